@@ -1,0 +1,66 @@
+# The only list of tasks. `make` alone prints it.
+.DEFAULT_GOAL := help
+SHELL := bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DATA ?= ../shared/data
+SOURCES := $(shell find src handlers weights -type f -not -path '*/__pycache__/*' 2>/dev/null)
+ARCHIVE_INPUTS := $(SOURCES) archive.sh workflow.yaml pyproject.toml
+
+help:  ## print this list
+	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+setup: $(INSTALLED)  ## make the environment in .venv
+
+$(INSTALLED): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e client
+	touch $@
+
+archive: model_store/restore.war  ## build model_store/*.mar and restore.war
+
+model_store/restore.war: $(ARCHIVE_INPUTS) | $(INSTALLED)
+	PATH="$(CURDIR)/$(BIN):$$PATH" ./archive.sh cpu
+
+serve: setup archive  ## start the service in the background, wait until it is ready, print how to use it
+	$(BIN)/python -m gateway.backend serve --background
+
+stop:  ## stop the service that `make serve` started
+	$(BIN)/python -m gateway.backend stop
+
+smoke: setup  ## restore one made picture through the running service
+	$(BIN)/python -m client.smoke
+
+test: setup archive  ## unit and contract tests, and the quality gates where the pictures are at hand
+	$(BIN)/python -m pytest -q tests/unit tests/contract tests/quality
+
+e2e: setup archive  ## end-to-end tests through a real TorchServe
+	$(BIN)/python -m pytest -q tests/e2e
+
+quality: setup  ## only the quality gates
+	$(BIN)/python -m pytest -q tests/quality
+
+check: setup  ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+ci: check test e2e  ## everything that a submission must pass
+
+bench: setup archive  ## measure everything; writes bench/results/*.json and RESULTS.md
+	$(BIN)/python -m bench --data $(DATA)/bench
+
+train-%: setup  ## train one network, for example `make train-denoise`
+	$(BIN)/python -m training.train_$* --data $(DATA)/train
+
+lock: setup  ## write requirements.lock anew from pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --all-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock pyproject.toml
+	sed -i "s/+cpu$$//" requirements.lock  # any build of that release will do
+
+clean:  ## remove what was built; keeps .venv and runs
+	rm -rf model_store/*.mar model_store/*.war .run .mypy_cache .ruff_cache .pytest_cache
+
+.PHONY: help setup archive serve stop smoke test e2e quality check ci bench lock clean

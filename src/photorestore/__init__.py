@@ -1,0 +1,1 @@
+"""photorestore restores old and damaged photographs: what ships in every model archive."""

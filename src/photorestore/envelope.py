@@ -1,0 +1,146 @@
+"""The small JSON document that travels between the stages in place of the picture.
+
+No torch here: the REST edge imports this module.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from photorestore.errors import BrokenArtifact, RestorationError
+from photorestore.options import STAGES, Options
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """One `.npy` file of the workspace: CHW, `uint8` or `uint16`."""
+
+    shape: tuple[int, int, int]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What one stage did.
+
+    Attributes:
+        outcome: `ran`, `passed` or `failed`.
+        note: one sentence: what it did, or why it passed.
+        ms: wall-clock milliseconds.
+    """
+
+    outcome: str
+    note: str
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a picture was not restored, in the terms of RFC 9457.
+
+    Attributes:
+        type: stable kebab-case name, see `errors`.
+        status: HTTP status.
+        detail: what was expected and what was got; may be shown to the caller.
+        stage: where it was found.
+    """
+
+    type: str
+    status: int
+    detail: str
+    stage: str
+
+    @classmethod
+    def of(cls, error: RestorationError, stage: str) -> Problem:
+        """The problem that an error of ours stands for."""
+        return cls(error.type, error.status, str(error), stage)
+
+    @classmethod
+    def internal(cls, stage: str) -> Problem:
+        """An error that is not the caller's; the log has the details."""
+        return cls("internal", 500, f"the stage {stage} failed; the log has the details", stage)
+
+
+@dataclass(slots=True)
+class Envelope:
+    """A request on its way through the stages.
+
+    Attributes:
+        workspace_id: name of the request's directory below the workspace root.
+        request_id: the caller's label, for logs.
+        deadline: Unix time in seconds after which nobody waits for the result.
+        options: what was asked for.
+        accept: the caller's `Accept` header.
+        answer: `image` (the result's bytes) or `report` (JSON; the result stays in the workspace).
+        planes: by name: `image`, `alpha`, `hole_mask`, `denoised`, `scratch_prob`, `translated`.
+        current: name of the plane that holds the result so far; empty before `preprocess`.
+        source: what `preprocess` read of the upload: format, mode, bits, icc, orientation, ...
+        estimates: what the stages found, by stage.
+        trace: what the stages did, by stage.
+        problem: why the request failed, or None.
+    """
+
+    workspace_id: str
+    request_id: str
+    deadline: float
+    options: Options
+    accept: str = ""
+    answer: str = "image"
+    planes: dict[str, Plane] = field(default_factory=dict)
+    current: str = ""
+    source: dict[str, Any] = field(default_factory=dict)
+    estimates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    trace: dict[str, Trace] = field(default_factory=dict)
+    problem: Problem | None = None
+
+    def to_json(self) -> bytes:
+        """The document as UTF-8 JSON."""
+        return json.dumps({"version": VERSION, **asdict(self)}).encode()
+
+    @classmethod
+    def from_json(cls, document: bytes | dict[str, Any]) -> Envelope:
+        """The inverse of `to_json`; TorchServe hands JSON bodies over as dictionaries.
+
+        Raises:
+            BrokenArtifact: not an envelope of this version.
+        """
+        try:
+            values = dict(document if isinstance(document, dict) else json.loads(document))
+            if values.pop("version") != VERSION:
+                raise ValueError("another version")
+            values["options"] = Options.from_mapping(values["options"])
+            values["planes"] = {
+                name: Plane(tuple(plane["shape"]), plane["dtype"]) for name, plane in values["planes"].items()
+            }
+            values["trace"] = {stage: Trace(**trace) for stage, trace in values["trace"].items()}
+            values["problem"] = Problem(**values["problem"]) if values["problem"] else None
+            return cls(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BrokenArtifact(f"not an envelope of version {VERSION}: {error!r}") from error
+
+
+def merge(parents: Sequence[Envelope]) -> Envelope:
+    """Union of the envelopes of parallel branches.
+
+    Planes, estimates and traces are united; `current` is that of the branch that moved it on from `image`;
+    the first problem in pipeline order wins. The parents are left as they are.
+    """
+    moved = [parent.current for parent in parents if parent.current not in ("", "image")]
+    problems = [parent.problem for parent in parents if parent.problem]
+    return replace(
+        parents[0],
+        planes={name: plane for parent in parents for name, plane in parent.planes.items()},
+        estimates={stage: found for parent in parents for stage, found in parent.estimates.items()},
+        trace={stage: trace for parent in parents for stage, trace in parent.trace.items()},
+        current=moved[-1] if moved else parents[0].current,
+        problem=min(problems, key=lambda problem: _position(problem.stage), default=None),
+    )
+
+
+def _position(stage: str) -> int:
+    return STAGES.index(stage) if stage in STAGES else len(STAGES)

@@ -1,0 +1,116 @@
+"""Everything that can go wrong, in one tree.
+
+RestorationError
+├── InvalidInput          the caller's: what was sent cannot be restored
+│   ├── UnsupportedOption     an option that is unknown, or a value out of range       400
+│   ├── ImageTooLarge         more pixels, or a longer side, than allowed              422
+│   │   └── PayloadTooLarge       more bytes than allowed                                413
+│   ├── NotAcceptable         none of the types that the caller accepts is to be had   406
+│   ├── NotAnImage            the bytes are no picture of an accepted type             415
+│   ├── TruncatedImage        the picture breaks off                                   422
+│   ├── CorruptImage          the picture contradicts itself or its mask               422
+│   └── DeadlineExceeded      the time that the caller allowed is over                 504
+├── OutOfSpace            no shared memory for this picture now; try again             503
+└── BrokenArtifact        ours: weights, archive or workspace are not what they claim  500
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class RestorationError(Exception):
+    """Base of all errors of this package; the message may be shown to the caller.
+
+    Attributes:
+        type: stable name of the problem, in kebab case.
+        status: the HTTP status that says the same.
+    """
+
+    type: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+
+
+class InvalidInput(RestorationError):
+    """The caller can mend this."""
+
+    type = "invalid-input"
+    status = 422
+
+
+class UnsupportedOption(InvalidInput):
+    """An option is unknown, or its value is out of range."""
+
+    type = "unsupported-option"
+    status = 400
+
+
+class ImageTooLarge(InvalidInput):
+    """The picture exceeds a limit in pixels or length of a side."""
+
+    type = "image-too-large"
+    status = 422
+
+
+class PayloadTooLarge(ImageTooLarge):
+    """The upload has too many bytes."""
+
+    type = "payload-too-large"
+    status = 413
+
+
+class NotAcceptable(InvalidInput):
+    """None of the media types that the caller accepts can be delivered."""
+
+    type = "not-acceptable"
+    status = 406
+
+
+class NotAnImage(InvalidInput):
+    """The bytes are no picture of an accepted type."""
+
+    type = "not-an-image"
+    status = 415
+
+
+class TruncatedImage(InvalidInput):
+    """The picture breaks off before its end."""
+
+    type = "truncated-image"
+
+
+class CorruptImage(InvalidInput):
+    """The picture contradicts itself, or its mask does not fit."""
+
+    type = "corrupt-image"
+
+
+class DeadlineExceeded(InvalidInput):
+    """The time that the caller allowed is over."""
+
+    type = "deadline-exceeded"
+    status = 504
+
+
+class OutOfSpace(RestorationError):
+    """There is no room in shared memory for this picture now; a later try may succeed."""
+
+    type = "out-of-space"
+    status = 503
+
+
+class BrokenArtifact(RestorationError):
+    """Weights, an archive or a workspace are not what they claim to be."""
+
+    type = "internal"
+
+
+def by_type(name: str) -> type[RestorationError]:
+    """The class of a problem's `type`; `BrokenArtifact` for one that is not ours."""
+    pending: list[type[RestorationError]] = [RestorationError]
+    while pending:
+        cls = pending.pop()
+        if cls.type == name and cls is not RestorationError:
+            return cls
+        pending += cls.__subclasses__()
+    return BrokenArtifact

@@ -1,0 +1,100 @@
+"""PSNR and SSIM of float images in [0, 1]; precision and recall of detectors."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+BINS = 1001
+
+
+def psnr(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None) -> float:
+    """Peak signal-to-noise ratio in dB over all channels, no border crop, peak 1.
+
+    Args:
+        pred, gt: same shape, [0, 1].
+        mask: broadcastable to `pred`; only places where it is 1 count.
+
+    Returns:
+        inf where both are equal; nan where the mask is empty.
+    """
+    error = (pred.double() - gt.double()).square()
+    if mask is None:
+        mse = error.mean()
+    else:
+        weight = mask.double().expand_as(error)
+        mse = (error * weight).sum() / weight.sum()
+    return math.inf if mse == 0 else float(-10 * torch.log10(mse))
+
+
+def ssim(pred: Tensor, gt: Tensor) -> float:
+    """Structural similarity (Wang et al., 2004): Gaussian window 11x11 of sigma 1.5, valid region, peak 1.
+
+    Args:
+        pred, gt: (C, H, W) with H, W >= 11; the mean over channels is given.
+    """
+    taps = torch.exp(-0.5 * ((torch.arange(11, dtype=torch.float64) - 5) / 1.5) ** 2)
+    taps = taps / taps.sum()
+
+    def blur(image: Tensor) -> Tensor:
+        rows = F.conv2d(image, taps.view(1, 1, 1, -1))
+        return F.conv2d(rows, taps.view(1, 1, -1, 1))
+
+    a, b = pred.double().unsqueeze(1), gt.double().unsqueeze(1)  # (C, 1, H, W)
+    mean_a, mean_b = blur(a), blur(b)
+    var_a, var_b = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2
+    covariance = blur(a * b) - mean_a * mean_b
+    c1, c2 = 0.01**2, 0.03**2
+    score = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+    score = score / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
+    return float(score.mean())
+
+
+class PrecisionRecall:
+    """Pixelwise precision and recall of a detector over many pictures, at all thresholds k / 1000 at once.
+
+    Pixels are counted in a histogram of their probability, so that no picture has to be kept.
+    """
+
+    def __init__(self) -> None:
+        self.there = torch.zeros(BINS, dtype=torch.float64)  # pixels with the thing, by probability
+        self.absent = torch.zeros(BINS, dtype=torch.float64)
+
+    def add(self, prob: Tensor, mask: Tensor) -> None:
+        """Count a picture.
+
+        Args:
+            prob: any shape, [0, 1].
+            mask: the same shape, bool, true where the thing is.
+        """
+        bins = (prob.float() * (BINS - 1)).floor().long().clamp(0, BINS - 1)
+        self.there += torch.bincount(bins[mask], minlength=BINS)
+        self.absent += torch.bincount(bins[~mask], minlength=BINS)
+
+    def curve(self) -> tuple[Tensor, Tensor, Tensor]:
+        """(thresholds, precision, recall), each (1001,), for the decision `prob >= threshold`."""
+        found = self.there.flip(0).cumsum(0).flip(0)
+        wrong = self.absent.flip(0).cumsum(0).flip(0)
+        precision = torch.where(found + wrong > 0, found / (found + wrong).clamp_min(1), 1.0)
+        return torch.arange(BINS) / (BINS - 1), precision, found / self.there.sum().clamp_min(1)
+
+    def at(self, threshold: float) -> dict[str, float]:
+        """`f1`, `precision`, `recall` at one threshold."""
+        _, precision, recall = (values[round(threshold * (BINS - 1))] for values in self.curve())
+        f1 = 2 * precision * recall / (precision + recall).clamp_min(1e-12)
+        return {"f1": float(f1), "precision": float(precision), "recall": float(recall)}
+
+    def best_threshold(self) -> float:
+        """The threshold of the greatest F1."""
+        thresholds, precision, recall = self.curve()
+        f1 = 2 * precision * recall / (precision + recall).clamp_min(1e-12)
+        return float(thresholds[f1.argmax()])
+
+    def area(self) -> float:
+        """Average precision: the area below the curve as a sum of steps of recall."""
+        _, precision, recall = self.curve()
+        steps = recall - torch.cat([recall[1:], recall.new_zeros(1)])
+        return float((steps * precision).sum())

@@ -1,0 +1,47 @@
+"""Building blocks shared by the networks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a skip; the last starts at zero, so a new block is the identity."""
+
+    def __init__(self, channels: int, *, bias: bool = False) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.second(F.relu(self.first(features)))
+
+
+def residual_stack(channels: int, depth: int, *, bias: bool = False) -> nn.Sequential:
+    """`depth` residual blocks of one width."""
+    return nn.Sequential(*(ResidualBlock(channels, bias=bias) for _ in range(depth)))
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column until height and width are multiples of `multiple`."""
+    h, w = image.shape[-2:]
+    return F.pad(image, (0, -w % multiple, 0, -h % multiple), mode="replicate")
+
+
+def constant_map(value: Tensor, like: Tensor) -> Tensor:
+    """Spread one value per sample, (N,), over the pixels of `like`: (N, 1, H, W)."""
+    n, _, h, w = like.shape
+    return value.to(like.dtype).view(n, 1, 1, 1).expand(n, 1, h, w)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of learned values."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def is_finite(network: nn.Module) -> bool:
+    """True when no weight is NaN or infinite."""
+    return all(bool(torch.isfinite(value).all()) for value in network.state_dict().values())

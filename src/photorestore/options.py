@@ -1,0 +1,124 @@
+"""What a caller may ask for. No torch here: the REST edge imports this module."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from photorestore.errors import UnsupportedOption
+
+STAGES = ("preprocess", "denoise", "scratch", "translate", "deliver")
+"""All stages, in the order of the pipeline."""
+
+SELECTABLE_STAGES = ("denoise", "scratch", "translate")
+"""The stages that `stages` may name; the others always work."""
+
+FORMATS = ("jpeg", "png", "webp", "tiff", "avif")
+"""Formats that can be delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one picture is to be restored. Checks itself.
+
+    Attributes:
+        stages: the network stages that must work, from `SELECTABLE_STAGES`; an empty tuple makes all of
+            them pass; None lets the picture's own estimates decide.
+        strength: 0 leaves the picture as it is, 1 restores fully.
+        sigma_255: noise level in 8-bit units when the caller knows it; None = estimated.
+        normalise: correct colour cast, fading and contrast by classical means first.
+        scale: enlargement; 1 only, for now.
+        format: one of `FORMATS`; None = what `Accept` allows, JPEG by default.
+        quality: 1 to 100, for lossy formats.
+        metadata: `keep`, `strip`, or `no-gps`.
+        colour: `srgb`, or `source`: convert back to the upload's ICC profile.
+        timeout_s: seconds the caller will wait, 1 to 600.
+
+    Raises:
+        UnsupportedOption: a value is out of range; all problems are named at once.
+    """
+
+    stages: tuple[str, ...] | None = None
+    strength: float = 1.0
+    sigma_255: float | None = None
+    normalise: bool = False
+    scale: int = 1
+    format: str | None = None
+    quality: int = 95
+    metadata: str = "keep"
+    colour: str = "srgb"
+    timeout_s: float = 120.0
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} is {getattr(self, name)!r}; expected {expected}"
+            for name, (check, expected) in _RULES.items()
+            if not check(getattr(self, name))
+        ]
+        if problems:
+            raise UnsupportedOption("; ".join(problems))
+
+    def wants(self, stage: str) -> bool | None:
+        """True: must work. False: must pass. None: the picture decides."""
+        return None if self.stages is None else stage in self.stages
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Options:
+        """Options from decoded JSON.
+
+        Raises:
+            UnsupportedOption: unknown names, or values out of range.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(map(str, values.keys() - known))
+        if unknown:
+            raise UnsupportedOption(
+                f"unknown option {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+            )
+        stages = values.get("stages")
+        if isinstance(stages, list):
+            values = {**values, "stages": tuple(stages)}
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, text: str) -> Options:
+        """Options from a JSON object, as in the header `X-Restore-Options`.
+
+        Raises:
+            UnsupportedOption: not a JSON object, or as in `from_mapping`.
+        """
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise UnsupportedOption(f"options are not JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise UnsupportedOption(f"options must be a JSON object, not {type(values).__name__}")
+        return cls.from_mapping(values)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The inverse of `from_mapping`."""
+        return asdict(self)
+
+
+def _is_number(value: object, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _are_stages(value: object) -> bool:
+    return value is None or (isinstance(value, tuple) and all(stage in SELECTABLE_STAGES for stage in value))
+
+
+_RULES = {
+    "stages": (_are_stages, f"a list from {', '.join(SELECTABLE_STAGES)}"),
+    "strength": (lambda value: _is_number(value, 0, 1), "a number from 0 to 1"),
+    "sigma_255": (lambda value: value is None or _is_number(value, 0, 100), "a number from 0 to 100"),
+    "normalise": (lambda value: isinstance(value, bool), "true or false"),
+    "scale": (lambda value: value == 1 and not isinstance(value, bool), "1"),
+    "format": (lambda value: value is None or value in FORMATS, f"one of {', '.join(FORMATS)}"),
+    "quality": (lambda value: isinstance(value, int) and _is_number(value, 1, 100), "1 to 100"),
+    "metadata": (lambda value: value in ("keep", "strip", "no-gps"), "keep, strip or no-gps"),
+    "colour": (lambda value: value in ("srgb", "source"), "srgb or source"),
+    "timeout_s": (lambda value: _is_number(value, 1, 600), "a number from 1 to 600"),
+}

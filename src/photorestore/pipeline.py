@@ -1,0 +1,133 @@
+"""The pipeline in process: the same stages that TorchServe runs, in one Python process.
+
+For bulk work, for measuring, and as the oracle: what the server answers equals what this gives, byte for byte
+(same machine, same precision).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from photorestore import errors, imaging
+from photorestore.errors import BrokenArtifact
+from photorestore.options import STAGES, Options
+from photorestore.stages.base import Stage, StageConfig, run_stage
+from photorestore.stages.deliver import DeliverStage
+from photorestore.stages.denoise import DenoiseStage
+from photorestore.stages.preprocess import PreprocessStage
+from photorestore.stages.scratch import ScratchStage
+from photorestore.stages.translate import TranslateStage
+from photorestore.workspace import Workspace, default_root
+
+STAGE_CLASSES: dict[str, type[Stage]] = {
+    "preprocess": PreprocessStage,
+    "denoise": DenoiseStage,
+    "scratch": ScratchStage,
+    "translate": TranslateStage,
+    "deliver": DeliverStage,
+}
+"""Every stage by name, in the order of the pipeline."""
+
+Picture = bytes | Image.Image | npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A restored picture.
+
+    Attributes:
+        image: (H, W, 3), or (H, W, 4) with alpha; uint8, or uint16 where the source had 16 bits; sRGB, as it
+            was before encoding.
+        report: what was found and done: `source`, `estimates`, `trace`, `dropped`, ...
+        encoded: the picture as a file.
+        content_type: media type of `encoded`.
+    """
+
+    image: npt.NDArray[Any]
+    report: dict[str, Any]
+    encoded: bytes
+    content_type: str
+
+
+class Pipeline:
+    """All stages, loaded; one thread at a time may restore."""
+
+    def __init__(self, stages: Sequence[Stage], root: Path) -> None:
+        self.stages = stages
+        self.root = root
+
+    def restore(
+        self, picture: Picture, options: Options | None = None, *, mask: Picture | None = None
+    ) -> Restored:
+        """Restore one picture.
+
+        Args:
+            picture: an encoded picture, a PIL image, or an sRGB array (H, W, 1, 3 or 4), uint8 or uint16.
+            options: by default the picture's own estimates decide what is done.
+            mask: what to fill: white = hole; of the picture's size after its EXIF turn.
+
+        Raises:
+            InvalidInput: the picture, its mask or the options cannot be processed.
+            OutOfSpace: shared memory is full.
+            BrokenArtifact: a stage failed.
+        """
+        workspace = Workspace.create(self.root, options or Options())
+        try:
+            imaging.put_picture(workspace, "upload", picture)
+            if mask is not None:
+                imaging.put_picture(workspace, "mask_upload", mask)
+            self.run([workspace])
+            return _collect(workspace)
+        finally:
+            workspace.remove()
+
+    def run(self, batch: Sequence[Workspace]) -> None:
+        """Run every stage over prepared workspaces; failures are left in their envelopes."""
+        for stage in self.stages:
+            run_stage(stage, batch)
+
+
+def load(
+    tier: str = "fast",
+    device: str | torch.device = "cpu",
+    *,
+    stages: Sequence[str] = STAGES,
+    config: StageConfig | None = None,
+    weights: Path | None = None,
+    root: Path | None = None,
+) -> Pipeline:
+    """Load the pipeline.
+
+    Args:
+        tier: "fast" or "quality".
+        device: where the networks run.
+        stages: names from `options.STAGES`; a part of the pipeline runs only these.
+        config: precision and tiles; its tier is replaced by `tier`.
+        weights: the folder `weights/`; by default the one beside the package.
+        root: where workspaces are made; by default in shared memory.
+
+    Raises:
+        BrokenArtifact: weights are missing or are not what they should be.
+    """
+    config = replace(config or StageConfig(), tier=tier)
+    loaded = [STAGE_CLASSES[name].load(config, weights, torch.device(device)) for name in stages]
+    return Pipeline(loaded, root or default_root())
+
+
+def _collect(workspace: Workspace) -> Restored:
+    problem = workspace.envelope.problem
+    if problem is not None:
+        raise errors.by_type(problem.type)(problem.detail)
+    encoded, report = workspace.read_file("result"), workspace.read_file("report.json")
+    if encoded is None or report is None:
+        raise BrokenArtifact("the pipeline delivered nothing")
+    document = json.loads(report)
+    return Restored(imaging.result_array(workspace), document, encoded, document["content_type"])

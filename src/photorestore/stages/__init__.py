@@ -1,0 +1,1 @@
+"""The stages of the pipeline: behaviour, no HTTP. One file per stage."""

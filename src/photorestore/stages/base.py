@@ -1,0 +1,142 @@
+"""What a stage is, and the only function that runs one."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Protocol, Self
+
+import torch
+
+from photorestore.envelope import Problem, Trace
+from photorestore.errors import DeadlineExceeded, RestorationError
+from photorestore.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+ALONE_PX = 4_000_000
+"""Pictures above this many pixels are not batched with others."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageConfig:
+    """How a stage computes; the key `photorestore` of an archive's `model-config.yaml`.
+
+    Attributes:
+        tier: which weights: `fast` or `quality`.
+        precision: `bfloat16`, `float32`, or `auto`: bfloat16 where the processor multiplies in it.
+        tile_px: longest side of a tile, halo included.
+        tile_batch: tiles per forward pass.
+    """
+
+    tier: str = "fast"
+    precision: str = "auto"
+    tile_px: int = 1024
+    tile_batch: int = 1
+
+
+class Stage(Protocol):
+    """One step of the pipeline.
+
+    `run` reads planes of each workspace, writes its own, and enters `ran` or `passed` in the trace. It never
+    reads the plane it writes, so it may be run again at any time.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
+        """Build the stage; `weights` is the folder `weights/`.
+
+        Raises:
+            BrokenArtifact: the weights are not what they should be.
+        """
+        ...
+
+    def run(self, batch: Sequence[Workspace]) -> None:
+        """Work on every workspace.
+
+        Raises:
+            RestorationError: an item cannot be done; `run_stage` finds out which.
+        """
+        ...
+
+
+def run_stage(stage: Stage, batch: Sequence[Workspace]) -> None:
+    """Run a stage on those requests that still need it. Never raises.
+
+    Failed requests are left alone, late ones fail. Pictures above `ALONE_PX` run alone. An error makes the
+    batch run again in halves, down to the item it belongs to, where it becomes the envelope's problem: one
+    bad picture leaves the others as they are, and a batch too large for the memory still gets done.
+    """
+    waiting = [workspace for workspace in batch if _is_due(stage.name, workspace)]
+    small = [workspace for workspace in waiting if _pixels(workspace) <= ALONE_PX]
+    groups = [small] if small else []
+    groups += [[workspace] for workspace in waiting if _pixels(workspace) > ALONE_PX]
+    for group in groups:
+        _run_group(stage, group)
+
+
+def _is_due(name: str, workspace: Workspace) -> bool:
+    envelope = workspace.envelope
+    if envelope.problem is None and time.time() > envelope.deadline:
+        late = DeadlineExceeded(f"the request was to be answered within {envelope.options.timeout_s:g} s")
+        _fail(workspace, Problem.of(late, name), 0.0)
+    return envelope.problem is None
+
+
+def _pixels(workspace: Workspace) -> int:
+    plane = workspace.envelope.planes.get("image")
+    return 0 if plane is None else plane.shape[1] * plane.shape[2]
+
+
+def _run_group(stage: Stage, group: Sequence[Workspace]) -> None:
+    start = time.perf_counter()
+    try:
+        stage.run(group)
+    except Exception as error:  # noqa: BLE001 - the one place where anything becomes a problem
+        if len(group) > 1:
+            half = len(group) // 2
+            _run_group(stage, group[:half])
+            _run_group(stage, group[half:])
+        else:
+            _fail(group[0], _as_problem(error, stage.name, group[0]), _ms_since(start))
+        return
+    for workspace in group:
+        trace = workspace.envelope.trace
+        trace[stage.name] = replace(trace[stage.name], ms=_ms_since(start))
+
+
+def _as_problem(error: Exception, name: str, workspace: Workspace) -> Problem:
+    request_id = workspace.envelope.request_id
+    if isinstance(error, RestorationError) and error.status != 500:
+        logger.info("request %s: %s: %s", request_id, name, error)
+        return Problem.of(error, name)
+    logger.error("request %s: stage %s failed", request_id, name, exc_info=error)
+    return Problem.internal(name)
+
+
+def _fail(workspace: Workspace, problem: Problem, ms: float) -> None:
+    workspace.envelope.problem = problem
+    workspace.envelope.trace[problem.stage] = Trace("failed", problem.detail, ms)
+
+
+def _ms_since(start: float) -> float:
+    return round(1000 * (time.perf_counter() - start), 2)
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """The precision a stage's networks run in: see `StageConfig.precision`."""
+    is_bfloat16 = precision == "bfloat16" or (precision == "auto" and _multiplies_bfloat16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16)
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.backends.mkldnn.is_available() and bool(
+        torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001 - there is no public name
+    )

@@ -1,0 +1,85 @@
+"""Denoise: blind removal of noise, grain and JPEG artefacts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from photorestore.networks.denoise import DenoiseUNet
+from photorestore.stages.base import StageConfig, autocast
+from photorestore.tiling import TileJob, run_tiles, tile_spec
+from photorestore.weights import load_network
+from photorestore.workspace import Workspace
+
+UNKNOWN = -1.0
+"""A noise level that the network is to find out by itself."""
+
+
+class DenoiseStage:
+    """Writes the plane `denoised` where noise was found or denoising was asked for."""
+
+    name: ClassVar[str] = "denoise"
+
+    def __init__(self, network: DenoiseUNet, config: StageConfig, device: torch.device) -> None:
+        self.network = network
+        self.precision = config.precision
+        self.device = device
+        self.spec = tile_spec(network, config.tile_px, config.tile_batch)
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
+        network = load_network("denoise", config.tier, device, root=weights)
+        assert isinstance(network, DenoiseUNet)
+        return cls(network, config, device)
+
+    def run(self, batch: Sequence[Workspace]) -> None:
+        working = [workspace for workspace in batch if _engages(workspace)]
+        with contextlib.ExitStack() as planes:
+            jobs = [planes.enter_context(_job(workspace)) for workspace in working]
+            with autocast(self.precision, self.device):
+                run_tiles(self._forward, jobs, self.spec, self.device)
+        for workspace in working:
+            workspace.envelope.current = "denoised"
+            workspace.ran(self.name, _describe(workspace))
+
+    def _forward(self, tiles: Tensor, requests: Sequence[tuple[float, float]]) -> Tensor:
+        sigma, strength = torch.tensor(requests, device=tiles.device).unbind(1)
+        pred: Tensor = self.network(tiles, sigma)
+        return torch.lerp(tiles, pred, strength.view(-1, 1, 1, 1))
+
+
+def _engages(workspace: Workspace) -> bool:
+    """Whether to denoise; the reason not to goes into the trace."""
+    wanted = workspace.options.wants("denoise")
+    if wanted is None and "hole_mask" in workspace.envelope.planes:
+        workspace.passed("denoise", "a mask was given: only what it marks is restored")
+        return False
+    noise = workspace.envelope.estimates["preprocess"]
+    if wanted is None and not noise["noisy"]:
+        workspace.passed("denoise", f"no noise found (sigma {noise['sigma_255']:.1f} of 255)")
+        return False
+    if wanted is False or workspace.options.strength == 0:
+        workspace.passed("denoise", "not asked for")
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _job(workspace: Workspace) -> Iterator[TileJob]:
+    image = workspace.plane("image")
+    sigma_255 = workspace.options.sigma_255
+    sigma = UNKNOWN if sigma_255 is None else sigma_255 / 255
+    with workspace.new_plane("denoised", image.shape, "uint16") as target:
+        yield TileJob((image,), target, context=(sigma, workspace.options.strength))
+
+
+def _describe(workspace: Workspace) -> str:
+    sigma_255 = workspace.options.sigma_255
+    found = workspace.envelope.estimates["preprocess"]["sigma_255"]
+    level = f"estimated {found:.1f}" if sigma_255 is None else f"given {sigma_255:.1f}"
+    return f"noise removed (sigma {level} of 255)"

@@ -1,0 +1,203 @@
+"""Pictures of any size through a network, in tiles of bounded size.
+
+A tile is the part whose result is kept (its core) and a halo of the network's receptive field around it.
+Tiles are clamped inside the picture, so the picture's borders meet the network's own padding and nothing
+else: tiled equals whole. Tiles of one shape share batches, also across pictures. Only tiles are ever held in
+float.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from photorestore.workspace import Array
+
+Forward = Callable[[Tensor, Sequence[Any]], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class TileSpec:
+    """How pictures are cut.
+
+    Attributes:
+        tile_px: longest side of a tile, halo included.
+        halo_px: at least the network's receptive field (radius); a multiple of `multiple`.
+        multiple: sides of tiles are padded to a multiple of this (at least the network's stride);
+            equal to `tile_px` it gives tiles of one shape only, as compiled graphs want.
+        batch: tiles a forward pass takes; a group's last batch is padded to it.
+
+    Raises:
+        ValueError: the halo leaves no core, or does not fit the network's grid.
+    """
+
+    tile_px: int
+    halo_px: int
+    multiple: int
+    batch: int = 1
+
+    def __post_init__(self) -> None:
+        if self.halo_px % self.multiple or self.tile_px % self.multiple:
+            raise ValueError(f"tile and halo must be multiples of {self.multiple}: {self}")
+        if self.core_px < self.multiple:
+            raise ValueError(f"tiles of {self.tile_px} px leave no core within a halo of {self.halo_px} px")
+
+    @property
+    def core_px(self) -> int:
+        """Largest side of a core between two halos."""
+        return (self.tile_px - 2 * self.halo_px) // self.multiple * self.multiple
+
+
+@dataclass(slots=True)
+class TileJob:
+    """One picture.
+
+    Attributes:
+        sources: planes (C_i, H, W) of uint8 or uint16, joined by channel and scaled to [0, 1].
+        target: writable plane (C, H, W) of uint8 or uint16 that receives the clamped, rounded result.
+        context: what is global for this picture; handed to `forward`.
+        wanted: (H, W); a tile whose core is zero there is not computed and leaves the target as it is.
+    """
+
+    sources: tuple[Array, ...]
+    target: Array
+    context: Any = None
+    wanted: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One axis of a tile: [start, stop) is read, [core_start, core_stop) is kept."""
+
+    start: int
+    stop: int
+    core_start: int
+    core_stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    job: TileJob
+    rows: Span
+    columns: Span
+
+
+def spans(length: int, spec: TileSpec) -> list[Span]:
+    """Cut one axis into the fewest tiles, all of one length, cores of nearly equal length."""
+    padded = -(-length // spec.multiple) * spec.multiple
+    if padded <= spec.tile_px:
+        return [Span(0, length, 0, length)]
+    inner = padded - 2 * spec.halo_px  # the tiles at the borders need one halo only
+    count = -(-inner // spec.core_px)
+    step = -(-inner // (count * spec.multiple)) * spec.multiple
+    side = step + 2 * spec.halo_px
+    starts = [min(index * step, padded - side) for index in range(count)]  # multiples of `multiple`
+    edges = [0, *(start + spec.halo_px for start in starts[1:]), length]
+    return [
+        Span(start, min(start + side, length), low, high)
+        for start, low, high in zip(starts, edges[:-1], edges[1:], strict=True)
+    ]
+
+
+def run_tiles(forward: Forward, jobs: Sequence[TileJob], spec: TileSpec, device: torch.device) -> None:
+    """Fill every job's target.
+
+    Args:
+        forward: takes tiles (N, sum C_i, h, w), float32, channels-last, and their contexts; gives
+            (N, C, h, w).
+    """
+    groups: dict[tuple[int, int], list[_Tile]] = defaultdict(list)
+    for job in jobs:
+        for tile in _tiles(job, spec):
+            shape = (_padded(tile.rows, spec), _padded(tile.columns, spec))
+            groups[shape].append(tile)
+    with torch.inference_mode():
+        for shape, tiles in groups.items():
+            for first in range(0, len(tiles), spec.batch):
+                _run_batch(forward, tiles[first : first + spec.batch], shape, spec, device)
+
+
+def _tiles(job: TileJob, spec: TileSpec) -> Iterator[_Tile]:
+    _, h, w = job.target.shape
+    for rows in spans(h, spec):
+        for columns in spans(w, spec):
+            if job.wanted is None or _core(job.wanted, rows, columns).any():
+                yield _Tile(job, rows, columns)
+
+
+def _core(plane: Array, rows: Span, columns: Span) -> Array:
+    return plane[..., rows.core_start : rows.core_stop, columns.core_start : columns.core_stop]
+
+
+def _padded(span: Span, spec: TileSpec) -> int:
+    return -(-(span.stop - span.start) // spec.multiple) * spec.multiple
+
+
+def _run_batch(
+    forward: Forward, tiles: Sequence[_Tile], shape: tuple[int, int], spec: TileSpec, device: torch.device
+) -> None:
+    filled = [*tiles, *[tiles[-1]] * (spec.batch - len(tiles))]
+    batch = torch.stack([_read(tile, shape) for tile in filled])
+    batch = batch.to(device, memory_format=torch.channels_last)
+    results = forward(batch, [tile.job.context for tile in filled])
+    for tile, result in zip(tiles, results, strict=False):
+        _write(tile, result)
+
+
+def _read(tile: _Tile, shape: tuple[int, int]) -> Tensor:
+    rows, columns = tile.rows, tile.columns
+    parts = [
+        to_float(source[:, rows.start : rows.stop, columns.start : columns.stop])
+        for source in tile.job.sources
+    ]
+    joined = torch.cat(parts)
+    h, w = joined.shape[-2:]
+    return F.pad(joined[None], (0, shape[1] - w, 0, shape[0] - h), mode="replicate")[0]
+
+
+def _write(tile: _Tile, result: Tensor) -> None:
+    rows, columns = tile.rows, tile.columns
+    core = result[
+        :,
+        rows.core_start - rows.start : rows.core_stop - rows.start,
+        columns.core_start - columns.start : columns.core_stop - columns.start,
+    ]
+    _core(tile.job.target, rows, columns)[:] = to_integers(core, tile.job.target.dtype)
+
+
+def to_float(plane: Array) -> Tensor:
+    """Integers of the type's full range to float32 in [0, 1]."""
+    values = torch.from_numpy(plane.astype(np.float32))
+    return values / float(np.iinfo(plane.dtype).max)
+
+
+def to_integers(image: Tensor, dtype: np.dtype[Any]) -> Array:
+    """Clamp [0, 1], scale to the type's full range, round."""
+    scaled = (image.float().clamp(0, 1) * np.iinfo(dtype).max).round()
+    integers: Array = scaled.cpu().numpy().astype(dtype)
+    return integers
+
+
+class Tileable(Protocol):
+    """A network that can be run in tiles.
+
+    Attributes:
+        stride: sides of its input are padded to multiples of this.
+        receptive_field_px: how far, in pixels, an input can influence an output.
+    """
+
+    stride: int
+    receptive_field_px: int
+
+
+def tile_spec(network: Tileable, tile_px: int, batch: int) -> TileSpec:
+    """Tiles that fit a network: its stride, and a halo of its receptive field or more."""
+    halo_px = -(-network.receptive_field_px // network.stride) * network.stride
+    return TileSpec(tile_px, halo_px, network.stride, batch)

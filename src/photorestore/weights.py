@@ -1,0 +1,123 @@
+"""Weights: safetensors files in 16 bits that describe themselves, and the networks built from them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from photorestore.errors import BrokenArtifact
+from photorestore.networks.denoise import DenoiseUNet
+from photorestore.networks.scratch import ScratchUNet
+
+NETWORKS: dict[str, type[nn.Module]] = {
+    "denoise": DenoiseUNet,
+    "scratch": ScratchUNet,
+}
+"""Network classes by name. The name is also the stage's and the folder's."""
+
+TIERS = ("fast", "quality")
+FORMAT_VERSION = 1
+REQUIRED = (
+    "architecture",
+    "commit",
+    "config",
+    "data",
+    "device",
+    "licence",
+    "metrics",
+    "seconds",
+    "seed",
+    "steps",
+)
+
+
+def default_root() -> Path:
+    """The folder `weights/`: beside the package in an archive, beside `src/` in a checkout.
+
+    Raises:
+        BrokenArtifact: neither is there.
+    """
+    package = Path(__file__).resolve().parent
+    for parent in (package.parent, package.parent.parent):
+        if (parent / "weights").is_dir():
+            return parent / "weights"
+    raise BrokenArtifact(f"no folder `weights` beside {package} or beside {package.parent}")
+
+
+def weights_file(name: str, tier: str, root: Path | None = None) -> Path:
+    """Where the weights of a network lie: `<root>/<name>/<name>.<tier>.safetensors`."""
+    return (root or default_root()) / name / f"{name}.{tier}.safetensors"
+
+
+def load_network(
+    name: str, tier: str = "fast", device: str | torch.device = "cpu", *, root: Path | None = None
+) -> nn.Module:
+    """A trained network in float32, in evaluation mode, channels-last.
+
+    Args:
+        name: "denoise", "scratch" or "translate".
+        tier: "fast" (CPU serving) or "quality" (GPU serving).
+        root: the folder `weights/`; by default the one beside the package.
+
+    Raises:
+        BrokenArtifact: no such weights, or they do not fit what their metadata says.
+    """
+    if name not in NETWORKS:
+        raise BrokenArtifact(f"no network {name!r}; there are {', '.join(sorted(NETWORKS))}")
+    file = weights_file(name, tier, root)
+    metadata = read_metadata(file)
+    network = NETWORKS[name](**_as_arguments(metadata["architecture"]))
+    with safe_open(file, framework="pt") as stored:
+        values = {key: stored.get_tensor(key).float() for key in stored.keys()}  # noqa: SIM118
+    try:
+        network.load_state_dict(values)
+    except RuntimeError as error:
+        raise BrokenArtifact(f"{file.name} does not fit its own architecture: {error}") from error
+    if not all(bool(torch.isfinite(value).all()) for value in values.values()):
+        raise BrokenArtifact(f"{file.name} holds weights that are not finite")
+    network.requires_grad_(False)
+    return network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def read_metadata(file: Path) -> dict[str, Any]:
+    """What a weights file says about itself: architecture, config, data, commit, metrics, licence, ...
+
+    Raises:
+        BrokenArtifact: no such file, not safetensors, or keys missing.
+    """
+    try:
+        with safe_open(file, framework="pt") as stored:
+            text = (stored.metadata() or {}).get("photorestore", "{}")
+    except (OSError, SafetensorError) as error:
+        raise BrokenArtifact(f"cannot read the weights {file}: {error}") from error
+    metadata: dict[str, Any] = json.loads(text)
+    missing = [key for key in REQUIRED if key not in metadata]
+    if missing or metadata.get("format") != FORMAT_VERSION:
+        raise BrokenArtifact(f"{file.name}: metadata lacks {missing}, or format is not {FORMAT_VERSION}")
+    return metadata
+
+
+def save_network(
+    file: Path, network: nn.Module, *, architecture: dict[str, Any], metadata: dict[str, Any]
+) -> None:
+    """Write a network in 16 bits with its description.
+
+    Args:
+        architecture: the arguments that build the network again.
+        metadata: the rest of `REQUIRED`.
+    """
+    described = {"format": FORMAT_VERSION, "architecture": architecture, **metadata}
+    values = {key: value.detach().cpu().half().contiguous() for key, value in network.state_dict().items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file(values, file, {"photorestore": json.dumps(described, sort_keys=True)})
+    read_metadata(file)
+
+
+def _as_arguments(architecture: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in architecture.items()}

@@ -1,0 +1,238 @@
+"""A request's directory in shared memory: pictures stay here while a small envelope travels.
+
+No torch here: the REST edge imports this module.
+
+Layout: `<root>/<deadline>-<random id>/` of mode 0700 with the upload, one `.npy` file per plane, the metadata
+blocks and the result. Files are written under a name of their own and renamed when complete, so a stage that
+is run twice replaces only its own output. Room is reserved before pixels are written: writing into a mapping
+of a full tmpfs would kill the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from photorestore.envelope import Envelope, Plane, Trace
+from photorestore.errors import BrokenArtifact, OutOfSpace
+from photorestore.options import Options
+
+ID_PATTERN = re.compile(r"^\d{10}-[0-9a-f]{32}$")
+GRACE_S = 60.0
+"""How long a delivered directory stays, so that a retried `deliver` finds its result."""
+LONGEST_TIMEOUT_S = 600.0
+"""How long an undelivered directory stays after its deadline."""
+
+Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+def default_root() -> Path:
+    """`/dev/shm/photorestore`, or a folder of the temp dir where there is no shared memory."""
+    shared = Path("/dev/shm")  # noqa: S108 - the decision of this module
+    base = shared if os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
+    return base / "photorestore"
+
+
+@dataclass(slots=True)
+class Workspace:
+    """One request's directory and its envelope.
+
+    Attributes:
+        root: the folder that holds all workspaces.
+        envelope: the request's document; stages change it through the methods here.
+    """
+
+    root: Path
+    envelope: Envelope
+
+    @classmethod
+    def create(cls, root: Path, options: Options, *, request_id: str = "-", accept: str = "") -> Workspace:
+        """A new, empty directory with an id of our own.
+
+        Raises:
+            OutOfSpace: shared memory is full.
+        """
+        deadline = time.time() + options.timeout_s
+        workspace_id = f"{int(deadline):010d}-{secrets.token_hex(16)}"
+        with _full_means_retry():
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (root / workspace_id).mkdir(mode=0o700)
+        return cls(root, Envelope(workspace_id, request_id, deadline, options, accept))
+
+    @classmethod
+    def open(cls, root: Path, envelope: Envelope) -> Workspace:
+        """The directory that an envelope names.
+
+        Raises:
+            BrokenArtifact: the id is not one of ours, or its directory is gone.
+        """
+        if not ID_PATTERN.match(envelope.workspace_id):
+            raise BrokenArtifact("the envelope names no workspace")
+        workspace = cls(root, envelope)
+        if not workspace.directory.is_dir():
+            raise BrokenArtifact(f"workspace {envelope.workspace_id} is gone")
+        return workspace
+
+    @property
+    def directory(self) -> Path:
+        return self.root / self.envelope.workspace_id
+
+    @property
+    def options(self) -> Options:
+        return self.envelope.options
+
+    def path(self, name: str) -> Path:
+        """Where a file of this request lies: `upload`, `result`, `exif`, `xmp`, `icc`, or `<plane>.npy`."""
+        return self.directory / name
+
+    def write_file(self, name: str, content: bytes | memoryview) -> None:
+        """Write a whole file atomically.
+
+        Raises:
+            OutOfSpace: shared memory is full; nothing is left behind.
+        """
+        temporary = self._temporary(name)
+        try:
+            with _full_means_retry():
+                temporary.write_bytes(content)
+            temporary.replace(self.path(name))
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def read_file(self, name: str) -> bytes | None:
+        """A whole file, or None."""
+        try:
+            return self.path(name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    @contextlib.contextmanager
+    def new_plane(self, name: str, shape: tuple[int, int, int], dtype: str) -> Iterator[Array]:
+        """A writable mapping (C, H, W) that becomes the plane `name` when the block ends without an error.
+
+        Raises:
+            OutOfSpace: shared memory is full; nothing is left behind.
+        """
+        temporary = self._temporary(f"{name}.npy")
+        try:
+            with _full_means_retry():
+                plane = _allocate(temporary, shape, dtype)
+            yield plane
+            temporary.replace(self.path(f"{name}.npy"))
+            self.envelope.planes[name] = Plane(shape, dtype)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def write_plane(self, name: str, values: Array) -> None:
+        """Write a plane (C, H, W) of uint8 or uint16."""
+        c, h, w = values.shape
+        with self.new_plane(name, (c, h, w), values.dtype.name) as plane:
+            plane[:] = values
+
+    def plane(self, name: str) -> Array:
+        """A plane, mapped read-only.
+
+        Raises:
+            BrokenArtifact: the envelope does not know it, or the file is not what the envelope says.
+        """
+        described = self.envelope.planes.get(name)
+        if described is None:
+            raise BrokenArtifact(f"the workspace has no plane {name}")
+        try:
+            values: Array = np.load(self.path(f"{name}.npy"), mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise BrokenArtifact(f"plane {name} cannot be read: {error}") from error
+        if (values.shape, values.dtype.name) != (described.shape, described.dtype):
+            raise BrokenArtifact(f"plane {name} is {values.shape} {values.dtype}, not {described}")
+        return values
+
+    def current(self) -> Array:
+        """The result so far, mapped read-only: (3, H, W)."""
+        return self.plane(self.envelope.current)
+
+    def ran(self, stage: str, note: str) -> None:
+        """Enter in the trace that `stage` worked; whoever runs the stage adds the time."""
+        self.envelope.trace[stage] = Trace("ran", note, 0.0)
+
+    def passed(self, stage: str, note: str) -> None:
+        """Enter in the trace that `stage` had nothing to do, and why."""
+        self.envelope.trace[stage] = Trace("passed", note, 0.0)
+
+    def mark_done(self) -> None:
+        """Let the sweeper take the directory after the grace."""
+        self.path("done").touch()
+
+    def remove(self) -> None:
+        """Delete the directory now."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _temporary(self, name: str) -> Path:
+        return self.path(f".{name}.{secrets.token_hex(8)}")
+
+
+def require_room(root: Path, needed_bytes: int) -> None:
+    """Check that the planes of a picture will fit.
+
+    Raises:
+        OutOfSpace: they will not.
+    """
+    state = os.statvfs(root)
+    free_bytes = state.f_bavail * state.f_frsize
+    if needed_bytes > free_bytes:
+        raise OutOfSpace(
+            f"the picture needs {needed_bytes >> 20} MiB of shared memory; {free_bytes >> 20} MiB are free"
+        )
+
+
+def sweep(root: Path, now: float | None = None) -> int:
+    """Delete directories that nobody waits for any more; gives their number.
+
+    Delivered ones go after `GRACE_S`, others `LONGEST_TIMEOUT_S` after their deadline.
+    """
+    now = time.time() if now is None else now
+    expired = [entry for entry in root.glob("*-*") if _is_expired(entry, now)]
+    for entry in expired:
+        shutil.rmtree(entry, ignore_errors=True)
+    return len(expired)
+
+
+def _is_expired(directory: Path, now: float) -> bool:
+    if not ID_PATTERN.match(directory.name):
+        return False
+    try:
+        return now > (directory / "done").stat().st_mtime + GRACE_S
+    except FileNotFoundError:
+        return now > int(directory.name.split("-")[0]) + LONGEST_TIMEOUT_S
+
+
+def _allocate(file: Path, shape: tuple[int, int, int], dtype: str) -> Array:
+    """Create a `.npy` file whose blocks are all there, and map it."""
+    mapping: Array = np.lib.format.open_memmap(file, mode="w+", dtype=np.dtype(dtype), shape=shape)
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        os.posix_fallocate(descriptor, 0, os.fstat(descriptor).st_size)
+    finally:
+        os.close(descriptor)
+    return mapping
+
+
+@contextlib.contextmanager
+def _full_means_retry() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM):
+            raise
+        raise OutOfSpace("shared memory is full; try again later") from error

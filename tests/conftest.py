@@ -1,0 +1,42 @@
+"""Pictures made in code, shared by all tests."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from photorestore.options import Options
+from photorestore.workspace import Workspace
+
+
+def make_photo(h: int, w: int, seed: int = 0) -> np.ndarray:
+    """A smooth, colourful (H, W, 3) uint8 picture with a few edges."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
+    channels = []
+    for _ in range(3):
+        a, b, phase = rng.uniform(0.01, 0.06, 3)
+        channels.append(0.5 + 0.3 * np.sin(a * x + phase * 50) * np.cos(b * y))
+    photo = np.stack(channels, -1)
+    for _ in range(6):
+        top, left = rng.integers(0, h), rng.integers(0, w)
+        photo[top : top + h // 5, left : left + w // 6] = rng.uniform(0.1, 0.9, 3)
+    return (photo * 255).round().astype(np.uint8)
+
+
+def add_noise(photo: np.ndarray, sigma_255: float, seed: int = 0) -> np.ndarray:
+    """White Gaussian noise, clipped and rounded as a stored picture is."""
+    noise = np.random.default_rng(seed).normal(0, sigma_255, photo.shape)
+    return (photo + noise).clip(0, 255).round().astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """An empty workspace with default options."""
+    return Workspace.create(tmp_path / "spaces", Options())

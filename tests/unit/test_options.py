@@ -1,0 +1,52 @@
+import pytest
+
+from photorestore.errors import UnsupportedOption
+from photorestore.options import Options
+
+
+def test_defaults_let_the_picture_decide():
+    assert Options().wants("denoise") is None
+
+
+def test_named_stages_work_and_others_pass():
+    options = Options(stages=("denoise",))
+    assert options.wants("denoise") is True
+    assert options.wants("scratch") is False
+
+
+def test_options_survive_a_round_trip():
+    options = Options(stages=("scratch", "translate"), strength=0.5, format="png", timeout_s=3)
+    assert Options.from_mapping(options.to_mapping()) == options
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"strength": 1.5}, "strength is 1.5; expected a number from 0 to 1"),
+        ({"strength": float("nan")}, "strength is nan"),
+        ({"quality": 0}, "quality is 0"),
+        ({"quality": True}, "quality is True"),
+        ({"stages": ["denoise", "magic"]}, "expected a list from denoise, scratch, translate"),
+        ({"stages": "denoise"}, "stages is 'denoise'"),
+        ({"format": "bmp"}, "format is 'bmp'"),
+        ({"scale": 2}, "scale is 2"),
+        ({"colour": "lab"}, "colour"),
+        ({"nosuch": 1}, "unknown option nosuch"),
+    ],
+)
+def test_bad_options_are_named_with_what_was_expected(values, named):
+    with pytest.raises(UnsupportedOption, match=named):
+        Options.from_mapping(values)
+
+
+def test_all_problems_are_named_at_once():
+    with pytest.raises(UnsupportedOption) as caught:
+        Options(strength=2, quality=101)
+    assert "strength" in str(caught.value)
+    assert "quality" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "null", "{", "1"])
+def test_options_that_are_no_json_object_are_refused(text):
+    with pytest.raises(UnsupportedOption):
+        Options.from_json(text)

@@ -1,0 +1,85 @@
+import errno
+import os
+import stat
+import time
+
+import numpy as np
+import pytest
+
+from photorestore import workspace as module
+from photorestore.errors import BrokenArtifact, OutOfSpace
+from photorestore.options import Options
+from photorestore.workspace import Workspace, require_room, sweep
+
+
+def test_a_workspace_is_private_and_named_by_us(workspace):
+    assert stat.S_IMODE(workspace.directory.stat().st_mode) == 0o700
+    assert module.ID_PATTERN.match(workspace.envelope.workspace_id)
+
+
+@pytest.mark.parametrize("name", ["../../etc", "1700000000-" + "g" * 32, "", "x/1700000000-" + "a" * 32])
+def test_an_envelope_cannot_name_another_path(workspace, name):
+    workspace.envelope.workspace_id = name
+    with pytest.raises(BrokenArtifact):
+        Workspace.open(workspace.root, workspace.envelope)
+
+
+def test_planes_are_read_back_as_written(workspace):
+    values = np.random.default_rng(0).integers(0, 65536, (3, 5, 7), dtype=np.uint16)
+    workspace.write_plane("denoised", values)
+    again = Workspace.open(workspace.root, workspace.envelope).plane("denoised")
+    assert (again == values).all()
+    assert not again.flags.writeable
+
+
+def test_a_failed_write_leaves_the_former_plane_and_nothing_else(workspace):
+    workspace.write_plane("denoised", np.ones((1, 2, 2), np.uint8))
+    before = sorted(workspace.directory.iterdir())
+    with pytest.raises(RuntimeError), workspace.new_plane("denoised", (1, 2, 2), "uint8") as plane:
+        plane[:] = 9
+        raise RuntimeError
+    assert sorted(workspace.directory.iterdir()) == before
+    assert (workspace.plane("denoised") == 1).all()
+
+
+def test_a_plane_that_is_not_what_the_envelope_says_is_broken(workspace):
+    workspace.write_plane("image", np.ones((3, 2, 2), np.uint8))
+    np.save(workspace.path("image.npy"), np.ones((3, 9, 9), np.uint8))
+    with pytest.raises(BrokenArtifact, match="image"):
+        workspace.plane("image")
+
+
+def test_pickled_planes_are_refused(workspace):
+    workspace.write_plane("image", np.ones((3, 2, 2), np.uint8))
+    np.save(workspace.path("image.npy"), np.array([{}], object), allow_pickle=True)
+    with pytest.raises(BrokenArtifact):
+        workspace.plane("image")
+
+
+def test_full_shared_memory_is_a_problem_that_can_be_tried_again(workspace, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OutOfSpace), workspace.new_plane("image", (3, 2, 2), "uint8"):
+        pass
+    assert not list(workspace.directory.iterdir())
+
+
+def test_room_is_checked_before_pixels_are_written(workspace):
+    require_room(workspace.root, 1)
+    with pytest.raises(OutOfSpace, match="MiB of shared memory"):
+        require_room(workspace.root, 1 << 60)
+
+
+def test_the_sweeper_takes_only_what_nobody_waits_for(tmp_path):
+    waiting, delivered, late = (Workspace.create(tmp_path, Options(timeout_s=1)) for _ in range(3))
+    (tmp_path / "someone-elses").mkdir()
+    delivered.mark_done()
+    now = time.time() + module.GRACE_S + 5
+    assert sweep(tmp_path, now) == 1
+    assert waiting.directory.exists()
+    assert not delivered.directory.exists()
+    assert sweep(tmp_path, now + module.LONGEST_TIMEOUT_S) == 2
+    assert not late.directory.exists()
+    assert (tmp_path / "someone-elses").exists()

@@ -1,0 +1,72 @@
+"""Training pictures: decoded once, kept in memory as 8-bit tensors, cut into random patches."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from training.degradations.noise import chance, randint
+
+SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+def load_photos(folders: Sequence[Path], *, min_side_px: int, limit: int | None = None) -> list[Tensor]:
+    """Every RGB picture of the folders whose short side is long enough, as uint8 (3, H, W).
+
+    Raises:
+        FileNotFoundError: a folder holds no picture.
+    """
+    photos = []
+    for folder in folders:
+        files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+        if not files:
+            raise FileNotFoundError(f"{folder} holds no picture; see training/README.md")
+        photos += [read_photo(file) for file in files[:limit]]
+    return [photo for photo in photos if min(photo.shape[-2:]) >= min_side_px]
+
+
+def read_photo(file: Path) -> Tensor:
+    """One picture as uint8 (3, H, W)."""
+    with Image.open(file) as picture:
+        return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()
+
+
+def random_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) -> Tensor:
+    """A randomly placed, flipped and turned square: float (3, size_px, size_px) in [0, 1]."""
+    photo = photos[randint(0, len(photos), rng)]
+    _, h, w = photo.shape
+    y, x = randint(0, h - size_px + 1, rng), randint(0, w - size_px + 1, rng)
+    patch = photo[:, y : y + size_px, x : x + size_px].float() / 255
+    if chance(0.5, rng):
+        patch = patch.flip(-1)
+    return patch.rot90(randint(0, 4, rng), (-2, -1))
+
+
+Batch = tuple[Tensor, ...]
+
+
+def batches(make_sample: Callable[[torch.Generator], Batch], batch_size: int, seed: int) -> Iterator[Batch]:
+    """Endless batches, prepared by one thread ahead of the training loop.
+
+    Args:
+        make_sample: draws one sample, a tuple of tensors.
+        seed: of the generator that is handed to `make_sample`.
+    """
+    ready: queue.Queue[Batch] = queue.Queue(maxsize=4)
+
+    def prepare() -> None:
+        rng = torch.Generator().manual_seed(seed)
+        while True:
+            samples = [make_sample(rng) for _ in range(batch_size)]
+            ready.put(tuple(torch.stack(parts) for parts in zip(*samples, strict=True)))
+
+    threading.Thread(target=prepare, daemon=True).start()
+    while True:
+        yield ready.get()

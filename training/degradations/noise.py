@@ -1,0 +1,87 @@
+"""Noise, grain and JPEG artefacts. Every function is pure: it draws from the `rng` it is given.
+
+Images are (C, H, W) in [0, 1]; results are not clamped unless said.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def uniform(low: float, high: float, rng: torch.Generator) -> float:
+    """One number drawn evenly from [low, high)."""
+    return low + (high - low) * float(torch.rand((), generator=rng))
+
+
+def chance(probability: float, rng: torch.Generator) -> bool:
+    """True with the given probability."""
+    return uniform(0.0, 1.0, rng) < probability
+
+
+def randint(low: int, high: int, rng: torch.Generator) -> int:
+    """One integer drawn evenly from [low, high)."""
+    return int(torch.randint(low, high, (), generator=rng))
+
+
+def gaussian(gt: Tensor, sigma: float, rng: torch.Generator) -> Tensor:
+    """Add white Gaussian noise of standard deviation `sigma` ([0, 1] units)."""
+    return gt + sigma * torch.randn(gt.shape, generator=rng)
+
+
+def poisson(gt: Tensor, peak: float, rng: torch.Generator) -> Tensor:
+    """Count photons: `peak` of them at white (Liu & Lam)."""
+    return torch.poisson(gt.clamp(0, 1) * peak, generator=rng) / peak
+
+
+def poisson_gaussian(gt: Tensor, shot: float, read: float, rng: torch.Generator) -> Tensor:
+    """Sensor noise of variance `shot * signal + read**2` (the usual heteroscedastic approximation)."""
+    sigma = (shot * gt.clamp(0, 1) + read**2).sqrt()
+    return gt + sigma * torch.randn(gt.shape, generator=rng)
+
+
+def speckle(gt: Tensor, sigma: float, rng: torch.Generator) -> Tensor:
+    """Multiply by noise of mean 1 and standard deviation `sigma`."""
+    return gt * (1 + sigma * torch.randn(gt.shape, generator=rng))
+
+
+def salt_and_pepper(gt: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """Set a `share` of the pixels to black or white."""
+    draw = torch.rand(gt.shape[-2:], generator=rng)
+    return torch.where(draw < share / 2, 0.0, torch.where(draw > 1 - share / 2, 1.0, gt))
+
+
+def film_grain(gt: Tensor, sigma: float, size_px: float, rng: torch.Generator) -> Tensor:
+    """Add grey, spatially correlated grain, strongest in the mid-tones.
+
+    Args:
+        sigma: standard deviation at mid-grey.
+        size_px: standard deviation of the grain's Gaussian blur, 0.3 to 2.
+    """
+    _, h, w = gt.shape
+    white = torch.randn((1, 1, h, w), generator=rng)
+    radius = max(1, round(3 * size_px))
+    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / size_px) ** 2)
+    taps = taps / taps.sum()
+    grain = F.conv2d(F.pad(white, (radius,) * 4, mode="reflect"), taps.view(1, 1, 1, -1))
+    grain = F.conv2d(grain, taps.view(1, 1, -1, 1))[0]
+    luma = gt.mean(0, keepdim=True).clamp(0, 1)
+    return gt + sigma * (4 * luma * (1 - luma)).sqrt() * grain / grain.std().clamp_min(1e-6)
+
+
+def jpeg(image: Tensor, quality: int, *, subsample: bool = True) -> Tensor:
+    """Encode and decode as JPEG; the result is clamped and holds 8-bit values."""
+    pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, subsampling=2 if subsample else 0)
+    return torch.from_numpy(np.asarray(Image.open(buffer)).copy()).permute(2, 0, 1).float() / 255
+
+
+def quantise(image: Tensor) -> Tensor:
+    """Clamp and round to 8 bits, as a stored picture is."""
+    return (image.clamp(0, 1) * 255).round() / 255

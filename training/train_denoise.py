@@ -1,0 +1,243 @@
+"""Train the denoiser.
+
+    make train-denoise                       # fast tier, configs/denoise.fast.toml
+    python -m training.train_denoise --config training/configs/denoise.fast.toml --minutes 60
+
+Blind and non-blind at once: half of the samples hide the noise level. Half of the samples carry plain
+Gaussian noise, neither clipped nor quantised (the benchmark's protocol); the others sensor noise, film grain,
+speckle, JPEG artefacts and real camera noise, stored in 8 bits as pictures are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from photorestore.metrics import psnr
+from photorestore.networks.denoise import DenoiseUNet
+from photorestore.weights import save_network
+from training.data import batches, load_photos, random_patch, read_photo
+from training.degradations.noise import (
+    chance,
+    film_grain,
+    gaussian,
+    jpeg,
+    poisson_gaussian,
+    quantise,
+    randint,
+    speckle,
+    uniform,
+)
+from training.run import (
+    Budget,
+    Log,
+    MovingAverage,
+    commit_hash,
+    cosine,
+    load_checkpoint,
+    read_config,
+    save_checkpoint,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One training run."""
+
+    tier: str  # name of the weights' tier
+    widths: tuple[int, ...]  # channels at stride 2, 4, 8
+    depths: tuple[int, ...]  # residual blocks at these strides
+    photos: tuple[str, ...]  # folders of clean photographs, below the data root
+    pairs: str  # folder of `*_real` / `*_mean` pairs of real camera noise
+    validation: int  # this many photographs of the first folder are held out
+    patch_px: int
+    batch_size: int
+    total_steps: int
+    learning_rate: float
+    final_learning_rate: float
+    ema_decay: float
+    max_sigma_255: float  # Gaussian noise is drawn from 0 to this
+    seed: int
+
+
+def degrade(gt: Tensor, max_sigma: float, rng: torch.Generator) -> tuple[Tensor, float]:
+    """Noisy version of a patch, and its noise level ([0, 1] units)."""
+    sigma = uniform(0, max_sigma, rng)
+    if chance(0.55, rng):
+        return gaussian(gt, sigma, rng), sigma
+    kind = randint(0, 4, rng)
+    if kind == 0:
+        lq = gaussian(gt, sigma, rng)
+    elif kind == 1:
+        lq = poisson_gaussian(gt, uniform(0, 0.05, rng), uniform(0, 0.12, rng), rng)
+    elif kind == 2:
+        lq = film_grain(gt, uniform(0, 0.16, rng), uniform(0.4, 1.2, rng), rng)
+    else:
+        lq = speckle(gt, uniform(0, 0.25, rng), rng)
+    sigma = float((lq - gt).std())
+    if chance(0.4, rng):
+        return jpeg(lq, randint(25, 96, rng), subsample=chance(0.5, rng)), sigma
+    return quantise(lq), sigma
+
+
+def load_pairs(folder: Path) -> list[Tensor]:
+    """Real noisy photographs stacked on their clean means: uint8 (6, H, W)."""
+    noisy = sorted(folder.glob("*_real.*"))
+    return [
+        torch.cat([read_photo(file), read_photo(file.with_name(file.name.replace("_real", "_mean")))])
+        for file in noisy
+    ]
+
+
+def make_sample(
+    photos: list[Tensor], pairs: list[Tensor], config: Config, rng: torch.Generator
+) -> tuple[Tensor, ...]:
+    """(lq, gt, sigma): sigma is -1 where the network is not told."""
+    if chance(0.04, rng):
+        both = random_patch(pairs, config.patch_px, rng)
+        lq, gt, sigma = both[:3], both[3:], -1.0
+    else:
+        gt = random_patch(photos, config.patch_px, rng)
+        if chance(0.1, rng):
+            gt = gt.mean(0, keepdim=True).expand(3, -1, -1)
+        lq, sigma = degrade(gt, config.max_sigma_255 / 255, rng)
+        if chance(0.5, rng):
+            sigma = -1.0
+    return lq, gt, torch.tensor(sigma)
+
+
+@torch.inference_mode()
+def evaluate(network: DenoiseUNet, photos: list[Tensor]) -> dict[str, float]:
+    """Mean blind PSNR (dB) over the held-out photographs at sigma_255 15, 25 and 50."""
+    network.eval()
+    results = {}
+    for sigma_255 in (15, 25, 50):
+        rng = torch.Generator().manual_seed(sigma_255)
+        total = 0.0
+        for photo in photos:
+            gt = photo.float() / 255
+            lq = gaussian(gt, sigma_255 / 255, rng)
+            with torch.autocast("cpu", torch.bfloat16):
+                pred = network(lq[None])[0].clamp(0, 1)
+            total += psnr(pred, gt)
+        results[f"psnr_{sigma_255}_db"] = total / len(photos)
+    network.train()
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", type=Path, default=Path("training/configs/denoise.fast.toml"))
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data/train"), help="root of the pictures"
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints and logs go here")
+    parser.add_argument("--weights", type=Path, default=Path("weights"), help="the trained network goes here")
+    parser.add_argument("--minutes", type=float, help="end after this time, with the schedule fitted to it")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    config = read_config(Config, arguments.config)
+    device = arguments.device
+    run = arguments.runs / f"denoise.{config.tier}"
+    log = Log(run)
+    print(f"{config}\ndevice {device}, seed {config.seed}")
+
+    # 1. Pictures: the first ones are held out for validation.
+    photos = load_photos([arguments.data / name for name in config.photos], min_side_px=config.patch_px)
+    pairs = load_pairs(arguments.data / config.pairs)
+    held_out, photos = photos[: config.validation], photos[config.validation :]
+
+    # 2. Network, optimiser, moving average; resumed where a checkpoint lies.
+    torch.manual_seed(config.seed)
+    network = DenoiseUNet(config.widths, config.depths).to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0
+    )
+    average = MovingAverage(network, config.ema_decay)
+    first_step, spent_s = 0, 0.0
+    if checkpoint := load_checkpoint(run / "checkpoint.pt"):
+        network.load_state_dict(checkpoint["network"])
+        optimiser.load_state_dict(checkpoint["optimiser"])
+        average.values = checkpoint["average"]
+        first_step, spent_s = checkpoint["step"], checkpoint["spent_s"]
+    budget = Budget(config.total_steps, arguments.minutes, spent_s)
+    samples = batches(
+        lambda rng: make_sample(photos, pairs, config, rng), config.batch_size, config.seed + first_step
+    )
+
+    # 3. The loop: L1, then mean squared error over the last fifth, which is what PSNR asks for.
+    running = 0.0
+    for step in itertools.count(first_step):
+        progress = budget.progress(step)
+        if progress >= 1:
+            break
+        learning_rate = cosine(progress, step, top=config.learning_rate, bottom=config.final_learning_rate)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate
+        lq, gt, sigma = (part.to(device) for part in next(samples))
+        with torch.autocast(device, torch.bfloat16):
+            pred = network(lq.contiguous(memory_format=torch.channels_last), sigma)
+        loss = F.l1_loss(pred, gt) if progress < 0.8 else (F.mse_loss(pred, gt) + 1e-8).sqrt()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        average.update(network, step)
+        running += loss.item()
+
+        if (step + 1) % 1000 == 0:
+            trained = DenoiseUNet(config.widths, config.depths)
+            trained.load_state_dict(average.values)
+            log.write(
+                step + 1,
+                seconds=budget.spent_s,
+                learning_rate=learning_rate,
+                loss=running / 1000,
+                **evaluate(trained, held_out),
+            )
+            running = 0.0
+            save_checkpoint(
+                run / "checkpoint.pt",
+                network=network.state_dict(),
+                optimiser=optimiser.state_dict(),
+                average=average.values,
+                step=step + 1,
+                spent_s=budget.spent_s,
+            )
+
+    # 4. The averaged weights, with all that is known about them.
+    network.load_state_dict(average.values)
+    network.cpu()
+    metrics = evaluate(network, held_out)
+    log.draw(run / "curve.png")
+    save_network(
+        arguments.weights / "denoise" / f"denoise.{config.tier}.safetensors",
+        network,
+        architecture={"widths": config.widths, "depths": config.depths},
+        metadata={
+            "config": asdict(config),
+            "steps": step,
+            "seconds": round(budget.spent_s),
+            "device": device,
+            "seed": config.seed,
+            "commit": commit_hash(),
+            "metrics": metrics,
+            "data": "BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays, PolyU pairs",
+            "licence": "BSDS500 and PolyU: academic use; see docs/models/denoise.md",
+        },
+    )
+    print(metrics)
+
+
+if __name__ == "__main__":
+    main()
