@@ -34,7 +34,7 @@ def read_config(cls: type[Config], file: Path) -> Config:
 
 
 def cosine(progress: float, step: int, *, top: float, bottom: float, warm_up: int = 100) -> float:
-    """Learning rate: warm-up over the first steps, half a cosine down to `bottom` as `progress` goes 0 to 1."""
+    """Learning rate: warm-up over the first steps, then half a cosine down to `bottom` at progress 1."""
     decayed = bottom + (top - bottom) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
     return decayed * min(1.0, (step + 1) / warm_up)
 

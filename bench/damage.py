@@ -1,0 +1,165 @@
+"""Scratch detection and filling on the damage set.
+
+Every picture runs through the stages in process, with denoising, scratch detection and translation asked for.
+Detection: precision and recall of the probability against the true mask, pixel by pixel, no tolerance. Filling:
+the mask that our stage used is given to the classical methods too, on the same denoised picture; PSNR is
+measured inside the true damage and outside of what was filled.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench import baselines
+from bench.damage_set import DamagedPicture, load_damage_set, pixel_sha256
+from bench.statistics import summary
+from photorestore import masks
+from photorestore.metrics import psnr
+from photorestore.options import Options
+from photorestore.pipeline import Pipeline
+from photorestore.stages.base import run_stage
+from photorestore.tiling import to_float
+from photorestore.weights import read_metadata, weights_file
+from photorestore.workspace import Workspace
+
+OPTIONS = Options(stages=("denoise", "scratch", "translate"), timeout_s=600)
+"""Everything works on every picture."""
+
+CURVE = Path("docs/models/scratch_pr.png")
+LEVELS = 256
+"""Probabilities are counted in this many steps for the precision-recall curve."""
+
+BASELINES = {"Telea": baselines.telea, "Navier-Stokes": baselines.navier_stokes}
+
+
+def measure(root: Path, pipeline: Pipeline, *, every: int = 1, curve: Path | None = CURVE) -> dict[str, Any]:
+    """Detection and filling.
+
+    Args:
+        root: the folder of the bench pictures, beside `train`.
+        every: take only each n-th picture.
+        curve: where to draw the precision-recall curve.
+    """
+    pictures = load_damage_set(root.parent)[::every]
+    damaged, sound = np.zeros(LEVELS, np.int64), np.zeros(LEVELS, np.int64)
+    cleaned: Counter[str] = Counter()
+    scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for picture in pictures:
+        workspace = _restored(picture, pipeline)
+        truth = picture.mask.numpy()
+        level = (workspace.plane("scratch_prob") >> 8).astype(np.int64)
+        damaged += np.bincount(level[truth], minlength=LEVELS)
+        sound += np.bincount(level[~truth], minlength=LEVELS)
+        mask = masks.clean_mask(workspace.plane("scratch_prob")) > 0
+        cleaned += Counter(_counts(mask, truth))
+        for method, (inside, outside) in _fillings(workspace, picture, mask).items():
+            scores[method]["inside"].append(inside)
+            scores[method]["outside"].append(outside)
+        workspace.remove()
+    return {
+        "set": f"{len(pictures)} pictures",
+        "pixel_sha256": pixel_sha256(pictures),
+        "detection": _detection(damaged, sound, curve) | {"cleaned_mask": _scores(**cleaned)},
+        "filling_psnr_db": {
+            method: {place: summary(values) for place, values in places.items()}
+            for method, places in scores.items()
+        },
+        "gain_inside_over_db": {
+            method: summary(np.subtract(scores["ours"]["inside"], scores[method]["inside"]))
+            for method in scores
+            if method != "ours"
+        },
+        "loss_outside_against_denoised_db": summary(
+            np.subtract(scores["denoised"]["outside"], scores["ours"]["outside"])
+        ),
+    }
+
+
+def _restored(picture: DamagedPicture, pipeline: Pipeline) -> Workspace:
+    workspace = Workspace.create(pipeline.root, OPTIONS)
+    workspace.write_plane("image", picture.lq.numpy())
+    for stage in pipeline.stages:
+        if stage.name != "deliver":
+            run_stage(stage, [workspace])
+    if problem := workspace.envelope.problem:
+        raise RuntimeError(f"{picture.name}: {problem.detail}")
+    return workspace
+
+
+def _fillings(
+    workspace: Workspace, picture: DamagedPicture, mask: np.ndarray
+) -> dict[str, tuple[float, float]]:
+    """PSNR inside the true damage and outside of both masks, by method."""
+    denoised = workspace.plane("denoised")
+    pixels = (
+        np.ascontiguousarray((denoised.astype(np.uint32) + 128) // 257).astype(np.uint8).transpose(1, 2, 0)
+    )
+    hole = mask[0].astype(np.uint8)
+    results = {
+        "damaged picture": picture.lq.float() / 255,
+        "denoised": to_float(denoised),
+        **{
+            name: torch.from_numpy(fill(pixels, hole)).permute(2, 0, 1) / 255.0
+            for name, fill in BASELINES.items()
+        },
+        "ours": to_float(workspace.current()),
+    }
+    gt, inside = picture.gt.float() / 255, picture.mask
+    outside = ~(inside | torch.from_numpy(mask))
+    return {
+        method: (psnr(result, gt, mask=inside), psnr(result, gt, mask=outside))
+        for method, result in results.items()
+    }
+
+
+def _detection(damaged: np.ndarray, sound: np.ndarray, curve: Path | None) -> dict[str, Any]:
+    """Scores at the threshold that was chosen on validation pictures, and the area under the curve."""
+    hits, alarms = damaged[::-1].cumsum()[::-1], sound[::-1].cumsum()[::-1]  # at or above each level
+    precision, recall = hits / np.maximum(hits + alarms, 1), hits / hits[0]
+    threshold = float(read_metadata(weights_file("scratch", "fast"))["metrics"]["threshold"])
+    at = round(threshold * LEVELS)
+    if curve:
+        _draw(precision, recall, at, curve)
+    order = np.argsort(recall)
+    return {
+        "threshold": threshold,
+        **_scores(hits=int(hits[at]), alarms=int(alarms[at]), misses=int(hits[0] - hits[at])),
+        "area_under_pr": round(float(np.trapezoid(precision[order], recall[order])), 4),
+        "damaged_share": round(float(hits[0] / (hits[0] + alarms[0])), 5),
+    }
+
+
+def _counts(mask: np.ndarray, truth: np.ndarray) -> dict[str, int]:
+    return {
+        "hits": int((mask & truth).sum()),
+        "alarms": int((mask & ~truth).sum()),
+        "misses": int((~mask & truth).sum()),
+    }
+
+
+def _scores(hits: int, alarms: int, misses: int) -> dict[str, float]:
+    precision, recall = hits / max(hits + alarms, 1), hits / max(hits + misses, 1)
+    f1 = 2 * hits / max(2 * hits + alarms + misses, 1)
+    return {"f1": round(f1, 4), "precision": round(precision, 4), "recall": round(recall, 4)}
+
+
+def _draw(precision: np.ndarray, recall: np.ndarray, at: int, file: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(4.5, 4))
+    axis.plot(recall[1:], precision[1:])
+    axis.plot(recall[at], precision[at], "o", label=f"threshold {at / LEVELS:.2f}")
+    axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1), title="scratch, damage set")
+    axis.grid(alpha=0.3)
+    axis.legend(loc="lower left")
+    figure.tight_layout()
+    figure.savefig(file, dpi=80)
+    pyplot.close(figure)

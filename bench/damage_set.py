@@ -1,0 +1,142 @@
+"""The damage set: bench photographs under damage that no training has seen, the same at every run.
+
+    python -m bench.damage_set --data ../shared/data --pictures /tmp/damage   # look at it
+
+Photographs: Set14 and BSD100, whole (114 pictures). Damage: stamps whose file's sha256 is 0 modulo 5 and the two label
+maps `HELD_OUT_SCANS`, with procedural strokes beside them, laid over each picture by
+`training.degradations.damage.damage` from these ranges:
+
+| what | range |
+|---|---|
+| layers a picture | 1 to 3 |
+| a layer | stamps of a kind 42 %, a crop of a label map 20 %, strokes 33 %, a faint stain 5 % |
+| fold beside them | in 8 % of the pictures |
+| opacity of a layer | .4 to 1 |
+| polarity of a layer | 60 % near white (.7 to 1), 25 % near black (0 to .25), 15 % colour of paper (.45 to 1) |
+| how it covers | painted 50 %; lighten or darken 25 %, screen or multiply 25 %, as its polarity asks |
+| scale of a stamp | .15 to 1 times its 256 px; blobs a quarter of that, dense kinds as they are |
+| scale of a label map | its half size shrunk 1 to 4 times |
+| damaged share | .5 to 6 % of the pixels; other draws are drawn anew |
+
+Ground truth is where alpha, in 8 bits, is above .1. Pixels that damage changes by less than 5/255 in every channel
+count as undamaged and are left as they were. `lq` has 8 bits and no noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from training.degradations.damage import DamageRecipe, DamageSources, damage, load_damage_sources
+
+SEED = 20
+FOLDERS = ("Set14", "BSD100/cbsd68", "BSD100/rest32")
+RECIPE = DamageRecipe(
+    layers=(1, 3), opacity=(0.4, 1.0), stamp_scale=(0.15, 1.0), density=(0.3, 1.5), clean=0.0
+)
+SHARE = (0.005, 0.06)
+DAMAGED = 0.1
+SUFFIXES = {".bmp", ".jpg", ".png", ".webp"}
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedPicture:
+    """One picture of the set.
+
+    Attributes:
+        name: set and file, `Set14/baboon.png`.
+        gt: the photograph, uint8 (3, H, W).
+        lq: the same under damage, uint8 (3, H, W); equals `gt` where `alpha` is 0.
+        alpha: how strongly each pixel was overwritten, uint8 (1, H, W), 255 = wholly.
+        mask: bool (1, H, W), true where `alpha` / 255 is above .1.
+    """
+
+    name: str
+    gt: Tensor
+    lq: Tensor
+    alpha: Tensor
+    mask: Tensor
+
+
+def load_damage_set(data_root: Path, *, limit: int | None = None) -> list[DamagedPicture]:
+    """Make the set; some seconds.
+
+    Args:
+        data_root: the folder that holds `train/` and `bench/`.
+        limit: only this many pictures, spread evenly over the set; they are the same as in the whole set.
+
+    Raises:
+        FileNotFoundError: photographs or damage are missing.
+    """
+    sources = load_damage_sources(data_root / "train", held_out=True)
+    files = _photographs(data_root / "bench")
+    step = 1 if limit is None else max(1, len(files) // limit)
+    chosen = list(enumerate(files))[::step][:limit]
+    return [_damaged(file, sources, data_root / "bench", SEED + 1000 * index) for index, file in chosen]
+
+
+def pixel_sha256(pictures: Sequence[DamagedPicture]) -> str:
+    """Hash of all damaged pictures and masks, in their order; equal for equal pixels."""
+    digest = hashlib.sha256()
+    for picture in pictures:
+        digest.update(picture.lq.numpy().tobytes())
+        digest.update(picture.mask.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _photographs(bench: Path) -> list[Path]:
+    files = [
+        file
+        for name in FOLDERS
+        for file in sorted((bench / name).iterdir())
+        if file.suffix.lower() in SUFFIXES
+    ]
+    if not files:
+        raise FileNotFoundError(f"{bench} holds no photographs")
+    return files
+
+
+def _damaged(file: Path, sources: DamageSources, bench: Path, seed: int) -> DamagedPicture:
+    rng = torch.Generator().manual_seed(seed)
+    with Image.open(file) as photograph:
+        gt = torch.from_numpy(np.array(photograph.convert("RGB"))).permute(2, 0, 1).contiguous()
+    while True:
+        lq, alpha = (_to_u8(values) for values in damage(gt.float() / 255, sources, rng, RECIPE))
+        mask = alpha.float() / 255 > DAMAGED
+        if SHARE[0] <= float(mask.float().mean()) <= SHARE[1]:
+            return DamagedPicture(str(file.relative_to(bench)), gt, lq, alpha, mask)
+
+
+def _to_u8(values: Tensor) -> Tensor:
+    return (values * 255).round().byte()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="holds train/ and bench/")
+    parser.add_argument("--pictures", type=Path, help="write lq beside mask here, as PNG")
+    parser.add_argument("--limit", type=int)
+    arguments = parser.parse_args()
+    pictures = load_damage_set(arguments.data, limit=arguments.limit)
+    if arguments.pictures:
+        arguments.pictures.mkdir(parents=True, exist_ok=True)
+        for picture in pictures:
+            beside = torch.cat([picture.lq, picture.mask.byte().mul(255).expand(3, -1, -1)], 2)
+            file = arguments.pictures / picture.name.replace("/", "_")
+            Image.fromarray(beside.permute(1, 2, 0).numpy()).save(file.with_suffix(".png"))
+    share = sum(float(picture.mask.float().mean()) for picture in pictures) / len(pictures)
+    print(f"{len(pictures)} pictures, {100 * share:.2f} % damaged, sha256 {pixel_sha256(pictures)}")
+
+
+if __name__ == "__main__":
+    main()

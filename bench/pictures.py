@@ -1,0 +1,45 @@
+"""The standard pictures, read as they were published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Pixels = npt.NDArray[np.uint8]
+
+CLEAN_SETS = ("BSD100", "Urban100_sub20", "faces/ccby")
+"""Clean photographs, which the service should leave as they are."""
+
+
+def read_set(root: Path, name: str, limit: int | None = None) -> list[tuple[str, Pixels]]:
+    """Names and pixels (H, W, 3) of a set, sorted by name.
+
+    Raises:
+        FileNotFoundError: the folder holds no picture.
+    """
+    files = sorted(
+        file for file in (root / name).rglob("*") if file.suffix.lower() in {".png", ".jpg", ".bmp"}
+    )
+    if not files:
+        raise FileNotFoundError(f"{root / name} holds no picture; see bench/README.md")
+    return [(file.stem, read_pixels(file)) for file in files[:limit]]
+
+
+def read_pixels(file: Path) -> Pixels:
+    """One picture as (H, W, 3)."""
+    with Image.open(file) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def add_gaussian(pixels: Pixels, sigma_255: float, seed: int) -> npt.NDArray[np.float32]:
+    """Noise of a fixed seed, in [0, 1] units, neither clipped nor quantised: (H, W, 3)."""
+    noise = np.random.default_rng(seed).standard_normal(pixels.shape)
+    return ((pixels + sigma_255 * noise) / 255).astype(np.float32)
+
+
+def as_stored(noisy: npt.NDArray[np.float32]) -> Pixels:
+    """Clipped and rounded to 8 bits, as a picture file holds it."""
+    return (noisy * 255).clip(0, 255).round().astype(np.uint8)

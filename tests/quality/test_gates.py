@@ -1,0 +1,72 @@
+"""The networks beat their baselines by the margins in bench/gates.toml."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from photorestore import pipeline
+from photorestore.metrics import psnr
+from photorestore.options import Options
+from tests.conftest import add_noise, make_photo
+
+GATES = tomllib.loads(Path("bench/gates.toml").read_text())
+BENCH = Path("../shared/data/bench")
+
+pytestmark = pytest.mark.quality
+needs_pictures = pytest.mark.skipif(not BENCH.is_dir(), reason="the bench pictures are not at hand")
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    return pipeline.load(root=tmp_path_factory.mktemp("spaces"))
+
+
+def test_noise_is_removed_from_a_made_picture(loaded):
+    photo = make_photo(256, 320)
+    noisy = add_noise(photo, 25)
+    restored = loaded.restore(noisy, Options(format="png")).image
+
+    def score(pixels: np.ndarray) -> float:
+        return psnr(torch.from_numpy(pixels.copy()) / 255.0, torch.from_numpy(photo) / 255.0)
+
+    assert score(restored) - score(noisy) >= GATES["made"]["gain_db"]
+
+
+@needs_pictures
+def test_denoising_holds_its_level():
+    from bench import denoise
+
+    levels = denoise.measure(BENCH, every=9, with_bm3d=False)["psnr_db"]
+    gate = GATES["denoise"]
+    for sigma_255 in (15, 25, 50):
+        assert levels[str(sigma_255)]["ours, blind"]["mean"] >= gate[f"psnr_{sigma_255}_db"]
+    classical = levels["25"]["non-local means, sigma given"]["mean"]
+    assert levels["25"]["ours, blind"]["mean"] - classical >= gate["gain_over_nlm_25_db"]
+
+
+@needs_pictures
+def test_damage_is_found_and_filled(loaded):
+    from bench import damage
+
+    result = damage.measure(BENCH, loaded, every=9, curve=None)
+    gate = GATES["damage"]
+    assert result["detection"]["f1"] >= gate["f1"]
+    assert result["gain_inside_over_db"]["Telea"]["mean"] >= gate["gain_inside_over_telea_db"]
+    assert result["loss_outside_against_denoised_db"]["mean"] <= gate["loss_outside_db"]
+
+
+@needs_pictures
+def test_clean_photographs_come_back_and_noisy_ones_are_restored(loaded):
+    from bench import harmless
+
+    result = harmless.measure(BENCH, loaded, every=12)
+    gate = GATES["harmless"]
+    assert result["clean"]["psnr_db"]["mean"] >= gate["mean_db"]
+    assert result["clean"]["psnr_db"]["min"] >= gate["worst_db"]
+    assert result["clean"]["coverage"]["mean"] <= gate["coverage"]
+    for noisy in result["noisy"].values():
+        assert noisy["denoise_engaged"] >= gate["engaged_on_noise"]
+        assert noisy["gain_db"]["mean"] >= gate["gain_on_noise_db"]
