@@ -11,14 +11,14 @@ maps `HELD_OUT_SCANS`, with procedural strokes beside them, laid over each pictu
 | layers a picture | 1 to 3 |
 | a layer | stamps of a kind 42 %, a crop of a label map 20 %, strokes 33 %, a faint stain 5 % |
 | fold beside them | in 8 % of the pictures |
-| opacity of a layer | .4 to 1 |
-| polarity of a layer | 60 % near white (.7 to 1), 25 % near black (0 to .25), 15 % colour of paper (.45 to 1) |
+| opacity of a layer | .8 to 1; in 10 % of the layers worn off in places |
+| polarity of a layer | 60 % near white (.7 to 1), 25 % near black (0 to .25), 15 % colour of paper (.75 to 1) |
 | how it covers | painted 50 %; lighten or darken 25 %, screen or multiply 25 %, as its polarity asks |
 | scale of a stamp | .15 to 1 times its 256 px; blobs a quarter of that, dense kinds as they are |
 | scale of a label map | its half size shrunk 1 to 4 times |
 | damaged share | .5 to 6 % of the pixels; other draws are drawn anew |
 
-Ground truth is where alpha, in 8 bits, is above .1. Pixels that damage changes by less than 5/255 in every channel
+Ground truth is where alpha, in 8 bits, is above .1. Pixels that damage changes by less than 20/255 in every channel
 count as undamaged and are left as they were. `lq` has 8 bits and no noise.
 """
 
@@ -40,7 +40,14 @@ from training.degradations.damage import DamageRecipe, DamageSources, damage, lo
 SEED = 20
 FOLDERS = ("Set14", "BSD100/cbsd68", "BSD100/rest32")
 RECIPE = DamageRecipe(
-    layers=(1, 3), opacity=(0.4, 1.0), stamp_scale=(0.15, 1.0), density=(0.3, 1.5), clean=0.0
+    layers=(1, 3),
+    opacity=(0.8, 1.0),
+    stamp_scale=(0.15, 1.0),
+    density=(0.3, 1.5),
+    clean=0.0,
+    worn=0.1,
+    paper=(0.75, 1.0),
+    visible=20 / 255,
 )
 SHARE = (0.005, 0.06)
 DAMAGED = 0.1

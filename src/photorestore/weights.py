@@ -14,10 +14,12 @@ from torch import nn
 from photorestore.errors import BrokenArtifact
 from photorestore.networks.denoise import DenoiseUNet
 from photorestore.networks.scratch import ScratchUNet
+from photorestore.networks.translate import Translator
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "denoise": DenoiseUNet,
     "scratch": ScratchUNet,
+    "translate": Translator,
 }
 """Network classes by name. The name is also the stage's and the folder's."""
 

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Builds model_store/*.mar, one archive per stage, and model_store/restore.war, the workflow.
+#
+#   ./archive.sh [cpu|gpu] [FOLDER]
+#
+# Every archive is self-contained: the package, the stage's own weights and its settings. The same sources give
+# the same bytes. The archivers are taken from PATH, else from .venv.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+readonly DEVICE=${1:-cpu}
+readonly STORE=${2:-model_store}
+readonly STAGES=(preprocess denoise scratch translate deliver)
+[[ -x .venv/bin/torch-model-archiver ]] && PATH="$PWD/.venv/bin:$PATH"
+case "$DEVICE" in
+    cpu) TILE_PX=1024 TILE_BATCH=1 ;;
+    gpu) TILE_PX=1024 TILE_BATCH=8 ;;
+    *) echo "usage: $0 [cpu|gpu] [FOLDER]" >&2; exit 2 ;;
+esac
+
+WORK=$(mktemp -d)
+trap 'rm -rf "$WORK"' EXIT
+export TMPDIR="$WORK/tmp"  # the archiver deletes $TMPDIR/<name of the model>
+mkdir -p "$TMPDIR" "$STORE"
+VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml | head -1)
+
+# The quality tier where its weights are there and a GPU is to run them.
+tier_of() {
+    if [[ $DEVICE == gpu && -f weights/$1/$1.quality.safetensors ]]; then echo quality; else echo fast; fi
+}
+
+# Settings of one archive, sized for a picture of 50 megapixels. Batch sizes and delays stand in workflow.yaml.
+model_config() {
+    cat <<YAML
+responseTimeout: 1100         # seconds a worker may owe an answer: a batch of four such pictures
+startupTimeout: 300           # seconds; all workers start at once and share the cores
+jobQueueSize: 1000            # above what the edge admits: a full queue would be a failed workflow
+maxRetryTimeoutInSec: 600     # how long a dying worker is started again
+deviceType: $DEVICE
+photorestore:
+    tier: $(tier_of "$1")
+    precision: auto           # bfloat16 where the processor multiplies in it
+    tile_px: $TILE_PX
+    tile_batch: $TILE_BATCH
+YAML
+}
+
+# Files at the archive's root: the package, and the weights of this stage's tier where it has a network.
+stage_files() {
+    local files=$1 stage=$2
+    local weights=weights/$stage/$stage.$(tier_of "$stage").safetensors
+    mkdir -p "$files/weights"
+    cp -r src/photorestore "$files/"
+    find "$files" -name __pycache__ -prune -exec rm -rf {} +
+    if [[ $stage != preprocess && $stage != deliver ]]; then
+        [[ -f $weights ]] || { echo "$weights is missing: make train-$stage" >&2; return 1; }
+        install -D -m 644 "$weights" "$files/$weights"
+    fi
+}
+
+# The archivers write the hour of the day into their manifest and into the zip entries: fix both.
+make_reproducible() {
+    python - "$1" <<'PYTHON'
+import re, sys, zipfile
+file = sys.argv[1]
+with zipfile.ZipFile(file) as archive:
+    entries = {name: archive.read(name) for name in sorted(archive.namelist())}
+with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    for name, content in entries.items():
+        if name.endswith("-INF/MANIFEST.json"):
+            content = re.sub(rb'("createdOn": ")[^"]*', rb"\g<1>01/01/1980 00:00:00", content)
+        entry = zipfile.ZipInfo(name)
+        entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+        archive.writestr(entry, content)
+PYTHON
+}
+
+archive_stage() {
+    local stage=$1 files=$WORK/$1
+    stage_files "$files" "$stage"
+    model_config "$stage" > "$WORK/$stage-config.yaml"
+    torch-model-archiver --model-name "$stage" --version "$VERSION" --handler "handlers/${stage}_handler.py" \
+        --config-file "$WORK/$stage-config.yaml" --extra-files "$files" --export-path "$WORK" --force
+    make_reproducible "$WORK/$stage.mar"
+}
+
+archive_workflow() {
+    local batch=4
+    [[ $DEVICE == gpu ]] && batch=8
+    sed "s/^\( *batch-size:\) 4/\1 $batch/" workflow.yaml > "$WORK/workflow.yaml"
+    # The workflow archiver needs a handler, although every node here is a model.
+    torch-workflow-archiver --workflow-name restore --spec-file "$WORK/workflow.yaml" \
+        --handler handlers/preprocess_handler.py --export-path "$WORK" --force
+    make_reproducible "$WORK/restore.war"
+}
+
+# Private temporary folders let the archives be built side by side.
+for stage in "${STAGES[@]}"; do
+    (TMPDIR="$WORK/tmp-$stage" && mkdir -p "$TMPDIR" && export TMPDIR && archive_stage "$stage") &
+    building+=($!)
+done
+archive_workflow
+for job in "${building[@]}"; do wait "$job"; done
+
+for stage in "${STAGES[@]}"; do mv "$WORK/$stage.mar" "$STORE/"; done
+mv "$WORK/restore.war" "$STORE/"  # last: make sees by it that all are there
+ls -l "$STORE"/*.mar "$STORE"/*.war

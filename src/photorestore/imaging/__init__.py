@@ -1,0 +1,23 @@
+"""Pictures in and out: acquisition, colour, metadata, encoding."""
+
+from photorestore.imaging.acquire import open_picture
+from photorestore.imaging.door import put_picture, result_array
+from photorestore.imaging.encode import Outgoing, encode
+from photorestore.imaging.negotiate import CONTENT_TYPES, Needs, choose_format
+from photorestore.imaging.planes import to_array, write_array
+from photorestore.imaging.sniff import LIMITS, Limits
+
+__all__ = [
+    "CONTENT_TYPES",
+    "LIMITS",
+    "Limits",
+    "Needs",
+    "Outgoing",
+    "choose_format",
+    "encode",
+    "open_picture",
+    "put_picture",
+    "result_array",
+    "to_array",
+    "write_array",
+]

@@ -1,0 +1,89 @@
+"""The in-process door: encoded pictures, Pillow's pictures and arrays in; an array out."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from photorestore.errors import CorruptImage, NotAnImage
+from photorestore.imaging import colour
+from photorestore.imaging.acquire import apart
+from photorestore.imaging.planes import luma, to_array, to_u8, write_array
+from photorestore.workspace import Array, Workspace
+
+Picture = bytes | Image.Image | npt.NDArray[Any]
+
+
+def put_picture(workspace: Workspace, name: str, picture: Picture) -> None:
+    """Put a caller's picture where `preprocess` finds it.
+
+    Bytes are stored as they are. Of Pillow's pictures and of arrays the pixels are taken (turned by EXIF, converted
+    to sRGB), no other metadata; they become planes, masks a file.
+
+    Args:
+        name: `upload` or `mask_upload`.
+        picture: arrays are (H, W) or (H, W, 1 | 2 | 3 | 4) of uint8 or uint16, sRGB; masks may be bool.
+
+    Raises:
+        NotAnImage, CorruptImage, ImageTooLarge: as `write_array`; bytes are judged by `preprocess`.
+        OutOfSpace: shared memory is full.
+    """
+    if isinstance(picture, bytes | bytearray | memoryview):
+        workspace.write_file(name, picture)
+        return
+    icc = picture.info.get("icc_profile") if isinstance(picture, Image.Image) else None
+    values = _pixels(picture, icc) if isinstance(picture, Image.Image) else picture
+    if name == "upload":
+        write_array(workspace, values)
+    else:
+        workspace.write_file(name, _mask_file(values))
+
+
+def result_array(workspace: Workspace) -> Array:
+    """The result, (H, W, 3), or (H, W, 4) with alpha, in the source's depth; grey has three equal channels."""
+    source = workspace.envelope.source
+    plane: Array = workspace.current()
+    if source["bits"] == 8:
+        plane = to_u8(plane)
+    if source["is_grey"]:
+        plane = luma(plane).repeat(3, axis=0)
+    return to_array(plane, workspace.plane("alpha") if source["has_alpha"] else None)
+
+
+def _pixels(picture: Image.Image, icc: bytes | None) -> Array:
+    """(H, W) or (H, W, C), upright and in sRGB."""
+    try:
+        upright = ImageOps.exif_transpose(picture)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise CorruptImage("the picture cannot be decoded") from error
+    if upright.mode.startswith("I;16"):
+        return np.asarray(upright, np.uint16)
+    if upright.mode in ("I", "F"):
+        raise NotAnImage(f"picture of mode {upright.mode}; expected integers of 8 or 16 bits")
+    colours, alpha = apart(upright)
+    plain = colours if colours.mode in ("L", "RGB", "CMYK") else colours.convert("RGB")
+    if icc and not colour.is_srgb(icc):
+        plain = colour.to_srgb(plain.copy(), icc) or plain
+    plain = plain if plain.mode in ("L", "RGB") else plain.convert("RGB")
+    values: npt.NDArray[np.uint8] = np.asarray(plain)
+    return values if alpha is None else np.dstack([values, np.asarray(alpha)])
+
+
+def _mask_file(values: npt.NDArray[Any]) -> bytes:
+    """A PNG of the mask's luma in 8 bits."""
+    if values.dtype == bool:
+        values = values.astype(np.uint8) * 255
+    if values.dtype.name not in ("uint8", "uint16") or values.ndim not in (2, 3):
+        raise NotAnImage(
+            f"expected a mask (H, W) of bool, uint8 or uint16; got {values.shape} of {values.dtype}"
+        )
+    shallow = values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
+    if shallow.ndim == 3 and shallow.shape[2] == 1:
+        shallow = shallow[..., 0]
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(shallow)).save(file, "PNG", compress_level=1)
+    return file.getvalue()

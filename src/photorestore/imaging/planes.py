@@ -1,0 +1,136 @@
+"""Between the pixel orders: planes (CHW) of the workspace, HWC arrays and Pillow's pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from photorestore.errors import NotAnImage
+from photorestore.imaging.sniff import LIMITS, Limits, check_size
+from photorestore.workspace import Array, Workspace
+
+STRIP_PX = 500_000
+"""Pixels copied at a time, so that what lies between stays in the processor's cache."""
+
+LUMA_WEIGHTS = (299, 587, 114)
+"""Rec. 601, in thousandths."""
+
+
+def strips(height: int, width: int) -> Iterator[slice]:
+    """Slices of rows of about `STRIP_PX` pixels, from the top."""
+    rows = max(1, STRIP_PX // width)
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
+
+
+def turned(plane: Array, orientation: int) -> Array:
+    """A view of a plane (C, H, W) in the upload's geometry: writing the upload there turns it upright.
+
+    The plane has the size after the turn of EXIF `orientation`.
+    """
+    if orientation >= 5:
+        plane = plane.swapaxes(1, 2)
+    rows = -1 if orientation in (3, 4, 6, 7) else 1
+    columns = -1 if orientation in (2, 3, 7, 8) else 1
+    return plane[:, ::rows, ::columns]
+
+
+def copy_bands(image: Image.Image, target: Array) -> None:
+    """Write a Pillow picture of 8-bit bands into a plane (C, H, W).
+
+    A grey picture (mode `L` or `LA`) fills all channels alike; an alpha band is left out.
+    """
+    width, height = image.size
+    for rows in strips(height, width):
+        bands = image.crop((0, rows.start, width, rows.stop)).split()
+        for channel, values in enumerate(target):
+            band = bands[channel if len(bands) >= 3 else 0]
+            values[rows] = np.frombuffer(band.tobytes(), np.uint8).reshape(-1, width)
+
+
+def to_u8(plane: Array) -> npt.NDArray[np.uint8]:
+    """A plane in 8 bits; uint16 values are divided by 257 and rounded."""
+    if plane.dtype == np.uint8:
+        return plane  # type: ignore[return-value]
+    narrow = np.empty(plane.shape, np.uint8)
+    for channel, values in enumerate(plane):
+        for rows in strips(*values.shape):
+            # (255 v + 32895) / 65536, rounded down, is v / 257, rounded, for every 16-bit v.
+            narrow[channel, rows] = (values[rows].astype(np.uint32) * 255 + 32895) >> 16
+    return narrow
+
+
+def luma(plane: Array) -> Array:
+    """Rec. 601 luma (1, H, W) of a plane (3, H, W), same type, rounded; equal channels are kept as they are."""
+    grey = np.empty((1, *plane.shape[1:]), plane.dtype)
+    for rows in strips(*plane.shape[1:]):
+        weighted = sum(
+            values[rows].astype(np.uint32) * weight
+            for values, weight in zip(plane, LUMA_WEIGHTS, strict=True)
+        )
+        grey[0, rows] = (weighted + 500) // 1000
+    return grey
+
+
+def to_pillow(plane: npt.NDArray[np.uint8]) -> Image.Image:
+    """A Pillow picture of mode `L` or `RGB` from a plane (1 or 3, H, W) of uint8."""
+    _, height, width = plane.shape
+    bands = [Image.frombuffer("L", (width, height), band, "raw", "L", 0, 1) for band in plane]
+    return bands[0] if len(bands) == 1 else Image.merge("RGB", bands)
+
+
+def to_array(plane: Array, alpha: Array | None = None, *, is_grey: bool = False) -> Array:
+    """An array (H, W, C) of its own: C is 1 for grey, 3 for colour, and one more with alpha."""
+    channels = [*(luma(plane) if is_grey else plane), *(() if alpha is None else alpha)]
+    return np.ascontiguousarray(np.stack(channels, axis=-1))
+
+
+def write_array(workspace: Workspace, image: Array, limits: Limits = LIMITS) -> None:
+    """The in-process door for arrays: planes `image` and, for four channels, `alpha`.
+
+    Args:
+        workspace: a new one; its `current` and `source` are set.
+        image: (H, W) or (H, W, 1 | 2 | 3 | 4) of uint8 or uint16, sRGB; two channels are grey and alpha.
+        limits: as for uploads.
+
+    Raises:
+        NotAnImage: another type or shape.
+        CorruptImage: no area.
+        ImageTooLarge: over the limits.
+        OutOfSpace: shared memory is full.
+    """
+    channels = _as_channels(image)
+    count, height, width = channels.shape
+    check_size(width, height, limits)
+    colours = 3 if count >= 3 else 1
+    with workspace.new_plane("image", (3, height, width), image.dtype.name) as plane:
+        plane[:] = channels[:colours]
+    if count in (2, 4):
+        workspace.write_plane("alpha", channels[-1:])
+    workspace.envelope.current = "image"
+    workspace.envelope.source = {
+        "format": "array",
+        "mode": {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[count],
+        "bits": 8 * image.dtype.itemsize,
+        "width": width,
+        "height": height,
+        "orientation": 1,
+        "has_alpha": count in (2, 4),
+        "is_grey": colours == 1,
+        "icc": None,
+        "dropped": [],
+    }
+
+
+def _as_channels(image: Array) -> Array:
+    """(C, H, W) view."""
+    channels = image[np.newaxis] if image.ndim == 2 else np.moveaxis(image, -1, 0)
+    if image.ndim not in (2, 3) or not 1 <= len(channels) <= 4 or image.dtype.name not in ("uint8", "uint16"):
+        raise NotAnImage(
+            "expected an array (H, W) or (H, W, 1 to 4) of uint8 or uint16; "
+            f"got {image.shape} of {image.dtype.name}"
+        )
+    return channels

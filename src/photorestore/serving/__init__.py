@@ -1,0 +1,1 @@
+"""What stands between TorchServe and the stages."""

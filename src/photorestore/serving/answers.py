@@ -1,0 +1,94 @@
+"""What a caller gets back: the picture, the report, an envelope, or a problem document (RFC 9457).
+
+No torch here.
+"""
+
+from __future__ import annotations
+
+import http
+import json
+from dataclasses import dataclass
+
+from photorestore.envelope import Envelope, Problem
+from photorestore.errors import BrokenArtifact
+from photorestore.workspace import ID_PATTERN, Workspace
+
+PROBLEM_TYPE = "urn:photorestore:problem:"
+KEPT_FILES = frozenset({"result", "report.json", "done"})
+"""What a delivered workspace keeps, so that a repeated delivery gives the same answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Body, media type and status of one answer."""
+
+    body: bytes
+    content_type: str
+    status: int = 200
+
+    @property
+    def phrase(self) -> str:
+        """The status in words."""
+        return http.HTTPStatus(self.status).phrase
+
+
+def problem_answer(problem: Problem, request_id: str) -> Answer:
+    """A problem document."""
+    document = {
+        "type": PROBLEM_TYPE + problem.type,
+        "title": problem.type.replace("-", " ").capitalize(),
+        "status": problem.status,
+        "detail": problem.detail,
+        "stage": problem.stage,
+        "request_id": request_id,
+    }
+    return Answer(json.dumps(document).encode(), "application/problem+json", problem.status)
+
+
+def envelope_answer(envelope: Envelope) -> Answer:
+    """An envelope for the next node; its status is for those who call a stage by itself."""
+    status = envelope.problem.status if envelope.problem else 200
+    return Answer(envelope.to_json(), "application/json", status)
+
+
+def delivered_answer(workspace: Workspace) -> Answer:
+    """The picture or the report of a delivered workspace.
+
+    Raises:
+        BrokenArtifact: it was not delivered.
+    """
+    report, result = workspace.read_file("report.json"), workspace.read_file("result")
+    if report is None or result is None:
+        raise BrokenArtifact(f"workspace {workspace.envelope.workspace_id} has no result")
+    if workspace.envelope.answer == "report":
+        return Answer(report, "application/json")
+    return Answer(result, json.loads(report)["content_type"])
+
+
+def is_delivered(workspace: Workspace) -> bool:
+    """Whether an earlier try has delivered already; its planes are gone then."""
+    return workspace.path("done").exists() and workspace.path("result").exists()
+
+
+def settle(workspace: Workspace, *, keep: bool) -> None:
+    """Give the memory of an answered request back.
+
+    Args:
+        keep: a delivered result stays until it is swept, because TorchServe may run the node again, or
+            because the caller fetches it from the workspace; what failed stays only where the caller made
+            the workspace.
+    """
+    if not ID_PATTERN.match(workspace.envelope.workspace_id) or not workspace.directory.is_dir():
+        return
+    is_callers = workspace.envelope.answer == "report"
+    if keep and (is_callers or workspace.envelope.problem is None):
+        workspace.mark_done()
+        _release(workspace)
+    else:
+        workspace.remove()
+
+
+def _release(workspace: Workspace) -> None:
+    for file in workspace.directory.iterdir():
+        if file.name not in KEPT_FILES:
+            file.unlink(missing_ok=True)

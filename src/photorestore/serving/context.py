@@ -1,0 +1,34 @@
+"""What a handler uses of TorchServe's context; TorchServe itself is never imported."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Context(Protocol):
+    """The object that TorchServe hands to `initialize` and `handle`.
+
+    Attributes:
+        model_yaml_config: the archive's `model-config.yaml`.
+        metrics: the worker's metrics, as declared in `metrics.yaml`.
+    """
+
+    model_yaml_config: dict[str, Any] | None
+    metrics: Any
+
+    @property
+    def system_properties(self) -> dict[str, Any]:
+        """`model_dir`, `gpu_id` and others."""
+        ...
+
+    def get_all_request_header(self, idx: int) -> dict[str, Any]:
+        """Headers of one request, spelt as they were sent; names of multipart parts are among them."""
+        ...
+
+    def set_response_status(self, code: int, phrase: str, idx: int) -> None:
+        """Status of one answer; lost inside a workflow."""
+        ...
+
+    def set_response_content_type(self, idx: int, value: str) -> None:
+        """Media type of one answer; lost inside a workflow."""
+        ...

@@ -1,0 +1,185 @@
+"""The one handler behind all archives: requests in, exactly one answer for each out, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from photorestore.envelope import Envelope, Problem
+from photorestore.errors import BrokenArtifact, RestorationError
+from photorestore.options import Options
+from photorestore.pipeline import STAGE_CLASSES
+from photorestore.serving import answers, requests
+from photorestore.serving.answers import Answer
+from photorestore.serving.context import Context
+from photorestore.serving.metrics import observe
+from photorestore.stages.base import Stage, StageConfig, run_stage
+from photorestore.workspace import Workspace, default_root
+
+logger = logging.getLogger(__name__)
+
+ROOT_VARIABLE = "PHOTORESTORE_WORKSPACE"
+"""Environment variable with the folder of all workspaces; stands above `model-config.yaml`."""
+
+EARLIEST_ANSWER_S = 0.02
+"""A node of the workflow answers no sooner than this after it was asked.
+
+TorchServe queues a node's job first and sets up the receipt of its answer afterwards: an answer that comes before
+is lost, and the request hangs until `timeout-ms`. On busy cores 2 ms were too soon.
+"""
+
+
+@dataclass(slots=True)
+class Request:
+    """One item of a batch.
+
+    Attributes:
+        envelope: its document.
+        workspace: its directory; None where it failed before it had one, or came in failed.
+        alone: it came as a picture, and this stage answers with a picture.
+    """
+
+    envelope: Envelope
+    workspace: Workspace | None
+    alone: bool
+
+
+class StageHandler:
+    """Runs one stage for TorchServe. `handlers/` has a subclass for each, which names the stage.
+
+    In the workflow a request comes and goes as an envelope; `deliver` answers with the picture, or with a
+    problem document. A picture sent to a stage's own endpoint is pre-processed, run through that stage and
+    delivered here.
+    """
+
+    stage_name: ClassVar[str]
+
+    def initialize(self, context: Context) -> None:
+        """Load the stage.
+
+        Raises:
+            BrokenArtifact: weights or `model-config.yaml` are not what they should be; no worker starts.
+        """
+        settings = dict((context.model_yaml_config or {}).get("photorestore") or {})
+        self.root = _workspace_root(settings.pop("workspace", None))
+        config = _stage_config(settings)
+        weights = Path(context.system_properties["model_dir"]) / "weights"
+        device = _device(context.system_properties.get("gpu_id"))
+        names = dict.fromkeys(("preprocess", self.stage_name, "deliver"))
+        self.stages: dict[str, Stage] = {
+            name: STAGE_CLASSES[name].load(config, weights, device) for name in names
+        }
+
+    def handle(self, data: Sequence[requests.Item], context: Context) -> list[bytes]:
+        """One answer for each item, in order. Never raises: see docs/adr/0002-torchserve-workflow.md."""
+        start = time.monotonic()
+        batch = [self._admit(item, context, index) for index, item in enumerate(data)]
+        self._run(batch, context)
+        answer = [self._answer(request, context, index) for index, request in enumerate(batch)]
+        if not all(request.alone for request in batch):
+            time.sleep(max(0.0, start + EARLIEST_ANSWER_S - time.monotonic()))
+        return answer
+
+    def _admit(self, item: requests.Item, context: Context, index: int) -> Request:
+        headers: dict[str, str] = {}
+        is_alone = False
+        try:
+            headers = requests.normalise_headers(context.get_all_request_header(index))
+            is_alone = requests.is_alone(item, headers, self.stage_name)
+            if requests.is_upload(item, headers, self.stage_name):
+                return self._receive(item, headers, alone=is_alone)
+            return self._resume(requests.read_envelope(item))
+        except Exception as error:  # noqa: BLE001 - one bad item must not fail its batch
+            label = requests.request_id(headers)
+            failed = Envelope("", label, 0.0, Options(), problem=self._problem(error, label))
+            return Request(failed, None, is_alone)
+
+    def _receive(self, item: requests.Item, headers: requests.Headers, *, alone: bool) -> Request:
+        upload = requests.read_upload(item, headers)
+        label, accept = requests.request_id(headers), headers.get("accept", "")
+        workspace = Workspace.create(self.root, upload.options, request_id=label, accept=accept)
+        try:
+            workspace.write_file("upload", upload.image)
+            if upload.mask is not None:
+                workspace.write_file("mask_upload", upload.mask)
+        except Exception:
+            workspace.remove()
+            raise
+        return Request(workspace.envelope, workspace, alone)
+
+    def _resume(self, envelope: Envelope) -> Request:
+        if envelope.problem is not None:
+            return Request(envelope, None, alone=False)
+        try:
+            return Request(envelope, Workspace.open(self.root, envelope), alone=False)
+        except RestorationError as error:
+            envelope.problem = self._problem(error, envelope.request_id)
+            return Request(envelope, None, alone=False)
+
+    def _run(self, batch: Sequence[Request], context: Context) -> None:
+        names = [self.stage_name]
+        passing = [
+            request.workspace
+            for request in batch
+            if request.workspace and not request.alone and not answers.is_delivered(request.workspace)
+        ]
+        alone = [request.workspace for request in batch if request.workspace and request.alone]
+        run_stage(self.stages[self.stage_name], passing)
+        if alone:
+            names = list(self.stages)
+            for stage in self.stages.values():
+                run_stage(stage, alone)
+        for workspace in (*passing, *alone):
+            observe(context, names, workspace.envelope)
+
+    def _answer(self, request: Request, context: Context, index: int) -> bytes:
+        is_last = request.alone or self.stage_name == "deliver"
+        try:
+            answer = self._deliver(request) if is_last else answers.envelope_answer(request.envelope)
+        except Exception as error:  # noqa: BLE001 - exactly one answer per item
+            problem = self._problem(error, request.envelope.request_id)
+            answer = answers.problem_answer(problem, request.envelope.request_id)
+        context.set_response_status(answer.status, answer.phrase, index)
+        context.set_response_content_type(index, answer.content_type)
+        return answer.body
+
+    def _deliver(self, request: Request) -> Answer:
+        workspace = Workspace(self.root, request.envelope)
+        problem = request.envelope.problem
+        try:
+            if problem is not None:
+                return answers.problem_answer(problem, request.envelope.request_id)
+            return answers.delivered_answer(workspace)
+        finally:
+            answers.settle(workspace, keep=not request.alone)
+
+    def _problem(self, error: Exception, request_id: str) -> Problem:
+        if isinstance(error, RestorationError) and not isinstance(error, BrokenArtifact):
+            logger.info("request %s: %s: %s", request_id, self.stage_name, error)
+            return Problem.of(error, self.stage_name)
+        logger.error("request %s: %s failed", request_id, self.stage_name, exc_info=error)
+        return Problem.internal(self.stage_name)
+
+
+def _workspace_root(configured: str | None) -> Path:
+    chosen = os.environ.get(ROOT_VARIABLE) or configured
+    return Path(chosen) if chosen else default_root()
+
+
+def _stage_config(settings: dict[str, Any]) -> StageConfig:
+    unknown = sorted(settings.keys() - {field.name for field in fields(StageConfig)})
+    if unknown:
+        raise BrokenArtifact(f"model-config.yaml: photorestore has unknown keys {', '.join(unknown)}")
+    return StageConfig(**settings)
+
+
+def _device(gpu_id: object) -> torch.device:
+    has_gpu = isinstance(gpu_id, int) and gpu_id >= 0 and torch.cuda.is_available()
+    return torch.device(f"cuda:{gpu_id}" if has_gpu else "cpu")

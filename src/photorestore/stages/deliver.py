@@ -1,0 +1,89 @@
+"""Deliver: encode what the caller accepts, put metadata and alpha back, make the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+
+from photorestore.imaging import CONTENT_TYPES, Needs, Outgoing, choose_format, encode
+from photorestore.imaging.header import quiet
+from photorestore.imaging.metadata import rewrite_exif, rewrite_xmp
+from photorestore.stages.base import StageConfig
+from photorestore.workspace import Workspace
+
+
+class DeliverStage:
+    """Writes the files `result` and `report.json` and marks the request done; always works."""
+
+    name: ClassVar[str] = "deliver"
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:  # noqa: ARG003 - no network
+        return cls()
+
+    def run(self, batch: Sequence[Workspace]) -> None:
+        for workspace in batch:
+            self._run(workspace)
+
+    def _run(self, workspace: Workspace) -> None:
+        envelope, options = workspace.envelope, workspace.options
+        outgoing = _outgoing(workspace)
+        _, height, width = outgoing.image.shape
+        needs = Needs(width, height, has_alpha=outgoing.alpha is not None, bits=outgoing.bits)
+        name = choose_format(options, envelope.accept, needs)
+        _add_metadata(workspace, outgoing)
+        result = encode(outgoing, name, options.quality)
+        workspace.write_file("result", result)
+        content_type = CONTENT_TYPES[name]
+        envelope.estimates[self.name] = {"content_type": content_type, "bytes": len(result)}
+        workspace.ran(self.name, f"{name} {width}x{height}, {outgoing.bits} bits, {len(result)} bytes")
+        report = {
+            "request_id": envelope.request_id,
+            "source": envelope.source,
+            "estimates": envelope.estimates,
+            "trace": {stage: asdict(trace) for stage, trace in envelope.trace.items()},
+            "content_type": content_type,
+            "width": width,
+            "height": height,
+            "bits": outgoing.bits,
+            "dropped": [*envelope.source["dropped"], *outgoing.dropped],
+        }
+        workspace.write_file("report.json", json.dumps(report).encode())
+        workspace.mark_done()
+
+
+def _outgoing(workspace: Workspace) -> Outgoing:
+    envelope = workspace.envelope
+    source: dict[str, Any] = envelope.source
+    return Outgoing(
+        image=workspace.current(),
+        alpha=workspace.plane("alpha") if "alpha" in envelope.planes else None,
+        bits=source["bits"],
+        is_grey=source["is_grey"],
+    )
+
+
+def _add_metadata(workspace: Workspace, outgoing: Outgoing) -> None:
+    """Hand over the upload's EXIF, XMP and profile, as far as the options want them."""
+    options = workspace.options
+    _, height, width = outgoing.image.shape
+    profile = workspace.path("icc")
+    if options.colour == "source" and profile.exists():
+        outgoing.source_icc = profile
+    if options.metadata == "strip":
+        return
+    has_gps = options.metadata == "keep"
+    for name, rewrite in (("exif", rewrite_exif), ("xmp", rewrite_xmp)):
+        block = workspace.read_file(name)
+        if block is None:
+            continue
+        with quiet():
+            rewritten = rewrite(block, width, height, gps=has_gps)
+        if rewritten is None:
+            outgoing.dropped.append(f"{name}: cannot be carried over")
+        setattr(outgoing, name, rewritten)

@@ -1,0 +1,179 @@
+"""Preprocess: acquire the upload, find out what is wrong with it, normalise it when asked."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+
+from photorestore.errors import BrokenArtifact, CorruptImage
+from photorestore.estimates import estimate
+from photorestore.imaging import LIMITS, Limits, Needs, choose_format, open_picture
+from photorestore.imaging.header import Picture
+from photorestore.imaging.planes import luma
+from photorestore.normalise import normalise
+from photorestore.stages.base import StageConfig
+from photorestore.workspace import Array, Workspace, require_room
+
+WORK_BYTES_PX = 3 * 2 + 2 + 3 * 2
+"""Bytes per pixel that both branches write: `denoised`, `scratch_prob`, `translated`."""
+
+RESULT_BYTES_PX = 3
+"""Room for the result, in bytes per pixel; twice that for 16 bits."""
+
+
+class PreprocessStage:
+    """Writes the planes `image`, `alpha` and `hole_mask`; always works."""
+
+    name: ClassVar[str] = "preprocess"
+
+    def __init__(self, limits: Limits = LIMITS) -> None:
+        self.limits = limits
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:  # noqa: ARG003 - no network
+        return cls()
+
+    def run(self, batch: Sequence[Workspace]) -> None:
+        for workspace in batch:
+            self._run(workspace)
+
+    def _run(self, workspace: Workspace) -> None:
+        is_given = "image" in workspace.envelope.planes
+        found = self._take_over(workspace) if is_given else self._acquire(workspace)
+        workspace.envelope.estimates[self.name] = found
+        workspace.envelope.current = "image"
+        self._read_mask(workspace)
+        workspace.ran(self.name, _describe(workspace.envelope.source, found))
+
+    def _acquire(self, workspace: Workspace) -> dict[str, Any]:
+        upload = workspace.read_file("upload")
+        if upload is None:
+            raise BrokenArtifact("the workspace holds no upload")
+        picture = open_picture(upload, self.limits)
+        header = picture.header
+        height, width = header.upright_hw
+        bits = header.bits
+        needs = Needs(width, height, has_alpha=header.has_alpha, bits=bits)
+        choose_format(workspace.options, workspace.envelope.accept, needs)  # fail before the work is done
+        _reserve(workspace, height, width, bits, has_alpha=header.has_alpha)
+        found = _write_planes(workspace, picture)
+        for name in ("exif", "xmp", "icc"):
+            if block := getattr(header, name):
+                workspace.write_file(name, block)
+        workspace.envelope.source = header.as_source()
+        return found
+
+    def _take_over(self, workspace: Workspace) -> dict[str, Any]:
+        """For a picture whose plane `image` was written by the in-process door, or by a run before this."""
+        envelope = workspace.envelope
+        before = envelope.estimates.get(self.name)
+        if before is not None:
+            return before
+        image = workspace.plane("image")
+        envelope.source = envelope.source or _source_of(workspace, image)
+        _, height, width = image.shape
+        _reserve(workspace, height, width, envelope.source["bits"], has_alpha="alpha" in envelope.planes)
+        found = estimate(image)
+        if workspace.options.normalise:
+            with workspace.new_plane("image", image.shape, image.dtype.name) as normalised:
+                normalised[:] = image
+                found = _normalise(normalised, found)
+        return found
+
+    def _read_mask(self, workspace: Workspace) -> None:
+        """The caller's mask as plane `hole_mask`: 255 where its luma is at least half and it is opaque.
+
+        Raises:
+            CorruptImage: it has not the size of the picture after the turn.
+        """
+        upload = workspace.read_file("mask_upload")
+        if upload is None:
+            return
+        mask = open_picture(upload, self.limits)
+        expected, got = workspace.envelope.planes["image"].shape[1:], mask.header.upright_hw
+        if got != expected:
+            raise CorruptImage(
+                f"mask has {got[1]}x{got[0]} px; expected {expected[1]}x{expected[0]}, "
+                "the size of the picture after its EXIF turn"
+            )
+        with workspace.new_plane("hole_mask", (1, *got), "uint8") as hole_mask:
+            _threshold(mask, hole_mask)
+
+
+def _write_planes(workspace: Workspace, picture: Picture) -> dict[str, Any]:
+    header = picture.header
+    height, width = header.upright_hw
+    dtype = f"uint{header.bits}"
+    with contextlib.ExitStack() as planes:
+        image = planes.enter_context(workspace.new_plane("image", (3, height, width), dtype))
+        alpha = None
+        if header.has_alpha:
+            alpha = planes.enter_context(workspace.new_plane("alpha", (1, height, width), dtype))
+        picture.decode(image, alpha)
+        found = estimate(image, header.quantisation)
+        if workspace.options.normalise:
+            found = _normalise(image, found)
+    return found
+
+
+def _normalise(image: Array, found: dict[str, Any]) -> dict[str, Any]:
+    """Normalise a plane in place; gives the estimates of what it is now."""
+    normalise(image, None if found["is_grey"] else found["cast"])
+    now = estimate(image)
+    is_noisy = now["noisy"] or found["noisy"]
+    return {**now, "noisy": is_noisy, "jpeg_quality": found["jpeg_quality"], "before_normalise": found}
+
+
+def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_alpha: bool) -> None:
+    """Check the room for everything that will be written for this picture, by both branches."""
+    has_mask = workspace.path("mask_upload").exists()
+    sample_bytes = bits // 8
+    bytes_px = (3 + has_alpha + RESULT_BYTES_PX) * sample_bytes + has_mask + WORK_BYTES_PX
+    require_room(workspace.root, height * width * bytes_px)
+
+
+def _threshold(mask: Picture, hole_mask: Array) -> None:
+    height, width = mask.header.upright_hw
+    colours = np.empty((3, height, width), f"uint{mask.header.bits}")
+    alpha = np.empty((1, height, width), colours.dtype) if mask.header.has_alpha else None
+    mask.decode(colours, alpha)
+    half = 1 << (mask.header.bits - 1)
+    is_hole = luma(colours) >= half
+    if alpha is not None:
+        is_hole &= alpha >= half
+    np.multiply(is_hole, 255, out=hole_mask, casting="unsafe")
+
+
+def _source_of(workspace: Workspace, image: Array) -> dict[str, Any]:
+    has_alpha = "alpha" in workspace.envelope.planes
+    return {
+        "format": "array",
+        "mode": "RGBA" if has_alpha else "RGB",
+        "bits": 8 * image.dtype.itemsize,
+        "width": image.shape[2],
+        "height": image.shape[1],
+        "orientation": 1,
+        "has_alpha": has_alpha,
+        "is_grey": False,
+        "icc": None,
+        "dropped": [],
+    }
+
+
+def _describe(source: dict[str, Any], found: dict[str, Any]) -> str:
+    parts = [
+        f"{source['format']} {source['mode']} {source['width']}x{source['height']}, {source['bits']} bits"
+    ]
+    if source["orientation"] != 1:
+        parts.append(f"turned (orientation {source['orientation']})")
+    if source["icc"]:
+        parts.append(f"from {source['icc']}")
+    if "before_normalise" in found:
+        parts.append("cast and contrast normalised")
+    parts.append(f"noise sigma {found['sigma_255']:.1f} of 255")
+    return ", ".join(parts)

@@ -1,0 +1,183 @@
+"""Translate: fills damage, and lifts faded tone."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from photorestore import masks
+from photorestore.estimates import CONFIG as VIEW
+from photorestore.estimates import view_of
+from photorestore.networks.latent_mapping import KeyView
+from photorestore.networks.translate import VIEW_PX, Translator
+from photorestore.normalise import apply_curves, tone_curves
+from photorestore.stages.base import StageConfig, autocast
+from photorestore.tiling import TileJob, run_tiles, spans, tile_spec, to_float
+from photorestore.weights import load_network
+from photorestore.workspace import Array, Workspace
+
+ROWS = 512
+"""Planes are copied in bands of this many rows, so that no picture is held twice."""
+SAMPLE_PX = 4 * VIEW_PX
+"""The key view is averaged from a sample of about this many pixels a side."""
+
+Mask = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is global for a picture and goes to every tile of it."""
+
+    keys: KeyView
+    strength: float
+    is_grey: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done with one picture.
+
+    Attributes:
+        mask: (1, H, W), 255 = fill.
+        source: the plane to start from.
+        corrects_tone: whether the whole picture gets a tone curve.
+    """
+
+    workspace: Workspace
+    source: str
+    mask: Mask
+    corrects_tone: bool
+
+
+class TranslateStage:
+    """Writes the plane `translated` where damage was found or marked, or where the picture is faded.
+
+    Pixels outside the mask leave with the value they came with, unless the tone is corrected, which never
+    happens when the caller gave a mask. The network sees what the damage left and keeps what is still good,
+    so the filling needs no feather.
+    """
+
+    name: ClassVar[str] = "translate"
+
+    def __init__(self, network: Translator, config: StageConfig, device: torch.device) -> None:
+        self.network = network
+        self.precision = config.precision
+        self.device = device
+        self.spec = tile_spec(network, config.tile_px, config.tile_batch)
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
+        network = load_network("translate", config.tier, device, root=weights)
+        assert isinstance(network, Translator)
+        return cls(network, config, device)
+
+    def run(self, batch: Sequence[Workspace]) -> None:
+        plans = [plan for workspace in batch if (plan := make_plan(workspace))]
+        with contextlib.ExitStack() as planes:
+            targets = [planes.enter_context(_copied(plan)) for plan in plans]
+            with autocast(self.precision, self.device):
+                jobs = [self._job(plan, target) for plan, target in zip(plans, targets, strict=True)]
+                run_tiles(self._forward, jobs, self.spec, self.device)
+            for plan, target in zip(plans, targets, strict=True):
+                if plan.corrects_tone:
+                    correct_tone(target, plan.workspace.options.strength)
+        for plan in plans:
+            self._report(plan)
+
+    def _job(self, plan: Plan, target: Array) -> TileJob:
+        image = plan.workspace.plane(plan.source)
+        with torch.inference_mode():
+            view, hole = (to_float(part)[None].to(self.device) for part in sample(image, plan.mask))
+            keys = self.network.key_view(view, hole)
+        strength = plan.workspace.options.strength
+        context = Context(keys, strength, bool(plan.workspace.envelope.source.get("is_grey")))
+        return TileJob((image, plan.mask), target, context, wanted=plan.mask[0])
+
+    def _forward(self, tiles: Tensor, contexts: Sequence[Context]) -> Tensor:
+        image, mask = tiles[:, :3], tiles[:, 3:]
+        keys = KeyView.collate([context.keys for context in contexts])
+        strength = torch.tensor([context.strength for context in contexts], device=tiles.device)
+        pred = self.network(image, mask * strength.view(-1, 1, 1, 1), keys)
+        is_grey = torch.tensor([context.is_grey for context in contexts], device=tiles.device)
+        grey = torch.where(mask > 0, pred.mean(1, keepdim=True), pred)
+        return torch.where(is_grey.view(-1, 1, 1, 1), grey, pred)
+
+    def _report(self, plan: Plan) -> None:
+        _, h, w = plan.mask.shape
+        tiles = [plan.mask[0, rows.core_start : rows.core_stop, columns.core_start : columns.core_stop].any()
+                 for rows in spans(h, self.spec) for columns in spans(w, self.spec)]  # fmt: skip
+        filled = float(np.count_nonzero(plan.mask)) / (h * w)
+        envelope = plan.workspace.envelope
+        envelope.current = "translated"
+        envelope.estimates[self.name] = {
+            "filled": round(filled, 6), "tiles": int(sum(tiles)), "tone": plan.corrects_tone
+        }  # fmt: skip
+        tone = ", faded tone corrected" if plan.corrects_tone else ""
+        plan.workspace.ran(self.name, f"{100 * filled:.2f} % filled{tone}")
+
+
+def make_plan(workspace: Workspace) -> Plan | None:
+    """What to do, or None; the reason not to goes into the trace."""
+    wanted = workspace.options.wants("translate")
+    if wanted is False or workspace.options.strength == 0:
+        workspace.passed("translate", "not asked for")
+        return None
+    mask, has_caller_mask = find_mask(workspace)
+    is_faded = bool(workspace.envelope.estimates.get("preprocess", {}).get("faded"))
+    corrects_tone = is_faded and not has_caller_mask and not workspace.options.normalise
+    if not mask.any() and not corrects_tone:
+        workspace.passed("translate", "the mask is empty" if has_caller_mask else "no damage found")
+        return None
+    source = "denoised" if "denoised" in workspace.envelope.planes else "image"
+    return Plan(workspace, source, mask, corrects_tone)
+
+
+def find_mask(workspace: Workspace) -> tuple[Mask, bool]:
+    """The caller's mask or what the detector found, (1, H, W), 255 = fill; and whether it is the caller's."""
+    planes = workspace.envelope.planes
+    if "hole_mask" in planes:
+        return (workspace.plane("hole_mask") > 0).astype(np.uint8) * 255, True
+    if "scratch_prob" in planes:
+        threshold = workspace.envelope.estimates.get("scratch", {}).get("threshold", 0.5)
+        return masks.clean_mask(workspace.plane("scratch_prob"), threshold), False
+    return np.zeros((1, *planes["image"].shape[1:]), np.uint8), False
+
+
+def sample(image: Array, mask: Mask) -> tuple[Array, Mask]:
+    """Every n-th pixel of a large picture, and whether any of those that it stands for is in the mask."""
+    _, h, w = image.shape
+    step = max(1, max(h, w) // SAMPLE_PX)
+    rows, columns = np.arange(0, h, step), np.arange(0, w, step)
+    any_hole: Mask = np.maximum.reduceat(np.maximum.reduceat(mask, rows, axis=1), columns, axis=2)
+    picked: Array = image[:, ::step, ::step].copy()
+    return picked, any_hole
+
+
+@contextlib.contextmanager
+def _copied(plan: Plan) -> Iterator[Array]:
+    """The plane `translated`, holding the picture so far."""
+    image = plan.workspace.plane(plan.source)
+    factor = 257 if image.dtype == np.uint8 else 1  # exact: 65535 = 257 * 255
+    with plan.workspace.new_plane("translated", image.shape, "uint16") as target:
+        for top in range(0, image.shape[1], ROWS):
+            band = slice(top, top + ROWS)
+            target[:, band] = image[:, band].astype(np.uint16) * factor
+        yield target
+
+
+def correct_tone(image: Array, strength: float) -> None:
+    """Stretch the contrast of a writable plane in place, by one bounded curve for all channels.
+
+    Hues stay: a cast is corrected on request only, see `Options.normalise`.
+    """
+    curves = tone_curves(view_of(image, VIEW.view_px))
+    unchanged = np.linspace(0, 1, curves.shape[1])
+    apply_curves(image, unchanged + strength * (curves - unchanged))

@@ -1,0 +1,127 @@
+"""Built archives, as TorchServe finds them."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from photorestore.options import SELECTABLE_STAGES, STAGES
+from tests.conftest import make_photo
+
+pytestmark = pytest.mark.contract
+
+HOME = Path(__file__).resolve().parents[2]
+STORE = HOME / "model_store"
+
+# Loads the handler the way TorchServe's worker does, in a process that knows nothing else of this repository.
+WORKER = """
+import importlib, inspect, json, sys, types
+import yaml
+
+archive, stage, picture = sys.argv[1:]
+sys.path.insert(0, archive)
+module = importlib.import_module(f"{stage}_handler")
+classes = [c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__]
+answer = {}
+context = types.SimpleNamespace(
+    model_yaml_config=yaml.safe_load(open(f"{archive}/{stage}-config.yaml")),
+    system_properties={"model_dir": archive, "gpu_id": None},
+    metrics=types.SimpleNamespace(cache={}),
+    get_all_request_header=lambda idx: {"X-Restore-Door": "stage", "X-Restore-Options": '{"format": "png"}'},
+    set_response_status=lambda code, phrase, idx: answer.update(status=code),
+    set_response_content_type=lambda idx, value: answer.update(content_type=value),
+)
+handler = classes[0]()
+handler.initialize(context)
+(body,) = handler.handle([{"body": bytearray(open(picture, "rb").read())}], context)
+import photorestore
+answer |= {
+    "classes": len(classes),
+    "package": photorestore.__file__,
+    "foreign": sorted({name.split(".")[0] for name in sys.modules} & {"ts", "torchvision", "training"}),
+    "starts": body[:8].hex(),
+}
+print(json.dumps(answer))
+"""
+
+
+@pytest.fixture(params=STAGES)
+def stage(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def archive(stage, tmp_path) -> Path:
+    with zipfile.ZipFile(STORE / f"{stage}.mar") as packed:
+        packed.extractall(tmp_path / stage)
+    return tmp_path / stage
+
+
+@pytest.fixture
+def picture(tmp_path) -> Path:
+    encoded = io.BytesIO()
+    Image.fromarray(make_photo(90, 120)).save(encoded, "JPEG")
+    (tmp_path / "picture.jpg").write_bytes(encoded.getvalue())
+    return tmp_path / "picture.jpg"
+
+
+def test_archive_loads_and_answers_a_picture_by_itself(stage, archive, picture, tmp_path):
+    environment = {"PATH": os.environ["PATH"], "PHOTORESTORE_WORKSPACE": str(tmp_path / "spaces")}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", WORKER, str(archive), stage, str(picture)],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert (answer["status"], answer["content_type"]) == (200, "image/png"), done.stderr
+    assert bytes.fromhex(answer["starts"]) == b"\x89PNG\r\n\x1a\n"
+    assert answer["classes"] == 1
+    assert Path(answer["package"]).is_relative_to(archive)
+    assert answer["foreign"] == []
+
+
+def test_archive_holds_its_own_weights_only(stage, archive):
+    weights = [file.relative_to(archive / "weights").parts for file in archive.rglob("*.safetensors")]
+    expected = [(stage, f"{stage}.fast.safetensors")] if stage in SELECTABLE_STAGES else []
+    assert weights == expected
+
+
+def test_manifest_names_handler_and_version(stage, archive):
+    manifest = json.loads((archive / "MAR-INF" / "MANIFEST.json").read_text())
+    project = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
+    assert manifest["model"]["handler"] == f"{stage}_handler.py"
+    assert manifest["model"]["modelVersion"] == project["version"]
+
+
+def test_same_sources_give_the_same_bytes(tmp_path):
+    for folder in ("first", "second"):
+        build(tmp_path / folder, "cpu")
+    for file in sorted((tmp_path / "first").iterdir()):
+        assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes(), file.name
+
+
+def test_archives_for_a_gpu_say_so(tmp_path):
+    build(tmp_path, "gpu")
+    with zipfile.ZipFile(tmp_path / "denoise.mar") as packed:
+        config = yaml.safe_load(packed.read("denoise-config.yaml"))
+    with zipfile.ZipFile(tmp_path / "restore.war") as packed:
+        spec = yaml.safe_load(packed.read("workflow.yaml"))
+    assert config["deviceType"] == "gpu"
+    assert config["photorestore"]["tile_batch"] > 1
+    assert spec["models"]["denoise"]["batch-size"] == 8
+
+
+def build(folder: Path, device: str) -> None:
+    subprocess.run(["./archive.sh", device, str(folder)], cwd=HOME, check=True, capture_output=True)

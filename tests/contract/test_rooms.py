@@ -1,0 +1,94 @@
+"""One word for a stage in every room, and doors between rooms that open one way."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from photorestore.options import SELECTABLE_STAGES, STAGES
+from photorestore.pipeline import STAGE_CLASSES
+from photorestore.weights import NETWORKS
+
+pytestmark = pytest.mark.contract
+
+HOME = Path(__file__).resolve().parents[2]
+OURS = {"photorestore", "training", "gateway", "handlers", "bench", "client", "photorestore_client", "tests"}
+DOORS = {
+    "src/photorestore": {"photorestore"},
+    "handlers": {"photorestore"},
+    "gateway": {"gateway", "photorestore"},
+    "training": {"training", "photorestore"},
+    "bench": {"bench", "training", "photorestore", "gateway", "photorestore_client"},
+    "client": {"photorestore_client"},
+}
+"""Which of our rooms each room may enter."""
+
+WITHOUT_TORCH = ("errors", "options", "envelope", "workspace", "serving.requests", "serving.answers")
+"""Modules that the REST edge imports."""
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted((HOME / folder).rglob("*.py"))
+
+
+def imported(file: Path) -> set[str]:
+    """Full names of what a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+def test_stages_are_the_same_in_every_room():
+    spec = yaml.safe_load((HOME / "workflow.yaml").read_text())
+    settings = {"min-workers", "max-workers", "batch-size", "max-batch-delay", "retry-attempts", "timeout-ms"}
+    nodes = set(spec["dag"]) | {node for targets in spec["dag"].values() for node in targets}
+    assert tuple(STAGE_CLASSES) == STAGES
+    assert {cls.name for cls in STAGE_CLASSES.values()} == set(STAGES)
+    assert {file.stem.removesuffix("_handler") for file in (HOME / "handlers").glob("*.py")} == set(STAGES)
+    assert {file.stem for file in (HOME / "src/photorestore/stages").glob("*.py")} == {
+        *STAGES,
+        "base",
+        "__init__",
+    }
+    assert set(spec["models"]) - settings == set(STAGES) == nodes
+    assert set(NETWORKS) == set(SELECTABLE_STAGES)
+    assert {folder.name for folder in (HOME / "weights").iterdir() if folder.is_dir()} == set(NETWORKS)
+    for stage in SELECTABLE_STAGES:
+        assert (HOME / f"training/train_{stage}.py").exists()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_handler_is_a_name_plate(stage):
+    text = (HOME / f"handlers/{stage}_handler.py").read_text()
+    tree = ast.parse(text)
+    assert len(text.splitlines()) <= 20
+    assert sum(isinstance(node, ast.ClassDef) for node in tree.body) == 1
+    assert sum(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(tree)) == 1
+    assert f'stage_name = "{stage}"' in text
+
+
+@pytest.mark.parametrize("room", DOORS)
+def test_rooms_enter_only_where_a_door_is(room):
+    for file in sources(room):
+        entered = {name.split(".")[0] for name in imported(file)}
+        assert entered & OURS <= DOORS[room], file
+        assert not entered & {"ts", "torchvision"}, file
+
+
+def test_client_needs_requests_only():
+    for file in sources("client"):
+        foreign = {name.split(".")[0] for name in imported(file)} - sys.stdlib_module_names
+        assert foreign <= {"requests", "photorestore_client"}, file
+
+
+def test_edge_modules_load_without_torch():
+    modules = ", ".join(f"photorestore.{name}" for name in WITHOUT_TORCH)
+    code = f"import sys; sys.path.insert(0, 'src'); import {modules}; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=HOME, check=True)

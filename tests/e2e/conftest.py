@@ -1,0 +1,130 @@
+"""A real TorchServe, started as an operator would, on ports and folders of its own."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from photorestore import pipeline
+from photorestore.options import STAGES
+
+HOME = Path(__file__).resolve().parents[2]
+START_S = 300
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HOME}/src:{HOME}"}
+
+
+@dataclass
+class Service:
+    """A running instance."""
+
+    port: int
+    run_dir: Path
+    root: Path
+    supervisor: psutil.Process
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def java(self) -> psutil.Process:
+        (java,) = self.supervisor.children()
+        return java
+
+    def restore(self, picture: bytes, options: str = "", **headers: str) -> requests.Response:
+        headers = {"Content-Type": "application/octet-stream", **headers}
+        if options:
+            headers["X-Restore-Options"] = options
+        return requests.post(f"{self.url}/wfpredict/restore", data=picture, headers=headers, timeout=300)
+
+    def alone(self, stage: str, picture: bytes, **headers: str) -> requests.Response:
+        headers = {"Content-Type": "application/octet-stream", **headers}
+        url = f"{self.url}/predictions/restore__{stage}"
+        return requests.post(url, data=picture, headers=headers, timeout=300)
+
+    def workers(self, stage: str) -> dict[int, str]:
+        """Status of each worker by process id."""
+        answer = requests.get(f"http://127.0.0.1:{self.port + 1}/models/restore__{stage}", timeout=30)
+        return {worker["pid"]: worker["status"] for worker in answer.json()[0]["workers"]}
+
+    def pids(self) -> set[int]:
+        return {pid for stage in STAGES for pid in self.workers(stage)}
+
+    def java_threads(self) -> int:
+        return self.java.num_threads()
+
+    def batches(self, stage: str) -> int:
+        """How many batches a stage was given so far."""
+        lines = (self.run_dir / "logs" / "workers.log").read_text().splitlines()
+        return sum(f"restore__{stage}_" in line and "received inference" in line for line in lines)
+
+
+def wait_for(condition: Callable[[], object], seconds: float = START_S) -> None:
+    """Poll until something is so."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.1)
+
+
+def free_ports(count: int = 6) -> int:
+    """First of some consecutive ports that nobody listens on."""
+    for base in range(20_000 + os.getpid() % 10_000, 60_000, count):
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(base, base + count):
+                    listener = stack.enter_context(socket.socket())
+                    listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return base
+    raise AssertionError("no free ports")
+
+
+@contextlib.contextmanager
+def running_service(run_dir: Path, root: Path) -> Iterator[Service]:
+    port = free_ports()
+    command = [sys.executable, "-m", "gateway.backend", "serve", "--drain-s", "20"]
+    command += ["--run-dir", str(run_dir), "--workspace-root", str(root), "--port-base", str(port)]
+    started = subprocess.Popen(command, cwd=HOME, env=ENVIRONMENT)
+    try:
+        wait_for(lambda: (run_dir / "ready").exists() or started.poll() is not None)
+        assert started.poll() is None, (run_dir / "console.log").read_text()
+        yield Service(port, run_dir, root, psutil.Process(started.pid))
+    finally:
+        started.send_signal(signal.SIGTERM)
+        started.wait(120)
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory) -> Iterator[Path]:
+    """A workspace root in shared memory, as in service."""
+    shared = Path("/dev/shm")
+    folder = (
+        shared / f"photorestore-e2e-{os.getpid()}" if shared.exists() else tmp_path_factory.mktemp("spaces")
+    )
+    yield folder
+    if folder.exists():
+        folder.rmdir()  # fails where something was left
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory, root) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("run"), root) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def oracle(tmp_path_factory) -> pipeline.Pipeline:
+    """The same pipeline in this process."""
+    return pipeline.load(root=tmp_path_factory.mktemp("oracle"))

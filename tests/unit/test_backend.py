@@ -1,0 +1,83 @@
+import fcntl
+import os
+import time
+
+import pytest
+
+from gateway import backend, torchserve
+from gateway.torchserve import HOST, Ports, Settings
+from photorestore.options import Options
+from photorestore.workspace import Workspace
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    (tmp_path / "run").mkdir()
+    return Settings(backend.HOME, tmp_path / "run", tmp_path / "spaces", Ports.from_base(21_000))
+
+
+def test_instance_gets_its_own_ports_and_folders(settings):
+    text = torchserve._write_config(settings).read_text()
+    properties = dict(line.split("=", 1) for line in text.splitlines())
+    assert properties["inference_address"] == f"http://{HOST}:21000"
+    assert properties["initial_worker_port"] == "21005"
+    assert properties["model_store"] == str(backend.HOME / "model_store")
+    assert properties["disable_token_authorization"] == "true"
+
+
+def test_everything_listens_on_loopback_only():
+    properties = torchserve._properties(backend.HOME)
+    addresses = [value for name, value in properties.items() if name.endswith("_address")]
+    assert len(addresses) == 5
+    assert all("127.0.0.1" in address for address in addresses)
+
+
+def test_workers_inherit_no_python_path(settings, monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    environment = torchserve._environment(settings, tmp_path)
+    assert "PYTHONPATH" not in environment
+    assert environment["PHOTORESTORE_WORKSPACE"] == str(settings.workspace_root)
+
+
+def test_long_run_directories_get_a_temp_dir_with_a_short_name(tmp_path):
+    assert torchserve._private_temp_dir(tmp_path / "x") == tmp_path / "x" / "tmp"
+    chosen = torchserve._private_temp_dir(tmp_path / ("x" * 100))
+    assert len(str(chosen)) < torchserve.LONGEST_SOCKET_PATH
+    chosen.rmdir()
+
+
+def test_requests_in_flight_are_those_that_somebody_waits_for(tmp_path):
+    assert backend._in_flight(tmp_path) == 0
+    workspace = Workspace.create(tmp_path, Options())
+    (tmp_path / f"{int(time.time()) - 5:010d}-{'0' * 32}").mkdir()  # nobody waits any more
+    assert backend._in_flight(tmp_path) == 1
+    workspace.mark_done()
+    assert backend._in_flight(tmp_path) == 0
+
+
+def test_run_directory_has_one_instance(settings):
+    assert backend._running_pid(settings) is None
+    with backend._only_instance(settings) as is_first, backend._only_instance(settings) as is_second:
+        assert (is_first, is_second) == (True, False)
+        assert backend._running_pid(settings) == os.getpid()
+    assert backend._running_pid(settings) is None
+
+
+def test_left_over_pid_files_are_nobody(settings):
+    (settings.run_dir / "pid").write_text("1")
+    assert backend._running_pid(settings) is None
+    with (settings.run_dir / "pid").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert backend._running_pid(settings) == 1
+
+
+def test_nothing_is_ready_where_nobody_listens(settings, capsys):
+    assert not torchserve.answers(settings)
+    assert not any(node.is_ready for node in torchserve.nodes(settings))
+    assert backend._status(settings) == 1
+    assert '"ready": false' in capsys.readouterr().out
+
+
+def test_stopping_what_does_not_run_is_no_error(settings, capsys):
+    assert backend._stop(settings, 0) == 0
+    assert capsys.readouterr().out == "not running\n"

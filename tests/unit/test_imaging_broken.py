@@ -1,0 +1,83 @@
+"""Broken pictures: each a typed problem, or exactly the pixels that the decoder gives."""
+
+import io
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+
+from photorestore.envelope import Problem
+from photorestore.errors import RestorationError
+from photorestore.imaging.deep import vips
+from photorestore.options import Options
+from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.deliver import DeliverStage
+from photorestore.stages.preprocess import PreprocessStage
+from photorestore.workspace import Workspace
+from tests.broken_inputs import COUNT, broken_inputs
+
+INPUTS = broken_inputs()
+PARTS = 10
+
+
+def expected_pixels(name: str, upload: bytes) -> np.ndarray:
+    """What the decoder gives for a broken picture that it does decode."""
+    if "16-bit" in name:
+        return vips().Image.new_from_buffer(upload, "").numpy()[..., :3]
+    return np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(upload))).convert("RGB"))
+
+
+def restore(root: Path, upload: bytes) -> Workspace:
+    workspace = Workspace.create(root, Options(stages=(), format="png"))
+    workspace.write_file("upload", upload)
+    for stage in (PreprocessStage, DeliverStage):
+        run_stage(stage.load(StageConfig(), None, torch.device("cpu")), [workspace])
+    return workspace
+
+
+def is_typed(problem: Problem) -> bool:
+    types = {error.type for error in itertools.chain(*_subclasses(RestorationError))} - {"internal"}
+    return problem.type in types and 400 <= problem.status < 500 and bool(problem.detail)
+
+
+def _subclasses(base: type[RestorationError]) -> list[list[type[RestorationError]]]:
+    return [[child, *itertools.chain(*_subclasses(child))] for child in base.__subclasses__()]
+
+
+def test_there_are_300_of_them_and_they_are_always_the_same() -> None:
+    assert len(INPUTS) == COUNT == len({name for name, _ in INPUTS}) == 300
+    assert broken_inputs() == INPUTS
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # of the comparison
+def test_broken_pictures_are_typed_problems_or_the_decoders_pixels(tmp_path: Path, part: int) -> None:
+    for name, upload in INPUTS[part::PARTS]:
+        workspace = restore(tmp_path, upload)
+        problem = workspace.envelope.problem
+        if problem is not None:
+            assert is_typed(problem), (name, problem)
+            assert workspace.read_file("result") is None, name
+            continue
+        expected = expected_pixels(name, upload)
+        np.testing.assert_array_equal(np.moveaxis(workspace.plane("image"), 0, -1), expected, err_msg=name)
+        result = workspace.read_file("result")
+        assert result is not None, name
+        if workspace.envelope.source["bits"] == 8:
+            delivered = np.asarray(Image.open(io.BytesIO(result)).convert("RGB"))
+            np.testing.assert_array_equal(delivered, expected, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("part_of_name", "type_"),
+    [("cut at 8/16", "truncated-image"), ("30000x30000", "image-too-large"), ("pdf", "not-an-image")],
+)
+def test_the_type_says_what_is_wrong(tmp_path: Path, part_of_name: str, type_: str) -> None:
+    for name, upload in INPUTS:
+        if part_of_name in name:
+            problem = restore(tmp_path, upload).envelope.problem
+            assert problem is not None, name
+            assert problem.type == type_, name

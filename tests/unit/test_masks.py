@@ -1,0 +1,58 @@
+"""What becomes a hole and what is taken for a mistake."""
+
+import numpy as np
+import pytest
+
+from photorestore import masks
+
+
+def make_prob(h: int = 100, w: int = 120) -> np.ndarray:
+    return np.zeros((1, h, w), np.uint16)
+
+
+def test_scratch_is_kept_and_grown_by_one_pixel() -> None:
+    prob = make_prob()
+    prob[0, 10:90, 50] = 60000
+    mask = masks.clean_mask(prob, 0.5)
+    assert mask.dtype == np.uint8
+    assert np.array_equal(np.unique(mask), [0, 255])
+    assert np.array_equal(np.nonzero(mask[0].any(0))[0], [49, 50, 51])
+    assert np.array_equal(np.nonzero(mask[0].any(1))[0], np.arange(9, 91))
+
+
+def test_faint_specks_are_dropped_and_faint_ends_of_a_defect_stay() -> None:
+    prob = make_prob()
+    prob[0, 20:24, 20:24] = 40000  # above the threshold, never certain
+    prob[0, 60:64, 60:64] = 65000
+    prob[0, 60:64, 64:68] = 40000
+    mask = masks.clean_mask(prob, 0.5)
+    assert not mask[0, :40, :40].any()
+    assert mask[0, 61, 61] == mask[0, 61, 67] == 255
+
+
+def test_almost_nothing_found_is_nothing() -> None:
+    prob = make_prob(500, 500)
+    prob[0, 250, 250] = 65535
+    assert not masks.clean_mask(prob, 0.5).any()  # 9 pixels of 250,000
+    assert not masks.clean_mask(make_prob(), 0.5).any()
+
+
+@pytest.mark.parametrize("h", [1, 31, 512, 513, 1300])
+def test_bands_do_not_show(h: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    prob = np.random.default_rng(h).integers(0, 65536, (1, h, 37), dtype=np.uint16)
+    prob[0, ::3] = 0
+    whole = masks.clean_mask(prob, 0.97)
+    monkeypatch.setattr(masks, "ROWS", 7)
+    assert np.array_equal(masks.clean_mask(prob, 0.97), whole)
+
+
+def test_eight_bits_decide_as_sixteen_do() -> None:
+    prob_u8 = np.random.default_rng(0).integers(0, 256, (1, 64, 64), dtype=np.uint8)
+    mask = masks.clean_mask(prob_u8.astype(np.uint16) * 257, 0.9)
+    assert np.array_equal(masks.clean_mask(prob_u8, 0.9), mask)
+
+
+def test_coverage_is_the_share_of_marked_pixels() -> None:
+    mask = np.zeros((1, 10, 10), np.uint8)
+    mask[0, 0, :5] = 255
+    assert masks.coverage(mask) == 0.05

@@ -1,0 +1,86 @@
+"""When the stage looks for damage, and what it writes down."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from photorestore.networks.scratch import ScratchUNet
+from photorestore.options import Options
+from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.scratch import ScratchStage
+from photorestore.weights import REQUIRED, save_network
+from photorestore.workspace import Workspace
+from tests.conftest import make_photo
+
+ARCHITECTURE = {"widths": (16, 16), "depths": (1, 1)}
+CPU = torch.device("cpu")
+
+
+def make_stage(logit: float = -4.0) -> ScratchStage:
+    """A detector that answers the same everywhere."""
+    network = ScratchUNet(**ARCHITECTURE).eval()
+    torch.nn.init.zeros_(network.tail.weight)
+    torch.nn.init.constant_(network.tail.bias, logit)
+    return ScratchStage(network, 0.6, StageConfig(precision="float32", tile_px=64), CPU)
+
+
+def give_photo(workspace: Workspace, h: int = 70, w: int = 90) -> Workspace:
+    workspace.write_plane("image", np.ascontiguousarray(make_photo(h, w).transpose(2, 0, 1)))
+    workspace.envelope.current = "image"
+    return workspace
+
+
+def test_probability_is_written_and_the_picture_stays(workspace: Workspace) -> None:
+    run_stage(make_stage(0.0), [give_photo(workspace)])
+    assert workspace.envelope.problem is None
+    prob = workspace.plane("scratch_prob")
+    assert (prob.shape, prob.dtype) == ((1, 70, 90), np.uint16)
+    assert (prob == 32768).all()
+    assert workspace.envelope.current == "image"
+    assert workspace.envelope.estimates["scratch"] == {"coverage": 0.0, "threshold": 0.6}
+    assert workspace.envelope.trace["scratch"].note == "no damage found"
+
+
+def test_damage_is_reported_as_a_share(workspace: Workspace) -> None:
+    run_stage(make_stage(4.0), [give_photo(workspace)])
+    assert workspace.envelope.estimates["scratch"]["coverage"] == 1.0
+    assert workspace.envelope.trace["scratch"].note == "100.00 % damaged"
+
+
+def test_it_passes_when_the_caller_marked_the_damage(workspace: Workspace) -> None:
+    give_photo(workspace).write_plane("hole_mask", np.zeros((1, 70, 90), np.uint8))
+    run_stage(make_stage(), [workspace])
+    assert workspace.envelope.trace["scratch"].outcome == "passed"
+    assert "scratch_prob" not in workspace.envelope.planes
+
+
+@pytest.mark.parametrize("stages", [(), ("denoise",)])
+def test_it_passes_when_it_is_not_asked_for(tmp_path: Path, stages: tuple[str, ...]) -> None:
+    workspace = give_photo(Workspace.create(tmp_path, Options(stages=stages)))
+    run_stage(make_stage(), [workspace])
+    assert workspace.envelope.trace["scratch"].note == "not asked for"
+    assert "scratch" not in workspace.envelope.estimates
+
+
+def test_a_batch_gives_what_each_picture_gives_alone(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    stage = make_stage()
+    torch.nn.init.normal_(stage.network.tail.weight)
+    sizes = [(70, 90), (33, 41), (64, 64)]
+    together = [give_photo(Workspace.create(tmp_path, Options()), *size) for size in sizes]
+    alone = [give_photo(Workspace.create(tmp_path, Options()), *size) for size in sizes]
+    run_stage(stage, together)
+    for workspace in alone:
+        run_stage(stage, [workspace])
+    for one, other in zip(together, alone, strict=True):
+        assert np.abs(one.plane("scratch_prob").astype(int) - other.plane("scratch_prob")).max() <= 1
+
+
+def test_the_threshold_comes_with_the_weights(tmp_path: Path) -> None:
+    metadata = dict.fromkeys(REQUIRED, "") | {"metrics": {"threshold": 0.42}}
+    del metadata["architecture"]
+    file = tmp_path / "scratch" / "scratch.fast.safetensors"
+    save_network(file, ScratchUNet(**ARCHITECTURE), architecture=ARCHITECTURE, metadata=metadata)
+    assert ScratchStage.load(StageConfig(), tmp_path, CPU).threshold == 0.42

@@ -1,0 +1,221 @@
+"""Synthetic old photographs for the translator: patch, target, mask as a detector would give it, key view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from photorestore.metrics import psnr
+from photorestore.networks.translate import VIEW_PX, shrink
+from training.data import random_patch
+from training.degradations import strokes
+from training.degradations.damage import DamageRecipe, DamageSources, damage, load_damage_sources
+from training.degradations.noise import chance, gaussian, jpeg, quantise, randint, uniform
+
+MASK_ALPHA = 0.1
+"""A pixel that was overwritten by more than this counts as damaged."""
+RECIPE = DamageRecipe(clean=0.0, layers=(1, 4), density=(0.5, 2.5))
+CROP_PX = 256
+"""Validation pictures are cut to this."""
+Sample = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What samples are drawn from.
+
+    Attributes:
+        clean: photographs, uint8 (3, H, W).
+        views: the same, at most `VIEW_PX` long.
+        real: real old photographs, of which no clean version exists.
+        sources: real defects.
+    """
+
+    clean: Sequence[Tensor]
+    views: Sequence[Tensor]
+    real: Sequence[Tensor]
+    sources: DamageSources
+
+
+def small_view(photo: Tensor) -> Tensor:
+    """A photograph, uint8 (3, H, W), at the size of key views."""
+    view, _ = shrink(photo[None].float(), torch.zeros(1, 1, *photo.shape[-2:]))
+    return view[0].round().clamp(0, 255).byte()
+
+
+def make_sample(pictures: Pictures, size_px: int, holes: float, rng: torch.Generator) -> Sample:
+    """One training sample.
+
+    Args:
+        holes: chance of holes with anything in them, as a caller's mask marks them, in place of damage.
+
+    Returns:
+        lq, gt (3, P, P); scratch_mask, alpha (1, P, P); view (3, V, V) and view_mask (1, V, V) of the whole
+        picture, with the patch's damage in it; real (3, P, P), a patch of a real old photograph.
+    """
+    index = randint(0, len(pictures.clean), rng)
+    photo, view = pictures.clean[index], pictures.views[index].float() / 255
+    _, h, w = photo.shape
+    y, x = randint(0, h - size_px + 1, rng), randint(0, w - size_px + 1, rng)
+    tone = draw_tone(rng)
+    gt = quantise(tone(soften(photo[:, y : y + size_px, x : x + size_px].float() / 255, rng)))
+    lq, mask, alpha = make_holes(gt, rng) if chance(holes, rng) else make_damage(gt, pictures.sources, rng)
+    view, view_mask = embed(tone(view), lq, mask, (y / h, x / w), (size_px / h, size_px / w))
+    real = random_patch(pictures.real, size_px, rng)
+    return (*_turn((lq, gt, mask, alpha, view, view_mask), rng), real)
+
+
+def make_damage(gt: Tensor, sources: DamageSources, rng: torch.Generator) -> Sample:
+    """(lq, scratch_mask, alpha): damaged, with what denoising leaves behind, and an imperfect mask."""
+    for _ in range(4):
+        lq, alpha = damage(gt, sources, rng, RECIPE)
+        if float((alpha > MASK_ALPHA).float().mean()) > 0.004:
+            break
+    lq = residue(lq, rng)
+    return lq, imperfect_mask(alpha, rng), alpha
+
+
+def make_holes(gt: Tensor, rng: torch.Generator) -> Sample:
+    """(lq, scratch_mask, alpha): boxes and blobs that hold nothing of the picture, exactly marked."""
+    h, w = gt.shape[-2:]
+    alpha = torch.zeros((1, h, w))
+    if chance(0.5, rng):
+        for _ in range(randint(1, 5, rng)):
+            sides = randint(4, h // 3, rng), randint(4, w // 3, rng)
+            top, left = (randint(0, side - part, rng) for side, part in zip((h, w), sides, strict=True))
+            alpha[:, top : top + sides[0], left : left + sides[1]] = 1
+    else:
+        field = smooth_field(h, w, randint(8, 33, rng), rng)
+        alpha = (field > field.flatten().quantile(uniform(0.85, 0.97, rng))).float()
+    kind = randint(0, 4, rng)
+    colour = torch.rand((3, 1, 1), generator=rng) if kind else torch.rand(gt.shape, generator=rng)
+    if kind == 1:
+        colour = torch.full((3, 1, 1), (0.0, 0.5, 1.0)[randint(0, 3, rng)])
+    garbage = gt.flip(-1) if kind == 2 else colour.expand_as(gt)
+    return residue(torch.where(alpha > 0, garbage, gt), rng), alpha, alpha
+
+
+def imperfect_mask(alpha: Tensor, rng: torch.Generator) -> Tensor:
+    """A detector's mask: too wide by 0 to 4 px, with misses, and with false areas."""
+    h, w = alpha.shape[-2:]
+    mask = (alpha > MASK_ALPHA).float()
+    if chance(0.3, rng):
+        mask = mask * (smooth_field(h, w, 12, rng) < 1.3)
+    if chance(0.4, rng):
+        mask = torch.maximum(mask, (strokes.hairs(h, w, randint(1, 4, rng), rng) > 0.2).float())
+    radius = randint(0, 5, rng)
+    return F.max_pool2d(mask[None], 2 * radius + 1, 1, radius)[0]
+
+
+def residue(lq: Tensor, rng: torch.Generator) -> Tensor:
+    """What is left after denoising: mostly nothing, else weak noise or JPEG artefacts."""
+    if chance(0.3, rng):
+        lq = gaussian(lq, uniform(0, 0.02, rng), rng)
+    if chance(0.2, rng):
+        return jpeg(lq, randint(60, 97, rng), subsample=chance(0.5, rng))
+    return quantise(lq)
+
+
+def soften(gt: Tensor, rng: torch.Generator) -> Tensor:
+    """Old lenses and rescaled scans: three in ten pictures are a little blurred."""
+    if not chance(0.3, rng):
+        return gt
+    side = uniform(0.1, 0.9, rng)
+    taps = torch.tensor([side, 1.0, side]) / (1 + 2 * side)
+    padded = F.pad(gt[:, None], (1, 1, 1, 1), mode="replicate")
+    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, 3)), taps.view(1, 1, 3, 1))[:, 0]
+
+
+def draw_tone(rng: torch.Generator) -> Callable[[Tensor], Tensor]:
+    """A tone that the picture keeps: grey, sepia or colour, faded or not."""
+    grey, sepia = chance(0.35, rng), chance(0.3, rng)
+    tint = torch.tensor([1.0, 0.93, 0.8]).view(3, 1, 1) if grey and sepia else torch.ones(3, 1, 1)
+    black, white, gamma = 0.0, 1.0, 1.0
+    if chance(0.3, rng):
+        black, white, gamma = uniform(0, 0.25, rng), uniform(0.65, 1, rng), uniform(0.7, 1.4, rng)
+
+    def tone(image: Tensor) -> Tensor:
+        values = image.mean(0, keepdim=True).expand_as(image) if grey else image
+        return (black + (white - black) * values.clamp(0, 1) ** gamma) * tint
+
+    return tone
+
+
+def smooth_field(h: int, w: int, size_px: int, rng: torch.Generator) -> Tensor:
+    """Random, smooth (1, H, W) of unit variance at its nodes, which lie `size_px` apart."""
+    nodes = torch.randn((1, 1, h // size_px + 2, w // size_px + 2), generator=rng)
+    return F.interpolate(nodes, (h, w), mode="bicubic", align_corners=False)[0]
+
+
+def embed(
+    view: Tensor, lq: Tensor, mask: Tensor, corner: tuple[float, float], share: tuple[float, float]
+) -> Sample:
+    """The view of the whole picture with the damaged patch in it, padded to a square of forbidden keys.
+
+    Without this the target could be copied from the view.
+    """
+    _, h, w = view.shape
+    top, left = int(corner[0] * h), int(corner[1] * w)
+    bottom, right = (
+        min(side, -int(-(at + part) * side // 1))
+        for side, at, part in zip((h, w), corner, share, strict=True)
+    )
+    small = F.interpolate(lq[None], (bottom - top, right - left), mode="bilinear", antialias=True)[0]
+    view, view_mask = view.clone(), torch.zeros((1, h, w))
+    view[:, top:bottom, left:right] = small
+    view_mask[:, top:bottom, left:right] = F.adaptive_max_pool2d(mask, small.shape[-2:])
+    padding = (0, VIEW_PX - w, 0, VIEW_PX - h)
+    return F.pad(view, padding, mode="replicate"), F.pad(view_mask, padding, value=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A validation picture: damaged, true, what a perfect detector would mark, and where damage is."""
+
+    lq: Tensor
+    gt: Tensor
+    scratch_mask: Tensor
+    damaged: Tensor
+
+
+def make_validation(photos: list[Tensor], data: Path) -> list[Held]:
+    """Crops of held-out photographs under damage that is kept for validation, always the same."""
+    rng = torch.Generator().manual_seed(0)
+    sources = load_damage_sources(data, held_out=False, validation=True)
+    held = []
+    for photo in photos:
+        gt = photo[:, :CROP_PX, :CROP_PX].float() / 255
+        lq, alpha = damage(gt, sources, rng)
+        damaged = (alpha > MASK_ALPHA).float()
+        if damaged.sum() > 50:
+            held.append(Held(quantise(lq), gt, F.max_pool2d(damaged[None], 5, 1, 2)[0], damaged))
+    return held
+
+
+def telea(item: Held) -> Tensor:
+    """The classical way to fill (Telea, 2004), radius 3 px: (3, H, W)."""
+    import cv2
+
+    pixels = (item.lq * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+    filled = cv2.inpaint(pixels, item.scratch_mask[0].byte().numpy(), 3, cv2.INPAINT_TELEA)
+    return torch.from_numpy(filled).permute(2, 0, 1).float() / 255
+
+
+def baselines(held: list[Held]) -> dict[str, float]:
+    """The same figure for the damaged pictures and for Telea's filling."""
+    return {
+        "psnr_damaged_db": sum(psnr(item.lq, item.gt, mask=item.damaged) for item in held) / len(held),
+        "psnr_telea_db": sum(psnr(telea(item), item.gt, mask=item.damaged) for item in held) / len(held),
+    }
+
+
+def _turn(parts: Sample, rng: torch.Generator) -> Sample:
+    """The same random flip and quarter turns for all."""
+    turns, flip = randint(0, 4, rng), chance(0.5, rng)
+    turned = (part.flip(-1) if flip else part for part in parts)
+    return tuple(part.rot90(turns, (-2, -1)) for part in turned)

@@ -1,0 +1,282 @@
+"""Train the detector of scratches, dust, hairs, tears and folds.
+
+    make train-scratch                       # fast tier, configs/scratch.fast.toml
+    python -m training.train_scratch --minutes 45 --threads 1
+
+Photographs are damaged by training/degradations/damage.py; a pixel counts as damaged where the damage's alpha is
+above .1. A part of the pictures stays whole, has grids, wires and writing drawn into it that are not damage, or
+is noisy, faded, grey, blurred and compressed, because that is what the detector meets. Stamps and label maps
+that are held out for the damage set are not used; others are kept for validation, which also chooses the threshold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from photorestore.metrics import PrecisionRecall
+from photorestore.networks.scratch import ScratchUNet
+from photorestore.weights import save_network
+from training.data import batches, load_photos, random_patch
+from training.degradations import fading, noise
+from training.degradations.damage import DamageRecipe, DamageSources, damage, load_damage_sources
+from training.degradations.noise import chance, randint, uniform
+from training.degradations.structure import draw_structure
+from training.run import (
+    Budget,
+    Log,
+    MovingAverage,
+    commit_hash,
+    cosine,
+    load_checkpoint,
+    read_config,
+    save_checkpoint,
+)
+
+DAMAGED = 0.1
+"""Alpha above which a pixel counts as damaged."""
+EVALUATE_EVERY = 500
+VALIDATION_RECIPE = DamageRecipe(clean=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One training run."""
+
+    tier: str  # name of the weights' tier
+    widths: tuple[int, ...]  # channels at stride 2, 4, 8, 16
+    depths: tuple[int, ...]  # residual blocks at these strides
+    photos: tuple[str, ...]  # folders of clean photographs, below the data root
+    validation_every: int  # each so-many-th photograph is kept for validation
+    patch_px: int
+    batch_size: int
+    total_steps: int
+    learning_rate: float
+    final_learning_rate: float
+    ema_decay: float
+    seed: int
+
+
+def photo_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) -> Tensor:
+    """A random square, from large photographs sometimes at half size, where lines are thin and sharp."""
+    patch = random_patch(photos, size_px, rng)
+    if not chance(0.25, rng):
+        return patch
+    large = [photo for photo in photos[:200] if min(photo.shape[-2:]) >= 2 * size_px]
+    return F.avg_pool2d(random_patch(large, 2 * size_px, rng), 2) if large else patch
+
+
+def degrade(gt: Tensor, sources: DamageSources, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(lq, alpha): aged, damaged, then softened, made noisy and compressed, each in a part of the pictures."""
+    if chance(0.08, rng):
+        return fading.old_photo(gt, sources, rng)
+    if chance(0.25, rng):
+        gt = fading.sepia(fading.grey(gt), uniform(0, 1, rng)) if chance(0.4, rng) else fading.grey(gt)
+    if chance(0.2, rng):
+        gt = fading.fade(gt, uniform(0, 0.5, rng), uniform(0.3, 0.9, rng))
+    lq, alpha = damage(gt.clamp(0, 1), sources, rng)
+    if chance(0.12, rng):
+        sigma_px = uniform(0.4, 0.9, rng)
+        lq, alpha = fading.blur(lq, sigma_px), fading.blur(alpha, sigma_px)
+    return store(add_noise(lq, rng), rng), alpha
+
+
+def add_noise(lq: Tensor, rng: torch.Generator) -> Tensor:
+    """Mild noise or grain in a quarter of the pictures, so that it is not taken for dust."""
+    kind = randint(0, 16, rng)
+    if kind == 0:
+        return noise.gaussian(lq, uniform(0, 0.1, rng), rng)
+    if kind == 1:
+        return noise.film_grain(lq, uniform(0, 0.12, rng), uniform(0.4, 1.5, rng), rng)
+    if kind == 2:
+        return noise.poisson_gaussian(lq, uniform(0, 0.02, rng), uniform(0, 0.05, rng), rng)
+    if kind == 3:
+        return noise.speckle(lq, uniform(0, 0.15, rng), rng)
+    return lq
+
+
+def store(lq: Tensor, rng: torch.Generator) -> Tensor:
+    """Round to 8 bits, through JPEG in three pictures of ten."""
+    if chance(0.3, rng):
+        return noise.jpeg(lq, randint(40, 97, rng), subsample=chance(0.5, rng))
+    return noise.quantise(lq)
+
+
+def make_sample(
+    photos: Sequence[Tensor], sources: DamageSources, size_px: int, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """(lq, target): target is (1, H, W), 1 where the picture is damaged."""
+    gt = photo_patch(photos, size_px, rng)
+    if chance(0.2, rng):
+        gt = draw_structure(gt, rng)
+    if chance(0.12, rng):
+        return store(add_noise(gt, rng), rng), torch.zeros((1, size_px, size_px))
+    lq, alpha = degrade(gt, sources, rng)
+    return lq, (alpha > DAMAGED).float()
+
+
+def detection_loss(scratch_logits: Tensor, target: Tensor) -> Tensor:
+    """Focal loss (gamma 2; Lin et al., ICCV 2017) per damaged pixel, and Dice loss, both over the whole batch."""
+    cross_entropy = F.binary_cross_entropy_with_logits(scratch_logits, target, reduction="none")
+    prob = scratch_logits.sigmoid()
+    miss = (prob - target).abs()
+    focal = (miss**2 * cross_entropy).sum() / target.sum().clamp_min(0.01 * target.numel())
+    dice = 1 - (2 * (prob * target).sum() + 1) / (prob.sum() + target.sum() + 1)
+    return focal + dice
+
+
+@torch.inference_mode()
+def evaluate(
+    network: ScratchUNet, photos: Sequence[Tensor], sources: DamageSources, device: str = "cpu"
+) -> dict[str, float]:
+    """Best F1, its threshold, precision, recall and area below the curve, and the share of clean pixels found there.
+
+    Every photograph comes twice: damaged, in 8 bits, and as it is.
+    """
+    network.eval()
+    rng = torch.Generator().manual_seed(0)
+    damaged, clean = PrecisionRecall(), PrecisionRecall()
+    for photo in photos:
+        gt = photo[:, :320, :320].float() / 255
+        lq, alpha = damage(gt, sources, rng, VALIDATION_RECIPE)
+        with torch.autocast(device, torch.bfloat16):
+            probs = network(torch.stack([noise.quantise(lq), gt]).to(device)).sigmoid().cpu()
+        damaged.add(probs[0], alpha > DAMAGED)
+        clean.add(probs[1], torch.zeros_like(alpha, dtype=torch.bool))
+    threshold = damaged.best_threshold()
+    false_share = clean.absent[round(threshold * (len(clean.absent) - 1)) :].sum() / clean.absent.sum()
+    network.train()
+    return {
+        **damaged.at(threshold),
+        "area": damaged.area(),
+        "threshold": threshold,
+        "clean_coverage_percent": 100 * float(false_share),
+    }
+
+
+@torch.no_grad()
+def fold_threshold(network: ScratchUNet, threshold: float) -> None:
+    """Shift the last bias so that one half decides where `threshold` did: nobody has to carry it along."""
+    network.tail.bias -= math.log(threshold / (1 - threshold))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", type=Path, default=Path("training/configs/scratch.fast.toml"))
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data/train"), help="root of the pictures"
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints and logs go here")
+    parser.add_argument("--weights", type=Path, default=Path("weights"), help="the trained network goes here")
+    parser.add_argument("--minutes", type=float, help="end after this time, with the schedule fitted to it")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    config = read_config(Config, arguments.config)
+    device = arguments.device
+    run = arguments.runs / f"scratch.{config.tier}"
+    log = Log(run)
+    print(f"{config}\ndevice {device}, seed {config.seed}")
+
+    # 1. Pictures and damage; a part of both is kept for validation.
+    photos = load_photos([arguments.data / name for name in config.photos], min_side_px=config.patch_px)
+    held_back = photos[:: config.validation_every]
+    photos = [photo for index, photo in enumerate(photos) if index % config.validation_every]
+    sources = load_damage_sources(arguments.data, held_out=False)
+    unseen = load_damage_sources(arguments.data, held_out=False, validation=True)
+
+    # 2. Network, optimiser, moving average; resumed where a checkpoint lies.
+    torch.manual_seed(config.seed)
+    network = ScratchUNet(config.widths, config.depths).to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
+    )
+    average = MovingAverage(network, config.ema_decay)
+    first_step, spent_s = 0, 0.0
+    if checkpoint := load_checkpoint(run / "checkpoint.pt"):
+        network.load_state_dict(checkpoint["network"])
+        optimiser.load_state_dict(checkpoint["optimiser"])
+        average.values = checkpoint["average"]
+        first_step, spent_s = checkpoint["step"], checkpoint["spent_s"]
+    budget = Budget(config.total_steps, arguments.minutes, spent_s)
+    samples = batches(
+        lambda rng: make_sample(photos, sources, config.patch_px, rng),
+        config.batch_size,
+        config.seed + first_step,
+    )
+
+    # 3. The loop.
+    running = 0.0
+    for step in itertools.count(first_step):
+        progress = budget.progress(step)
+        if progress >= 1:
+            break
+        learning_rate = cosine(progress, step, top=config.learning_rate, bottom=config.final_learning_rate)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate
+        lq, target = (part.to(device) for part in next(samples))
+        with torch.autocast(device, torch.bfloat16):
+            scratch_logits = network(lq.contiguous(memory_format=torch.channels_last))
+        loss = detection_loss(scratch_logits, target)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        average.update(network, step)
+        running += loss.item()
+
+        if (step + 1) % EVALUATE_EVERY == 0:
+            trained = ScratchUNet(config.widths, config.depths)
+            trained.load_state_dict(average.values)
+            found = evaluate(trained, held_back, unseen)
+            log.write(
+                step + 1,
+                seconds=budget.spent_s,
+                learning_rate=learning_rate,
+                loss=running / EVALUATE_EVERY,
+                **found,
+            )
+            running = 0.0
+            save_checkpoint(
+                run / "checkpoint.pt",
+                network=network.state_dict(), optimiser=optimiser.state_dict(), average=average.values,
+                step=step + 1, spent_s=budget.spent_s,
+            )  # fmt: skip
+
+    # 4. The averaged weights with their threshold folded in, and all that is known about them.
+    network.load_state_dict(average.values)
+    network.cpu()
+    fold_threshold(network, evaluate(network, held_back, unseen)["threshold"])
+    metrics = evaluate(network, held_back, unseen) | {"threshold": 0.5}
+    log.write(
+        step, seconds=budget.spent_s, learning_rate=config.final_learning_rate,
+        loss=running / max(1, step % EVALUATE_EVERY), **metrics,
+    )  # fmt: skip
+    log.draw(run / "curve.png")
+    save_network(
+        arguments.weights / "scratch" / f"scratch.{config.tier}.safetensors", network,
+        architecture={"widths": config.widths, "depths": config.depths},
+        metadata={
+            "config": asdict(config), "steps": step, "seconds": round(budget.spent_s), "device": device,
+            "seed": config.seed, "commit": commit_hash(), "metrics": metrics,
+            "data": "CC0/CC-BY photographs, BSDS400, OSIE, SUN-Hays, ImageNet sample, CC-BY portraits; "
+            "damage stamps, film scan labels, paper textures",
+            "licence": "BSDS500 and ImageNet pictures: academic use; see docs/models/scratch.md",
+        },
+    )  # fmt: skip
+    print(metrics)
+
+
+if __name__ == "__main__":
+    main()

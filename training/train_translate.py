@@ -1,0 +1,294 @@
+"""Train the translator.
+
+    make train-translate                       # fast tier, configs/translate.fast.toml
+    python -m training.train_translate --config training/configs/translate.fast.toml --minutes 60
+
+Three phases, by share of the time. (a) Both VAEs: the old one on synthetic and real old photographs, whose
+latents an adversary pulls together; the clean one on the undamaged pictures. (b) The mapping, with the VAEs
+frozen. (c) Everything with the fusion: error inside the mask, since nothing else can change.
+Most of the time belongs to (c), where the PSNR inside the damage is made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from photorestore.metrics import psnr
+from photorestore.networks.translate import Translator
+from photorestore.weights import save_network
+from training.data import batches, load_photos
+from training.degradations.damage import load_damage_sources
+from training.old_photos import Held, Pictures, baselines, make_sample, make_validation, small_view
+from training.run import (
+    Budget,
+    Log,
+    MovingAverage,
+    commit_hash,
+    cosine,
+    load_checkpoint,
+    read_config,
+    save_checkpoint,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One training run."""
+
+    tier: str  # name of the weights' tier
+    architecture: dict[str, int]  # arguments of Translator
+    photos: tuple[str, ...]  # folders of clean photographs, below the data root
+    old_photos: str  # folder of real old photographs
+    validation: int  # this many photographs of the first folder are held out
+    patch_px: int
+    batch_size: int
+    total_steps: int
+    vae_share: float  # of the time, for phase (a)
+    mapping_share: float  # of the time, for phase (b)
+    learning_rate: float
+    final_learning_rate: float
+    ema_decay: float
+    holes: float  # share of samples with holes as a caller marks them, in place of damage
+    kl_weight: float
+    adversary_weight: float
+    gradient_weight: float
+    translation_weight: float
+    seed: int
+
+
+class LatentAdversary(nn.Sequential):
+    """Tells latents of real old photographs (1) from those of synthetic ones (0); least squares."""
+
+    def __init__(self, latent: int) -> None:
+        super().__init__(
+            nn.Conv2d(latent, 64, 3, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(64, 64, 3, stride=2, padding=1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(64, 1, 3, padding=1),
+        )
+
+
+def vae_loss(
+    network: Translator, adversary: LatentAdversary, sample: tuple[Tensor, ...], config: Config
+) -> Tensor:
+    """Phase (a): L1 and KL of both VAEs; real latents are to look synthetic. Updates no weights."""
+    lq, gt, *_, real = sample
+    old = torch.cat([lq, real])
+    old_again, mu_old = network.old_vae(old)
+    clean_again, mu_clean = network.clean_vae(gt)
+    kl = mu_old.square().mean() + mu_clean.square().mean()
+    fooled = adversary(mu_old[len(lq) :]).square().mean()
+    l1 = F.l1_loss(old_again, old) + F.l1_loss(clean_again, gt)
+    return l1 + config.kl_weight * kl + config.adversary_weight * fooled
+
+
+def adversary_loss(network: Translator, adversary: LatentAdversary, sample: tuple[Tensor, ...]) -> Tensor:
+    """Real latents to 1, synthetic ones to 0."""
+    lq, *_, real = sample
+    with torch.no_grad():
+        mu = network.old_vae.encode(torch.cat([lq, real]))
+    verdict = adversary(mu)
+    return verdict[: len(lq)].square().mean() + (verdict[len(lq) :] - 1).square().mean()
+
+
+def mapping_loss(network: Translator, sample: tuple[Tensor, ...]) -> Tensor:
+    """Phase (b): L1 in the latent space and of the decoded picture."""
+    lq, gt, scratch_mask, _, view, view_mask, _ = sample
+    keys = network.key_view(view, view_mask)
+    z_gt = network.clean_vae.encode(gt)
+    z_clean = network.map_latents(lq, scratch_mask, keys)
+    return F.l1_loss(z_clean, z_gt) / z_gt.abs().mean() + 10 * F.l1_loss(
+        network.clean_vae.decode(z_clean), gt
+    )
+
+
+def joint_loss(network: Translator, sample: tuple[Tensor, ...], config: Config, *, squared: bool) -> Tensor:
+    """Phase (c): error inside the mask, of values and of their differences, and of the translation alone.
+
+    Args:
+        squared: root mean square error, what PSNR asks for, in place of L1.
+    """
+    lq, gt, scratch_mask, _, view, view_mask, _ = sample
+    keys = network.key_view(view, view_mask)
+    translation, pred = network.translate_and_fuse(lq, scratch_mask, keys)
+    error = pred - gt  # outside the mask it is what denoising left, and no weight can change it
+    area = scratch_mask.sum((1, 2, 3)) + 100  # small damage counts as much as large, but for specks
+    inside = error * scratch_mask
+    if squared:
+        value = (inside.square().mean(1).sum((1, 2)) / area + 1e-7).sqrt().mean()
+    else:
+        value = (inside.abs().mean(1).sum((1, 2)) / area).mean()
+    steps = inside.diff(dim=-1).abs().mean(1).sum((1, 2)) + inside.diff(dim=-2).abs().mean(1).sum((1, 2))
+    coarse = ((translation - gt) * scratch_mask).abs().mean(1).sum((1, 2)) / area
+    return value + config.gradient_weight * (steps / area).mean() + config.translation_weight * coarse.mean()
+
+
+@torch.inference_mode()
+def evaluate(network: Translator, held: list[Held]) -> dict[str, float]:
+    """Mean PSNR (dB) inside the damage over the validation pictures, of the result and of the translation."""
+    network.eval()
+    totals = {"psnr_inside_db": 0.0, "psnr_translation_db": 0.0}
+    for item in held:
+        lq, mask = item.lq[None], item.scratch_mask[None]
+        with torch.autocast("cpu", torch.bfloat16):
+            parts = network.translate_and_fuse(lq, mask, network.key_view(lq, mask))
+        for key, image in zip(totals, reversed(parts), strict=True):
+            totals[key] += psnr(image[0].clamp(0, 1), item.gt, mask=item.damaged) / len(held)
+    network.train()
+    return totals
+
+
+def phase_of(progress: float, config: Config) -> str:
+    """`vae`, `mapping` or `joint`."""
+    if progress < config.vae_share:
+        return "vae"
+    return "mapping" if progress < config.vae_share + config.mapping_share else "joint"
+
+
+def to_device(samples: Iterator[tuple[Tensor, ...]], device: str) -> Iterator[tuple[Tensor, ...]]:
+    """Batches where the network is, channels last."""
+    for sample in samples:
+        yield tuple(part.to(device, memory_format=torch.channels_last) for part in sample)
+
+
+def average_of(values: dict[str, Any], config: Config) -> Translator:
+    """A network with the averaged weights, on the CPU."""
+    network = Translator(**config.architecture)
+    network.load_state_dict(values)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", type=Path, default=Path("training/configs/translate.fast.toml"))
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data/train"), help="root of the pictures"
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints and logs go here")
+    parser.add_argument("--weights", type=Path, default=Path("weights"), help="the trained network goes here")
+    parser.add_argument("--minutes", type=float, help="end after this time, with the schedule fitted to it")
+    parser.add_argument("--threads", type=int, help="of the processor; all by default")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+    config = read_config(Config, arguments.config)
+    device = arguments.device
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    run = arguments.runs / f"translate.{config.tier}"
+    log = Log(run)
+    print(f"{config}\ndevice {device}, seed {config.seed}")
+
+    # 1. Pictures: the first ones are held out for validation, with damage of their own.
+    photos = load_photos([arguments.data / name for name in config.photos], min_side_px=config.patch_px)
+    held, photos = make_validation(photos[: config.validation], arguments.data), photos[config.validation :]
+    real = load_photos([arguments.data / config.old_photos], min_side_px=config.patch_px)
+    sources = load_damage_sources(arguments.data, held_out=False)
+    pictures = Pictures(photos, [small_view(photo) for photo in photos], real, sources)
+    print(f"{len(photos)} photographs, {len(real)} old ones; validation {baselines(held)}", flush=True)
+
+    # 2. Networks, optimisers, moving average; resumed where a checkpoint lies.
+    torch.manual_seed(config.seed)
+    network = Translator(**config.architecture).to(device, memory_format=torch.channels_last)
+    adversary = LatentAdversary(config.architecture["latent"]).to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0
+    )
+    opponent = torch.optim.AdamW(adversary.parameters(), 2e-4, betas=(0.5, 0.9), weight_decay=0.0)
+    average = MovingAverage(network, config.ema_decay)
+    first_step, spent_s = 0, 0.0
+    if checkpoint := load_checkpoint(run / "checkpoint.pt"):
+        network.load_state_dict(checkpoint["network"])
+        adversary.load_state_dict(checkpoint["adversary"])
+        optimiser.load_state_dict(checkpoint["optimiser"])
+        average.values = checkpoint["average"]
+        first_step, spent_s = checkpoint["step"], checkpoint["spent_s"]
+    budget = Budget(config.total_steps, arguments.minutes, spent_s)
+    samples = to_device(
+        batches(
+            lambda rng: make_sample(pictures, config.patch_px, config.holes, rng),
+            config.batch_size,
+            config.seed + first_step,
+        ),
+        device,
+    )
+
+    # 3. The loop.
+    running = 0.0
+    for step in itertools.count(first_step):
+        progress = budget.progress(step)
+        if progress >= 1:
+            break
+        phase = phase_of(progress, config)
+        start = config.vae_share + config.mapping_share
+        joint_progress = max(0.0, progress - start) / (1 - start)
+        learning_rate = cosine(
+            joint_progress, step, top=config.learning_rate, bottom=config.final_learning_rate
+        )
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate
+        network.old_vae.requires_grad_(phase != "mapping")
+        network.clean_vae.requires_grad_(phase != "mapping")
+        sample = next(samples)
+        with torch.autocast(device, torch.bfloat16):
+            if phase == "vae":
+                loss = vae_loss(network, adversary, sample, config)
+            elif phase == "mapping":
+                loss = mapping_loss(network, sample)
+            else:
+                loss = joint_loss(network, sample, config, squared=joint_progress > 0.75)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        average.update(network, step)
+        running += loss.item()
+        if phase == "vae":
+            with torch.autocast(device, torch.bfloat16):
+                verdict = adversary_loss(network, adversary, sample)
+            opponent.zero_grad(set_to_none=True)
+            verdict.backward()
+            opponent.step()
+
+        if (step + 1) % 200 == 0:
+            metrics = evaluate(average_of(average.values, config), held)
+            log.write(
+                step + 1, seconds=budget.spent_s, learning_rate=learning_rate, loss=running / 200, **metrics
+            )
+            running = 0.0
+            save_checkpoint(
+                run / "checkpoint.pt", network=network.state_dict(), adversary=adversary.state_dict(),
+                optimiser=optimiser.state_dict(), average=average.values, step=step + 1, spent_s=budget.spent_s,
+            )  # fmt: skip
+
+    # 4. The averaged weights, with all that is known about them.
+    trained = average_of(average.values, config)
+    metrics = evaluate(trained, held) | baselines(held)
+    if log.file.exists():
+        log.draw(run / "curve.png")
+    save_network(
+        arguments.weights / "translate" / f"translate.{config.tier}.safetensors", trained,
+        architecture=config.architecture,
+        metadata={
+            "config": asdict(config), "steps": step, "seconds": round(budget.spent_s), "device": device,
+            "seed": config.seed, "commit": commit_hash(), "metrics": metrics,
+            "data": "BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays, historic photographs, film damage stamps",
+            "licence": "BSDS500: academic use; see docs/models/translate.md",
+        },
+    )  # fmt: skip
+    print(metrics)
+
+
+if __name__ == "__main__":
+    main()
