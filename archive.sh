@@ -4,7 +4,7 @@
 #   ./archive.sh [cpu|gpu] [FOLDER]
 #
 # Every archive is self-contained: the package, the stage's own weights and its settings. The same sources give
-# the same bytes. The archivers are taken from PATH, else from .venv.
+# the same bytes. The archivers are taken from .venv, else from PATH.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -4,17 +4,18 @@
 
 Photographs: Set14 and BSD100, whole (114 pictures). Damage: stamps whose file's sha256 is 0 modulo 5 and the two label
 maps `HELD_OUT_SCANS`, with procedural strokes beside them, laid over each picture by
-`training.degradations.damage.damage` from these ranges:
+`training.degradations.damage.damage` from these ranges (`MODERATE_RECIPE`):
 
 | what | range |
 |---|---|
 | layers a picture | 1 to 3 |
 | a layer | stamps of a kind 42 %, a crop of a label map 20 %, strokes 33 %, a faint stain 5 % |
 | fold beside them | in 8 % of the pictures |
-| opacity of a layer | .8 to 1; in 10 % of the layers worn off in places |
+| opacity of a layer | .8 to 1 over most of a defect's width, less at its rim |
+| worn off in places | 10 % of the layers |
 | polarity of a layer | 60 % near white (.7 to 1), 25 % near black (0 to .25), 15 % colour of paper (.75 to 1) |
 | how it covers | painted 50 %; lighten or darken 25 %, screen or multiply 25 %, as its polarity asks |
-| scale of a stamp | .15 to 1 times its 256 px; blobs a quarter of that, dense kinds as they are |
+| scale of a stamp | .3 to 1.2 times its 256 px; blobs a quarter of that, dense kinds as they are |
 | scale of a label map | its half size shrunk 1 to 4 times |
 | damaged share | .5 to 6 % of the pixels; other draws are drawn anew |
 
@@ -35,23 +36,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from training.degradations.damage import DamageRecipe, DamageSources, damage, load_damage_sources
+from bench.pictures import SUFFIXES
+from training.degradations.damage import (
+    MODERATE_RECIPE,
+    DamageSources,
+    damage,
+    load_damage_sources,
+)
 
 SEED = 20
 FOLDERS = ("Set14", "BSD100/cbsd68", "BSD100/rest32")
-RECIPE = DamageRecipe(
-    layers=(1, 3),
-    opacity=(0.8, 1.0),
-    stamp_scale=(0.15, 1.0),
-    density=(0.3, 1.5),
-    clean=0.0,
-    worn=0.1,
-    paper=(0.75, 1.0),
-    visible=20 / 255,
-)
 SHARE = (0.005, 0.06)
 DAMAGED = 0.1
-SUFFIXES = {".bmp", ".jpg", ".png", ".webp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +112,7 @@ def _damaged(file: Path, sources: DamageSources, bench: Path, seed: int) -> Dama
     with Image.open(file) as photograph:
         gt = torch.from_numpy(np.array(photograph.convert("RGB"))).permute(2, 0, 1).contiguous()
     while True:
-        lq, alpha = (_to_u8(values) for values in damage(gt.float() / 255, sources, rng, RECIPE))
+        lq, alpha = (_to_u8(values) for values in damage(gt.float() / 255, sources, rng, MODERATE_RECIPE))
         mask = alpha.float() / 255 > DAMAGED
         if SHARE[0] <= float(mask.float().mean()) <= SHARE[1]:
             return DamagedPicture(str(file.relative_to(bench)), gt, lq, alpha, mask)

@@ -10,6 +10,8 @@ from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
 
+SUFFIXES = {".bmp", ".jpg", ".png", ".webp"}
+
 CLEAN_SETS = ("BSD100", "Urban100_sub20", "faces/ccby")
 """Clean photographs, which the service should leave as they are."""
 
@@ -20,9 +22,7 @@ def read_set(root: Path, name: str, limit: int | None = None) -> list[tuple[str,
     Raises:
         FileNotFoundError: the folder holds no picture.
     """
-    files = sorted(
-        file for file in (root / name).rglob("*") if file.suffix.lower() in {".png", ".jpg", ".bmp"}
-    )
+    files = sorted(file for file in (root / name).rglob("*") if file.suffix.lower() in SUFFIXES)
     if not files:
         raise FileNotFoundError(f"{root / name} holds no picture; see bench/README.md")
     return [(file.stem, read_pixels(file)) for file in files[:limit]]

@@ -32,6 +32,8 @@ START_S = 600.0
 """How long a start may take before it is given up."""
 SWEEP_EVERY_S = 15.0
 POLL_S = 0.5
+SENDING_S = 2.0
+"""How long the last answers may take from their delivery to the caller."""
 HOME = Path(__file__).resolve().parents[1]
 
 
@@ -69,15 +71,17 @@ def _serve(settings: Settings, drain_s: float) -> int:
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     settings.workspace_root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _only_instance(settings) as is_only:
-        if not is_only:
-            print("already running", file=sys.stderr)
+        taken = torchserve.taken_ports(settings.ports)
+        if not is_only or taken:
+            print(f"ports in use: {taken}" if is_only else "already running", file=sys.stderr)
             return 1
         return _supervise(settings, _stop_signal(), drain_s)
 
 
 def _supervise(settings: Settings, stopping: threading.Event, drain_s: float) -> int:
-    server = TorchServe(settings)
     ready_file = settings.run_dir / "ready"
+    ready_file.unlink(missing_ok=True)
+    server = TorchServe(settings)
     try:
         if not _wait_ready(settings, server, stopping):
             return 0 if stopping.is_set() else 1
@@ -134,10 +138,13 @@ class Registration(threading.Thread):
 
 
 def _drain(root: Path, drain_s: float) -> None:
-    """Let requests in flight end: TorchServe drops them when it stops."""
+    """Let requests in flight end: TorchServe drops them when it stops. An answer is sent after its delivery."""
     until = time.monotonic() + drain_s
-    while _in_flight(root) and time.monotonic() < until:
+    idle_since = time.monotonic()
+    while time.monotonic() < min(until, idle_since + SENDING_S):
         time.sleep(POLL_S)
+        if _in_flight(root):
+            idle_since = time.monotonic()
 
 
 def _in_flight(root: Path) -> int:

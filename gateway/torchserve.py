@@ -8,10 +8,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,16 @@ class Ports:
     def from_base(cls, base: int) -> Ports:
         """Consecutive ports, for an instance beside others."""
         return cls(base, base + 1, base + 2, base + 3, base + 4, base + 5)
+
+
+def taken_ports(ports: Ports) -> list[int]:
+    """Those that somebody listens on already; workers use no ports, but files named after one."""
+    return [port for port in astuple(ports)[:-1] if _is_taken(port)]
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from photorestore.errors import BrokenArtifact
 from photorestore.networks.denoise import DenoiseUNet
@@ -76,7 +76,7 @@ def load_network(
     metadata = read_metadata(file)
     network = NETWORKS[name](**_as_arguments(metadata["architecture"]))
     with safe_open(file, framework="pt") as stored:
-        values = {key: stored.get_tensor(key).float() for key in stored.keys()}  # noqa: SIM118
+        values = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
     try:
         network.load_state_dict(values)
     except RuntimeError as error:
@@ -115,10 +115,15 @@ def save_network(
         metadata: the rest of `REQUIRED`.
     """
     described = {"format": FORMAT_VERSION, "architecture": architecture, **metadata}
-    values = {key: value.detach().cpu().half().contiguous() for key, value in network.state_dict().items()}
+    values = {key: _in_16_bits(value).contiguous() for key, value in network.state_dict().items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(values, file, {"photorestore": json.dumps(described, sort_keys=True)})
     read_metadata(file)
+
+
+def _in_16_bits(value: Tensor) -> Tensor:
+    """Counters stay what they are."""
+    return value.detach().cpu().half() if value.is_floating_point() else value.cpu()
 
 
 def _as_arguments(architecture: dict[str, Any]) -> dict[str, Any]:

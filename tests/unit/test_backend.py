@@ -1,6 +1,8 @@
 import fcntl
 import os
+import socket
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -76,6 +78,14 @@ def test_nothing_is_ready_where_nobody_listens(settings, capsys):
     assert not any(node.is_ready for node in torchserve.nodes(settings))
     assert backend._status(settings) == 1
     assert '"ready": false' in capsys.readouterr().out
+
+
+def test_ports_in_use_are_named(settings, capsys):
+    with socket.create_server((HOST, 0)) as listener:
+        base = listener.getsockname()[1]
+        settings = replace(settings, ports=Ports.from_base(base))
+        assert backend._serve(settings, 0) == 1
+    assert f"ports in use: [{base}" in capsys.readouterr().err
 
 
 def test_stopping_what_does_not_run_is_no_error(settings, capsys):

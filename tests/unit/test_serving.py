@@ -7,6 +7,7 @@ import pytest
 from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, NotAnImage, OutOfSpace, TruncatedImage
 from photorestore.options import Options
+from photorestore.serving import answers
 from photorestore.serving.handler import StageHandler
 from photorestore.workspace import Workspace
 from tests.fakes import FakeContext
@@ -141,8 +142,8 @@ def test_late_request_is_not_worked_on(tmp_path):
 def test_bad_items_leave_their_neighbours_alone(tmp_path):
     uploads = [PICTURE, PICTURE + b" denoise", PICTURE + b" short", PICTURE]
     batch = [body(make_workspace(tmp_path, upload)) for upload in uploads]
-    answers = make_handler("denoise", tmp_path).handle(batch, FakeContext())
-    problems = [Envelope.from_json(answer).problem for answer in answers]
+    given = make_handler("denoise", tmp_path).handle(batch, FakeContext())
+    problems = [Envelope.from_json(answer).problem for answer in given]
     assert [problem and problem.type for problem in problems] == [None, "internal", "truncated-image", None]
 
 
@@ -160,9 +161,9 @@ def test_one_answer_for_every_item_whatever_it_is(tmp_path):
         body(strange),
     ]
     for stage in ("preprocess", "denoise", "translate", "deliver"):
-        answers = make_handler(stage, tmp_path).handle(batch, FakeContext())
-        assert len(answers) == len(batch)
-        assert all(json.loads(answer) for answer in answers)
+        given = make_handler(stage, tmp_path).handle(batch, FakeContext())
+        assert len(given) == len(batch)
+        assert all(json.loads(answer) for answer in given)
 
 
 def test_nothing_is_raised_when_headers_cannot_be_read(tmp_path):
@@ -194,6 +195,14 @@ def test_repeated_delivery_gives_the_same_answer(tmp_path):
     item = body(make_workspace(tmp_path))
     handler = make_handler("deliver", tmp_path)
     assert handler.handle([item], FakeContext()) == handler.handle([item], FakeContext())
+
+
+def test_picture_too_large_for_an_answer_is_a_problem(tmp_path, monkeypatch):
+    monkeypatch.setattr(answers, "LARGEST_BODY_BYTES", 5)
+    context = FakeContext()
+    (answer,) = make_handler("deliver", tmp_path).handle([body(make_workspace(tmp_path))], context)
+    assert json.loads(answer)["type"].endswith("image-too-large")
+    assert context.statuses == {0: 422}
 
 
 def test_deliver_answers_with_the_report_where_the_caller_made_the_workspace(tmp_path):

@@ -10,12 +10,16 @@ import json
 from dataclasses import dataclass
 
 from photorestore.envelope import Envelope, Problem
-from photorestore.errors import BrokenArtifact
+from photorestore.errors import BrokenArtifact, ImageTooLarge
 from photorestore.workspace import ID_PATTERN, Workspace
 
 PROBLEM_TYPE = "urn:photorestore:problem:"
 KEPT_FILES = frozenset({"result", "report.json", "done"})
 """What a delivered workspace keeps, so that a repeated delivery gives the same answer."""
+
+
+LARGEST_BODY_BYTES = 256 << 20
+"""Largest picture that is sent through TorchServe; a larger body than its `max_response_size` kills a worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,18 @@ def delivered_answer(workspace: Workspace) -> Answer:
 
     Raises:
         BrokenArtifact: it was not delivered.
+        ImageTooLarge: the picture's file is too large for an answer.
     """
     report, result = workspace.read_file("report.json"), workspace.read_file("result")
     if report is None or result is None:
         raise BrokenArtifact(f"workspace {workspace.envelope.workspace_id} has no result")
     if workspace.envelope.answer == "report":
         return Answer(report, "application/json")
+    if len(result) > LARGEST_BODY_BYTES:
+        raise ImageTooLarge(
+            f"the restored picture has {len(result) >> 20} MiB; {LARGEST_BODY_BYTES >> 20} MiB can be sent: "
+            "ask for a format that loses a little"
+        )
     return Answer(result, json.loads(report)["content_type"])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,6 +18,7 @@ from photorestore.pipeline import STAGE_CLASSES
 from photorestore.serving import answers, requests
 from photorestore.serving.answers import Answer
 from photorestore.serving.context import Context
+from photorestore.serving.frontend import wait_until_listening
 from photorestore.serving.metrics import observe
 from photorestore.stages.base import Stage, StageConfig, run_stage
 from photorestore.workspace import Workspace, default_root
@@ -27,13 +27,6 @@ logger = logging.getLogger(__name__)
 
 ROOT_VARIABLE = "PHOTORESTORE_WORKSPACE"
 """Environment variable with the folder of all workspaces; stands above `model-config.yaml`."""
-
-EARLIEST_ANSWER_S = 0.02
-"""A node of the workflow answers no sooner than this after it was asked.
-
-TorchServe queues a node's job first and sets up the receipt of its answer afterwards: an answer that comes before
-is lost, and the request hangs until `timeout-ms`. On busy cores 2 ms were too soon.
-"""
 
 
 @dataclass(slots=True)
@@ -79,12 +72,11 @@ class StageHandler:
 
     def handle(self, data: Sequence[requests.Item], context: Context) -> list[bytes]:
         """One answer for each item, in order. Never raises: see docs/adr/0002-torchserve-workflow.md."""
-        start = time.monotonic()
         batch = [self._admit(item, context, index) for index, item in enumerate(data)]
         self._run(batch, context)
         answer = [self._answer(request, context, index) for index, request in enumerate(batch)]
         if not all(request.alone for request in batch):
-            time.sleep(max(0.0, start + EARLIEST_ANSWER_S - time.monotonic()))
+            wait_until_listening()
         return answer
 
     def _admit(self, item: requests.Item, context: Context, index: int) -> Request:

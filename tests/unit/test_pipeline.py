@@ -1,0 +1,73 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from photorestore import pipeline
+from photorestore.errors import CorruptImage, NotAnImage, by_type
+from photorestore.options import STAGES, Options
+from tests.conftest import add_noise, make_photo
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    return pipeline.load(root=tmp_path_factory.mktemp("spaces"))
+
+
+def as_png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_clean_picture_comes_back_as_it_went_in(loaded):
+    photo = make_photo(120, 160)
+    restored = loaded.restore(photo, Options(format="png"))
+    assert (restored.image == photo).all()
+    assert (np.asarray(Image.open(io.BytesIO(restored.encoded))) == photo).all()
+    assert restored.content_type == "image/png"
+
+
+def test_noise_is_removed_and_every_stage_says_what_it_did(loaded):
+    photo = make_photo(200, 260)
+    noisy = add_noise(photo, 25)
+    restored = loaded.restore(as_png(noisy), Options(format="png"))
+    error, error_before = (np.abs(pixels.astype(int) - photo).mean() for pixels in (restored.image, noisy))
+    assert error < error_before / 2
+    assert list(restored.report["trace"]) == list(STAGES)
+    assert restored.report["trace"]["denoise"]["outcome"] == "ran"
+
+
+def test_outside_of_the_callers_mask_nothing_changes(loaded):
+    photo = add_noise(make_photo(120, 160), 25)
+    mask = np.zeros((120, 160), np.uint8)
+    mask[40:60, 50:90] = 255
+    restored = loaded.restore(photo, Options(format="png"), mask=Image.fromarray(mask))
+    assert (restored.image[mask == 0] == photo[mask == 0]).all()
+    assert (restored.image[mask > 0] != photo[mask > 0]).any()
+
+
+def test_the_same_input_gives_the_same_bytes(loaded):
+    noisy = add_noise(make_photo(90, 70), 20)
+    assert loaded.restore(noisy).encoded == loaded.restore(noisy).encoded
+
+
+def test_16_bits_stay_16_bits(loaded):
+    photo = make_photo(64, 64).astype(np.uint16) * 257
+    restored = loaded.restore(photo, Options(stages=(), format="png"))
+    assert restored.image.dtype == np.uint16
+    assert (restored.image == photo).all()
+
+
+def test_problems_are_raised_and_leave_nothing_behind(loaded):
+    with pytest.raises(NotAnImage):
+        loaded.restore(b"no picture")
+    with pytest.raises(CorruptImage, match="mask has"):
+        loaded.restore(make_photo(64, 64), mask=make_photo(32, 32))
+    assert not list(loaded.root.iterdir())
+
+
+def test_problem_types_name_their_errors():
+    assert by_type("not-an-image") is NotAnImage
+    assert by_type("no such problem").type == "internal"

@@ -1,0 +1,46 @@
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from photorestore.serving.frontend import wait_until_listening
+
+
+@pytest.fixture
+def tasks(tmp_path) -> Path:
+    folder = tmp_path / str(os.getppid()) / "task"
+    for number, name in enumerate(("java", "wf-execute-thre", "W-9000-restore_")):
+        (folder / str(number)).mkdir(parents=True)
+        (folder / str(number) / "stat").write_text(f"{number} ({name}) S 1 2 3")
+    return folder
+
+
+def seconds_waited(proc: Path, limit_s: float) -> float:
+    start = time.monotonic()
+    wait_until_listening(proc, limit_s)
+    return time.monotonic() - start
+
+
+def test_threads_that_sleep_are_listening(tasks):
+    (tasks / "0" / "stat").write_text("0 (java) R 1 2 3")
+    assert seconds_waited(tasks.parents[1], 60) < 30
+
+
+def test_running_thread_is_waited_for(tasks):
+    stat = tasks / "1" / "stat"
+    stat.write_text("1 (wf-execute-thre) R 1 2 3")
+    timer = threading.Timer(0.05, stat.write_text, ["1 (wf-execute-thre) S 1 2 3"])
+    timer.start()
+    assert 0.04 < seconds_waited(tasks.parents[1], 60) < 30
+    timer.join()
+
+
+def test_waiting_ends(tasks):
+    (tasks / "1" / "stat").write_text("1 (wf-execute-thre) R 1 2 3")
+    assert seconds_waited(tasks.parents[1], 0.05) >= 0.05
+
+
+def test_without_such_a_process_there_is_nothing_to_wait_for(tmp_path):
+    assert seconds_waited(tmp_path, 60) < 30
