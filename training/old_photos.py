@@ -14,12 +14,19 @@ from photorestore.metrics import psnr
 from photorestore.networks.translate import VIEW_PX, shrink
 from training.data import random_patch
 from training.degradations import strokes
-from training.degradations.damage import DamageRecipe, DamageSources, damage, load_damage_sources
+from training.degradations.damage import (
+    MODERATE_RECIPE,
+    DamageRecipe,
+    DamageSources,
+    damage,
+    load_damage_sources,
+)
 from training.degradations.noise import chance, gaussian, jpeg, quantise, randint, uniform
 
 MASK_ALPHA = 0.1
 """A pixel that was overwritten by more than this counts as damaged."""
-RECIPE = DamageRecipe(clean=0.0, layers=(1, 4), density=(0.5, 2.5))
+FAINT = DamageRecipe(layers=(1, 4), opacity=(0.3, 1.0), clean=0.0, density=(0.4, 2.0))
+"""One sample in three; the others are damaged by `MODERATE_RECIPE`, mostly opaque."""
 CROP_PX = 256
 """Validation pictures are cut to this."""
 Sample = tuple[Tensor, ...]
@@ -73,7 +80,7 @@ def make_sample(pictures: Pictures, size_px: int, holes: float, rng: torch.Gener
 def make_damage(gt: Tensor, sources: DamageSources, rng: torch.Generator) -> Sample:
     """(lq, scratch_mask, alpha): damaged, with what denoising leaves behind, and an imperfect mask."""
     for _ in range(4):
-        lq, alpha = damage(gt, sources, rng, RECIPE)
+        lq, alpha = damage(gt, sources, rng, MODERATE_RECIPE if chance(0.67, rng) else FAINT)
         if float((alpha > MASK_ALPHA).float().mean()) > 0.004:
             break
     lq = residue(lq, rng)
@@ -190,7 +197,7 @@ def make_validation(photos: list[Tensor], data: Path) -> list[Held]:
     held = []
     for photo in photos:
         gt = photo[:, :CROP_PX, :CROP_PX].float() / 255
-        lq, alpha = damage(gt, sources, rng)
+        lq, alpha = damage(gt, sources, rng, MODERATE_RECIPE)
         damaged = (alpha > MASK_ALPHA).float()
         if damaged.sum() > 50:
             held.append(Held(quantise(lq), gt, F.max_pool2d(damaged[None], 5, 1, 2)[0], damaged))

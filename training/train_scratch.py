@@ -27,7 +27,13 @@ from photorestore.networks.scratch import ScratchUNet
 from photorestore.weights import save_network
 from training.data import batches, load_photos, random_patch
 from training.degradations import fading, noise
-from training.degradations.damage import DamageRecipe, DamageSources, damage, load_damage_sources
+from training.degradations.damage import (
+    DEFAULT_RECIPE,
+    MODERATE_RECIPE,
+    DamageSources,
+    damage,
+    load_damage_sources,
+)
 from training.degradations.noise import chance, randint, uniform
 from training.degradations.structure import draw_structure
 from training.run import (
@@ -44,7 +50,6 @@ from training.run import (
 DAMAGED = 0.1
 """Alpha above which a pixel counts as damaged."""
 EVALUATE_EVERY = 500
-VALIDATION_RECIPE = DamageRecipe(clean=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,8 @@ class Config:
 
     tier: str  # name of the weights' tier
     widths: tuple[int, ...]  # channels at stride 2, 4, 8, 16
-    depths: tuple[int, ...]  # residual blocks at these strides
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
+    repeats: tuple[int, ...]  # how often a photograph of each folder is drawn, against one of the others
     validation_every: int  # each so-many-th photograph is kept for validation
     patch_px: int
     batch_size: int
@@ -82,7 +87,8 @@ def degrade(gt: Tensor, sources: DamageSources, rng: torch.Generator) -> tuple[T
         gt = fading.sepia(fading.grey(gt), uniform(0, 1, rng)) if chance(0.4, rng) else fading.grey(gt)
     if chance(0.2, rng):
         gt = fading.fade(gt, uniform(0, 0.5, rng), uniform(0.3, 0.9, rng))
-    lq, alpha = damage(gt.clamp(0, 1), sources, rng)
+    recipe = MODERATE_RECIPE if chance(0.6, rng) else DEFAULT_RECIPE
+    lq, alpha = damage(gt.clamp(0, 1), sources, rng, recipe)
     if chance(0.12, rng):
         sigma_px = uniform(0.4, 0.9, rng)
         lq, alpha = fading.blur(lq, sigma_px), fading.blur(alpha, sigma_px)
@@ -104,8 +110,8 @@ def add_noise(lq: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def store(lq: Tensor, rng: torch.Generator) -> Tensor:
-    """Round to 8 bits, through JPEG in three pictures of ten."""
-    if chance(0.3, rng):
+    """Round to 8 bits, through JPEG in a fifth of the pictures."""
+    if chance(0.2, rng):
         return noise.jpeg(lq, randint(40, 97, rng), subsample=chance(0.5, rng))
     return noise.quantise(lq)
 
@@ -124,13 +130,13 @@ def make_sample(
 
 
 def detection_loss(scratch_logits: Tensor, target: Tensor) -> Tensor:
-    """Focal loss (gamma 2; Lin et al., ICCV 2017) per damaged pixel, and Dice loss, both over the whole batch."""
-    cross_entropy = F.binary_cross_entropy_with_logits(scratch_logits, target, reduction="none")
+    """Cross-entropy, in which a missed pixel weighs twice a false one, and Dice loss, both over the whole batch."""
+    cross_entropy = F.binary_cross_entropy_with_logits(
+        scratch_logits, target, pos_weight=torch.tensor(2.0, device=target.device)
+    )
     prob = scratch_logits.sigmoid()
-    miss = (prob - target).abs()
-    focal = (miss**2 * cross_entropy).sum() / target.sum().clamp_min(0.01 * target.numel())
     dice = 1 - (2 * (prob * target).sum() + 1) / (prob.sum() + target.sum() + 1)
-    return focal + dice
+    return 4 * cross_entropy + dice
 
 
 @torch.inference_mode()
@@ -146,7 +152,7 @@ def evaluate(
     damaged, clean = PrecisionRecall(), PrecisionRecall()
     for photo in photos:
         gt = photo[:, :320, :320].float() / 255
-        lq, alpha = damage(gt, sources, rng, VALIDATION_RECIPE)
+        lq, alpha = damage(gt, sources, rng, MODERATE_RECIPE)
         with torch.autocast(device, torch.bfloat16):
             probs = network(torch.stack([noise.quantise(lq), gt]).to(device)).sigmoid().cpu()
         damaged.add(probs[0], alpha > DAMAGED)
@@ -190,15 +196,23 @@ def main() -> None:
     print(f"{config}\ndevice {device}, seed {config.seed}")
 
     # 1. Pictures and damage; a part of both is kept for validation.
-    photos = load_photos([arguments.data / name for name in config.photos], min_side_px=config.patch_px)
-    held_back = photos[:: config.validation_every]
-    photos = [photo for index, photo in enumerate(photos) if index % config.validation_every]
+    folders = [load_photos([arguments.data / name], min_side_px=config.patch_px) for name in config.photos]
+    pairs = [
+        (photo, times) for folder, times in zip(folders, config.repeats, strict=True) for photo in folder
+    ]
+    held_back = [photo for photo, _ in pairs[:: config.validation_every]]
+    photos = [
+        photo
+        for index, (photo, times) in enumerate(pairs)
+        if index % config.validation_every
+        for _ in range(times)
+    ]
     sources = load_damage_sources(arguments.data, held_out=False)
     unseen = load_damage_sources(arguments.data, held_out=False, validation=True)
 
     # 2. Network, optimiser, moving average; resumed where a checkpoint lies.
     torch.manual_seed(config.seed)
-    network = ScratchUNet(config.widths, config.depths).to(device, memory_format=torch.channels_last)
+    network = ScratchUNet(config.widths).to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(
         network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
     )
@@ -237,7 +251,7 @@ def main() -> None:
         running += loss.item()
 
         if (step + 1) % EVALUATE_EVERY == 0:
-            trained = ScratchUNet(config.widths, config.depths)
+            trained = ScratchUNet(config.widths)
             trained.load_state_dict(average.values)
             found = evaluate(trained, held_back, unseen)
             log.write(
@@ -266,13 +280,13 @@ def main() -> None:
     log.draw(run / "curve.png")
     save_network(
         arguments.weights / "scratch" / f"scratch.{config.tier}.safetensors", network,
-        architecture={"widths": config.widths, "depths": config.depths},
+        architecture={"widths": config.widths},
         metadata={
             "config": asdict(config), "steps": step, "seconds": round(budget.spent_s), "device": device,
             "seed": config.seed, "commit": commit_hash(), "metrics": metrics,
-            "data": "CC0/CC-BY photographs, BSDS400, OSIE, SUN-Hays, ImageNet sample, CC-BY portraits; "
+            "data": "CC0/CC-BY photographs, BSDS400, OSIE, SUN-Hays, CC-BY portraits; "
             "damage stamps, film scan labels, paper textures",
-            "licence": "BSDS500 and ImageNet pictures: academic use; see docs/models/scratch.md",
+            "licence": "BSDS500: academic use; see docs/models/scratch.md",
         },
     )  # fmt: skip
     print(metrics)

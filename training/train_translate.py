@@ -116,7 +116,7 @@ def joint_loss(network: Translator, sample: tuple[Tensor, ...], config: Config, 
     """Phase (c): error inside the mask, of values and of their differences, and of the translation alone.
 
     Args:
-        squared: root mean square error, what PSNR asks for, in place of L1.
+        squared: root mean square error, what PSNR asks for, in place of L1; the rest counts less then.
     """
     lq, gt, scratch_mask, _, view, view_mask, _ = sample
     keys = network.key_view(view, view_mask)
@@ -130,7 +130,8 @@ def joint_loss(network: Translator, sample: tuple[Tensor, ...], config: Config, 
         value = (inside.abs().mean(1).sum((1, 2)) / area).mean()
     steps = inside.diff(dim=-1).abs().mean(1).sum((1, 2)) + inside.diff(dim=-2).abs().mean(1).sum((1, 2))
     coarse = ((translation - gt) * scratch_mask).abs().mean(1).sum((1, 2)) / area
-    return value + config.gradient_weight * (steps / area).mean() + config.translation_weight * coarse.mean()
+    rest = config.gradient_weight * (steps / area).mean() + config.translation_weight * coarse.mean()
+    return value + (0.3 if squared else 1) * rest
 
 
 @torch.inference_mode()
@@ -247,7 +248,7 @@ def main() -> None:
             elif phase == "mapping":
                 loss = mapping_loss(network, sample)
             else:
-                loss = joint_loss(network, sample, config, squared=joint_progress > 0.75)
+                loss = joint_loss(network, sample, config, squared=joint_progress > 0.65)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

@@ -23,7 +23,7 @@ def stage() -> TranslateStage:
     network = Translator(**SMALL).eval().requires_grad_(False)
     torch.nn.init.normal_(network.fusion.tail.weight, std=0.3)
     torch.nn.init.constant_(network.fusion.tail.bias, 0.2)
-    config = StageConfig(precision="float32", tile_px=192, tile_batch=2)
+    config = StageConfig(precision="float32", tile_px=320, tile_batch=2)
     return TranslateStage(network, config, torch.device("cpu"))
 
 

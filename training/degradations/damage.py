@@ -59,6 +59,8 @@ class DamageRecipe:
         stamp_scale: size of a stamp as a share of its 256 px.
         density: multiplies the number of defects per area.
         clean: chance that a picture stays undamaged.
+        body: factor on a layer's coverage, which stops at 1: a defect hides what is below it over most of its width,
+            and only its rim is half transparent.
         worn: chance that a layer is worn off in places.
         paper: range of brightness of a layer that has the colour of paper.
         visible: change, in any channel, below which a pixel keeps its value and counts as undamaged.
@@ -66,19 +68,32 @@ class DamageRecipe:
     """
 
     layers: tuple[int, int] = (1, 4)
-    opacity: tuple[float, float] = (0.5, 1.0)
+    opacity: tuple[float, float] = (0.6, 1.0)
     white: float = 0.6
     black: float = 0.25
     stamp_scale: tuple[float, float] = (0.15, 1.2)
     density: tuple[float, float] = (0.3, 2.0)
-    clean: float = 0.15
-    worn: float = 0.2
-    paper: tuple[float, float] = (0.6, 1.0)
-    visible: float = 14 / 255
+    clean: float = 0.1
+    body: tuple[float, float] = (1.0, 3.0)
+    worn: float = 0.15
+    paper: tuple[float, float] = (0.65, 1.0)
+    visible: float = 16 / 255
     blur: float = 0.9
 
 
 DEFAULT_RECIPE = DamageRecipe()
+MODERATE_RECIPE = DamageRecipe(
+    layers=(1, 3),
+    opacity=(0.8, 1.0),
+    stamp_scale=(0.3, 1.2),
+    density=(0.3, 1.5),
+    clean=0.0,
+    body=(1.5, 3.0),
+    worn=0.1,
+    paper=(0.75, 1.0),
+    visible=20 / 255,
+)
+"""Damage that one sees at a glance: the damage set, validation, and a part of the training."""
 
 
 def load_damage_sources(root: Path, *, held_out: bool, validation: bool = False) -> DamageSources:
@@ -120,7 +135,7 @@ def damage(
     if chance(recipe.clean, rng):
         return gt.clone(), 1 - kept
     for _ in range(randint(recipe.layers[0], recipe.layers[1] + 1, rng)):
-        coverage = _soften(_layer(h, w, sources, recipe, rng), recipe, rng) * uniform(*recipe.opacity, rng)
+        coverage = _layer(h, w, sources, recipe, rng) * uniform(*recipe.opacity, rng)
         lq = _composite(lq, coverage, recipe, rng)
         kept = kept * (1 - coverage)
     if chance(0.08, rng):
@@ -133,12 +148,14 @@ def _layer(h: int, w: int, sources: DamageSources, recipe: DamageRecipe, rng: to
     """Coverage (1, H, W) of one layer of damage."""
     kind = _pick(LAYER_WEIGHTS, rng)
     if kind == 0:
-        return _stamp_layer(h, w, sources, recipe, rng)
-    if kind == 1:
-        return _scan_layer(h, w, sources.scans, rng)
-    if kind == 2:
-        return _stroke_layer(h, w, recipe, rng)
-    return _stain_layer(h, w, sources.stamps["stain"], rng)
+        coverage = _stamp_layer(h, w, sources, recipe, rng)
+    elif kind == 1:
+        coverage = _scan_layer(h, w, sources.scans, rng)
+    elif kind == 2:
+        coverage = _stroke_layer(h, w, recipe, rng)
+    else:
+        return _stain_layer(h, w, sources.stamps["stain"], rng)
+    return (_soften(coverage, recipe, rng) * uniform(*recipe.body, rng)).clamp_max(1)
 
 
 def _stamp_layer(

@@ -1,13 +1,17 @@
 """ScratchUNet: finds scratches, hairs, tears, dust and folds.
 
-A U-Net with blur-pool downsampling (Zhang, ICML 2019) like the detector of Wan et al. (CVPR 2020), with three
-differences. It works at native resolution in tiles, since a fixed 256-px view misses thin scratches on large
-scans. It sees colour where there is any, because dust is often grey on a coloured picture; a grey picture is three
-equal channels. And it works on 2x2 pixel blocks from the start, in channels wide enough for a CPU's matrix unit.
+A U-Net like the detector of Wan et al. (CVPR 2020), with three differences. It works at native resolution in tiles,
+since a fixed 256-px view misses thin scratches on large scans. It sees colour where there is any, because dust is
+often grey on a coloured picture; a grey picture is three equal channels. And it is given what is narrow and brighter
+or darker than its surroundings, by morphology: a defect is that before anything else, and a small network that need
+not learn it has its capacity for telling defects from the photograph's own detail.
 
-There is no context view of the whole picture: at stride 16 a pixel already sees some hundred pixels around it, and a
-scratch is told from a wire by how it is drawn and by what it crosses, both of which are local; a picture's amount of
-damage differs too much from place to place to be a useful prior.
+Batch normalisation makes it learn several times faster; when used, its statistics are constants, so a tile is treated
+like the whole picture.
+
+There is no context view of the whole picture: a pixel sees some 150 px around it, and a scratch is told from a wire by
+how it is drawn and by what it crosses, both of which are local; a picture's amount of damage differs too much from
+place to place to be a useful prior.
 """
 
 from __future__ import annotations
@@ -18,10 +22,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.networks.blocks import ResidualBlock, pad_to_multiple, residual_stack
+from photorestore.networks.blocks import pad_to_multiple
 
-CONTRAST = 4.0
-"""Brings photographs to a variance of about 1, at which the layers, which have no normalisation, are initialised."""
+RADII_PX = (2, 5)
+"""Defects of up to twice these widths stand out in the narrow maps."""
+INPUTS = 3 + 4 * len(RADII_PX)
+"""Channels per pixel: the picture, the narrow maps, the same against their surroundings."""
 RARE_LOGIT = -4.0
 """Where the logits start: damage is rare, and a detector that begins at one half first unlearns that."""
 
@@ -31,20 +37,15 @@ class ScratchUNet(nn.Module):
 
     Args:
         widths: channels at stride 2, 4, 8, ...
-        depths: residual blocks at each of these strides (each side of the U).
     """
 
-    def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...]) -> None:
+    def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
-        pairs = list(pairwise(widths))
         self.stride = 2 ** len(widths)
-        self.receptive_field_px = _receptive_field_px(depths)
-        self.head = nn.Conv2d(4 * 3, widths[0], 3, padding=1)
-        self.encoders = nn.ModuleList(_stack(*level) for level in zip(widths[:-1], depths[:-1], strict=True))
-        self.downs = nn.ModuleList(BlurDown(fine, coarse) for fine, coarse in pairs)
-        self.body = _stack(widths[-1], depths[-1])
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, 2) for fine, coarse in pairs)
-        self.decoders = nn.ModuleList(_stack(*level) for level in zip(widths[:-1], depths[:-1], strict=True))
+        self.receptive_field_px = _receptive_field_px(len(widths))
+        self.encoders = nn.ModuleList(_stage(*pair) for pair in pairwise((4 * INPUTS, *widths)))
+        self.ups = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, 2) for fine, coarse in pairwise(widths))
+        self.decoders = nn.ModuleList(_stage(2 * width, width) for width in widths[:-1])
         self.tail = nn.Conv2d(widths[0], 4, 3, padding=1)
         self._initialise()
 
@@ -58,59 +59,97 @@ class ScratchUNet(nn.Module):
             scratch_logits (N, 1, H, W), float32.
         """
         h, w = image.shape[-2:]
-        padded = pad_to_multiple(image.expand(-1, 3, -1, -1), self.stride)
-        features = self.head(F.pixel_unshuffle(CONTRAST * (padded - 0.5), 2))  # (N, widths[0], H/2, W/2)
+        padded = pad_to_multiple(image.float().expand(-1, 3, -1, -1), self.stride)
+        features = F.pixel_unshuffle(describe(padded), 2)  # (N, 4 * INPUTS, H/2, W/2)
         skips = []
-        for encoder, down in zip(self.encoders, self.downs, strict=True):
+        for encoder in self.encoders[:-1]:
             skips.append(encoder(features))
-            features = down(skips[-1])
-        features = self.body(features)
+            features = F.max_pool2d(skips[-1], 2)
+        features = self.encoders[-1](features)
         for up, decoder in zip(reversed(self.ups), reversed(self.decoders), strict=True):
-            features = decoder(up(features) + skips.pop())
+            features = decoder(torch.cat([up(features), skips.pop()], 1))
         return F.pixel_shuffle(self.tail(features).float(), 2)[..., :h, :w]
 
     def _initialise(self) -> None:
         """Keep the variance through all levels, so that the coarse ones learn from the first step on."""
         for module in self.modules():
-            if isinstance(module, ResidualBlock):
-                nn.init.kaiming_normal_(module.first.weight, nonlinearity="relu")
-            elif isinstance(module, BlurDown):
-                nn.init.normal_(module.mix.weight, std=module.mix.in_channels**-0.5)
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             elif isinstance(module, nn.ConvTranspose2d):
                 nn.init.normal_(module.weight, std=module.in_channels**-0.5)
-        nn.init.kaiming_normal_(self.head.weight, nonlinearity="linear")
         nn.init.normal_(self.tail.weight, std=0.01)
         nn.init.constant_(self.tail.bias, RARE_LOGIT)  # type: ignore[arg-type]
 
 
-class BlurDown(nn.Module):
-    """Blur, halve, change the width: one convolution whose 4x4 kernel is a fixed binomial times learned weights.
+def describe(image: Tensor) -> Tensor:
+    """The picture beside its narrow maps, all scaled to a variance of about 1.
 
-    As a dense convolution it is faster on a CPU than a depthwise blur and a pointwise convolution.
+    Returns:
+        (N, INPUTS, H, W).
     """
-
-    binomial: Tensor
-
-    def __init__(self, fine: int, coarse: int) -> None:
-        super().__init__()
-        self.mix = nn.Conv2d(fine, coarse, 1)
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-        self.register_buffer("binomial", torch.outer(taps, taps), persistent=False)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(N, fine, H, W) to (N, coarse, H/2, W/2)."""
-        return F.conv2d(features, self.mix.weight * self.binomial, self.mix.bias, stride=2, padding=1)
+    narrow = narrow_maps(image.mean(1, keepdim=True))
+    return torch.cat([4 * (image - 0.5), 6 * narrow, 0.3 * narrow / (_surroundings(narrow) + 0.02)], 1)
 
 
-def _stack(channels: int, depth: int) -> nn.Sequential:
-    return residual_stack(channels, depth, bias=True)
+def narrow_maps(luma: Tensor) -> Tensor:
+    """How much each pixel of (N, 1, H, W) is brighter, and darker, than the square of each radius allows.
+
+    White and black top-hat transforms: luma minus its opening, its closing minus luma.
+
+    Returns:
+        (N, 2 * len(RADII_PX), H, W), [0, 1].
+    """
+    maps = []
+    for radius in RADII_PX:
+        opening = _highest(_lowest(luma, radius), radius)
+        closing = _lowest(_highest(luma, radius), radius)
+        maps += [luma - opening, closing - luma]
+    return torch.cat(maps, 1)
 
 
-def _receptive_field_px(depths: tuple[int, ...]) -> int:
+def _highest(luma: Tensor, radius: int) -> Tensor:
+    """Greatest value in the square of `radius` around each pixel, cut off at the borders."""
+    columns = _highest_along(luma.transpose(-2, -1), radius).transpose(-2, -1)
+    return _highest_along(columns, radius)
+
+
+def _highest_along(luma: Tensor, radius: int) -> Tensor:
+    """Along rows, by windows that double: a few whole-plane maxima, much faster than pooling one channel."""
+    width, window, highest = 2 * radius + 1, 1, F.pad(luma, (radius, radius), value=-1.0)
+    while window < width:
+        step = min(window, width - window)
+        highest = torch.maximum(highest[..., :-step], highest[..., step:])
+        window += step
+    return highest
+
+
+def _lowest(luma: Tensor, radius: int) -> Tensor:
+    return 1 - _highest(1 - luma, radius)
+
+
+def _surroundings(maps: Tensor) -> Tensor:
+    """Mean over about 36x36 px; sides are multiples of 4."""
+    coarse = F.avg_pool2d(F.avg_pool2d(maps, 4), 9, 1, 4, count_include_pad=False)
+    return F.interpolate(coarse, scale_factor=4, mode="bilinear")
+
+
+def _stage(channels_in: int, channels: int) -> nn.Sequential:
+    """Two 3x3 convolutions, each with batch normalisation and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _receptive_field_px(levels: int) -> int:
     """How far, in pixels, an input can influence an output (radius, an upper bound)."""
-    radius = 2 * (1 + 1)  # head and tail at stride 2
-    for level, depth in enumerate(depths, start=1):
-        convolutions = 2 * depth * (2 if level < len(depths) else 1)  # encoder and decoder
-        radius += convolutions * 2**level
-        radius += 2**level if level < len(depths) else 0  # blur
-    return radius + 2 ** len(depths)  # alignment of strided blocks
+    radius = (
+        2 * max(RADII_PX) + 4 * 4 + 2 * 4
+    )  # opening; mean of 9x9 cells of 4 px; cells and their interpolation
+    for level in range(1, levels + 1):
+        radius += (4 if level < levels else 2) * 2**level  # convolutions of encoder and decoder
+    return radius + 2 + 2 * 2**levels  # tail; blocks of the poolings and enlargements

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.networks.blocks import pad_to_multiple
-from photorestore.networks.fusion import Fusion
+from photorestore.networks.fusion import FILL_STRIDE, Fusion
 from photorestore.networks.latent_mapping import KeyView, LatentMapping, hole_at_stride
 from photorestore.networks.vae import STRIDE, VAE
 
@@ -30,7 +30,7 @@ class Translator(nn.Module):
         fusion_width, fusion_depth: see `Fusion`.
     """
 
-    stride = STRIDE
+    stride = FILL_STRIDE
 
     def __init__(
         self,
@@ -47,10 +47,9 @@ class Translator(nn.Module):
         self.latent_mapping = LatentMapping(latent, mapping_width, mapping_depth)
         self.clean_vae = VAE(latent, vae_width, vae_depth)
         self.fusion = Fusion(fusion_width, fusion_depth)
-        self.receptive_field_px = (
-            self.old_vae.receptive_field_px
-            + self.latent_mapping.receptive_field_px
-            + self.fusion.receptive_field_px
+        translation_px = self.old_vae.receptive_field_px + self.latent_mapping.receptive_field_px
+        self.receptive_field_px = max(
+            translation_px + self.fusion.receptive_field_px, self.fusion.fill_receptive_field_px
         )
 
     def forward(self, image: Tensor, scratch_mask: Tensor, context: KeyView | None = None) -> Tensor:
@@ -75,7 +74,7 @@ class Translator(nn.Module):
     def translate_and_fuse(self, image: Tensor, hole: Tensor, keys: KeyView) -> tuple[Tensor, Tensor]:
         """What the paper delivers, G2(T(E1(image))), and the fusion's filling, which counts inside holes only.
 
-        Height and width must be multiples of 4.
+        Height and width must be multiples of 16.
         """
         translation = self.clean_vae.decode(self.map_latents(image, hole, keys))
         return translation, self.fusion(image, translation, hole)
