@@ -3,11 +3,13 @@
 Every picture runs through the stages in process, with denoising, scratch detection and translation asked for.
 Detection: precision and recall of the probability against the true mask, pixel by pixel, no tolerance. Filling:
 the mask that our stage used is given to the classical methods too, on the same denoised picture; PSNR is
-measured inside the true damage and outside of what was filled.
+measured inside the true damage (which nobody can mend where it was not found), in the part of it that was filled,
+and outside of both.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,11 @@ import torch
 from bench import baselines
 from bench.damage_set import DamagedPicture, load_damage_set, pixel_sha256
 from bench.statistics import summary
-from photorestore import masks
 from photorestore.metrics import psnr
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import run_stage
+from photorestore.stages.translate import found_mask
 from photorestore.tiling import to_float
 from photorestore.weights import read_metadata, weights_file
 from photorestore.workspace import Workspace
@@ -55,11 +57,12 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1, curve: Path | Non
         level = (workspace.plane("scratch_prob") >> 8).astype(np.int64)
         damaged += np.bincount(level[truth], minlength=LEVELS)
         sound += np.bincount(level[~truth], minlength=LEVELS)
-        mask = masks.clean_mask(workspace.plane("scratch_prob")) > 0
+        mask = found_mask(workspace) > 0
         cleaned += Counter(_counts(mask, truth))
-        for method, (inside, outside) in _fillings(workspace, picture, mask).items():
-            scores[method]["inside"].append(inside)
-            scores[method]["outside"].append(outside)
+        for method, places in _fillings(workspace, picture, mask).items():
+            for place, value in places.items():
+                if not math.isnan(value):
+                    scores[method][place].append(value)
         workspace.remove()
     return {
         "set": f"{len(pictures)} pictures",
@@ -69,8 +72,11 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1, curve: Path | Non
             method: {place: summary(values) for place, values in places.items()}
             for method, places in scores.items()
         },
-        "gain_inside_over_db": {
-            method: summary(np.subtract(scores["ours"]["inside"], scores[method]["inside"]))
+        "gain_over_db": {
+            method: {
+                place: summary(np.subtract(scores["ours"][place], scores[method][place]))
+                for place in ("inside", "filled")
+            }
             for method in scores
             if method != "ours"
         },
@@ -91,10 +97,8 @@ def _restored(picture: DamagedPicture, pipeline: Pipeline) -> Workspace:
     return workspace
 
 
-def _fillings(
-    workspace: Workspace, picture: DamagedPicture, mask: np.ndarray
-) -> dict[str, tuple[float, float]]:
-    """PSNR inside the true damage and outside of both masks, by method."""
+def _fillings(workspace: Workspace, picture: DamagedPicture, mask: np.ndarray) -> dict[str, dict[str, float]]:
+    """PSNR by method and place: inside the true damage, in its part that was filled, outside of both."""
     denoised = workspace.plane("denoised")
     pixels = (
         np.ascontiguousarray((denoised.astype(np.uint32) + 128) // 257).astype(np.uint8).transpose(1, 2, 0)
@@ -109,10 +113,10 @@ def _fillings(
         },
         "ours": to_float(workspace.current()),
     }
-    gt, inside = picture.gt.float() / 255, picture.mask
-    outside = ~(inside | torch.from_numpy(mask))
+    gt, found = picture.gt.float() / 255, torch.from_numpy(mask)
+    places = {"inside": picture.mask, "filled": picture.mask & found, "outside": ~(picture.mask | found)}
     return {
-        method: (psnr(result, gt, mask=inside), psnr(result, gt, mask=outside))
+        method: {name: psnr(result, gt, mask=place) for name, place in places.items()}
         for method, result in results.items()
     }
 

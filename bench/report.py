@@ -65,15 +65,15 @@ def _damage(result: dict[str, Any]) -> str:
         f"{100 * found['damaged_share']:.2f} % of the pixels are damaged. The cleaned mask that is filled: F1 "
         f"{found['cleaned_mask']['f1']:.3f}.\n\n![precision-recall curve](docs/models/"
         "scratch_pr.png)\n\n**Filling**: PSNR in dB inside the true damage, the same predicted mask for all, on the "
-        "denoised picture; and outside of the mask.\n\n"
+        "denoised picture; in the part of it that was found and so filled; and outside of both.\n\n"
     )
-    rows = [[method, _interval(f["inside"]), _interval(f["outside"])] for method, f in filled.items()]
-    paired = ", ".join(f"{name} {_interval(gain)}" for name, gain in result["gain_inside_over_db"].items())
-    return (
-        text
-        + _table(["method", "inside", "outside"], rows)
-        + f"\nGain inside, paired by picture: {paired}.\n"
-    )
+    rows = [[method, *map(_interval, places.values())] for method, places in filled.items()]
+    text += _table(["method", "inside", "inside and filled", "outside"], rows)
+    gains = [
+        [f"ours over {method}", _interval(gain["inside"]), _interval(gain["filled"])]
+        for method, gain in result["gain_over_db"].items()
+    ]
+    return text + "\nPaired by picture:\n\n" + _table(["gain", "inside", "inside and filled"], gains)
 
 
 def _harmless(result: dict[str, Any]) -> str:

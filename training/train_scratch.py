@@ -123,7 +123,7 @@ def make_sample(
     gt = photo_patch(photos, size_px, rng)
     if chance(0.2, rng):
         gt = draw_structure(gt, rng)
-    if chance(0.12, rng):
+    if chance(0.2, rng):
         return store(add_noise(gt, rng), rng), torch.zeros((1, size_px, size_px))
     lq, alpha = degrade(gt, sources, rng)
     return lq, (alpha > DAMAGED).float()

@@ -7,10 +7,19 @@ import numpy.typing as npt
 
 from photorestore.workspace import Array
 
-CERTAIN = 0.5
-"""A defect counts where its probability rises somewhere from the threshold this far towards 1."""
-REACH_PX = 6
-"""Pixels above the threshold count only this near to a certain one: faint ends of a scratch stay, faint specks go."""
+FOUND = 0.5
+SURE = 0.97
+"""Probabilities from which a pixel is found to be damaged, and surely so."""
+DAMAGED_SHARE = 0.005
+DAMAGED_RATIO = 0.2
+"""A picture is damaged where this share of its pixels, and of those that were found, are sure. Otherwise a
+photograph's own detail is the likelier explanation: the detector finds much of it, but is rarely sure."""
+CERTAIN_IN_DAMAGED = 0.9
+CERTAIN_IN_OTHERS = 0.9995
+"""A defect counts where its probability rises somewhere to this, in damaged and in other pictures."""
+STEP_PX = 3
+STEPS = 2
+"""From there a defect is followed so many times so far: faint ends of a scratch stay, faint specks go."""
 GROW_PX = 1
 """The mask is grown by this: the rim of a defect is damaged too, if less."""
 TINY_COVERAGE = 5e-5
@@ -22,29 +31,50 @@ Mask = npt.NDArray[np.uint8]
 Marked = npt.NDArray[np.bool_]
 
 
-def clean_mask(prob: Array, threshold: float = 0.5) -> Mask:
+def clean_mask(prob: Array, threshold: float = 0.5, certain: float = CERTAIN_IN_DAMAGED) -> Mask:
     """Decide what to fill.
 
     Args:
         prob: scratch_prob, (1, H, W), uint8 or uint16 of full range.
-        threshold: in (0, 1); the detector's own is in `estimates["scratch"]["threshold"]`.
+        threshold: of the detector, in (0, 1).
+        certain: the probability to which a defect must rise somewhere; see `certain_from`.
 
     Returns:
         (1, H, W) uint8, 255 = fill, 0 = keep; all 0 when less than `TINY_COVERAGE` was found.
     """
     _, h, w = prob.shape
     full = int(np.iinfo(prob.dtype).max)
-    low, high = round(threshold * full), round((threshold + CERTAIN * (1 - threshold)) * full)
-    halo = REACH_PX + GROW_PX
+    low, high = threshold * full, certain * full
+    halo = STEPS * STEP_PX + GROW_PX
     mask = np.zeros((1, h, w), np.uint8)
     for top in range(0, h, ROWS):
         start, stop = max(0, top - halo), min(h, top + ROWS + halo)
         band = prob[0, start:stop]
-        kept = (band >= low) & dilate(band >= high, REACH_PX)
-        mask[0, top : top + ROWS] = dilate(kept, GROW_PX)[top - start :][:ROWS] * np.uint8(255)
+        mask[0, top : top + ROWS] = dilate(follow(band >= high, band >= low), GROW_PX)[top - start :][
+            :ROWS
+        ] * np.uint8(255)
     if coverage(mask) < TINY_COVERAGE:
         mask[:] = 0
     return mask
+
+
+def certain_from(prob: Array) -> float:
+    """The probability to which a defect must rise in this picture to count."""
+    full = np.iinfo(prob.dtype).max
+    bands = [prob[:, top : top + ROWS] for top in range(0, prob.shape[1], ROWS)]
+    sure = sum(np.count_nonzero(band >= SURE * full) for band in bands)
+    found = sum(np.count_nonzero(band >= FOUND * full) for band in bands)
+    is_damaged = sure >= max(DAMAGED_SHARE * prob.size, DAMAGED_RATIO * found)
+    return CERTAIN_IN_DAMAGED if is_damaged else CERTAIN_IN_OTHERS
+
+
+def follow(seeds: Marked, candidates: Marked) -> Marked:
+    """The seeds and what candidates can be reached from them, `STEPS` times `STEP_PX` far."""
+    for _ in range(STEPS):
+        if not seeds.any():
+            break
+        seeds = dilate(seeds, STEP_PX) & candidates
+    return seeds
 
 
 def coverage(mask: Mask) -> float:

@@ -5,18 +5,17 @@ import pytest
 import torch
 
 from photorestore.networks.blocks import count_parameters
-from photorestore.networks.scratch import BlurDown, ScratchUNet
+from photorestore.networks.scratch import INPUTS, ScratchUNet, describe, narrow_maps
 from photorestore.tiling import TileJob, run_tiles, tile_spec, to_float, to_integers
 from tests.conftest import make_photo
 
-WIDTHS, DEPTHS = (16, 16, 16, 16), (1, 1, 1, 1)
+WIDTHS = (16, 16, 16, 16)
 
 
 def make_network() -> ScratchUNet:
-    """Random weights everywhere, also where training starts from zero."""
-    network = ScratchUNet(WIDTHS, DEPTHS).eval()
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.08)
+    """Answers that differ from place to place."""
+    network = ScratchUNet(WIDTHS).eval()
+    torch.nn.init.normal_(network.tail.weight, std=0.1)
     return network.requires_grad_(False)
 
 
@@ -36,7 +35,7 @@ def test_luma_is_a_picture_of_three_equal_channels() -> None:
 
 
 def test_an_untrained_detector_finds_little() -> None:
-    assert ScratchUNet(WIDTHS, DEPTHS)(torch.rand(1, 3, 64, 64)).sigmoid().mean() < 0.1
+    assert ScratchUNet(WIDTHS)(torch.rand(1, 3, 64, 64)).sigmoid().mean() < 0.1
 
 
 def test_nothing_outside_the_receptive_field_matters() -> None:
@@ -51,12 +50,12 @@ def test_nothing_outside_the_receptive_field_matters() -> None:
     assert reach <= network.receptive_field_px
 
 
-@pytest.mark.parametrize("hw", [(301, 437), (288, 530)])
+@pytest.mark.parametrize("hw", [(301, 437), (352, 530)])
 def test_tiled_equals_whole(hw: tuple[int, int]) -> None:
     network = make_network()
     image = np.ascontiguousarray(make_photo(*hw).transpose(2, 0, 1))
     target = np.zeros((1, *hw), np.uint16)
-    spec = tile_spec(network, 288, 2)
+    spec = tile_spec(network, 352 + 32, 2)
     run_tiles(
         lambda tiles, _: network(tiles).sigmoid(), [TileJob((image,), target)], spec, torch.device("cpu")
     )
@@ -64,15 +63,23 @@ def test_tiled_equals_whole(hw: tuple[int, int]) -> None:
     assert np.abs(target.astype(int) - whole).max() <= 65535 / 255
 
 
-def test_blur_pool_keeps_a_constant_and_hides_a_checkerboard() -> None:
-    down = BlurDown(1, 1)
-    torch.nn.init.ones_(down.mix.weight)
-    torch.nn.init.zeros_(down.mix.bias)
-    assert torch.allclose(down(torch.ones(1, 1, 16, 16))[..., 1:-1, 1:-1], torch.ones(1, 1, 6, 6))
-    checkerboard = torch.ones(1, 1, 16, 16)
-    checkerboard[..., ::2, 1::2] = checkerboard[..., 1::2, ::2] = -1
-    assert down(checkerboard)[..., 1:-1, 1:-1].abs().max() < 1e-6
+def test_narrow_maps_show_lines_of_both_polarities_and_no_edges() -> None:
+    luma = torch.full((1, 1, 64, 64), 0.5)
+    luma[..., 40:] = 0.8  # an edge
+    luma[..., 10:12] = 0.9
+    luma[..., 20:22] = 0.1
+    brighter, darker = narrow_maps(luma)[0, :2]
+    assert torch.allclose(brighter[:, 10:12], torch.tensor(0.4))
+    assert torch.allclose(darker[:, 20:22], torch.tensor(0.4))
+    assert brighter[:, 14:].abs().max() < 1e-6
+    assert darker[:, 24:].abs().max() < 1e-6
+
+
+def test_what_the_network_is_given_is_finite_on_flat_pictures() -> None:
+    described = describe(torch.zeros(1, 3, 32, 48))
+    assert described.shape == (1, INPUTS, 32, 48)
+    assert described.isfinite().all()
 
 
 def test_the_fast_tier_fits_in_six_megabytes() -> None:
-    assert 2 * count_parameters(ScratchUNet((64, 96, 128, 192), (1, 1, 1, 1))) < 6e6
+    assert 2 * count_parameters(ScratchUNet((32, 48, 64, 96))) < 6e6

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from photorestore import masks
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.options import Options
 from photorestore.stages.base import StageConfig, run_stage
@@ -14,7 +15,7 @@ from photorestore.weights import REQUIRED, save_network
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
 
-ARCHITECTURE = {"widths": (16, 16), "depths": (1, 1)}
+ARCHITECTURE = {"widths": (16, 16)}
 CPU = torch.device("cpu")
 
 
@@ -23,7 +24,7 @@ def make_stage(logit: float = -4.0) -> ScratchStage:
     network = ScratchUNet(**ARCHITECTURE).eval()
     torch.nn.init.zeros_(network.tail.weight)
     torch.nn.init.constant_(network.tail.bias, logit)
-    return ScratchStage(network, 0.6, StageConfig(precision="float32", tile_px=64), CPU)
+    return ScratchStage(network, 0.6, StageConfig(precision="float32", tile_px=256), CPU)
 
 
 def give_photo(workspace: Workspace, h: int = 70, w: int = 90) -> Workspace:
@@ -39,7 +40,11 @@ def test_probability_is_written_and_the_picture_stays(workspace: Workspace) -> N
     assert (prob.shape, prob.dtype) == ((1, 70, 90), np.uint16)
     assert (prob == 32768).all()
     assert workspace.envelope.current == "image"
-    assert workspace.envelope.estimates["scratch"] == {"coverage": 0.0, "threshold": 0.6}
+    assert workspace.envelope.estimates["scratch"] == {
+        "coverage": 0.0,
+        "threshold": 0.6,
+        "certain": masks.CERTAIN_IN_OTHERS,
+    }
     assert workspace.envelope.trace["scratch"].note == "no damage found"
 
 

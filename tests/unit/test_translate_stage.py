@@ -46,6 +46,7 @@ def make(tmp_path):
             workspace.write_plane("hole_mask", mask)
         if prob is not None:
             workspace.write_plane("scratch_prob", prob)
+            workspace.envelope.estimates["scratch"] = {"coverage": 0.1, "threshold": 0.5, "certain": 0.9}
         return workspace
 
     return build

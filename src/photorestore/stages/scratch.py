@@ -56,9 +56,16 @@ class ScratchStage:
         return scratch_logits.sigmoid()
 
     def _report(self, workspace: Workspace) -> None:
-        scratch_mask = masks.clean_mask(workspace.plane("scratch_prob"), self.threshold)
-        found = masks.coverage(scratch_mask)
-        workspace.envelope.estimates[self.name] = {"coverage": found, "threshold": self.threshold}
+        prob = workspace.plane("scratch_prob")
+        # Who asks for this stage says that the picture is damaged; else the picture must say so itself.
+        is_asked = workspace.options.wants(self.name)
+        certain = masks.CERTAIN_IN_DAMAGED if is_asked else masks.certain_from(prob)
+        found = masks.coverage(masks.clean_mask(prob, self.threshold, certain))
+        workspace.envelope.estimates[self.name] = {
+            "coverage": found,
+            "threshold": self.threshold,
+            "certain": certain,
+        }
         workspace.ran(self.name, f"{100 * found:.2f} % damaged" if found else "no damage found")
 
 

@@ -146,9 +146,14 @@ def find_mask(workspace: Workspace) -> tuple[Mask, bool]:
     if "hole_mask" in planes:
         return (workspace.plane("hole_mask") > 0).astype(np.uint8) * 255, True
     if "scratch_prob" in planes:
-        threshold = workspace.envelope.estimates.get("scratch", {}).get("threshold", 0.5)
-        return masks.clean_mask(workspace.plane("scratch_prob"), threshold), False
+        return found_mask(workspace), False
     return np.zeros((1, *planes["image"].shape[1:]), np.uint8), False
+
+
+def found_mask(workspace: Workspace) -> Mask:
+    """What the stage scratch counts as damage, (1, H, W), 255 = fill."""
+    found = workspace.envelope.estimates["scratch"]
+    return masks.clean_mask(workspace.plane("scratch_prob"), found["threshold"], found["certain"])
 
 
 def sample(image: Array, mask: Mask) -> tuple[Array, Mask]:
