@@ -36,6 +36,9 @@ CURVE = Path("docs/models/scratch_pr.png")
 LEVELS = 256
 """Probabilities are counted in this many steps for the precision-recall curve."""
 
+CAP_DB = 60.0
+"""The damaged picture equals the photograph outside of its damage."""
+
 BASELINES = {"Telea": baselines.telea, "Navier-Stokes": baselines.navier_stokes}
 
 
@@ -116,7 +119,7 @@ def _fillings(workspace: Workspace, picture: DamagedPicture, mask: np.ndarray) -
     gt, found = picture.gt.float() / 255, torch.from_numpy(mask)
     places = {"inside": picture.mask, "filled": picture.mask & found, "outside": ~(picture.mask | found)}
     return {
-        method: {name: psnr(result, gt, mask=place) for name, place in places.items()}
+        method: {name: min(CAP_DB, psnr(result, gt, mask=place)) for name, place in places.items()}
         for method, result in results.items()
     }
 

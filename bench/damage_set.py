@@ -4,7 +4,7 @@
 
 Photographs: Set14 and BSD100, whole (114 pictures). Damage: stamps whose file's sha256 is 0 modulo 5 and the two label
 maps `HELD_OUT_SCANS`, with procedural strokes beside them, laid over each picture by
-`training.degradations.damage.damage` from these ranges (`MODERATE_RECIPE`):
+`training.degradations.damage.damage_moderately` from these ranges (`MODERATE_RECIPE`):
 
 | what | range |
 |---|---|
@@ -37,17 +37,10 @@ from PIL import Image
 from torch import Tensor
 
 from bench.pictures import SUFFIXES
-from training.degradations.damage import (
-    MODERATE_RECIPE,
-    DamageSources,
-    damage,
-    load_damage_sources,
-)
+from training.degradations.damage import DamageSources, damage_moderately, load_damage_sources
 
 SEED = 20
 FOLDERS = ("Set14", "BSD100/cbsd68", "BSD100/rest32")
-SHARE = (0.005, 0.06)
-DAMAGED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +104,8 @@ def _damaged(file: Path, sources: DamageSources, bench: Path, seed: int) -> Dama
     rng = torch.Generator().manual_seed(seed)
     with Image.open(file) as photograph:
         gt = torch.from_numpy(np.array(photograph.convert("RGB"))).permute(2, 0, 1).contiguous()
-    while True:
-        lq, alpha = (_to_u8(values) for values in damage(gt.float() / 255, sources, rng, MODERATE_RECIPE))
-        mask = alpha.float() / 255 > DAMAGED
-        if SHARE[0] <= float(mask.float().mean()) <= SHARE[1]:
-            return DamagedPicture(str(file.relative_to(bench)), gt, lq, alpha, mask)
+    lq, alpha, mask = damage_moderately(gt.float() / 255, sources, rng)
+    return DamagedPicture(str(file.relative_to(bench)), gt, _to_u8(lq), _to_u8(alpha), mask)
 
 
 def _to_u8(values: Tensor) -> Tensor:

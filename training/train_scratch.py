@@ -28,10 +28,12 @@ from photorestore.weights import save_network
 from training.data import batches, load_photos, random_patch
 from training.degradations import fading, noise
 from training.degradations.damage import (
+    DAMAGED,
     DEFAULT_RECIPE,
     MODERATE_RECIPE,
     DamageSources,
     damage,
+    damage_moderately,
     load_damage_sources,
 )
 from training.degradations.noise import chance, randint, uniform
@@ -47,8 +49,6 @@ from training.run import (
     save_checkpoint,
 )
 
-DAMAGED = 0.1
-"""Alpha above which a pixel counts as damaged."""
 EVALUATE_EVERY = 500
 
 
@@ -152,11 +152,11 @@ def evaluate(
     damaged, clean = PrecisionRecall(), PrecisionRecall()
     for photo in photos:
         gt = photo[:, :320, :320].float() / 255
-        lq, alpha = damage(gt, sources, rng, MODERATE_RECIPE)
+        lq, _, mask = damage_moderately(gt, sources, rng)
         with torch.autocast(device, torch.bfloat16):
-            probs = network(torch.stack([noise.quantise(lq), gt]).to(device)).sigmoid().cpu()
-        damaged.add(probs[0], alpha > DAMAGED)
-        clean.add(probs[1], torch.zeros_like(alpha, dtype=torch.bool))
+            probs = network(torch.stack([lq, gt]).to(device)).sigmoid().cpu()
+        damaged.add(probs[0], mask)
+        clean.add(probs[1], torch.zeros_like(mask))
     threshold = damaged.best_threshold()
     false_share = clean.absent[round(threshold * (len(clean.absent) - 1)) :].sum() / clean.absent.sum()
     network.train()

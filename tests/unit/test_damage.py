@@ -11,13 +11,12 @@ from torch import Tensor
 
 from tests.conftest import make_photo
 from training.degradations import fading, strokes
-from training.degradations.damage import (
+from training.degradations.damage import MODERATE_SHARE, DamageRecipe, damage, damage_moderately
+from training.degradations.sources import (
     HELD_OUT_SCANS,
     STAMP_KINDS,
     VALIDATION_SCANS,
-    DamageRecipe,
     DamageSources,
-    damage,
     load_damage_sources,
 )
 from training.degradations.structure import KINDS, draw_structure
@@ -71,6 +70,16 @@ def test_clean_pictures_are_among_them(sources: DamageSources, gt: Tensor) -> No
     lq, alpha = damage(gt, sources, seeded(), DamageRecipe(clean=1.0))
     assert torch.equal(lq, gt)
     assert not alpha.any()
+
+
+def test_moderate_damage_covers_a_stated_share_and_is_stored_in_eight_bits(
+    sources: DamageSources, gt: Tensor
+) -> None:
+    for seed in range(5):
+        lq, alpha, mask = damage_moderately(gt, sources, seeded(seed))
+        assert MODERATE_SHARE[0] <= float(mask.float().mean()) <= MODERATE_SHARE[1]
+        assert torch.equal(mask, alpha > 0.1)
+        assert torch.allclose(lq * 255, (lq * 255).round(), atol=1e-4)
 
 
 def test_all_sizes_take_damage(sources: DamageSources) -> None:

@@ -5,47 +5,35 @@ Pure and seeded: everything is drawn from the `rng` that is given. Images are (3
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from training.degradations import strokes
-from training.degradations.noise import chance, randint, uniform
+from training.degradations.noise import chance, quantise, randint, uniform
+from training.degradations.sources import STAMP_KINDS, DamageSources, load_damage_sources
 
-STAMP_KINDS = (
-    "dirt", "dots", "hair", "hair-short", "lint", "scratches", "smut", "spots", "sprinkles", "stain",
-)  # fmt: skip
-HELD_OUT_SCANS = ("scan_04.png", "scan_07.png")
-"""Label maps that no training ever sees; the damage set uses only these."""
-VALIDATION_SCANS = ("scan_06.png",)
+__all__ = [
+    "DAMAGED",
+    "DEFAULT_RECIPE",
+    "MODERATE_RECIPE",
+    "MODERATE_SHARE",
+    "DamageRecipe",
+    "DamageSources",
+    "damage",
+    "damage_moderately",
+    "load_damage_sources",
+]
+
 LAYER_WEIGHTS = (0.42, 0.2, 0.33, 0.05)
 """Stamps, label maps, strokes, stains."""
 KIND_WEIGHTS = (1.0, 0.4, 2.0, 1.5, 1.5, 1.5, 0.6, 1.5, 0.8, 0.5)
 """How often each of `STAMP_KINDS` is taken."""
 BLOBS = {"dots", "smut", "stain"}
 DENSE = {"scratches", "sprinkles", "dirt"}
-
-
-@dataclass(frozen=True, slots=True)
-class DamageSources:
-    """Pictures of real defects, as uint8 to save memory.
-
-    Attributes:
-        stamps: by kind, (N, 256, 256), 255 = fully covered.
-        scans: (H, W) each, coverage of all classes of a label map at half its size.
-        papers: (3, 512, 512) or smaller, photographs of blank paper.
-    """
-
-    stamps: dict[str, Tensor]
-    scans: tuple[Tensor, ...]
-    papers: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,31 +82,9 @@ MODERATE_RECIPE = DamageRecipe(
     visible=20 / 255,
 )
 """Damage that one sees at a glance: the damage set, validation, and a part of the training."""
-
-
-def load_damage_sources(root: Path, *, held_out: bool, validation: bool = False) -> DamageSources:
-    """Read stamps, label maps and papers.
-
-    Args:
-        root: the folder that holds `domain/`.
-        held_out: only what training never sees: stamps whose file's sha256 is 0 modulo 5, `HELD_OUT_SCANS`.
-        validation: of the others, only the part that is kept for validation: sha256 1 modulo 5,
-            `VALIDATION_SCANS`. When false, this part is left out. Papers are the same in all parts.
-
-    Raises:
-        FileNotFoundError: a folder holds nothing.
-    """
-    domain = root / "domain"
-    part = 0 if held_out else 1 if validation else None
-    return DamageSources(
-        {kind: _read_stamps(domain / "damage_stamps" / kind, part) for kind in STAMP_KINDS},
-        tuple(
-            _read_scan(file)
-            for file in _files(domain / "film_scan_labels", "*.png")
-            if _scan_part(file) == part
-        ),
-        tuple(_read_rgb(file) for file in _files(domain / "paper_textures", "*.jpg")),
-    )
+MODERATE_SHARE = (0.005, 0.06)
+DAMAGED = 0.1
+"""Alpha above which a pixel counts as damaged."""
 
 
 def damage(
@@ -142,6 +108,22 @@ def damage(
         lq, kept = _add_fold(lq, kept, recipe, rng)
     changed = (lq - gt).abs().amax(0, keepdim=True) >= recipe.visible
     return torch.where(changed, lq.clamp(0, 1), gt), torch.where(changed, 1 - kept, 0.0)
+
+
+def damage_moderately(
+    gt: Tensor, sources: DamageSources, rng: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Damage a picture by `MODERATE_RECIPE`, drawn anew until its damaged share is within `MODERATE_SHARE`.
+
+    Returns:
+        lq: (3, H, W) and alpha: (1, H, W), as in `damage`, both rounded to 8 bits.
+        mask: (1, H, W) bool, where alpha is above `DAMAGED`.
+    """
+    while True:
+        lq, alpha = (quantise(values) for values in damage(gt, sources, rng, MODERATE_RECIPE))
+        mask = alpha > DAMAGED
+        if MODERATE_SHARE[0] <= float(mask.float().mean()) <= MODERATE_SHARE[1]:
+            return lq, alpha, mask
 
 
 def _layer(h: int, w: int, sources: DamageSources, recipe: DamageRecipe, rng: torch.Generator) -> Tensor:
@@ -281,40 +263,3 @@ def _add_fold(lq: Tensor, kept: Tensor, recipe: DamageRecipe, rng: torch.Generat
 
 def _pick(weights: tuple[float, ...], rng: torch.Generator) -> int:
     return int(torch.multinomial(torch.tensor(weights), 1, generator=rng))
-
-
-def _files(folder: Path, pattern: str) -> list[Path]:
-    files = sorted(folder.glob(pattern))
-    if not files:
-        raise FileNotFoundError(f"{folder} holds no {pattern}; see training/README.md")
-    return files
-
-
-def _part(content: bytes) -> int | None:
-    """0 held out, 1 validation, None training."""
-    rest = int(hashlib.sha256(content).hexdigest(), 16) % 5
-    return rest if rest < 2 else None
-
-
-def _scan_part(file: Path) -> int | None:
-    return 0 if file.name in HELD_OUT_SCANS else 1 if file.name in VALIDATION_SCANS else None
-
-
-def _read_stamps(folder: Path, part: int | None) -> Tensor:
-    chosen = [file for file in _files(folder, "*.png") if _part(file.read_bytes()) == part]
-    return torch.stack([_read_grey(file) for file in chosen])
-
-
-def _read_grey(file: Path) -> Tensor:
-    with Image.open(file) as picture:
-        return torch.from_numpy(np.array(picture.convert("L")))
-
-
-def _read_scan(file: Path) -> Tensor:
-    covered = Image.fromarray((_read_grey(file) > 0).numpy().astype(np.uint8) * 255)
-    return torch.from_numpy(np.array(covered.reduce(2)))
-
-
-def _read_rgb(file: Path) -> Tensor:
-    with Image.open(file) as picture:
-        return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()

@@ -61,6 +61,8 @@ class ScratchStage:
         is_asked = workspace.options.wants(self.name)
         certain = masks.CERTAIN_IN_DAMAGED if is_asked else masks.certain_from(prob)
         found = masks.coverage(masks.clean_mask(prob, self.threshold, certain))
+        if certain == masks.CERTAIN_IN_OTHERS and found > masks.MOST_IN_OTHERS:
+            found = 0.0
         workspace.envelope.estimates[self.name] = {
             "coverage": found,
             "threshold": self.threshold,

@@ -145,7 +145,7 @@ def find_mask(workspace: Workspace) -> tuple[Mask, bool]:
     planes = workspace.envelope.planes
     if "hole_mask" in planes:
         return (workspace.plane("hole_mask") > 0).astype(np.uint8) * 255, True
-    if "scratch_prob" in planes:
+    if workspace.envelope.estimates.get("scratch", {}).get("coverage", 0.0) > 0:
         return found_mask(workspace), False
     return np.zeros((1, *planes["image"].shape[1:]), np.uint8), False
 

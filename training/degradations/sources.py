@@ -1,0 +1,96 @@
+"""Pictures of real defects, and which of them training may see."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+STAMP_KINDS = (
+    "dirt", "dots", "hair", "hair-short", "lint", "scratches", "smut", "spots", "sprinkles", "stain",
+)  # fmt: skip
+HELD_OUT_SCANS = ("scan_04.png", "scan_07.png")
+"""Label maps that no training ever sees; the damage set uses only these."""
+VALIDATION_SCANS = ("scan_06.png",)
+
+
+@dataclass(frozen=True, slots=True)
+class DamageSources:
+    """Pictures of real defects, as uint8 to save memory.
+
+    Attributes:
+        stamps: by kind, (N, 256, 256), 255 = fully covered.
+        scans: (H, W) each, coverage of all classes of a label map at half its size.
+        papers: (3, 512, 512) or smaller, photographs of blank paper.
+    """
+
+    stamps: dict[str, Tensor]
+    scans: tuple[Tensor, ...]
+    papers: tuple[Tensor, ...]
+
+
+def load_damage_sources(root: Path, *, held_out: bool, validation: bool = False) -> DamageSources:
+    """Read stamps, label maps and papers.
+
+    Args:
+        root: the folder that holds `domain/`.
+        held_out: only what training never sees: stamps whose file's sha256 is 0 modulo 5, `HELD_OUT_SCANS`.
+        validation: of the others, only the part that is kept for validation: sha256 1 modulo 5,
+            `VALIDATION_SCANS`. When false, this part is left out. Papers are the same in all parts.
+
+    Raises:
+        FileNotFoundError: a folder holds nothing.
+    """
+    domain = root / "domain"
+    part = 0 if held_out else 1 if validation else None
+    return DamageSources(
+        {kind: _read_stamps(domain / "damage_stamps" / kind, part) for kind in STAMP_KINDS},
+        tuple(
+            _read_scan(file)
+            for file in _files(domain / "film_scan_labels", "*.png")
+            if _scan_part(file) == part
+        ),
+        tuple(_read_rgb(file) for file in _files(domain / "paper_textures", "*.jpg")),
+    )
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    files = sorted(folder.glob(pattern))
+    if not files:
+        raise FileNotFoundError(f"{folder} holds no {pattern}; see training/README.md")
+    return files
+
+
+def _part(content: bytes) -> int | None:
+    """0 held out, 1 validation, None training."""
+    rest = int(hashlib.sha256(content).hexdigest(), 16) % 5
+    return rest if rest < 2 else None
+
+
+def _scan_part(file: Path) -> int | None:
+    return 0 if file.name in HELD_OUT_SCANS else 1 if file.name in VALIDATION_SCANS else None
+
+
+def _read_stamps(folder: Path, part: int | None) -> Tensor:
+    chosen = [file for file in _files(folder, "*.png") if _part(file.read_bytes()) == part]
+    return torch.stack([_read_grey(file) for file in chosen])
+
+
+def _read_grey(file: Path) -> Tensor:
+    with Image.open(file) as picture:
+        return torch.from_numpy(np.array(picture.convert("L")))
+
+
+def _read_scan(file: Path) -> Tensor:
+    covered = Image.fromarray((_read_grey(file) > 0).numpy().astype(np.uint8) * 255)
+    return torch.from_numpy(np.array(covered.reduce(2)))
+
+
+def _read_rgb(file: Path) -> Tensor:
+    with Image.open(file) as picture:
+        return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()
