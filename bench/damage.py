@@ -119,7 +119,7 @@ def _fillings(workspace: Workspace, picture: DamagedPicture, mask: np.ndarray) -
     gt, found = picture.gt.float() / 255, torch.from_numpy(mask)
     places = {"inside": picture.mask, "filled": picture.mask & found, "outside": ~(picture.mask | found)}
     return {
-        method: {name: min(CAP_DB, psnr(result, gt, mask=place)) for name, place in places.items()}
+        method: {name: min(psnr(result, gt, mask=place), CAP_DB) for name, place in places.items()}
         for method, result in results.items()
     }
 

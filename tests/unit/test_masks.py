@@ -10,14 +10,14 @@ def make_prob(h: int = 100, w: int = 120) -> np.ndarray:
     return np.zeros((1, h, w), np.uint16)
 
 
-def test_scratch_is_kept_and_grown_by_one_pixel() -> None:
+def test_scratch_is_kept_and_grown_by_two_pixels() -> None:
     prob = make_prob()
     prob[0, 10:90, 50] = 65535
     mask = masks.clean_mask(prob, 0.5)
     assert mask.dtype == np.uint8
     assert np.array_equal(np.unique(mask), [0, 255])
-    assert np.array_equal(np.nonzero(mask[0].any(0))[0], [49, 50, 51])
-    assert np.array_equal(np.nonzero(mask[0].any(1))[0], np.arange(9, 91))
+    assert np.array_equal(np.nonzero(mask[0].any(0))[0], [48, 49, 50, 51, 52])
+    assert np.array_equal(np.nonzero(mask[0].any(1))[0], np.arange(8, 92))
 
 
 def test_faint_specks_are_dropped_and_faint_ends_of_a_defect_stay() -> None:
@@ -39,9 +39,9 @@ def test_a_doubtful_defect_counts_in_a_damaged_picture_only() -> None:
 
 
 def test_almost_nothing_found_is_nothing() -> None:
-    prob = make_prob(500, 500)
+    prob = make_prob(800, 800)
     prob[0, 250, 250] = 65535
-    assert not masks.clean_mask(prob, 0.5).any()  # 9 pixels of 250,000
+    assert not masks.clean_mask(prob, 0.5).any()  # 25 pixels of 640,000
     assert not masks.clean_mask(make_prob(), 0.5).any()
 
 
