@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -40,8 +39,3 @@ def constant_map(value: Tensor, like: Tensor) -> Tensor:
 def count_parameters(network: nn.Module) -> int:
     """Number of learned values."""
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def is_finite(network: nn.Module) -> bool:
-    """True when no weight is NaN or infinite."""
-    return all(bool(torch.isfinite(value).all()) for value in network.state_dict().values())
