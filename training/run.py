@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import dataclasses
 import math
@@ -15,6 +16,25 @@ import torch
 from torch import nn
 
 Config = TypeVar("Config")
+
+
+def parse_arguments(network: str, description: str) -> argparse.Namespace:
+    """The command line of a training script; sets the number of threads."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", type=Path, default=Path(f"training/configs/{network}.fast.toml"))
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data/train"), help="root of the pictures"
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints and logs go here")
+    parser.add_argument("--weights", type=Path, default=Path("weights"), help="the trained network goes here")
+    parser.add_argument("--minutes", type=float, help="end after this time, with the schedule fitted to it")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    return arguments
 
 
 def read_config(cls: type[Config], file: Path) -> Config:

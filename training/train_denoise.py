@@ -10,7 +10,6 @@ speckle, JPEG artefacts and real camera noise, stored in 8 bits as pictures are.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +40,7 @@ from training.run import (
     commit_hash,
     cosine,
     load_checkpoint,
+    parse_arguments,
     read_config,
     save_checkpoint,
 )
@@ -132,20 +132,7 @@ def evaluate(network: DenoiseUNet, photos: list[Tensor]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--config", type=Path, default=Path("training/configs/denoise.fast.toml"))
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data/train"), help="root of the pictures"
-    )
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints and logs go here")
-    parser.add_argument("--weights", type=Path, default=Path("weights"), help="the trained network goes here")
-    parser.add_argument("--minutes", type=float, help="end after this time, with the schedule fitted to it")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = parse_arguments("denoise", __doc__ or "")
     config = read_config(Config, arguments.config)
     device = arguments.device
     run = arguments.runs / f"denoise.{config.tier}"

@@ -11,12 +11,10 @@ that are held out for the damage set are not used; others are kept for validatio
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -45,6 +43,7 @@ from training.run import (
     commit_hash,
     cosine,
     load_checkpoint,
+    parse_arguments,
     read_config,
     save_checkpoint,
 )
@@ -175,20 +174,7 @@ def fold_threshold(network: ScratchUNet, threshold: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--config", type=Path, default=Path("training/configs/scratch.fast.toml"))
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data/train"), help="root of the pictures"
-    )
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints and logs go here")
-    parser.add_argument("--weights", type=Path, default=Path("weights"), help="the trained network goes here")
-    parser.add_argument("--minutes", type=float, help="end after this time, with the schedule fitted to it")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = parse_arguments("scratch", __doc__ or "")
     config = read_config(Config, arguments.config)
     device = arguments.device
     run = arguments.runs / f"scratch.{config.tier}"

@@ -11,11 +11,9 @@ Most of the time belongs to (c), where the PSNR inside the damage is made.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,6 +33,7 @@ from training.run import (
     commit_hash,
     cosine,
     load_checkpoint,
+    parse_arguments,
     read_config,
     save_checkpoint,
 )
@@ -170,23 +169,9 @@ def average_of(values: dict[str, Any], config: Config) -> Translator:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--config", type=Path, default=Path("training/configs/translate.fast.toml"))
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data/train"), help="root of the pictures"
-    )
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints and logs go here")
-    parser.add_argument("--weights", type=Path, default=Path("weights"), help="the trained network goes here")
-    parser.add_argument("--minutes", type=float, help="end after this time, with the schedule fitted to it")
-    parser.add_argument("--threads", type=int, help="of the processor; all by default")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    arguments = parser.parse_args()
+    arguments = parse_arguments("translate", __doc__ or "")
     config = read_config(Config, arguments.config)
     device = arguments.device
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
     run = arguments.runs / f"translate.{config.tier}"
     log = Log(run)
     print(f"{config}\ndevice {device}, seed {config.seed}")
