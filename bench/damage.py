@@ -20,13 +20,12 @@ import torch
 from bench import baselines
 from bench.damage_set import DamagedPicture, load_damage_set, pixel_sha256
 from bench.statistics import summary
+from photorestore.masks import FOUND
 from photorestore.metrics import psnr
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import run_stage
-from photorestore.stages.translate import found_mask
 from photorestore.tiling import to_float
-from photorestore.weights import read_metadata, weights_file
 from photorestore.workspace import Workspace
 
 OPTIONS = Options(stages=("denoise", "scratch", "translate"), timeout_s=600)
@@ -60,7 +59,7 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1, curve: Path | Non
         level = (workspace.plane("scratch_prob") >> 8).astype(np.int64)
         damaged += np.bincount(level[truth], minlength=LEVELS)
         sound += np.bincount(level[~truth], minlength=LEVELS)
-        mask = found_mask(workspace) > 0
+        mask = workspace.plane("scratch_mask") > 0
         cleaned += Counter(_counts(mask, truth))
         for method, places in _fillings(workspace, picture, mask).items():
             for place, value in places.items():
@@ -128,13 +127,12 @@ def _detection(damaged: np.ndarray, sound: np.ndarray, curve: Path | None) -> di
     """Scores at the threshold that was chosen on validation pictures, and the area under the curve."""
     hits, alarms = damaged[::-1].cumsum()[::-1], sound[::-1].cumsum()[::-1]  # at or above each level
     precision, recall = hits / np.maximum(hits + alarms, 1), hits / hits[0]
-    threshold = float(read_metadata(weights_file("scratch", "fast"))["metrics"]["threshold"])
-    at = round(threshold * LEVELS)
+    at = round(FOUND * LEVELS)
     if curve:
         _draw(precision, recall, at, curve)
     order = np.argsort(recall)
     return {
-        "threshold": threshold,
+        "threshold": FOUND,
         **_scores(hits=int(hits[at]), alarms=int(alarms[at]), misses=int(hits[0] - hits[at])),
         "area_under_pr": round(float(np.trapezoid(precision[order], recall[order])), 4),
         "damaged_share": round(float(hits[0] / (hits[0] + alarms[0])), 5),

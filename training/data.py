@@ -32,6 +32,12 @@ def load_photos(folders: Sequence[Path], *, min_side_px: int, limit: int | None 
     return [photo for photo in photos if min(photo.shape[-2:]) >= min_side_px]
 
 
+def hold_out(folders: Sequence[Sequence[Tensor]], every: int) -> tuple[list[Tensor], list[list[Tensor]]]:
+    """Each folder's first photograph and every `every`-th after it, for validation; the others, by folder."""
+    held = [photo for folder in folders for photo in folder[::every]]
+    return held, [[photo for i, photo in enumerate(folder) if i % every] for folder in folders]
+
+
 def read_photo(file: Path) -> Tensor:
     """One picture as uint8 (3, H, W)."""
     with Image.open(file) as picture:

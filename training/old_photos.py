@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.metrics import psnr
+from photorestore.networks.fusion import FILL_STRIDE
+from photorestore.networks.scratch import ScratchUNet
 from photorestore.networks.translate import VIEW_PX, shrink
 from training.data import random_patch
 from training.degradations import strokes
@@ -19,16 +21,19 @@ from training.degradations.damage import (
     DamageRecipe,
     DamageSources,
     damage,
+    damage_moderately,
     load_damage_sources,
 )
 from training.degradations.noise import chance, gaussian, jpeg, quantise, randint, uniform
 
 MASK_ALPHA = 0.1
 """A pixel that was overwritten by more than this counts as damaged."""
+ENOUGH = 0.015
+"""Damaged share below which a sample is drawn anew: there is little to learn from it."""
 FAINT = DamageRecipe(layers=(1, 4), opacity=(0.3, 1.0), clean=0.0, density=(0.4, 2.0))
 """One sample in three; the others are damaged by `MODERATE_RECIPE`, mostly opaque."""
 CROP_PX = 256
-"""Validation pictures are cut to this."""
+"""Validation pictures are cut to at most this."""
 Sample = tuple[Tensor, ...]
 
 
@@ -41,12 +46,15 @@ class Pictures:
         views: the same, at most `VIEW_PX` long.
         real: real old photographs, of which no clean version exists.
         sources: real defects.
+        detector: marks the damage in most samples, as it will when the translator is used; None = masks drawn
+            from the true damage only.
     """
 
     clean: Sequence[Tensor]
     views: Sequence[Tensor]
     real: Sequence[Tensor]
     sources: DamageSources
+    detector: ScratchUNet | None = None
 
 
 def small_view(photo: Tensor) -> Tensor:
@@ -71,20 +79,30 @@ def make_sample(pictures: Pictures, size_px: int, holes: float, rng: torch.Gener
     y, x = randint(0, h - size_px + 1, rng), randint(0, w - size_px + 1, rng)
     tone = draw_tone(rng)
     gt = quantise(tone(soften(photo[:, y : y + size_px, x : x + size_px].float() / 255, rng)))
-    lq, mask, alpha = make_holes(gt, rng) if chance(holes, rng) else make_damage(gt, pictures.sources, rng)
+    lq, mask, alpha = make_holes(gt, rng) if chance(holes, rng) else make_damage(gt, pictures, rng)
     view, view_mask = embed(tone(view), lq, mask, (y / h, x / w), (size_px / h, size_px / w))
     real = random_patch(pictures.real, size_px, rng)
     return (*_turn((lq, gt, mask, alpha, view, view_mask), rng), real)
 
 
-def make_damage(gt: Tensor, sources: DamageSources, rng: torch.Generator) -> Sample:
+def make_damage(gt: Tensor, pictures: Pictures, rng: torch.Generator) -> Sample:
     """(lq, scratch_mask, alpha): damaged, with what denoising leaves behind, and an imperfect mask."""
-    for _ in range(4):
-        lq, alpha = damage(gt, sources, rng, MODERATE_RECIPE if chance(0.67, rng) else FAINT)
-        if float((alpha > MASK_ALPHA).float().mean()) > 0.004:
+    for _ in range(6):
+        lq, alpha = damage(gt, pictures.sources, rng, MODERATE_RECIPE if chance(0.67, rng) else FAINT)
+        if float((alpha > MASK_ALPHA).float().mean()) > ENOUGH:
             break
-    lq = residue(lq, rng)
-    return lq, imperfect_mask(alpha, rng), alpha
+    mask = imperfect_mask(alpha, rng)
+    if pictures.detector and chance(0.65, rng):
+        found = detect(lq, pictures.detector, threshold=uniform(0.15, 0.6, rng), grow_px=randint(0, 5, rng))
+        mask = found if bool((found * alpha).any()) else mask
+    return residue(lq, rng), mask, alpha
+
+
+def detect(lq: Tensor, detector: ScratchUNet, *, threshold: float, grow_px: int) -> Tensor:
+    """The detector's own mask (1, H, W), with its misses, false areas and ragged rims, grown by `grow_px`."""
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        found = (detector(lq[None]).sigmoid() >= threshold).float()
+    return F.max_pool2d(found, 2 * grow_px + 1, 1, grow_px)[0].clone()
 
 
 def make_holes(gt: Tensor, rng: torch.Generator) -> Sample:
@@ -182,25 +200,32 @@ def embed(
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A validation picture: damaged, true, what a perfect detector would mark, and where damage is."""
+    """A validation picture: damaged, true, what the detector marks, and what of it is damage."""
 
     lq: Tensor
     gt: Tensor
     scratch_mask: Tensor
-    damaged: Tensor
+    inside: Tensor
 
 
-def make_validation(photos: list[Tensor], data: Path) -> list[Held]:
-    """Crops of held-out photographs under damage that is kept for validation, always the same."""
+def make_validation(photos: Sequence[Tensor], data: Path, detector: ScratchUNet | None) -> list[Held]:
+    """Crops of held-out photographs under damage that is kept for validation; always the same for one detector.
+
+    Without a detector the mask is the true one, grown by 2 px.
+    """
     rng = torch.Generator().manual_seed(0)
     sources = load_damage_sources(data, held_out=False, validation=True)
     held = []
     for photo in photos:
-        gt = photo[:, :CROP_PX, :CROP_PX].float() / 255
-        lq, alpha = damage(gt, sources, rng, MODERATE_RECIPE)
-        damaged = (alpha > MASK_ALPHA).float()
-        if damaged.sum() > 50:
-            held.append(Held(quantise(lq), gt, F.max_pool2d(damaged[None], 5, 1, 2)[0], damaged))
+        h, w = (min(CROP_PX, side // FILL_STRIDE * FILL_STRIDE) for side in photo.shape[-2:])
+        gt = photo[:, :h, :w].float() / 255
+        lq, _, marked = damage_moderately(gt, sources, rng)
+        damaged = marked.float()
+        mask = F.max_pool2d(damaged[None], 5, 1, 2)[0]
+        if detector:
+            mask = detect(lq, detector, threshold=0.35, grow_px=2)
+        if bool((mask * damaged).any()):
+            held.append(Held(lq, gt, mask, mask * damaged))
     return held
 
 
@@ -216,8 +241,8 @@ def telea(item: Held) -> Tensor:
 def baselines(held: list[Held]) -> dict[str, float]:
     """The same figure for the damaged pictures and for Telea's filling."""
     return {
-        "psnr_damaged_db": sum(psnr(item.lq, item.gt, mask=item.damaged) for item in held) / len(held),
-        "psnr_telea_db": sum(psnr(telea(item), item.gt, mask=item.damaged) for item in held) / len(held),
+        "psnr_damaged_db": sum(psnr(item.lq, item.gt, mask=item.inside) for item in held) / len(held),
+        "psnr_telea_db": sum(psnr(telea(item), item.gt, mask=item.inside) for item in held) / len(held),
     }
 
 

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from photorestore.metrics import PrecisionRecall
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.weights import save_network
-from training.data import batches, load_photos, random_patch
+from training.data import batches, hold_out, load_photos, random_patch
 from training.degradations import fading, noise
 from training.degradations.damage import (
     DAMAGED,
@@ -59,7 +59,7 @@ class Config:
     widths: tuple[int, ...]  # channels at stride 2, 4, 8, 16
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     repeats: tuple[int, ...]  # how often a photograph of each folder is drawn, against one of the others
-    validation_every: int  # each so-many-th photograph is kept for validation
+    validation_every: int  # each so-many-th photograph of a folder is kept for validation
     patch_px: int
     batch_size: int
     total_steps: int
@@ -183,15 +183,9 @@ def main() -> None:
 
     # 1. Pictures and damage; a part of both is kept for validation.
     folders = [load_photos([arguments.data / name], min_side_px=config.patch_px) for name in config.photos]
-    pairs = [
-        (photo, times) for folder, times in zip(folders, config.repeats, strict=True) for photo in folder
-    ]
-    held_back = [photo for photo, _ in pairs[:: config.validation_every]]
+    held_back, folders = hold_out(folders, config.validation_every)
     photos = [
-        photo
-        for index, (photo, times) in enumerate(pairs)
-        if index % config.validation_every
-        for _ in range(times)
+        photo for folder, times in zip(folders, config.repeats, strict=True) for photo in folder * times
     ]
     sources = load_damage_sources(arguments.data, held_out=False)
     unseen = load_damage_sources(arguments.data, held_out=False, validation=True)

@@ -3,10 +3,11 @@
     make train-translate                       # fast tier, configs/translate.fast.toml
     python -m training.train_translate --config training/configs/translate.fast.toml --minutes 60
 
-Three phases, by share of the time. (a) Both VAEs: the old one on synthetic and real old photographs, whose
+Four phases, by share of the time. (a) Both VAEs: the old one on synthetic and real old photographs, whose
 latents an adversary pulls together; the clean one on the undamaged pictures. (b) The mapping, with the VAEs
-frozen. (c) Everything with the fusion: error inside the mask, since nothing else can change.
-Most of the time belongs to (c), where the PSNR inside the damage is made.
+frozen. (c) Everything with the fusion: error inside the mask, since nothing else can change. (d) The fusion
+alone, where the PSNR inside the damage is made, at two thirds of the cost of a step.
+Where weights of `scratch` lie in the folder of weights, most masks are what that detector finds.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,9 +23,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.metrics import psnr
+from photorestore.networks.scratch import ScratchUNet
 from photorestore.networks.translate import Translator
-from photorestore.weights import save_network
-from training.data import batches, load_photos
+from photorestore.weights import load_network, save_network, weights_file
+from training.data import batches, hold_out, load_photos
 from training.degradations.damage import load_damage_sources
 from training.old_photos import Held, Pictures, baselines, make_sample, make_validation, small_view
 from training.run import (
@@ -47,12 +50,13 @@ class Config:
     architecture: dict[str, int]  # arguments of Translator
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     old_photos: str  # folder of real old photographs
-    validation: int  # this many photographs of the first folder are held out
+    validation_every: int  # each so-many-th photograph of a folder is kept for validation
     patch_px: int
     batch_size: int
     total_steps: int
     vae_share: float  # of the time, for phase (a)
     mapping_share: float  # of the time, for phase (b)
+    fusion_share: float  # of the time, for phase (d) at the end
     learning_rate: float
     final_learning_rate: float
     ema_decay: float
@@ -112,7 +116,7 @@ def mapping_loss(network: Translator, sample: tuple[Tensor, ...]) -> Tensor:
 
 
 def joint_loss(network: Translator, sample: tuple[Tensor, ...], config: Config, *, squared: bool) -> Tensor:
-    """Phase (c): error inside the mask, of values and of their differences, and of the translation alone.
+    """Phases (c), (d): error inside the mask, of values and of their differences, and of the translation alone.
 
     Args:
         squared: root mean square error, what PSNR asks for, in place of L1; the rest counts less then.
@@ -135,7 +139,7 @@ def joint_loss(network: Translator, sample: tuple[Tensor, ...], config: Config, 
 
 @torch.inference_mode()
 def evaluate(network: Translator, held: list[Held]) -> dict[str, float]:
-    """Mean PSNR (dB) inside the damage over the validation pictures, of the result and of the translation."""
+    """Mean PSNR (dB) in damage that is in the mask, of the result and of the translation alone."""
     network.eval()
     totals = {"psnr_inside_db": 0.0, "psnr_translation_db": 0.0}
     for item in held:
@@ -143,16 +147,27 @@ def evaluate(network: Translator, held: list[Held]) -> dict[str, float]:
         with torch.autocast("cpu", torch.bfloat16):
             parts = network.translate_and_fuse(lq, mask, network.key_view(lq, mask))
         for key, image in zip(totals, reversed(parts), strict=True):
-            totals[key] += psnr(image[0].clamp(0, 1), item.gt, mask=item.damaged) / len(held)
+            totals[key] += psnr(image[0].clamp(0, 1), item.gt, mask=item.inside) / len(held)
     network.train()
     return totals
 
 
 def phase_of(progress: float, config: Config) -> str:
-    """`vae`, `mapping` or `joint`."""
+    """`vae`, `mapping`, `joint` or `fusion`."""
     if progress < config.vae_share:
         return "vae"
-    return "mapping" if progress < config.vae_share + config.mapping_share else "joint"
+    if progress < config.vae_share + config.mapping_share:
+        return "mapping"
+    return "joint" if progress < 1 - config.fusion_share else "fusion"
+
+
+def load_detector(tier: str, weights: Path) -> ScratchUNet | None:
+    """The detector whose masks the translator will be given, on the CPU."""
+    if not weights_file("scratch", tier, weights).exists():
+        return None
+    detector = load_network("scratch", tier, root=weights)
+    assert isinstance(detector, ScratchUNet)
+    return detector
 
 
 def to_device(samples: Iterator[tuple[Tensor, ...]], device: str) -> Iterator[tuple[Tensor, ...]]:
@@ -176,12 +191,15 @@ def main() -> None:
     log = Log(run)
     print(f"{config}\ndevice {device}, seed {config.seed}")
 
-    # 1. Pictures: the first ones are held out for validation, with damage of their own.
-    photos = load_photos([arguments.data / name for name in config.photos], min_side_px=config.patch_px)
-    held, photos = make_validation(photos[: config.validation], arguments.data), photos[config.validation :]
+    # 1. Pictures: some are held out for validation, with damage of their own.
+    folders = [load_photos([arguments.data / name], min_side_px=config.patch_px) for name in config.photos]
+    held_out, folders = hold_out(folders, config.validation_every)
+    photos = list(itertools.chain(*folders))
     real = load_photos([arguments.data / config.old_photos], min_side_px=config.patch_px)
     sources = load_damage_sources(arguments.data, held_out=False)
-    pictures = Pictures(photos, [small_view(photo) for photo in photos], real, sources)
+    detector = load_detector(config.tier, arguments.weights)
+    pictures = Pictures(photos, [small_view(photo) for photo in photos], real, sources, detector)
+    held = make_validation(held_out, arguments.data, detector)
     print(f"{len(photos)} photographs, {len(real)} old ones; validation {baselines(held)}", flush=True)
 
     # 2. Networks, optimisers, moving average; resumed where a checkpoint lies.
@@ -224,8 +242,10 @@ def main() -> None:
         )
         for group in optimiser.param_groups:
             group["lr"] = learning_rate
-        network.old_vae.requires_grad_(phase != "mapping")
-        network.clean_vae.requires_grad_(phase != "mapping")
+        network.requires_grad_(phase != "fusion")
+        network.old_vae.requires_grad_(phase in ("vae", "joint"))
+        network.clean_vae.requires_grad_(phase in ("vae", "joint"))
+        network.fusion.requires_grad_(True)
         sample = next(samples)
         with torch.autocast(device, torch.bfloat16):
             if phase == "vae":

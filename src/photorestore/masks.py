@@ -34,41 +34,46 @@ Mask = npt.NDArray[np.uint8]
 Marked = npt.NDArray[np.bool_]
 
 
-def clean_mask(prob: Array, threshold: float = 0.5, certain: float = CERTAIN_IN_DAMAGED) -> Mask:
+def find_damage(prob: Array, *, is_damaged: bool | None = None) -> Mask:
     """Decide what to fill.
 
     Args:
         prob: scratch_prob, (1, H, W), uint8 or uint16 of full range.
-        threshold: of the detector, in (0, 1).
-        certain: the probability to which a defect must rise somewhere; see `certain_from`.
+        is_damaged: whether the picture is known to be damaged; None = it must say so itself.
 
     Returns:
         (1, H, W) uint8, 255 = fill, 0 = keep; all 0 when less than `TINY_COVERAGE` was found.
     """
+    if is_damaged is None:
+        is_damaged = looks_damaged(prob)
+    mask = clean_mask(prob, CERTAIN_IN_DAMAGED if is_damaged else CERTAIN_IN_OTHERS)
+    share = coverage(mask)
+    if share < TINY_COVERAGE or (share > MOST_IN_OTHERS and not is_damaged):
+        mask[:] = 0
+    return mask
+
+
+def clean_mask(prob: Array, certain: float) -> Mask:
+    """Defects that rise to the probability `certain`, followed down to `FOUND` and grown; (1, H, W), 0 or 255."""
     _, h, w = prob.shape
     full = int(np.iinfo(prob.dtype).max)
-    low, high = threshold * full, certain * full
     halo = STEPS * STEP_PX + GROW_PX
     mask = np.zeros((1, h, w), np.uint8)
     for top in range(0, h, ROWS):
         start, stop = max(0, top - halo), min(h, top + ROWS + halo)
         band = prob[0, start:stop]
-        mask[0, top : top + ROWS] = dilate(follow(band >= high, band >= low), GROW_PX)[top - start :][
-            :ROWS
-        ] * np.uint8(255)
-    if coverage(mask) < TINY_COVERAGE:
-        mask[:] = 0
+        defects = dilate(follow(band >= certain * full, band >= FOUND * full), GROW_PX)
+        mask[0, top : top + ROWS] = defects[top - start :][:ROWS] * np.uint8(255)
     return mask
 
 
-def certain_from(prob: Array) -> float:
-    """The probability to which a defect must rise in this picture to count."""
+def looks_damaged(prob: Array) -> bool:
+    """Whether so much of the picture is surely damaged that its own detail does not explain it."""
     full = np.iinfo(prob.dtype).max
     bands = [prob[:, top : top + ROWS] for top in range(0, prob.shape[1], ROWS)]
     sure = sum(np.count_nonzero(band >= SURE * full) for band in bands)
     found = sum(np.count_nonzero(band >= FOUND * full) for band in bands)
-    is_damaged = sure >= max(DAMAGED_SHARE * prob.size, DAMAGED_RATIO * found)
-    return CERTAIN_IN_DAMAGED if is_damaged else CERTAIN_IN_OTHERS
+    return bool(sure >= max(DAMAGED_SHARE * prob.size, DAMAGED_RATIO * found))
 
 
 def follow(seeds: Marked, candidates: Marked) -> Marked:

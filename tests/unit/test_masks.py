@@ -13,7 +13,7 @@ def make_prob(h: int = 100, w: int = 120) -> np.ndarray:
 def test_scratch_is_kept_and_grown_by_two_pixels() -> None:
     prob = make_prob()
     prob[0, 10:90, 50] = 65535
-    mask = masks.clean_mask(prob, 0.5)
+    mask = masks.find_damage(prob, is_damaged=True)
     assert mask.dtype == np.uint8
     assert np.array_equal(np.unique(mask), [0, 255])
     assert np.array_equal(np.nonzero(mask[0].any(0))[0], [48, 49, 50, 51, 52])
@@ -25,7 +25,7 @@ def test_faint_specks_are_dropped_and_faint_ends_of_a_defect_stay() -> None:
     prob[0, 20:24, 20:24] = 40000  # above the threshold, never certain
     prob[0, 60:64, 60:64] = 65535
     prob[0, 60:64, 64:68] = 40000
-    mask = masks.clean_mask(prob, 0.5)
+    mask = masks.find_damage(prob, is_damaged=True)
     assert not mask[0, :40, :40].any()
     assert mask[0, 61, 61] == mask[0, 61, 67] == 255
 
@@ -33,16 +33,16 @@ def test_faint_specks_are_dropped_and_faint_ends_of_a_defect_stay() -> None:
 def test_a_doubtful_defect_counts_in_a_damaged_picture_only() -> None:
     prob = make_prob()
     prob[0, 20:24, 20:24] = round(0.93 * 65535)
-    assert not masks.clean_mask(prob, 0.5, masks.certain_from(prob)).any()
+    assert not masks.find_damage(prob).any()
     prob[0, 60:90, 60:70] = 65535  # 2.5 % of the picture
-    assert masks.clean_mask(prob, 0.5, masks.certain_from(prob))[0, 21, 21] == 255
+    assert masks.find_damage(prob)[0, 21, 21] == 255
 
 
 def test_almost_nothing_found_is_nothing() -> None:
     prob = make_prob(800, 800)
     prob[0, 250, 250] = 65535
-    assert not masks.clean_mask(prob, 0.5).any()  # 25 pixels of 640,000
-    assert not masks.clean_mask(make_prob(), 0.5).any()
+    assert not masks.find_damage(prob).any()  # 25 pixels of 640,000
+    assert not masks.find_damage(make_prob()).any()
 
 
 @pytest.mark.parametrize("h", [1, 31, 512, 513, 1300])

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from photorestore import masks
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.options import Options
 from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.scratch import ScratchStage
-from photorestore.weights import REQUIRED, save_network
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
 
@@ -24,7 +22,7 @@ def make_stage(logit: float = -4.0) -> ScratchStage:
     network = ScratchUNet(**ARCHITECTURE).eval()
     torch.nn.init.zeros_(network.tail.weight)
     torch.nn.init.constant_(network.tail.bias, logit)
-    return ScratchStage(network, 0.6, StageConfig(precision="float32", tile_px=256), CPU)
+    return ScratchStage(network, StageConfig(precision="float32", tile_px=256), CPU)
 
 
 def give_photo(workspace: Workspace, h: int = 70, w: int = 90) -> Workspace:
@@ -40,16 +38,14 @@ def test_probability_is_written_and_the_picture_stays(workspace: Workspace) -> N
     assert (prob.shape, prob.dtype) == ((1, 70, 90), np.uint16)
     assert (prob == 32768).all()
     assert workspace.envelope.current == "image"
-    assert workspace.envelope.estimates["scratch"] == {
-        "coverage": 0.0,
-        "threshold": 0.6,
-        "certain": masks.CERTAIN_IN_OTHERS,
-    }
+    assert not workspace.plane("scratch_mask").any()
+    assert workspace.envelope.estimates["scratch"] == {"coverage": 0.0}
     assert workspace.envelope.trace["scratch"].note == "no damage found"
 
 
 def test_damage_is_reported_as_a_share(workspace: Workspace) -> None:
     run_stage(make_stage(4.0), [give_photo(workspace)])
+    assert (workspace.plane("scratch_mask") == 255).all()
     assert workspace.envelope.estimates["scratch"]["coverage"] == 1.0
     assert workspace.envelope.trace["scratch"].note == "100.00 % damaged"
 
@@ -81,11 +77,3 @@ def test_a_batch_gives_what_each_picture_gives_alone(tmp_path: Path) -> None:
         run_stage(stage, [workspace])
     for one, other in zip(together, alone, strict=True):
         assert np.abs(one.plane("scratch_prob").astype(int) - other.plane("scratch_prob")).max() <= 1
-
-
-def test_the_threshold_comes_with_the_weights(tmp_path: Path) -> None:
-    metadata = dict.fromkeys(REQUIRED, "") | {"metrics": {"threshold": 0.42}}
-    del metadata["architecture"]
-    file = tmp_path / "scratch" / "scratch.fast.safetensors"
-    save_network(file, ScratchUNet(**ARCHITECTURE), architecture=ARCHITECTURE, metadata=metadata)
-    assert ScratchStage.load(StageConfig(), tmp_path, CPU).threshold == 0.42

@@ -32,7 +32,7 @@ def make(tmp_path):
     """A workspace holding a picture, as the stages before leave it."""
 
     def build(
-        *, mask=None, prob=None, denoised=False, options=None, estimates=None, hw=(150, 230), dtype="uint8"
+        *, mask=None, found=None, denoised=False, options=None, estimates=None, hw=(150, 230), dtype="uint8"
     ):
         workspace = Workspace.create(tmp_path / "spaces", options or Options())
         photo = make_photo(*hw).transpose(2, 0, 1)
@@ -44,9 +44,8 @@ def make(tmp_path):
             workspace.envelope.current = "denoised"
         if mask is not None:
             workspace.write_plane("hole_mask", mask)
-        if prob is not None:
-            workspace.write_plane("scratch_prob", prob)
-            workspace.envelope.estimates["scratch"] = {"coverage": 0.1, "threshold": 0.5, "certain": 0.9}
+        if found is not None:
+            workspace.write_plane("scratch_mask", found)
         return workspace
 
     return build
@@ -76,7 +75,7 @@ def test_every_pixel_outside_the_callers_mask_keeps_its_value(stage, make, dtype
 
 
 def test_detected_damage_is_filled_and_the_rest_left_alone(stage, make):
-    workspace = make(prob=hole(dtype=np.uint16))
+    workspace = make(found=hole())
     before = as_u16(workspace.current())
     run_stage(stage, [workspace])
     changed = (workspace.current() != before).any(0)
@@ -93,7 +92,7 @@ def test_detected_damage_is_filled_and_the_rest_left_alone(stage, make):
     ("arguments", "reason"),
     [
         ({}, "no damage"),
-        ({"prob": np.zeros((1, 150, 230), np.uint16)}, "no damage"),
+        ({"found": np.zeros((1, 150, 230), np.uint8)}, "no damage"),
         ({"mask": np.zeros((1, 150, 230), np.uint8)}, "the mask is empty"),
         ({"mask": hole(), "options": Options(stages=("denoise",))}, "not asked for"),
         ({"mask": hole(), "options": Options(strength=0)}, "not asked for"),
@@ -109,7 +108,7 @@ def test_passes_with_a_reason(stage, make, arguments, reason):
 
 
 def test_running_twice_gives_the_same(stage, make):
-    workspace = make(prob=hole(dtype=np.uint16), denoised=True)
+    workspace = make(found=hole(), denoised=True)
     run_stage(stage, [workspace])
     first = workspace.current().copy()
     run_stage(stage, [workspace])

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import torch
+from torch import Tensor
 
 from photorestore.envelope import Problem, Trace
 from photorestore.errors import DeadlineExceeded, RestorationError
+from photorestore.tiling import Tileable, TileJob, run_tiles, tile_spec
+from photorestore.weights import load_network
 from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -63,6 +66,31 @@ class Stage(Protocol):
             RestorationError: an item cannot be done; `run_stage` finds out which.
         """
         ...
+
+
+Network = TypeVar("Network", bound=Tileable)
+
+
+class NetworkStage(Generic[Network]):
+    """What the stages with a network share: their weights, their tiles, their precision."""
+
+    name: ClassVar[str]
+
+    def __init__(self, network: Network, config: StageConfig, device: torch.device) -> None:
+        self.network = network
+        self.precision = config.precision
+        self.device = device
+        self.spec = tile_spec(network, config.tile_px, config.tile_batch)
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
+        """See `Stage.load`."""
+        return cls(load_network(cls.name, config.tier, device, root=weights), config, device)  # type: ignore[arg-type]
+
+    def run_tiles(self, forward: Callable[[Tensor, Sequence[Any]], Tensor], jobs: Sequence[TileJob]) -> None:
+        """`tiling.run_tiles` in this stage's precision."""
+        with autocast(self.precision, self.device):
+            run_tiles(forward, jobs, self.spec, self.device)
 
 
 def run_stage(stage: Stage, batch: Sequence[Workspace]) -> None:

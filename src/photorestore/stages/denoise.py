@@ -4,45 +4,30 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from photorestore.networks.denoise import DenoiseUNet
-from photorestore.stages.base import StageConfig, autocast
-from photorestore.tiling import TileJob, run_tiles, tile_spec
-from photorestore.weights import load_network
+from photorestore.stages.base import NetworkStage
+from photorestore.tiling import TileJob
 from photorestore.workspace import Workspace
 
 UNKNOWN = -1.0
 """A noise level that the network is to find out by itself."""
 
 
-class DenoiseStage:
+class DenoiseStage(NetworkStage[DenoiseUNet]):
     """Writes the plane `denoised` where noise was found or denoising was asked for."""
 
     name: ClassVar[str] = "denoise"
-
-    def __init__(self, network: DenoiseUNet, config: StageConfig, device: torch.device) -> None:
-        self.network = network
-        self.precision = config.precision
-        self.device = device
-        self.spec = tile_spec(network, config.tile_px, config.tile_batch)
-
-    @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        network = load_network("denoise", config.tier, device, root=weights)
-        assert isinstance(network, DenoiseUNet)
-        return cls(network, config, device)
 
     def run(self, batch: Sequence[Workspace]) -> None:
         working = [workspace for workspace in batch if _engages(workspace)]
         with contextlib.ExitStack() as planes:
             jobs = [planes.enter_context(_job(workspace)) for workspace in working]
-            with autocast(self.precision, self.device):
-                run_tiles(self._forward, jobs, self.spec, self.device)
+            self.run_tiles(self._forward, jobs)
         for workspace in working:
             workspace.envelope.current = "denoised"
             workspace.ran(self.name, _describe(workspace))

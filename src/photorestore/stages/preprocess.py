@@ -19,8 +19,8 @@ from photorestore.normalise import normalise
 from photorestore.stages.base import StageConfig
 from photorestore.workspace import Array, Workspace, require_room
 
-WORK_BYTES_PX = 3 * 2 + 2 + 3 * 2
-"""Bytes per pixel that both branches write: `denoised`, `scratch_prob`, `translated`."""
+WORK_BYTES_PX = 3 * 2 + 2 + 1 + 3 * 2
+"""Bytes per pixel that both branches write: `denoised`, `scratch_prob`, `scratch_mask`, `translated`."""
 
 RESULT_BYTES_PX = 3
 """Room for the result, in bytes per pixel; twice that for 16 bits."""

@@ -5,31 +5,25 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from photorestore import masks
 from photorestore.estimates import CONFIG as VIEW
 from photorestore.estimates import view_of
 from photorestore.networks.latent_mapping import KeyView
 from photorestore.networks.translate import VIEW_PX, Translator
 from photorestore.normalise import apply_curves, tone_curves
-from photorestore.stages.base import StageConfig, autocast
-from photorestore.tiling import TileJob, run_tiles, spans, tile_spec, to_float
-from photorestore.weights import load_network
+from photorestore.stages.base import NetworkStage, autocast
+from photorestore.tiling import TileJob, spans, to_float
 from photorestore.workspace import Array, Workspace
 
 ROWS = 512
 """Planes are copied in bands of this many rows, so that no picture is held twice."""
 SAMPLE_PX = 4 * VIEW_PX
 """The key view is averaged from a sample of about this many pixels a side."""
-
-Mask = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +47,11 @@ class Plan:
 
     workspace: Workspace
     source: str
-    mask: Mask
+    mask: Array
     corrects_tone: bool
 
 
-class TranslateStage:
+class TranslateStage(NetworkStage[Translator]):
     """Writes the plane `translated` where damage was found or marked, or where the picture is faded.
 
     Pixels outside the mask leave with the value they came with, unless the tone is corrected, which never
@@ -67,25 +61,12 @@ class TranslateStage:
 
     name: ClassVar[str] = "translate"
 
-    def __init__(self, network: Translator, config: StageConfig, device: torch.device) -> None:
-        self.network = network
-        self.precision = config.precision
-        self.device = device
-        self.spec = tile_spec(network, config.tile_px, config.tile_batch)
-
-    @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        network = load_network("translate", config.tier, device, root=weights)
-        assert isinstance(network, Translator)
-        return cls(network, config, device)
-
     def run(self, batch: Sequence[Workspace]) -> None:
         plans = [plan for workspace in batch if (plan := make_plan(workspace))]
         with contextlib.ExitStack() as planes:
             targets = [planes.enter_context(_copied(plan)) for plan in plans]
-            with autocast(self.precision, self.device):
-                jobs = [self._job(plan, target) for plan, target in zip(plans, targets, strict=True)]
-                run_tiles(self._forward, jobs, self.spec, self.device)
+            jobs = [self._job(plan, target) for plan, target in zip(plans, targets, strict=True)]
+            self.run_tiles(self._forward, jobs)
             for plan, target in zip(plans, targets, strict=True):
                 if plan.corrects_tone:
                     correct_tone(target, plan.workspace.options.strength)
@@ -94,7 +75,7 @@ class TranslateStage:
 
     def _job(self, plan: Plan, target: Array) -> TileJob:
         image = plan.workspace.plane(plan.source)
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(self.precision, self.device):
             view, hole = (to_float(part)[None].to(self.device) for part in sample(image, plan.mask))
             keys = self.network.key_view(view, hole)
         strength = plan.workspace.options.strength
@@ -140,28 +121,22 @@ def make_plan(workspace: Workspace) -> Plan | None:
     return Plan(workspace, source, mask, corrects_tone)
 
 
-def find_mask(workspace: Workspace) -> tuple[Mask, bool]:
+def find_mask(workspace: Workspace) -> tuple[Array, bool]:
     """The caller's mask or what the detector found, (1, H, W), 255 = fill; and whether it is the caller's."""
     planes = workspace.envelope.planes
     if "hole_mask" in planes:
-        return (workspace.plane("hole_mask") > 0).astype(np.uint8) * 255, True
-    if workspace.envelope.estimates.get("scratch", {}).get("coverage", 0.0) > 0:
-        return found_mask(workspace), False
+        return workspace.plane("hole_mask"), True
+    if "scratch_mask" in planes:
+        return workspace.plane("scratch_mask"), False
     return np.zeros((1, *planes["image"].shape[1:]), np.uint8), False
 
 
-def found_mask(workspace: Workspace) -> Mask:
-    """What the stage scratch counts as damage, (1, H, W), 255 = fill."""
-    found = workspace.envelope.estimates["scratch"]
-    return masks.clean_mask(workspace.plane("scratch_prob"), found["threshold"], found["certain"])
-
-
-def sample(image: Array, mask: Mask) -> tuple[Array, Mask]:
+def sample(image: Array, mask: Array) -> tuple[Array, Array]:
     """Every n-th pixel of a large picture, and whether any of those that it stands for is in the mask."""
     _, h, w = image.shape
     step = max(1, max(h, w) // SAMPLE_PX)
     rows, columns = np.arange(0, h, step), np.arange(0, w, step)
-    any_hole: Mask = np.maximum.reduceat(np.maximum.reduceat(mask, rows, axis=1), columns, axis=2)
+    any_hole: Array = np.maximum.reduceat(np.maximum.reduceat(mask, rows, axis=1), columns, axis=2)
     picked: Array = image[:, ::step, ::step].copy()
     return picked, any_hole
 
