@@ -1,4 +1,4 @@
-"""What every training script shares: schedule, moving average, checkpoints, log and curve."""
+"""What every training script shares: command line, schedule, moving average, checkpoints, log, curve, weights."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import math
 import subprocess
 import time
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from photorestore.weights import save_network
 
 Config = TypeVar("Config")
 
@@ -116,7 +119,9 @@ class Log:
             writer.writerow(row)
 
     def draw(self, target: Path) -> None:
-        """Draw every column over the steps."""
+        """Draw every column over the steps, if there are any."""
+        if not self.file.exists():
+            return
         import matplotlib
 
         matplotlib.use("Agg")
@@ -133,6 +138,142 @@ class Log:
         figure.tight_layout()
         figure.savefig(target, dpi=80)
         pyplot.close(figure)
+
+
+class RunConfig(Protocol):
+    """What a script's configuration must name for `Run`."""
+
+    tier: str
+    total_steps: int
+    learning_rate: float
+    final_learning_rate: float
+    ema_decay: float
+    seed: int
+
+
+class Run:
+    """One run of a training script: where it stands, and what is kept of it.
+
+    It goes on from `<runs>/<name>.<tier>/checkpoint.pt` where that lies.
+
+    Args:
+        name: of the network.
+        arguments: from `parse_arguments`.
+        network: what is trained, on `arguments.device`; its moving average is what is delivered.
+        optimiser: of its parameters.
+        others: modules and optimisers whose state belongs to a checkpoint too.
+
+    Attributes:
+        step: updates so far.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: argparse.Namespace,
+        config: RunConfig,
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        **others: nn.Module | torch.optim.Optimizer,
+    ) -> None:
+        self.name, self.config, self.device = name, config, arguments.device
+        self.network, self.optimiser, self.others = network, optimiser, others
+        self.folder = arguments.runs / f"{name}.{config.tier}"
+        self.file = arguments.weights / name / f"{name}.{config.tier}.safetensors"
+        self.log = Log(self.folder)
+        self.average = MovingAverage(network, config.ema_decay)
+        self.step, spent_s = 0, 0.0
+        if checkpoint := load_checkpoint(self.folder / "checkpoint.pt"):
+            for part, state in checkpoint["states"].items():
+                self._parts()[part].load_state_dict(state)
+            self.average.values = checkpoint["average"]
+            self.step, spent_s = checkpoint["step"], checkpoint["spent_s"]
+        self.budget = Budget(config.total_steps, arguments.minutes, spent_s)
+        self.learning_rate, self._losses = config.learning_rate, Mean()
+        print(f"{config}\ndevice {self.device}, from step {self.step}", flush=True)
+
+    def progress(self) -> Iterator[float]:
+        """How far the run is, from 0 to 1, before every update; ends with its budget."""
+        while (progress := self.budget.progress(self.step)) < 1:
+            yield progress
+
+    def learn(self, loss: Tensor, progress: float) -> None:
+        """One update, at the learning rate that belongs to `progress`."""
+        config = self.config
+        self.learning_rate = cosine(
+            progress, self.step, top=config.learning_rate, bottom=config.final_learning_rate
+        )
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self.average.update(self.network, self.step)
+        self._losses.add(loss.item())
+        self.step += 1
+
+    def averaged(self, network: nn.Module) -> nn.Module:
+        """The same network, made anew, with the averaged weights."""
+        network.load_state_dict(self.average.values)
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def record(self, metrics: Mapping[str, float]) -> None:
+        """Print and log where the run stands, and write a checkpoint."""
+        self.log.write(
+            self.step,
+            seconds=self.budget.spent_s,
+            learning_rate=self.learning_rate,
+            loss=self._losses.take(),
+            **metrics,
+        )
+        states = {part: module.state_dict() for part, module in self._parts().items()}
+        save_checkpoint(
+            self.folder / "checkpoint.pt",
+            states=states, average=self.average.values, step=self.step, spent_s=self.budget.spent_s,
+        )  # fmt: skip
+
+    def finish(
+        self,
+        network: nn.Module,
+        metrics: Mapping[str, float],
+        *,
+        architecture: Mapping[str, Any],
+        data: str,
+        licence: str,
+    ) -> None:
+        """Write the curve, and the weights with all that is known about them."""
+        print(metrics)
+        self.log.draw(self.folder / "curve.png")
+        save_network(
+            self.file, network,
+            architecture=dict(architecture),
+            metadata={
+                "config": dataclasses.asdict(self.config),  # type: ignore[call-overload]
+                "steps": self.step, "seconds": round(self.budget.spent_s), "device": self.device,
+                "seed": self.config.seed, "commit": commit_hash(), "metrics": dict(metrics),
+                "data": data, "licence": licence,
+            },
+        )  # fmt: skip
+
+    def _parts(self) -> dict[str, Any]:
+        return {"network": self.network, "optimiser": self.optimiser, **self.others}
+
+
+class Mean:
+    """Mean of the values since it was last taken."""
+
+    def __init__(self) -> None:
+        self._sum, self._count = 0.0, 0
+
+    def add(self, value: float) -> None:
+        self._sum += value
+        self._count += 1
+
+    def take(self) -> float:
+        mean = self._sum / max(1, self._count)
+        self._sum, self._count = 0.0, 0
+        return mean
 
 
 def save_checkpoint(file: Path, **parts: Any) -> None:

@@ -10,17 +10,15 @@ speckle, JPEG artefacts and real camera noise, stored in 8 bits as pictures are.
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.metrics import psnr
 from photorestore.networks.denoise import DenoiseUNet
-from photorestore.weights import save_network
 from training.data import batches, load_photos, random_patch, read_photo
 from training.degradations.noise import (
     chance,
@@ -33,17 +31,9 @@ from training.degradations.noise import (
     speckle,
     uniform,
 )
-from training.run import (
-    Budget,
-    Log,
-    MovingAverage,
-    commit_hash,
-    cosine,
-    load_checkpoint,
-    parse_arguments,
-    read_config,
-    save_checkpoint,
-)
+from training.run import Run, parse_arguments, read_config
+
+EVALUATE_EVERY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +103,7 @@ def make_sample(
 
 
 @torch.inference_mode()
-def evaluate(network: DenoiseUNet, photos: list[Tensor]) -> dict[str, float]:
+def evaluate(network: nn.Module, photos: list[Tensor]) -> dict[str, float]:
     """Mean blind PSNR (dB) over the held-out photographs at sigma_255 15, 25 and 50."""
     network.eval()
     results = {}
@@ -135,95 +125,42 @@ def main() -> None:
     arguments = parse_arguments("denoise", __doc__ or "")
     config = read_config(Config, arguments.config)
     device = arguments.device
-    run = arguments.runs / f"denoise.{config.tier}"
-    log = Log(run)
-    print(f"{config}\ndevice {device}, seed {config.seed}")
 
     # 1. Pictures: the first ones are held out for validation.
     photos = load_photos([arguments.data / name for name in config.photos], min_side_px=config.patch_px)
     pairs = load_pairs(arguments.data / config.pairs)
     held_out, photos = photos[: config.validation], photos[config.validation :]
 
-    # 2. Network, optimiser, moving average; resumed where a checkpoint lies.
+    # 2. Network and optimiser.
     torch.manual_seed(config.seed)
     network = DenoiseUNet(config.widths, config.depths).to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(
         network.parameters(), config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0
     )
-    average = MovingAverage(network, config.ema_decay)
-    first_step, spent_s = 0, 0.0
-    if checkpoint := load_checkpoint(run / "checkpoint.pt"):
-        network.load_state_dict(checkpoint["network"])
-        optimiser.load_state_dict(checkpoint["optimiser"])
-        average.values = checkpoint["average"]
-        first_step, spent_s = checkpoint["step"], checkpoint["spent_s"]
-    budget = Budget(config.total_steps, arguments.minutes, spent_s)
+    run = Run("denoise", arguments, config, network, optimiser)
     samples = batches(
-        lambda rng: make_sample(photos, pairs, config, rng), config.batch_size, config.seed + first_step
+        lambda rng: make_sample(photos, pairs, config, rng), config.batch_size, config.seed + run.step
     )
 
     # 3. The loop: L1, then mean squared error over the last fifth, which is what PSNR asks for.
-    running = 0.0
-    for step in itertools.count(first_step):
-        progress = budget.progress(step)
-        if progress >= 1:
-            break
-        learning_rate = cosine(progress, step, top=config.learning_rate, bottom=config.final_learning_rate)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate
+    for progress in run.progress():
         lq, gt, sigma = (part.to(device) for part in next(samples))
         with torch.autocast(device, torch.bfloat16):
             pred = network(lq.contiguous(memory_format=torch.channels_last), sigma)
         loss = F.l1_loss(pred, gt) if progress < 0.8 else (F.mse_loss(pred, gt) + 1e-8).sqrt()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        average.update(network, step)
-        running += loss.item()
+        run.learn(loss, progress)
+        if run.step % EVALUATE_EVERY == 0:
+            run.record(evaluate(run.averaged(DenoiseUNet(config.widths, config.depths)), held_out))
 
-        if (step + 1) % 1000 == 0:
-            trained = DenoiseUNet(config.widths, config.depths)
-            trained.load_state_dict(average.values)
-            log.write(
-                step + 1,
-                seconds=budget.spent_s,
-                learning_rate=learning_rate,
-                loss=running / 1000,
-                **evaluate(trained, held_out),
-            )
-            running = 0.0
-            save_checkpoint(
-                run / "checkpoint.pt",
-                network=network.state_dict(),
-                optimiser=optimiser.state_dict(),
-                average=average.values,
-                step=step + 1,
-                spent_s=budget.spent_s,
-            )
-
-    # 4. The averaged weights, with all that is known about them.
-    network.load_state_dict(average.values)
-    network.cpu()
-    metrics = evaluate(network, held_out)
-    log.draw(run / "curve.png")
-    save_network(
-        arguments.weights / "denoise" / f"denoise.{config.tier}.safetensors",
-        network,
+    # 4. The averaged weights.
+    trained = run.averaged(DenoiseUNet(config.widths, config.depths))
+    run.finish(
+        trained,
+        evaluate(trained, held_out),
         architecture={"widths": config.widths, "depths": config.depths},
-        metadata={
-            "config": asdict(config),
-            "steps": step,
-            "seconds": round(budget.spent_s),
-            "device": device,
-            "seed": config.seed,
-            "commit": commit_hash(),
-            "metrics": metrics,
-            "data": "BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays, PolyU pairs",
-            "licence": "BSDS500 and PolyU: academic use; see docs/models/denoise.md",
-        },
+        data="BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays, PolyU pairs",
+        licence="BSDS500 and PolyU: academic use; see docs/models/denoise.md",
     )
-    print(metrics)
 
 
 if __name__ == "__main__":

@@ -11,18 +11,16 @@ that are held out for the damage set are not used; others are kept for validatio
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.metrics import PrecisionRecall
 from photorestore.networks.scratch import ScratchUNet
-from photorestore.weights import save_network
 from training.data import batches, hold_out, load_photos, random_patch
 from training.degradations import fading, noise
 from training.degradations.damage import (
@@ -36,17 +34,7 @@ from training.degradations.damage import (
 )
 from training.degradations.noise import chance, randint, uniform
 from training.degradations.structure import draw_structure
-from training.run import (
-    Budget,
-    Log,
-    MovingAverage,
-    commit_hash,
-    cosine,
-    load_checkpoint,
-    parse_arguments,
-    read_config,
-    save_checkpoint,
-)
+from training.run import Run, parse_arguments, read_config
 
 EVALUATE_EVERY = 500
 
@@ -139,9 +127,7 @@ def detection_loss(scratch_logits: Tensor, target: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def evaluate(
-    network: ScratchUNet, photos: Sequence[Tensor], sources: DamageSources, device: str = "cpu"
-) -> dict[str, float]:
+def evaluate(network: nn.Module, photos: Sequence[Tensor], sources: DamageSources) -> dict[str, float]:
     """Best F1, its threshold, precision, recall and area below the curve, and the share of clean pixels found there.
 
     Every photograph comes twice: damaged, in 8 bits, and as it is.
@@ -152,8 +138,8 @@ def evaluate(
     for photo in photos:
         gt = photo[:, :320, :320].float() / 255
         lq, _, mask = damage_moderately(gt, sources, rng)
-        with torch.autocast(device, torch.bfloat16):
-            probs = network(torch.stack([lq, gt]).to(device)).sigmoid().cpu()
+        with torch.autocast("cpu", torch.bfloat16):
+            probs = network(torch.stack([lq, gt])).sigmoid()
         damaged.add(probs[0], mask)
         clean.add(probs[1], torch.zeros_like(mask))
     threshold = damaged.best_threshold()
@@ -168,7 +154,7 @@ def evaluate(
 
 
 @torch.no_grad()
-def fold_threshold(network: ScratchUNet, threshold: float) -> None:
+def fold_threshold(network: nn.Module, threshold: float) -> None:
     """Shift the last bias so that one half decides where `threshold` did: nobody has to carry it along."""
     network.tail.bias -= math.log(threshold / (1 - threshold))
 
@@ -177,99 +163,49 @@ def main() -> None:
     arguments = parse_arguments("scratch", __doc__ or "")
     config = read_config(Config, arguments.config)
     device = arguments.device
-    run = arguments.runs / f"scratch.{config.tier}"
-    log = Log(run)
-    print(f"{config}\ndevice {device}, seed {config.seed}")
 
     # 1. Pictures and damage; a part of both is kept for validation.
     folders = [load_photos([arguments.data / name], min_side_px=config.patch_px) for name in config.photos]
-    held_back, folders = hold_out(folders, config.validation_every)
+    held_out, folders = hold_out(folders, config.validation_every)
     photos = [
         photo for folder, times in zip(folders, config.repeats, strict=True) for photo in folder * times
     ]
     sources = load_damage_sources(arguments.data, held_out=False)
     unseen = load_damage_sources(arguments.data, held_out=False, validation=True)
 
-    # 2. Network, optimiser, moving average; resumed where a checkpoint lies.
+    # 2. Network and optimiser.
     torch.manual_seed(config.seed)
     network = ScratchUNet(config.widths).to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(
         network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
     )
-    average = MovingAverage(network, config.ema_decay)
-    first_step, spent_s = 0, 0.0
-    if checkpoint := load_checkpoint(run / "checkpoint.pt"):
-        network.load_state_dict(checkpoint["network"])
-        optimiser.load_state_dict(checkpoint["optimiser"])
-        average.values = checkpoint["average"]
-        first_step, spent_s = checkpoint["step"], checkpoint["spent_s"]
-    budget = Budget(config.total_steps, arguments.minutes, spent_s)
+    run = Run("scratch", arguments, config, network, optimiser)
     samples = batches(
         lambda rng: make_sample(photos, sources, config.patch_px, rng),
         config.batch_size,
-        config.seed + first_step,
+        config.seed + run.step,
     )
 
     # 3. The loop.
-    running = 0.0
-    for step in itertools.count(first_step):
-        progress = budget.progress(step)
-        if progress >= 1:
-            break
-        learning_rate = cosine(progress, step, top=config.learning_rate, bottom=config.final_learning_rate)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate
+    for progress in run.progress():
         lq, target = (part.to(device) for part in next(samples))
         with torch.autocast(device, torch.bfloat16):
             scratch_logits = network(lq.contiguous(memory_format=torch.channels_last))
-        loss = detection_loss(scratch_logits, target)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        average.update(network, step)
-        running += loss.item()
+        run.learn(detection_loss(scratch_logits, target), progress)
+        if run.step % EVALUATE_EVERY == 0:
+            run.record(evaluate(run.averaged(ScratchUNet(config.widths)), held_out, unseen))
 
-        if (step + 1) % EVALUATE_EVERY == 0:
-            trained = ScratchUNet(config.widths)
-            trained.load_state_dict(average.values)
-            found = evaluate(trained, held_back, unseen)
-            log.write(
-                step + 1,
-                seconds=budget.spent_s,
-                learning_rate=learning_rate,
-                loss=running / EVALUATE_EVERY,
-                **found,
-            )
-            running = 0.0
-            save_checkpoint(
-                run / "checkpoint.pt",
-                network=network.state_dict(), optimiser=optimiser.state_dict(), average=average.values,
-                step=step + 1, spent_s=budget.spent_s,
-            )  # fmt: skip
-
-    # 4. The averaged weights with their threshold folded in, and all that is known about them.
-    network.load_state_dict(average.values)
-    network.cpu()
-    fold_threshold(network, evaluate(network, held_back, unseen)["threshold"])
-    metrics = evaluate(network, held_back, unseen) | {"threshold": 0.5}
-    log.write(
-        step, seconds=budget.spent_s, learning_rate=config.final_learning_rate,
-        loss=running / max(1, step % EVALUATE_EVERY), **metrics,
-    )  # fmt: skip
-    log.draw(run / "curve.png")
-    save_network(
-        arguments.weights / "scratch" / f"scratch.{config.tier}.safetensors", network,
+    # 4. The averaged weights with their threshold folded in.
+    trained = run.averaged(ScratchUNet(config.widths))
+    fold_threshold(trained, evaluate(trained, held_out, unseen)["threshold"])
+    run.finish(
+        trained,
+        evaluate(trained, held_out, unseen) | {"threshold": 0.5},
         architecture={"widths": config.widths},
-        metadata={
-            "config": asdict(config), "steps": step, "seconds": round(budget.spent_s), "device": device,
-            "seed": config.seed, "commit": commit_hash(), "metrics": metrics,
-            "data": "CC0/CC-BY photographs, BSDS400, OSIE, SUN-Hays, CC-BY portraits; "
-            "damage stamps, film scan labels, paper textures",
-            "licence": "BSDS500: academic use; see docs/models/scratch.md",
-        },
-    )  # fmt: skip
-    print(metrics)
+        data="CC0/CC-BY photographs, BSDS400, OSIE, ImageNet, SUN-Hays, CC-BY portraits; "
+        "damage stamps, film scan labels, paper textures",
+        licence="BSDS500, ImageNet: academic use; see docs/models/scratch.md",
+    )
 
 
 if __name__ == "__main__":

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,21 +24,13 @@ from torch.nn import functional as F
 from photorestore.metrics import psnr
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.networks.translate import Translator
-from photorestore.weights import load_network, save_network, weights_file
+from photorestore.weights import load_network, weights_file
 from training.data import batches, hold_out, load_photos
 from training.degradations.damage import load_damage_sources
 from training.old_photos import Held, Pictures, baselines, make_sample, make_validation, small_view
-from training.run import (
-    Budget,
-    Log,
-    MovingAverage,
-    commit_hash,
-    cosine,
-    load_checkpoint,
-    parse_arguments,
-    read_config,
-    save_checkpoint,
-)
+from training.run import Run, parse_arguments, read_config
+
+EVALUATE_EVERY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +129,7 @@ def joint_loss(network: Translator, sample: tuple[Tensor, ...], config: Config, 
 
 
 @torch.inference_mode()
-def evaluate(network: Translator, held: list[Held]) -> dict[str, float]:
+def evaluate(network: nn.Module, held: list[Held]) -> dict[str, float]:
     """Mean PSNR (dB) in damage that is in the mask, of the result and of the translation alone."""
     network.eval()
     totals = {"psnr_inside_db": 0.0, "psnr_translation_db": 0.0}
@@ -176,20 +167,18 @@ def to_device(samples: Iterator[tuple[Tensor, ...]], device: str) -> Iterator[tu
         yield tuple(part.to(device, memory_format=torch.channels_last) for part in sample)
 
 
-def average_of(values: dict[str, Any], config: Config) -> Translator:
-    """A network with the averaged weights, on the CPU."""
-    network = Translator(**config.architecture)
-    network.load_state_dict(values)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+def choose_trained(network: Translator, phase: str) -> None:
+    """Freeze what a phase does not train."""
+    network.requires_grad_(phase != "fusion")
+    network.old_vae.requires_grad_(phase in ("vae", "joint"))
+    network.clean_vae.requires_grad_(phase in ("vae", "joint"))
+    network.fusion.requires_grad_(True)
 
 
 def main() -> None:
     arguments = parse_arguments("translate", __doc__ or "")
     config = read_config(Config, arguments.config)
     device = arguments.device
-    run = arguments.runs / f"translate.{config.tier}"
-    log = Log(run)
-    print(f"{config}\ndevice {device}, seed {config.seed}")
 
     # 1. Pictures: some are held out for validation, with damage of their own.
     folders = [load_photos([arguments.data / name], min_side_px=config.patch_px) for name in config.photos]
@@ -202,7 +191,7 @@ def main() -> None:
     held = make_validation(held_out, arguments.data, detector)
     print(f"{len(photos)} photographs, {len(real)} old ones; validation {baselines(held)}", flush=True)
 
-    # 2. Networks, optimisers, moving average; resumed where a checkpoint lies.
+    # 2. Networks and optimisers.
     torch.manual_seed(config.seed)
     network = Translator(**config.architecture).to(device, memory_format=torch.channels_last)
     adversary = LatentAdversary(config.architecture["latent"]).to(device, memory_format=torch.channels_last)
@@ -210,42 +199,21 @@ def main() -> None:
         network.parameters(), config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0
     )
     opponent = torch.optim.AdamW(adversary.parameters(), 2e-4, betas=(0.5, 0.9), weight_decay=0.0)
-    average = MovingAverage(network, config.ema_decay)
-    first_step, spent_s = 0, 0.0
-    if checkpoint := load_checkpoint(run / "checkpoint.pt"):
-        network.load_state_dict(checkpoint["network"])
-        adversary.load_state_dict(checkpoint["adversary"])
-        optimiser.load_state_dict(checkpoint["optimiser"])
-        average.values = checkpoint["average"]
-        first_step, spent_s = checkpoint["step"], checkpoint["spent_s"]
-    budget = Budget(config.total_steps, arguments.minutes, spent_s)
+    run = Run("translate", arguments, config, network, optimiser, adversary=adversary, opponent=opponent)
     samples = to_device(
         batches(
             lambda rng: make_sample(pictures, config.patch_px, config.holes, rng),
             config.batch_size,
-            config.seed + first_step,
+            config.seed + run.step,
         ),
         device,
     )
 
     # 3. The loop.
-    running = 0.0
-    for step in itertools.count(first_step):
-        progress = budget.progress(step)
-        if progress >= 1:
-            break
-        phase = phase_of(progress, config)
-        start = config.vae_share + config.mapping_share
-        joint_progress = max(0.0, progress - start) / (1 - start)
-        learning_rate = cosine(
-            joint_progress, step, top=config.learning_rate, bottom=config.final_learning_rate
-        )
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate
-        network.requires_grad_(phase != "fusion")
-        network.old_vae.requires_grad_(phase in ("vae", "joint"))
-        network.clean_vae.requires_grad_(phase in ("vae", "joint"))
-        network.fusion.requires_grad_(True)
+    start = config.vae_share + config.mapping_share
+    for progress in run.progress():
+        phase, joint_progress = phase_of(progress, config), max(0.0, progress - start) / (1 - start)
+        choose_trained(network, phase)
         sample = next(samples)
         with torch.autocast(device, torch.bfloat16):
             if phase == "vae":
@@ -254,46 +222,25 @@ def main() -> None:
                 loss = mapping_loss(network, sample)
             else:
                 loss = joint_loss(network, sample, config, squared=joint_progress > 0.65)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        average.update(network, step)
-        running += loss.item()
+        run.learn(loss, joint_progress)
         if phase == "vae":
             with torch.autocast(device, torch.bfloat16):
                 verdict = adversary_loss(network, adversary, sample)
             opponent.zero_grad(set_to_none=True)
             verdict.backward()
             opponent.step()
+        if run.step % EVALUATE_EVERY == 0:
+            run.record(evaluate(run.averaged(Translator(**config.architecture)), held))
 
-        if (step + 1) % 200 == 0:
-            metrics = evaluate(average_of(average.values, config), held)
-            log.write(
-                step + 1, seconds=budget.spent_s, learning_rate=learning_rate, loss=running / 200, **metrics
-            )
-            running = 0.0
-            save_checkpoint(
-                run / "checkpoint.pt", network=network.state_dict(), adversary=adversary.state_dict(),
-                optimiser=optimiser.state_dict(), average=average.values, step=step + 1, spent_s=budget.spent_s,
-            )  # fmt: skip
-
-    # 4. The averaged weights, with all that is known about them.
-    trained = average_of(average.values, config)
-    metrics = evaluate(trained, held) | baselines(held)
-    if log.file.exists():
-        log.draw(run / "curve.png")
-    save_network(
-        arguments.weights / "translate" / f"translate.{config.tier}.safetensors", trained,
+    # 4. The averaged weights.
+    trained = run.averaged(Translator(**config.architecture))
+    run.finish(
+        trained,
+        evaluate(trained, held) | baselines(held),
         architecture=config.architecture,
-        metadata={
-            "config": asdict(config), "steps": step, "seconds": round(budget.spent_s), "device": device,
-            "seed": config.seed, "commit": commit_hash(), "metrics": metrics,
-            "data": "BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays, historic photographs, film damage stamps",
-            "licence": "BSDS500: academic use; see docs/models/translate.md",
-        },
-    )  # fmt: skip
-    print(metrics)
+        data="BSDS400, CC0/CC-BY photographs, OSIE, ImageNet, SUN-Hays, old photographs, film damage stamps",
+        licence="BSDS500, ImageNet: academic use; see docs/models/translate.md",
+    )
 
 
 if __name__ == "__main__":

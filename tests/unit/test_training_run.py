@@ -1,10 +1,22 @@
+import argparse
 from dataclasses import dataclass
 
 import pytest
 import torch
 
-from training.data import batches, random_patch
-from training.run import Budget, Log, MovingAverage, cosine, load_checkpoint, read_config, save_checkpoint
+from photorestore.networks.scratch import ScratchUNet
+from photorestore.weights import load_network, read_metadata
+from training.data import batches, hold_out, random_patch
+from training.run import (
+    Budget,
+    Log,
+    MovingAverage,
+    Run,
+    cosine,
+    load_checkpoint,
+    read_config,
+    save_checkpoint,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,66 @@ def test_a_checkpoint_is_read_back(tmp_path):
     assert load_checkpoint(file) is None
     save_checkpoint(file, step=3, network={"a": torch.ones(2)})
     assert load_checkpoint(file)["step"] == 3
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    total_steps: int
+    tier: str = "fast"
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-5
+    ema_decay: float = 0.9
+    seed: int = 3
+
+
+def start(tmp_path, total_steps: int) -> Run:
+    torch.manual_seed(0)
+    network = ScratchUNet((8, 8))
+    arguments = argparse.Namespace(
+        runs=tmp_path / "runs", weights=tmp_path / "weights", device="cpu", minutes=None
+    )
+    return Run("scratch", arguments, Schedule(total_steps), network, torch.optim.AdamW(network.parameters()))
+
+
+def learn(run: Run) -> None:
+    for progress in run.progress():
+        run.learn(run.network(torch.full((1, 3, 16, 16), 0.5)).square().mean(), progress)
+
+
+def test_a_run_goes_on_where_it_stopped_and_delivers_its_averaged_weights(tmp_path):
+    first = start(tmp_path, total_steps=3)
+    learn(first)
+    first.record({"f1": 0.5})
+    second = start(tmp_path, total_steps=5)
+    assert second.step == 3
+    for name, value in first.network.state_dict().items():
+        assert torch.equal(second.network.state_dict()[name], value), name
+    learn(second)
+    second.finish(
+        second.averaged(ScratchUNet((8, 8))), {"f1": 0.6},
+        architecture={"widths": (8, 8)}, data="none", licence="none",
+    )  # fmt: skip
+    metadata = read_metadata(tmp_path / "weights" / "scratch" / "scratch.fast.safetensors")
+    assert (metadata["steps"], metadata["metrics"]) == (5, {"f1": 0.6})
+    delivered = load_network("scratch", root=tmp_path / "weights")
+    torch.testing.assert_close(
+        delivered.tail.weight, second.average.values["tail.weight"], atol=1e-4, rtol=1e-3
+    )
+    assert (tmp_path / "runs" / "scratch.fast" / "curve.png").exists()
+
+
+def test_a_run_that_ends_before_its_first_evaluation_delivers_without_a_curve(tmp_path):
+    run = start(tmp_path, total_steps=1)
+    learn(run)
+    run.finish(run.network, {}, architecture={"widths": (8, 8)}, data="none", licence="none")
+    assert not (tmp_path / "runs" / "scratch.fast" / "curve.png").exists()
+
+
+def test_each_folder_gives_some_photographs_for_validation():
+    folders = [[torch.tensor(10 * i + k) for k in range(5)] for i in range(2)]
+    held, kept = hold_out(folders, 4)
+    assert [int(photo) for photo in held] == [0, 4, 10, 14]
+    assert [[int(photo) for photo in folder] for folder in kept] == [[1, 2, 3], [11, 12, 13]]
 
 
 def test_a_log_is_drawn(tmp_path):
