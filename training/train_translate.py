@@ -196,7 +196,7 @@ def main() -> None:
     network = Translator(**config.architecture).to(device, memory_format=torch.channels_last)
     adversary = LatentAdversary(config.architecture["latent"]).to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(
-        network.parameters(), config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0
+        network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
     )
     opponent = torch.optim.AdamW(adversary.parameters(), 2e-4, betas=(0.5, 0.9), weight_decay=0.0)
     run = Run("translate", arguments, config, network, optimiser, adversary=adversary, opponent=opponent)

@@ -25,7 +25,7 @@ from photorestore.stages.denoise import DenoiseStage
 from photorestore.stages.preprocess import PreprocessStage
 from photorestore.stages.scratch import ScratchStage
 from photorestore.stages.translate import TranslateStage
-from photorestore.workspace import Workspace, default_root
+from photorestore.workspace import Workspace, default_root, sweep
 
 STAGE_CLASSES: dict[str, type[Stage]] = {
     "preprocess": PreprocessStage,
@@ -112,14 +112,17 @@ def load(
         stages: names from `options.STAGES`; a part of the pipeline runs only these.
         config: precision and tiles; its tier is replaced by `tier`.
         weights: the folder `weights/`; by default the one beside the package.
-        root: where workspaces are made; by default in shared memory.
+        root: where workspaces are made; by default in shared memory, apart from the service's. What killed
+            processes left there is deleted.
 
     Raises:
         BrokenArtifact: weights are missing or are not what they should be.
     """
     config = replace(config or StageConfig(), tier=tier)
     loaded = [STAGE_CLASSES[name].load(config, weights, torch.device(device)) for name in stages]
-    return Pipeline(loaded, root or default_root())
+    root = root or default_root().with_name("photorestore-in-process")
+    sweep(root)
+    return Pipeline(loaded, root)
 
 
 def _collect(workspace: Workspace) -> Restored:

@@ -37,6 +37,7 @@ def test_noise_is_removed_and_every_stage_says_what_it_did(loaded):
     assert error < error_before / 2
     assert list(restored.report["trace"]) == list(STAGES)
     assert restored.report["trace"]["denoise"]["outcome"] == "ran"
+    assert all(trace["ms"] > 0 for trace in restored.report["trace"].values())
 
 
 def test_outside_of_the_callers_mask_nothing_changes(loaded):

@@ -13,7 +13,8 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
         self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=bias)
-        nn.init.zeros_(self.second.weight)
+        for parameter in self.second.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, features: Tensor) -> Tensor:
         return features + self.second(F.relu(self.first(features)))

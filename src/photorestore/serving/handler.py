@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,13 +21,17 @@ from photorestore.serving.answers import Answer
 from photorestore.serving.context import Context
 from photorestore.serving.frontend import wait_until_listening
 from photorestore.serving.metrics import observe
-from photorestore.stages.base import Stage, StageConfig, run_stage
+from photorestore.serving.turns import Turn
+from photorestore.stages.base import NetworkStage, Stage, StageConfig, run_stage
 from photorestore.workspace import Workspace, default_root
 
 logger = logging.getLogger(__name__)
 
 ROOT_VARIABLE = "PHOTORESTORE_WORKSPACE"
 """Environment variable with the folder of all workspaces; stands above `model-config.yaml`."""
+
+TURN_FILE = "photorestore.turn"
+"""In the temp dir, which each TorchServe has for itself."""
 
 
 @dataclass(slots=True)
@@ -69,6 +74,8 @@ class StageHandler:
         self.stages: dict[str, Stage] = {
             name: STAGE_CLASSES[name].load(config, weights, device) for name in names
         }
+        if device.type == "cpu":
+            _take_turns(self.stages.values())
 
     def handle(self, data: Sequence[requests.Item], context: Context) -> list[bytes]:
         """One answer for each item, in order. Never raises: see docs/adr/0002-torchserve-workflow.md."""
@@ -163,6 +170,13 @@ class StageHandler:
 def _workspace_root(configured: str | None) -> Path:
     chosen = os.environ.get(ROOT_VARIABLE) or configured
     return Path(chosen) if chosen else default_root()
+
+
+def _take_turns(stages: Iterable[Stage]) -> None:
+    turn = Turn(Path(tempfile.gettempdir()) / TURN_FILE)
+    for stage in stages:
+        if isinstance(stage, NetworkStage):
+            stage.turn = turn
 
 
 def _stage_config(settings: dict[str, Any]) -> StageConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
@@ -72,9 +73,14 @@ Network = TypeVar("Network", bound=Tileable)
 
 
 class NetworkStage(Generic[Network]):
-    """What the stages with a network share: their weights, their tiles, their precision."""
+    """What the stages with a network share: their weights, their tiles, their precision.
+
+    Attributes:
+        turn: held while tiles are computed; see `photorestore.serving.turns`.
+    """
 
     name: ClassVar[str]
+    turn: AbstractContextManager[None] = nullcontext()
 
     def __init__(self, network: Network, config: StageConfig, device: torch.device) -> None:
         self.network = network
@@ -88,9 +94,14 @@ class NetworkStage(Generic[Network]):
         return cls(load_network(cls.name, config.tier, device, root=weights), config, device)  # type: ignore[arg-type]
 
     def run_tiles(self, forward: Callable[[Tensor, Sequence[Any]], Tensor], jobs: Sequence[TileJob]) -> None:
-        """`tiling.run_tiles` in this stage's precision."""
+        """`tiling.run_tiles` in this stage's precision, in turn with other processes."""
+
+        def compute(tiles: Tensor, contexts: Sequence[Any]) -> Tensor:
+            with self.turn:
+                return forward(tiles, contexts)
+
         with autocast(self.precision, self.device):
-            run_tiles(forward, jobs, self.spec, self.device)
+            run_tiles(compute, jobs, self.spec, self.device)
 
 
 def run_stage(stage: Stage, batch: Sequence[Workspace]) -> None:
@@ -131,11 +142,11 @@ def _run_group(stage: Stage, group: Sequence[Workspace]) -> None:
             _run_group(stage, group[:half])
             _run_group(stage, group[half:])
         else:
-            _fail(group[0], _as_problem(error, stage.name, group[0]), _ms_since(start))
+            _fail(group[0], _as_problem(error, stage.name, group[0]), ms_since(start))
         return
     for workspace in group:
         trace = workspace.envelope.trace
-        trace[stage.name] = replace(trace[stage.name], ms=_ms_since(start))
+        trace[stage.name] = replace(trace[stage.name], ms=ms_since(start))
 
 
 def _as_problem(error: Exception, name: str, workspace: Workspace) -> Problem:
@@ -152,7 +163,8 @@ def _fail(workspace: Workspace, problem: Problem, ms: float) -> None:
     workspace.envelope.trace[problem.stage] = Trace("failed", problem.detail, ms)
 
 
-def _ms_since(start: float) -> float:
+def ms_since(start: float) -> float:
+    """Milliseconds since `time.perf_counter()` gave `start`."""
     return round(1000 * (time.perf_counter() - start), 2)
 
 

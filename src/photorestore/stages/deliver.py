@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -13,7 +14,7 @@ import torch
 from photorestore.imaging import CONTENT_TYPES, Needs, Outgoing, choose_format, encode
 from photorestore.imaging.header import quiet
 from photorestore.imaging.metadata import rewrite_exif, rewrite_xmp
-from photorestore.stages.base import StageConfig
+from photorestore.stages.base import StageConfig, ms_since
 from photorestore.workspace import Workspace
 
 
@@ -31,6 +32,7 @@ class DeliverStage:
             self._run(workspace)
 
     def _run(self, workspace: Workspace) -> None:
+        start = time.perf_counter()
         envelope, options = workspace.envelope, workspace.options
         outgoing = _outgoing(workspace)
         _, height, width = outgoing.image.shape
@@ -42,6 +44,7 @@ class DeliverStage:
         content_type = CONTENT_TYPES[name]
         envelope.estimates[self.name] = {"content_type": content_type, "bytes": len(result)}
         workspace.ran(self.name, f"{name} {width}x{height}, {outgoing.bits} bits, {len(result)} bytes")
+        envelope.trace[self.name] = replace(envelope.trace[self.name], ms=ms_since(start))
         report = {
             "request_id": envelope.request_id,
             "source": envelope.source,
