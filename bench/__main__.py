@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
-from bench import damage, denoise, harmless, report, sheets, speed
+from bench import damage, denoise, harmless, holes, report, sheets, speed
 from bench.statistics import write
 from photorestore import pipeline
 
-SUITES = ("denoise", "damage", "harmless", "speed", "sheets")
+SUITES = ("denoise", "damage", "holes", "harmless", "speed", "sheets")
 
 
 def main() -> None:
@@ -39,6 +39,12 @@ def main() -> None:
             write("denoise", denoise.measure(arguments.data, tier=arguments.tier, every=arguments.every))
         elif suite == "damage":
             write("damage", damage.measure(arguments.data, loaded, every=arguments.every))
+        elif suite == "holes":
+            pictures = Path("bench/pictures/holes")
+            write(
+                "holes",
+                holes.measure(arguments.data, loaded, every=holes.EVERY * arguments.every, pictures=pictures),
+            )
         elif suite == "harmless":
             write("harmless", harmless.measure(arguments.data, loaded, every=arguments.every))
         elif suite == "speed":

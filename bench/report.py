@@ -76,6 +76,16 @@ def _damage(result: dict[str, Any]) -> str:
     return text + "\nPaired by picture:\n\n" + _table(["gain", "inside", "inside and filled"], gains)
 
 
+def _holes(result: dict[str, Any]) -> str:
+    classes = result["psnr_inside_db"]
+    methods = next(iter(classes.values()))
+    rows = [[method, *(_interval(found[method]) for found in classes.values())] for method in methods]
+    return (
+        f"## Filling what a caller marks: {result['set']}, PSNR inside the holes in dB\n\nHoles of fixed seeds; "
+        "`bench/holes.py` has their sizes. Outside of them every pixel came back as it was.\n\n"
+    ) + _table(["method", *classes], rows)
+
+
 def _harmless(result: dict[str, Any]) -> str:
     clean = result["clean"]
     quality = clean["psnr_db"]
@@ -116,6 +126,7 @@ def _serving(result: dict[str, Any]) -> str:
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "denoise": _denoise,
     "damage": _damage,
+    "holes": _holes,
     "harmless": _harmless,
     "speed": _speed,
     "serving": _serving,

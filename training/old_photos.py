@@ -106,23 +106,47 @@ def detect(lq: Tensor, detector: ScratchUNet, *, threshold: float, grow_px: int)
 
 
 def make_holes(gt: Tensor, rng: torch.Generator) -> Sample:
-    """(lq, scratch_mask, alpha): boxes and blobs that hold nothing of the picture, exactly marked."""
-    h, w = gt.shape[-2:]
-    alpha = torch.zeros((1, h, w))
-    if chance(0.5, rng):
-        for _ in range(randint(1, 5, rng)):
-            sides = randint(4, h // 3, rng), randint(4, w // 3, rng)
-            top, left = (randint(0, side - part, rng) for side, part in zip((h, w), sides, strict=True))
-            alpha[:, top : top + sides[0], left : left + sides[1]] = 1
+    """(lq, scratch_mask, alpha): strokes, boxes and blobs that hold nothing of the picture, exactly marked."""
+    alpha = (_strokes, _boxes, _blobs)[randint(0, 3, rng)](*gt.shape[-2:], rng)
+    kind = randint(0, 5, rng)
+    if kind == 0:
+        garbage = torch.rand(gt.shape, generator=rng)
+    elif kind == 1:
+        garbage = gt.flip(-1)
+    elif kind == 2:
+        garbage = random_pixel(gt, rng).expand_as(gt)
+    elif kind == 3:
+        garbage = torch.full_like(gt, (0.0, 0.5, 1.0)[randint(0, 3, rng)])
     else:
-        field = smooth_field(h, w, randint(8, 33, rng), rng)
-        alpha = (field > field.flatten().quantile(uniform(0.85, 0.97, rng))).float()
-    kind = randint(0, 4, rng)
-    colour = torch.rand((3, 1, 1), generator=rng) if kind else torch.rand(gt.shape, generator=rng)
-    if kind == 1:
-        colour = torch.full((3, 1, 1), (0.0, 0.5, 1.0)[randint(0, 3, rng)])
-    garbage = gt.flip(-1) if kind == 2 else colour.expand_as(gt)
+        garbage = torch.rand((3, 1, 1), generator=rng).expand_as(gt)
     return residue(torch.where(alpha > 0, garbage, gt), rng), alpha, alpha
+
+
+def random_pixel(gt: Tensor, rng: torch.Generator) -> Tensor:
+    """A colour of the picture, (3, 1, 1)."""
+    y, x = (randint(0, side, rng) for side in gt.shape[-2:])
+    return gt[:, y : y + 1, x : x + 1]
+
+
+def _strokes(h: int, w: int, rng: torch.Generator) -> Tensor:
+    draw = strokes.scratches if chance(0.5, rng) else strokes.hairs
+    radius = randint(0, 4, rng)
+    drawn = (draw(h, w, randint(1, 6, rng), rng) > 0.2).float()
+    return F.max_pool2d(drawn[None], 2 * radius + 1, 1, radius)[0]
+
+
+def _boxes(h: int, w: int, rng: torch.Generator) -> Tensor:
+    alpha = torch.zeros((1, h, w))
+    for _ in range(randint(1, 5, rng)):
+        sides = randint(4, h // 3, rng), randint(4, w // 3, rng)
+        top, left = (randint(0, side - part, rng) for side, part in zip((h, w), sides, strict=True))
+        alpha[:, top : top + sides[0], left : left + sides[1]] = 1
+    return alpha
+
+
+def _blobs(h: int, w: int, rng: torch.Generator) -> Tensor:
+    field = smooth_field(h, w, randint(8, 33, rng), rng)
+    return (field > field.flatten().quantile(uniform(0.85, 0.97, rng))).float()
 
 
 def imperfect_mask(alpha: Tensor, rng: torch.Generator) -> Tensor:
