@@ -27,7 +27,15 @@ from photorestore.networks.translate import Translator
 from photorestore.weights import load_network, weights_file
 from training.data import batches, hold_out, load_photos
 from training.degradations.damage import load_damage_sources
-from training.old_photos import Held, Pictures, baselines, make_sample, make_validation, small_view
+from training.old_photos import (
+    MASK_ALPHA,
+    Held,
+    Pictures,
+    baselines,
+    make_sample,
+    make_validation,
+    small_view,
+)
 from training.run import Run, parse_arguments, read_config
 
 EVALUATE_EVERY = 200
@@ -52,6 +60,7 @@ class Config:
     final_learning_rate: float
     ema_decay: float
     holes: float  # share of samples with holes as a caller marks them, in place of damage
+    false_weight: float  # how much an undamaged pixel in the mask counts
     kl_weight: float
     adversary_weight: float
     gradient_weight: float
@@ -109,21 +118,25 @@ def mapping_loss(network: Translator, sample: tuple[Tensor, ...]) -> Tensor:
 def joint_loss(network: Translator, sample: tuple[Tensor, ...], config: Config, *, squared: bool) -> Tensor:
     """Phases (c), (d): error inside the mask, of values and of their differences, and of the translation alone.
 
+    Where the mask is wrong it counts less: those are places that look like damage, and a network that learns to
+    doubt them doubts true damage too.
+
     Args:
         squared: root mean square error, what PSNR asks for, in place of L1; the rest counts less then.
     """
-    lq, gt, scratch_mask, _, view, view_mask, _ = sample
+    lq, gt, scratch_mask, alpha, view, view_mask, _ = sample
     keys = network.key_view(view, view_mask)
     translation, pred = network.translate_and_fuse(lq, scratch_mask, keys)
     error = pred - gt  # outside the mask it is what denoising left, and no weight can change it
-    area = scratch_mask.sum((1, 2, 3)) + 100  # small damage counts as much as large, but for specks
-    inside = error * scratch_mask
+    weight = scratch_mask * torch.where(alpha > MASK_ALPHA, 1.0, config.false_weight)
+    area = weight.sum((1, 2, 3)) + 50  # small damage counts as much as large, but for specks
+    inside = error * weight
     if squared:
-        value = (inside.square().mean(1).sum((1, 2)) / area + 1e-7).sqrt().mean()
+        value = ((error.square() * weight).mean(1).sum((1, 2)) / area + 1e-7).sqrt().mean()
     else:
         value = (inside.abs().mean(1).sum((1, 2)) / area).mean()
     steps = inside.diff(dim=-1).abs().mean(1).sum((1, 2)) + inside.diff(dim=-2).abs().mean(1).sum((1, 2))
-    coarse = ((translation - gt) * scratch_mask).abs().mean(1).sum((1, 2)) / area
+    coarse = ((translation - gt) * weight).abs().mean(1).sum((1, 2)) / area
     rest = config.gradient_weight * (steps / area).mean() + config.translation_weight * coarse.mean()
     return value + (0.3 if squared else 1) * rest
 
