@@ -63,7 +63,7 @@ class Edge:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     connections: int = 0
-    metrics: str = ""
+    metrics: Callable[[], str] = lambda: ""
     in_flight: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     url: str = ""
@@ -120,11 +120,11 @@ class Handler(BaseHTTPRequestHandler):
         elif url.path == "/v1/restore":
             self.restore()
         elif url.path == "/v1/analyze":
-            self.send_json(200, {"noise": {"sigma_255": 7.5}, "faces": 0})
+            self.send_json(200, {"source": {"format": "png"}, "found": {"scratch": {"share": 0.5}}})
         elif url.path == "/v1/stages":
             self.send_json(200, {"version": "1", "stages": [{"name": "denoise", "version": "2"}]})
         elif url.path == "/metrics":
-            self.send(200, edge.metrics.encode(), "text/plain; version=0.0.4")
+            self.send(200, edge.metrics().encode(), "text/plain; version=0.0.4")
         elif url.path.startswith("/v1/jobs"):
             self.job(url.path.removeprefix("/v1/jobs").strip("/"))
         else:

@@ -18,7 +18,7 @@ RestoreError
 │   ├── Unchanged             the result is the one that the caller has (`if_none_match`)      412
 │   ├── BadPicture            not a picture of an accepted type, broken, or too large          413 415 422
 │   ├── Busy                  no room for this picture now; tried again                        429 503
-│   ├── TooLate               the time that the option `timeout` allows is over                408 504
+│   ├── TooLate               the option `timeout` allows no more time, or the upload is slow  408 504
 │   └── Failed                the service's own fault                                          500
 └── JobCancelled          the job that was waited for has been cancelled
 

@@ -82,15 +82,21 @@ class Client:
         return _restored(self._send_picture("/v1/restore", picture, mask, request_id, headers, options))
 
     def analyze(
-        self, picture: Picture, *, mask: Picture | None = None, request_id: str | None = None
+        self, picture: Picture, *, request_id: str | None = None, timeout: float | None = None
     ) -> Analysis:
         """What the service finds in a picture, without restoring it.
+
+        Args:
+            picture: as for `restore`.
+            request_id: as for `restore`.
+            timeout: seconds that the service may take.
 
         Raises:
             Problem, Unreachable, OSError: as `restore`.
         """
-        answer = self._send_picture("/v1/analyze", picture, mask, request_id, {}, {})
-        return Analysis(answer.document(), answer.request_id)
+        answer = self._send_picture("/v1/analyze", picture, None, request_id, {}, {"timeout": timeout})
+        document = answer.document()
+        return Analysis(document.get("source", {}), document.get("found", {}), answer.request_id)
 
     def stages(self) -> Service:
         """The stages of the service's pipeline, their options and versions.

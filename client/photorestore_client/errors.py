@@ -78,7 +78,7 @@ class BadPicture(Problem):
 
 
 class TooLate(Problem):
-    """The time that the option `timeout` allows is over."""
+    """The time that the option `timeout` allows is over, or the upload was too slow."""
 
 
 class Busy(Problem):

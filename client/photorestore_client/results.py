@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -53,11 +54,13 @@ class Analysis:
     """What the service found in a picture.
 
     Attributes:
-        findings: by stage, or by kind of damage, as the service's documentation says.
+        source: the upload: its format, size, depth.
+        found: noise, fading, damage and the like, by the stage that found it.
         request_id: under which the service's log has it.
     """
 
-    findings: Mapping[str, Any]
+    source: Mapping[str, Any]
+    found: Mapping[str, Any]
     request_id: str = ""
 
 
@@ -149,8 +152,9 @@ def parse_server_timing(text: str) -> Mapping[str, float]:
         name, *parameters = (part.strip() for part in entry.split(";"))
         for parameter in parameters:
             key, _, value = parameter.partition("=")
-            if key.strip() == "dur" and _is_number(value):
-                timings[name] = float(value)
+            if key.strip() == "dur":
+                with suppress(ValueError):
+                    timings[name] = float(value)
     return MappingProxyType(timings)
 
 
@@ -164,7 +168,3 @@ def write_durably(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _is_number(text: str) -> bool:
-    return text.strip().replace(".", "", 1).isdigit()

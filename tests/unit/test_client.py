@@ -106,7 +106,9 @@ def test_etag_of_a_result_is_not_computed_again(edge, client):
 
 
 def test_analysis_and_stages(edge, client):
-    assert client.analyze(b"old").findings == {"noise": {"sigma_255": 7.5}, "faces": 0}
+    analysis = client.analyze(b"old", timeout=9)
+    assert (analysis.source, analysis.found) == ({"format": "png"}, {"scratch": {"share": 0.5}})
+    assert edge.seen[0].query == {"timeout": "9"}
     service = client.stages()
     assert [(stage.name, stage.details["version"]) for stage in service.stages] == [("denoise", "2")]
     assert service.details == {"version": "1"}
