@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 class Retry:
     """Exponential back-off with full jitter.
 
-    `Busy` with status 429 is tried again for as long as the total time allows, because a service that says so works
-    well. All else that passes (no connection, a dropped one, 502, 503) is tried `tries` times.
+    A service that says that it is busy (429), or when it will be back (503 with `Retry-After`), is tried for as long
+    as the total time allows. All else that passes (no connection, a dropped one, 502, 503) is tried `tries` times.
 
     Attributes:
         tries: requests made before giving up; 1 = none is repeated.

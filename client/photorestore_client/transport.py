@@ -260,7 +260,8 @@ def _error(answer: Answer) -> Exception:
         return _PassingError(error, retry_after_s=retry_after_s) if answer.status in (502, 503) else error
     error = problem(_problem_document(answer), request_id=answer.request_id)
     if isinstance(error, Busy) and answer.status in (429, 503):
-        return _PassingError(error, retry_after_s=retry_after_s, counted=answer.status != 429)
+        is_counted = answer.status != 429 and retry_after_s is None
+        return _PassingError(error, retry_after_s=retry_after_s, counted=is_counted)
     return error
 
 

@@ -179,8 +179,9 @@ def test_number_of_tries_is_limited(edge, client, trouble, expected):
     assert caught.value.request_id == edge.seen[0].headers["X-Request-Id"]
 
 
-def test_busy_is_tried_for_as_long_as_the_total_time_allows(edge):
-    edge.misbehave += [refuse(429, "busy")] * 12
+@pytest.mark.parametrize("busy", [refuse(429, "busy"), refuse(503, "backend-unavailable", Retry_After="0")])
+def test_busy_is_tried_for_as_long_as_the_total_time_allows(edge, busy):
+    edge.misbehave += [busy] * 12
     with Client(edge.url, retry=QUICK) as client:
         client.restore(b"old")
     assert len(edge.seen) == 13
