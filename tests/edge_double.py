@@ -147,10 +147,24 @@ class Handler(BaseHTTPRequestHandler):
             with edge.lock:
                 edge.completed[hashlib.sha256(self.seen.body).hexdigest()] += 1
             headers = {"ETag": etag, "Server-Timing": 'denoise;dur=12.5, deliver;desc="x";dur=3'}
-            self.send(200, edge.answer(self.seen.body), "image/jpeg", **headers)
+            self.send_result(edge.answer(self.seen.body), headers)
         finally:
             with edge.lock:
                 edge.in_flight -= 1
+
+    def send_result(self, picture: bytes, headers: dict[str, str]) -> None:
+        if self.seen.query.get("return") != "bundle":
+            self.send(200, picture, "image/jpeg", **headers)
+            return
+        parts = [("report", "application/json", b'{"tier": "fast"}'), ("image", "image/jpeg", picture)]
+        parts.append(("mask", "image/png", b"\r\n--not the end\r\n\r\n"))
+        body = b"".join(
+            f'--b0\r\nContent-Disposition: attachment; name="{name}"\r\nContent-Type: {kind}\r\n\r\n'.encode()
+            + content
+            + b"\r\n"
+            for name, kind, content in parts
+        )
+        self.send(200, body + b"--b0--\r\n", "multipart/mixed; boundary=b0", **headers)
 
     def job(self, path: str) -> None:
         edge, (name, _, rest) = self.server.edge, path.partition("/")

@@ -45,7 +45,7 @@ from photorestore_client.errors import (
     Unreachable,
 )
 from photorestore_client.options import Options
-from photorestore_client.results import Analysis, Job, Restored, Service, Stage
+from photorestore_client.results import Analysis, Bundle, Job, Restored, Service, Stage
 from photorestore_client.retry import Retry
 from photorestore_client.transport import Timeouts
 
@@ -55,6 +55,7 @@ __all__ = [
     "Analysis",
     "BadOption",
     "BadPicture",
+    "Bundle",
     "Busy",
     "Client",
     "Conflict",

@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 from urllib.parse import quote
 
-from photorestore_client.errors import JobCancelled, TimedOut, Unreachable, problem
+from photorestore_client.answers import as_bundle, as_job, as_restored
+from photorestore_client.errors import JobCancelled, TimedOut, problem
 from photorestore_client.options import Options, query
-from photorestore_client.results import Analysis, Job, Restored, Service, parse_server_timing
+from photorestore_client.results import Analysis, Bundle, Job, Restored, Service
 from photorestore_client.retry import Retry
 from photorestore_client.transport import Answer, Request, Timeouts, Transport
 from photorestore_client.upload import Picture, upload
@@ -79,7 +80,29 @@ class Client:
             OSError: a file cannot be read.
         """
         headers = {"Accept": accept, "If-None-Match": if_none_match}
-        return _restored(self._send_picture("/v1/restore", picture, mask, request_id, headers, options))
+        return as_restored(self._send_picture("/v1/restore", picture, mask, request_id, headers, options))
+
+    def bundle(
+        self,
+        picture: Picture,
+        *,
+        mask: Picture | None = None,
+        request_id: str | None = None,
+        **options: Unpack[Options],
+    ) -> Bundle:
+        """Restore one picture; gives the mask of its damage and the report of the stages, too.
+
+        Args:
+            picture: as for `restore`.
+            mask: as for `restore`.
+            request_id: as for `restore`.
+            **options: see `Options`.
+
+        Raises:
+            Problem, Unreachable, OSError: as `restore`.
+        """
+        wanted = {**options, "return": "bundle"}
+        return as_bundle(self._send_picture("/v1/restore", picture, mask, request_id, {}, wanted))
 
     def analyze(
         self, picture: Picture, *, request_id: str | None = None, timeout: float | None = None
@@ -131,7 +154,7 @@ class Client:
         """
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         answer = self._send_picture("/v1/jobs", picture, mask, request_id, headers, options)
-        return _job(answer)
+        return as_job(answer)
 
     def job(self, job: Job | str) -> Job:
         """How a job stands now.
@@ -140,7 +163,7 @@ class Client:
             NotFound: there is none of that id.
             Problem, Unreachable: as `restore`.
         """
-        return _job(self._transport.send(Request("GET", _path(job))))
+        return as_job(self._transport.send(Request("GET", _path(job))))
 
     def wait(
         self, job: Job | str, *, timeout_s: float = 3600.0, on_change: Callable[[Job], None] | None = None
@@ -180,7 +203,7 @@ class Client:
             NotFound: there is no such job, or its result has expired.
             Problem, Unreachable: as `restore`.
         """
-        return _restored(self._transport.send(Request("GET", f"{_path(job)}/result")))
+        return as_restored(self._transport.send(Request("GET", f"{_path(job)}/result")))
 
     def cancel(self, job: Job | str) -> None:
         """End a job, whether it has begun or not.
@@ -249,28 +272,3 @@ class Client:
 
 def _path(job: Job | str) -> str:
     return f"/v1/jobs/{quote(job.id if isinstance(job, Job) else job, safe='')}"
-
-
-def _job(answer: Answer) -> Job:
-    document = answer.document()
-    try:
-        return Job.from_document(document, request_id=answer.request_id)
-    except KeyError as error:
-        raise Unreachable(
-            f"the service's job has no {error.args[0]}", request_id=answer.request_id
-        ) from error
-
-
-def _restored(answer: Answer) -> Restored:
-    if not answer.content_type.startswith("image/"):
-        raise Unreachable(
-            f"the service answered with {answer.content_type or 'nothing'} instead of a picture",
-            request_id=answer.request_id,
-        )
-    return Restored(
-        answer.content,
-        answer.content_type,
-        answer.request_id,
-        answer.headers.get("ETag", ""),
-        parse_server_timing(answer.headers.get("Server-Timing", "")),
-    )

@@ -65,6 +65,21 @@ class Analysis:
 
 
 @dataclass(frozen=True, slots=True)
+class Bundle:
+    """A restored picture with what led to it.
+
+    Attributes:
+        restored: the picture.
+        mask: PNG of the picture's size, white where damage was filled; None if the service made none.
+        report: what each stage found and did.
+    """
+
+    restored: Restored
+    mask: bytes | None
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """A stage of the service's pipeline.
 

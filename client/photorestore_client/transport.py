@@ -135,6 +135,7 @@ class Transport:
             Problem: the service refuses.
             Unreachable: there is no answer of the service.
             OSError: the body cannot be read.
+            ValueError: a header cannot be sent, for example one with a line break.
         """
         deadline = time.monotonic() + self._timeouts.total_s
         request_id = request.request_id or uuid.uuid4().hex
@@ -158,8 +159,8 @@ class Transport:
             raise (error.__cause__ or error) from None
         except (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError) as error:
             raise TimedOut("the service took too long to answer", request_id=request_id) from error
-        except (requests.exceptions.SSLError, requests.exceptions.InvalidURL) as error:
-            raise Unreachable(str(error), request_id=request_id) from error
+        except (requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL) as error:
+            raise ValueError(str(error)) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise _PassingError(Unreachable(str(error), request_id=request_id)) from error
         return _understand(response, content, request_id)

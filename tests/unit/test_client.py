@@ -105,6 +105,35 @@ def test_etag_of_a_result_is_not_computed_again(edge, client):
     assert sum(edge.completed.values()) == 1
 
 
+def test_bundle_has_picture_mask_and_report(edge, client):
+    edge.answer = lambda _: JPEG + bytes(range(256)) + b"\r\n\r\n"
+    bundle = client.bundle(b"old", strength=0.5)
+    assert edge.seen[0].query == {"return": "bundle", "strength": "0.5"}
+    assert bundle.restored.content == JPEG + bytes(range(256)) + b"\r\n\r\n"
+    assert (bundle.restored.content_type, bundle.restored.stages_ms["deliver"]) == ("image/jpeg", 3.0)
+    assert (bundle.mask, bundle.report) == (b"\r\n--not the end\r\n\r\n", {"tier": "fast"})
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (JPEG, "image/jpeg"),
+        (b"--b\r\n\r\nx\r\n--b--", "multipart/mixed; boundary=b"),
+        (b"", "multipart/mixed"),
+    ],
+)
+def test_answers_that_are_no_bundle(edge, client, body, content_type):
+    edge.misbehave.append(say(200, body, content_type))
+    with pytest.raises(Unreachable, match="without a bundle"):
+        client.bundle(b"old")
+
+
+def test_label_with_a_line_break_is_refused_here(edge, client):
+    with pytest.raises(ValueError, match="header"):
+        client.restore(b"old", request_id="one\r\nX-Other: two")
+    assert edge.seen == []
+
+
 def test_analysis_and_stages(edge, client):
     analysis = client.analyze(b"old", timeout=9)
     assert (analysis.source, analysis.found) == ({"format": "png"}, {"scratch": {"share": 0.5}})
