@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import sqlite3
 import subprocess
@@ -233,7 +234,8 @@ def test_a_service_that_is_gone_ends_the_run(tmp_path, capsys):
         (tmp_path / f"{number:02}.png").write_bytes(make_picture(number))
     line = [str(tmp_path), "-o", str(tmp_path / "out"), "--jobs", "2", "--patience", "0.2"]
     assert main([*line, "--url", "http://127.0.0.1:9"]) == 3
-    assert "14 pictures were not tried" in capsys.readouterr().err
+    left = re.search(r"(\d+) pictures were not tried", capsys.readouterr().err)
+    assert 13 <= int(left[1]) <= 15  # one more may have begun meanwhile
 
 
 def test_results_that_cannot_be_written_end_the_run(edge, photos, tmp_path, capsys):
