@@ -6,14 +6,14 @@ import struct
 import sys
 import zlib
 
-from photorestore_client import Client
+from photorestore_client.raw import RawClient
 
 SIDE_PX = 64
 
 
 def main() -> int:
     """Restore it and say what came back; gives the exit status."""
-    with Client() as client:
+    with RawClient() as client:
         restored = client.restore(make_png(), request_id="smoke", format="png")
     width, height = struct.unpack(">II", restored.content[16:24])
     print(f"{restored.content_type}, {width}x{height} px, {len(restored.content)} bytes")

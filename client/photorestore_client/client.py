@@ -2,86 +2,231 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from os import PathLike
-from pathlib import Path
+import time
+import uuid
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
+from urllib.parse import quote
 
-import requests
+from photorestore_client.answers import as_bundle, as_job, as_restored
+from photorestore_client.errors import JobCancelled, TimedOut, problem
+from photorestore_client.options import Options, query
+from photorestore_client.results import Analysis, Bundle, Job, Restored, Service
+from photorestore_client.retry import Retry
+from photorestore_client.transport import Answer, Request, Timeouts, Transport
+from photorestore_client.upload import Picture, upload
 
-from photorestore_client.errors import Unreachable, problem
-
-Picture = bytes | str | PathLike[str]
-"""The bytes of a picture's file, or where it lies."""
-
-_SIGNATURES = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"RIFF", "image/webp"),
-    (b"II*\0", "image/tiff"),
-    (b"MM\0*", "image/tiff"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """A restored picture.
-
-    Attributes:
-        content: the file's bytes.
-        content_type: its media type.
-    """
-
-    content: bytes
-    content_type: str
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the picture to a file."""
-        Path(path).write_bytes(self.content)
+FIRST_POLL_S = 0.25
+LONGEST_POLL_S = 5.0
+GRACE_S = 15.0  # what an answer may take beyond the time that the service allows itself
 
 
 class Client:
-    """Talks to one service; reuses its connections. One thread at a time.
+    """Talks to one service. For any number of threads, which share its connections.
 
     Args:
         base_url: where the service listens.
-        timeout_s: how long an answer may take.
+        api_key: sent as a bearer token, where the service asks for one.
+        timeouts: limits for connecting, for reading, and for a call with all its tries.
+        retry: when a request is sent again. All requests may be: a restoration changes nothing in the service, and
+            a submitted job has an idempotency key.
+        connections: how many are kept open.
+
+    Raises:
+        ValueError: an argument is out of range, or `base_url` is no URL of HTTP.
     """
 
-    def __init__(self, base_url: str = "http://127.0.0.1:8080", *, timeout_s: float = 300.0) -> None:
-        self._url = f"{base_url.rstrip('/')}/wfpredict/restore"
-        self._timeout_s = timeout_s
-        self._session = requests.Session()
+    def __init__(
+        self,
+        base_url: str = "http://127.0.0.1:8000",
+        *,
+        api_key: str | None = None,
+        timeouts: Timeouts | None = None,
+        retry: Retry | None = None,
+        connections: int = 16,
+    ) -> None:
+        self._transport = Transport(
+            base_url,
+            api_key=api_key,
+            timeouts=timeouts or Timeouts(),
+            retry=retry or Retry(),
+            connections=connections,
+        )
 
     def restore(
-        self, picture: Picture, *, mask: Picture | None = None, request_id: str | None = None, **options: Any
+        self,
+        picture: Picture,
+        *,
+        mask: Picture | None = None,
+        accept: str | None = None,
+        if_none_match: str | None = None,
+        request_id: str | None = None,
+        **options: Unpack[Options],
     ) -> Restored:
-        """Restore one picture.
+        """Restore one picture. A file is streamed, never read as a whole.
 
         Args:
             picture: JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF.
             mask: a picture of the same size; what is white in it is filled, all else stays as it is.
+            accept: media types to choose from, as in the header `Accept`; the option `format` goes before.
+            if_none_match: `etag` of the result that the caller has; `Unchanged` says that there is no other.
             request_id: a label for the service's log: up to 128 of A-Z, a-z, 0-9, `.`, `_`, `-`.
-            **options: as in the service's README, for example `stages=["denoise"]`, `format="png"`.
+            **options: see `Options`.
 
         Raises:
-            Problem: the service says why it could not; see `errors` for the kinds.
+            Problem: the service says why it could not; the package's docstring shows the kinds.
             Unreachable: there was no answer of the service.
             OSError: a file cannot be read.
         """
-        headers = {"X-Restore-Options": json.dumps(options)} if options else {}
-        if request_id is not None:
-            headers["X-Request-Id"] = request_id
-        image = _read(picture)
-        if mask is None:
-            return self._post(headers | {"Content-Type": "application/octet-stream"}, data=image)
-        return self._post(headers, files={"image": ("image", image), "mask": ("mask", _read(mask))})
+        headers = {"Accept": accept, "If-None-Match": if_none_match}
+        return as_restored(self._send_picture("/v1/restore", picture, mask, request_id, headers, options))
+
+    def bundle(
+        self,
+        picture: Picture,
+        *,
+        mask: Picture | None = None,
+        request_id: str | None = None,
+        **options: Unpack[Options],
+    ) -> Bundle:
+        """Restore one picture; gives the mask of its damage and the report of the stages, too.
+
+        Args:
+            picture: as for `restore`.
+            mask: as for `restore`.
+            request_id: as for `restore`.
+            **options: see `Options`.
+
+        Raises:
+            Problem, Unreachable, OSError: as `restore`.
+        """
+        wanted = {**options, "return": "bundle"}
+        return as_bundle(self._send_picture("/v1/restore", picture, mask, request_id, {}, wanted))
+
+    def analyze(
+        self, picture: Picture, *, request_id: str | None = None, timeout: float | None = None
+    ) -> Analysis:
+        """What the service finds in a picture, without restoring it.
+
+        Args:
+            picture: as for `restore`.
+            request_id: as for `restore`.
+            timeout: seconds that the service may take.
+
+        Raises:
+            Problem, Unreachable, OSError: as `restore`.
+        """
+        answer = self._send_picture("/v1/analyze", picture, None, request_id, {}, {"timeout": timeout})
+        document = answer.document()
+        return Analysis(document.get("source", {}), document.get("found", {}), answer.request_id)
+
+    def stages(self) -> Service:
+        """The stages of the service's pipeline, their options and versions.
+
+        Raises:
+            Problem, Unreachable: as `restore`.
+        """
+        return Service.from_document(self._transport.send(Request("GET", "/v1/stages")).document())
+
+    def submit(
+        self,
+        picture: Picture,
+        *,
+        mask: Picture | None = None,
+        idempotency_key: str | None = None,
+        request_id: str | None = None,
+        **options: Unpack[Options],
+    ) -> Job:
+        """Leave a picture with the service and do not wait.
+
+        Args:
+            picture: as for `restore`.
+            mask: as for `restore`.
+            idempotency_key: the same key gives the same job, however often it is submitted; None = a new job, also
+                when the request has to be sent more than once.
+            request_id: as for `restore`.
+            **options: see `Options`.
+
+        Raises:
+            Conflict: the key stands for another picture or other options.
+            Problem, Unreachable, OSError: as `restore`.
+        """
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        answer = self._send_picture("/v1/jobs", picture, mask, request_id, headers, options)
+        return as_job(answer)
+
+    def job(self, job: Job | str) -> Job:
+        """How a job stands now.
+
+        Raises:
+            NotFound: there is none of that id.
+            Problem, Unreachable: as `restore`.
+        """
+        return as_job(self._transport.send(Request("GET", _path(job))))
+
+    def wait(
+        self, job: Job | str, *, timeout_s: float = 3600.0, on_change: Callable[[Job], None] | None = None
+    ) -> Restored:
+        """Wait for a job's end; gives its result.
+
+        Args:
+            job: what `submit` gave, or its id.
+            timeout_s: how long to wait. The job goes on after that.
+            on_change: is told each time that the job has got further.
+
+        Raises:
+            TimedOut: it has not ended by then.
+            JobCancelled: somebody cancelled it.
+            Problem: why the job failed.
+            Unreachable: as `restore`.
+        """
+        deadline, poll_s = time.monotonic() + timeout_s, FIRST_POLL_S
+        last: Job | None = None
+        while True:
+            now = self.job(job)
+            if on_change is not None and now != last:
+                on_change(now)
+            if now.ended:
+                return self._result_of_ended(now)
+            if time.monotonic() + poll_s > deadline:
+                message = f"job {now.id} is {now.state} after {timeout_s:g} s"
+                raise TimedOut(message, request_id=now.request_id)
+            time.sleep(poll_s)
+            last, poll_s = now, min(1.5 * poll_s, LONGEST_POLL_S)
+
+    def result(self, job: Job | str) -> Restored:
+        """The result of a job that is done.
+
+        Raises:
+            Conflict: it is not done.
+            NotFound: there is no such job, or its result has expired.
+            Problem, Unreachable: as `restore`.
+        """
+        return as_restored(self._transport.send(Request("GET", f"{_path(job)}/result")))
+
+    def cancel(self, job: Job | str) -> None:
+        """End a job, whether it has begun or not.
+
+        Raises:
+            Conflict: it has ended.
+            NotFound: there is none of that id.
+            Problem, Unreachable: as `restore`.
+        """
+        self._transport.send(Request("DELETE", _path(job)))
+
+    def metrics(self) -> str:
+        """The service's metrics, in the text format of Prometheus.
+
+        Raises:
+            Problem, Unreachable: as `restore`.
+        """
+        answer = self._transport.send(Request("GET", "/metrics", headers={"Accept": "text/plain"}))
+        return answer.content.decode(errors="replace")
 
     def close(self) -> None:
-        """Close all connections."""
-        self._session.close()
+        """Close all connections; calls of other threads that wait for their next try end with an error."""
+        self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -94,41 +239,36 @@ class Client:
     ) -> None:
         self.close()
 
-    def _post(self, headers: dict[str, str], **body: Any) -> Restored:
-        try:
-            answer = self._session.post(self._url, headers=headers, timeout=self._timeout_s, **body)
-        except requests.RequestException as error:
-            raise Unreachable(str(error)) from error
-        return _understand(answer)
+    def _send_picture(
+        self,
+        path: str,
+        picture: Picture,
+        mask: Picture | None,
+        request_id: str | None,
+        headers: Mapping[str, str | None],
+        options: Mapping[str, Any],
+    ) -> Answer:
+        timeout_s = options.get("timeout")
+        return self._transport.send(
+            Request(
+                "POST",
+                path,
+                query=query(options),
+                headers={name: value for name, value in headers.items() if value is not None},
+                body=upload(picture, mask),
+                request_id=request_id,
+                read_s=0.0 if timeout_s is None else float(timeout_s) + GRACE_S,
+            )
+        )
+
+    def _result_of_ended(self, job: Job) -> Restored:
+        if job.state == "cancelled":
+            raise JobCancelled(f"job {job.id} has been cancelled", request_id=job.request_id)
+        if job.state == "failed":
+            document = job.problem or {"status": 500, "detail": f"job {job.id} failed"}
+            raise problem(document, request_id=job.request_id)
+        return self.result(job)
 
 
-def _understand(answer: requests.Response) -> Restored:
-    """Inside a workflow status and media type are lost, so the body tells what it is."""
-    content = answer.content
-    if content.startswith(b"{"):
-        raise problem(_as_document(answer))
-    if not answer.ok:
-        raise Unreachable(f"the service answered {answer.status_code} {answer.reason}")
-    return Restored(content, _media_type(content))
-
-
-def _as_document(answer: requests.Response) -> dict[str, Any]:
-    try:
-        document = json.loads(answer.content)
-    except ValueError as error:
-        raise Unreachable(f"the service answered {answer.status_code} and no document") from error
-    if not isinstance(document.get("type"), str) or "status" not in document:
-        raise Unreachable(f"the service answered {answer.status_code}: {str(document)[:200]}")
-    return dict(document)
-
-
-def _media_type(content: bytes) -> str:
-    if content[4:12] in (b"ftypavif", b"ftypavis"):
-        return "image/avif"
-    return next(
-        (name for start, name in _SIGNATURES if content.startswith(start)), "application/octet-stream"
-    )
-
-
-def _read(picture: Picture) -> bytes:
-    return picture if isinstance(picture, bytes) else Path(picture).read_bytes()
+def _path(job: Job | str) -> str:
+    return f"/v1/jobs/{quote(job.id if isinstance(job, Job) else job, safe='')}"

@@ -1,27 +1,34 @@
-"""What can go wrong, in one tree.
-
-RestoreError
-├── Unreachable           the service did not answer, or not in its language; try again
-└── Problem               the service says why it did not restore the picture
-    ├── BadOption             an option is unknown, or what it asks for cannot be had
-    ├── BadPicture            not a picture of an accepted type, broken, or too large
-    ├── TooLate               the time allowed by `timeout_s` is over
-    ├── Busy                  no room for this picture now; try again
-    └── Failed                the service's own fault
-"""
+"""The errors of this package; their tree is drawn in the package's docstring."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 
 class RestoreError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package.
+
+    Attributes:
+        request_id: under which the service's log has it; empty where no request was made.
+    """
+
+    def __init__(self, message: str, *, request_id: str = "") -> None:
+        super().__init__(message)
+        self.request_id = request_id
 
 
 class Unreachable(RestoreError):
-    """The service did not answer, or not in its language."""
+    """There was no answer, or not one of the service."""
+
+
+class TimedOut(Unreachable):
+    """An answer, or the time allowed for all tries, took too long."""
+
+
+class JobCancelled(RestoreError):
+    """The job that was waited for has been cancelled."""
 
 
 class Problem(RestoreError):
@@ -31,21 +38,39 @@ class Problem(RestoreError):
         type: stable name, for example `truncated-image`.
         status: HTTP status that says the same.
         detail: what was expected and what was got.
-        stage: where it was found.
-        request_id: under which the service's log has it.
+        stage: where it was found, if a stage found it.
+        document: all that the service said.
     """
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self.type = str(document.get("type", "")).rsplit(":", 1)[-1]
-        self.status = int(document.get("status", 500))
-        self.detail = str(document.get("detail", ""))
-        self.stage = str(document.get("stage", ""))
-        self.request_id = str(document.get("request_id", ""))
-        super().__init__(f"{self.type}: {self.detail}")
+    def __init__(self, document: Mapping[str, Any], *, request_id: str = "") -> None:
+        self.type = _name(document)
+        self.status = _status(document)
+        self.detail = str(document.get("detail") or document.get("title") or "")
+        self.stage = str(document.get("stage") or "")
+        self.document = dict(document)
+        super().__init__(
+            f"{self.type}: {self.detail}", request_id=str(document.get("request_id") or request_id)
+        )
 
 
 class BadOption(Problem):
     """An option is unknown, or what it asks for cannot be had."""
+
+
+class Denied(Problem):
+    """The API key is missing or wrong."""
+
+
+class NotFound(Problem):
+    """No such job, or its result has expired."""
+
+
+class Conflict(Problem):
+    """The job is not in a state that allows this, or the idempotency key stands for another request."""
+
+
+class Unchanged(Problem):
+    """The result is the one that the caller already has."""
 
 
 class BadPicture(Problem):
@@ -53,7 +78,7 @@ class BadPicture(Problem):
 
 
 class TooLate(Problem):
-    """The time allowed by `timeout_s` is over."""
+    """The time that the option `timeout` allows is over, or the upload was too slow."""
 
 
 class Busy(Problem):
@@ -64,9 +89,29 @@ class Failed(Problem):
     """The service's own fault."""
 
 
+_BY_TYPE: dict[str, type[Problem]] = {
+    "unsupported-option": BadOption,
+    "not-acceptable": BadOption,
+    "payload-too-large": BadPicture,
+    "image-too-large": BadPicture,
+    "not-an-image": BadPicture,
+    "truncated-image": BadPicture,
+    "corrupt-image": BadPicture,
+    "deadline-exceeded": TooLate,
+    "out-of-space": Busy,
+    "internal": Failed,
+}
+
 _BY_STATUS: dict[int, type[Problem]] = {
     400: BadOption,
+    401: Denied,
+    403: Denied,
+    404: NotFound,
     406: BadOption,
+    408: TooLate,
+    409: Conflict,
+    410: NotFound,
+    412: Unchanged,
     413: BadPicture,
     415: BadPicture,
     422: BadPicture,
@@ -76,7 +121,18 @@ _BY_STATUS: dict[int, type[Problem]] = {
 }
 
 
-def problem(document: Mapping[str, Any]) -> Problem:
-    """The exception that a problem document stands for."""
-    status = document.get("status", 500)
-    return _BY_STATUS.get(status, Failed)(document)
+def problem(document: Mapping[str, Any], *, request_id: str = "") -> Problem:
+    """The exception that a problem document stands for: by its `type`, else by its `status`."""
+    kind = _BY_TYPE.get(_name(document)) or _BY_STATUS.get(_status(document), Failed)
+    return kind(document, request_id=request_id)
+
+
+def _name(document: Mapping[str, Any]) -> str:
+    """The last part of a URN or URL."""
+    name = re.split("[:/#]", str(document.get("type") or "").rstrip("/"))[-1]
+    return name if name not in ("", "blank") else f"http-{_status(document)}"
+
+
+def _status(document: Mapping[str, Any]) -> int:
+    status = document.get("status")
+    return status if isinstance(status, int) else 500

@@ -1,8 +1,10 @@
 """One word for a stage in every room, and doors between rooms that open one way."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -82,10 +84,13 @@ def test_rooms_enter_only_where_a_door_is(room):
         assert not entered & {"ts", "torchvision"}, file
 
 
-def test_client_needs_requests_only():
+def test_client_needs_only_what_its_package_declares():
+    project = tomllib.loads((HOME / "client/pyproject.toml").read_text())["project"]
+    declared = {re.split("[<>=]", name)[0] for name in project["dependencies"]}
+    assert declared == {"imagesize", "requests", "tqdm", "urllib3"}
     for file in sources("client"):
         foreign = {name.split(".")[0] for name in imported(file)} - sys.stdlib_module_names
-        assert foreign <= {"requests", "photorestore_client"}, file
+        assert foreign <= declared | {"photorestore_client"}, file
 
 
 def test_edge_modules_load_without_torch():

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import pyvips
 import requests
-from photorestore_client import Client, Problem
-from photorestore_client.__main__ import main as client_main
+from photorestore_client import BadOption, Problem
+from photorestore_client.raw import RawClient
 from PIL import Image
 
 from photorestore.envelope import Envelope
@@ -176,19 +176,18 @@ def test_problems_have_their_status_alone_and_are_documents_in_the_workflow(
         assert document["status"] == status
 
 
-def test_client_restores_and_raises(service, tmp_path, capsys):
+def test_client_restores_and_raises(service, tmp_path):
     (tmp_path / "old.jpg").write_bytes(UPLOADS["jpeg"])
-    with Client(service.url) as client:
+    with RawClient(service.url) as client:
         restored = client.restore(tmp_path / "old.jpg", format="webp")
         with pytest.raises(Problem) as caught:
             client.restore(b"no picture", request_id="mine")
+        with pytest.raises(BadOption, match="format"):
+            client.restore(tmp_path / "old.jpg", format="bmp")
+        client.restore(UPLOADS["jpeg"], format="png").save(tmp_path / "new.png")
     assert restored.content_type == "image/webp"
     assert (caught.value.type, caught.value.status, caught.value.request_id) == ("not-an-image", 415, "mine")
-    files = [str(tmp_path / "old.jpg"), str(tmp_path / "new.png"), "--url", service.url]
-    assert client_main([*files, "--option", "format=png"]) == 0
     assert size(tmp_path / "new.png") == (142, 97)
-    assert client_main([*files, "--option", "format=bmp"]) == 1
-    assert "format" in capsys.readouterr().err
 
 
 def test_curl_line_that_serve_prints_works(service, tmp_path):

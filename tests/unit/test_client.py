@@ -1,101 +1,480 @@
+import io
 import json
+import random
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
+import photorestore_client
 import pytest
-import requests
-from photorestore_client import Client, Problem, Unreachable
-from photorestore_client.__main__ import main
-from photorestore_client.errors import BadOption, BadPicture, Busy, Failed, TooLate
+from photorestore_client import (
+    BadOption,
+    BadPicture,
+    Busy,
+    Client,
+    Conflict,
+    Denied,
+    Failed,
+    JobCancelled,
+    NotFound,
+    Problem,
+    RestoreError,
+    Retry,
+    TimedOut,
+    Timeouts,
+    TooLate,
+    Unchanged,
+    Unreachable,
+)
+from photorestore_client.raw import RawClient
+from photorestore_client.retry import parse_retry_after
 
-JPEG = b"\xff\xd8\xff\xe0 picture"
+from tests.edge_double import JPEG, Edge, break_off, drop, refuse, say, stall, trickle
 
-
-class FakeSession:
-    def __init__(self, content: bytes, status: int = 200) -> None:
-        self.answer = requests.Response()
-        self.answer.status_code = status
-        self.answer._content = content
-        self.sent: dict = {}
-
-    def post(self, url, **sent):
-        self.sent = {"url": url, **sent}
-        return self.answer
-
-    def close(self) -> None:
-        pass
-
-
-def make_client(content: bytes, status: int = 200) -> tuple[Client, FakeSession]:
-    client, session = Client("http://host:1/"), FakeSession(content, status)
-    client._session.close()
-    client._session = session
-    return client, session
+QUICK = Retry(tries=4, first_s=0.01, longest_s=0.02)
 
 
-def test_picture_and_options_are_sent(tmp_path):
-    client, session = make_client(JPEG)
-    (tmp_path / "old.jpg").write_bytes(b"old")
-    restored = client.restore(tmp_path / "old.jpg", request_id="r1", stages=["denoise"])
-    assert (restored.content, restored.content_type) == (JPEG, "image/jpeg")
-    assert session.sent["url"] == "http://host:1/wfpredict/restore"
-    assert session.sent["data"] == b"old"
-    assert session.sent["headers"]["X-Request-Id"] == "r1"
-    assert json.loads(session.sent["headers"]["X-Restore-Options"]) == {"stages": ["denoise"]}
+@pytest.fixture
+def edge():
+    with Edge() as running:
+        yield running
 
 
-def test_mask_goes_as_a_part():
-    client, session = make_client(JPEG)
-    client.restore(b"old", mask=b"mask")
-    assert {name: content for name, (_, content) in session.sent["files"].items()} == {
-        "image": b"old",
-        "mask": b"mask",
+@pytest.fixture
+def client(edge):
+    with Client(edge.url, api_key="secret", retry=QUICK) as connected:
+        yield connected
+
+
+def test_picture_and_options_are_sent_and_the_result_is_typed(edge, client, tmp_path):
+    (tmp_path / "old.jpg").write_bytes(b"old" * 100_000)
+    restored = client.restore(
+        tmp_path / "old.jpg",
+        accept="image/webp",
+        request_id="r1",
+        stages=["denoise", "translate"],
+        strength=0.5,
+        normalise=True,
+        format="webp",
+        timeout=30,
+    )
+    seen = edge.seen[0]
+    assert (seen.method, seen.path, seen.body) == ("POST", "/v1/restore", b"old" * 100_000)
+    assert seen.query == {
+        "stages": "denoise,translate",
+        "strength": "0.5",
+        "normalise": "true",
+        "format": "webp",
+        "timeout": "30",
     }
+    assert seen.headers["Authorization"] == "Bearer secret"
+    assert seen.headers["X-Request-Id"] == restored.request_id == "r1"
+    assert (seen.headers["Accept"], seen.headers["Content-Length"]) == ("image/webp", "300000")
+    assert (restored.content[: len(JPEG)], restored.content_type) == (JPEG, "image/jpeg")
+    assert dict(restored.stages_ms) == {"denoise": 12.5, "deliver": 3.0}
+
+
+def test_mask_goes_as_a_part_of_a_form_streamed_from_files(edge, client, tmp_path):
+    picture, mask = bytes(range(256)) * 1000, b"\x89PNG\r\n\x1a\n--mask"
+    (tmp_path / "old.png").write_bytes(picture)
+    client.restore(tmp_path / "old.png", mask=mask)
+    assert edge.seen[0].parts() == {"image": picture, "mask": mask}
+    assert "Transfer-Encoding" not in edge.seen[0].headers
+
+
+def test_empty_picture_is_sent_as_such(edge, client):
+    client.restore(b"")
+    assert (edge.seen[0].headers["Content-Length"], edge.seen[0].body) == ("0", b"")
+
+
+def test_each_call_has_a_request_id_of_its_own_that_its_tries_share(edge, client):
+    edge.misbehave += [refuse(503, "out-of-space"), drop]
+    client.restore(b"one")
+    client.restore(b"two")
+    labels = [seen.headers["X-Request-Id"] for seen in edge.seen]
+    assert len(set(labels[:3])) == 1
+    assert len(set(labels)) == 2
+
+
+def test_etag_of_a_result_is_not_computed_again(edge, client):
+    etag = client.restore(b"old").etag
+    with pytest.raises(Unchanged):
+        client.restore(b"old", if_none_match=etag)
+    assert sum(edge.completed.values()) == 1
+
+
+def test_bundle_has_picture_mask_and_report(edge, client):
+    edge.answer = lambda _: JPEG + bytes(range(256)) + b"\r\n\r\n"
+    bundle = client.bundle(b"old", strength=0.5)
+    assert edge.seen[0].query == {"return": "bundle", "strength": "0.5"}
+    assert bundle.restored.content == JPEG + bytes(range(256)) + b"\r\n\r\n"
+    assert (bundle.restored.content_type, bundle.restored.stages_ms["deliver"]) == ("image/jpeg", 3.0)
+    assert (bundle.mask, bundle.report) == (b"\r\n--not the end\r\n\r\n", {"tier": "fast"})
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (JPEG, "image/jpeg"),
+        (b"--b\r\n\r\nx\r\n--b--", "multipart/mixed; boundary=b"),
+        (b"", "multipart/mixed"),
+    ],
+)
+def test_answers_that_are_no_bundle(edge, client, body, content_type):
+    edge.misbehave.append(say(200, body, content_type))
+    with pytest.raises(Unreachable, match="without a bundle"):
+        client.bundle(b"old")
+
+
+def test_label_with_a_line_break_is_refused_here(edge, client):
+    with pytest.raises(ValueError, match="header"):
+        client.restore(b"old", request_id="one\r\nX-Other: two")
+    assert edge.seen == []
+
+
+def test_analysis_and_stages(edge, client):
+    analysis = client.analyze(b"old", timeout=9)
+    assert (analysis.source, analysis.found) == ({"format": "png"}, {"scratch": {"share": 0.5}})
+    assert edge.seen[0].query == {"timeout": "9"}
+    service = client.stages()
+    assert [(stage.name, stage.details["version"]) for stage in service.stages] == [("denoise", "2")]
+    assert service.details == {"version": "1"}
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "expected"),
+    [
+        (400, "unsupported-option", BadOption),
+        (401, "unauthorized", Denied),
+        (403, "forbidden", Denied),
+        (404, "no-such-job", NotFound),
+        (406, "not-acceptable", BadOption),
+        (409, "key-taken", Conflict),
+        (410, "expired", NotFound),
+        (413, "payload-too-large", BadPicture),
+        (415, "not-an-image", BadPicture),
+        (422, "truncated-image", BadPicture),
+        (504, "deadline-exceeded", TooLate),
+        (500, "internal", Failed),
+        (418, "teapot", Failed),
+        (422, "deadline-exceeded", TooLate),  # the type says more than the status
+    ],
+)
+def test_problem_documents_are_exceptions_and_not_tried_again(edge, client, status, name, expected):
+    edge.misbehave.append(refuse(status, name))
+    with pytest.raises(expected) as caught:
+        client.restore(b"old", request_id="mine")
+    error = caught.value
+    assert type(error) is expected
+    assert (error.type, error.status, error.detail) == (name, status, f"why {name}")
+    assert (error.stage, error.request_id) == ("preprocess", "mine")
+    assert len(edge.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "requests"),
+    [
+        (say(200, b"<html>", "text/html"), Unreachable, 1),
+        (say(500, b"oops", "text/plain"), Unreachable, 1),
+        (say(413, b"<html>", "text/html"), BadPicture, 1),
+        (say(302, b"", "text/html", Location="/login"), Unreachable, 1),
+        (say(502, b"Bad Gateway", "text/plain"), Unreachable, 4),
+    ],
+)
+def test_answers_of_others_than_the_service(edge, client, answer, expected, requests):
+    edge.misbehave += [answer] * requests
+    with pytest.raises(expected) as caught:
+        client.restore(b"old", request_id="mine")
+    assert caught.value.request_id == "mine"
+    assert len(edge.seen) == requests
+
+
+@pytest.mark.parametrize("trouble", [drop, break_off, refuse(503, "out-of-space"), refuse(429, "busy")])
+def test_what_passes_is_tried_again(edge, client, trouble, tmp_path):
+    (tmp_path / "old.jpg").write_bytes(b"old")
+    edge.misbehave += [trouble] * 3
+    assert client.restore(tmp_path / "old.jpg").content.startswith(JPEG)
+    assert [seen.body for seen in edge.seen] == [b"old"] * 4
+
+
+@pytest.mark.parametrize(("trouble", "expected"), [(drop, Unreachable), (refuse(503, "x"), Busy)])
+def test_number_of_tries_is_limited(edge, client, trouble, expected):
+    edge.misbehave += [trouble] * 9
+    with pytest.raises(expected) as caught:
+        client.restore(b"old")
+    assert len(edge.seen) == QUICK.tries
+    assert caught.value.request_id == edge.seen[0].headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("busy", [refuse(429, "busy"), refuse(503, "backend-unavailable", Retry_After="0")])
+def test_busy_is_tried_for_as_long_as_the_total_time_allows(edge, busy):
+    edge.misbehave += [busy] * 12
+    with Client(edge.url, retry=QUICK) as client:
+        client.restore(b"old")
+    assert len(edge.seen) == 13
+
+
+def test_retry_after_in_seconds_is_honoured(edge, client):
+    edge.misbehave.append(refuse(429, "busy", Retry_After="1"))
+    started = time.monotonic()
+    client.restore(b"old")
+    assert time.monotonic() - started >= 1
+
+
+def test_no_wait_that_outlasts_the_total_time(edge):
+    edge.misbehave.append(refuse(429, "busy", Retry_After="3600"))
+    started = time.monotonic()
+    with Client(edge.url, timeouts=Timeouts(total_s=5)) as client, pytest.raises(Busy):
+        client.restore(b"old")
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, None),
+        ("7", 7.0),
+        (" 0 ", 0.0),
+        ("soon", None),
+        ("-3", None),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
+        ("Sun, 22 Nov 2026 12:00:30 GMT", 30.0),
+        ("Sunday, 22-Nov-26 12:00:30 GMT", 30.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(text, expected):
+    assert parse_retry_after(text, now=datetime(2026, 11, 22, 12, tzinfo=UTC)) == expected
+
+
+def test_waits_grow_up_to_their_ceiling_with_full_jitter():
+    retry, rng = Retry(first_s=1, longest_s=8), random.Random(0)
+    for tries, ceiling_s in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 8), (5000, 8)]:
+        waits = [retry.wait_s(tries, rng) for _ in range(2000)]
+        assert min(waits) < 0.01 * ceiling_s
+        assert 0.99 * ceiling_s < max(waits) <= ceiling_s
+    assert 30 <= retry.wait_s(1, rng, retry_after_s=30) <= 31
+
+
+def test_slow_answer_is_not_asked_for_again(edge):
+    edge.misbehave.append(stall(1.0))
+    client = Client(edge.url, timeouts=Timeouts(read_s=0.2), retry=QUICK)
+    with client, pytest.raises(TimedOut) as caught:
+        client.restore(b"old", request_id="slow")
+    assert caught.value.request_id == "slow"
+    assert len(edge.seen) == 1
+
+
+def test_the_option_timeout_raises_the_read_timeout(edge):
+    edge.delay_s = 0.5
+    with Client(edge.url, timeouts=Timeouts(read_s=0.1)) as client:
+        assert client.restore(b"old", timeout=5).content.startswith(JPEG)
+
+
+def test_a_trickle_does_not_outlast_the_total_time(edge):
+    edge.misbehave.append(trickle)
+    started = time.monotonic()
+    with Client(edge.url, timeouts=Timeouts(total_s=0.5), retry=QUICK) as client, pytest.raises(TimedOut):
+        client.restore(b"old")
+    assert time.monotonic() - started < 5
+
+
+def test_nobody_listens():
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        client = Client(f"http://127.0.0.1:{reserved.getsockname()[1]}", retry=QUICK)
+        with client, pytest.raises(Unreachable) as caught:
+            client.restore(b"old", request_id="mine")
+    assert caught.value.request_id == "mine"
+
+
+@pytest.mark.parametrize("url", ["ftp://host", "localhost:8000", ""])
+def test_base_url_is_checked(url):
+    with pytest.raises(ValueError, match="expected a URL"):
+        Client(url)
+
+
+def test_missing_file_is_not_a_fault_of_the_service(client, edge, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        client.restore(tmp_path / "none.jpg")
+    with pytest.raises(IsADirectoryError):
+        client.restore(tmp_path)
+    assert edge.seen == []
+
+
+@pytest.mark.parametrize("size", [1, 200_000])
+def test_file_that_changes_between_two_tries_is_an_os_error(edge, client, tmp_path, size):
+    def change_and_refuse(handler):
+        path.write_bytes(b"x" * size)
+        handler.problem(503, "out-of-space")
+
+    path = tmp_path / "old.jpg"
+    path.write_bytes(b"old" * 50_000)
+    edge.misbehave.append(change_and_refuse)
+    with pytest.raises(OSError, match="changed while it was sent"):
+        client.restore(path)
+    assert client.restore(path).content.startswith(JPEG)
+
+
+def test_one_connection_serves_many_calls(edge, client):
+    for _ in range(5):
+        client.restore(b"old")
+    assert edge.connections == 1
+
+
+def test_many_threads_share_a_client_and_all_are_served_by_a_small_service(edge):
+    edge.capacity, edge.delay_s = 8, 0.02
+    pictures = [f"picture {number}".encode() for number in range(64)]
+    with Client(edge.url, retry=QUICK) as client, ThreadPoolExecutor(64) as pool:
+        restored = list(pool.map(client.restore, pictures))
+    assert len({picture.content for picture in restored}) == 64
+    assert sorted(edge.completed.values()) == [1] * 64
+    assert len(edge.seen) > 64  # some had to come again
+
+
+def test_closing_wakes_the_calls_that_wait(edge):
+    edge.misbehave.append(refuse(429, "busy", Retry_After="60"))
+    client = Client(edge.url)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.restore, b"old")
+        while not edge.seen:
+            time.sleep(0.01)
+        client.close()
+        with pytest.raises(Busy):
+            waiting.result(timeout=10)
+
+
+def test_netrc_and_cookies_stay_out(edge, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password other\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    edge.misbehave.append(say(200, JPEG, "image/jpeg", **{"Set-Cookie": "session=1"}))
+    with Client(edge.url) as client:
+        client.restore(b"old")
+        client.restore(b"old")
+    assert "Authorization" not in edge.seen[0].headers
+    assert "Cookie" not in edge.seen[1].headers
+
+
+def test_job_is_submitted_waited_for_and_fetched(edge, client, tmp_path):
+    (tmp_path / "old.jpg").write_bytes(b"old")
+    job = client.submit(tmp_path / "old.jpg", scale=2)
+    changes = []
+    restored = client.wait(job, on_change=changes.append)
+    assert (job.state, edge.seen[0].path, edge.seen[0].query) == ("queued", "/v1/jobs", {"scale": "2"})
+    assert [change.state for change in changes] == ["queued", "running", "done"]
+    assert changes[-1].progress == {"denoise": "done"}
+    assert restored.content == client.result(job.id).content
+    assert edge.seen[-1].path == f"/v1/jobs/{job.id}/result"
+
+
+def test_submitting_again_with_the_same_key_gives_the_same_job(edge, client):
+    first, second = (client.submit(b"old", idempotency_key="album-7") for _ in range(2))
+    assert first.id == second.id
+    assert client.submit(b"old").id != first.id
+
+
+def test_a_lost_answer_makes_no_second_job(edge, client):
+    def answer_nothing(handler):
+        handler.wfile = io.BytesIO()
+        handler.job("")
+        handler.close_connection = True
+
+    edge.misbehave.append(answer_nothing)
+    client.submit(b"old")
+    assert len(edge.seen) == 2
+    assert len(edge.jobs) == 1
+
+
+def test_cancelled_job(edge, client):
+    job = client.submit(b"old")
+    client.cancel(job)
+    assert edge.seen[-1].method == "DELETE"
+    with pytest.raises(JobCancelled):
+        client.wait(job)
+
+
+def test_failed_job_raises_its_problem(edge, client):
+    job = client.submit(b"old")
+    document = {"type": "urn:photorestore:problem:truncated-image", "status": 422, "detail": "breaks off"}
+    edge.jobs[job.id] |= {"end": "failed", "problem": document}
+    with pytest.raises(BadPicture, match="breaks off") as caught:
+        client.wait(job)
+    assert caught.value.request_id
+
+
+def test_waiting_for_a_job_ends_in_time_and_the_job_goes_on(edge, client):
+    job = client.submit(b"old")
+    edge.jobs[job.id]["end"] = "running"
+    with pytest.raises(TimedOut, match=job.id):
+        client.wait(job, timeout_s=0.3)
+    edge.jobs[job.id]["end"] = "done"
+    assert client.wait(job).content.startswith(JPEG)
+
+
+def test_ids_of_jobs_are_quoted(edge, client):
+    with pytest.raises(NotFound):
+        client.job("../stages?x")
+    assert edge.seen[0].path == "/v1/jobs/..%2Fstages%3Fx"
+
+
+def test_the_package_draws_its_errors(client):
+    drawn = photorestore_client.__doc__
+    pending = [RestoreError]
+    while pending:
+        error = pending.pop()
+        if not error.__name__.startswith("_"):
+            assert error.__name__ in drawn
+            assert error.__name__ in photorestore_client.__all__
+        pending += error.__subclasses__()
+
+
+def test_saving_replaces_a_file_as_a_whole(client, tmp_path):
+    (tmp_path / "new.jpg").write_bytes(b"before")
+    client.restore(b"old").save(tmp_path / "new.jpg")
+    assert (tmp_path / "new.jpg").read_bytes().startswith(JPEG)
+    assert [file.name for file in tmp_path.iterdir()] == ["new.jpg"]
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
+        (b"\xff\xd8\xff", "image/jpeg"),
         (b"\x89PNG\r\n\x1a\n...", "image/png"),
         (b"RIFF....WEBP", "image/webp"),
         (b"II*\0", "image/tiff"),
         (b"\0\0\0\x1cftypavif", "image/avif"),
     ],
 )
-def test_media_type_is_found_in_the_body(content, expected):
-    client, _ = make_client(content)
-    assert client.restore(b"old").content_type == expected
+def test_raw_door_finds_the_media_type_in_the_body(edge, content, expected):
+    edge.misbehave.append(say(200, content, "application/json"))
+    with RawClient(edge.url) as raw:
+        restored = raw.restore(b"old", stages=["denoise"])
+    assert (restored.content, restored.content_type) == (content, expected)
+    assert edge.seen[0].path == "/wfpredict/restore"
+    assert json.loads(edge.seen[0].headers["X-Restore-Options"]) == {"stages": ["denoise"]}
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [(400, BadOption), (406, BadOption), (422, BadPicture), (503, Busy), (504, TooLate), (500, Failed)],
-)
-def test_problem_documents_are_exceptions_whatever_the_transport_says(status, expected):
-    document = {
-        "type": "urn:photorestore:problem:some-thing",
-        "status": status,
-        "detail": "why",
-        "stage": "x",
-    }
-    client, _ = make_client(json.dumps(document).encode())
-    with pytest.raises(expected) as caught:
-        client.restore(b"old")
+def test_raw_door_finds_problems_in_the_body(edge):
+    document = {"type": "urn:photorestore:problem:not-an-image", "status": 415, "detail": "text"}
+    edge.misbehave += [
+        say(200, json.dumps(document).encode(), "application/json"),
+        say(200, b'{"code": 500, "type": "InternalServerException"}', "application/json"),
+        say(200, b"{", "application/json"),
+        say(500, b'{"code": 500, "type": "InternalServerException"}', "application/json"),
+    ]
+    with RawClient(edge.url) as raw:
+        with pytest.raises(BadPicture) as caught:
+            raw.restore(b"old", request_id="mine")
+        for _ in range(3):
+            with pytest.raises(Unreachable):
+                raw.restore(b"old")
     assert isinstance(caught.value, Problem)
-    assert (caught.value.type, caught.value.detail, caught.value.stage) == ("some-thing", "why", "x")
+    assert (caught.value.status, caught.value.request_id) == (415, "mine")
 
 
-@pytest.mark.parametrize(
-    ("content", "status"),
-    [(b'{"code": 500, "type": "InternalServerException"}', 500), (b"{", 200), (b"Bad Gateway", 502)],
-)
-def test_other_answers_are_no_answers(content, status):
-    client, _ = make_client(content, status)
-    with pytest.raises(Unreachable):
+def test_no_threads_are_left(edge):
+    before = threading.active_count()
+    with Client(edge.url) as client:
         client.restore(b"old")
-
-
-def test_nobody_listens(tmp_path, capsys):
-    (tmp_path / "old.jpg").write_bytes(b"old")
-    files = [str(tmp_path / "old.jpg"), str(tmp_path / "new.jpg")]
-    assert main([*files, "--url", "http://127.0.0.1:9"]) == 1
-    assert "old.jpg" in capsys.readouterr().err
-    assert not (tmp_path / "new.jpg").exists()
+    assert threading.active_count() <= before + 1  # the server's own

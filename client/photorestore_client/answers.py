@@ -1,0 +1,65 @@
+"""What an answer means, by the route that was asked."""
+
+from __future__ import annotations
+
+import json
+
+from photorestore_client.errors import Unreachable
+from photorestore_client.parts import split_form
+from photorestore_client.results import Bundle, Job, Restored, parse_server_timing
+from photorestore_client.transport import Answer
+
+
+def as_job(answer: Answer) -> Job:
+    """A job.
+
+    Raises:
+        Unreachable: it is something else.
+    """
+    document = answer.document()
+    try:
+        return Job.from_document(document, request_id=answer.request_id)
+    except KeyError as error:
+        raise Unreachable(
+            f"the service's job has no {error.args[0]}", request_id=answer.request_id
+        ) from error
+
+
+def as_bundle(answer: Answer) -> Bundle:
+    """Picture, mask and report.
+
+    Raises:
+        Unreachable: it is something else.
+    """
+    parts = split_form(answer.content, answer.headers.get("Content-Type", ""))
+    try:
+        content_type, content = parts["image"]
+        report = json.loads(parts["report"][1])
+    except (KeyError, ValueError) as error:
+        raise Unreachable("the service answered without a bundle", request_id=answer.request_id) from error
+    restored = _picture(answer, content, content_type)
+    return Bundle(restored, parts.get("mask", ("", b""))[1] or None, report)
+
+
+def as_restored(answer: Answer) -> Restored:
+    """A picture.
+
+    Raises:
+        Unreachable: it is something else.
+    """
+    if not answer.content_type.startswith("image/"):
+        raise Unreachable(
+            f"the service answered with {answer.content_type or 'nothing'} instead of a picture",
+            request_id=answer.request_id,
+        )
+    return _picture(answer, answer.content, answer.content_type)
+
+
+def _picture(answer: Answer, content: bytes, content_type: str) -> Restored:
+    return Restored(
+        content,
+        content_type,
+        answer.request_id,
+        answer.headers.get("ETag", ""),
+        parse_server_timing(answer.headers.get("Server-Timing", "")),
+    )

@@ -1,0 +1,117 @@
+"""The command line: its arguments."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+from photorestore_client.plan import RESULT_SUFFIXES
+
+EPILOG = """\
+examples:
+  photorestore old.jpg -o restored.jpg
+  photorestore photos/ -o restored/ --jobs 8 --format png
+  photorestore --watch-throughput --every 5
+
+A folder of results has a ledger, .photorestore.sqlite: run the same command again after an interruption, and it goes
+on where it was; a picture that has been restored with the same options is not restored again. Files that were not
+made here are never replaced, unless --overwrite says so; sources never are. The first Ctrl-C lets the pictures in
+flight finish, the second does not; both are safe.
+
+environment: PHOTORESTORE_URL stands for --url, PHOTORESTORE_API_KEY holds the API key.
+
+exit codes:
+  0  every picture is restored
+  1  some pictures could not be restored; the others are
+  2  wrong usage
+  3  the service cannot be reached, has no room, or refuses the API key
+  4  results cannot be written
+  130, 143  interrupted by Ctrl-C or SIGTERM
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="photorestore",
+        description="Restore old photographs with a photorestore service.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "inputs", nargs="*", type=Path, metavar="INPUT", help="a picture, or a folder of them"
+    )
+    parser.add_argument("-o", "--output", help="a file for one picture; a folder for all else")
+    parser.add_argument("-j", "--jobs", type=_count, default=4, metavar="N", help="pictures at a time (4)")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="only say what would be done")
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but failures")
+    parser.add_argument("--overwrite", action="store_true", help="also replace files that were not made here")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('photorestore-client')}")
+    _add_service(parser)
+    _add_options(parser)
+    _add_watch(parser)
+    return parser
+
+
+def _add_service(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("service")
+    url = os.environ.get("PHOTORESTORE_URL", "http://127.0.0.1:8000")
+    group.add_argument("--url", default=url, help="where it listens (http://127.0.0.1:8000)")
+    group.add_argument("--api-key-file", type=Path, metavar="FILE", help="holds the API key")
+    group.add_argument(
+        "--patience",
+        type=_seconds,
+        default=600.0,
+        metavar="S",
+        help="seconds for a picture, with all tries (600)",
+    )
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "options of the restoration", "What is left out is the service's default."
+    )
+    group.add_argument("--stages", type=_names, metavar="A,B", help="these work, all others pass")
+    group.add_argument("--strength", type=float, metavar="X", help="0 (as it is) to 1")
+    group.add_argument("--sigma-255", type=float, metavar="X", help="noise level in 8-bit units, if known")
+    group.add_argument("--normalise", action="store_true", default=None, help="correct cast and fading first")
+    group.add_argument("--scale", type=int, metavar="N", help="enlargement")
+    group.add_argument(
+        "--format", choices=RESULT_SUFFIXES, help="by default that of the output's name, or jpeg"
+    )
+    group.add_argument("--quality", type=int, metavar="N", help="1 to 100, for lossy formats")
+    group.add_argument("--metadata", choices=("keep", "strip", "no-gps"), help="EXIF and XMP")
+    group.add_argument("--colour", choices=("srgb", "source"), help="the result's colour space")
+    group.add_argument("--timeout", type=float, metavar="S", help="seconds that the service may take for one")
+    group.add_argument(
+        "--mask", type=Path, metavar="FILE", help="for one picture: what is white in it is filled"
+    )
+
+
+def _add_watch(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what the service gets done")
+    group.add_argument("--watch-throughput", action="store_true", help="print it again and again")
+    group.add_argument(
+        "--every", type=_seconds, default=2.0, metavar="S", help="seconds between two lines (2)"
+    )
+    group.add_argument("--count", type=_count, metavar="N", help="end after so many lines")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, not {text}")
+    return count
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"expected more than 0, not {text}")
+    return seconds

@@ -1,0 +1,171 @@
+"""Many pictures, several at a time, each restored once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import imagesize
+
+from photorestore_client.client import Client
+from photorestore_client.errors import Busy, Denied, RestoreError, TimedOut, Unreachable
+from photorestore_client.ledger import CannotWriteError, Key, Ledger
+from photorestore_client.plan import Work
+
+UNREACHABLE_IN_A_ROW = 3
+"""So many pictures without an answer, beyond those at the same time, end a run."""
+
+
+class Did(Enum):
+    """What became of a picture."""
+
+    RESTORED = "restored"
+    COPIED = "copied"  # the same picture was restored under another name
+    SKIPPED = "skipped"  # an earlier run has restored it
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a picture.
+
+    Attributes:
+        work: the picture.
+        did: what was done; in a rehearsal, what would be done.
+        pixels: of the result, 0 if unknown.
+        error: why it failed.
+    """
+
+    work: Work
+    did: Did
+    pixels: int = 0
+    error: Exception | None = None
+
+
+class OccupiedError(Exception):
+    """There is a file where the result would go, and it is not one of ours."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One pass over the pictures.
+
+    Attributes:
+        client: asks the service.
+        ledger: of the folder of results.
+        options: of the restorations.
+        jobs: pictures at a time.
+        overwrite: also replace files that the ledger does not know.
+        rehearse: only find out what there is to do.
+    """
+
+    client: Client
+    ledger: Ledger
+    options: Mapping[str, Any]
+    jobs: int = 4
+    overwrite: bool = False
+    rehearse: bool = False
+    stopping: threading.Event = field(default_factory=threading.Event)
+    _locks: dict[str, threading.Lock] = field(default_factory=dict)
+
+    def stop(self) -> None:
+        """Begin no further picture; those that have begun are finished."""
+        self.stopping.set()
+
+    def outcomes(self, works: Sequence[Work]) -> Iterator[Outcome]:
+        """What becomes of each picture, in the order in which they are finished.
+
+        It ends early after `stop`, when the service cannot be used, and when results cannot be written.
+        """
+        lost = 0
+        with ThreadPoolExecutor(self.jobs, thread_name_prefix="restore") as pool:
+            for outcome in _in_parallel(pool, self._outcome, works, self.jobs, self.stopping):
+                lost = lost + 1 if _is_lost(outcome.error) else 0
+                if isinstance(outcome.error, Denied | CannotWriteError):
+                    self.stop()
+                if lost >= self.jobs + UNREACHABLE_IN_A_ROW:
+                    self.stop()
+                yield outcome
+
+    def _outcome(self, work: Work) -> Outcome:
+        try:
+            key = Key(_hash_of(work.source), canonical(self.options))
+            with self._locks.setdefault(
+                key.content, threading.Lock()
+            ):  # the same picture under two names is restored once
+                return self._restore(work, key)
+        except (RestoreError, OSError, CannotWriteError, OccupiedError) as error:
+            return Outcome(work, Did.FAILED, error=error)
+
+    def _restore(self, work: Work, key: Key) -> Outcome:
+        there = self.ledger.at(work.result)
+        if there is not None and there.key == key:
+            return Outcome(work, Did.SKIPPED)
+        target = self.ledger.folder / work.result
+        if there is None and target.exists() and not self.overwrite:
+            raise OccupiedError(f"{target} is there already, and was not made here")
+        twin = self.ledger.find(key)
+        did = Did.RESTORED if twin is None else Did.COPIED
+        if self.rehearse:
+            return Outcome(work, did)
+        if twin is not None:
+            content, request_id = (self.ledger.folder / twin.path).read_bytes(), twin.request_id
+        else:
+            restored = self.client.restore(work.source, **self.options)
+            content, request_id = restored.content, restored.request_id
+        self.ledger.write(work.result, key, content, request_id)
+        return Outcome(work, did, count_pixels(content))
+
+
+def canonical(options: Mapping[str, Any]) -> str:
+    """Options as JSON that is the same for the same pixels."""
+    return json.dumps(
+        {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in options.items()
+            if name != "timeout" and value is not None
+        },
+        sort_keys=True,
+    )
+
+
+def count_pixels(content: bytes) -> int:
+    """Pixels that a picture's header claims; 0 = unknown."""
+    width, height = imagesize.get(io.BytesIO(content))
+    return max(0, int(width)) * max(0, int(height))
+
+
+def _in_parallel(
+    pool: ThreadPoolExecutor,
+    function: Callable[[Work], Outcome],
+    works: Sequence[Work],
+    jobs: int,
+    stopping: threading.Event,
+) -> Iterator[Outcome]:
+    """Results in the order in which they are finished; no more begin once it is stopping."""
+    waiting, running = iter(works), set[Future[Outcome]]()
+    while True:
+        while len(running) < jobs and not stopping.is_set() and (work := next(waiting, None)):
+            running.add(pool.submit(function, work))
+        if not running:
+            return
+        finished, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in finished:
+            yield future.result()
+
+
+def _is_lost(error: Exception | None) -> bool:
+    return isinstance(error, Unreachable | Busy) and not isinstance(error, TimedOut)
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,205 @@
+"""The command line: what it does."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import cast
+
+from photorestore_client.arguments import make_parser
+from photorestore_client.bulk import Did, Run
+from photorestore_client.client import Client
+from photorestore_client.errors import Busy, Denied, Problem, RestoreError, Unreachable
+from photorestore_client.ledger import CannotWriteError, Ledger, LedgerError
+from photorestore_client.options import Options
+from photorestore_client.plan import RESULT_SUFFIXES, Work, plan
+from photorestore_client.progress import Progress, describe
+from photorestore_client.throughput import watch
+from photorestore_client.transport import Timeouts
+
+DONE, SOME_FAILED, USAGE, NO_SERVICE, CANNOT_WRITE, INTERRUPTED = 0, 1, 2, 3, 4, 128
+"""Exit codes; the number of the signal is added to the last one."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments say; gives the exit code.
+
+    Raises:
+        SystemExit: wrong usage, `--help` and `--version`.
+    """
+    parser = make_parser()
+    given = parser.parse_args(arguments)
+    _check(parser, given)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+    try:
+        with Client(
+            given.url,
+            api_key=_api_key(given),
+            timeouts=Timeouts(total_s=given.patience),
+            connections=given.jobs,
+        ) as client:
+            return _do(given, client)
+    except (ValueError, LedgerError, OSError) as error:
+        print(f"photorestore: {error}", file=sys.stderr)
+        return USAGE
+    except CannotWriteError as error:
+        print(f"photorestore: {error}", file=sys.stderr)
+        return CANNOT_WRITE
+    except KeyboardInterrupt:
+        return INTERRUPTED + signal.SIGINT
+
+
+def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """Leave with exit code 2 where arguments do not go together."""
+    if given.watch_throughput:
+        if given.inputs:
+            parser.error("--watch-throughput takes no INPUT")
+        return
+    if not given.inputs:
+        parser.error("name a picture or a folder")
+    if given.output is None:
+        parser.error("say with -o where the results go")
+    if given.mask is not None and not _is_one_file(given):
+        parser.error("--mask is for one picture and one file as the output")
+
+
+def _do(given: argparse.Namespace, client: Client) -> int:
+    if given.watch_throughput:
+        return _watch(given, client)
+    return _restore_one(given, client) if _is_one_file(given) else _restore_many(given, client)
+
+
+def _is_one_file(given: argparse.Namespace) -> bool:
+    """Whether a file becomes a file; a name with a slash at its end is a folder's."""
+    folder = given.output.endswith(os.sep) or Path(given.output).is_dir()
+    return len(given.inputs) == 1 and not given.inputs[0].is_dir() and not folder
+
+
+def _restore_one(given: argparse.Namespace, client: Client) -> int:
+    source, target = given.inputs[0], Path(given.output)
+    if target.exists() and (target.samefile(source) or not given.overwrite):
+        raise ValueError(f"{target} is there already")
+    options = _options(given, given.format or _format_of(target))
+    if given.dry_run:
+        source.stat()
+        print(f"restore {source} -> {target}")
+        return DONE
+    try:
+        restored = client.restore(source, mask=given.mask, **options)
+    except (RestoreError, OSError) as error:
+        print(f"{source}: {describe(error)}", file=sys.stderr)
+        return NO_SERVICE if isinstance(error, Unreachable | Busy | Denied) else SOME_FAILED
+    try:
+        restored.save(target)
+    except OSError as error:
+        print(f"photorestore: {error}", file=sys.stderr)
+        return CANNOT_WRITE
+    return DONE
+
+
+def _restore_many(given: argparse.Namespace, client: Client) -> int:
+    folder, image_format = Path(given.output), given.format or "jpeg"
+    works = plan(given.inputs, folder, image_format)
+    with Ledger(folder, read_only=given.dry_run) as ledger:
+        options = _options(given, image_format)
+        run = Run(client, ledger, options, given.jobs, overwrite=given.overwrite, rehearse=given.dry_run)
+        if given.dry_run:
+            return _rehearse(run, works)
+        ledger.recover()
+        return _run(run, works, quiet=given.quiet)
+
+
+def _rehearse(run: Run, works: Sequence[Work]) -> int:
+    verbs = {Did.RESTORED: "restore", Did.COPIED: "copy", Did.SKIPPED: "skip", Did.FAILED: "cannot restore"}
+    failed = 0
+    for outcome in run.outcomes(works):
+        work, why = outcome.work, "" if outcome.error is None else f": {outcome.error}"
+        print(f"{verbs[outcome.did]} {work.source} -> {run.ledger.folder / work.result}{why}")
+        failed += outcome.did is Did.FAILED
+    return SOME_FAILED if failed else DONE
+
+
+def _run(run: Run, works: Sequence[Work], *, quiet: bool) -> int:
+    progress, errors = Progress(len(works), quiet=quiet), list[Exception]()
+    with _stopped_by_signals(run) as signals:
+        for outcome in run.outcomes(works):
+            progress.add(outcome)
+            if outcome.error is not None:
+                errors.append(outcome.error)
+        progress.close()
+    if progress.seen < len(works):
+        left = len(works) - progress.seen
+        print(f"{left} pictures were not tried; the same command goes on from here", file=sys.stderr)
+    return _exit_code(signals, errors)
+
+
+def _exit_code(signals: Sequence[int], errors: Sequence[Exception]) -> int:
+    if signals:
+        return INTERRUPTED + signals[0]
+    if any(isinstance(error, CannotWriteError) for error in errors):
+        return CANNOT_WRITE
+    if any(isinstance(error, Unreachable | Busy | Denied) for error in errors):
+        return NO_SERVICE
+    return SOME_FAILED if errors else DONE
+
+
+@contextmanager
+def _stopped_by_signals(run: Run) -> Iterator[list[int]]:
+    """The first signal ends the run softly and is noted in the list; the second one does it at once."""
+    noted: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        noted.append(number)
+        run.stop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_DFL)
+        os.write(sys.stderr.fileno(), b"finishing the pictures in flight\n")  # print may be in use right now
+
+    before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield noted
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _watch(given: argparse.Namespace, client: Client) -> int:
+    try:
+        for figures in watch(client.metrics, given.every, given.count):
+            print(figures, flush=True)
+    except (Problem, Unreachable) as error:
+        print(f"photorestore: {describe(error)}", file=sys.stderr)
+        return NO_SERVICE
+    return DONE
+
+
+def _options(given: argparse.Namespace, image_format: str) -> Options:
+    names = [name for name in Options.__annotations__ if name != "format"]
+    values = {name: value for name in names if (value := getattr(given, name)) is not None}
+    return cast("Options", {**values, "format": image_format})
+
+
+def _format_of(target: Path) -> str:
+    """The format that a name asks for.
+
+    Raises:
+        ValueError: it asks for none.
+    """
+    for image_format, suffixes in RESULT_SUFFIXES.items():
+        if target.suffix.lower() in suffixes:
+            return image_format
+    raise ValueError(f"{target}: its name ends in none of the formats' suffixes; use --format")
+
+
+def _api_key(given: argparse.Namespace) -> str | None:
+    if given.api_key_file is not None:
+        return str(given.api_key_file.read_text().strip())
+    return os.environ.get("PHOTORESTORE_API_KEY") or None

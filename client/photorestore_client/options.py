@@ -1,0 +1,52 @@
+"""How a picture is to be restored, and how that is written in a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+
+class Options(TypedDict, total=False):
+    """Options of a restoration; what is left out is the service's default.
+
+    The service checks the values: its answer to a wrong one is `BadOption`.
+
+    Attributes:
+        stages: the stages that must work, all others pass; an empty list makes all pass.
+        strength: 0 leaves the picture as it is, 1 restores fully.
+        sigma_255: noise level in 8-bit units, if it is known.
+        normalise: correct colour cast, fading and contrast first.
+        scale: enlargement, for example 2.
+        format: `jpeg`, `png`, `webp`, `tiff` or `avif`.
+        quality: 1 to 100, for lossy formats.
+        metadata: what becomes of EXIF and XMP.
+        colour: `source` converts back to the upload's ICC profile.
+        timeout: seconds that the service may take.
+    """
+
+    stages: Sequence[str]
+    strength: float
+    sigma_255: float
+    normalise: bool
+    scale: int
+    format: str
+    quality: int
+    metadata: Literal["keep", "strip", "no-gps"]
+    colour: Literal["srgb", "source"]
+    timeout: float
+
+
+def query(options: Mapping[str, Any]) -> dict[str, str]:
+    """Options as parameters of a URL, in the order of their names; those that are None are left out.
+
+    Lists are joined by commas.
+    """
+    return {name: _text(options[name]) for name in sorted(options) if options[name] is not None}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(map(_text, value))
+    return str(value)

@@ -1,0 +1,100 @@
+"""Which pictures are restored, and where their results go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
+"""What is taken for a picture in a folder. A file that is named is always taken for one."""
+
+RESULT_SUFFIXES = {
+    "jpeg": (".jpg", ".jpeg", ".jpe"),
+    "png": (".png",),
+    "webp": (".webp",),
+    "tiff": (".tif", ".tiff"),
+    "avif": (".avif",),
+}
+"""By format; the first one is appended where a source has none of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A picture to restore.
+
+    Attributes:
+        source: its file.
+        result: where the result goes, below the folder of results.
+    """
+
+    source: Path
+    result: Path
+
+
+def plan(inputs: Sequence[Path], output: Path, image_format: str) -> list[Work]:
+    """All pictures among the inputs, folders with all below them.
+
+    A result keeps its source's name, and its place below the folder that was named; `scan.bmp` becomes
+    `scan.bmp.jpg`, so that the results of `scan.bmp` and `scan.jpg` are two. Of several inputs, a folder keeps its
+    own name, too. Hidden files and folders, links to folders, and `output` are left out of folders.
+
+    Args:
+        inputs: files and folders.
+        output: the folder of results.
+        image_format: of the results.
+
+    Raises:
+        ValueError: two pictures would have the same result, or it would replace a source.
+        OSError: an input is not there, or cannot be read.
+    """
+    works = [
+        Work(source, _name(below, image_format))
+        for path in inputs
+        for source, below in _pictures(path, output, keep_name=len(inputs) > 1)
+    ]
+    _check(works, output)
+    return works
+
+
+def _check(works: Sequence[Work], output: Path) -> None:
+    results: dict[Path, Path] = {}
+    sources = {work.source.resolve() for work in works}
+    for work in works:
+        first = results.setdefault(work.result, work.source)
+        if first is not work.source:
+            raise ValueError(f"{first} and {work.source} would both become {output / work.result}")
+        if (output / work.result).resolve() in sources:
+            raise ValueError(f"the result of {work.source} would replace the source {output / work.result}")
+
+
+def _pictures(path: Path, output: Path, *, keep_name: bool) -> Iterator[tuple[Path, Path]]:
+    """Each picture, and its place below the folder of results."""
+    if not path.is_dir():
+        path.stat()
+        yield path, Path(path.name)
+        return
+    base = Path(path.resolve().name) if keep_name else Path()
+    for source in _walk(path, output.resolve()):
+        yield source, base / source.relative_to(path)
+
+
+def _walk(folder: Path, left_out: Path) -> Iterator[Path]:
+    for here, folders, files in os.walk(folder, onerror=_raise):
+        place = Path(here)
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and (place / name).resolve() != left_out
+        )
+        for name in sorted(files):
+            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
+                yield place / name
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _name(below: Path, image_format: str) -> Path:
+    suffixes = RESULT_SUFFIXES[image_format]
+    return below if below.suffix.lower() in suffixes else below.with_name(below.name + suffixes[0])

@@ -1,0 +1,83 @@
+"""How a run gets on: a bar on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from typing import TextIO
+
+from tqdm import tqdm
+
+from photorestore_client.bulk import Did, Outcome
+from photorestore_client.errors import RestoreError
+
+
+class Progress:
+    """Shows outcomes and counts them.
+
+    Args:
+        total: pictures.
+        quiet: show failures only.
+        out: takes lines and the summary.
+        err: takes the bar and the failures.
+    """
+
+    def __init__(
+        self, total: int, *, quiet: bool = False, out: TextIO | None = None, err: TextIO | None = None
+    ) -> None:
+        self.counts: Counter[Did] = Counter()
+        self._out, self._err = out or sys.stdout, err or sys.stderr
+        self._quiet = quiet
+        self._total, self._pixels, self._started = total, 0, time.monotonic()
+        self._bar = (
+            tqdm(total=total, unit="image", file=self._err, dynamic_ncols=True)
+            if self._err.isatty() and not quiet
+            else None
+        )
+
+    @property
+    def seen(self) -> int:
+        """How many pictures have an outcome."""
+        return self.counts.total()
+
+    def add(self, outcome: Outcome) -> None:
+        """Show one."""
+        self.counts[outcome.did] += 1
+        if outcome.did is Did.RESTORED:
+            self._pixels += outcome.pixels
+        if outcome.error is not None:
+            self._line(f"{outcome.work.source}: {describe(outcome.error)}", self._err)
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"{self._rate()}, {self.counts[Did.FAILED]} errors", refresh=False)
+            self._bar.update()
+        elif outcome.did in (Did.RESTORED, Did.COPIED) and not self._quiet:
+            name = outcome.work.source
+            self._line(f"{self.seen}/{self._total} {outcome.did.value} {name}, {self._rate()}", self._out)
+
+    def close(self) -> None:
+        """End the bar and say what was done."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if not self._quiet:
+            parts = [f"{self.counts[did]} {did.value}" for did in Did]
+            elapsed_s = time.monotonic() - self._started
+            self._line(f"{', '.join(parts)} in {elapsed_s:.1f} s, {self._rate()}", self._out)
+
+    def _rate(self) -> str:
+        elapsed_s = max(time.monotonic() - self._started, 1e-3)
+        return f"{self._pixels / 1e6 / elapsed_s:.2f} megapixels/s"
+
+    def _line(self, text: str, file: TextIO) -> None:
+        if self._bar is not None:
+            self._bar.write(text, file=file)
+        else:
+            print(text, file=file, flush=True)
+
+
+def describe(error: Exception) -> str:
+    """The error, and the label that finds it in the service's log."""
+    if isinstance(error, RestoreError) and error.request_id:
+        return f"{error} (request {error.request_id})"
+    return str(error)

@@ -1,0 +1,104 @@
+"""For a service without its REST edge: straight to TorchServe's workflow, which answers 200 whatever happened."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import Any, Self
+
+from photorestore_client.errors import Unreachable, problem
+from photorestore_client.results import Restored
+from photorestore_client.retry import Retry
+from photorestore_client.transport import Answer, Request, Timeouts, Transport
+from photorestore_client.upload import Picture, upload
+
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"RIFF", "image/webp"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+)
+
+
+class RawClient:
+    """Talks to the workflow of one TorchServe. For any number of threads.
+
+    Args:
+        base_url: where TorchServe listens.
+        timeouts: limits of time.
+        retry: when a request is sent again.
+    """
+
+    def __init__(
+        self,
+        base_url: str = "http://127.0.0.1:8080",
+        *,
+        timeouts: Timeouts | None = None,
+        retry: Retry | None = None,
+    ) -> None:
+        self._transport = Transport(
+            base_url, api_key=None, timeouts=timeouts or Timeouts(), retry=retry or Retry(), connections=16
+        )
+
+    def restore(
+        self, picture: Picture, *, mask: Picture | None = None, request_id: str | None = None, **options: Any
+    ) -> Restored:
+        """Restore one picture.
+
+        Args:
+            picture: JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF.
+            mask: a picture of the same size; what is white in it is filled, all else stays as it is.
+            request_id: a label for the service's log.
+            **options: members of the header `X-Restore-Options`, for example `stages=["denoise"]`.
+
+        Raises:
+            Problem: the service says why it could not.
+            Unreachable: there was no answer of the service.
+            OSError: a file cannot be read.
+        """
+        headers = {"X-Restore-Options": json.dumps(options)} if options else {}
+        return _understand(
+            self._transport.send(
+                Request(
+                    "POST",
+                    "/wfpredict/restore",
+                    headers=headers,
+                    body=upload(picture, mask),
+                    request_id=request_id,
+                )
+            )
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _understand(answer: Answer) -> Restored:
+    """Inside a workflow status and media type are lost, so the body tells what it is."""
+    if answer.content.startswith(b"{"):
+        document = answer.document()
+        if not isinstance(document.get("type"), str) or "status" not in document:
+            raise Unreachable(f"the service answered {str(document)[:200]}", request_id=answer.request_id)
+        raise problem(document, request_id=answer.request_id)
+    return Restored(answer.content, _media_type(answer.content), answer.request_id)
+
+
+def _media_type(content: bytes) -> str:
+    if content[4:12] in (b"ftypavif", b"ftypavis"):
+        return "image/avif"
+    return next(
+        (name for start, name in _SIGNATURES if content.startswith(start)), "application/octet-stream"
+    )

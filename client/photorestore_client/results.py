@@ -1,0 +1,185 @@
+"""What the service answers."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+ENDED = ("done", "failed", "cancelled")
+"""States that a job does not leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A restored picture.
+
+    Attributes:
+        content: the file's bytes.
+        content_type: its media type.
+        request_id: under which the service's log has it.
+        etag: for `if_none_match` of a later call; empty where the service gives none.
+        stages_ms: milliseconds by stage, from `Server-Timing`.
+    """
+
+    content: bytes
+    content_type: str
+    request_id: str = ""
+    etag: str = ""
+    stages_ms: Mapping[str, float] = field(default_factory=dict)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the picture to a file, which is replaced as a whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        target = Path(path)
+        part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        try:
+            write_durably(part, self.content)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What the service found in a picture.
+
+    Attributes:
+        source: the upload: its format, size, depth.
+        found: noise, fading, damage and the like, by the stage that found it.
+        request_id: under which the service's log has it.
+    """
+
+    source: Mapping[str, Any]
+    found: Mapping[str, Any]
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A restored picture with what led to it.
+
+    Attributes:
+        restored: the picture.
+        mask: PNG of the picture's size, white where damage was filled; None if the service made none.
+        report: what each stage found and did.
+    """
+
+    restored: Restored
+    mask: bytes | None
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of the service's pipeline.
+
+    Attributes:
+        name: as the option `stages` takes it.
+        details: version, options and card, as the service gives them.
+    """
+
+    name: str
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the service offers.
+
+    Attributes:
+        stages: in the order of the pipeline.
+        details: all else that the service says about itself.
+    """
+
+    stages: tuple[Stage, ...]
+    details: Mapping[str, Any]
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """From the answer of `/v1/stages`: a list of objects with `name`, or objects by name."""
+        listed = document.get("stages", ())
+        if isinstance(listed, Mapping):
+            listed = [{"name": name, **details} for name, details in listed.items()]
+        stages = tuple(Stage(str(details["name"]), details) for details in listed)
+        return cls(stages, {name: value for name, value in document.items() if name != "stages"})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that outlasts a request, as it stood when asked.
+
+    Attributes:
+        id: names it.
+        state: `queued`, `running`, `done`, `failed` or `cancelled`.
+        progress: by stage, as the service gives it.
+        problem: the problem document of a failed job.
+        document: all that the service said.
+        request_id: under which the service's log has the question for it.
+    """
+
+    id: str
+    state: str
+    progress: Mapping[str, Any]
+    problem: Mapping[str, Any] | None
+    document: Mapping[str, Any]
+    request_id: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether its state is final."""
+        return self.state in ENDED
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], *, request_id: str = "") -> Self:
+        """From the answer of `/v1/jobs` or `/v1/jobs/{id}`.
+
+        Raises:
+            KeyError: it has no id or no state.
+        """
+        state = str(document["state"] if "state" in document else document["status"])
+        return cls(
+            id=str(document["id"] if "id" in document else document["job_id"]),
+            state=_STATES.get(state, state),
+            progress=document.get("progress") or {},
+            problem=document.get("problem"),
+            document=document,
+            request_id=request_id,
+        )
+
+
+_STATES = {"succeeded": "done", "completed": "done", "canceled": "cancelled"}
+
+
+def parse_server_timing(text: str) -> Mapping[str, float]:
+    """Milliseconds by name, from the header `Server-Timing`."""
+    timings: dict[str, float] = {}
+    for entry in text.split(","):
+        name, *parameters = (part.strip() for part in entry.split(";"))
+        for parameter in parameters:
+            key, _, value = parameter.partition("=")
+            if key.strip() == "dur":
+                with suppress(ValueError):
+                    timings[name] = float(value)
+    return MappingProxyType(timings)
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a new file and wait until the disk has it.
+
+    Raises:
+        OSError: it is there already, or cannot be written.
+    """
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,59 @@
+"""When a request is tried again, and after how long."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Exponential back-off with full jitter.
+
+    A service that says that it is busy (429), or when it will be back (503 with `Retry-After`), is tried for as long
+    as the total time allows. All else that passes (no connection, a dropped one, 502, 503) is tried `tries` times.
+
+    Attributes:
+        tries: requests made before giving up; 1 = none is repeated.
+        first_s: the longest wait after the first try; it doubles with each.
+        longest_s: no wait is longer than this, unless `Retry-After` says so.
+    """
+
+    tries: int = 6
+    first_s: float = 0.5
+    longest_s: float = 20.0
+
+    def __post_init__(self) -> None:
+        if self.tries < 1 or self.first_s < 0 or self.longest_s < 0:
+            raise ValueError(f"expected at least one try and waits of 0 s or more, not {self}")
+
+    def wait_s(self, tries: int, rng: random.Random, retry_after_s: float | None = None) -> float:
+        """Seconds to wait after that many tries.
+
+        What `Retry-After` asks for is a lower bound; the jitter is added, so that callers who were
+        refused together do not come back together.
+        """
+        ceiling_s = min(self.longest_s, self.first_s * 2 ** min(tries - 1, 32))
+        return (retry_after_s or 0.0) + rng.uniform(0, ceiling_s)
+
+
+def parse_retry_after(text: str | None, now: datetime | None = None) -> float | None:
+    """Seconds that the header `Retry-After` asks for, never below 0; None = absent or unreadable.
+
+    Args:
+        text: a number of seconds, or an HTTP date.
+        now: the present, with a time zone.
+    """
+    if text is None:
+        return None
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())

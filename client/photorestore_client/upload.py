@@ -1,0 +1,104 @@
+"""Bodies of requests, streamed from files; each try reads them anew."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+Picture = bytes | str | PathLike[str]
+"""The bytes of a picture's file, or where it lies."""
+
+CHUNK_BYTES = 64 * 1024
+
+
+class UnreadableError(Exception):
+    """A file could not be sent; the cause says why. An `OSError` itself would pass for one of the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body of known length, made of bytes and files.
+
+    Attributes:
+        parts: what is sent, one after the other.
+        sizes: how many bytes each part has.
+        content_type: the media type of the whole.
+    """
+
+    parts: tuple[bytes | Path, ...]
+    sizes: tuple[int, ...]
+    content_type: str
+
+    def __len__(self) -> int:
+        return sum(self.sizes)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The bytes, in chunks.
+
+        Raises:
+            UnreadableError: a file cannot be read, or has changed its size.
+        """
+        for part, size in zip(self.parts, self.sizes, strict=True):
+            try:
+                yield from _chunks(part) if isinstance(part, bytes) else _chunks_of_file(part, size)
+            except OSError as error:
+                raise UnreadableError(str(error)) from error
+
+
+def upload(image: Picture, mask: Picture | None = None) -> Upload:
+    """The picture as the body; with a mask, both as parts of a form.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    if mask is None:
+        return _upload([_source(image)], "application/octet-stream")
+    boundary = secrets.token_hex(16)
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{{0}}"; filename="{{0}}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    parts = [
+        head.format("image").encode(),
+        _source(image),
+        b"\r\n" + head.format("mask").encode(),
+        _source(mask),
+        f"\r\n--{boundary}--\r\n".encode(),
+    ]
+    return _upload(parts, f"multipart/form-data; boundary={boundary}")
+
+
+def _upload(parts: Sequence[bytes | Path], content_type: str) -> Upload:
+    return Upload(tuple(parts), tuple(map(_size, parts)), content_type)
+
+
+def _size(part: bytes | Path) -> int:
+    if isinstance(part, bytes):
+        return len(part)
+    with part.open("rb") as file:  # what cannot be read is found before anything is sent
+        return os.fstat(file.fileno()).st_size
+
+
+def _source(picture: Picture) -> bytes | Path:
+    return picture if isinstance(picture, bytes) else Path(picture)
+
+
+def _chunks(content: bytes) -> Iterator[bytes]:
+    for start in range(0, len(content), CHUNK_BYTES):
+        yield content[start : start + CHUNK_BYTES]
+
+
+def _chunks_of_file(path: Path, size: int) -> Iterator[bytes]:
+    left = size
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            left -= len(chunk)
+            if left < 0:
+                break
+            yield chunk
+    if left:
+        raise OSError(f"{path} changed while it was sent; it had {size} bytes")
