@@ -48,6 +48,9 @@ class Config:
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     repeats: tuple[int, ...]  # how often a photograph of each folder is drawn, against one of the others
     validation_every: int  # each so-many-th photograph of a folder is kept for validation
+    frozen_share: (
+        float  # of the time, at the end, with the statistics of batch normalisation as they are in use
+    )
     patch_px: int
     batch_size: int
     total_steps: int
@@ -153,6 +156,13 @@ def evaluate(network: nn.Module, photos: Sequence[Tensor], sources: DamageSource
     }
 
 
+def freeze_statistics(network: nn.Module) -> None:
+    """From here on normalise as in use, so that the averaged weights meet the statistics they are used with."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
 @torch.no_grad()
 def fold_threshold(network: nn.Module, threshold: float) -> None:
     """Shift the last bias so that one half decides where `threshold` did: nobody has to carry it along."""
@@ -188,6 +198,8 @@ def main() -> None:
 
     # 3. The loop.
     for progress in run.progress():
+        if progress > 1 - config.frozen_share:
+            freeze_statistics(network)
         lq, target = (part.to(device) for part in next(samples))
         with torch.autocast(device, torch.bfloat16):
             scratch_logits = network(lq.contiguous(memory_format=torch.channels_last))
