@@ -20,6 +20,7 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -189,7 +190,7 @@ def main() -> None:
     if config.degradation == "bicubic":
         pairs = bank_batches(PatchBank(photos, config.scales, device), config, seed)
     else:
-        pairs = worker_batches(lambda rng: worn_batch(photos, config, rng), seed, arguments.workers, device)
+        pairs = worker_batches(partial(worn_batch, photos, config), seed, arguments.workers, device)
 
     # 3. The loop.
     for progress in run.progress():
