@@ -173,6 +173,7 @@ def main() -> None:
     )
     held = make_validation(photos[: config.validation], config)
     photos = photos[config.validation :]
+    bank = PatchBank(photos, config.scales, device) if config.degradation == "bicubic" else None
     baseline = bicubic_baseline(held)
     print(f"{len(photos)} photographs; validation {baseline}", flush=True)
 
@@ -187,8 +188,8 @@ def main() -> None:
     run = Run(NETWORK_NAMES[config.degradation], arguments, config, network, optimiser)
     forward = torch.compile(network) if arguments.compile else network
     seed = config.seed + run.step
-    if config.degradation == "bicubic":
-        pairs = bank_batches(PatchBank(photos, config.scales, device), config, seed)
+    if bank is not None:
+        pairs = bank_batches(bank, config, seed)
     else:
         pairs = worker_batches(partial(worn_batch, photos, config), seed, arguments.workers, device)
 
