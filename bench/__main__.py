@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
-from bench import damage, denoise, harmless, holes, report, sheets, speed
+from bench import damage, denoise, harmless, holes, report, sheets, speed, upscale
 from bench.statistics import write
 from photorestore import pipeline
 
-SUITES = ("denoise", "damage", "holes", "harmless", "speed", "sheets")
+SUITES = ("denoise", "damage", "holes", "harmless", "speed", "sheets", "upscale")
 
 
 def main() -> None:
@@ -27,7 +27,8 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path("../shared/data/bench"), help="root of the pictures"
     )
-    parser.add_argument("--suites", nargs="*", choices=SUITES, default=SUITES)
+    ready = [suite for suite in SUITES if suite != "upscale" or upscale.has_weights()]
+    parser.add_argument("--suites", nargs="*", choices=SUITES, default=ready)
     parser.add_argument("--tier", default="fast")
     parser.add_argument("--every", type=int, default=1, help="take only each n-th picture: a quick look")
     arguments = parser.parse_args()
@@ -49,6 +50,8 @@ def main() -> None:
             write("harmless", harmless.measure(arguments.data, loaded, every=arguments.every))
         elif suite == "speed":
             write("speed", speed.measure(loaded))
+        elif suite == "upscale":
+            write("upscale", upscale.measure(arguments.data, every=arguments.every))
         else:
             print("\n".join(map(str, sheets.write_old_photos(arguments.data, loaded))))
     report.write_all()

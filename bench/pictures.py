@@ -22,16 +22,31 @@ def read_set(root: Path, name: str, limit: int | None = None) -> list[tuple[str,
     Raises:
         FileNotFoundError: the folder holds no picture.
     """
+    return [(file.stem, read_pixels(file)) for file in set_files(root, name)[:limit]]
+
+
+def set_files(root: Path, name: str) -> list[Path]:
+    """The pictures of a set, sorted by name.
+
+    Raises:
+        FileNotFoundError: the folder holds no picture.
+    """
     files = sorted(file for file in (root / name).rglob("*") if file.suffix.lower() in SUFFIXES)
     if not files:
         raise FileNotFoundError(f"{root / name} holds no picture; see bench/README.md")
-    return [(file.stem, read_pixels(file)) for file in files[:limit]]
+    return files
 
 
 def read_pixels(file: Path) -> Pixels:
     """One picture as (H, W, 3)."""
     with Image.open(file) as picture:
         return np.asarray(picture.convert("RGB"))
+
+
+def is_stored_grey(file: Path) -> bool:
+    """Whether the file holds one channel (a colour file of a grey picture holds three)."""
+    with Image.open(file) as picture:
+        return picture.mode == "L"
 
 
 def add_gaussian(pixels: Pixels, sigma_255: float, seed: int) -> npt.NDArray[np.float32]:

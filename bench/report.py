@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.statistics import RESULTS
-from photorestore.weights import NETWORKS, read_metadata, weights_file
+from photorestore.weights import NETWORKS, UNSERVED, read_metadata, weights_file
 
 HEADER = """# Results
 
@@ -23,7 +23,7 @@ def write_all() -> None:
     """Write RESULTS.md and the metrics sections of docs/models/*.md."""
     sections = [render(result) for name, render in SECTIONS.items() if (result := _read(name)) is not None]
     Path("RESULTS.md").write_text("\n".join([HEADER, *sections]))
-    for name in NETWORKS:
+    for name in NETWORKS | UNSERVED:
         _fill_card(name)
 
 
@@ -118,6 +118,47 @@ def _speed(result: dict[str, Any]) -> str:
     ) + _table(["stage", "parameters", "GMACs/MP (bare)", "s/MP"], rows)
 
 
+def _upscale(result: dict[str, Any]) -> str:
+    sets = result["sets"]
+    text = (
+        "## Super-resolution: PSNR in dB and SSIM of Y\n\nShrunk by MATLAB's bicubic, 8 bits; a border of `scale` "
+        f"pixels is left out. Urban100_sub20 is {sets['Urban100_sub20']} of the 100 pictures, so that its figures do "
+        "not compare with published ones.\n\n"
+    )
+    for scale, figures in result["scales"].items():
+        methods = next(iter(figures.values()))["psnr_y_db"]
+        rows = [
+            [
+                method,
+                *(
+                    f"{_interval(of['psnr_y_db'][method])} / {of['ssim_y'][method]['mean']:.4f}"
+                    for of in figures.values()
+                ),
+            ]
+            for method in methods
+        ]
+        rows += [
+            [f"{name} (published)", *(f"{values[of]:.2f}" if of in values else "" for of in sets)]
+            for name, values in result["published_psnr_y_db"][scale].items()
+        ]
+        text += (
+            f"**x{scale}**\n\n" + _table(["method", *(f"{of} ({n})" for of, n in sets.items())], rows) + "\n"
+        )
+    return text + _upscale_real(result["real"])
+
+
+def _upscale_real(result: dict[str, Any]) -> str:
+    scales = result["psnr_db"]
+    rows = [
+        [method, *(_interval(figures[method]) for figures in scales.values())]
+        for method in next(iter(scales.values()))
+    ]
+    return (
+        f"Second-order degradations of fixed seeds, {result['set']}, RGB PSNR in dB. They shift and soften: the "
+        "figures compare methods, no more.\n\n"
+    ) + _table(["method", *(f"x{scale}" for scale in scales)], rows)
+
+
 def _serving(result: dict[str, Any]) -> str:
     rows = [[name.replace("_", " "), f"{value}"] for name, value in result["figures"].items()]
     return "## The served workflow against the pipeline in process\n\n" + _table(["figure", "value"], rows)
@@ -129,6 +170,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "holes": _holes,
     "harmless": _harmless,
     "speed": _speed,
+    "upscale": _upscale,
     "serving": _serving,
 }
 

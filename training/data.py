@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.degradations.noise import chance, randint
 
@@ -76,3 +77,41 @@ def batches(make_sample: Callable[[torch.Generator], Batch], batch_size: int, se
     threading.Thread(target=prepare, daemon=True).start()
     while True:
         yield ready.get()
+
+
+class BatchStream(IterableDataset[Batch]):
+    """Endless batches; every worker process draws from a generator of its own.
+
+    Args:
+        make_batch: draws one batch, a tuple of tensors.
+        seed: of the generators.
+    """
+
+    def __init__(self, make_batch: Callable[[torch.Generator], Batch], seed: int) -> None:
+        self.make_batch, self.seed = make_batch, seed
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        rng = torch.Generator().manual_seed(1000 * self.seed + (worker.id if worker else 0))
+        while True:
+            yield self.make_batch(rng)
+
+
+def worker_batches(
+    make_batch: Callable[[torch.Generator], Batch], seed: int, workers: int, device: str
+) -> Iterator[Batch]:
+    """Endless batches on a device, prepared by several processes: for samples that cost much.
+
+    Args:
+        make_batch: draws one batch, a tuple of tensors.
+        workers: processes; 0 prepares each batch when it is asked for.
+    """
+    loader = DataLoader(
+        BatchStream(make_batch, seed),
+        batch_size=None,
+        num_workers=workers,
+        pin_memory=device.startswith("cuda"),
+        prefetch_factor=4 if workers else None,
+    )
+    for batch in loader:
+        yield tuple(part.to(device, non_blocking=True) for part in batch)

@@ -9,20 +9,26 @@ import math
 import subprocess
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from photorestore.weights import save_network
+from photorestore.weights import save_network, weights_file
 
 Config = TypeVar("Config")
 
 
-def parse_arguments(network: str, description: str) -> argparse.Namespace:
-    """The command line of a training script; sets the number of threads."""
+def parse_arguments(
+    network: str, description: str, add_more: Callable[[argparse.ArgumentParser], None] | None = None
+) -> argparse.Namespace:
+    """The command line of a training script; sets the number of threads.
+
+    Args:
+        add_more: adds what only this script takes.
+    """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -35,6 +41,8 @@ def parse_arguments(network: str, description: str) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="end after this time, with the schedule fitted to it")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    if add_more is not None:
+        add_more(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     return arguments
@@ -179,11 +187,11 @@ class Run:
         self.name, self.config, self.device = name, config, arguments.device
         self.network, self.optimiser, self.others = network, optimiser, others
         self.folder = arguments.runs / f"{name}.{config.tier}"
-        self.file = arguments.weights / name / f"{name}.{config.tier}.safetensors"
+        self.file = weights_file(name, config.tier, arguments.weights)
         self.log = Log(self.folder)
         self.average = MovingAverage(network, config.ema_decay)
         self.step, spent_s = 0, 0.0
-        if checkpoint := load_checkpoint(self.folder / "checkpoint.pt"):
+        if checkpoint := load_checkpoint(self.folder / "checkpoint.pt", self.device):
             for part, state in checkpoint["states"].items():
                 self._parts()[part].load_state_dict(state)
             self.average.values = checkpoint["average"]
@@ -210,7 +218,7 @@ class Run:
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.average.update(self.network, self.step)
-        self._losses.add(loss.item())
+        self._losses.add(loss.detach())
         self.step += 1
 
     def averaged(self, network: nn.Module) -> nn.Module:
@@ -261,17 +269,18 @@ class Run:
 
 
 class Mean:
-    """Mean of the values since it was last taken."""
+    """Mean of the values since it was last taken; on a GPU nothing waits for them before."""
 
     def __init__(self) -> None:
-        self._sum, self._count = 0.0, 0
+        self._sum: Tensor | float = 0.0
+        self._count = 0
 
-    def add(self, value: float) -> None:
-        self._sum += value
+    def add(self, value: Tensor) -> None:
+        self._sum = self._sum + value
         self._count += 1
 
     def take(self) -> float:
-        mean = self._sum / max(1, self._count)
+        mean = float(self._sum) / max(1, self._count)
         self._sum, self._count = 0.0, 0
         return mean
 
@@ -283,11 +292,11 @@ def save_checkpoint(file: Path, **parts: Any) -> None:
     temporary.replace(file)
 
 
-def load_checkpoint(file: Path) -> dict[str, Any] | None:
-    """The last checkpoint, or None."""
+def load_checkpoint(file: Path, device: str = "cpu") -> dict[str, Any] | None:
+    """The last checkpoint, on this device whatever it was written on, or None."""
     if not file.exists():
         return None
-    checkpoint: dict[str, Any] = torch.load(file, weights_only=True)
+    checkpoint: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
     return checkpoint
 
 

@@ -30,6 +30,25 @@ def psnr(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None) -> float:
     return math.inf if mse == 0 else float(-10 * torch.log10(mse))
 
 
+def luma(image: Tensor) -> Tensor:
+    """Y of BT.601 in its studio range, 16 / 255 to 235 / 255, as MATLAB's `rgb2ycbcr` gives it (not rounded).
+
+    Args:
+        image: (..., 3, H, W).
+
+    Returns:
+        (..., 1, H, W), float64.
+    """
+    weights = torch.tensor([65.481, 128.553, 24.966], dtype=torch.float64, device=image.device) / 255
+    return 16 / 255 + (weights.view(3, 1, 1) * image.double()).sum(-3, keepdim=True)
+
+
+def psnr_y(pred: Tensor, gt: Tensor, *, border: int) -> float:
+    """PSNR in dB of the luma alone, `border` pixels left out on each side: the protocol of super-resolution."""
+    inner = (..., slice(border, gt.shape[-2] - border), slice(border, gt.shape[-1] - border))
+    return psnr(luma(pred)[inner], luma(gt)[inner])
+
+
 def ssim(pred: Tensor, gt: Tensor) -> float:
     """Structural similarity (Wang et al., 2004): Gaussian window 11x11 of sigma 1.5, valid region, peak 1.
 

@@ -33,6 +33,7 @@ class TileSpec:
         multiple: sides of tiles are padded to a multiple of this (at least the network's stride);
             equal to `tile_px` it gives tiles of one shape only, as compiled graphs want.
         batch: tiles a forward pass takes; a group's last batch is padded to it.
+        scale: the network's result has this many times the sides of its input.
 
     Raises:
         ValueError: the halo leaves no core, or does not fit the network's grid.
@@ -42,6 +43,7 @@ class TileSpec:
     halo_px: int
     multiple: int
     batch: int = 1
+    scale: int = 1
 
     def __post_init__(self) -> None:
         if self.halo_px % self.multiple or self.tile_px % self.multiple:
@@ -61,7 +63,8 @@ class TileJob:
 
     Attributes:
         sources: planes (C_i, H, W) of uint8 or uint16, joined by channel and scaled to [0, 1].
-        target: writable plane (C, H, W) of uint8 or uint16 that receives the clamped, rounded result.
+        target: writable plane (C, scale * H, scale * W) of uint8 or uint16 that receives the clamped, rounded
+            result.
         context: what is global for this picture; handed to `forward`.
         wanted: (H, W); a tile whose core is zero there is not computed and leaves the target as it is.
     """
@@ -80,6 +83,10 @@ class Span:
     stop: int
     core_start: int
     core_stop: int
+
+    def times(self, scale: int) -> Span:
+        """The same span in the enlarged result."""
+        return Span(scale * self.start, scale * self.stop, scale * self.core_start, scale * self.core_stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,10 @@ def run_tiles(forward: Forward, jobs: Sequence[TileJob], spec: TileSpec, device:
 
     Args:
         forward: takes tiles (N, sum C_i, h, w), float32, channels-last, and their contexts; gives
-            (N, C, h, w).
+            (N, C, scale * h, scale * w).
+
+    Raises:
+        ValueError: a target is not `scale` times as large as its sources.
     """
     groups: dict[tuple[int, int], list[_Tile]] = defaultdict(list)
     for job in jobs:
@@ -125,7 +135,9 @@ def run_tiles(forward: Forward, jobs: Sequence[TileJob], spec: TileSpec, device:
 
 
 def _tiles(job: TileJob, spec: TileSpec) -> Iterator[_Tile]:
-    _, h, w = job.target.shape
+    h, w = job.sources[0].shape[-2:]
+    if job.target.shape[-2:] != (spec.scale * h, spec.scale * w):
+        raise ValueError(f"target is {job.target.shape[-2:]} for a source of {(h, w)} at scale {spec.scale}")
     for rows in spans(h, spec):
         for columns in spans(w, spec):
             if job.wanted is None or _core(job.wanted, rows, columns).any():
@@ -148,7 +160,7 @@ def _run_batch(
     batch = batch.to(device, memory_format=torch.channels_last)
     results = forward(batch, [tile.job.context for tile in filled])
     for tile, result in zip(tiles, results, strict=False):
-        _write(tile, result)
+        _write(tile, result, spec.scale)
 
 
 def _read(tile: _Tile, shape: tuple[int, int]) -> Tensor:
@@ -162,8 +174,8 @@ def _read(tile: _Tile, shape: tuple[int, int]) -> Tensor:
     return F.pad(joined[None], (0, shape[1] - w, 0, shape[0] - h), mode="replicate")[0]
 
 
-def _write(tile: _Tile, result: Tensor) -> None:
-    rows, columns = tile.rows, tile.columns
+def _write(tile: _Tile, result: Tensor, scale: int) -> None:
+    rows, columns = tile.rows.times(scale), tile.columns.times(scale)
     core = result[
         :,
         rows.core_start - rows.start : rows.core_stop - rows.start,
@@ -197,7 +209,7 @@ class Tileable(Protocol):
     receptive_field_px: int
 
 
-def tile_spec(network: Tileable, tile_px: int, batch: int) -> TileSpec:
+def tile_spec(network: Tileable, tile_px: int, batch: int, scale: int = 1) -> TileSpec:
     """Tiles that fit a network: its stride, and a halo of its receptive field or more."""
     halo_px = -(-network.receptive_field_px // network.stride) * network.stride
-    return TileSpec(tile_px, halo_px, network.stride, batch)
+    return TileSpec(tile_px, halo_px, network.stride, batch, scale)

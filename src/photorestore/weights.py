@@ -15,6 +15,7 @@ from photorestore.errors import BrokenArtifact
 from photorestore.networks.denoise import DenoiseUNet
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.networks.translate import Translator
+from photorestore.networks.upscale import Upscaler
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "denoise": DenoiseUNet,
@@ -22,6 +23,12 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "translate": Translator,
 }
 """Network classes by name. The name is also the stage's and the folder's."""
+
+UNSERVED: dict[str, type[nn.Module]] = {
+    "upscale": Upscaler,
+    "upscale_real": Upscaler,
+}
+"""Networks that no stage runs. What stands before `_` is the folder's name."""
 
 TIERS = ("fast", "quality")
 FORMAT_VERSION = 1
@@ -53,8 +60,8 @@ def default_root() -> Path:
 
 
 def weights_file(name: str, tier: str, root: Path | None = None) -> Path:
-    """Where the weights of a network lie: `<root>/<name>/<name>.<tier>.safetensors`."""
-    return (root or default_root()) / name / f"{name}.{tier}.safetensors"
+    """Where the weights of a network lie: `<root>/<folder>/<name>.<tier>.safetensors`."""
+    return (root or default_root()) / name.partition("_")[0] / f"{name}.{tier}.safetensors"
 
 
 def load_network(
@@ -63,18 +70,19 @@ def load_network(
     """A trained network in float32, in evaluation mode, channels-last.
 
     Args:
-        name: "denoise", "scratch" or "translate".
+        name: a key of `NETWORKS` or `UNSERVED`.
         tier: "fast" (CPU serving) or "quality" (GPU serving).
         root: the folder `weights/`; by default the one beside the package.
 
     Raises:
         BrokenArtifact: no such weights, or they do not fit what their metadata says.
     """
-    if name not in NETWORKS:
-        raise BrokenArtifact(f"no network {name!r}; there are {', '.join(sorted(NETWORKS))}")
+    classes = NETWORKS | UNSERVED
+    if name not in classes:
+        raise BrokenArtifact(f"no network {name!r}; there are {', '.join(sorted(classes))}")
     file = weights_file(name, tier, root)
     metadata = read_metadata(file)
-    network = NETWORKS[name](**_as_arguments(metadata["architecture"]))
+    network = classes[name](**_as_arguments(metadata["architecture"]))
     with safe_open(file, framework="pt") as stored:
         values = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
     try:

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from photorestore.metrics import psnr, ssim
+from photorestore.metrics import luma, psnr, psnr_y, ssim
 
 
 def test_psnr_of_a_known_error():
@@ -39,3 +39,18 @@ def test_ssim_agrees_with_scikit_image():
     )
     assert ssim(pred, gt) == pytest.approx(float(full[:, 5:-5, 5:-5].mean()), abs=1e-6)
     assert ssim(gt, gt) == pytest.approx(1.0)
+
+
+def test_luma_is_that_of_matlab():
+    """rgb2ycbcr: black 16, white 235, red 81.481, green 144.553, blue 40.966 (of 255)."""
+    colours = torch.tensor([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]]).float()
+    y = luma(colours.T.view(3, 1, 5))[0, 0] * 255
+    assert y.tolist() == pytest.approx([16, 235, 81.481, 144.553, 40.966], abs=1e-4)
+
+
+def test_psnr_of_luma_leaves_out_the_border():
+    gt = torch.rand(3, 12, 14)
+    pred = gt + 0.1
+    pred[:, 0] = pred[:, :, -1] = 9.0
+    assert psnr_y(pred, gt, border=1) == pytest.approx(-20 * math.log10(0.1 * 219 / 255), abs=1e-4)
+    assert psnr_y(pred, gt, border=0) < 15

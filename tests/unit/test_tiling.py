@@ -109,3 +109,21 @@ def test_every_core_has_its_halo():
 def test_a_halo_that_leaves_no_core_is_refused():
     with pytest.raises(ValueError, match="no core"):
         TileSpec(64, 32, 4)
+
+
+def test_a_target_of_another_size_than_the_scale_says_is_refused():
+    plane = random_plane(3, 20, 30)
+    job = TileJob((plane,), np.zeros((3, 40, 61), np.uint8))
+    with pytest.raises(ValueError, match="at scale 2"):
+        run_tiles(lambda tiles, _: tiles, [job], TileSpec(64, 8, 4, scale=2), CPU)
+
+
+def test_enlarged_tiles_are_written_where_they_belong():
+    plane = random_plane(1, 90, 70)
+    target = np.zeros((1, 270, 210), np.uint8)
+
+    def forward(tiles, _):
+        return tiles.repeat_interleave(3, 2).repeat_interleave(3, 3)
+
+    run_tiles(forward, [TileJob((plane,), target)], TileSpec(64, 8, 4, batch=2, scale=3), CPU)
+    assert (target == plane.repeat(3, 1).repeat(3, 2)).all()

@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 
 from photorestore.errors import BrokenArtifact
 from photorestore.networks.denoise import DenoiseUNet
+from photorestore.networks.upscale import Upscaler
 from photorestore.weights import NETWORKS, REQUIRED, load_network, read_metadata, save_network, weights_file
 
 ARCHITECTURE = {"widths": (8, 16), "depths": (1, 1)}
@@ -70,6 +71,17 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
     )
     with pytest.raises(BrokenArtifact, match="finite"):
         load_network("denoise", root=tmp_path)
+
+
+def test_a_variant_lies_in_the_folder_of_its_stage(tmp_path):
+    network = Upscaler(8, 1).reparameterise()
+    file = weights_file("upscale_real", "fast", tmp_path)
+    assert file == tmp_path / "upscale" / "upscale_real.fast.safetensors"
+    described = dict.fromkeys(REQUIRED, "x")
+    described.pop("architecture")
+    save_network(file, network, architecture=network.architecture, metadata=described)
+    loaded, image = load_network("upscale_real", root=tmp_path), torch.rand(1, 3, 9, 9)
+    assert torch.allclose(loaded(image, 2), network(image, 2), atol=1e-2)
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
