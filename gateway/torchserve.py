@@ -182,7 +182,11 @@ def _node(settings: Settings, stage: str) -> Node:
         return Node(stage, 0, 1, 0)
     if not answer.ok:
         return Node(stage, 0, 1, 0)
-    model: dict[str, Any] = answer.json()[0]
+    return node_of(stage, answer.json()[0])
+
+
+def node_of(stage: str, model: dict[str, Any]) -> Node:
+    """A stage by TorchServe's description of its model."""
     ready = sum(worker["status"] == "READY" for worker in model["workers"])
     pending = int(model.get("jobQueueStatus", {}).get("pendingRequests", 0))
     return Node(stage, ready, int(model["maxWorkers"]), pending)
