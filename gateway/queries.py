@@ -45,7 +45,13 @@ def parse_options(texts: dict[str, str]) -> Options:
         raise UnsupportedOption(
             f"unknown option {', '.join(unknown)}; there are {', '.join(sorted({*allowed, 'return'}))}"
         )
-    return Options.from_mapping({allowed[name]: _value(name, text) for name, text in texts.items()})
+    try:
+        return Options.from_mapping({allowed[name]: _value(name, text) for name, text in texts.items()})
+    except UnsupportedOption as error:
+        text = str(error)
+        for name, shown in NAMES.items():
+            text = text.replace(name, shown)
+        raise UnsupportedOption(text) from None
 
 
 def _value(name: str, text: str) -> Any:

@@ -130,5 +130,5 @@ def _read_report(answer: httpx.Response, request_id: str) -> dict[str, Any]:
             raise PipelineProblem(Problem(type=kind.removeprefix(PROBLEM_TYPE), **members))
         if answer.is_success and "trace" in document:
             return document
-    logger.error("request %s: TorchServe answered %s: %.300s", request_id, answer.status_code, answer.text)
+    logger.error("request %s: TorchServe answered %s: %.300r", request_id, answer.status_code, answer.text)
     raise BackendUnavailable("the restoring backend is not ready; try again later")

@@ -129,6 +129,7 @@ async def test_options_reach_the_stages(edge, server):
 async def test_bad_options_are_refused_before_anything_is_done(edge, server, query):
     answer = await edge.post(f"/v1/restore?{query}", content=make_picture())
     assert problem(answer) == (400, "unsupported-option")
+    assert query.split("=")[0] in answer.json()["detail"]
     assert server.inferences == []
 
 
