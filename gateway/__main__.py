@@ -11,19 +11,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
 from collections.abc import Sequence
-from types import FrameType
-
-import uvicorn
 
 from gateway.app import create_app
 from gateway.keys import key_line, make_key
-from gateway.readiness import Readiness
-from gateway.settings import GatewaySettings, parse
+from gateway.server import Server
+from gateway.settings import parse
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-CONNECTIONS = 2048
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,42 +44,8 @@ def _serve(options: Sequence[str]) -> int:
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_graceful_shutdown=int(settings.drain_s) + 1,
-    )
-    Server(config, settings, app.state.gateway.readiness).run()
+    Server(app).run()
     return 0
-
-
-class Server(uvicorn.Server):
-    """Says that it is not ready before it closes its port."""
-
-    def __init__(self, config: uvicorn.Config, settings: GatewaySettings, readiness: Readiness) -> None:
-        super().__init__(config)
-        self._delay_s = settings.drain_delay_s
-        self._readiness = readiness
-        self._close_at: float | None = None
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal begins to drain, a second one hurries."""
-        if self._close_at is not None:
-            super().handle_exit(sig, frame)
-            return
-        self._readiness.drain()
-        self._close_at = time.monotonic() + self._delay_s
-
-    async def on_tick(self, counter: int) -> bool:
-        """Called ten times a second; True ends the service."""
-        if self._close_at is not None and time.monotonic() >= self._close_at:
-            self.should_exit = True
-        return await super().on_tick(counter)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from photorestore.workspace import Workspace
 FILES = {"image": "upload", "mask": "mask_upload"}
 """Parts of a form, and the files of the workspace that they become."""
 FORM = b"multipart/form-data"
+LONGEST_LENGTH = 20
+"""Digits of a `Content-Length` that are read."""
 FRAME_BYTES = 1 << 20
 """What a form may hold beside its parts."""
 
@@ -153,8 +155,8 @@ def _check_headers(request: Request, *, is_form: bool) -> None:
         raise UnsupportedEncoding(f"Content-Encoding is {encoding!r}; expected the picture as it is")
     length = request.headers.get("content-length", "")
     limit = len(FILES) * LIMITS.upload_bytes + FRAME_BYTES if is_form else LIMITS.upload_bytes
-    if length.isdecimal() and int(length) > limit:
-        raise _too_large("body", int(length))
+    if length.isdecimal() and int(length[:LONGEST_LENGTH]) > limit:
+        raise _too_large("body", int(length[:LONGEST_LENGTH]))
 
 
 def _too_large(name: str, got: int | None = None) -> PayloadTooLarge:

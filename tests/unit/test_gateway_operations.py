@@ -16,10 +16,12 @@ import uvicorn
 from gateway import release
 from gateway.__main__ import main
 from gateway.admission import Admission, Limits
+from gateway.app import create_app
 from gateway.cache import Result, ResultCache
 from gateway.coalescing import InFlight
 from gateway.keys import Keys, key_line, make_key
 from gateway.problems import TooManyRequests
+from gateway.server import Server
 from gateway.settings import HOME, GatewaySettings, parse
 from photorestore.options import STAGES
 from tests.edge import FakeTorchServe, load_handlers, make_picture, metric, problem, running_edge, until
@@ -245,6 +247,84 @@ def test_fingerprint_is_of_the_archives(tmp_path):
     assert release.fingerprint(tmp_path) == first
     (store / "denoise.mar").write_bytes(b"two")
     assert release.fingerprint(tmp_path) != first
+
+
+@contextlib.asynccontextmanager
+async def listening(server: FakeTorchServe, root: Path, **settings):
+    """The edge on a port of this process."""
+    port = free_port()
+    quick = {"poll_s": 0.02, "drain_s": 5.0}
+    app = create_app(
+        GatewaySettings(port=port, workspace_root=root, **{**quick, **settings}), server.transport
+    )
+    edge = Server(app)
+    edge.capture_signals = contextlib.nullcontext  # signals are the test's
+    serving = asyncio.create_task(edge.serve())
+    try:
+        await until(lambda: edge.started and not app.state.gateway.readiness.problem)
+        yield port, app
+    finally:
+        edge.should_exit = True
+        await serving
+
+
+async def talk(port: int, *sent: bytes) -> bytes:
+    """Send pieces, and read until the other side closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for piece in sent:
+            writer.write(piece)
+            await writer.drain()
+        return await asyncio.wait_for(reader.read(), 30)
+    finally:
+        writer.close()
+
+
+HEAD = b"POST /v1/restore?stages= HTTP/1.1\r\nHost: edge\r\n"
+
+
+async def test_slow_heads_and_bodies_are_closed_and_leave_others_alone(server, root, monkeypatch):
+    monkeypatch.setattr("gateway.server.HEAD_S", 0.5)
+    async with listening(server, root, upload_grace_s=0.5) as (port, app), asyncio.TaskGroup() as group:
+        silent = [group.create_task(talk(port)) for _ in range(5)]
+        heads = [group.create_task(talk(port, HEAD)) for _ in range(5)]
+        bodies = [group.create_task(talk(port, HEAD, b"Content-Length: 99\r\n\r\nx")) for _ in range(5)]
+        await until(lambda: app.state.gateway.admission.uploads == 5)
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.post(f"http://127.0.0.1:{port}/v1/restore?stages=", content=make_picture())
+        assert answer.status_code == 200
+        assert [await task for task in silent + heads] == [b""] * 10
+        assert {(await task)[:12] for task in bodies} == {b"HTTP/1.1 408"}
+    assert list(root.iterdir()) == []
+
+
+async def test_refusal_arrives_although_the_body_is_still_sent(server, root):
+    async with listening(server, root) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HEAD + b"Content-Length: 90000000\r\n\r\n")
+        for _ in range(40):
+            writer.write(bytes(1 << 20))
+            await writer.drain()
+        got = await asyncio.wait_for(reader.readuntil(b"}"), 30)
+        assert got.startswith(b"HTTP/1.1 413 ")
+        assert b"payload-too-large" in got
+        writer.close()
+
+
+async def test_who_leaves_during_the_upload_leaves_nothing_behind(server, root):
+    async with listening(server, root) as (port, app):
+        admission = app.state.gateway.admission
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HEAD + b"Content-Length: 99\r\n\r\nx")
+        await until(lambda: admission.uploads == 1)
+        writer.close()
+        await until(lambda: admission.uploads == 0)
+        await until(lambda: not list(root.iterdir()))
+        labels = {"route": "/v1/restore", "method": "POST", "status": "499"}
+        registry = app.state.gateway.metrics.registry
+        await until(
+            lambda: registry.get_sample_value("photorestore_gateway_http_requests_total", labels) == 1
+        )
 
 
 def free_port() -> int:
