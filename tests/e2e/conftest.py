@@ -102,7 +102,8 @@ def running_service(run_dir: Path, root: Path, *, has_gateway: bool = False) -> 
     command = [sys.executable, "-m", "gateway.backend", "serve", "--drain-s", "20"]
     command += ["--run-dir", str(run_dir), "--workspace-root", str(root), "--port-base", str(port)]
     command += ["--gateway-port", str(port + 6)] if has_gateway else []
-    started = subprocess.Popen(command, cwd=HOME, env=ENVIRONMENT)
+    environment = ENVIRONMENT | {"PHOTORESTORE_GATEWAY_REGISTER_AFTER_S": "5"}
+    started = subprocess.Popen(command, cwd=HOME, env=environment)
     try:
         wait_for(lambda: (run_dir / "ready").exists() or started.poll() is not None)
         assert started.poll() is None, (run_dir / "console.log").read_text()

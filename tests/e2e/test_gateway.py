@@ -91,6 +91,13 @@ def test_more_at_once_than_is_admitted_is_answered_200_or_429(fronted):
     assert sum(answer.ok for answer in answers) >= 16
 
 
+def test_workflow_that_torchserve_forgot_is_registered_again(fronted):
+    requests.delete(f"http://127.0.0.1:{fronted.port + 1}/workflows/restore", timeout=120).raise_for_status()
+    wait_for(lambda: not is_ready(fronted), 60)
+    wait_for(lambda: is_ready(fronted))
+    assert restore(fronted, make_upload(60, 80)).ok
+
+
 def test_torchserve_that_is_killed_comes_back_by_itself(fronted):
     fronted.java.kill()
     wait_for(lambda: not is_ready(fronted), 60)
