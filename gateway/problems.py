@@ -119,8 +119,8 @@ def problem_of(error: Exception) -> Problem:
 def problem_response(error: Exception, request_id: str) -> Response:
     """The problem document of an error, with the headers that belong to its status."""
     problem = problem_of(error)
-    if problem.status >= 500:
-        logger.error("request %s: %s: %s", request_id, problem.type, error, exc_info=_unexpected(error))
+    level = {500: logging.ERROR, 503: logging.WARNING}.get(problem.status, logging.INFO)
+    logger.log(level, "request %s: %s: %s", request_id, problem.type, error, exc_info=_unexpected(error))
     answer = problem_answer(problem, request_id)
     return Response(answer.body, answer.status, _headers(error, problem), answer.content_type)
 

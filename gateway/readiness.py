@@ -105,7 +105,10 @@ class Readiness:
             self._on_ready()
 
     async def _find_problem(self, nodes: tuple[Node, ...]) -> str:
-        if not await self._client.is_registered():
+        is_registered = await self._client.is_registered()
+        if is_registered is None:
+            return "TorchServe does not answer"
+        if not is_registered:
             await self._consider_registration()
             return "the workflow is not registered"
         self._missing_since = None

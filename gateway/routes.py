@@ -33,8 +33,8 @@ from photorestore.imaging.sniff import ACCEPTED
 from photorestore.options import SELECTABLE_STAGES, STAGES, Options, describe
 from photorestore.workspace import Workspace
 
-ANALYSING = ("scratch",)
-"""Stages that find something and change nothing."""
+FINDING: dict[str, Any] = {"strength": 0.0}
+"""Options by which every stage looks for what is wrong, and none changes anything."""
 KINDS = {"mask": "image/png", "report": "application/json", "bundle": "multipart/mixed"}
 """Media types of what `return` may ask for beside the picture, which is negotiated."""
 
@@ -110,8 +110,8 @@ async def restore(request: Request) -> Response:
     if kind != "image":
         _check_accept(KINDS[kind], accept)
         accept = ""
-    if kind == "mask" and options.stages is None:
-        options = replace(options, stages=ANALYSING)
+    if kind == "mask":
+        options = replace(options, **FINDING)
     finished, headers = await _produce(request, options, accept, kind)
     return _answer(kind, finished.result, headers)
 
@@ -128,14 +128,10 @@ async def analyze(request: Request) -> Response:
         raise UnsupportedOption(f"unknown option {', '.join(unknown)}; there is timeout")
     options, _ = parse_query(request.query_params.multi_items())
     _check_accept("application/json", request.headers.get("accept", ""))
-    options = replace(options, stages=ANALYSING, format="jpeg", quality=1, metadata="strip")
+    options = replace(options, **FINDING, format="jpeg", quality=1, metadata="strip")
     finished, headers = await _produce(request, options, "", "analysis")
     report = finished.result.report
-    found = {
-        stage: report["estimates"][stage]
-        for stage in ("preprocess", *ANALYSING)
-        if stage in report["estimates"]
-    }
+    found = {stage: report["estimates"][stage] for stage in STAGES[:-1] if stage in report["estimates"]}
     return JSONResponse({"source": report["source"], "found": found}, headers=headers)
 
 

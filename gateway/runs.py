@@ -184,7 +184,8 @@ def _collect(workspace: Workspace, report: dict[str, Any], *, wants_mask: bool) 
     picture = workspace.read_file("result")
     if picture is None:
         raise BrokenArtifact(f"workspace {workspace.envelope.workspace_id} has no result")
-    mask = _mask_png(workspace, report["height"], report["width"]) if wants_mask else None
+    source = report["source"]
+    mask = _mask_png(workspace, source["height"], source["width"]) if wants_mask else None
     return Result(picture, report["content_type"], report, mask)
 
 

@@ -75,10 +75,10 @@ class TorchServeClient:
         """Every stage of the workflow; those that TorchServe does not know have no workers."""
         return list(await asyncio.gather(*map(self._node, STAGES)))
 
-    async def is_registered(self) -> bool:
-        """Whether the workflow is known."""
+    async def is_registered(self) -> bool | None:
+        """Whether the workflow is known; None when TorchServe does not answer."""
         answer = await self._get(f"/workflows/{WORKFLOW}")
-        return answer is not None and answer.is_success
+        return None if answer is None else answer.is_success
 
     async def is_bare(self) -> bool:
         """Whether TorchServe answers and has none of the workflow's models: nobody is registering it."""

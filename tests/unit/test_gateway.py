@@ -27,7 +27,6 @@ from tests.edge import (
 )
 
 pytestmark = pytest.mark.anyio
-ANALYSIS = "stages=scratch"
 
 
 @pytest.fixture
@@ -285,13 +284,15 @@ async def test_mask_of_what_the_stage_finds_has_the_pictures_size(edge):
     assert set(np.unique(pixels(answer.content))) <= {0, 255}
 
 
-async def test_analysis_restores_nothing(edge, server):
+async def test_analysis_restores_nothing_and_finds_what_a_restoration_would(edge, server):
     answer = await edge.post("/v1/analyze", content=make_picture())
+    report = await edge.post("/v1/restore?return=report", content=make_picture())
+    assert answer.json()["found"]["scratch"] == report.json()["estimates"]["scratch"]
     found = answer.json()["found"]
     assert set(found) == {"preprocess", "scratch"}
     assert "sigma_255" in found["preprocess"]
     assert answer.json()["source"]["width"] == 60
-    assert server.inferences[0]["options"]["stages"] == ["scratch"]
+    assert server.inferences[0]["options"]["strength"] == 0
     assert problem(await edge.post("/v1/analyze?strength=1", content=make_picture()))[0] == 400
 
 

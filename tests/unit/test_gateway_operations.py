@@ -137,7 +137,7 @@ async def test_readiness_follows_torchserve(server, root):
         server.ready_workers = 1
         assert await problem_now() == ""
         server.is_up = False
-        assert "not registered" in await problem_now()
+        assert "does not answer" in await problem_now()
         assert (await edge.get("/livez")).status_code == 200
         server.is_up = True
         assert await problem_now() == ""
