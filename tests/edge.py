@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import yaml
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -103,13 +104,16 @@ class FakeTorchServe:
         )
 
     def _run(self, body: dict, headers: dict) -> bytes:
-        def node(stage: str, item: dict) -> bytes:
-            (answer,) = self.handlers[stage].handle([item], FakeContext(headers))
-            return answer
-
-        first = node("preprocess", {"body": body})
-        branches = {f"restore__{stage}": node(stage, {"body": first}) for stage in ("denoise", "scratch")}
-        return node("deliver", {"body": node("translate", branches)})
+        """The nodes of workflow.yaml, one after the other."""
+        dag = yaml.safe_load((HOME / "workflow.yaml").read_text())["dag"]
+        outputs: dict[str, bytes] = {}
+        for stage in STAGES:
+            parents = [node for node in STAGES if stage in dag.get(node, [])]
+            item = {f"restore__{node}": outputs[node] for node in parents}
+            if len(parents) < 2:
+                item = {"body": outputs[parents[0]] if parents else body}
+            (outputs[stage],) = self.handlers[stage].handle([item], FakeContext(headers))
+        return outputs["deliver"]
 
     async def _register(self, request: Request) -> Response:
         assert dict(request.query_params) == {"url": "restore.war", "workflow_name": "restore"}

@@ -16,8 +16,6 @@ from photorestore.options import SELECTABLE_STAGES, STAGES, Options
 from tests.broken_inputs import whole_inputs
 from tests.conftest import add_noise, make_photo
 from tests.edge import (
-    FakeTorchServe,
-    load_handlers,
     make_mask,
     make_picture,
     metric,
@@ -27,29 +25,6 @@ from tests.edge import (
 )
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def handlers(tmp_path_factory):
-    return load_handlers(tmp_path_factory.mktemp("unused"))
-
-
-@pytest.fixture
-def root(tmp_path, handlers):
-    spaces = tmp_path / "spaces"
-    for handler in handlers.values():
-        handler.root = spaces
-    return spaces
-
-
-@pytest.fixture
-def server(handlers):
-    return FakeTorchServe(handlers)
 
 
 @pytest.fixture
@@ -99,11 +74,12 @@ async def test_form_with_a_mask_changes_only_what_it_marks(edge):
 
 
 async def test_options_reach_the_stages(edge, server):
-    query = "stages=denoise,scratch&stages=translate&strength=0.5&normalise=true&quality=70&timeout=33&colour=source"
+    first, *others = SELECTABLE_STAGES
+    query = f"stages={','.join(others)}&stages={first}&strength=0.5&normalise=true&quality=70&timeout=33&colour=source"
     answer = await edge.post(f"/v1/restore?{query}", content=make_picture())
     assert answer.status_code == 200
     expected = Options(
-        stages=SELECTABLE_STAGES, strength=0.5, normalise=True, quality=70, timeout_s=33, colour="source"
+        stages=(*others, first), strength=0.5, normalise=True, quality=70, timeout_s=33, colour="source"
     )
     assert Options.from_mapping(server.inferences[0]["options"]) == expected
 
@@ -289,7 +265,7 @@ async def test_analysis_restores_nothing_and_finds_what_a_restoration_would(edge
     report = await edge.post("/v1/restore?return=report", content=make_picture())
     assert answer.json()["found"]["scratch"] == report.json()["estimates"]["scratch"]
     found = answer.json()["found"]
-    assert set(found) == {"preprocess", "scratch"}
+    assert set(found) >= {"preprocess", "scratch"}
     assert "sigma_255" in found["preprocess"]
     assert answer.json()["source"]["width"] == 60
     assert server.inferences[0]["options"]["strength"] == 0

@@ -24,33 +24,10 @@ from gateway.problems import TooManyRequests
 from gateway.server import Server
 from gateway.settings import HOME, GatewaySettings, parse
 from photorestore.options import STAGES
-from tests.edge import FakeTorchServe, load_handlers, make_picture, metric, problem, running_edge, until
+from tests.edge import FakeTorchServe, make_picture, metric, problem, running_edge, until
 
 pytestmark = pytest.mark.anyio
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HOME}/src:{HOME}"}
-
-
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def handlers(tmp_path_factory):
-    return load_handlers(tmp_path_factory.mktemp("unused"))
-
-
-@pytest.fixture
-def root(tmp_path, handlers):
-    spaces = tmp_path / "spaces"
-    for handler in handlers.values():
-        handler.root = spaces
-    return spaces
-
-
-@pytest.fixture
-def server(handlers):
-    return FakeTorchServe(handlers)
 
 
 async def test_keys_are_asked_for_where_there_are_some(server, root, tmp_path):
