@@ -26,7 +26,7 @@ model_store/restore.war: $(ARCHIVE_INPUTS) | $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./archive.sh cpu
 
 serve: setup archive  ## start the service in the background, wait until it is ready, print how to use it
-	$(BIN)/python -m gateway.backend serve --background
+	$(BIN)/python -m gateway.backend serve --background --gateway-port 8000
 
 stop:  ## stop the service that `make serve` started
 	$(BIN)/python -m gateway.backend stop

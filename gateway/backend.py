@@ -1,11 +1,13 @@
-"""Runs the model-serving backend: TorchServe with its workflow, looked after.
+"""Runs the model-serving backend: TorchServe with its workflow, looked after, with or without the REST edge before it.
 
     python -m gateway.backend serve [--background]    start; with --background return when ready
     python -m gateway.backend status                  the stages' workers, as JSON; exit status 0 when ready
     python -m gateway.backend stop                    end what was started
 
 The supervisor registers the workflow, waits until every stage has its workers, sweeps workspaces that nobody
-waits for, lets requests in flight end on SIGTERM, and takes TorchServe with it when it goes.
+waits for, lets requests in flight end on SIGTERM, and takes TorchServe with it when it goes. With `--gateway-port`
+it runs the REST edge before TorchServe as well, and starts TorchServe again when it dies. `python -m gateway serve
+--help` says how the edge is set up; from here by environment variables.
 """
 
 from __future__ import annotations
@@ -25,12 +27,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gateway import torchserve
-from gateway.torchserve import Ports, Settings, TorchServe
+from gateway.front import Front, is_ready
+from gateway.torchserve import Node, Ports, Settings, TorchServe
 from photorestore.workspace import GRACE_S, ID_PATTERN, default_root, sweep
 
 START_S = 600.0
 """How long a start may take before it is given up."""
-SWEEP_EVERY_S = 15.0
+LOOK_EVERY_S = 2.0
 POLL_S = 0.5
 SENDING_S = 2.0
 """How long the last answers may take from their delivery to the caller."""
@@ -41,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; gives the exit status."""
     given = _parser().parse_args(arguments)
     ports = Ports() if given.port_base is None else Ports.from_base(given.port_base)
-    settings = Settings(given.home.resolve(), given.run_dir.resolve(), given.workspace_root.resolve(), ports)
+    folders = (given.home.resolve(), given.run_dir.resolve(), given.workspace_root.resolve())
+    settings = Settings(*folders, ports, given.gateway_port)
     if given.command == "serve":
         serve = _serve_in_background if given.background else _serve
         return serve(settings, given.drain_s)
@@ -62,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workspace-root", type=Path, default=Path(root) if root else default_root())
     parser.add_argument("--port-base", type=int, help="first of six ports; default: 8080 to 8082, 7070, 7071")
     parser.add_argument(
+        "--gateway-port", type=int, help="run the REST edge, too, and let it listen here; default: no"
+    )
+    parser.add_argument(
         "--drain-s", type=float, default=60.0, help="how long requests in flight are waited for at the end"
     )
     return parser
@@ -71,7 +78,7 @@ def _serve(settings: Settings, drain_s: float) -> int:
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     settings.workspace_root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _only_instance(settings) as is_only:
-        taken = torchserve.taken_ports(settings.ports)
+        taken = torchserve.taken_ports(settings.ports, settings.gateway_port)
         if not is_only or taken:
             print(f"ports in use: {taken}" if is_only else "already running", file=sys.stderr)
             return 1
@@ -82,39 +89,69 @@ def _supervise(settings: Settings, stopping: threading.Event, drain_s: float) ->
     ready_file = settings.run_dir / "ready"
     ready_file.unlink(missing_ok=True)
     server = TorchServe(settings)
+    front = None if settings.gateway_port is None else Front(settings, drain_s)
     try:
-        if not _wait_ready(settings, server, stopping):
+        if not _wait_ready(settings, server, front, stopping):
             return 0 if stopping.is_set() else 1
         ready_file.write_text(settings.url)
         print(_usage(settings), flush=True)
-        while not stopping.wait(SWEEP_EVERY_S):
+        while not stopping.wait(LOOK_EVERY_S):
             sweep(settings.workspace_root)
-            if server.has_ended():
-                print("TorchServe has ended", file=sys.stderr)
+            ended = _what_ended(server, front)
+            if ended is not None:
+                print(f"{ended} has ended", file=sys.stderr, flush=True)
+            if (
+                ended is server and front is not None
+            ):  # callers can wait: the edge tells them that it is not ready
+                server.stop()
+                server = TorchServe(settings)
+                ended = None if _wait_ready(settings, server, front, stopping) else server
+            if ended is not None and not stopping.is_set():
                 return 1
+        if front is not None:
+            front.stop()
         _drain(settings.workspace_root, drain_s)
         return 0
     finally:
         ready_file.unlink(missing_ok=True)
+        if front is not None:
+            front.stop()
         server.stop()
         sweep(settings.workspace_root, time.time() + GRACE_S)  # nobody is left to fetch what was delivered
 
 
-def _wait_ready(settings: Settings, server: TorchServe, stopping: threading.Event) -> bool:
-    """Register the workflow and wait for its workers; False when that failed or is not wanted any more."""
+def _what_ended(server: TorchServe, front: Front | None) -> TorchServe | Front | None:
+    """What ought to run and does not, if anything."""
+    if server.has_ended():
+        return server
+    return front if front is not None and front.has_ended() else None
+
+
+def _wait_ready(
+    settings: Settings, server: TorchServe, front: Front | None, stopping: threading.Event
+) -> bool:
+    """Register the workflow, wait for its workers and the edge; False when that failed or is not wanted any more."""
     until = time.monotonic() + START_S
     registration = Registration(settings)
     while not stopping.wait(POLL_S):
-        if server.has_ended() or registration.error is not None or time.monotonic() > until:
+        has_ended = _what_ended(server, front) is not None
+        if has_ended or registration.error is not None or time.monotonic() > until:
             print(_last_lines(settings.run_dir / "console.log"), registration.error or "", file=sys.stderr)
+            print(_last_lines(settings.run_dir / "gateway.log"), file=sys.stderr)
             print(f"the logs are in {settings.run_dir / 'logs'}", file=sys.stderr)
             return False
         if registration.ident is None:
             if torchserve.answers(settings):
                 registration.start()
-        elif not registration.is_alive() and all(node.is_ready for node in torchserve.nodes(settings)):
+        elif not registration.is_alive() and _is_ready(settings, torchserve.nodes(settings)):
             return True
     return False
+
+
+def _is_ready(settings: Settings, stages: Sequence[Node]) -> bool:
+    """Whether every stage has its workers and the edge, if there is one, says so, too."""
+    has_workers = all(node.is_ready for node in stages)
+    return has_workers and (settings.gateway_port is None or is_ready(settings))
 
 
 class Registration(threading.Thread):
@@ -178,7 +215,7 @@ def _spawn(settings: Settings, drain_s: float) -> subprocess.Popen[bytes]:
                 *("--run-dir", str(settings.run_dir)),
                 *("--workspace-root", str(settings.workspace_root)),
                 *("--drain-s", str(drain_s)),
-                *_port_arguments(settings.ports),
+                *_port_arguments(settings),
             ],
             cwd=HOME,
             stdin=subprocess.DEVNULL,
@@ -188,8 +225,10 @@ def _spawn(settings: Settings, drain_s: float) -> subprocess.Popen[bytes]:
         )
 
 
-def _port_arguments(ports: Ports) -> list[str]:
-    return [] if ports == Ports() else ["--port-base", str(ports.inference)]
+def _port_arguments(settings: Settings) -> list[str]:
+    ports, port = settings.ports, settings.gateway_port
+    base = [] if ports == Ports() else ["--port-base", str(ports.inference)]
+    return base if port is None else [*base, "--gateway-port", str(port)]
 
 
 def _stop(settings: Settings, drain_s: float) -> int:
@@ -198,7 +237,7 @@ def _stop(settings: Settings, drain_s: float) -> int:
         print("not running")
         return 0
     os.kill(pid, signal.SIGTERM)
-    until = time.monotonic() + drain_s + 2 * torchserve.STOP_S
+    until = time.monotonic() + 2 * drain_s + 4 * torchserve.STOP_S
     while _running_pid(settings) == pid:
         if time.monotonic() > until:
             print(f"process {pid} does not end", file=sys.stderr)
@@ -210,16 +249,22 @@ def _stop(settings: Settings, drain_s: float) -> int:
 
 def _status(settings: Settings) -> int:
     stages = torchserve.nodes(settings)
-    is_ready = all(node.is_ready for node in stages)
-    print(
-        json.dumps(
-            {"ready": is_ready, "url": settings.url, "stages": [asdict(node) for node in stages]}, indent=2
-        )
-    )
-    return 0 if is_ready else 1
+    document = {
+        "ready": _is_ready(settings, stages),
+        "url": settings.url,
+        "stages": [asdict(node) for node in stages],
+    }
+    print(json.dumps(document, indent=2))
+    return 0 if document["ready"] else 1
 
 
 def _usage(settings: Settings) -> str:
+    if settings.gateway_port is not None:
+        return (
+            f"photorestore is ready. Restore a picture:\n"
+            f"    curl -sS --data-binary @old.jpg -o restored.jpg {settings.url}\n"
+            f"All options: {settings.url.removesuffix('/v1/restore')}/docs"
+        )
     return (
         f"photorestore is ready. Restore a picture:\n"
         f"    curl -sS -T old.jpg -o restored.jpg {settings.url}\n"

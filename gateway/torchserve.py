@@ -48,9 +48,10 @@ class Ports:
         return cls(base, base + 1, base + 2, base + 3, base + 4, base + 5)
 
 
-def taken_ports(ports: Ports) -> list[int]:
+def taken_ports(ports: Ports, gateway_port: int | None = None) -> list[int]:
     """Those that somebody listens on already; workers use no ports, but files named after one."""
-    return [port for port in astuple(ports)[:-1] if _is_taken(port)]
+    used = [*astuple(ports)[:-1], *([] if gateway_port is None else [gateway_port])]
+    return [port for port in used if _is_taken(port)]
 
 
 def _is_taken(port: int) -> bool:
@@ -67,16 +68,20 @@ class Settings:
         run_dir: everything that this instance writes, except pictures.
         workspace_root: where pictures are while they are restored.
         ports: where it listens.
+        gateway_port: where the REST edge listens that is started with it; None = there is none.
     """
 
     home: Path
     run_dir: Path
     workspace_root: Path
     ports: Ports = Ports()
+    gateway_port: int | None = None
 
     @property
     def url(self) -> str:
         """Where pictures are sent."""
+        if self.gateway_port is not None:
+            return f"http://{HOST}:{self.gateway_port}/v1/restore"
         return f"http://{HOST}:{self.ports.inference}/wfpredict/{WORKFLOW}"
 
     @property
@@ -109,6 +114,9 @@ class Node:
 class TorchServe:
     """A running TorchServe; its workers are in its process group."""
 
+    def __str__(self) -> str:
+        return "TorchServe"
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._temp_dir = _private_temp_dir(settings.run_dir)
@@ -122,7 +130,7 @@ class TorchServe:
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_stop_with_parent,  # noqa: PLW1509 - no thread has been started yet
+                preexec_fn=stop_with_parent,  # noqa: PLW1509 - no thread has been started yet
             )
 
     @property
@@ -182,7 +190,11 @@ def _node(settings: Settings, stage: str) -> Node:
         return Node(stage, 0, 1, 0)
     if not answer.ok:
         return Node(stage, 0, 1, 0)
-    model: dict[str, Any] = answer.json()[0]
+    return node_of(stage, answer.json()[0])
+
+
+def node_of(stage: str, model: dict[str, Any]) -> Node:
+    """A stage by TorchServe's description of its model."""
     ready = sum(worker["status"] == "READY" for worker in model["workers"])
     pending = int(model.get("jobQueueStatus", {}).get("pendingRequests", 0))
     return Node(stage, ready, int(model["maxWorkers"]), pending)
@@ -258,7 +270,7 @@ def _private_temp_dir(run_dir: Path) -> Path:
     return chosen
 
 
-def _stop_with_parent() -> None:
+def stop_with_parent() -> None:
     """Let the kernel end Java when its supervisor dies, by whatever means."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)

@@ -122,3 +122,28 @@ _RULES = {
     "colour": (lambda value: value in ("srgb", "source"), "srgb or source"),
     "timeout_s": (lambda value: _is_number(value, 1, 600), "a number from 1 to 600"),
 }
+
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    "stages": {"type": "array", "items": {"type": "string", "enum": list(SELECTABLE_STAGES)}},
+    "strength": {"type": "number", "minimum": 0, "maximum": 1},
+    "sigma_255": {"type": "number", "minimum": 0, "maximum": 100},
+    "normalise": {"type": "boolean"},
+    "scale": {"type": "integer", "enum": [1]},
+    "format": {"type": "string", "enum": list(FORMATS)},
+    "quality": {"type": "integer", "minimum": 1, "maximum": 100},
+    "metadata": {"type": "string", "enum": ["keep", "strip", "no-gps"]},
+    "colour": {"type": "string", "enum": ["srgb", "source"]},
+    "timeout_s": {"type": "number", "minimum": 1, "maximum": 600},
+}
+
+
+def describe() -> dict[str, dict[str, Any]]:
+    """Each option as a JSON schema, with its default and what is expected."""
+    return {
+        option.name: {
+            **_SCHEMAS[option.name],
+            "default": option.default,
+            "description": _RULES[option.name][1],
+        }
+        for option in fields(Options)
+    }

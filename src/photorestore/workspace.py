@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -107,6 +108,21 @@ class Workspace:
         try:
             with _full_means_retry():
                 temporary.write_bytes(content)
+            temporary.replace(self.path(name))
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def new_file(self, name: str) -> Iterator[BinaryIO]:
+        """A file to be written piece by piece; it gets its name when the block ends without an error.
+
+        Raises:
+            OutOfSpace: shared memory is full; nothing is left behind.
+        """
+        temporary = self._temporary(name)
+        try:
+            with _full_means_retry(), temporary.open("wb") as file:
+                yield file
             temporary.replace(self.path(name))
         finally:
             temporary.unlink(missing_ok=True)

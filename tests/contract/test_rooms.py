@@ -95,5 +95,5 @@ def test_client_needs_only_what_its_package_declares():
 
 def test_edge_modules_load_without_torch():
     modules = ", ".join(f"photorestore.{name}" for name in WITHOUT_TORCH)
-    code = f"import sys; sys.path.insert(0, 'src'); import {modules}; assert 'torch' not in sys.modules"
+    code = f"import sys; sys.path.insert(0, 'src'); import {modules}, gateway.app; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=HOME, check=True)

@@ -37,8 +37,12 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def gateway_url(self) -> str:
+        return f"http://127.0.0.1:{self.port + 6}"
+
+    @property
     def java(self) -> psutil.Process:
-        (java,) = self.supervisor.children()
+        (java,) = (child for child in self.supervisor.children() if "java" in child.name())
         return java
 
     def restore(self, picture: bytes, options: str = "", **headers: str) -> requests.Response:
@@ -92,11 +96,14 @@ def free_ports(count: int = 6) -> int:
 
 
 @contextlib.contextmanager
-def running_service(run_dir: Path, root: Path) -> Iterator[Service]:
-    port = free_ports()
+def running_service(run_dir: Path, root: Path, *, has_gateway: bool = False) -> Iterator[Service]:
+    """With the REST edge it listens on the seventh port."""
+    port = free_ports(7)
     command = [sys.executable, "-m", "gateway.backend", "serve", "--drain-s", "20"]
     command += ["--run-dir", str(run_dir), "--workspace-root", str(root), "--port-base", str(port)]
-    started = subprocess.Popen(command, cwd=HOME, env=ENVIRONMENT)
+    command += ["--gateway-port", str(port + 6)] if has_gateway else []
+    environment = ENVIRONMENT | {"PHOTORESTORE_GATEWAY_REGISTER_AFTER_S": "5"}
+    started = subprocess.Popen(command, cwd=HOME, env=environment)
     try:
         wait_for(lambda: (run_dir / "ready").exists() or started.poll() is not None)
         assert started.poll() is None, (run_dir / "console.log").read_text()

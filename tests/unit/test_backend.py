@@ -8,7 +8,7 @@ import pytest
 
 from gateway import backend, torchserve
 from gateway.torchserve import HOST, Ports, Settings
-from photorestore.options import Options
+from photorestore.options import STAGES, Options
 from photorestore.workspace import Workspace
 
 
@@ -91,3 +91,17 @@ def test_ports_in_use_are_named(settings, capsys):
 def test_stopping_what_does_not_run_is_no_error(settings, capsys):
     assert backend._stop(settings, 0) == 0
     assert capsys.readouterr().out == "not running\n"
+
+
+def test_edge_is_part_of_the_instance_where_it_has_a_port(settings, capsys):
+    with socket.create_server((HOST, 0)) as listener:
+        port = listener.getsockname()[1]
+        fronted = replace(settings, gateway_port=port)
+        assert backend._serve(fronted, 0) == 1
+        assert f"ports in use: [{port}]" in capsys.readouterr().err
+    assert fronted.url == f"http://{HOST}:{port}/v1/restore"
+    assert f"curl -sS --data-binary @old.jpg -o restored.jpg {fronted.url}" in backend._usage(fronted)
+    assert backend._port_arguments(fronted) == ["--port-base", "21000", "--gateway-port", str(port)]
+    ready = [torchserve.Node(stage, 1, 1, 0) for stage in STAGES]
+    assert backend._is_ready(settings, ready)
+    assert not backend._is_ready(fronted, ready)  # nobody listens

@@ -1,7 +1,7 @@
 import pytest
 
 from photorestore.errors import UnsupportedOption
-from photorestore.options import Options
+from photorestore.options import SELECTABLE_STAGES, Options, describe
 
 
 def test_defaults_let_the_picture_decide():
@@ -50,3 +50,16 @@ def test_all_problems_are_named_at_once():
 def test_options_that_are_no_json_object_are_refused(text):
     with pytest.raises(UnsupportedOption):
         Options.from_json(text)
+
+
+def test_schemas_agree_with_the_rules():
+    for name, schema in describe().items():
+        values = schema.get("enum") or [schema[bound] for bound in ("minimum", "maximum") if bound in schema]
+        for value in values:
+            Options.from_mapping({name: value})
+        for value in [
+            schema[bound] + step for bound, step in (("minimum", -1), ("maximum", 1)) if bound in schema
+        ]:
+            with pytest.raises(UnsupportedOption):
+                Options.from_mapping({name: value})
+    assert Options(stages=tuple(describe()["stages"]["items"]["enum"])).stages == SELECTABLE_STAGES

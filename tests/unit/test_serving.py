@@ -212,6 +212,14 @@ def test_deliver_answers_with_the_report_where_the_caller_made_the_workspace(tmp
     assert workspace.read_file("result") == b"restored " + PICTURE
 
 
+def test_masks_stay_where_the_caller_made_the_workspace(tmp_path):
+    for kind, kept in (("report", True), ("image", False)):
+        workspace = make_workspace(tmp_path, answer=kind)
+        workspace.write_file("scratch_mask.npy", b"mask")
+        make_handler("deliver", tmp_path).handle([body(workspace)], FakeContext())
+        assert workspace.path("scratch_mask.npy").exists() is kept
+
+
 def test_problem_is_delivered_as_a_problem_document(tmp_path):
     workspace = make_workspace(tmp_path, problem=Problem("corrupt-image", 422, "broken", "preprocess"))
     context = FakeContext()

@@ -83,3 +83,18 @@ def test_the_sweeper_takes_only_what_nobody_waits_for(tmp_path):
     assert sweep(tmp_path, now + module.LONGEST_TIMEOUT_S) == 2
     assert not late.directory.exists()
     assert (tmp_path / "someone-elses").exists()
+
+
+def test_a_file_written_in_pieces_is_there_when_it_is_whole(workspace):
+    with workspace.new_file("upload") as file:
+        file.write(b"one ")
+        assert workspace.read_file("upload") is None
+        file.write(b"two")
+    assert workspace.read_file("upload") == b"one two"
+
+
+def test_a_file_that_breaks_off_leaves_nothing(workspace):
+    with pytest.raises(OutOfSpace), workspace.new_file("upload") as file:
+        file.write(b"one")
+        raise OSError(errno.ENOSPC, "full")
+    assert list(workspace.directory.iterdir()) == []

@@ -54,7 +54,7 @@ def choose_format(options: Options, accept: str, needs: Needs) -> str:
             longest = LONGEST_SIDE_PX[options.format]
             raise UnsupportedOption(f"{options.format} holds sides of at most {longest} px; this has {side}")
         return options.format
-    weights = {name: _weight(content_type, accept) for name, content_type in CONTENT_TYPES.items()}
+    weights = {name: weigh(content_type, accept) for name, content_type in CONTENT_TYPES.items()}
     allowed = [name for name in FORMATS if weights[name][0] > 0 and side <= LONGEST_SIDE_PX[name]]
     if not allowed:
         raise NotAcceptable(
@@ -73,11 +73,15 @@ def _loses(name: str, needs: Needs) -> bool:
 _NAMED = 2
 
 
-def _weight(content_type: str, accept: str) -> tuple[float, int]:
-    """Quality 0 to 1 of a media type, and how closely it was named: 0 `*/*`, 1 `image/*`, 2 by name."""
+def weigh(content_type: str, accept: str) -> tuple[float, int]:
+    """What `Accept` says of a media type: quality 0 to 1, and how closely it is named.
+
+    Closeness is 0 for `*/*`, 1 for a range such as `image/*`, 2 by name.
+    """
     if not accept.strip():
         return (1.0, 0)
-    closeness = {"*/*": 0, "image/*": 1, content_type: _NAMED}
+    main_type = content_type.partition("/")[0]
+    closeness = {"*/*": 0, f"{main_type}/*": 1, content_type: _NAMED}
     matches = [
         (closeness[media_range], quality)
         for media_range, quality in map(_parse, accept.split(","))

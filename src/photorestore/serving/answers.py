@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http
 import json
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from photorestore.envelope import Envelope, Problem
@@ -16,7 +17,8 @@ from photorestore.workspace import ID_PATTERN, Workspace
 PROBLEM_TYPE = "urn:photorestore:problem:"
 KEPT_FILES = frozenset({"result", "report.json", "done"})
 """What a delivered workspace keeps, so that a repeated delivery gives the same answer."""
-
+MASK_FILES = ("hole_mask.npy", "scratch_mask.npy")
+"""The damage that the caller marked, or that was found; kept beside the result for a caller who fetches both."""
 
 LARGEST_BODY_BYTES = 256 << 20
 """Largest picture that is sent through TorchServe; a larger body than its `max_response_size` kills a worker."""
@@ -93,12 +95,12 @@ def settle(workspace: Workspace, *, keep: bool) -> None:
     is_callers = workspace.envelope.answer == "report"
     if keep and (is_callers or workspace.envelope.problem is None):
         workspace.mark_done()
-        _release(workspace)
+        _release(workspace, KEPT_FILES.union(MASK_FILES) if is_callers else KEPT_FILES)
     else:
         workspace.remove()
 
 
-def _release(workspace: Workspace) -> None:
+def _release(workspace: Workspace, kept: AbstractSet[str]) -> None:
     for file in workspace.directory.iterdir():
-        if file.name not in KEPT_FILES:
+        if file.name not in kept:
             file.unlink(missing_ok=True)

@@ -1,0 +1,52 @@
+"""The REST edge.
+
+    python -m gateway serve [--help]     serve HTTP in front of a TorchServe that runs on this machine
+    python -m gateway key NAME           print a new API key, and its line for the file of keys
+
+SIGTERM: `/readyz` says no at once, the port closes after `--drain-delay-s`, requests in flight are answered.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from gateway.app import create_app
+from gateway.keys import key_line, make_key
+from gateway.server import Server
+from gateway.settings import parse
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; gives the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    match words:
+        case ["serve", *options]:
+            return _serve(options)
+        case ["key", name] if name.split() == [name]:
+            key = make_key()
+            print(f"key, shown only once:      {key}\nline of the file of keys:  {key_line(name, key)}")
+            return 0
+    print((__doc__ or "").split("\n\n")[1], file=sys.stderr)
+    return 2
+
+
+def _serve(options: Sequence[str]) -> int:
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request
+    try:
+        settings = parse(options, os.environ)
+        app = create_app(settings)
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    Server(app).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""How much is let in at a time: restorations by number and pixels, uploads by number and bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.problems import TooManyRequests
+
+SMOOTHING = 0.2
+"""Weight of the latest restoration in the mean duration."""
+RETRY_S = (1.0, 30.0)
+"""Shortest and longest `Retry-After`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be in flight; see `GatewaySettings`."""
+
+    requests: int
+    pixels: int
+    uploads: int
+    upload_bytes: int
+
+
+class Admission:
+    """Counts what is in flight, and refuses what would be too much.
+
+    Attributes:
+        requests, pixels: of restorations in flight.
+        uploads, upload_bytes: of uploads in flight.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.requests = 0
+        self.pixels = 0
+        self.uploads = 0
+        self.upload_bytes = 0
+        self._mean_s = 1.0
+
+    @contextlib.contextmanager
+    def restoring(self, pixels: int) -> Iterator[None]:
+        """Hold a place for a restoration. A picture that is alone is always let in.
+
+        Raises:
+            TooManyRequests: there is none.
+        """
+        limits = self.limits
+        if self.requests >= limits.requests:
+            raise self._refuse(
+                "requests", f"{self.requests} restorations are in flight; the limit is {limits.requests}"
+            )
+        if self.requests and self.pixels + pixels > limits.pixels:
+            megapixels = (
+                f"{self.pixels / 1e6:.1f} megapixels are in flight; the limit is {limits.pixels / 1e6:g}"
+            )
+            raise self._refuse("pixels", megapixels)
+        self.requests += 1
+        self.pixels += pixels
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.requests -= 1
+            self.pixels -= pixels
+            self._mean_s += SMOOTHING * (time.monotonic() - start - self._mean_s)
+
+    @contextlib.contextmanager
+    def uploading(self) -> Iterator[UploadPlace]:
+        """Hold a place for an upload.
+
+        Raises:
+            TooManyRequests: there is none.
+        """
+        if self.uploads >= self.limits.uploads:
+            raise self._refuse(
+                "uploads", f"{self.uploads} uploads are in flight; the limit is {self.limits.uploads}"
+            )
+        self.uploads += 1
+        place = UploadPlace(self)
+        try:
+            yield place
+        finally:
+            self.uploads -= 1
+            self.upload_bytes -= place.received_bytes
+
+    def grow(self, received_bytes: int) -> None:
+        """Count bytes of an upload; called by `UploadPlace`.
+
+        Raises:
+            TooManyRequests: all uploads together are too large.
+        """
+        if self.upload_bytes + received_bytes > self.limits.upload_bytes:
+            text = f"{self.upload_bytes >> 20} MiB are being uploaded; the limit is {self.limits.upload_bytes >> 20}"
+            raise self._refuse("uploads", text)
+        self.upload_bytes += received_bytes
+
+    def _refuse(self, reason: str, text: str) -> TooManyRequests:
+        shortest, longest = RETRY_S
+        return TooManyRequests(reason, text, min(max(self._mean_s, shortest), longest))
+
+
+class UploadPlace:
+    """One upload's part of what is in flight."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self.received_bytes = 0
+
+    def grow(self, received_bytes: int) -> None:
+        """Count further bytes.
+
+        Raises:
+            TooManyRequests: all uploads together are too large.
+        """
+        self._admission.grow(received_bytes)
+        self.received_bytes += received_bytes

@@ -1,0 +1,114 @@
+"""The REST edge as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib import metadata
+
+import httpx
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from gateway import release
+from gateway.admission import Admission, Limits
+from gateway.cache import ResultCache
+from gateway.edge import Edge
+from gateway.keys import Keys
+from gateway.metrics import Metrics
+from gateway.problems import BadRequest, MethodNotAllowed, NotFound, TooManyRequests, problem_response
+from gateway.readiness import Readiness
+from gateway.routes import Gateway, api, gateway_of, operations
+from gateway.runs import Runner
+from gateway.settings import GatewaySettings
+from gateway.torchserve_client import TorchServeClient
+from photorestore.errors import RestorationError
+
+
+def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
+    """Build the edge.
+
+    Args:
+        transport: in place of the network to TorchServe, for tests.
+
+    Raises:
+        OSError, ValueError: the file of API keys, or the folder of the cache, cannot be used.
+    """
+    settings.workspace_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    client = TorchServeClient(settings.inference_url, settings.management_url, transport)
+    gateway = _make_gateway(settings, client)
+    app = FastAPI(
+        title="photorestore",
+        summary="Restores old and damaged photographs.",
+        version=metadata.version("photorestore"),
+        redoc_url=None,
+        lifespan=lambda _: _running(client, gateway),
+    )
+    app.state.gateway = gateway
+    app.add_middleware(Edge, metrics=gateway.metrics)
+    app.add_exception_handler(RestorationError, _answer_problem)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.include_router(api)
+    app.include_router(operations)
+    return app
+
+
+def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gateway:
+    limits = Limits(
+        settings.max_requests, settings.max_pixels, settings.max_uploads, settings.max_upload_bytes
+    )
+    admission = Admission(limits)
+    metrics = Metrics(admission, settings.workspace_root)
+    readiness = Readiness(client, settings, lambda: gateway.renew(), lambda: admission.requests > 0)  # noqa: PLW0108
+    cache = None if settings.cache_dir is None else ResultCache(settings.cache_dir, settings.cache_bytes)
+    gateway = Gateway(
+        settings=settings,
+        admission=admission,
+        metrics=metrics,
+        readiness=readiness,
+        runner=Runner(client, admission, metrics, readiness, cache),
+        keys=None if settings.keys_file is None else Keys(settings.keys_file),
+        release=release.fingerprint(settings.home),
+        cards=release.cards(settings.home),
+    )
+    return gateway
+
+
+@contextlib.asynccontextmanager
+async def _running(client: TorchServeClient, gateway: Gateway) -> AsyncIterator[None]:
+    """Watch TorchServe as long as the application runs; at the end wait for what is in flight."""
+    async with client:
+        watch = asyncio.create_task(gateway.readiness.watch())
+        try:
+            yield
+        finally:
+            gateway.readiness.drain()
+            watch.cancel()
+            await gateway.runner.in_flight.drain(gateway.settings.drain_s)
+            await asyncio.gather(watch, return_exceptions=True)
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    if isinstance(error, TooManyRequests):
+        gateway_of(request).metrics.rejected.labels(error.reason).inc()
+    return problem_response(error, request.state.request_id)
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    """What the framework refuses by itself."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    path = request.url.path
+    problem: RestorationError
+    match status:
+        case 404:
+            problem = NotFound(f"there is no {path}; /openapi.json says what there is")
+        case 405:
+            problem = MethodNotAllowed(f"{path} does not know {request.method}")
+        case _:
+            problem = BadRequest("the request cannot be understood")
+    response = problem_response(problem, request.state.request_id)
+    if isinstance(error, HTTPException):
+        response.headers.update(error.headers or {})
+    return response

@@ -1,0 +1,99 @@
+"""Results kept on disk, by the key of their run; the longest unused go first."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+SUFFIX = ".result"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run gave.
+
+    Attributes:
+        picture: the restored picture's file.
+        content_type: its media type.
+        report: what was found and done, see `DeliverStage`.
+        mask: PNG of what was filled, white; None where nobody asked for it.
+    """
+
+    picture: bytes
+    content_type: str
+    report: dict[str, Any]
+    mask: bytes | None = None
+
+
+class ResultCache:
+    """A folder of results, bounded in bytes. Blocking: call it in a thread."""
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+
+    def get(self, key: str) -> Result | None:
+        """The result of a key, if it is kept. A file that is not whole is deleted."""
+        file = self._file(key)
+        try:
+            with file.open("rb") as stored:
+                head = json.loads(stored.readline())
+                picture = stored.read(head["picture"])
+                mask = None if head["mask"] is None else stored.read(head["mask"])
+            if len(picture) != head["picture"] or (mask is not None and len(mask) != head["mask"]):
+                raise ValueError("it is not whole")
+            os.utime(file)
+            return Result(picture, head["content_type"], head["report"], mask)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            logger.warning("the kept result %s cannot be read: %s", key, error)
+            file.unlink(missing_ok=True)
+            return None
+
+    def put(self, key: str, result: Result) -> None:
+        """Keep a result. Never raises over a full disk: a cache may forget."""
+        head = {
+            "content_type": result.content_type,
+            "report": result.report,
+            "picture": len(result.picture),
+            "mask": None if result.mask is None else len(result.mask),
+        }
+        temporary = self._folder / f".{key}.{secrets.token_hex(8)}"
+        try:
+            with temporary.open("wb") as file:
+                file.write(json.dumps(head).encode() + b"\n")
+                file.write(result.picture)
+                file.write(result.mask or b"")
+            temporary.replace(self._file(key))
+            self._forget()
+        except OSError as error:
+            logger.warning("the result %s is not kept: %s", key, error)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _file(self, key: str) -> Path:
+        return self._folder / f"{key}{SUFFIX}"
+
+    def _forget(self) -> None:
+        """Delete what was not used for the longest time until the rest fits."""
+        kept: list[tuple[float, int, Path]] = []
+        for file in self._folder.glob(f"*{SUFFIX}"):
+            with contextlib.suppress(FileNotFoundError):
+                status = file.stat()
+                kept.append((status.st_mtime, status.st_size, file))
+        total = sum(size for _, size, _ in kept)
+        for _, size, file in sorted(kept):
+            if total <= self._limit_bytes:
+                return
+            file.unlink(missing_ok=True)
+            total -= size

@@ -1,0 +1,79 @@
+"""What every request passes: a request id, a log line, metrics, and an answer whatever happens."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.metrics import Metrics
+from gateway.problems import problem_response
+from photorestore.serving.requests import request_id
+
+logger = logging.getLogger(__name__)
+
+QUIET = ("/livez", "/readyz", "/metrics")
+"""Routes that are asked every few seconds; they are logged when they fail."""
+CLIENT_CLOSED = 499
+"""What is entered where the caller left before the answer; nobody is sent this."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer, as far as it got."""
+
+    label: str
+    status: int = 0
+    start: float = field(default_factory=time.perf_counter)
+
+
+class Edge:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(request_id(Headers(scope=scope)))
+        scope.setdefault("state", {})["request_id"] = exchange.label
+
+        async def send_labelled(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = exchange.label
+                headers["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_labelled)
+        except ClientDisconnect:
+            exchange.status = CLIENT_CLOSED
+        except Exception as error:
+            if exchange.status:
+                raise
+            await problem_response(error, exchange.label)(scope, receive, send_labelled)
+        finally:
+            self._note(scope, exchange)
+
+    def _note(self, scope: Scope, exchange: Exchange) -> None:
+        seconds = time.perf_counter() - exchange.start
+        route = getattr(scope.get("route"), "path", "other")
+        self._metrics.requests.labels(route, _known(scope["method"]), exchange.status).inc()
+        self._metrics.latency.labels(route).observe(seconds)
+        level = logging.DEBUG if route in QUIET and exchange.status < 400 else logging.INFO
+        text = "request %s: %s %s: %s in %.0f ms"
+        logger.log(level, text, exchange.label, scope["method"], route, exchange.status, 1000 * seconds)
+
+
+def _known(method: str) -> str:
+    """Callers may invent methods, which must not become labels."""
+    return method if method in ("GET", "HEAD", "POST", "OPTIONS") else "other"

@@ -1,0 +1,69 @@
+"""The REST edge as a process of the supervisor's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+
+from gateway.torchserve import HOST, STOP_S, Settings, stop_with_parent
+
+HOME = Path(__file__).resolve().parents[1]
+ASK_S = 5.0
+
+
+class Front:
+    """A running REST edge before one TorchServe.
+
+    Args:
+        settings: of the instance; with a `gateway_port`.
+        drain_s: how long requests in flight are waited for at the end.
+    """
+
+    def __init__(self, settings: Settings, drain_s: float) -> None:
+        self._settings = settings
+        self._drain_s = drain_s
+        with (settings.run_dir / "gateway.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "gateway", "serve"),
+                    *("--port", str(settings.gateway_port)),
+                    *("--home", str(settings.home)),
+                    *("--workspace-root", str(settings.workspace_root)),
+                    *("--inference-url", f"http://{HOST}:{settings.ports.inference}"),
+                    *("--management-url", settings.management),
+                    *("--drain-s", str(drain_s)),
+                ],
+                cwd=HOME,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=stop_with_parent,  # noqa: PLW1509 - no thread has been started yet
+            )
+
+    def __str__(self) -> str:
+        return "the REST edge"
+
+    def has_ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
+
+    def stop(self) -> None:
+        """Let it answer what is in flight, and end it."""
+        self._process.terminate()
+        try:
+            self._process.wait(self._drain_s + STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def is_ready(settings: Settings) -> bool:
+    """Whether the edge says that restorations will succeed."""
+    try:
+        return requests.get(f"http://{HOST}:{settings.gateway_port}/readyz", timeout=ASK_S).ok
+    except requests.RequestException:
+        return False

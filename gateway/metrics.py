@@ -1,0 +1,115 @@
+"""The edge's own metrics, in a registry of their own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from gateway.admission import Admission
+from gateway.readiness import Readiness
+from photorestore.options import STAGES
+
+PREFIX = "photorestore_gateway_"
+LATENCY_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
+STAGE_S = (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
+
+
+class Metrics:
+    """What `/metrics` shows.
+
+    Args:
+        root: the workspace root, whose file system is looked at.
+    """
+
+    def __init__(self, admission: Admission, root: Path) -> None:
+        self.registry = CollectorRegistry()
+        self._admission = admission
+        self._root = root
+        self.requests = self._counter("http_requests", "answers", "route", "method", "status")
+        self.latency = Histogram(
+            f"{PREFIX}http_request_seconds",
+            "from the first byte to the last of the answer",
+            ["route"],
+            buckets=LATENCY_S,
+            registry=self.registry,
+        )
+        self.rejected = self._counter("rejected", "requests answered with 429", "reason")
+        self.coalesced = self._counter("coalesced", "requests that shared the run of an identical one")
+        self.cache_hits = self._counter("cache_hits", "requests answered from the result cache")
+        self.cache_misses = self._counter("cache_misses", "requests not found in the result cache")
+        self.not_modified = self._counter("precondition_failed", "requests whose result the caller had")
+        self.runs = self._counter(
+            "runs", "envelopes sent through the workflow, by problem type or ok", "outcome"
+        )
+        self.megapixels = self._counter("restored_megapixels", "megapixels that came back")
+        self.stage_seconds = Histogram(
+            f"{PREFIX}stage_seconds",
+            "wall-clock time of a stage, by what it did: ran or passed",
+            ["stage", "outcome"],
+            buckets=STAGE_S,
+            registry=self.registry,
+        )
+        self.stage_outcomes = self._counter(
+            "stage_outcomes", "requests by what a stage did: ran, passed or failed", "stage", "outcome"
+        )
+        self.ready = self._gauge("ready", "1 when requests should be sent here")
+        self.workers = self._gauge("ready_workers", "TorchServe's ready workers", "stage")
+        self.pending = self._gauge("pending_requests", "requests that wait for a worker", "stage")
+        self._in_flight()
+        self._memory()
+
+    def observe_report(self, report: dict[str, Any]) -> None:
+        """Enter a finished restoration."""
+        self.runs.labels("ok").inc()
+        self.megapixels.inc(report["width"] * report["height"] / 1e6)
+        for stage, trace in report["trace"].items():
+            self.stage_seconds.labels(stage, trace["outcome"]).observe(trace["ms"] / 1000)
+            self.stage_outcomes.labels(stage, trace["outcome"]).inc()
+
+    def observe_problem(self, kind: str, stage: str) -> None:
+        """Enter a failed restoration."""
+        self.runs.labels(kind).inc()
+        if stage in STAGES:
+            self.stage_outcomes.labels(stage, "failed").inc()
+
+    def observe_readiness(self, readiness: Readiness) -> None:
+        """Take over what the last look at TorchServe found."""
+        self.ready.set(0 if readiness.problem else 1)
+        for node in readiness.state.nodes:
+            self.workers.labels(node.stage).set(node.ready)
+            self.pending.labels(node.stage).set(node.pending)
+
+    def render(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self.registry)
+
+    def _in_flight(self) -> None:
+        admission = self._admission
+        self._gauge("in_flight_requests", "restorations in flight").set_function(lambda: admission.requests)
+        self._gauge("in_flight_pixels", "pixels in flight").set_function(lambda: admission.pixels)
+        self._gauge("in_flight_uploads", "uploads in flight").set_function(lambda: admission.uploads)
+        self._gauge("max_in_flight_requests", "restorations admitted").set(admission.limits.requests)
+        self._gauge("max_in_flight_pixels", "pixels admitted").set(admission.limits.pixels)
+
+    def _memory(self) -> None:
+        total = self._gauge("shared_memory_bytes", "size of the file system of the workspaces")
+        used = self._gauge("shared_memory_used_bytes", "of which used, by whomever")
+        total.set_function(lambda: _total_and_used(self._root)[0])
+        used.set_function(lambda: _total_and_used(self._root)[1])
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"{PREFIX}{name}", text, labels, registry=self.registry)
+
+
+def _total_and_used(root: Path) -> tuple[int, int]:
+    try:
+        state = os.statvfs(root)
+    except OSError:
+        return 0, 0
+    return state.f_blocks * state.f_frsize, (state.f_blocks - state.f_bfree) * state.f_frsize

@@ -1,0 +1,142 @@
+"""What can go wrong at the edge, beside the pipeline's own errors; all become problem documents (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+from starlette.responses import Response
+
+from photorestore.envelope import Problem
+from photorestore.errors import InvalidInput, RestorationError
+from photorestore.serving.answers import problem_answer
+
+logger = logging.getLogger(__name__)
+
+STAGE = "gateway"
+"""Where these are found, in the terms of `Problem.stage`."""
+UNAVAILABLE_RETRY_S = 3
+
+
+class BadRequest(InvalidInput):
+    """The request cannot be understood: a broken form, unknown parts."""
+
+    type = "bad-request"
+    status = 400
+
+
+class Unauthorized(InvalidInput):
+    """An API key is missing, or is not known."""
+
+    type = "unauthorized"
+    status = 401
+
+
+class NotFound(InvalidInput):
+    """There is no such resource."""
+
+    type = "not-found"
+    status = 404
+
+
+class MethodNotAllowed(InvalidInput):
+    """The resource is there, but not for this method."""
+
+    type = "method-not-allowed"
+    status = 405
+
+
+class UploadTooSlow(InvalidInput):
+    """The upload brings too few bytes per second."""
+
+    type = "upload-too-slow"
+    status = 408
+
+
+class PreconditionFailed(InvalidInput):
+    """The caller has this result already: `If-None-Match` names it."""
+
+    type = "precondition-failed"
+    status = 412
+
+    def __init__(self, etag: str) -> None:
+        super().__init__(f"If-None-Match names {etag}, which is the result")
+        self.etag = etag
+
+
+class UnsupportedEncoding(InvalidInput):
+    """The body comes in a `Content-Encoding`."""
+
+    type = "unsupported-encoding"
+    status = 415
+
+
+class TooManyRequests(RestorationError):
+    """As many requests, uploads or pixels are in flight as are admitted.
+
+    Attributes:
+        reason: `requests`, `pixels` or `uploads`.
+        retry_after_s: when a new try is worth while.
+    """
+
+    type = "too-many-requests"
+    status = 429
+
+    def __init__(self, reason: str, text: str, retry_after_s: float) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class BackendUnavailable(RestorationError):
+    """TorchServe does not answer, or is not ready."""
+
+    type = "backend-unavailable"
+    status = 503
+
+
+class PipelineProblem(RestorationError):
+    """A stage reports a problem.
+
+    Attributes:
+        problem: as it stands in the envelope.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem that an error stands for; what is not ours to tell becomes `internal`."""
+    if isinstance(error, PipelineProblem):
+        return error.problem
+    if isinstance(error, RestorationError) and error.status != 500:
+        return Problem.of(error, STAGE)
+    return Problem.internal(STAGE)
+
+
+def problem_response(error: Exception, request_id: str) -> Response:
+    """The problem document of an error, with the headers that belong to its status."""
+    problem = problem_of(error)
+    level = {500: logging.ERROR, 503: logging.WARNING}.get(problem.status, logging.INFO)
+    logger.log(level, "request %s: %s: %s", request_id, problem.type, error, exc_info=_unexpected(error))
+    answer = problem_answer(problem, request_id)
+    return Response(answer.body, answer.status, _headers(error, problem), answer.content_type)
+
+
+def _unexpected(error: Exception) -> Exception | None:
+    return None if isinstance(error, RestorationError) else error
+
+
+def _headers(error: Exception, problem: Problem) -> dict[str, str]:
+    match error:
+        case TooManyRequests():
+            return {"Retry-After": str(math.ceil(error.retry_after_s))}
+        case PreconditionFailed():
+            return {"ETag": error.etag}
+        case Unauthorized():
+            return {"WWW-Authenticate": "Bearer"}
+        case UploadTooSlow():
+            return {"Connection": "close"}
+    return {"Retry-After": str(UNAVAILABLE_RETRY_S)} if problem.status == 503 else {}

@@ -1,0 +1,65 @@
+"""Options in the query; `photorestore.options` says what is allowed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from photorestore.errors import UnsupportedOption
+from photorestore.options import Options, describe
+
+RETURNS = ("image", "mask", "report", "bundle")
+"""What `return` may ask for."""
+NAMES = {"timeout_s": "timeout"}
+"""Options that have another name in the query."""
+
+
+def parse_query(pairs: Sequence[tuple[str, str]]) -> tuple[Options, str]:
+    """Options, and what is to be returned, one of `RETURNS`.
+
+    Lists are separated by commas, or given by repeating the name.
+
+    Raises:
+        UnsupportedOption: unknown names, one given twice, or values out of range.
+    """
+    texts: dict[str, str] = {}
+    for name, text in pairs:
+        if name in texts and name != "stages":
+            raise UnsupportedOption(f"{name} is given twice")
+        texts[name] = f"{texts[name]},{text}" if name in texts else text
+    returned = texts.pop("return", "image")
+    if returned not in RETURNS:
+        raise UnsupportedOption(f"return is {returned!r}; expected one of {', '.join(RETURNS)}")
+    return parse_options(texts), returned
+
+
+def parse_options(texts: dict[str, str]) -> Options:
+    """Options from their texts by name in the query.
+
+    Raises:
+        UnsupportedOption: unknown names, or values out of range.
+    """
+    allowed = {NAMES.get(name, name): name for name in describe()}
+    if unknown := sorted(texts.keys() - allowed.keys()):
+        raise UnsupportedOption(
+            f"unknown option {', '.join(unknown)}; there are {', '.join(sorted({*allowed, 'return'}))}"
+        )
+    try:
+        return Options.from_mapping({allowed[name]: _value(name, text) for name, text in texts.items()})
+    except UnsupportedOption as error:
+        text = str(error)
+        for name, shown in NAMES.items():
+            text = text.replace(name, shown)
+        raise UnsupportedOption(text) from None
+
+
+def _value(name: str, text: str) -> Any:
+    """A number, true or false where the text is one; the text itself otherwise."""
+    if name == "stages":
+        return [stage.strip() for stage in text.split(",") if stage.strip()]
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, int | float) else text

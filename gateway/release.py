@@ -1,0 +1,61 @@
+"""What makes results differ beside the request: code, weights and settings of the stages, and the processor."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import struct
+from pathlib import Path
+from typing import Any
+
+_CPU_LINES = ("model name", "flags", "Features", "CPU part")
+LONGEST_HEADER_BYTES = 1 << 20
+SHOWN = ("architecture", "commit", "data", "licence", "metrics", "seconds", "seed", "steps")
+"""What `/v1/stages` shows of a network's metadata."""
+
+
+def fingerprint(home: Path) -> str:
+    """A hash of the archives and of the processor, on which precision and rounding depend.
+
+    Where the archives are not at hand it is random: then no ETag outlives this process.
+    """
+    archives = sorted((home / "model_store").glob("*.[mw]ar"))
+    if not archives:
+        return secrets.token_hex(32)
+    found = hashlib.sha256("\n".join(_processor()).encode())
+    for archive in archives:
+        found.update(archive.name.encode())
+        with archive.open("rb") as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()
+
+
+def cards(home: Path) -> dict[str, list[dict[str, Any]]]:
+    """What the weights of each stage say about themselves, one card for each tier."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for file in sorted((home / "weights").glob("*/*.safetensors")):
+        stage, tier = file.parent.name, file.suffixes[0].removeprefix(".")
+        metadata = _metadata(file)
+        card = {name: metadata[name] for name in SHOWN if name in metadata}
+        found.setdefault(stage, []).append({"tier": tier, **card})
+    return found
+
+
+def _metadata(file: Path) -> dict[str, Any]:
+    """The header of a safetensors file: its length in 8 bytes, then JSON."""
+    with file.open("rb") as stored:
+        (length,) = struct.unpack("<Q", stored.read(8))
+        if length > LONGEST_HEADER_BYTES:
+            return {}
+        header = json.loads(stored.read(length))
+    described: dict[str, Any] = json.loads(header.get("__metadata__", {}).get("photorestore", "{}"))
+    return described
+
+
+def _processor() -> list[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+    return sorted({line for line in lines if line.startswith(_CPU_LINES)})

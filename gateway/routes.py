@@ -1,0 +1,277 @@
+"""The routes: restore, analyze, stages, and what operators ask."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from dataclasses import dataclass, replace
+from importlib import metadata
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import JSONResponse, Response
+
+from gateway import documents, release
+from gateway.admission import Admission
+from gateway.cache import Result
+from gateway.keys import Keys
+from gateway.metrics import Metrics
+from gateway.problems import PreconditionFailed, Unauthorized
+from gateway.queries import parse_query
+from gateway.readiness import Readiness
+from gateway.runs import Finished, Job, Runner, prepare
+from gateway.settings import GatewaySettings
+from gateway.uploads import Pace, receive
+from photorestore.errors import NotAcceptable, UnsupportedOption
+from photorestore.imaging import CONTENT_TYPES, LIMITS
+from photorestore.imaging.negotiate import weigh
+from photorestore.imaging.sniff import ACCEPTED
+from photorestore.options import SELECTABLE_STAGES, STAGES, Options, describe
+from photorestore.workspace import Workspace
+
+FINDING: dict[str, Any] = {"strength": 0.0}
+"""Options by which every stage looks for what is wrong, and none changes anything."""
+KINDS = {"mask": "image/png", "report": "application/json", "bundle": "multipart/mixed"}
+"""Media types of what `return` may ask for beside the picture, which is negotiated."""
+
+
+@dataclass(slots=True)
+class Gateway:
+    """What the routes work with.
+
+    Attributes:
+        release: what results depend on beside the request.
+        cards: what the weights say about themselves.
+    """
+
+    settings: GatewaySettings
+    admission: Admission
+    metrics: Metrics
+    readiness: Readiness
+    runner: Runner
+    keys: Keys | None
+    release: str
+    cards: dict[str, list[dict[str, Any]]]
+
+    def renew(self) -> None:
+        """The backend has come up, maybe with other archives."""
+        self.release = release.fingerprint(self.settings.home)
+
+
+def gateway_of(request: Request) -> Gateway:
+    """The application's gateway."""
+    found: Gateway = request.app.state.gateway
+    return found
+
+
+_BEARER = HTTPBearer(auto_error=False, description="An API key, where the service asks for one")
+
+
+async def require_key(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+) -> None:
+    """Refuse callers without an API key, where keys are required.
+
+    Raises:
+        Unauthorized: there is none, or it is not known.
+    """
+    keys = gateway_of(request).keys
+    if keys is None:
+        return
+    name = None if credentials is None else keys.name_of(credentials.credentials)
+    if name is None:
+        raise Unauthorized("expected a known API key, as in `Authorization: Bearer KEY`")
+
+
+api = APIRouter(prefix="/v1", dependencies=[Depends(require_key)])
+operations = APIRouter()
+
+
+@api.post(
+    "/restore",
+    response_class=Response,
+    responses=documents.answers(
+        {
+            **{content_type: {"schema": documents.BINARY} for content_type in CONTENT_TYPES.values()},
+            "application/json": {"schema": {"type": "object"}},
+            "multipart/mixed": {"schema": documents.BINARY},
+        }
+    ),
+    openapi_extra=documents.restore_operation(),
+)
+async def restore(request: Request) -> Response:
+    """Restore a picture; it comes as the body, or as the part `image` of a form beside a `mask`."""
+    options, kind = parse_query(request.query_params.multi_items())
+    accept = request.headers.get("accept", "")
+    if kind != "image":
+        _check_accept(KINDS[kind], accept)
+        accept = ""
+    if kind == "mask":
+        options = replace(options, **FINDING)
+    finished, headers = await _produce(request, options, accept, kind)
+    return _answer(kind, finished.result, headers)
+
+
+@api.post(
+    "/analyze",
+    response_class=JSONResponse,
+    responses=documents.answers({"application/json": {"schema": {"type": "object"}}}),
+    openapi_extra=documents.analyze_operation(),
+)
+async def analyze(request: Request) -> Response:
+    """Say what is wrong with a picture, without restoring it."""
+    if unknown := sorted(request.query_params.keys() - {"timeout"}):
+        raise UnsupportedOption(f"unknown option {', '.join(unknown)}; there is timeout")
+    options, _ = parse_query(request.query_params.multi_items())
+    _check_accept("application/json", request.headers.get("accept", ""))
+    options = replace(options, **FINDING, format="jpeg", quality=1, metadata="strip")
+    finished, headers = await _produce(request, options, "", "analysis")
+    report = finished.result.report
+    found = {stage: report["estimates"][stage] for stage in STAGES[:-1] if stage in report["estimates"]}
+    return JSONResponse({"source": report["source"], "found": found}, headers=headers)
+
+
+@api.get("/stages")
+async def stages(request: Request) -> dict[str, Any]:
+    """The stages and their networks, the options and limits, and the version of the service."""
+    gateway = gateway_of(request)
+    ready = {node.stage: node.ready for node in gateway.readiness.state.nodes}
+    return {
+        "version": metadata.version("photorestore"),
+        "stages": [
+            {
+                "name": stage,
+                "selectable": stage in SELECTABLE_STAGES,
+                "ready_workers": ready.get(stage, 0),
+                "cards": gateway.cards.get(stage, []),
+            }
+            for stage in STAGES
+        ],
+        "options": describe(),
+        "formats": {"read": list(ACCEPTED), "written": list(CONTENT_TYPES.values())},
+        "limits": {
+            "upload_bytes": LIMITS.upload_bytes,
+            "pixels": LIMITS.pixels,
+            "side_px": LIMITS.side_px,
+            "requests_in_flight": gateway.settings.max_requests,
+            "pixels_in_flight": gateway.settings.max_pixels,
+        },
+    }
+
+
+@operations.get("/livez")
+async def livez() -> dict[str, str]:
+    """Whether this process answers."""
+    return {"status": "alive"}
+
+
+@operations.get("/readyz", responses={503: {"description": "restorations would fail"}})
+async def readyz(request: Request) -> JSONResponse:
+    """Whether restorations will succeed, and why not."""
+    readiness = gateway_of(request).readiness
+    nodes = {node.stage: {"ready": node.ready, "pending": node.pending} for node in readiness.state.nodes}
+    document = {"ready": not readiness.problem, "problem": readiness.problem, "stages": nodes}
+    return JSONResponse(document, 503 if readiness.problem else 200)
+
+
+@operations.get("/metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """The edge's metrics, for Prometheus."""
+    gateway = gateway_of(request)
+    gateway.metrics.observe_readiness(gateway.readiness)
+    return Response(gateway.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _produce(
+    request: Request, options: Options, accept: str, kind: str
+) -> tuple[Finished, dict[str, str]]:
+    """Take the upload in and restore it; gives the headers of the answer, too."""
+    gateway = gateway_of(request)
+    label = request.state.request_id
+    workspace = Workspace.create(gateway.settings.workspace_root, options, request_id=label, accept=accept)
+    workspace.envelope.answer = "report"
+    is_handed_over = False
+    try:
+        job = await _take_in(request, workspace, wants_mask=kind in ("mask", "bundle"))
+        etag = _etag(job, kind)
+        _check_if_none_match(request, etag)
+        is_handed_over = True
+    finally:
+        if not is_handed_over:
+            workspace.remove()
+    finished = await gateway.runner.restore(job)
+    return finished, {"ETag": etag, "Server-Timing": _server_timing(finished), "Vary": "Accept"}
+
+
+async def _take_in(request: Request, workspace: Workspace, *, wants_mask: bool) -> Job:
+    """Receive the upload and read its header. The time that the caller allows begins when it is there."""
+    gateway = gateway_of(request)
+    settings = gateway.settings
+    with gateway.admission.uploading() as place:
+        pace = Pace(settings.upload_grace_s, settings.upload_bytes_s)
+        received = await receive(request, workspace, pace, place)
+        workspace.envelope.deadline = time.time() + workspace.options.timeout_s
+        return await asyncio.to_thread(prepare, workspace, received, gateway.release, wants_mask=wants_mask)
+
+
+def _check_accept(content_type: str, accept: str) -> None:
+    if weigh(content_type, accept)[0] <= 0:
+        raise NotAcceptable(f"Accept is {accept!r}; this comes as {content_type}")
+
+
+def _check_if_none_match(request: Request, etag: str) -> None:
+    """A result that the caller has needs no restoration. `*` names none: before a run there is no result."""
+    sent = ",".join(request.headers.getlist("if-none-match")).split(",")
+    if etag.removeprefix("W/") in {name.strip().removeprefix("W/") for name in sent}:
+        gateway_of(request).metrics.not_modified.inc()
+        raise PreconditionFailed(etag)
+
+
+def _etag(job: Job, kind: str) -> str:
+    """Strong for pictures, which are the same byte for byte; weak where times of the run are part of the answer."""
+    name = f'"{job.key[:40]}-{kind}"'
+    return name if kind in ("image", "mask") else f"W/{name}"
+
+
+def _server_timing(finished: Finished) -> str:
+    trace = finished.result.report["trace"]
+    parts = [f'{stage};dur={entry["ms"]:g};desc="{entry["outcome"]}"' for stage, entry in trace.items()]
+    return ", ".join([*parts, f'result;desc="{finished.by}"'])
+
+
+def _answer(kind: str, result: Result, headers: dict[str, str]) -> Response:
+    match kind:
+        case "mask":
+            return Response(result.mask, headers=headers, media_type=KINDS[kind])
+        case "report":
+            return JSONResponse(result.report, headers=headers)
+        case "bundle":
+            return _bundle(result, headers)
+    return Response(result.picture, headers=headers, media_type=result.content_type)
+
+
+def _bundle(result: Result, headers: dict[str, str]) -> Response:
+    """Report, picture and mask as multipart/mixed (RFC 2046)."""
+    boundary = secrets.token_hex(16)
+    report = json.dumps(result.report).encode()
+    parts = (
+        ("report", "application/json", report),
+        ("image", result.content_type, result.picture),
+        ("mask", "image/png", result.mask or b""),
+    )
+    body = b"".join(
+        f'--{boundary}\r\nContent-Disposition: attachment; name="{name}"\r\nContent-Type: {content_type}\r\n'
+        f"Content-Length: {len(content)}\r\n\r\n".encode()
+        + content
+        + b"\r\n"
+        for name, content_type, content in parts
+    )
+    return Response(
+        body + f"--{boundary}--\r\n".encode(),
+        headers=headers,
+        media_type=f"multipart/mixed; boundary={boundary}",
+    )

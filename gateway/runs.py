@@ -1,0 +1,210 @@
+"""One restoration: from a prepared workspace to its result, shared, admitted, kept and counted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import io
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gateway.admission import Admission
+from gateway.cache import Result, ResultCache
+from gateway.coalescing import InFlight
+from gateway.metrics import Metrics
+from gateway.problems import PipelineProblem
+from gateway.readiness import Readiness
+from gateway.torchserve_client import TorchServeClient
+from gateway.uploads import Received
+from photorestore.errors import BrokenArtifact, DeadlineExceeded, RestorationError
+from photorestore.imaging import CONTENT_TYPES, Needs, choose_format, open_picture
+from photorestore.serving.answers import MASK_FILES
+from photorestore.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A picture that lies in its workspace.
+
+    Attributes:
+        workspace: with the upload and, maybe, the mask.
+        key: of everything that the result depends on; hexadecimal.
+        pixels: of the picture and of the result, whichever has more.
+        wants_mask: whether what was filled is to be read, too.
+    """
+
+    workspace: Workspace
+    key: str
+    pixels: int
+    wants_mask: bool
+
+    @property
+    def left_s(self) -> float:
+        """Until the caller's deadline."""
+        return self.workspace.envelope.deadline - time.time()
+
+
+def prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Job:
+    """Read the picture's header. Blocking: call it in a thread.
+
+    Args:
+        release: what results depend on beside the request, see `release.fingerprint`.
+
+    Raises:
+        InvalidInput: the picture, or what is accepted, makes a restoration impossible.
+    """
+    upload = workspace.read_file("upload")
+    if upload is None:
+        raise BrokenArtifact("the upload is gone")
+    header = open_picture(upload).header
+    height, width = header.upright_hw
+    needs = Needs(width, height, has_alpha=header.has_alpha, bits=header.bits)
+    name = choose_format(workspace.options, workspace.envelope.accept, needs)
+    options = workspace.options.to_mapping() | {"format": CONTENT_TYPES[name]}
+    del options["timeout_s"]
+    parts = [release, received.image, received.mask, options, wants_mask]
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return Job(workspace, key, width * height * workspace.options.scale**2, wants_mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A result and how it came about: `run`, `shared` or `kept`."""
+
+    result: Result
+    by: str
+
+
+class Runner:
+    """Restores what lies in workspaces, and removes them."""
+
+    def __init__(
+        self,
+        client: TorchServeClient,
+        admission: Admission,
+        metrics: Metrics,
+        readiness: Readiness,
+        cache: ResultCache | None,
+    ) -> None:
+        self._client = client
+        self._admission = admission
+        self._metrics = metrics
+        self._readiness = readiness
+        self._cache = cache
+        self.in_flight: InFlight[Result] = InFlight()
+
+    async def restore(self, job: Job) -> Finished:
+        """The result of a job, whose workspace is removed in any case.
+
+        Raises:
+            TooManyRequests: it is not admitted.
+            PipelineProblem: a stage reports a problem.
+            BackendUnavailable: TorchServe does not answer.
+            DeadlineExceeded: the caller's time is over; the run goes on and gives its place back at its end.
+        """
+        is_handed_over = False
+        try:
+            if (kept := await self._from_cache(job)) is not None:
+                return Finished(kept, "kept")
+            while (shared := self.in_flight.find(job.key)) is not None:
+                if (result := await self._join(shared, job)) is not None:
+                    return Finished(result, "shared")
+            run = self._start(job)
+            is_handed_over = True
+        finally:
+            if not is_handed_over:
+                job.workspace.remove()
+        return Finished(await self._wait(run, job), "run")
+
+    def _start(self, job: Job) -> asyncio.Task[Result]:
+        with contextlib.ExitStack() as places:
+            places.enter_context(self._admission.restoring(job.pixels))
+            run = self.in_flight.start(job.key, self._run(job))
+            give_back = places.pop_all().close
+        run.add_done_callback(lambda _: give_back())
+        return run
+
+    async def _join(self, shared: asyncio.Task[Result], job: Job) -> Result | None:
+        """The result of somebody else's run; None where only their time, not ours, was over."""
+        request_id = job.workspace.envelope.request_id
+        logger.info("request %s: shares the run %s", request_id, job.key[:16])
+        self._metrics.coalesced.inc()
+        try:
+            return await self._wait(shared, job)
+        except PipelineProblem as error:
+            if error.problem.type == DeadlineExceeded.type and job.left_s > 0:
+                return None
+            raise
+
+    async def _wait(self, run: asyncio.Task[Result], job: Job) -> Result:
+        try:
+            return await asyncio.wait_for(asyncio.shield(run), max(job.left_s, 0))
+        except TimeoutError:
+            timeout_s = job.workspace.options.timeout_s
+            raise DeadlineExceeded(f"the request was to be answered within {timeout_s:g} s") from None
+
+    async def _run(self, job: Job) -> Result:
+        workspace = job.workspace
+        try:
+            report = await self._client.restore(workspace.envelope)
+            result = await asyncio.to_thread(_collect, workspace, report, wants_mask=job.wants_mask)
+        except PipelineProblem as error:
+            self._metrics.observe_problem(error.problem.type, error.problem.stage)
+            raise
+        except RestorationError as error:
+            self._metrics.observe_problem(error.type, "")
+            raise
+        finally:
+            workspace.remove()
+        self._metrics.observe_report(report)
+        self._readiness.note_success()
+        if self._cache is not None:
+            await asyncio.to_thread(self._cache.put, job.key, result)
+        return result
+
+    async def _from_cache(self, job: Job) -> Result | None:
+        if self._cache is None:
+            return None
+        result = await asyncio.to_thread(self._cache.get, job.key)
+        (self._metrics.cache_misses if result is None else self._metrics.cache_hits).inc()
+        return result
+
+
+def _collect(workspace: Workspace, report: dict[str, Any], *, wants_mask: bool) -> Result:
+    picture = workspace.read_file("result")
+    if picture is None:
+        raise BrokenArtifact(f"workspace {workspace.envelope.workspace_id} has no result")
+    source = report["source"]
+    mask = _mask_png(workspace, source["height"], source["width"]) if wants_mask else None
+    return Result(picture, report["content_type"], report, mask)
+
+
+def _mask_png(workspace: Workspace, height: int, width: int) -> bytes:
+    """What was marked or found, white on black, as a PNG; all black where nothing was looked for."""
+    mask = _read_mask(workspace, (1, height, width))
+    image = Image.new("L", (width, height)) if mask is None else Image.fromarray(mask[0], "L")
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _read_mask(workspace: Workspace, shape: Sequence[int]) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
+    for name in MASK_FILES:
+        file = workspace.path(name)
+        if not file.exists():
+            continue
+        mask: np.ndarray[Any, np.dtype[np.uint8]] = np.load(file, allow_pickle=False)
+        if mask.shape != tuple(shape) or mask.dtype != np.uint8:
+            raise BrokenArtifact(f"{name} is {mask.shape} {mask.dtype}")
+        return mask
+    return None

@@ -1,0 +1,134 @@
+"""TorchServe as the edge sees it: the envelope door, and the management interface."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any, Self
+
+import httpx
+
+from gateway.problems import BackendUnavailable, PipelineProblem
+from gateway.torchserve import REGISTER_S, WORKFLOW, Node, node_of
+from photorestore.envelope import Envelope, Problem
+from photorestore.options import STAGES
+from photorestore.serving.answers import PROBLEM_TYPE
+from photorestore.workspace import LONGEST_TIMEOUT_S
+
+logger = logging.getLogger(__name__)
+
+CONNECT_S = 5.0
+MANAGEMENT_S = 10.0
+
+
+class TorchServeClient:
+    """Talks to one TorchServe.
+
+    Args:
+        transport: in place of the network, for tests.
+    """
+
+    def __init__(
+        self, inference_url: str, management_url: str, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._inference = inference_url.rstrip("/")
+        self._management = management_url.rstrip("/")
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None),
+            timeout=MANAGEMENT_S,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def restore(self, envelope: Envelope) -> dict[str, Any]:
+        """Send a prepared workspace's envelope through the workflow; gives the report.
+
+        Raises:
+            PipelineProblem: a stage reports a problem.
+            BackendUnavailable: TorchServe does not answer as it should.
+        """
+        wait_s = envelope.options.timeout_s + LONGEST_TIMEOUT_S  # a stage at work is not interrupted
+        try:
+            answer = await self._http.post(
+                f"{self._inference}/wfpredict/{WORKFLOW}",
+                content=envelope.to_json(),
+                headers={
+                    "Content-Type": "application/json",
+                    "X-Restore-Door": "envelope",
+                    "X-Request-Id": envelope.request_id,
+                },
+                timeout=httpx.Timeout(wait_s, connect=CONNECT_S),
+            )
+        except httpx.TransportError as error:
+            logger.warning("request %s: TorchServe: %r", envelope.request_id, error)
+            raise BackendUnavailable("the restoring backend does not answer; try again later") from error
+        return _read_report(answer, envelope.request_id)
+
+    async def nodes(self) -> list[Node]:
+        """Every stage of the workflow; those that TorchServe does not know have no workers."""
+        return list(await asyncio.gather(*map(self._node, STAGES)))
+
+    async def is_registered(self) -> bool | None:
+        """Whether the workflow is known; None when TorchServe does not answer."""
+        answer = await self._get(f"/workflows/{WORKFLOW}")
+        return None if answer is None else answer.is_success
+
+    async def is_bare(self) -> bool:
+        """Whether TorchServe answers and has none of the workflow's models: nobody is registering it."""
+        answer = await self._get("/models")
+        if answer is None or not answer.is_success:
+            return False
+        names = [str(model.get("modelName")) for model in answer.json().get("models", [])]
+        return not any(name.startswith(f"{WORKFLOW}__") for name in names)
+
+    async def register(self) -> None:
+        """Register the workflow; returns when its models are loaded.
+
+        Raises:
+            BackendUnavailable: TorchServe refuses or does not answer.
+        """
+        arguments = {"url": f"{WORKFLOW}.war", "workflow_name": WORKFLOW}
+        try:
+            answer = await self._http.post(
+                f"{self._management}/workflows", params=arguments, timeout=REGISTER_S
+            )
+        except httpx.TransportError as error:
+            raise BackendUnavailable(f"the workflow was not registered: {error!r}") from error
+        if not answer.is_success:
+            raise BackendUnavailable(f"the workflow was not registered: {answer.text.strip()}")
+
+    async def _node(self, stage: str) -> Node:
+        answer = await self._get(f"/models/{WORKFLOW}__{stage}")
+        if answer is None or not answer.is_success:
+            return Node(stage, 0, 1, 0)
+        return node_of(stage, answer.json()[0])
+
+    async def _get(self, path: str) -> httpx.Response | None:
+        try:
+            return await self._http.get(f"{self._management}{path}")
+        except httpx.TransportError:
+            return None
+
+
+def _read_report(answer: httpx.Response, request_id: str) -> dict[str, Any]:
+    """A workflow answers 200 whatever happened, so the document tells what it is."""
+    try:
+        document = json.loads(answer.content)
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        kind = str(document.get("type", ""))
+        if kind.startswith(PROBLEM_TYPE):
+            members = {name: document[name] for name in ("status", "detail", "stage")}
+            raise PipelineProblem(Problem(type=kind.removeprefix(PROBLEM_TYPE), **members))
+        if answer.is_success and "trace" in document:
+            return document
+    logger.error("request %s: TorchServe answered %s: %.300r", request_id, answer.status_code, answer.text)
+    raise BackendUnavailable("the restoring backend is not ready; try again later")

@@ -1,0 +1,121 @@
+"""The REST edge before a real TorchServe, both under one supervisor."""
+
+import io
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from PIL import Image
+
+from photorestore.options import STAGES, Options
+from tests.conftest import add_noise, make_photo
+from tests.e2e.conftest import Service, running_service, wait_for
+
+pytestmark = pytest.mark.e2e
+RETRIES_S = 120
+
+
+def make_upload(h: int, w: int, seed: int = 0) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(add_noise(make_photo(h, w, seed), 20)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def fronted(tmp_path_factory, root) -> Iterator[Service]:
+    own_root = root.with_name(f"{root.name}-gateway")
+    with running_service(tmp_path_factory.mktemp("gateway"), own_root, has_gateway=True) as service:
+        yield service
+    own_root.rmdir()  # fails where something was left
+
+
+def restore(service: Service, upload: bytes, query: str = "", **headers: str) -> requests.Response:
+    return requests.post(
+        f"{service.gateway_url}/v1/restore?{query}", data=upload, headers=headers, timeout=300
+    )
+
+
+def is_ready(service: Service) -> bool:
+    return requests.get(f"{service.gateway_url}/readyz", timeout=30).ok
+
+
+def metric(service: Service, line: str) -> float:
+    text = requests.get(f"{service.gateway_url}/metrics", timeout=30).text
+    return next((float(row.split()[-1]) for row in text.splitlines() if row.startswith(line)), 0.0)
+
+
+def test_pictures_come_back_as_in_process_and_leave_nothing_behind(fronted, oracle):
+    upload = make_upload(300, 400)
+    answer = restore(fronted, upload, "format=png&stages=denoise,translate", **{"X-Request-Id": "e2e-1"})
+    expected = oracle.restore(upload, Options(format="png", stages=("denoise", "translate")))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert answer.content == expected.encoded
+    assert all(f"{stage};dur=" in answer.headers["server-timing"] for stage in STAGES)
+    assert not list(fronted.root.iterdir())
+    had = metric(fronted, 'photorestore_gateway_runs_total{outcome="ok"}')
+    etag = {"If-None-Match": answer.headers["etag"]}
+    assert restore(fronted, upload, "format=png&stages=denoise,translate", **etag).status_code == 412
+    assert metric(fronted, 'photorestore_gateway_runs_total{outcome="ok"}') == had
+
+
+def test_masks_and_analysis_come_back(fronted):
+    mask = requests.post(
+        f"{fronted.gateway_url}/v1/restore?return=mask", files={"image": make_upload(60, 80)}, timeout=300
+    )
+    assert Image.open(io.BytesIO(mask.content)).size == (80, 60)
+    found = requests.post(f"{fronted.gateway_url}/v1/analyze", data=make_upload(60, 80), timeout=300).json()[
+        "found"
+    ]
+    assert found["preprocess"]["sigma_255"] > 5
+    assert not list(fronted.root.iterdir())
+
+
+def test_problems_of_the_stages_have_their_status(fronted):
+    files = {"image": make_upload(60, 80), "mask": make_upload(6, 8)}
+    answer = requests.post(f"{fronted.gateway_url}/v1/restore", files=files, timeout=300)
+    assert (answer.status_code, answer.json()["stage"]) == (422, "preprocess")
+    assert restore(fronted, b"no picture").status_code == 415
+    assert not list(fronted.root.iterdir())
+
+
+def test_more_at_once_than_is_admitted_is_answered_200_or_429(fronted):
+    uploads = [make_upload(60, 80, seed) for seed in range(40)]
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda upload: restore(fronted, upload, "stages="), uploads))
+    assert {answer.status_code for answer in answers} <= {200, 429}
+    assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 429)
+    assert sum(answer.ok for answer in answers) >= 16
+
+
+def test_workflow_that_torchserve_forgot_is_registered_again(fronted):
+    requests.delete(f"http://127.0.0.1:{fronted.port + 1}/workflows/restore", timeout=120).raise_for_status()
+    wait_for(lambda: not is_ready(fronted), 60)
+    wait_for(lambda: is_ready(fronted))
+    assert restore(fronted, make_upload(60, 80)).ok
+
+
+def test_torchserve_that_is_killed_comes_back_by_itself(fronted):
+    fronted.java.kill()
+    wait_for(lambda: not is_ready(fronted), 60)
+    until = time.monotonic() + RETRIES_S
+    answer = restore(fronted, make_upload(60, 80))
+    while not answer.ok:
+        assert answer.status_code == 503
+        assert time.monotonic() < until
+        time.sleep(float(answer.headers["retry-after"]))
+        answer = restore(fronted, make_upload(60, 80))
+    wait_for(lambda: is_ready(fronted))
+    assert metric(fronted, "photorestore_gateway_ready ") == 1
+
+
+def test_stop_answers_what_is_in_flight(fronted):
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(restore, fronted, make_upload(700, 900), "stages=denoise,scratch,translate")
+        wait_for(lambda: any(fronted.root.glob("*/image.npy")))
+        os.kill(fronted.supervisor.pid, signal.SIGTERM)
+        assert Image.open(io.BytesIO(answer.result().content)).size == (900, 700)
+    wait_for(lambda: not fronted.supervisor.is_running() or fronted.supervisor.status() == "zombie")

@@ -1,0 +1,183 @@
+"""The REST edge in this process, before a stand-in for TorchServe's HTTP that runs the real handlers."""
+
+import asyncio
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import yaml
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gateway.app import create_app
+from gateway.settings import HOME, GatewaySettings
+from photorestore.options import STAGES
+from photorestore.serving.handler import StageHandler
+from tests.conftest import make_photo
+from tests.fakes import FakeContext
+
+
+def make_picture(h: int = 40, w: int = 60, kind: str = "PNG", seed: int = 0, **save) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(make_photo(h, w, seed)).save(file, kind, **save)
+    return file.getvalue()
+
+
+def make_mask(h: int = 40, w: int = 60) -> bytes:
+    mask = np.zeros((h, w), np.uint8)
+    mask[10:20, 10:30] = 255
+    file = io.BytesIO()
+    Image.fromarray(mask).save(file, "PNG")
+    return file.getvalue()
+
+
+def load_handlers(root: Path) -> dict[str, StageHandler]:
+    """The handlers as TorchServe's workers would hold them."""
+    handlers = {}
+    for stage in STAGES:
+        handlers[stage] = type("Handler", (StageHandler,), {"stage_name": stage})()
+        handlers[stage].initialize(FakeContext(model_dir=str(HOME)))
+        handlers[stage].root = root
+    return handlers
+
+
+class FakeTorchServe:
+    """Answers as TorchServe's workflow and management interfaces do.
+
+    Attributes:
+        inferences: bodies of the workflow's requests so far.
+        is_open: cleared, requests to the workflow wait.
+        is_registered: whether the workflow is known.
+        registrations: how often it was registered.
+        answer: in place of the workflow's answer.
+        app: the application, to be served on a port.
+    """
+
+    def __init__(self, handlers: dict[str, StageHandler]) -> None:
+        self.handlers = handlers
+        self.inferences: list[dict] = []
+        self.headers: list[dict] = []
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+        self.is_registered = True
+        self.is_up = True
+        self.registrations = 0
+        self.ready_workers = 1
+        self.answer: Response | None = None
+        routes = [
+            Route("/wfpredict/restore", self._restore, methods=["POST"]),
+            Route("/workflows", self._register, methods=["POST"]),
+            Route("/workflows/restore", self._workflow),
+            Route("/models", self._models),
+            Route("/models/{name}", self._model),
+        ]
+        self.app = Starlette(routes=routes)
+        self._transport = httpx.ASGITransport(self.app)
+
+    @property
+    def transport(self) -> httpx.AsyncBaseTransport:
+        return _Switched(self)
+
+    async def handle(self, request: httpx.Request) -> httpx.Response:
+        if not self.is_up:
+            raise httpx.ConnectError("connection refused", request=request)
+        return await self._transport.handle_async_request(request)
+
+    async def _restore(self, request: Request) -> Response:
+        body = await request.json()
+        self.inferences.append(body)
+        self.headers.append(dict(request.headers))
+        await self.is_open.wait()
+        if not self.is_registered:
+            return JSONResponse({"code": 404, "message": "Workflow not found: restore"}, 404)
+        if self.answer is not None:
+            return self.answer
+        return Response(
+            await asyncio.to_thread(self._run, body, dict(request.headers)), media_type="application/json"
+        )
+
+    def _run(self, body: dict, headers: dict) -> bytes:
+        """The nodes of workflow.yaml, one after the other."""
+        dag = yaml.safe_load((HOME / "workflow.yaml").read_text())["dag"]
+        outputs: dict[str, bytes] = {}
+        for stage in STAGES:
+            parents = [node for node in STAGES if stage in dag.get(node, [])]
+            item = {f"restore__{node}": outputs[node] for node in parents}
+            if len(parents) < 2:
+                item = {"body": outputs[parents[0]] if parents else body}
+            (outputs[stage],) = self.handlers[stage].handle([item], FakeContext(headers))
+        return outputs["deliver"]
+
+    async def _register(self, request: Request) -> Response:
+        assert dict(request.query_params) == {"url": "restore.war", "workflow_name": "restore"}
+        self.registrations += 1
+        self.is_registered = True
+        return JSONResponse({"status": "Workflow restore has been registered and scaled successfully."})
+
+    async def _workflow(self, request: Request) -> Response:
+        return JSONResponse([{"workflowName": "restore"}], 200 if self.is_registered else 404)
+
+    async def _models(self, request: Request) -> Response:
+        names = [f"restore__{stage}" for stage in STAGES] if self.is_registered else []
+        return JSONResponse({"models": [{"modelName": name} for name in names]})
+
+    async def _model(self, request: Request) -> Response:
+        if not self.is_registered:
+            return JSONResponse({"code": 404}, 404)
+        workers = [{"status": "READY"}] * self.ready_workers + [{"status": "LOADING"}]
+        return JSONResponse([{"workers": workers, "maxWorkers": 2, "jobQueueStatus": {"pendingRequests": 3}}])
+
+
+class _Switched(httpx.AsyncBaseTransport):
+    def __init__(self, server: FakeTorchServe) -> None:
+        self._server = server
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._server.handle(request)
+
+
+@contextlib.asynccontextmanager
+async def running_edge(
+    server: FakeTorchServe, root: Path, *, is_ready: bool = True, **settings
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the edge; `client.app` is the application."""
+    quick = {"poll_s": 0.02, "register_after_s": 0.1, "canary_s": 600.0, "drain_s": 20.0}
+    app = create_app(GatewaySettings(**{"workspace_root": root, **quick, **settings}), server.transport)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://edge", timeout=60) as client,
+    ):
+        client.app = app
+        if is_ready:
+            await until(lambda: not app.state.gateway.readiness.problem)
+            server.inferences.clear()
+        yield client
+
+
+async def until(condition, seconds: float = 20.0) -> None:
+    """Poll until something is so."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for is seen from outside
+            await asyncio.sleep(0.005)
+
+
+def metric(client: httpx.AsyncClient, name: str, **labels: str) -> float:
+    registry = client.app.state.gateway.metrics.registry
+    return registry.get_sample_value(f"photorestore_gateway_{name}", labels) or 0.0
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    """Status and type of a problem document, which must be a whole one."""
+    document = json.loads(answer.content)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert document["status"] == answer.status_code
+    assert document["request_id"] == answer.headers["x-request-id"]
+    assert document["detail"]
+    return answer.status_code, document["type"].removeprefix("urn:photorestore:problem:")

@@ -1,0 +1,363 @@
+"""Keys, settings, readiness, the result cache, and the end of the REST edge."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from gateway import release
+from gateway.__main__ import main
+from gateway.admission import Admission, Limits
+from gateway.app import create_app
+from gateway.cache import Result, ResultCache
+from gateway.coalescing import InFlight
+from gateway.keys import Keys, key_line, make_key
+from gateway.problems import TooManyRequests
+from gateway.server import Server
+from gateway.settings import HOME, GatewaySettings, parse
+from photorestore.options import STAGES
+from tests.edge import FakeTorchServe, make_picture, metric, problem, running_edge, until
+
+pytestmark = pytest.mark.anyio
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HOME}/src:{HOME}"}
+
+
+async def test_keys_are_asked_for_where_there_are_some(server, root, tmp_path):
+    file = tmp_path / "keys"
+    first, second = make_key(), make_key()
+    file.write_text(f"# of the album\n{key_line('album', first)}\n\n")
+    async with running_edge(server, root, keys_file=file) as edge:
+
+        async def ask(**headers: str) -> httpx.Response:
+            return await edge.post("/v1/restore?stages=", content=make_picture(), headers=headers)
+
+        for headers in ({}, {"Authorization": f"Bearer {second}"}, {"Authorization": f"Basic {first}"}):
+            refused = await ask(**headers)
+            assert problem(refused) == (401, "unauthorized")
+            assert refused.headers["www-authenticate"] == "Bearer"
+        assert server.inferences == []
+        assert (await ask(Authorization=f"Bearer {first}")).status_code == 200
+        file.write_text(key_line("next", second))  # rotated
+        assert (await ask(Authorization=f"Bearer {second}")).status_code == 200
+        assert (await ask(Authorization=f"Bearer {first}")).status_code == 401
+        file.write_text("broken")  # the keys read before stay
+        assert (await ask(Authorization=f"Bearer {second}")).status_code == 200
+        assert (await edge.get("/v1/stages")).status_code == 401
+        assert (await edge.get("/readyz")).status_code == 200
+
+
+def test_keys_lie_hashed(tmp_path, capsys):
+    assert main(["key", "album"]) == 0
+    key, line = re.findall(r": +(.*)", capsys.readouterr().out)
+    assert key not in line
+    (tmp_path / "keys").write_text(line)
+    assert Keys(tmp_path / "keys").name_of(key) == "album"
+    assert Keys(tmp_path / "keys").name_of(key[:-1]) is None
+
+
+@pytest.mark.parametrize("text", ["", "# nothing", "album secret", "album " + "0" * 63])
+def test_a_file_without_keys_stops_the_start(tmp_path, text):
+    (tmp_path / "keys").write_text(text)
+    with pytest.raises(ValueError, match="keys"):
+        Keys(tmp_path / "keys")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+def test_beyond_loopback_keys_are_required_unless_told_otherwise(host, capsys):
+    assert main(["serve", "--host", host]) == 2
+    assert "not loopback" in capsys.readouterr().err
+    assert GatewaySettings(host=host, no_keys=True).keys_file is None
+    assert GatewaySettings(host=host, keys_file=Path("keys")).host == host
+
+
+def test_settings_come_from_the_command_line_above_the_environment():
+    environment = {
+        "PHOTORESTORE_GATEWAY_MAX_REQUESTS": "3",
+        "PHOTORESTORE_GATEWAY_PORT": "9",
+        "PHOTORESTORE_GATEWAY_NO_KEYS": "true",
+        "PHOTORESTORE_WORKSPACE": "/spaces",
+    }
+    settings = parse(["--port", "8123", "--cache-dir", "/kept"], environment)
+    assert (settings.max_requests, settings.port, settings.no_keys) == (3, 8123, True)
+    assert (settings.workspace_root, settings.cache_dir) == (Path("/spaces"), Path("/kept"))
+    with pytest.raises(ValueError, match=r"PHOTORESTORE_GATEWAY_MAX_REQUEST$"):
+        parse([], {"PHOTORESTORE_GATEWAY_MAX_REQUEST": "3"})
+
+
+async def test_ready_when_a_canary_came_back(server, root):
+    async with running_edge(server, root, is_ready=False) as edge:
+        assert (await edge.get("/readyz")).status_code == 503
+        await until(lambda: not edge.app.state.gateway.readiness.problem)
+        document = (await edge.get("/readyz")).json()
+        assert document["ready"] is True
+        assert set(document["stages"]) == set(STAGES)
+        assert [envelope["request_id"] for envelope in server.inferences] == ["canary"]
+
+
+async def test_readiness_follows_torchserve(server, root):
+    async with running_edge(server, root) as edge:
+
+        async def problem_now() -> str:
+            await edge.app.state.gateway.readiness.look()
+            return (await edge.get("/readyz")).json()["problem"]
+
+        server.ready_workers = 0
+        assert "no worker is ready for preprocess" in await problem_now()
+        server.ready_workers = 1
+        assert await problem_now() == ""
+        server.is_up = False
+        assert "does not answer" in await problem_now()
+        assert (await edge.get("/livez")).status_code == 200
+        server.is_up = True
+        assert await problem_now() == ""
+
+
+async def test_another_workspace_root_is_found_out(server, root, handlers, tmp_path):
+    for handler in handlers.values():
+        handler.root = tmp_path / "elsewhere"
+    async with running_edge(server, root, is_ready=False) as edge:
+        await edge.app.state.gateway.readiness.look()
+        answer = await edge.get("/readyz")
+        assert answer.status_code == 503
+        assert str(root) in answer.json()["problem"]
+
+
+async def test_missing_workflow_is_registered_again(server, root):
+    async with running_edge(server, root) as edge:
+        server.is_registered = False
+        await until(lambda: edge.app.state.gateway.readiness.problem)
+        assert problem(await edge.post("/v1/restore", content=make_picture())) == (503, "backend-unavailable")
+        await until(lambda: not edge.app.state.gateway.readiness.problem)
+    assert server.registrations == 1
+
+
+async def test_drain_says_not_ready_but_answers(server, root):
+    async with running_edge(server, root) as edge:
+        edge.app.state.gateway.readiness.drain()
+        assert (await edge.get("/readyz")).status_code == 503
+        assert (await edge.post("/v1/restore?stages=", content=make_picture())).status_code == 200
+        assert metric(edge, "ready") == 0
+
+
+async def test_shutdown_waits_for_runs_whose_callers_left(server, root):
+    async with running_edge(server, root) as edge:
+        server.is_open.clear()
+        answer = await edge.post("/v1/restore?stages=&timeout=1", content=make_picture())
+        assert problem(answer) == (504, "deadline-exceeded")
+        assert metric(edge, "in_flight_requests") == 1  # TorchServe is still at it
+        server.is_open.set()
+    assert list(root.iterdir()) == []
+
+
+async def test_a_run_is_found_only_while_it_is_in_flight():
+    runs: InFlight[int] = InFlight()
+    gate = asyncio.Event()
+
+    async def run() -> int:
+        await gate.wait()
+        return 3
+
+    started = runs.start("key", run())
+    assert runs.find("key") is started
+    assert runs.find("other") is None
+    gate.set()
+    assert await started == 3
+    assert runs.find("key") is None
+
+
+async def test_runs_that_take_too_long_are_cancelled_at_the_end():
+    runs: InFlight[None] = InFlight()
+    task = runs.start("key", asyncio.sleep(60))
+    await runs.drain(0.01)
+    assert task.cancelled()
+
+
+def test_admission_gives_places_back_when_something_fails():
+    admission = Admission(Limits(requests=1, pixels=10, uploads=1, upload_bytes=10))
+    with pytest.raises(RuntimeError), admission.restoring(10):
+        raise RuntimeError
+    with pytest.raises(RuntimeError), admission.uploading() as place:
+        place.grow(7)
+        raise RuntimeError
+    assert (admission.requests, admission.pixels, admission.uploads, admission.upload_bytes) == (0, 0, 0, 0)
+    with admission.restoring(10), pytest.raises(TooManyRequests), admission.restoring(0):
+        pass
+
+
+def test_cache_forgets_what_was_not_used_for_longest(tmp_path):
+    cache = ResultCache(tmp_path, 2500)
+    for number, key in enumerate("abc"):
+        cache.put(key, Result(bytes(1000), "image/png", {"n": number}, b"mask"))
+        os.utime(tmp_path / f"{key}.result", (number, number))
+        if key == "b":
+            assert cache.get("a") is not None  # used again
+    assert cache.get("b") is None
+    kept = cache.get("a")
+    assert kept is not None
+    assert (len(kept.picture), kept.mask, kept.report) == (1000, b"mask", {"n": 0})
+
+
+def test_cache_takes_no_broken_file(tmp_path):
+    cache = ResultCache(tmp_path, 10_000)
+    cache.put("a", Result(b"picture", "image/png", {}))
+    whole = (tmp_path / "a.result").read_bytes()
+    for broken in (whole[:-1], b"", b"{}\n", b"[]\n", b"\xff"):
+        (tmp_path / "a.result").write_bytes(broken)
+        assert cache.get("a") is None
+        assert not (tmp_path / "a.result").exists()
+
+
+def test_fingerprint_is_of_the_archives(tmp_path):
+    store = tmp_path / "model_store"
+    store.mkdir()
+    assert release.fingerprint(tmp_path) != release.fingerprint(tmp_path)  # nothing is known: never the same
+    (store / "denoise.mar").write_bytes(b"one")
+    first = release.fingerprint(tmp_path)
+    assert release.fingerprint(tmp_path) == first
+    (store / "denoise.mar").write_bytes(b"two")
+    assert release.fingerprint(tmp_path) != first
+
+
+@contextlib.asynccontextmanager
+async def listening(server: FakeTorchServe, root: Path, **settings):
+    """The edge on a port of this process."""
+    port = free_port()
+    quick = {"poll_s": 0.02, "drain_s": 5.0}
+    app = create_app(
+        GatewaySettings(port=port, workspace_root=root, **{**quick, **settings}), server.transport
+    )
+    edge = Server(app)
+    edge.capture_signals = contextlib.nullcontext  # signals are the test's
+    serving = asyncio.create_task(edge.serve())
+    try:
+        await until(lambda: edge.started and not app.state.gateway.readiness.problem)
+        yield port, app
+    finally:
+        edge.should_exit = True
+        await serving
+
+
+async def talk(port: int, *sent: bytes) -> bytes:
+    """Send pieces, and read until the other side closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for piece in sent:
+            writer.write(piece)
+            await writer.drain()
+        return await asyncio.wait_for(reader.read(), 30)
+    finally:
+        writer.close()
+
+
+HEAD = b"POST /v1/restore?stages= HTTP/1.1\r\nHost: edge\r\n"
+
+
+async def test_slow_heads_and_bodies_are_closed_and_leave_others_alone(server, root, monkeypatch):
+    monkeypatch.setattr("gateway.server.HEAD_S", 0.5)
+    async with listening(server, root, upload_grace_s=0.5) as (port, app), asyncio.TaskGroup() as group:
+        silent = [group.create_task(talk(port)) for _ in range(5)]
+        heads = [group.create_task(talk(port, HEAD)) for _ in range(5)]
+        bodies = [group.create_task(talk(port, HEAD, b"Content-Length: 99\r\n\r\nx")) for _ in range(5)]
+        await until(lambda: app.state.gateway.admission.uploads == 5)
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.post(f"http://127.0.0.1:{port}/v1/restore?stages=", content=make_picture())
+        assert answer.status_code == 200
+        assert [await task for task in silent + heads] == [b""] * 10
+        assert {(await task)[:12] for task in bodies} == {b"HTTP/1.1 408"}
+    assert list(root.iterdir()) == []
+
+
+async def test_refusal_arrives_although_the_body_is_still_sent(server, root):
+    async with listening(server, root) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HEAD + b"Content-Length: 90000000\r\n\r\n")
+        for _ in range(40):
+            writer.write(bytes(1 << 20))
+            await writer.drain()
+        got = await asyncio.wait_for(reader.readuntil(b"}"), 30)
+        assert got.startswith(b"HTTP/1.1 413 ")
+        assert b"payload-too-large" in got
+        writer.close()
+
+
+async def test_who_leaves_during_the_upload_leaves_nothing_behind(server, root):
+    async with listening(server, root) as (port, app):
+        admission = app.state.gateway.admission
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HEAD + b"Content-Length: 99\r\n\r\nx")
+        await until(lambda: admission.uploads == 1)
+        writer.close()
+        await until(lambda: admission.uploads == 0)
+        await until(lambda: not list(root.iterdir()))
+        labels = {"route": "/v1/restore", "method": "POST", "status": "499"}
+        registry = app.state.gateway.metrics.registry
+        await until(
+            lambda: registry.get_sample_value("photorestore_gateway_http_requests_total", labels) == 1
+        )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+async def readyz_says(client: httpx.AsyncClient, expected: int | None) -> None:
+    """Poll until the status is so; None = nobody listens."""
+    status: int | None = 0
+    async with asyncio.timeout(60):
+        while status != expected:
+            await asyncio.sleep(0.02)
+            try:
+                status = (await client.get("/readyz")).status_code
+            except httpx.TransportError:
+                status = None
+
+
+async def test_sigterm_answers_what_is_in_flight(server, root):
+    """The whole program in its own process, before a stand-in that listens on a port."""
+    port, own_port = free_port(), free_port()
+    torchserve = uvicorn.Server(
+        uvicorn.Config(server.app, port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    )
+    torchserve.capture_signals = contextlib.nullcontext  # signals are the test's
+    serving = asyncio.create_task(torchserve.serve())
+    url, own = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{own_port}"
+    command = [
+        sys.executable,
+        "-m",
+        "gateway",
+        "serve",
+        "--port",
+        str(own_port),
+        "--workspace-root",
+        str(root),
+    ]
+    command += ["--inference-url", url, "--management-url", url, "--poll-s", "0.1", "--drain-delay-s", "1"]
+    process = await asyncio.create_subprocess_exec(*command, cwd=HOME, env=ENVIRONMENT)
+    try:
+        async with httpx.AsyncClient(base_url=own, timeout=60, trust_env=False) as client:
+            await readyz_says(client, 200)
+            server.is_open.clear()
+            asked = asyncio.create_task(client.post("/v1/restore?stages=", content=make_picture()))
+            await until(lambda: len(server.inferences) == 2)  # the canary was the first
+            process.send_signal(signal.SIGTERM)
+            await readyz_says(client, 503)
+            await readyz_says(client, None)
+            assert not asked.done()
+            server.is_open.set()
+            assert (await asked).status_code == 200
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+        torchserve.should_exit = True
+        await serving
+    assert list(root.iterdir()) == []
