@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from training.degradations.noise import chance, randint
 
@@ -76,3 +77,30 @@ def batches(make_sample: Callable[[torch.Generator], Batch], batch_size: int, se
     threading.Thread(target=prepare, daemon=True).start()
     while True:
         yield ready.get()
+
+
+class _Samples(IterableDataset[Batch]):
+    """Endless samples, other ones in each worker."""
+
+    def __init__(self, make_sample: Callable[[torch.Generator], Batch], seed: int) -> None:
+        self.make_sample, self.seed = make_sample, seed
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        rng = torch.Generator().manual_seed(self.seed + (0 if worker is None else 1_000_003 * worker.id))
+        while True:
+            yield self.make_sample(rng)
+
+
+def batches_by_workers(
+    make_sample: Callable[[torch.Generator], Batch], batch_size: int, seed: int, workers: int
+) -> Iterator[Batch]:
+    """Endless batches, prepared by processes ahead of the training loop: for a GPU that outruns one thread.
+
+    Args:
+        make_sample: draws one sample, a tuple of tensors.
+        seed: decides, together with the number of workers, what is drawn.
+    """
+    loader = DataLoader(_Samples(make_sample, seed), batch_size, num_workers=workers)
+    for parts in loader:
+        yield tuple(parts)

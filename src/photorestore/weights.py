@@ -13,15 +13,19 @@ from torch import Tensor, nn
 
 from photorestore.errors import BrokenArtifact
 from photorestore.networks.denoise import DenoiseUNet
+from photorestore.networks.face import FaceUNet
+from photorestore.networks.face_detector import FaceDetector
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.networks.translate import Translator
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "denoise": DenoiseUNet,
+    "face": FaceUNet,
+    "face_detector": FaceDetector,
     "scratch": ScratchUNet,
     "translate": Translator,
 }
-"""Network classes by name. The name is also the stage's and the folder's."""
+"""Network classes by name. The name is also the folder's, and the stage's where a stage has one network."""
 
 TIERS = ("fast", "quality")
 FORMAT_VERSION = 1
@@ -63,7 +67,7 @@ def load_network(
     """A trained network in float32, in evaluation mode, channels-last.
 
     Args:
-        name: "denoise", "scratch" or "translate".
+        name: one of `NETWORKS`.
         tier: "fast" (CPU serving) or "quality" (GPU serving).
         root: the folder `weights/`; by default the one beside the package.
 
