@@ -16,7 +16,7 @@ from training.degradations.noise import chance, randint, uniform
 Pair = tuple[Tensor, Tensor]
 
 
-def old_portrait(gt: Tensor, rng: torch.Generator, *, harm: float = 1.0) -> Pair:
+def old_portrait(gt: Tensor, rng: torch.Generator) -> Pair:
     """Degrade a portrait.
 
     Tone is changed in both pictures: a grey, brown or faded face is to stay that way, because tone is mended for the
@@ -24,25 +24,29 @@ def old_portrait(gt: Tensor, rng: torch.Generator, *, harm: float = 1.0) -> Pair
 
     Args:
         gt: (3, H, W) whose eyes are some 64 px apart.
-        harm: scales all strengths; 0 leaves the detail.
 
     Returns:
         lq: (3, H, W) in [0, 1], 8-bit values.
         gt: the same picture with its detail, in lq's tone, in [0, 1].
     """
     gt = toned(gt, rng).clamp(0, 1)
+    return worn(gt, rng), gt
+
+
+def worn(gt: Tensor, rng: torch.Generator) -> Tensor:
+    """Lose detail: blur, resolution, then noise or grain, copying, JPEG, each in a part; in [0, 1], 8-bit values."""
     lq = gt
     if chance(0.75, rng):
-        lq = fading.blur(lq, 0.3 + harm * (0.2 + 2.5 * uniform(0, 1, rng) ** 1.5))
+        lq = fading.blur(lq, 0.5 + 2.5 * uniform(0, 1, rng) ** 1.5)
     if chance(0.6, rng):
-        lq = fading.resample(lq, 1 - harm * uniform(0.2, 0.8, rng))
+        lq = fading.resample(lq, uniform(0.2, 0.8, rng))
     if chance(0.75, rng):
-        lq = _grainy(lq, harm * uniform(0, 1, rng) ** 1.5, rng)
-    if chance(0.15, rng):  # printed or photographed again
-        lq = fading.resample(fading.blur(lq, 0.3 + 0.7 * harm), 1 - 0.4 * harm)
+        lq = _grainy(lq, uniform(0, 1, rng) ** 1.5, rng)
+    if chance(0.15, rng):  # printed and photographed again
+        lq = fading.resample(fading.blur(lq, 1.0), 0.6)
     if chance(0.6, rng):
-        return noise.jpeg(lq, round(96 - harm * uniform(0, 66, rng)), subsample=chance(0.5, rng)), gt
-    return noise.quantise(lq), gt
+        return noise.jpeg(lq, randint(30, 97, rng), subsample=chance(0.5, rng))
+    return noise.quantise(lq)
 
 
 def toned(image: Tensor, rng: torch.Generator) -> Tensor:

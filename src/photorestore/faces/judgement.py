@@ -14,7 +14,7 @@ from photorestore.metrics import ssim
 from photorestore.networks.face_detector import Face, FaceDetector
 
 FACE_BOX = (50, 222, 42, 214)
-"""Top, bottom, left, right of the square in the crop that the detector's last network looks at."""
+"""Top, bottom, left, right of the square in the crop that holds the face, as the detector frames it."""
 LUMA = (0.299, 0.587, 0.114)
 COARSE = 4
 """The low-pass face has a pixel for so many by so many of the crop's."""
@@ -24,7 +24,12 @@ BLUR_TAPS = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Which faces are refined, and how far refining may go. Chosen on training faces.
+    """Which faces are refined, and how far refining may go.
+
+    Chosen on training faces, degraded and then given back their own detail: that moves the landmarks by 1.2 % of the
+    eye distance (median; 3.6 % in the worst twentieth), leaves a similarity of .96 (.84) and shifts the colour by .2
+    (.9); another person's face moves them by 6 %, leaves .45 and shifts it by 30. Of the clean training faces 40 to
+    80 %, by set, count as sharp; blurred by one pixel, a tenth.
 
     Attributes:
         eye_distance_px: a face whose eyes are closer together in the picture is too small.
@@ -37,10 +42,10 @@ class Limits:
 
     eye_distance_px: float = 12.0
     turn: float = 0.2
-    sharpness: float = 0.5
-    landmark_shift: float = 0.1
-    similarity: float = 0.85
-    colour_shift_255: float = 8.0
+    sharpness: float = 0.42
+    landmark_shift: float = 0.06
+    similarity: float = 0.82
+    colour_shift_255: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ def measure_change(crop: Tensor, refined: Tensor, detector: FaceDetector) -> Cha
     drift = ((refined - crop) * inside).sum((1, 2)).abs() / inside.sum()
     return Change(
         landmark_shift=landmark_shift(before, after),
-        similarity=ssim(*(F.avg_pool2d(luma_of(image)[None], COARSE).cpu() for image in (crop, refined))),
+        similarity=ssim(_low_pass(crop), _low_pass(refined)),
         colour_shift_255=255 * float(drift.max()),
     )
 
@@ -164,6 +169,12 @@ def landmark_shift(before: Tensor, after: Tensor) -> float:
 def luma_of(image: Tensor) -> Tensor:
     """(3, H, W) to (1, H, W), weights of BT.601."""
     return (image * torch.tensor(LUMA).to(image).view(3, 1, 1)).sum(0, keepdim=True)
+
+
+def _low_pass(crop: Tensor) -> Tensor:
+    """The face's luma, `COARSE` times smaller."""
+    top, bottom, left, right = FACE_BOX
+    return F.avg_pool2d(luma_of(crop)[:, top:bottom, left:right], COARSE).cpu()
 
 
 def _blurred(luma: Tensor) -> Tensor:
