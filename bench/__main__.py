@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
-from bench import damage, denoise, harmless, holes, report, sheets, speed
+from bench import damage, denoise, faces, harmless, holes, report, sheets, speed
 from bench.statistics import write
 from photorestore import pipeline
 
-SUITES = ("denoise", "damage", "holes", "harmless", "speed", "sheets")
+SUITES = ("denoise", "damage", "holes", "faces", "harmless", "speed", "sheets")
 
 
 def main() -> None:
@@ -45,6 +45,8 @@ def main() -> None:
                 "holes",
                 holes.measure(arguments.data, loaded, every=holes.EVERY * arguments.every, pictures=pictures),
             )
+        elif suite == "faces":
+            write("faces", faces.measure(arguments.data, loaded, tier=arguments.tier, every=arguments.every))
         elif suite == "harmless":
             write("harmless", harmless.measure(arguments.data, loaded, every=arguments.every))
         elif suite == "speed":

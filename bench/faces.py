@@ -6,13 +6,10 @@ pixels; landmarks by the detector's last network on the upright face, against th
 alignment is used for all. The two sets show different people: `faces/aaf` mostly Asian ones of all ages, `faces/ccby`
 studio portraits; the gap between what refining gains on each is part of the result. The clean portraits are refined
 too, as they are: most are to be left alone.
-
-    python -m bench.faces --data ../shared/data/bench
 """
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -22,8 +19,7 @@ import torch
 from torch import Tensor
 
 from bench.pictures import Pixels, read_set
-from bench.statistics import pixel_hash, summary, write
-from photorestore import pipeline as pipelines
+from bench.statistics import pixel_hash, summary
 from photorestore.faces.geometry import Alignment, align, cut, face_mask, warp
 from photorestore.faces.judgement import landmark_shift, place_landmarks
 from photorestore.faces.refine import Outcome, Refiner, find_faces, refine_faces
@@ -141,22 +137,3 @@ def _summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _as_image(pixels: Pixels) -> Tensor:
     """(3, H, W) in [0, 1]."""
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).float() / 255
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data/bench"), help="root of the pictures"
-    )
-    parser.add_argument("--tier", default="fast")
-    parser.add_argument("--every", type=int, default=1, help="take only each n-th picture: a quick look")
-    arguments = parser.parse_args()
-    result = measure(arguments.data, pipelines.load(), tier=arguments.tier, every=arguments.every)
-    print(result)
-    write("faces", result)
-
-
-if __name__ == "__main__":
-    main()
