@@ -11,8 +11,10 @@ from photorestore.networks.face_detector import FaceDetector
 from photorestore.weights import load_network
 from training.aligned_faces import Faces, load_faces, person_of
 from training.data import batches_by_workers
+from training.degradations.fading import blur
 from training.degradations.portraits import old_portrait, worn
 from training.train_face import (
+    Held,
     PatchAdversary,
     adversary_loss,
     denoise_some,
@@ -153,6 +155,23 @@ def test_the_adversary_wants_real_faces_at_one_and_refined_ones_at_zero():
     assert adversary_loss(adversary, image, image).item() == pytest.approx(1)
     adversary_loss(adversary, image, image.detach()).backward()
     assert image.grad is None
+
+
+def test_learning_lowers_the_loss_and_raises_the_score(faces, detector):
+    gt, coarse = faces.crops[:1].float() / 255, torch.tensor([False])
+    lq = blur(gt[0], 2.0)[None]
+    network = FaceUNet((12, 16, 16), (1, 1, 1), 4)
+    optimiser = torch.optim.AdamW(network.parameters(), 1e-3)
+    losses = []
+    for _ in range(20):
+        loss = refine_loss(network(lq), gt, coarse, 0.5)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.98 * losses[0]
+    metrics = evaluate(network, [Held(lq, gt)], detector, "cpu")
+    assert metrics["psnr_face_db"] > metrics["psnr_face_lq_db"]
 
 
 def test_only_a_share_of_a_batch_is_denoised():
