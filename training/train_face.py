@@ -236,7 +236,8 @@ def main() -> None:
     # 4. The averaged weights.
     trained = run.averaged(FaceUNet(**architecture))
     metrics = evaluate(trained, held, detector, device)
-    run.record(metrics)
+    if run.step % EVALUATE_EVERY:
+        run.record(metrics)
     run.finish(
         trained,
         metrics,
