@@ -59,6 +59,14 @@ def random_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) -
 Batch = tuple[Tensor, ...]
 
 
+def make_batch(
+    make_sample: Callable[[torch.Generator], Batch], batch_size: int, rng: torch.Generator
+) -> Batch:
+    """Samples drawn one after the other, stacked."""
+    samples = [make_sample(rng) for _ in range(batch_size)]
+    return tuple(torch.stack(parts) for parts in zip(*samples, strict=True))
+
+
 def batches(make_sample: Callable[[torch.Generator], Batch], batch_size: int, seed: int) -> Iterator[Batch]:
     """Endless batches, prepared by one thread ahead of the training loop.
 
@@ -71,8 +79,7 @@ def batches(make_sample: Callable[[torch.Generator], Batch], batch_size: int, se
     def prepare() -> None:
         rng = torch.Generator().manual_seed(seed)
         while True:
-            samples = [make_sample(rng) for _ in range(batch_size)]
-            ready.put(tuple(torch.stack(parts) for parts in zip(*samples, strict=True)))
+            ready.put(make_batch(make_sample, batch_size, rng))
 
     threading.Thread(target=prepare, daemon=True).start()
     while True:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from photorestore.errors import BrokenArtifact
 from photorestore.networks.denoise import DenoiseUNet
+from photorestore.networks.face import FaceUNet
+from photorestore.networks.face_detector import FaceDetector
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.networks.translate import Translator
 from photorestore.networks.upscale import Upscaler
@@ -22,9 +24,11 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "scratch": ScratchUNet,
     "translate": Translator,
 }
-"""Network classes by name. The name is also the stage's and the folder's."""
+"""The stages' network classes, by the stage's name, which is the folder's, too."""
 
 UNSERVED: dict[str, type[nn.Module]] = {
+    "face": FaceUNet,
+    "face_detector": FaceDetector,
     "upscale": Upscaler,
     "upscale_real": Upscaler,
 }

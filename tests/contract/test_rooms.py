@@ -12,7 +12,7 @@ import yaml
 
 from photorestore.options import SELECTABLE_STAGES, STAGES
 from photorestore.pipeline import STAGE_CLASSES
-from photorestore.weights import NETWORKS
+from photorestore.weights import NETWORKS, TIERS, UNSERVED, weights_file
 
 pytestmark = pytest.mark.contract
 
@@ -27,6 +27,7 @@ DOORS = {
     "client": {"photorestore_client"},
 }
 """Which of our rooms each room may enter."""
+
 
 WITHOUT_TORCH = ("errors", "options", "envelope", "workspace", "serving.requests", "serving.answers")
 """Modules that the REST edge imports."""
@@ -60,10 +61,22 @@ def test_stages_are_the_same_in_every_room():
         "__init__",
     }
     assert set(spec["models"]) - settings == set(STAGES) == nodes
-    assert set(NETWORKS) == set(SELECTABLE_STAGES)
-    assert {folder.name for folder in (HOME / "weights").iterdir() if folder.is_dir()} == set(NETWORKS)
-    for stage in SELECTABLE_STAGES:
-        assert (HOME / f"training/train_{stage}.py").exists()
+    assert set(SELECTABLE_STAGES) == set(NETWORKS)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS | UNSERVED))
+def test_every_network_has_a_card_and_what_makes_its_weights(name: str):
+    family = name.partition("_")[0]
+    makers = {f"train_{name}", f"train_{family}", f"convert_{name}"}
+    assert any((HOME / f"training/{maker}.py").exists() for maker in makers)
+    assert any((HOME / f"docs/models/{card}.md").exists() for card in (name, family))
+
+
+def test_weights_lie_where_their_network_is_looked_for():
+    networks = NETWORKS | UNSERVED
+    files = set((HOME / "weights").rglob("*.safetensors"))
+    assert files <= {weights_file(name, tier, HOME / "weights") for name in networks for tier in TIERS}
+    assert {weights_file(name, "fast", HOME / "weights") for name in NETWORKS} <= files
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -1,0 +1,139 @@
+"""Faces: portraits degraded with fixed seeds, restored with and without refining the face.
+
+A third of the portraits stays in colour, a third is made grey, a third brown; then all lose detail as training faces
+do (`training.degradations.portraits.worn`). PSNR is measured inside the ellipse of the face, on the picture's own
+pixels; landmarks by the detector's last network on the upright face, against those of the clean portrait, whose
+alignment is used for all. The two sets show different people: `faces/aaf` mostly Asian ones of all ages, `faces/ccby`
+studio portraits; the gap between what refining gains on each is part of the result. The clean portraits are refined
+too, as they are: most are to be left alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.pictures import Pixels, read_set
+from bench.statistics import pixel_hash, summary
+from photorestore.faces.geometry import Alignment, align, cut, face_mask, warp
+from photorestore.faces.judgement import landmark_shift, place_landmarks
+from photorestore.faces.refine import Outcome, Refiner, find_faces, refine_faces
+from photorestore.metrics import psnr
+from photorestore.networks.face_detector import FaceDetector
+from photorestore.options import Options
+from photorestore.pipeline import Pipeline
+from photorestore.stages.base import autocast
+from photorestore.weights import load_network, weights_file
+from training.degradations.fading import grey, sepia
+from training.degradations.portraits import worn
+
+SETS = ("faces/aaf", "faces/ccby")
+OPTIONS = Options(format="png", timeout_s=600)
+CAP_DB = 60.0
+
+
+def measure(root: Path, pipeline: Pipeline, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
+    """Figures by set, and the gap between the sets; `every` takes only each n-th picture.
+
+    Refined results are there only where the refiner has weights.
+    """
+    detector = load_network("face_detector")
+    assert isinstance(detector, FaceDetector)
+    refiner = load_refiner(tier)
+    sets, given = {}, []
+    for name in SETS:
+        rows: list[dict[str, Any]] = []
+        photos = read_set(root, name)[::every]
+        for seed, (_, pixels) in enumerate(photos):
+            row = _measure_one(_as_image(pixels), seed, detector, refiner, pipeline)
+            if row is not None:
+                given.append(row.pop("pixels"))
+                rows.append(row)
+        sets[name] = _summarise(rows) | {"pictures": len(photos), "faces": len(rows)}
+    result = {"refiner": tier if refiner else None, "pixel_sha256": pixel_hash(given), "sets": sets}
+    if refiner:
+        first, second = (sets[name]["gain_db"]["mean"] for name in SETS)
+        result["gap_db"] = round(first - second, 4)
+    return result
+
+
+def load_refiner(tier: str) -> Refiner | None:
+    """The network that refines, in bfloat16 where the processor has it, or None where there are no weights."""
+    if not weights_file("face", tier).exists():
+        return None
+    network = load_network("face", tier)
+
+    def refine(crops: Tensor) -> Tensor:
+        with autocast("auto", torch.device("cpu")):
+            return network(crops.contiguous(memory_format=torch.channels_last))
+
+    return refine
+
+
+@torch.inference_mode()
+def _measure_one(
+    image: Tensor, seed: int, detector: FaceDetector, refiner: Refiner | None, pipeline: Pipeline
+) -> dict[str, Any] | None:
+    """PSNR in the face and landmark shift of one portrait; None where no face is found in the clean one."""
+    faces = find_faces(image, detector)
+    if not faces:
+        return None
+    alignment = align(faces[0].landmarks)
+    gt = (image, grey(image), sepia(grey(image), 0.7))[seed % 3].clamp(0, 1)
+    lq = worn(gt, torch.Generator().manual_seed(seed))
+    pixels = (lq * 255).round().byte().permute(1, 2, 0).numpy()
+    restored = _as_image(pipeline.restore(pixels, OPTIONS).image[..., :3])
+    results = {"input": lq, "unrefined": restored}
+    row: dict[str, Any] = {"pixels": pixels}
+    if refiner:
+        found = find_faces(restored, detector)
+        results["refined"], outcomes = refine_faces(restored, found, detector, refiner)
+        row["outcome"] = _outcome(outcomes)
+        clean, outcomes = refine_faces(image, faces, detector, refiner)
+        row["clean"] = (_outcome(outcomes), min(CAP_DB, psnr(clean, image)))
+    for name, result in results.items():
+        row[name] = (_psnr_in_face(result, gt, alignment), _shift(result, gt, alignment, detector))
+    return row
+
+
+def _psnr_in_face(result: Tensor, gt: Tensor, alignment: Alignment) -> float:
+    mask = warp(face_mask(0), alignment.inverse(), tuple(gt.shape[-2:]), padding="zeros") > 0.5
+    return min(CAP_DB, psnr(result, gt, mask=mask))
+
+
+def _shift(result: Tensor, gt: Tensor, alignment: Alignment, detector: FaceDetector) -> float:
+    """Percent of the eye distance."""
+    crops = torch.stack([cut(result, alignment), cut(gt, alignment)])
+    after, truth = place_landmarks(crops, detector)
+    return 100 * landmark_shift(after, truth)
+
+
+def _outcome(outcomes: list[Outcome]) -> str:
+    """What became of the surest face: `refined`, or the first words of why not."""
+    if not outcomes:
+        return "not found"
+    return "refined" if outcomes[0].refined else outcomes[0].reason.split(":")[0]
+
+
+def _summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    methods = [name for name in ("input", "unrefined", "refined") if name in rows[0]]
+    summarised: dict[str, Any] = {
+        "psnr_face_db": {name: summary([row[name][0] for row in rows]) for name in methods},
+        "landmark_shift_percent": {name: summary([row[name][1] for row in rows]) for name in methods},
+    }
+    if "refined" in methods:
+        summarised["gain_db"] = summary([row["refined"][0] - row["unrefined"][0] for row in rows])
+        summarised["outcomes"] = dict(Counter(row["outcome"] for row in rows))
+        summarised["clean_outcomes"] = dict(Counter(row["clean"][0] for row in rows))
+        summarised["clean_psnr_db"] = summary([row["clean"][1] for row in rows])
+    return summarised
+
+
+def _as_image(pixels: Pixels) -> Tensor:
+    """(3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).float() / 255

@@ -1,0 +1,1 @@
+"""Faces in a picture: cut out upright at one size, judged, refined and put back."""

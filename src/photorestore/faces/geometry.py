@@ -1,0 +1,199 @@
+"""Cutting a face out of a picture, upright and at one size, and putting what was changed of it back.
+
+Pixel i has its centre at coordinate i, as the detector has it. Points are x, y; sizes height, width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+CROP_PX = 256
+"""Side of the square that a face is cut into."""
+EYE_DISTANCE_PX = 64.0
+"""Between the eyes in the crop."""
+TEMPLATE = ((96.0, 112.0), (160.0, 112.0), (128.0, 149.0), (100.5, 180.5), (155.5, 180.5))
+"""Where `networks.face_detector.LANDMARKS` lie in the crop: the proportions of frontal faces as detected."""
+ELLIPSE_CENTRE, ELLIPSE_RADII = (128.0, 134.0), (84.0, 100.0)
+"""What of the crop is the face: forehead to chin, ear to ear."""
+FEATHER = 0.3
+"""Share of the ellipse's radius over which a change fades out."""
+
+Points = Sequence[tuple[float, float]]
+Region = tuple[slice, slice]
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """How a face lies in its picture: (x, y) of the crop is at `(a x - b y + left, b x + a y + top)` there.
+
+    Attributes:
+        a, b: cosine and sine of the turn, times the scale.
+        left, top: where the crop's first pixel lies, px.
+    """
+
+    a: float
+    b: float
+    left: float
+    top: float
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the picture for one of the crop."""
+        return math.hypot(self.a, self.b)
+
+    def inverse(self) -> Alignment:
+        """From the picture into the crop."""
+        squared = self.a**2 + self.b**2
+        a, b = self.a / squared, -self.b / squared
+        return Alignment(a, b, -(a * self.left - b * self.top), -(b * self.left + a * self.top))
+
+    def shifted(self, x: float, y: float) -> Alignment:
+        """The same from points that count from (x, y)."""
+        return Alignment(
+            self.a, self.b, self.a * x - self.b * y + self.left, self.b * x + self.a * y + self.top
+        )
+
+    def apply(self, points: Tensor) -> Tensor:
+        """(..., 2) to (..., 2)."""
+        x, y = points.unbind(-1)
+        return torch.stack(
+            [self.a * x - self.b * y + self.left, self.b * x + self.a * y + self.top],
+            dim=-1,
+        )
+
+
+def align(landmarks: Points, template: Points = TEMPLATE) -> Alignment:
+    """The turn, scale and shift that lay the template on the landmarks with the least squared error.
+
+    After Umeyama (TPAMI 1991); in the plane, and without mirroring, it has a closed form.
+
+    Raises:
+        ValueError: all landmarks are one point.
+    """
+    source = torch.tensor(template, dtype=torch.float64)
+    target = torch.tensor(landmarks, dtype=torch.float64)
+    source_mean, target_mean = source.mean(0), target.mean(0)
+    source, target = source - source_mean, target - target_mean
+    squares = source.square().sum()
+    a = float((source * target).sum() / squares)
+    b = float((source[:, 0] * target[:, 1] - source[:, 1] * target[:, 0]).sum() / squares)
+    if math.hypot(a, b) < 1e-6:
+        raise ValueError(f"the landmarks {landmarks} have no extent")
+    turned = Alignment(a, b, 0.0, 0.0).apply(source_mean)
+    return Alignment(a, b, *(target_mean - turned).tolist())
+
+
+def cut(image: Tensor, alignment: Alignment) -> Tensor:
+    """The upright face.
+
+    Args:
+        image: (3, H, W) in [0, 1].
+
+    Returns:
+        (3, CROP_PX, CROP_PX) in [0, 1]; the picture's last pixels are repeated where it ends.
+    """
+    rows, columns = _region(image, alignment)
+    part = image[:, rows, columns].float()
+    return warp(part, _counted_from(alignment, rows, columns), (CROP_PX, CROP_PX)).clamp(0, 1)
+
+
+def paste(
+    image: Tensor,
+    crop: Tensor,
+    refined: Tensor,
+    alignment: Alignment,
+    strength: float = 1.0,
+) -> Tensor:
+    """The picture with what refining changed in a face.
+
+    Only the difference between the crops is carried over, so whatever the crop could not hold, as the fine detail of
+    a large face, stays; and where nothing was changed, every bit does.
+
+    Args:
+        image: (3, H, W) in [0, 1], what `crop` was cut from.
+        crop, refined: (3, CROP_PX, CROP_PX), before and after refining.
+        strength: 0 changes nothing, 1 all.
+
+    Returns:
+        (3, H, W), a copy; clamped to [0, 1] where it was changed.
+    """
+    rows, columns = _region(image, alignment)
+    size_hw = (rows.stop - rows.start, columns.stop - columns.start)
+    difference = (refined - crop).to(image) * (strength * face_mask().to(image))
+    to_crop = alignment.inverse().shifted(columns.start, rows.start)
+    change = warp(difference, to_crop, size_hw, padding="zeros")
+    pasted = image.clone()
+    before = image[:, rows, columns]
+    pasted[:, rows, columns] = torch.where(change == 0, before, (before + change).clamp(0, 1))
+    return pasted
+
+
+def warp(
+    source: Tensor, alignment: Alignment, size_hw: tuple[int, int], *, padding: str = "border"
+) -> Tensor:
+    """A picture seen through an alignment.
+
+    Args:
+        source: (C, h, w).
+        alignment: from the result into `source`.
+        padding: "border" repeats the last pixels where the source ends, "zeros" gives 0.
+
+    Returns:
+        (C, *size_hw): sampled by cubic interpolation, after shrinking the source where that makes it smaller.
+    """
+    _, h, w = source.shape
+    if alignment.scale > 1:  # what a coarser grid cannot hold would alias
+        smaller = (max(1, round(h / alignment.scale)), max(1, round(w / alignment.scale)))
+        shrunk = F.interpolate(source[None], smaller, mode="bicubic", antialias=True, align_corners=False)
+    else:
+        shrunk = source[None]
+    y, x = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in size_hw), indexing="ij")
+    points = alignment.apply(torch.stack([x, y], dim=-1))
+    grid = (2 * points + 1) / torch.tensor([w, h]) - 1  # the same for any size of the source
+    return F.grid_sample(
+        shrunk, grid[None].to(shrunk), mode="bicubic", padding_mode=padding, align_corners=False
+    )[0]
+
+
+def face_mask(feather: float = FEATHER) -> Tensor:
+    """(1, CROP_PX, CROP_PX): 1 in the face, falling smoothly to 0 at the rim of its ellipse.
+
+    Args:
+        feather: share of the radius over which it falls; 0 for a sharp rim.
+    """
+    y, x = torch.meshgrid(*2 * (torch.arange(CROP_PX, dtype=torch.float32),), indexing="ij")
+    (centre_x, centre_y), (radius_x, radius_y) = ELLIPSE_CENTRE, ELLIPSE_RADII
+    radius = torch.hypot((x - centre_x) / radius_x, (y - centre_y) / radius_y)[None]
+    if feather == 0:
+        return (radius <= 1).float()
+    fall = ((1 - radius) / feather).clamp(0, 1)
+    return fall * fall * (3 - 2 * fall)
+
+
+def _region(image: Tensor, alignment: Alignment) -> Region:
+    """The rows and columns of the picture that the crop lies on, and what sampling needs around them.
+
+    Raises:
+        ValueError: the crop lies beside the picture.
+    """
+    _, h, w = image.shape
+    end = CROP_PX - 1.0
+    corners = alignment.apply(torch.tensor([[0, 0], [end, 0], [0, end], [end, end]], dtype=torch.float64))
+    margin = 2 + math.ceil(2 * max(1.0, alignment.scale))
+    left, top = (int(value) - margin for value in corners.amin(0).floor().tolist())
+    right, bottom = (int(value) + margin + 1 for value in corners.amax(0).ceil().tolist())
+    rows, columns = slice(max(0, top), min(h, bottom)), slice(max(0, left), min(w, right))
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        raise ValueError(f"the face lies beside the picture of {w}x{h} px: {alignment}")
+    return rows, columns
+
+
+def _counted_from(alignment: Alignment, rows: slice, columns: slice) -> Alignment:
+    """Into a part of the picture instead of the whole."""
+    return Alignment(alignment.a, alignment.b, alignment.left - columns.start, alignment.top - rows.start)
