@@ -63,12 +63,26 @@ class Config:
 
 
 def photo_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) -> Tensor:
-    """A random square, from large photographs sometimes at half size, where lines are thin and sharp."""
-    patch = random_patch(photos, size_px, rng)
-    if not chance(0.25, rng):
-        return patch
-    large = [photo for photo in photos[:200] if min(photo.shape[-2:]) >= 2 * size_px]
-    return F.avg_pool2d(random_patch(large, 2 * size_px, rng), 2) if large else patch
+    """A random square at a random scale, in random tones: a photograph is seldom seen twice as it is.
+
+    Without that the network learns the training photographs by heart, and finds too much in others.
+    """
+    photo, side_px = photos[randint(0, len(photos), rng)], size_px
+    if chance(0.7, rng):
+        side_px = min(round(size_px * uniform(0.7, 1.8, rng)), *photo.shape[-2:])
+    patch = random_patch([photo], side_px, rng)
+    if side_px != size_px:
+        patch = F.interpolate(
+            patch[None], (size_px, size_px), mode="bicubic", antialias=True, align_corners=False
+        )[0].clamp(0, 1)
+    if chance(0.3, rng):
+        patch = patch[torch.randperm(3, generator=rng)]
+    if chance(0.5, rng):
+        patch = patch ** uniform(0.6, 1.6, rng)
+    if chance(0.5, rng):
+        low, high = uniform(0, 0.2, rng), uniform(0.75, 1, rng)
+        patch = low + (high - low) * patch
+    return 1 - patch if chance(0.2, rng) else patch
 
 
 def degrade(gt: Tensor, sources: DamageSources, rng: torch.Generator) -> tuple[Tensor, Tensor]:

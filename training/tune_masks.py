@@ -92,7 +92,7 @@ def print_rule(clean: list[np.ndarray], examples: list[Example]) -> None:
 def print_masks(network: torch.nn.Module, examples: list[Example]) -> None:
     """What following further, asking for less certainty and growing more do to the filled picture."""
     print("found  certain  grow   PSNR whole   inside   marked %   of damage %")
-    for found, certain, grow in itertools.product((0.2, 0.3, 0.4, 0.5), (0.5, 0.7, 0.85), (1, 2, 3)):
+    for found, certain, grow in itertools.product((0.3, 0.4, 0.5), (0.5, 0.7), (1, 2)):
         masks.FOUND, masks.GROW_PX = found, grow  # type: ignore[misc]
         whole, inside, marked, hit = [], [], [], []
         for example in examples:
