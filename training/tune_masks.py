@@ -91,9 +91,9 @@ def print_rule(clean: list[np.ndarray], examples: list[Example]) -> None:
 @torch.inference_mode()
 def print_masks(network: torch.nn.Module, examples: list[Example]) -> None:
     """What following further, asking for less certainty and growing more do to the filled picture."""
-    print("found  certain  grow   PSNR whole   inside   marked %   of damage %")
-    for found, certain, grow in itertools.product((0.3, 0.4, 0.5), (0.5, 0.7), (1, 2)):
-        masks.FOUND, masks.GROW_PX = found, grow  # type: ignore[misc]
+    print("followed  certain  grow   PSNR whole   inside   marked %   of damage %")
+    for followed, certain, grow in itertools.product((0.3, 0.4, 0.5), (0.5, 0.7), (1, 2)):
+        masks.FOLLOWED, masks.GROW_PX = followed, grow  # type: ignore[misc]
         whole, inside, marked, hit = [], [], [], []
         for example in examples:
             mask = torch.from_numpy(masks.clean_mask(example.prob, certain)).float() / 255
@@ -105,7 +105,7 @@ def print_masks(network: torch.nn.Module, examples: list[Example]) -> None:
             hit.append(float(mask[example.damaged].mean()))
         means = [float(np.mean(values)) for values in (whole, inside, marked, hit)]
         print(
-            f"{found:.2f}   {certain:.2f}   {grow}   {means[0]:.2f}   {means[1]:.2f}   "
+            f"{followed:.2f}   {certain:.2f}   {grow}   {means[0]:.2f}   {means[1]:.2f}   "
             f"{100 * means[2]:.2f}   {100 * means[3]:.1f}",
             flush=True,
         )
@@ -122,7 +122,7 @@ def main() -> None:
     folders = [load_photos([arguments.data / name], min_side_px=160) for name in FOLDERS]
     held_out, folders = hold_out(folders, HELD_OUT_EVERY)
     examples = make_examples(detector, held_out, arguments.data)
-    clean = [detect(detector, photo.float() / 255) for folder in folders for photo in folder[::5]]
+    clean = [detect(detector, photo.float() / 255) for folder in folders for photo in folder[::8]]
     print_rule(clean, examples)
     print_masks(load_network("translate", root=arguments.weights), examples)
 
