@@ -135,7 +135,7 @@ def measure_throughput(service: Service, repeats: int) -> dict[str, Any]:
                 )
             ),
         }
-        medians = taking_turns(sides, max(3, repeats // 5))
+        medians = taking_turns(sides, max(2, repeats // 5), warm_up=1)
     served = medians.pop("served")
     best = min(medians, key=lambda name: medians[name])
     return {
@@ -171,10 +171,12 @@ SUITES = {
 }
 
 
-def taking_turns(sides: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def taking_turns(
+    sides: Mapping[str, Callable[[], object]], repeats: int, *, warm_up: int = WARM_UP_ROUNDS
+) -> dict[str, float]:
     """Median seconds of each side; the first rounds, while Java warms up, do not count."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(-WARM_UP_ROUNDS, repeats):
+    for turn in range(-warm_up, repeats):
         for name, call in sides.items():
             start = time.perf_counter()
             call()
