@@ -28,7 +28,7 @@ from photorestore.networks.face_detector import FaceDetector
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import autocast
-from photorestore.weights import load_network, weights_file
+from photorestore.weights import TIERS, load_network, weights_file
 from training.degradations.fading import grey, sepia
 from training.degradations.portraits import worn
 
@@ -60,6 +60,11 @@ def measure(root: Path, pipeline: Pipeline, *, tier: str = "fast", every: int = 
         first, second = (sets[name]["gain_db"]["mean"] for name in SETS)
         result["gap_db"] = round(first - second, 4)
     return result
+
+
+def has_weights() -> bool:
+    """Whether there is a refining network of ours to measure."""
+    return any(weights_file("face", tier).exists() for tier in TIERS)
 
 
 def load_refiner(tier: str) -> Refiner | None:

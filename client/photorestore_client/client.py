@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 from urllib.parse import quote
 
 from photorestore_client.answers import as_bundle, as_job, as_restored
+from photorestore_client.closing import Closing
 from photorestore_client.errors import JobCancelled, TimedOut, problem
 from photorestore_client.options import Options, query
 from photorestore_client.results import Analysis, Bundle, Job, Restored, Service
@@ -22,7 +22,7 @@ LONGEST_POLL_S = 5.0
 GRACE_S = 15.0  # what an answer may take beyond the time that the service allows itself
 
 
-class Client:
+class Client(Closing):
     """Talks to one service. For any number of threads, which share its connections.
 
     Args:
@@ -227,17 +227,6 @@ class Client:
     def close(self) -> None:
         """Close all connections; calls of other threads that wait for their next try end with an error."""
         self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _send_picture(
         self,

@@ -13,9 +13,8 @@ import sqlite3
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from photorestore_client.closing import Closing
 from photorestore_client.results import write_durably
 
 NAME = ".photorestore.sqlite"
@@ -76,7 +75,7 @@ class Entry:
     request_id: str
 
 
-class Ledger:
+class Ledger(Closing):
     """The ledger of one folder, held by one process at a time. For any number of threads.
 
     Args:
@@ -153,17 +152,6 @@ class Ledger:
     def close(self) -> None:
         """Let other processes have it."""
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _recover(self) -> None:
         for part in self.folder.rglob(f"{PART_PREFIX}*{PART_SUFFIX}"):

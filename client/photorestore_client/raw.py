@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from photorestore_client.closing import Closing
 from photorestore_client.errors import Unreachable, problem
 from photorestore_client.results import Restored
 from photorestore_client.retry import Retry
@@ -21,7 +21,7 @@ _SIGNATURES = (
 )
 
 
-class RawClient:
+class RawClient(Closing):
     """Talks to the workflow of one TorchServe. For any number of threads.
 
     Args:
@@ -73,17 +73,6 @@ class RawClient:
     def close(self) -> None:
         """Close all connections."""
         self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _understand(answer: Answer) -> Restored:
