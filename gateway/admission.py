@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gateway.problems import TooManyRequests
@@ -31,6 +31,7 @@ class Admission:
     Attributes:
         requests, pixels: of restorations in flight.
         uploads, upload_bytes: of uploads in flight.
+        on_freed: called when a restoration has given its place back.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -39,7 +40,18 @@ class Admission:
         self.pixels = 0
         self.uploads = 0
         self.upload_bytes = 0
+        self.on_freed: Callable[[], None] = lambda: None
         self._mean_s = 1.0
+
+    @property
+    def retry_after_s(self) -> float:
+        """When a new try is worth while: as long as a restoration has taken of late."""
+        shortest, longest = RETRY_S
+        return min(max(self._mean_s, shortest), longest)
+
+    def has_room(self, pixels: int) -> bool:
+        """Whether a restoration would be let in now."""
+        return self._lacks(pixels) is None
 
     @contextlib.contextmanager
     def restoring(self, pixels: int) -> Iterator[None]:
@@ -48,16 +60,8 @@ class Admission:
         Raises:
             TooManyRequests: there is none.
         """
-        limits = self.limits
-        if self.requests >= limits.requests:
-            raise self._refuse(
-                "requests", f"{self.requests} restorations are in flight; the limit is {limits.requests}"
-            )
-        if self.requests and self.pixels + pixels > limits.pixels:
-            megapixels = (
-                f"{self.pixels / 1e6:.1f} megapixels are in flight; the limit is {limits.pixels / 1e6:g}"
-            )
-            raise self._refuse("pixels", megapixels)
+        if (lack := self._lacks(pixels)) is not None:
+            raise self._refuse(*lack)
         self.requests += 1
         self.pixels += pixels
         start = time.monotonic()
@@ -67,6 +71,7 @@ class Admission:
             self.requests -= 1
             self.pixels -= pixels
             self._mean_s += SMOOTHING * (time.monotonic() - start - self._mean_s)
+            self.on_freed()
 
     @contextlib.contextmanager
     def uploading(self) -> Iterator[UploadPlace]:
@@ -98,9 +103,18 @@ class Admission:
             raise self._refuse("uploads", text)
         self.upload_bytes += received_bytes
 
+    def _lacks(self, pixels: int) -> tuple[str, str] | None:
+        """Why a restoration would not be let in: the reason and its text."""
+        limits = self.limits
+        if self.requests >= limits.requests:
+            return "requests", f"{self.requests} restorations are in flight; the limit is {limits.requests}"
+        if self.requests and self.pixels + pixels > limits.pixels:
+            in_flight, most = self.pixels / 1e6, limits.pixels / 1e6
+            return "pixels", f"{in_flight:.1f} megapixels are in flight; the limit is {most:g}"
+        return None
+
     def _refuse(self, reason: str, text: str) -> TooManyRequests:
-        shortest, longest = RETRY_S
-        return TooManyRequests(reason, text, min(max(self._mean_s, shortest), longest))
+        return TooManyRequests(reason, text, self.retry_after_s)
 
 
 class UploadPlace:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from importlib import metadata
 
@@ -16,6 +17,8 @@ from gateway import release
 from gateway.admission import Admission, Limits
 from gateway.cache import ResultCache
 from gateway.edge import Edge
+from gateway.jobs.routes import jobs
+from gateway.jobs.service import Jobs
 from gateway.keys import Keys
 from gateway.metrics import Metrics
 from gateway.problems import BadRequest, MethodNotAllowed, NotFound, TooManyRequests, problem_response
@@ -34,7 +37,7 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
         transport: in place of the network to TorchServe, for tests.
 
     Raises:
-        OSError, ValueError: the file of API keys, or the folder of the cache, cannot be used.
+        OSError, ValueError: the file of API keys, the folder of the cache or that of the jobs cannot be used.
     """
     settings.workspace_root.mkdir(mode=0o700, parents=True, exist_ok=True)
     client = TorchServeClient(settings.inference_url, settings.management_url, transport)
@@ -51,6 +54,7 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
     app.add_exception_handler(RestorationError, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
     app.include_router(api)
+    app.include_router(jobs)
     app.include_router(operations)
     return app
 
@@ -63,12 +67,18 @@ def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gatewa
     metrics = Metrics(admission, settings.workspace_root)
     readiness = Readiness(client, settings, lambda: gateway.renew(), lambda: admission.requests > 0)  # noqa: PLW0108
     cache = None if settings.cache_dir is None else ResultCache(settings.cache_dir, settings.cache_bytes)
+    runner = Runner(client, admission, metrics, readiness, cache)
     gateway = Gateway(
         settings=settings,
         admission=admission,
         metrics=metrics,
         readiness=readiness,
-        runner=Runner(client, admission, metrics, readiness, cache),
+        runner=runner,
+        jobs=None
+        if settings.jobs_dir is None
+        else Jobs(
+            settings.jobs_dir, settings, runner, admission, readiness, metrics, lambda: gateway.release
+        ),
         keys=None if settings.keys_file is None else Keys(settings.keys_file),
         release=release.fingerprint(settings.home),
         cards=release.cards(settings.home),
@@ -79,14 +89,17 @@ def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gatewa
 @contextlib.asynccontextmanager
 async def _running(client: TorchServeClient, gateway: Gateway) -> AsyncIterator[None]:
     """Watch TorchServe as long as the application runs; at the end wait for what is in flight."""
-    async with client:
+    async with client, contextlib.nullcontext() if gateway.jobs is None else gateway.jobs:
         watch = asyncio.create_task(gateway.readiness.watch())
         try:
             yield
         finally:
             gateway.readiness.drain()
             watch.cancel()
-            await gateway.runner.in_flight.drain(gateway.settings.drain_s)
+            until = time.monotonic() + gateway.settings.drain_s
+            if gateway.jobs is not None:
+                await gateway.jobs.drain(gateway.settings.drain_s)
+            await gateway.runner.in_flight.drain(max(until - time.monotonic(), 0))
             await asyncio.gather(watch, return_exceptions=True)
 
 

@@ -1,4 +1,4 @@
-"""Results kept on disk, by the key of their run; the longest unused go first."""
+"""Results in files; and a folder of them by the key of their run, where the longest unused go first."""
 
 from __future__ import annotations
 
@@ -33,6 +33,47 @@ class Result:
     mask: bytes | None = None
 
 
+def read_result(file: Path) -> Result | None:
+    """The result in a file. One that is not whole is deleted."""
+    try:
+        with file.open("rb") as stored:
+            head = json.loads(stored.readline())
+            picture = stored.read(head["picture"])
+            mask = None if head["mask"] is None else stored.read(head["mask"])
+        if len(picture) != head["picture"] or (mask is not None and len(mask) != head["mask"]):
+            raise ValueError("it is not whole")
+        return Result(picture, head["content_type"], head["report"], mask)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.warning("the kept result %s cannot be read: %s", file.name, error)
+        file.unlink(missing_ok=True)
+        return None
+
+
+def write_result(file: Path, result: Result) -> None:
+    """Put a result into a file, as a whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    head = {
+        "content_type": result.content_type,
+        "report": result.report,
+        "picture": len(result.picture),
+        "mask": None if result.mask is None else len(result.mask),
+    }
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    try:
+        with temporary.open("wb") as part:
+            part.write(json.dumps(head).encode() + b"\n")
+            part.write(result.picture)
+            part.write(result.mask or b"")
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 class ResultCache:
     """A folder of results, bounded in bytes. Blocking: call it in a thread."""
 
@@ -44,42 +85,19 @@ class ResultCache:
     def get(self, key: str) -> Result | None:
         """The result of a key, if it is kept. A file that is not whole is deleted."""
         file = self._file(key)
-        try:
-            with file.open("rb") as stored:
-                head = json.loads(stored.readline())
-                picture = stored.read(head["picture"])
-                mask = None if head["mask"] is None else stored.read(head["mask"])
-            if len(picture) != head["picture"] or (mask is not None and len(mask) != head["mask"]):
-                raise ValueError("it is not whole")
-            os.utime(file)
-            return Result(picture, head["content_type"], head["report"], mask)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            logger.warning("the kept result %s cannot be read: %s", key, error)
-            file.unlink(missing_ok=True)
-            return None
+        result = read_result(file)
+        if result is not None:
+            with contextlib.suppress(OSError):
+                os.utime(file)
+        return result
 
     def put(self, key: str, result: Result) -> None:
         """Keep a result. Never raises over a full disk: a cache may forget."""
-        head = {
-            "content_type": result.content_type,
-            "report": result.report,
-            "picture": len(result.picture),
-            "mask": None if result.mask is None else len(result.mask),
-        }
-        temporary = self._folder / f".{key}.{secrets.token_hex(8)}"
         try:
-            with temporary.open("wb") as file:
-                file.write(json.dumps(head).encode() + b"\n")
-                file.write(result.picture)
-                file.write(result.mask or b"")
-            temporary.replace(self._file(key))
+            write_result(self._file(key), result)
             self._forget()
         except OSError as error:
             logger.warning("the result %s is not kept: %s", key, error)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def _file(self, key: str) -> Path:
         return self._folder / f"{key}{SUFFIX}"

@@ -55,24 +55,25 @@ def answers(content: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
 
 def restore_operation() -> dict[str, Any]:
     """Query, headers and body of `POST /v1/restore`."""
-    options = [_parameter(NAMES.get(name, name), schema) for name, schema in describe().items()]
+    options = [parameter(NAMES.get(name, name), schema) for name, schema in describe().items()]
     returned = {
         "type": "string",
         "enum": list(RETURNS),
         "default": "image",
         "description": "what is sent back",
     }
-    accept_free = [_parameter("return", returned), *_headers()]
+    accept_free = [parameter("return", returned), *_headers()]
     return {"parameters": [*options, *accept_free], "requestBody": _body(with_mask=True)}
 
 
 def analyze_operation() -> dict[str, Any]:
     """Query, headers and body of `POST /v1/analyze`."""
-    timeout = _parameter("timeout", describe()["timeout_s"])
+    timeout = parameter("timeout", describe()["timeout_s"])
     return {"parameters": [timeout, *_headers()], "requestBody": _body(with_mask=False)}
 
 
-def _parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter of the query, from its JSON schema with a description."""
     plain = {
         key: value
         for key, value in schema.items()

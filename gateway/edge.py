@@ -76,4 +76,4 @@ class Edge:
 
 def _known(method: str) -> str:
     """Callers may invent methods, which must not become labels."""
-    return method if method in ("GET", "HEAD", "POST", "OPTIONS") else "other"
+    return method if method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"

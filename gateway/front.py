@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import requests
 
+from gateway.settings import PREFIX
 from gateway.torchserve import HOST, STOP_S, Settings, stop_with_parent
 
 HOME = Path(__file__).resolve().parents[1]
 ASK_S = 5.0
+JOBS_VARIABLE = f"{PREFIX}JOBS_DIR"
+"""Where it is not set, the folder of the run has a part for jobs."""
 
 
 class Front:
@@ -40,6 +44,7 @@ class Front:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                env={JOBS_VARIABLE: str(settings.run_dir / "jobs"), **os.environ},
                 start_new_session=True,
                 preexec_fn=stop_with_parent,  # noqa: PLW1509 - no thread has been started yet
             )

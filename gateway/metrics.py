@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from gateway.admission import Admission
+from gateway.jobs.store import Counts
 from gateway.readiness import Readiness
 from photorestore.options import STAGES
 
 PREFIX = "photorestore_gateway_"
 LATENCY_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
+JOB_S = (1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1800, 3600, 10800, 43200)
 STAGE_S = (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 
 
@@ -60,6 +63,19 @@ class Metrics:
         self.pending = self._gauge("pending_requests", "requests that wait for a worker", "stage")
         self._in_flight()
         self._memory()
+        self.jobs = self._gauge("jobs", "jobs of which there are records", "state")
+        self.oldest_job = self._gauge("oldest_queued_job_seconds", "age of the job that has waited longest")
+        self.jobs_ended = self._counter("jobs_ended", "jobs that ended", "state")
+        self.job_seconds = Histogram(
+            f"{PREFIX}job_seconds",
+            "from a job's submission to its end",
+            ["state"],
+            buckets=JOB_S,
+            registry=self.registry,
+        )
+        self.webhooks = self._counter(
+            "webhooks", "tries of webhooks: delivered, retried or failed", "outcome"
+        )
 
     def observe_report(self, report: dict[str, Any]) -> None:
         """Enter a finished restoration."""
@@ -81,6 +97,13 @@ class Metrics:
         for node in readiness.state.nodes:
             self.workers.labels(node.stage).set(node.ready)
             self.pending.labels(node.stage).set(node.pending)
+
+    def observe_jobs(self, counts: Counts) -> None:
+        """Take over how many jobs there are."""
+        for state, count in counts.states.items():
+            self.jobs.labels(state).set(count)
+        oldest = counts.oldest_queued
+        self.oldest_job.set(0 if oldest is None else time.time() - oldest)
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""

@@ -46,6 +46,27 @@ class MethodNotAllowed(InvalidInput):
     status = 405
 
 
+class JobHasNoResult(InvalidInput):
+    """The job has not succeeded, or makes no such result."""
+
+    type = "job-has-no-result"
+    status = 409
+
+
+class ResultGone(InvalidInput):
+    """The job's result has made room for later ones."""
+
+    type = "result-gone"
+    status = 410
+
+
+class IdempotencyKeyReused(InvalidInput):
+    """The idempotency key stands for another request."""
+
+    type = "idempotency-key-reused"
+    status = 422
+
+
 class UploadTooSlow(InvalidInput):
     """The upload brings too few bytes per second."""
 
@@ -72,10 +93,10 @@ class UnsupportedEncoding(InvalidInput):
 
 
 class TooManyRequests(RestorationError):
-    """As many requests, uploads or pixels are in flight as are admitted.
+    """As many requests, uploads or pixels are in flight, or as many jobs wait, as are admitted.
 
     Attributes:
-        reason: `requests`, `pixels` or `uploads`.
+        reason: `requests`, `pixels`, `uploads` or `jobs`.
         retry_after_s: when a new try is worth while.
     """
 

@@ -11,6 +11,8 @@ from photorestore.options import Options, describe
 
 RETURNS = ("image", "mask", "report", "bundle")
 """What `return` may ask for."""
+FINDING: dict[str, Any] = {"strength": 0.0}
+"""Options by which every stage looks for what is wrong, and none changes anything."""
 NAMES = {"timeout_s": "timeout"}
 """Options that have another name in the query."""
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import secrets
 import time
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -17,26 +15,21 @@ from starlette.responses import JSONResponse, Response
 
 from gateway import documents, release
 from gateway.admission import Admission
-from gateway.cache import Result
+from gateway.answers import KINDS, answer, check_accept, etag_of, if_none_match
+from gateway.jobs.service import Jobs
 from gateway.keys import Keys
 from gateway.metrics import Metrics
 from gateway.problems import PreconditionFailed, Unauthorized
-from gateway.queries import parse_query
+from gateway.queries import FINDING, parse_query
 from gateway.readiness import Readiness
-from gateway.runs import Finished, Job, Runner, prepare
+from gateway.runs import Finished, Prepared, Runner, prepare
 from gateway.settings import GatewaySettings
 from gateway.uploads import Pace, receive
-from photorestore.errors import NotAcceptable, UnsupportedOption
+from photorestore.errors import UnsupportedOption
 from photorestore.imaging import CONTENT_TYPES, LIMITS
-from photorestore.imaging.negotiate import weigh
 from photorestore.imaging.sniff import ACCEPTED
 from photorestore.options import SELECTABLE_STAGES, STAGES, Options, describe
 from photorestore.workspace import Workspace
-
-FINDING: dict[str, Any] = {"strength": 0.0}
-"""Options by which every stage looks for what is wrong, and none changes anything."""
-KINDS = {"mask": "image/png", "report": "application/json", "bundle": "multipart/mixed"}
-"""Media types of what `return` may ask for beside the picture, which is negotiated."""
 
 
 @dataclass(slots=True)
@@ -44,6 +37,7 @@ class Gateway:
     """What the routes work with.
 
     Attributes:
+        jobs: work that outlasts a request; None where no folder is given for it.
         release: what results depend on beside the request.
         cards: what the weights say about themselves.
     """
@@ -53,6 +47,7 @@ class Gateway:
     metrics: Metrics
     readiness: Readiness
     runner: Runner
+    jobs: Jobs | None
     keys: Keys | None
     release: str
     cards: dict[str, list[dict[str, Any]]]
@@ -74,17 +69,19 @@ _BEARER = HTTPBearer(auto_error=False, description="An API key, where the servic
 async def require_key(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 ) -> None:
-    """Refuse callers without an API key, where keys are required.
+    """Refuse callers without an API key, where keys are required; note the key's name as `request.state.caller`.
 
     Raises:
         Unauthorized: there is none, or it is not known.
     """
     keys = gateway_of(request).keys
+    request.state.caller = ""
     if keys is None:
         return
     name = None if credentials is None else keys.name_of(credentials.credentials)
     if name is None:
         raise Unauthorized("expected a known API key, as in `Authorization: Bearer KEY`")
+    request.state.caller = name
 
 
 api = APIRouter(prefix="/v1", dependencies=[Depends(require_key)])
@@ -108,12 +105,12 @@ async def restore(request: Request) -> Response:
     options, kind = parse_query(request.query_params.multi_items())
     accept = request.headers.get("accept", "")
     if kind != "image":
-        _check_accept(KINDS[kind], accept)
+        check_accept(KINDS[kind], accept)
         accept = ""
     if kind == "mask":
         options = replace(options, **FINDING)
     finished, headers = await _produce(request, options, accept, kind)
-    return _answer(kind, finished.result, headers)
+    return answer(kind, finished.result, headers)
 
 
 @api.post(
@@ -127,7 +124,7 @@ async def analyze(request: Request) -> Response:
     if unknown := sorted(request.query_params.keys() - {"timeout"}):
         raise UnsupportedOption(f"unknown option {', '.join(unknown)}; there is timeout")
     options, _ = parse_query(request.query_params.multi_items())
-    _check_accept("application/json", request.headers.get("accept", ""))
+    check_accept("application/json", request.headers.get("accept", ""))
     options = replace(options, **FINDING, format="jpeg", quality=1, metadata="strip")
     finished, headers = await _produce(request, options, "", "analysis")
     report = finished.result.report
@@ -183,6 +180,8 @@ async def metrics(request: Request) -> Response:
     """The edge's metrics, for Prometheus."""
     gateway = gateway_of(request)
     gateway.metrics.observe_readiness(gateway.readiness)
+    if gateway.jobs is not None:
+        gateway.metrics.observe_jobs(await asyncio.to_thread(gateway.jobs.store.counts))
     return Response(gateway.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -196,18 +195,18 @@ async def _produce(
     workspace.envelope.answer = "report"
     is_handed_over = False
     try:
-        job = await _take_in(request, workspace, wants_mask=kind in ("mask", "bundle"))
-        etag = _etag(job, kind)
+        prepared = await take_in(request, workspace, wants_mask=kind in ("mask", "bundle"))
+        etag = etag_of(prepared.key, kind)
         _check_if_none_match(request, etag)
         is_handed_over = True
     finally:
         if not is_handed_over:
             workspace.remove()
-    finished = await gateway.runner.restore(job)
+    finished = await gateway.runner.restore(prepared)
     return finished, {"ETag": etag, "Server-Timing": _server_timing(finished), "Vary": "Accept"}
 
 
-async def _take_in(request: Request, workspace: Workspace, *, wants_mask: bool) -> Job:
+async def take_in(request: Request, workspace: Workspace, *, wants_mask: bool) -> Prepared:
     """Receive the upload and read its header. The time that the caller allows begins when it is there."""
     gateway = gateway_of(request)
     settings = gateway.settings
@@ -218,60 +217,14 @@ async def _take_in(request: Request, workspace: Workspace, *, wants_mask: bool) 
         return await asyncio.to_thread(prepare, workspace, received, gateway.release, wants_mask=wants_mask)
 
 
-def _check_accept(content_type: str, accept: str) -> None:
-    if weigh(content_type, accept)[0] <= 0:
-        raise NotAcceptable(f"Accept is {accept!r}; this comes as {content_type}")
-
-
 def _check_if_none_match(request: Request, etag: str) -> None:
     """A result that the caller has needs no restoration. `*` names none: before a run there is no result."""
-    sent = ",".join(request.headers.getlist("if-none-match")).split(",")
-    if etag.removeprefix("W/") in {name.strip().removeprefix("W/") for name in sent}:
+    if etag.removeprefix("W/") in if_none_match(request):
         gateway_of(request).metrics.not_modified.inc()
         raise PreconditionFailed(etag)
-
-
-def _etag(job: Job, kind: str) -> str:
-    """Strong for pictures, which are the same byte for byte; weak where times of the run are part of the answer."""
-    name = f'"{job.key[:40]}-{kind}"'
-    return name if kind in ("image", "mask") else f"W/{name}"
 
 
 def _server_timing(finished: Finished) -> str:
     trace = finished.result.report["trace"]
     parts = [f'{stage};dur={entry["ms"]:g};desc="{entry["outcome"]}"' for stage, entry in trace.items()]
     return ", ".join([*parts, f'result;desc="{finished.by}"'])
-
-
-def _answer(kind: str, result: Result, headers: dict[str, str]) -> Response:
-    match kind:
-        case "mask":
-            return Response(result.mask, headers=headers, media_type=KINDS[kind])
-        case "report":
-            return JSONResponse(result.report, headers=headers)
-        case "bundle":
-            return _bundle(result, headers)
-    return Response(result.picture, headers=headers, media_type=result.content_type)
-
-
-def _bundle(result: Result, headers: dict[str, str]) -> Response:
-    """Report, picture and mask as multipart/mixed (RFC 2046)."""
-    boundary = secrets.token_hex(16)
-    report = json.dumps(result.report).encode()
-    parts = (
-        ("report", "application/json", report),
-        ("image", result.content_type, result.picture),
-        ("mask", "image/png", result.mask or b""),
-    )
-    body = b"".join(
-        f'--{boundary}\r\nContent-Disposition: attachment; name="{name}"\r\nContent-Type: {content_type}\r\n'
-        f"Content-Length: {len(content)}\r\n\r\n".encode()
-        + content
-        + b"\r\n"
-        for name, content_type, content in parts
-    )
-    return Response(
-        body + f"--{boundary}--\r\n".encode(),
-        headers=headers,
-        media_type=f"multipart/mixed; boundary={boundary}",
-    )

@@ -33,17 +33,19 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Prepared:
     """A picture that lies in its workspace.
 
     Attributes:
         workspace: with the upload and, maybe, the mask.
+        received: the hashes of both.
         key: of everything that the result depends on; hexadecimal.
         pixels: of the picture and of the result, whichever has more.
         wants_mask: whether what was filled is to be read, too.
     """
 
     workspace: Workspace
+    received: Received
     key: str
     pixels: int
     wants_mask: bool
@@ -54,7 +56,7 @@ class Job:
         return self.workspace.envelope.deadline - time.time()
 
 
-def prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Job:
+def prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Prepared:
     """Read the picture's header. Blocking: call it in a thread.
 
     Args:
@@ -74,7 +76,8 @@ def prepare(workspace: Workspace, received: Received, release: str, *, wants_mas
     del options["timeout_s"]
     parts = [release, received.image, received.mask, options, wants_mask]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return Job(workspace, key, width * height * workspace.options.scale**2, wants_mask)
+    pixels = width * height * workspace.options.scale**2
+    return Prepared(workspace, received, key, pixels, wants_mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +104,11 @@ class Runner:
         self._metrics = metrics
         self._readiness = readiness
         self._cache = cache
+        self._at_work: dict[str, Workspace] = {}
         self.in_flight: InFlight[Result] = InFlight()
 
-    async def restore(self, job: Job) -> Finished:
-        """The result of a job, whose workspace is removed in any case.
+    async def restore(self, prepared: Prepared) -> Finished:
+        """The result of a prepared picture, whose workspace is removed in any case.
 
         Raises:
             TooManyRequests: it is not admitted.
@@ -114,50 +118,55 @@ class Runner:
         """
         is_handed_over = False
         try:
-            if (kept := await self._from_cache(job)) is not None:
+            if (kept := await self._from_cache(prepared)) is not None:
                 return Finished(kept, "kept")
-            while (shared := self.in_flight.find(job.key)) is not None:
-                if (result := await self._join(shared, job)) is not None:
+            while (shared := self.in_flight.find(prepared.key)) is not None:
+                if (result := await self._join(shared, prepared)) is not None:
                     return Finished(result, "shared")
-            run = self._start(job)
+            run = self._start(prepared)
             is_handed_over = True
         finally:
             if not is_handed_over:
-                job.workspace.remove()
-        return Finished(await self._wait(run, job), "run")
+                prepared.workspace.remove()
+        return Finished(await self._wait(run, prepared), "run")
 
-    def _start(self, job: Job) -> asyncio.Task[Result]:
+    def states(self, key: str) -> dict[str, str]:
+        """How far the run of a key is: `running` or the trace's outcome, for each stage that has begun."""
+        workspace = self._at_work.get(key)
+        return {} if workspace is None else workspace.states()
+
+    def _start(self, prepared: Prepared) -> asyncio.Task[Result]:
         with contextlib.ExitStack() as places:
-            places.enter_context(self._admission.restoring(job.pixels))
-            run = self.in_flight.start(job.key, self._run(job))
+            places.enter_context(self._admission.restoring(prepared.pixels))
+            run = self.in_flight.start(prepared.key, self._run(prepared))
             give_back = places.pop_all().close
         run.add_done_callback(lambda _: give_back())
         return run
 
-    async def _join(self, shared: asyncio.Task[Result], job: Job) -> Result | None:
+    async def _join(self, shared: asyncio.Task[Result], prepared: Prepared) -> Result | None:
         """The result of somebody else's run; None where only their time, not ours, was over."""
-        request_id = job.workspace.envelope.request_id
-        logger.info("request %s: shares the run %s", request_id, job.key[:16])
+        request_id = prepared.workspace.envelope.request_id
+        logger.info("request %s: shares the run %s", request_id, prepared.key[:16])
         self._metrics.coalesced.inc()
         try:
-            return await self._wait(shared, job)
+            return await self._wait(shared, prepared)
         except PipelineProblem as error:
-            if error.problem.type == DeadlineExceeded.type and job.left_s > 0:
+            if error.problem.type == DeadlineExceeded.type and prepared.left_s > 0:
                 return None
             raise
 
-    async def _wait(self, run: asyncio.Task[Result], job: Job) -> Result:
+    async def _wait(self, run: asyncio.Task[Result], prepared: Prepared) -> Result:
         try:
-            return await asyncio.wait_for(asyncio.shield(run), max(job.left_s, 0))
+            return await asyncio.wait_for(asyncio.shield(run), max(prepared.left_s, 0))
         except TimeoutError:
-            timeout_s = job.workspace.options.timeout_s
+            timeout_s = prepared.workspace.options.timeout_s
             raise DeadlineExceeded(f"the request was to be answered within {timeout_s:g} s") from None
 
-    async def _run(self, job: Job) -> Result:
-        workspace = job.workspace
+    async def _run(self, prepared: Prepared) -> Result:
+        workspace = self._at_work[prepared.key] = prepared.workspace
         try:
             report = await self._client.restore(workspace.envelope)
-            result = await asyncio.to_thread(_collect, workspace, report, wants_mask=job.wants_mask)
+            result = await asyncio.to_thread(_collect, workspace, report, wants_mask=prepared.wants_mask)
         except PipelineProblem as error:
             self._metrics.observe_problem(error.problem.type, error.problem.stage)
             raise
@@ -165,17 +174,18 @@ class Runner:
             self._metrics.observe_problem(error.type, "")
             raise
         finally:
+            del self._at_work[prepared.key]
             workspace.remove()
         self._metrics.observe_report(report)
         self._readiness.note_success()
         if self._cache is not None:
-            await asyncio.to_thread(self._cache.put, job.key, result)
+            await asyncio.to_thread(self._cache.put, prepared.key, result)
         return result
 
-    async def _from_cache(self, job: Job) -> Result | None:
+    async def _from_cache(self, prepared: Prepared) -> Result | None:
         if self._cache is None:
             return None
-        result = await asyncio.to_thread(self._cache.get, job.key)
+        result = await asyncio.to_thread(self._cache.get, prepared.key)
         (self._metrics.cache_misses if result is None else self._metrics.cache_hits).inc()
         return result
 

@@ -26,7 +26,8 @@ class GatewaySettings:
     """One REST edge; the help texts say what each value means.
 
     Raises:
-        ValueError: the edge would listen beyond loopback without keys, and nobody allowed that.
+        ValueError: the edge would listen beyond loopback without keys, and nobody allowed that; or webhooks have
+            hosts without a secret.
     """
 
     host: Annotated[str, "address to listen on"] = "127.0.0.1"
@@ -47,6 +48,21 @@ class GatewaySettings:
     upload_bytes_s: Annotated[float, "bytes per second that an upload must bring beyond that"] = 8192.0
     cache_dir: Annotated[Path | None, "folder for results, which are then kept; default: none"] = None
     cache_bytes: Annotated[int, "bytes of all results kept"] = 1 << 30
+    jobs_dir: Annotated[Path | None, "folder for jobs, of this edge alone; default: there are no jobs"] = None
+    max_jobs: Annotated[int, "jobs at work at a time; they need places among max_requests, too"] = 2
+    max_queued_jobs: Annotated[int, "jobs that wait"] = 256
+    max_queued_bytes: Annotated[int, "bytes of the uploads of all jobs that wait"] = 2 << 30
+    job_tries: Annotated[int, "tries of a job whose backend fails, or whose edge dies"] = 5
+    job_expiry_s: Annotated[float, "seconds after its end for which a job and its result are kept"] = 86400.0
+    job_results_bytes: Annotated[int, "bytes of all results of jobs; the oldest make room"] = 4 << 30
+    webhook_hosts: Annotated[
+        str, "hosts (also *.DOMAIN) and networks (10.0.0.0/8) that may be told of a job's end, with commas"
+    ] = ""
+    webhook_secret_file: Annotated[Path | None, "file with the secret that signs webhooks"] = None
+    webhook_tries: Annotated[int, "tries of a webhook"] = 6
+    webhook_wait_s: Annotated[
+        float, "seconds before a webhook's second try; each further wait is four times as long"
+    ] = 5.0
     poll_s: Annotated[float, "seconds between looks at TorchServe"] = 2.0
     canary_s: Annotated[float, "seconds without a restoration after which a canary picture is sent"] = 60.0
     register_after_s: Annotated[float, "seconds after which a workflow that is missing is registered"] = 20.0
@@ -58,6 +74,8 @@ class GatewaySettings:
             raise ValueError(
                 f"{self.host} is not loopback: give --keys-file, or allow everybody by --no-keys"
             )
+        if bool(self.webhook_hosts) != (self.webhook_secret_file is not None):
+            raise ValueError("webhooks need both --webhook-hosts and --webhook-secret-file")
 
 
 _HINTS = typing.get_type_hints(GatewaySettings, include_extras=True)

@@ -3,9 +3,9 @@
 No torch here: the REST edge imports this module.
 
 Layout: `<root>/<deadline>-<random id>/` of mode 0700 with the upload, one `.npy` file per plane, the metadata
-blocks and the result. Files are written under a name of their own and renamed when complete, so a stage that
-is run twice replaces only its own output. Room is reserved before pixels are written: writing into a mapping
-of a full tmpfs would kill the process.
+blocks, a note of each stage's state, and the result. Files are written under a name of their own and renamed when
+complete, so a stage that is run twice replaces only its own output. Room is reserved before pixels are written:
+writing into a mapping of a full tmpfs would kill the process.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ import numpy.typing as npt
 
 from photorestore.envelope import Envelope, Plane, Trace
 from photorestore.errors import BrokenArtifact, OutOfSpace
-from photorestore.options import Options
+from photorestore.options import STAGES, Options
 
 ID_PATTERN = re.compile(r"^\d{10}-[0-9a-f]{32}$")
+STATE_SUFFIX = ".state"
 GRACE_S = 60.0
 """How long a delivered directory stays, so that a retried `deliver` finds its result."""
 LONGEST_TIMEOUT_S = 600.0
@@ -185,6 +186,19 @@ class Workspace:
     def passed(self, stage: str, note: str) -> None:
         """Enter in the trace that `stage` had nothing to do, and why."""
         self.envelope.trace[stage] = Trace("passed", note, 0.0)
+
+    def note_state(self, stage: str, state: str) -> None:
+        """Let others see how far this request is: `running`, then the trace's outcome.
+
+        A stage never fails over a note: without one it seems to wait.
+        """
+        with contextlib.suppress(OSError, OutOfSpace):
+            self.write_file(f"{stage}{STATE_SUFFIX}", state.encode())
+
+    def states(self) -> dict[str, str]:
+        """What was noted so far, by stage."""
+        notes = ((stage, self.read_file(f"{stage}{STATE_SUFFIX}")) for stage in STAGES)
+        return {stage: note.decode() for stage, note in notes if note is not None}
 
     def mark_done(self) -> None:
         """Let the sweeper take the directory after the grace."""

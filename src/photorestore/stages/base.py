@@ -134,6 +134,8 @@ def _pixels(workspace: Workspace) -> int:
 
 def _run_group(stage: Stage, group: Sequence[Workspace]) -> None:
     start = time.perf_counter()
+    for workspace in group:
+        workspace.note_state(stage.name, "running")
     try:
         stage.run(group)
     except Exception as error:  # noqa: BLE001 - the one place where anything becomes a problem
@@ -147,6 +149,7 @@ def _run_group(stage: Stage, group: Sequence[Workspace]) -> None:
     for workspace in group:
         trace = workspace.envelope.trace
         trace[stage.name] = replace(trace[stage.name], ms=ms_since(start))
+        workspace.note_state(stage.name, trace[stage.name].outcome)
 
 
 def _as_problem(error: Exception, name: str, workspace: Workspace) -> Problem:

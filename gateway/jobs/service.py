@@ -1,0 +1,198 @@
+"""All that there is to jobs, but HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from gateway.admission import Admission
+from gateway.cache import Result
+from gateway.jobs.destinations import Destinations
+from gateway.jobs.files import JobFiles
+from gateway.jobs.records import ENDED, Record, document
+from gateway.jobs.store import Bounds, Store
+from gateway.jobs.webhooks import Patience, Webhooks
+from gateway.jobs.worker import Worker
+from gateway.metrics import Metrics
+from gateway.problems import JobHasNoResult, NotFound, ResultGone
+from gateway.readiness import Readiness
+from gateway.runs import Runner
+from gateway.settings import GatewaySettings
+
+logger = logging.getLogger(__name__)
+
+SWEEP_EVERY_S = 10.0
+
+
+class Jobs:
+    """Jobs of one edge; a context in which they are done.
+
+    Args:
+        folder: for records, uploads and results; this process's alone.
+        release: gives what results depend on beside the request.
+
+    Attributes:
+        store: of their records.
+        files: of their uploads and results.
+        webhooks: what is sent when they end.
+
+    Raises:
+        OSError, ValueError: the folder is in use or cannot be used, or webhooks are not set up as they should be.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: GatewaySettings,
+        runner: Runner,
+        admission: Admission,
+        readiness: Readiness,
+        metrics: Metrics,
+        release: Callable[[], str],
+    ) -> None:
+        self._settings = settings
+        self._admission = admission
+        self._metrics = metrics
+        self._bounds = Bounds(settings.max_queued_jobs, settings.max_queued_bytes)
+        destinations = Destinations.parse(settings.webhook_hosts)
+        patience = Patience(settings.webhook_tries, settings.webhook_wait_s)
+        self.files = JobFiles(folder)
+        self.store = Store(self.files.records)
+        self.webhooks = Webhooks(self.store, metrics, destinations, settings.webhook_secret_file, patience)
+        self._worker = Worker(
+            settings,
+            self.store,
+            self.files,
+            runner,
+            admission,
+            readiness,
+            metrics,
+            release,
+            self.webhooks.wake,
+        )
+        admission.on_freed = self._worker.wake
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._recover)
+        self._working = asyncio.create_task(self._worker.run())
+        self._others = [asyncio.create_task(self.webhooks.run()), asyncio.create_task(self._sweep_for_ever())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._others:
+            task.cancel()
+        await asyncio.gather(self._working, *self._others, return_exceptions=True)
+        self.store.close()
+        self.files.close()
+
+    async def drain(self, seconds: float) -> None:
+        """Let running jobs end; those that take longer wait for the next start."""
+        await self._worker.drain(seconds)
+
+    async def check_room(self, owner: str, idempotency_key: str | None) -> None:
+        """Refuse before the upload what would be refused after it.
+
+        Raises:
+            TooManyRequests: the queue is full.
+        """
+        await asyncio.to_thread(
+            self.store.check_room, owner, idempotency_key, self._bounds, self._admission.retry_after_s
+        )
+
+    async def submit(self, record: Record) -> tuple[Record, bool]:
+        """Enter a job; gives it and whether it is new. The upload of one that is not is dropped.
+
+        Raises:
+            IdempotencyKeyReused: its key stands for another request.
+            TooManyRequests: the queue is full.
+        """
+        known, is_new = await asyncio.to_thread(self._add, record)
+        self._worker.wake()
+        return known, is_new
+
+    def _add(self, record: Record) -> tuple[Record, bool]:
+        is_new = False
+        try:
+            known, is_new = self.store.add(record, self._bounds, self._admission.retry_after_s)
+        finally:
+            if not is_new:
+                self.files.drop_upload(record.work.upload)
+        return known, is_new
+
+    async def find(self, job_id: str, owner: str) -> Record:
+        """A job of this owner.
+
+        Raises:
+            NotFound: there is none; others' jobs are none of theirs.
+        """
+        record = await asyncio.to_thread(self.store.find, job_id, owner)
+        if record is None:
+            raise NotFound(f"there is no job {job_id[:64]}; jobs are forgotten some time after their end")
+        return record
+
+    async def describe(self, record: Record) -> dict[str, Any]:
+        """The job as its caller sees it."""
+        is_running = record.state == "running"
+        states = await asyncio.to_thread(self._worker.states, record.id) if is_running else {}
+        return document(record, states)
+
+    async def result(self, record: Record, kind: str) -> Result:
+        """What a job has made.
+
+        Raises:
+            JobHasNoResult: it has not succeeded, or makes nothing of this kind.
+            ResultGone: it has made room for later ones.
+        """
+        if record.state != "succeeded":
+            raise JobHasNoResult(f"the job is {record.state}; only one that has succeeded has a result")
+        if kind not in record.work.kinds:
+            raise JobHasNoResult(f"the job makes {', '.join(record.work.kinds)}; there is no {kind}")
+        result = await asyncio.to_thread(self.files.result, record.id) if record.has_result else None
+        if result is None:
+            raise ResultGone("the result has made room for later ones; submit the picture again")
+        return result
+
+    async def end(self, record: Record) -> None:
+        """Cancel a job, or forget one that has ended. A cancelled one stays until it expires."""
+        now = time.time()
+        expires = now + self._settings.job_expiry_s
+        if await asyncio.to_thread(self.store.cancel, record.id, now, expires):
+            self._worker.cancel(record.id)
+            await asyncio.to_thread(self.files.drop_upload, record.work.upload)
+            self._metrics.jobs_ended.labels("cancelled").inc()
+            self._metrics.job_seconds.labels("cancelled").observe(now - record.created)
+            self.webhooks.wake()
+            logger.info("job %s: cancelled", record.id)
+        elif record.state in ENDED and record.state != "cancelled":
+            await asyncio.to_thread(self._forget, record)
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self.sweep)
+            except Exception:
+                logger.exception("the jobs could not be swept")
+            await asyncio.sleep(SWEEP_EVERY_S)
+
+    def sweep(self) -> None:
+        """Forget jobs that have expired, and delete the oldest results beyond the limit. Blocking."""
+        for record in self.store.expired(time.time()):
+            self._forget(record)
+        for job_id in self.store.drop_results(self._settings.job_results_bytes):
+            logger.info("job %s: its result makes room for later ones", job_id)
+            self.files.drop_result(job_id)
+
+    def _forget(self, record: Record) -> None:
+        self.store.forget(record.id)
+        self.files.drop_upload(record.work.upload)
+        self.files.drop_result(record.id)
+
+    def _recover(self) -> None:
+        """Set right what a sudden end has left."""
+        self._worker.recover()
+        uploads = self.store.uploads()
+        self.files.drop_others(uploads.keys(), uploads.values())

@@ -1,0 +1,316 @@
+"""Records of jobs in SQLite: each change is one transaction, on disk before anybody hears of it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.jobs.records import ENDED, STATES, Outcome, Record, Webhook, Work
+from gateway.problems import IdempotencyKeyReused, TooManyRequests
+
+VERSION = 1
+"""Of the schema, kept as SQLite's `user_version`."""
+_SCHEMA = """
+CREATE TABLE jobs (
+    id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    idempotency_key TEXT,
+    fingerprint TEXT NOT NULL,
+    work TEXT NOT NULL,
+    upload_bytes INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    created REAL NOT NULL,
+    started REAL,
+    ended REAL,
+    expires REAL,
+    due REAL NOT NULL DEFAULT 0,
+    tries INTEGER NOT NULL DEFAULT 0,
+    outcome TEXT,
+    result_bytes INTEGER NOT NULL DEFAULT 0,
+    problem TEXT,
+    webhook_url TEXT,
+    webhook_state TEXT,
+    webhook_tries INTEGER NOT NULL DEFAULT 0,
+    webhook_due REAL NOT NULL DEFAULT 0,
+    webhook_error TEXT NOT NULL DEFAULT '',
+    UNIQUE (owner, idempotency_key)
+);
+CREATE INDEX jobs_by_state ON jobs (state, created);
+CREATE INDEX webhooks_to_send ON jobs (webhook_due) WHERE webhook_state = 'pending';
+"""
+_ENDED = ", ".join(f"'{state}'" for state in ENDED)
+_STILL = "id = ? AND state = 'running' AND tries = ?"
+"""Holds for whoever began a job, until it is cancelled or begun again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of the queue: jobs that wait, and the bytes of their uploads."""
+
+    jobs: int
+    upload_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Jobs by state, and since when (Unix time) the first in the queue waits."""
+
+    states: dict[str, int]
+    oldest_queued: float | None
+
+
+class Store:
+    """All records, in one file. For any number of threads; blocking.
+
+    Raises:
+        OSError: the file cannot be used.
+        ValueError: it is of another version.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._lock = threading.Lock()
+        try:
+            self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._migrate(file)
+        except sqlite3.Error as error:
+            raise OSError(f"{file}: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def add(self, record: Record, bounds: Bounds, retry_after_s: float) -> tuple[Record, bool]:
+        """Enter a new job; gives it and True. What an idempotency key stands for already is given with False.
+
+        Raises:
+            IdempotencyKeyReused: it stands for another request.
+            TooManyRequests: the queue is full.
+        """
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                known = self._known(record.owner, record.idempotency_key)
+                if known is not None:
+                    return _same_request(known, record.fingerprint), False
+                self._check_bounds(bounds, record.work.upload_bytes, retry_after_s)
+                self._insert(record)
+            finally:
+                self._db.execute("COMMIT")
+        return record, True
+
+    def check_room(
+        self, owner: str, idempotency_key: str | None, bounds: Bounds, retry_after_s: float
+    ) -> None:
+        """Refuse before an upload what `add` would refuse after it, as far as that is known.
+
+        Raises:
+            TooManyRequests: the queue is full.
+        """
+        with self._lock:
+            if self._known(owner, idempotency_key) is None:
+                self._check_bounds(bounds, 0, retry_after_s)
+
+    def find(self, job_id: str, owner: str) -> Record | None:
+        """A job of this owner."""
+        return self._one("SELECT * FROM jobs WHERE id = ? AND owner = ?", job_id, owner)
+
+    def next_queued(self, now: float) -> Record | None:
+        """The job that has waited longest of those that may be begun."""
+        return self._one(
+            "SELECT * FROM jobs WHERE state = 'queued' AND due <= ? ORDER BY created LIMIT 1", now
+        )
+
+    def begin(self, job_id: str, now: float) -> Record | None:
+        """A queued job runs from now on; None if it is not queued any more."""
+        return self._one(
+            "UPDATE jobs SET state = 'running', started = ?, tries = tries + 1"
+            " WHERE id = ? AND state = 'queued' RETURNING *",
+            *(now, job_id),
+        )
+
+    def put_back(self, record: Record, due: float, *, is_try: bool) -> bool:
+        """A running job waits again.
+
+        Args:
+            due: when it may be begun.
+            is_try: whether this was one of its tries.
+        """
+        return self._change(
+            f"UPDATE jobs SET state = 'queued', started = NULL, due = ?, tries = tries - ? WHERE {_STILL}",  # noqa: S608
+            *(due, 0 if is_try else 1, record.id, record.tries),
+        )
+
+    def succeed(self, record: Record, outcome: Outcome, now: float, expires: float) -> bool:
+        """A running job has a result; False if nobody wants it any more."""
+        return self._change(
+            "UPDATE jobs SET state = 'succeeded', ended = ?, expires = ?, outcome = ?, result_bytes = ?"  # noqa: S608
+            f" WHERE {_STILL}",
+            *(now, expires, json.dumps(asdict(outcome)), outcome.stored_bytes, record.id, record.tries),
+        )
+
+    def fail(self, record: Record, problem: dict[str, Any], now: float, expires: float) -> bool:
+        """A running job has failed; False if nobody wants to know any more."""
+        return self._change(
+            f"UPDATE jobs SET state = 'failed', ended = ?, expires = ?, problem = ? WHERE {_STILL}",  # noqa: S608
+            *(now, expires, json.dumps(problem), record.id, record.tries),
+        )
+
+    def cancel(self, job_id: str, now: float, expires: float) -> bool:
+        """A job ends that has not ended; False if it has."""
+        return self._change(
+            "UPDATE jobs SET state = 'cancelled', ended = ?, expires = ?"
+            " WHERE id = ? AND state IN ('queued', 'running')",
+            *(now, expires, job_id),
+        )
+
+    def forget(self, job_id: str) -> None:
+        """Delete a record."""
+        self._change("DELETE FROM jobs WHERE id = ?", job_id)
+
+    def running(self) -> list[Record]:
+        """Jobs that run, or did when the service ended."""
+        return self._all("SELECT * FROM jobs WHERE state = 'running'")
+
+    def expired(self, now: float) -> list[Record]:
+        """Jobs to be forgotten; whoever is to be told of one's end is told before."""
+        return self._all(
+            f"SELECT * FROM jobs WHERE state IN ({_ENDED}) AND expires < ?"  # noqa: S608
+            " AND webhook_state IS NOT 'pending'",
+            now,
+        )
+
+    def drop_results(self, limit_bytes: int) -> list[str]:
+        """The ids of the jobs whose results, the oldest, are too much for a limit; they have none any more."""
+        with self._lock:
+            rows = self._db.execute(
+                "UPDATE jobs SET result_bytes = 0 WHERE id IN ("
+                " SELECT id FROM (SELECT id, sum(result_bytes) OVER (ORDER BY ended DESC, id) AS total FROM jobs"
+                " WHERE result_bytes > 0) WHERE total > ?) RETURNING id",
+                (limit_bytes,),
+            ).fetchall()
+        return [row["id"] for row in rows]
+
+    def webhooks_due(self, now: float, most: int) -> list[Record]:
+        """Ended jobs whose end somebody is to be told of now."""
+        return self._all(
+            "SELECT * FROM jobs WHERE webhook_state = 'pending' AND webhook_due <= ?"  # noqa: S608
+            f" AND state IN ({_ENDED}) ORDER BY webhook_due LIMIT ?",
+            *(now, most),
+        )
+
+    def note_webhook(self, job_id: str, webhook: Webhook) -> None:
+        """Enter how telling it went."""
+        self._change(
+            "UPDATE jobs SET webhook_state = ?, webhook_tries = ?, webhook_due = ?, webhook_error = ? WHERE id = ?",
+            *(webhook.state, webhook.tries, webhook.due, webhook.error, job_id),
+        )
+
+    def counts(self) -> Counts:
+        """How many there are."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT state, count(*), min(created) FROM jobs GROUP BY state"
+            ).fetchall()
+        found = {state: (count, oldest) for state, count, oldest in rows}
+        return Counts(
+            {state: found.get(state, (0, None))[0] for state in STATES}, found.get("queued", (0, None))[1]
+        )
+
+    def uploads(self) -> dict[str, str]:
+        """The folder of the upload by id, of every job."""
+        return {record.id: record.work.upload for record in self._all("SELECT * FROM jobs")}
+
+    def _migrate(self, file: Path) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        elif version != VERSION:
+            raise ValueError(f"{file} is of version {version}; expected {VERSION}")
+
+    def _known(self, owner: str, idempotency_key: str | None) -> Record | None:
+        row = self._db.execute(
+            "SELECT * FROM jobs WHERE owner = ? AND idempotency_key = ?", (owner, idempotency_key)
+        ).fetchone()
+        return None if row is None else _record(row)
+
+    def _check_bounds(self, bounds: Bounds, upload_bytes: int, retry_after_s: float) -> None:
+        waiting, waiting_bytes = self._db.execute(
+            "SELECT count(*), total(upload_bytes) FROM jobs WHERE state = 'queued'"
+        ).fetchone()
+        if waiting >= bounds.jobs:
+            raise TooManyRequests("jobs", f"{waiting} jobs wait; the limit is {bounds.jobs}", retry_after_s)
+        if waiting_bytes + upload_bytes > bounds.upload_bytes:
+            text = (
+                f"jobs of {int(waiting_bytes) >> 20} MiB wait; the limit is {bounds.upload_bytes >> 20} MiB"
+            )
+            raise TooManyRequests("jobs", text, retry_after_s)
+
+    def _insert(self, record: Record) -> None:
+        values = {
+            "id": record.id,
+            "owner": record.owner,
+            "idempotency_key": record.idempotency_key,
+            "fingerprint": record.fingerprint,
+            "work": json.dumps(record.work.to_mapping()),
+            "upload_bytes": record.work.upload_bytes,
+            "state": record.state,
+            "created": record.created,
+            "webhook_url": None if record.webhook is None else record.webhook.url,
+            "webhook_state": None if record.webhook is None else record.webhook.state,
+        }
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        self._db.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
+
+    def _one(self, query: str, *values: object) -> Record | None:
+        found = self._all(query, *values)
+        return found[0] if found else None
+
+    def _all(self, query: str, *values: Any) -> list[Record]:
+        with self._lock:
+            return [_record(row) for row in self._db.execute(query, values).fetchall()]
+
+    def _change(self, query: str, *values: Any) -> bool:
+        with self._lock:
+            return self._db.execute(query, values).rowcount > 0
+
+
+def _same_request(known: Record, fingerprint: str) -> Record:
+    if known.fingerprint != fingerprint:
+        raise IdempotencyKeyReused(
+            "the Idempotency-Key stands for a job of another picture, other options or another webhook"
+        )
+    return known
+
+
+def _record(row: sqlite3.Row) -> Record:
+    outcome, problem = (
+        None if row[name] is None else json.loads(row[name]) for name in ("outcome", "problem")
+    )
+    same: Sequence[str] = (
+        *("id", "owner", "idempotency_key", "fingerprint", "state", "created", "started", "ended", "expires"),
+        *("due", "tries"),
+    )
+    return Record(
+        **{name: row[name] for name in same},
+        work=Work.from_mapping(json.loads(row["work"])),
+        outcome=None if outcome is None else Outcome(**outcome),
+        has_result=row["result_bytes"] > 0,
+        problem=problem,
+        webhook=_webhook(row),
+    )
+
+
+def _webhook(row: sqlite3.Row) -> Webhook | None:
+    if row["webhook_url"] is None:
+        return None
+    names = ("url", "state", "tries", "due", "error")
+    return Webhook(**{name: row[f"webhook_{name}"] for name in names})
