@@ -37,6 +37,7 @@ class Seen:
         }
 
 
+_STAGE = {"running": "running", "succeeded": "ran"}
 Misbehaviour = Callable[["Handler"], None]
 
 
@@ -172,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
             key = self.headers["Idempotency-Key"]
             with edge.lock:
                 name = edge.keys.setdefault(key, f"job-{len(edge.keys)}")
-                job = edge.jobs.setdefault(name, {"id": name, "status": "queued", "progress": {}})
+                job = edge.jobs.setdefault(name, {"id": name, "state": "queued", "progress": {}})
                 job.setdefault("picture", self.seen.body.hex())
             self.send_json(202, job, Location=f"/v1/jobs/{name}")
             return
@@ -180,15 +181,15 @@ class Handler(BaseHTTPRequestHandler):
         if job is None:
             self.problem(404, "no-such-job")
         elif self.command == "DELETE":
-            job["status"] = "cancelled"
+            job["state"] = "cancelled"
             self.send(204, b"", "")
         elif rest == "result":
             self.send(200, edge.answer(bytes.fromhex(job["picture"])), "image/jpeg")
         else:
             self.send_json(200, job)
-            steps = {"queued": "running", "running": job.get("end", "done")}
-            job["status"] = steps.get(job["status"], job["status"])
-            job["progress"] = {"denoise": job["status"]}
+            steps = {"queued": "running", "running": job.get("end", "succeeded")}
+            job["state"] = steps.get(job["state"], job["state"])
+            job["progress"] = {"denoise": _STAGE.get(job["state"], "waiting")}
 
     def send_json(self, status: int, document: object, **headers: str) -> None:
         self.send(status, json.dumps(document).encode(), "application/json", **headers)

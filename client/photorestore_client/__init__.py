@@ -13,8 +13,8 @@ RestoreError
 ├── Problem               the service says why not (RFC 9457)
 │   ├── BadOption             an option is unknown, or what it asks for cannot be had          400 406
 │   ├── Denied                the API key is missing or wrong                                  401 403
-│   ├── NotFound              no such job, or its result has expired                           404 410
-│   ├── Conflict              the job is not in that state, or the idempotency key is taken    409
+│   ├── NotFound              no such job any more, or its result has made room for others     404 410
+│   ├── Conflict              the job has no result, or the idempotency key stands for another 409
 │   ├── Unchanged             the result is the one that the caller has (`if_none_match`)      412
 │   ├── BadPicture            not a picture of an accepted type, broken, or too large          413 415 422
 │   ├── Busy                  no room for this picture now; tried again                        429 503

@@ -135,6 +135,7 @@ class Client(Closing):
         *,
         mask: Picture | None = None,
         idempotency_key: str | None = None,
+        webhook: str | None = None,
         request_id: str | None = None,
         **options: Unpack[Options],
     ) -> Job:
@@ -145,16 +146,17 @@ class Client(Closing):
             mask: as for `restore`.
             idempotency_key: the same key gives the same job, however often it is submitted; None = a new job, also
                 when the request has to be sent more than once.
+            webhook: a URL that is sent the job at its end, where the service allows it.
             request_id: as for `restore`.
-            **options: see `Options`.
+            **options: see `Options`; without `timeout` the service takes its longest.
 
         Raises:
             Conflict: the key stands for another picture or other options.
             Problem, Unreachable, OSError: as `restore`.
         """
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        answer = self._send_picture("/v1/jobs", picture, mask, request_id, headers, options)
-        return as_job(answer)
+        asked = {**options, "webhook": webhook}
+        return as_job(self._send_picture("/v1/jobs", picture, mask, request_id, headers, asked))
 
     def job(self, job: Job | str) -> Job:
         """How a job stands now.
@@ -168,7 +170,7 @@ class Client(Closing):
     def wait(
         self, job: Job | str, *, timeout_s: float = 3600.0, on_change: Callable[[Job], None] | None = None
     ) -> Restored:
-        """Wait for a job's end; gives its result.
+        """Wait for a job's end; gives its picture.
 
         Args:
             job: what `submit` gave, or its id.
@@ -196,20 +198,19 @@ class Client(Closing):
             last, poll_s = now, min(1.5 * poll_s, LONGEST_POLL_S)
 
     def result(self, job: Job | str) -> Restored:
-        """The result of a job that is done.
+        """The picture that a job has made.
 
         Raises:
-            Conflict: it is not done.
-            NotFound: there is no such job, or its result has expired.
+            Conflict: it has not succeeded.
+            NotFound: there is no such job any more, or its result has made room for later ones.
             Problem, Unreachable: as `restore`.
         """
         return as_restored(self._transport.send(Request("GET", f"{_path(job)}/result")))
 
     def cancel(self, job: Job | str) -> None:
-        """End a job, whether it has begun or not.
+        """End a job, whether it has begun or not. One that has ended is forgotten, with its result.
 
         Raises:
-            Conflict: it has ended.
             NotFound: there is none of that id.
             Problem, Unreachable: as `restore`.
         """

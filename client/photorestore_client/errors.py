@@ -62,11 +62,11 @@ class Denied(Problem):
 
 
 class NotFound(Problem):
-    """No such job, or its result has expired."""
+    """No such job any more, or its result has made room for others."""
 
 
 class Conflict(Problem):
-    """The job is not in a state that allows this, or the idempotency key stands for another request."""
+    """The job has no result, or the idempotency key stands for another request."""
 
 
 class Unchanged(Problem):
@@ -98,6 +98,7 @@ _BY_TYPE: dict[str, type[Problem]] = {
     "truncated-image": BadPicture,
     "corrupt-image": BadPicture,
     "deadline-exceeded": TooLate,
+    "idempotency-key-reused": Conflict,
     "out-of-space": Busy,
     "internal": Failed,
 }

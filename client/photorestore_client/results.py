@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-ENDED = ("done", "failed", "cancelled")
+ENDED = ("succeeded", "failed", "cancelled")
 """States that a job does not leave."""
 
 
@@ -120,8 +120,8 @@ class Job:
 
     Attributes:
         id: names it.
-        state: `queued`, `running`, `done`, `failed` or `cancelled`.
-        progress: by stage, as the service gives it.
+        state: `queued`, `running`, `succeeded`, `failed` or `cancelled`.
+        progress: by stage: `waiting`, `running`, `ran` or `passed`; of a failed job only the stage that `failed`.
         problem: the problem document of a failed job.
         document: all that the service said.
         request_id: under which the service's log has the question for it.
@@ -146,18 +146,14 @@ class Job:
         Raises:
             KeyError: it has no id or no state.
         """
-        state = str(document["state"] if "state" in document else document["status"])
         return cls(
-            id=str(document["id"] if "id" in document else document["job_id"]),
-            state=_STATES.get(state, state),
+            id=str(document["id"]),
+            state=str(document["state"]),
             progress=document.get("progress") or {},
             problem=document.get("problem"),
             document=document,
             request_id=request_id,
         )
-
-
-_STATES = {"succeeded": "done", "completed": "done", "canceled": "cancelled"}
 
 
 def parse_server_timing(text: str) -> Mapping[str, float]:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import shutil
+import sqlite3
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -51,10 +52,15 @@ class JobFiles:
             return Workspace.create(self._uploads, options, request_id=request_id)
 
     def secure(self, upload: Workspace) -> int:
-        """Let an upload survive the machine's sudden end; gives its bytes."""
+        """Let an upload survive the machine's sudden end; gives its bytes.
+
+        Raises:
+            OutOfSpace: the disk is full.
+        """
         files = [file for file in map(upload.path, FILES.values()) if file.exists()]
-        for path in (*files, upload.directory, self._uploads):
-            _sync(path)
+        with full_means_retry():
+            for path in (*files, upload.directory, self._uploads):
+                _sync(path)
         return sum(file.stat().st_size for file in files)
 
     def lay_out(self, upload: str, workspace: Workspace) -> None:
@@ -97,7 +103,7 @@ class JobFiles:
         self._result(job_id).unlink(missing_ok=True)
 
     def drop_others(self, jobs: Collection[str], uploads: Collection[str]) -> None:
-        """Delete what belongs to no job: a process that ended suddenly may have left it."""
+        """Delete results of other jobs, and other uploads: a process that ended suddenly may have left them."""
         for folder in self._uploads.iterdir():
             if folder.name not in uploads:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -120,10 +126,16 @@ def full_means_retry() -> Iterator[None]:
         yield
     except OutOfSpace as error:
         raise OutOfSpace("the disk of the jobs is full; try again later") from error
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, sqlite3.OperationalError) as error:
+        if not _is_full(error):
             raise
         raise OutOfSpace("the disk of the jobs is full; try again later") from error
+
+
+def _is_full(error: OSError | sqlite3.OperationalError) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return error.sqlite_errorcode == sqlite3.SQLITE_FULL
 
 
 def _lock(path: Path) -> BinaryIO:

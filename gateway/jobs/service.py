@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -12,10 +13,10 @@ from typing import Any, Self
 from gateway.admission import Admission
 from gateway.cache import Result
 from gateway.jobs.destinations import Destinations
-from gateway.jobs.files import JobFiles
+from gateway.jobs.files import JobFiles, full_means_retry
 from gateway.jobs.records import ENDED, Record, document
 from gateway.jobs.store import Bounds, Store
-from gateway.jobs.webhooks import Patience, Webhooks
+from gateway.jobs.webhooks import Patience, Webhooks, read_secret
 from gateway.jobs.worker import Worker
 from gateway.metrics import Metrics
 from gateway.problems import JobHasNoResult, NotFound, ResultGone
@@ -60,8 +61,12 @@ class Jobs:
         self._bounds = Bounds(settings.max_queued_jobs, settings.max_queued_bytes)
         destinations = Destinations.parse(settings.webhook_hosts)
         patience = Patience(settings.webhook_tries, settings.webhook_wait_s)
-        self.files = JobFiles(folder)
-        self.store = Store(self.files.records)
+        if settings.webhook_secret_file is not None:
+            read_secret(settings.webhook_secret_file)
+        with contextlib.ExitStack() as opened:
+            self.files = opened.enter_context(contextlib.closing(JobFiles(folder)))
+            self.store = opened.enter_context(contextlib.closing(Store(self.files.records)))
+            self._opened = opened.pop_all()
         self.webhooks = Webhooks(self.store, metrics, destinations, settings.webhook_secret_file, patience)
         self._worker = Worker(
             settings,
@@ -83,14 +88,16 @@ class Jobs:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.drain(0)
         for task in self._others:
             task.cancel()
-        await asyncio.gather(self._working, *self._others, return_exceptions=True)
-        self.store.close()
-        self.files.close()
+        await asyncio.gather(*self._others, return_exceptions=True)
+        self._opened.close()
 
     async def drain(self, seconds: float) -> None:
         """Let running jobs end; those that take longer wait for the next start."""
+        self._worker.stop()
+        await self._working
         await self._worker.drain(seconds)
 
     async def check_room(self, owner: str, idempotency_key: str | None) -> None:
@@ -109,6 +116,7 @@ class Jobs:
         Raises:
             IdempotencyKeyReused: its key stands for another request.
             TooManyRequests: the queue is full.
+            OutOfSpace: the disk is full.
         """
         known, is_new = await asyncio.to_thread(self._add, record)
         self._worker.wake()
@@ -117,7 +125,8 @@ class Jobs:
     def _add(self, record: Record) -> tuple[Record, bool]:
         is_new = False
         try:
-            known, is_new = self.store.add(record, self._bounds, self._admission.retry_after_s)
+            with full_means_retry():
+                known, is_new = self.store.add(record, self._bounds, self._admission.retry_after_s)
         finally:
             if not is_new:
                 self.files.drop_upload(record.work.upload)
@@ -194,5 +203,4 @@ class Jobs:
     def _recover(self) -> None:
         """Set right what a sudden end has left."""
         self._worker.recover()
-        uploads = self.store.uploads()
-        self.files.drop_others(uploads.keys(), uploads.values())
+        self.files.drop_others(self.store.ids(), self.store.uploads())

@@ -1,7 +1,8 @@
-"""Records of jobs in SQLite: each change is one transaction, on disk before anybody hears of it."""
+"""Records of jobs in SQLite: each change is one statement, on disk before anybody hears of it."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import threading
@@ -65,7 +66,7 @@ class Counts:
 
 
 class Store:
-    """All records, in one file. For any number of threads; blocking.
+    """All records, in one file of this process's. For any number of threads; blocking.
 
     Raises:
         OSError: the file cannot be used.
@@ -74,14 +75,17 @@ class Store:
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.Lock()
-        try:
-            self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._migrate(file)
-        except sqlite3.Error as error:
-            raise OSError(f"{file}: {error}") from error
+        with contextlib.ExitStack() as opened:
+            try:
+                self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+                opened.callback(self._db.close)
+                self._db.row_factory = sqlite3.Row
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = FULL")
+                self._migrate(file)
+            except sqlite3.Error as error:
+                raise OSError(f"{file}: {error}") from error
+            opened.pop_all()
 
     def close(self) -> None:
         """Close the file."""
@@ -96,15 +100,11 @@ class Store:
             TooManyRequests: the queue is full.
         """
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                known = self._known(record.owner, record.idempotency_key)
-                if known is not None:
-                    return _same_request(known, record.fingerprint), False
-                self._check_bounds(bounds, record.work.upload_bytes, retry_after_s)
-                self._insert(record)
-            finally:
-                self._db.execute("COMMIT")
+            known = self._known(record.owner, record.idempotency_key)
+            if known is not None:
+                return _same_request(known, record.fingerprint), False
+            self._check_bounds(bounds, record.work.upload_bytes, retry_after_s)
+            self._insert(record)
         return record, True
 
     def check_room(
@@ -225,9 +225,14 @@ class Store:
             {state: found.get(state, (0, None))[0] for state in STATES}, found.get("queued", (0, None))[1]
         )
 
-    def uploads(self) -> dict[str, str]:
-        """The folder of the upload by id, of every job."""
-        return {record.id: record.work.upload for record in self._all("SELECT * FROM jobs")}
+    def ids(self) -> set[str]:
+        """Of all jobs."""
+        return {record.id for record in self._all("SELECT * FROM jobs")}
+
+    def uploads(self) -> set[str]:
+        """The folders of the uploads that are still needed."""
+        needed = self._all(f"SELECT * FROM jobs WHERE state NOT IN ({_ENDED})")  # noqa: S608
+        return {record.work.upload for record in needed}
 
     def _migrate(self, file: Path) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]

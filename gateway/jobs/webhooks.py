@@ -68,9 +68,6 @@ class Webhooks:
 
     Args:
         secret_file: read anew for each try, so that a secret can be exchanged; None = webhooks are off.
-
-    Raises:
-        OSError, ValueError: there is no secret.
     """
 
     def __init__(
@@ -81,8 +78,6 @@ class Webhooks:
         secret_file: Path | None,
         patience: Patience,
     ) -> None:
-        if secret_file is not None:
-            read_secret(secret_file)
         self._store = store
         self._metrics = metrics
         self._destinations = destinations

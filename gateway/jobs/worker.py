@@ -83,10 +83,10 @@ class Worker:
         return self.runner.states(self._keys.get(job_id, ""))
 
     async def run(self) -> None:
-        """Take jobs until `drain` is called."""
+        """Take jobs until `stop` is called."""
         while not self._is_stopping:
             try:
-                while await self._take():
+                while not self._is_stopping and await self._take():
                     pass
             except Exception:
                 logger.exception("the queue of jobs could not be looked at")
@@ -95,10 +95,13 @@ class Worker:
                     await self._wake.wait()
             self._wake.clear()
 
-    async def drain(self, seconds: float) -> None:
-        """Let running jobs end; those that take longer wait for the next start."""
+    def stop(self) -> None:
+        """Take no more jobs."""
         self._is_stopping = True
         self.wake()
+
+    async def drain(self, seconds: float) -> None:
+        """Let running jobs end, when `run` has; those that take longer wait for the next start."""
         tasks = list(self._tasks.values())
         if not tasks:
             return
@@ -109,7 +112,7 @@ class Worker:
 
     async def _take(self) -> bool:
         """Begin a job, if there is one and room for it."""
-        if self._is_stopping or self.readiness.problem or len(self._tasks) >= self.settings.max_jobs:
+        if self.readiness.problem or len(self._tasks) >= self.settings.max_jobs:
             return False
         record = await asyncio.to_thread(self.store.next_queued, time.time())
         if record is None or not self.admission.has_room(record.work.pixels):

@@ -362,8 +362,8 @@ def test_job_is_submitted_waited_for_and_fetched(edge, client, tmp_path):
     changes = []
     restored = client.wait(job, on_change=changes.append)
     assert (job.state, edge.seen[0].path, edge.seen[0].query) == ("queued", "/v1/jobs", {"scale": "2"})
-    assert [change.state for change in changes] == ["queued", "running", "done"]
-    assert changes[-1].progress == {"denoise": "done"}
+    assert [change.state for change in changes] == ["queued", "running", "succeeded"]
+    assert changes[-1].progress == {"denoise": "ran"}
     assert restored.content == client.result(job.id).content
     assert edge.seen[-1].path == f"/v1/jobs/{job.id}/result"
 
@@ -408,7 +408,7 @@ def test_waiting_for_a_job_ends_in_time_and_the_job_goes_on(edge, client):
     edge.jobs[job.id]["end"] = "running"
     with pytest.raises(TimedOut, match=job.id):
         client.wait(job, timeout_s=0.3)
-    edge.jobs[job.id]["end"] = "done"
+    edge.jobs[job.id]["end"] = "succeeded"
     assert client.wait(job).content.startswith(JPEG)
 
 

@@ -1,30 +1,34 @@
 """Keys, settings, readiness, the result cache, and the end of the REST edge."""
 
 import asyncio
-import contextlib
 import os
 import re
 import signal
-import socket
 import sys
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
 from gateway import release
 from gateway.__main__ import main
 from gateway.admission import Admission, Limits
-from gateway.app import create_app
 from gateway.cache import Result, ResultCache
 from gateway.coalescing import InFlight
 from gateway.keys import Keys, key_line, make_key
 from gateway.problems import TooManyRequests
-from gateway.server import Server
 from gateway.settings import HOME, GatewaySettings, parse
 from photorestore.options import STAGES
-from tests.edge import FakeTorchServe, make_picture, metric, problem, running_edge, until
+from tests.edge import (
+    free_port,
+    listening,
+    make_picture,
+    metric,
+    problem,
+    running_edge,
+    serving,
+    until,
+)
 
 pytestmark = pytest.mark.anyio
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HOME}/src:{HOME}"}
@@ -226,25 +230,6 @@ def test_fingerprint_is_of_the_archives(tmp_path):
     assert release.fingerprint(tmp_path) != first
 
 
-@contextlib.asynccontextmanager
-async def listening(server: FakeTorchServe, root: Path, **settings):
-    """The edge on a port of this process."""
-    port = free_port()
-    quick = {"poll_s": 0.02, "drain_s": 5.0}
-    app = create_app(
-        GatewaySettings(port=port, workspace_root=root, **{**quick, **settings}), server.transport
-    )
-    edge = Server(app)
-    edge.capture_signals = contextlib.nullcontext  # signals are the test's
-    serving = asyncio.create_task(edge.serve())
-    try:
-        await until(lambda: edge.started and not app.state.gateway.readiness.problem)
-        yield port, app
-    finally:
-        edge.should_exit = True
-        await serving
-
-
 async def talk(port: int, *sent: bytes) -> bytes:
     """Send pieces, and read until the other side closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -304,11 +289,6 @@ async def test_who_leaves_during_the_upload_leaves_nothing_behind(server, root):
         )
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 async def readyz_says(client: httpx.AsyncClient, expected: int | None) -> None:
     """Poll until the status is so; None = nobody listens."""
     status: int | None = 0
@@ -323,41 +303,45 @@ async def readyz_says(client: httpx.AsyncClient, expected: int | None) -> None:
 
 async def test_sigterm_answers_what_is_in_flight(server, root):
     """The whole program in its own process, before a stand-in that listens on a port."""
-    port, own_port = free_port(), free_port()
-    torchserve = uvicorn.Server(
-        uvicorn.Config(server.app, port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
-    )
-    torchserve.capture_signals = contextlib.nullcontext  # signals are the test's
-    serving = asyncio.create_task(torchserve.serve())
-    url, own = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{own_port}"
-    command = [
-        sys.executable,
-        "-m",
-        "gateway",
-        "serve",
-        "--port",
-        str(own_port),
-        "--workspace-root",
-        str(root),
-    ]
-    command += ["--inference-url", url, "--management-url", url, "--poll-s", "0.1", "--drain-delay-s", "1"]
-    process = await asyncio.create_subprocess_exec(*command, cwd=HOME, env=ENVIRONMENT)
-    try:
-        async with httpx.AsyncClient(base_url=own, timeout=60, trust_env=False) as client:
-            await readyz_says(client, 200)
-            server.is_open.clear()
-            asked = asyncio.create_task(client.post("/v1/restore?stages=", content=make_picture()))
-            await until(lambda: len(server.inferences) == 2)  # the canary was the first
-            process.send_signal(signal.SIGTERM)
-            await readyz_says(client, 503)
-            await readyz_says(client, None)
-            assert not asked.done()
-            server.is_open.set()
-            assert (await asked).status_code == 200
-        assert await asyncio.wait_for(process.wait(), 30) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-        torchserve.should_exit = True
-        await serving
+    own_port = free_port()
+    async with serving(server) as url:
+        command = [
+            sys.executable,
+            "-m",
+            "gateway",
+            "serve",
+            "--port",
+            str(own_port),
+            "--workspace-root",
+            str(root),
+        ]
+        command += [
+            "--inference-url",
+            url,
+            "--management-url",
+            url,
+            "--poll-s",
+            "0.1",
+            "--drain-delay-s",
+            "1",
+        ]
+        process = await asyncio.create_subprocess_exec(*command, cwd=HOME, env=ENVIRONMENT)
+        try:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{own_port}", timeout=60, trust_env=False
+            ) as client:
+                await readyz_says(client, 200)
+                server.is_open.clear()
+                asked = asyncio.create_task(client.post("/v1/restore?stages=", content=make_picture()))
+                await until(lambda: len(server.inferences) == 2)  # the canary was the first
+                process.send_signal(signal.SIGTERM)
+                await readyz_says(client, 503)
+                await readyz_says(client, None)
+                assert not asked.done()
+                server.is_open.set()
+                assert (await asked).status_code == 200
+            assert await asyncio.wait_for(process.wait(), 30) == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
     assert list(root.iterdir()) == []

@@ -36,6 +36,20 @@ def test_every_item_is_run_and_timed(batch):
     assert all(space.envelope.trace["denoise"].outcome == "ran" for space in batch)
 
 
+def test_whoever_looks_sees_how_far_a_request_is(batch):
+    seen = []
+
+    class Seen(Recorder):
+        def run(self, spaces):
+            seen.extend(space.states() for space in spaces)
+            super().run(spaces)
+
+    run_stage(Seen(), batch[:1])
+    assert seen == [{"denoise": "running"}]
+    assert batch[0].states() == {"denoise": "ran"}
+    assert batch[1].states() == {}
+
+
 def test_one_bad_item_leaves_its_neighbours_alone(batch):
     run_stage(Recorder({"2": CorruptImage("odd mask")}), batch)
     assert [space.envelope.problem is None for space in batch] == [True, True, False, True]

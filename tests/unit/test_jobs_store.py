@@ -1,0 +1,136 @@
+"""Records of jobs: who may change what, and what is left after a restart."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from gateway.jobs.records import Outcome, Record, Webhook, Work
+from gateway.jobs.store import Bounds, Store
+from gateway.problems import IdempotencyKeyReused, TooManyRequests
+from gateway.uploads import Received
+
+WIDE = Bounds(100, 1 << 30)
+
+
+def make_record(name: str = "a", **changes) -> Record:
+    work = Work(f"folder-{name}", 10, Received("00", None), 100, {}, "image", "r1")
+    values = {
+        "id": name,
+        "owner": "",
+        "idempotency_key": None,
+        "fingerprint": "f",
+        "work": work,
+        "created": 1.0,
+    }
+    return Record(**values | changes)
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = Store(tmp_path / "jobs.sqlite")
+    yield opened
+    opened.close()
+
+
+def begin(store: Store, name: str = "a") -> Record:
+    begun = store.begin(name, 2.0)
+    assert begun is not None
+    return begun
+
+
+def test_records_are_read_back_as_written_after_a_restart(tmp_path):
+    record = make_record(idempotency_key="k", webhook=Webhook("https://example.org"))
+    first = Store(tmp_path / "jobs.sqlite")
+    first.add(record, WIDE, 1.0)
+    first.close()
+    second = Store(tmp_path / "jobs.sqlite")
+    assert second.find("a", "") == record
+    second.close()
+
+
+def test_job_is_begun_once_however_many_try(store):
+    store.add(make_record(), WIDE, 1.0)
+    with ThreadPoolExecutor(8) as pool:
+        begun = list(pool.map(lambda _: store.begin("a", 2.0), range(8)))
+    assert sum(record is not None for record in begun) == 1
+
+
+def test_only_the_latest_try_may_end_a_job(store):
+    store.add(make_record(), WIDE, 1.0)
+    first = begin(store)
+    store.put_back(first, 0.0, is_try=True)
+    second = begin(store)
+    outcome = Outcome("key", "image/png", 5, {"deliver": "ran"})
+    assert not store.succeed(first, outcome, 3.0, 9.0)
+    assert not store.put_back(first, 0.0, is_try=True)
+    assert store.succeed(second, outcome, 3.0, 9.0)
+    assert not store.fail(second, {}, 3.0, 9.0)
+    assert not store.cancel("a", 3.0, 9.0)
+    found = store.find("a", "")
+    assert (found.state, found.tries, found.outcome, found.has_result) == ("succeeded", 2, outcome, True)
+
+
+def test_cancelled_job_stays_cancelled(store):
+    store.add(make_record(), WIDE, 1.0)
+    begun = begin(store)
+    assert store.cancel("a", 3.0, 9.0)
+    assert not store.succeed(begun, Outcome("key", "image/png", 5, {}), 3.0, 9.0)
+    assert store.begin("a", 4.0) is None
+    assert store.find("a", "").state == "cancelled"
+
+
+def test_queue_goes_by_age_and_leaves_out_what_is_not_due(store):
+    for name, created in (("late", 3.0), ("early", 1.0), ("middle", 2.0)):
+        store.add(make_record(name, created=created), WIDE, 1.0)
+    store.put_back(begin(store, "early"), 50.0, is_try=True)
+    assert store.next_queued(10.0).id == "middle"
+    assert store.next_queued(60.0).id == "early"
+
+
+def test_idempotency_keys_belong_to_their_owner(store):
+    store.add(make_record(idempotency_key="k"), WIDE, 1.0)
+    known, is_new = store.add(make_record("b", idempotency_key="k"), WIDE, 1.0)
+    assert (known.id, is_new) == ("a", False)
+    with pytest.raises(IdempotencyKeyReused):
+        store.add(make_record("b", idempotency_key="k", fingerprint="other"), WIDE, 1.0)
+    assert store.add(make_record("c", idempotency_key="k", owner="other"), WIDE, 1.0)[1]
+    assert store.find("c", "") is None
+
+
+def test_queue_is_bounded(store):
+    store.add(make_record(), Bounds(1, 10), 1.0)
+    for bounds in (Bounds(1, 1000), Bounds(5, 19)):
+        with pytest.raises(TooManyRequests) as caught:
+            store.add(make_record("b"), bounds, 7.0)
+        assert (caught.value.reason, caught.value.retry_after_s) == ("jobs", 7.0)
+    begin(store)  # what runs does not wait
+    store.check_room("", None, Bounds(1, 10), 1.0)
+    assert store.counts().states["running"] == 1
+
+
+def test_expired_jobs_wait_for_their_webhook(store):
+    store.add(make_record(webhook=Webhook("https://example.org")), WIDE, 1.0)
+    store.fail(begin(store), {"stage": "denoise"}, 3.0, 9.0)
+    assert store.expired(100.0) == []
+    (due,) = store.webhooks_due(5.0, 8)
+    store.note_webhook("a", Webhook(due.webhook.url, "failed", 6))
+    assert store.webhooks_due(5.0, 8) == []
+    assert [record.id for record in store.expired(100.0)] == ["a"]
+    assert store.expired(8.0) == []
+
+
+def test_webhooks_wait_for_the_end(store):
+    store.add(make_record(webhook=Webhook("https://example.org")), WIDE, 1.0)
+    assert store.webhooks_due(5.0, 8) == []
+
+
+def test_a_file_of_another_version_or_kind_stops_the_start(tmp_path):
+    with sqlite3.connect(tmp_path / "later") as later:
+        later.execute("PRAGMA user_version = 99")
+    later.close()
+    with pytest.raises(ValueError, match="version 99"):
+        Store(tmp_path / "later")
+    (tmp_path / "text").write_text("no database " * 100)
+    with pytest.raises(OSError, match="not a database"):
+        Store(tmp_path / "text")

@@ -1,0 +1,249 @@
+"""Webhooks: where they may go, how they are signed, and that they arrive."""
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import json
+import threading
+from collections import deque
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+
+from gateway.jobs.destinations import Destinations, ForbiddenAddressError
+from gateway.jobs.webhooks import Patience, sign
+from gateway.settings import GatewaySettings
+from photorestore.errors import UnsupportedOption
+from tests.edge import make_picture, metric, problem, running_edge
+
+pytestmark = pytest.mark.anyio
+SECRET = b"0123456789abcdef"
+
+
+class Receiver(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append((self.path, dict(self.headers), body))
+        self.send_response(self.server.statuses.popleft() if self.server.statuses else 204)
+        self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_POST  # noqa: N815
+
+    def log_message(self, *_):
+        """Be quiet."""
+
+
+@contextlib.contextmanager
+def receiving(*statuses: int):
+    """A receiver that answers so, then 204."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        server.statuses, server.got = deque(statuses), []
+        server.url = f"http://127.0.0.1:{server.server_port}/told?album=7"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def settings(tmp_path):
+    (tmp_path / "secret").write_bytes(SECRET + b"\n")
+    return {
+        "jobs_dir": tmp_path / "jobs",
+        "webhook_hosts": "127.0.0.1, hooks.example.org",
+        "webhook_secret_file": tmp_path / "secret",
+        "webhook_wait_s": 0.01,
+    }
+
+
+async def submit(edge, url: str) -> str:
+    answer = await edge.post("/v1/jobs", params={"stages": "", "webhook": url}, content=make_picture())
+    assert answer.status_code == 202, answer.text
+    return answer.json()["links"]["self"]
+
+
+async def told(edge, path: str, state: str) -> dict:
+    """The job, once its webhook is in this state."""
+    async with asyncio.timeout(30):
+        while (job := (await edge.get(path)).json())["webhook"]["state"] != state:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    return job
+
+
+async def test_the_end_of_a_job_is_told_and_signed(server, root, settings):
+    with receiving() as receiver:
+        async with running_edge(server, root, **settings) as edge:
+            path = await submit(edge, receiver.url)
+            job = await told(edge, path, "delivered")
+            assert (job["webhook"]["url"], job["webhook"]["tries"]) == (receiver.url, 1)
+            assert (job["webhook"]["next"], job["webhook"]["error"]) == (None, None)
+            assert metric(edge, "webhooks_total", outcome="delivered") == 1
+    ((target, headers, body),) = receiver.got
+    assert target == "/told?album=7"
+    assert json.loads(body) == {name: value for name, value in job.items() if name != "webhook"}
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Host"] == receiver.url.split("/")[2]
+    fields = dict(part.split("=") for part in headers["X-Photorestore-Signature"].split(","))
+    expected = hmac.new(SECRET, fields["t"].encode() + b"." + body, hashlib.sha256).hexdigest()
+    assert fields["v1"] == expected
+
+
+def test_signature_is_a_known_one():
+    assert sign(SECRET, b"{}", 1700000000) == (
+        "t=1700000000,v1=" + hmac.new(SECRET, b"1700000000.{}", hashlib.sha256).hexdigest()
+    )
+
+
+async def test_what_is_not_taken_is_sent_again_and_redirects_are_not_followed(server, root, settings):
+    with receiving(500, 302) as receiver:
+        async with running_edge(server, root, **settings) as edge:
+            job = await told(edge, await submit(edge, receiver.url), "delivered")
+            assert job["webhook"]["tries"] == 3
+            assert metric(edge, "webhooks_total", outcome="retried") == 2
+    assert [target for target, _, _ in receiver.got] == ["/told?album=7"] * 3
+    assert len({body for _, _, body in receiver.got}) == 1
+
+
+async def test_webhook_is_given_up_after_some_tries(server, root, settings):
+    with receiving(503, 503, 503) as receiver:
+        async with running_edge(server, root, **settings, webhook_tries=2) as edge:
+            job = await told(edge, await submit(edge, receiver.url), "failed")
+            assert job["webhook"]["tries"] == 2
+            assert job["webhook"]["error"] == "it answered 503"
+            assert job["state"] == "succeeded"
+            assert metric(edge, "webhooks_total", outcome="failed") == 1
+    assert len(receiver.got) == 2
+
+
+async def test_failed_and_cancelled_jobs_are_told_of_too(server, root, settings):
+    with receiving() as receiver:
+        async with running_edge(server, root, **settings, max_jobs=1) as edge:
+            server.is_open.clear()
+            running, waiting = await submit(edge, receiver.url), await submit(edge, f"{receiver.url}&b")
+            await edge.delete(waiting)
+            await told(edge, waiting, "delivered")
+            await edge.delete(running)
+            await told(edge, running, "delivered")
+            server.is_open.set()
+    assert [json.loads(body)["state"] for _, _, body in receiver.got] == ["cancelled", "cancelled"]
+
+
+async def test_webhook_survives_a_restart(server, root, settings):
+    with receiving() as receiver:
+        nobody = receiver.url
+    patient = settings | {"webhook_wait_s": 60.0}
+    async with running_edge(server, root, **patient) as edge:
+        path = await submit(edge, nobody)
+        async with asyncio.timeout(30):
+            while not (job := (await edge.get(path)).json())["webhook"]["tries"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert job["webhook"]["state"] == "pending"
+        assert job["webhook"]["error"] == "it cannot be reached"
+        assert job["webhook"]["next"] > job["ended"]
+        edge.app.state.gateway.jobs.store.note_webhook(job["id"], make_due(edge, job))
+    with ThreadingHTTPServer(
+        ("127.0.0.1", int(nobody.split(":")[2].split("/")[0])), Receiver
+    ) as server_again:
+        server_again.statuses, server_again.got = deque(), []
+        thread = threading.Thread(target=server_again.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        async with running_edge(server, root, **settings) as edge:
+            assert (await told(edge, path, "delivered"))["webhook"]["tries"] == 2
+        server_again.shutdown()
+        thread.join()
+
+
+def make_due(edge, job):
+    from dataclasses import replace
+
+    record = edge.app.state.gateway.jobs.store.find(job["id"], "")
+    return replace(record.webhook, due=0.0)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://hooks.example.org/",
+        "hooks.example.org/x",
+        "https://user:password@hooks.example.org/",
+        "https://example.org/",
+        "https://hooks.example.org.evil.test/",
+        "https://10.0.0.1/",
+        "https://[::1]/",
+        "https://169.254.169.254/latest",
+        "https://localhost/",
+        "http://127.0.0.2/",
+        "https://hooks.example.org/" + "x" * 2048,
+        "https://[",
+    ],
+)
+async def test_other_places_are_refused_at_once(server, root, settings, url):
+    async with running_edge(server, root, **settings, is_ready=False) as edge:
+        answer = await edge.post("/v1/jobs", params={"webhook": url}, content=make_picture())
+        assert problem(answer) == (400, "unsupported-option")
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "found", "is_allowed"),
+    [
+        ("hooks.example.org", "https://hooks.example.org", ["93.184.215.14"], True),
+        ("hooks.example.org", "http://hooks.example.org", ["93.184.215.14"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["10.0.0.1"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["93.184.215.14", "127.0.0.1"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["::ffff:169.254.169.254"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["fe80::1%eth0"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["224.0.0.1"], False),
+        ("hooks.example.org, 10.0.0.0/8", "http://hooks.example.org", ["10.0.0.1"], True),
+        ("hooks.example.org, fd00::/8", "http://hooks.example.org", ["fd00::1"], True),
+    ],
+)
+async def test_addresses_are_looked_at_when_they_are_used(monkeypatch, text, url, found, is_allowed):
+    async def getaddrinfo(*_, **__):
+        return [(None, None, None, "", (address, 443)) for address in found]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    destinations = Destinations.parse(text)
+    destinations.check(url)
+    if is_allowed:
+        assert await destinations.address_of(httpx.URL(url)) == found[0]
+    else:
+        with pytest.raises(ForbiddenAddressError, match=r"hooks\.example\.org"):
+            await destinations.address_of(httpx.URL(url))
+
+
+def test_names_may_stand_for_all_below_them():
+    destinations = Destinations.parse("*.example.org,10.0.0.0/8")
+    destinations.check("https://a.b.EXAMPLE.org/x")
+    destinations.check("http://10.1.2.3:8443/x")
+    for url in ("https://example.org", "https://badexample.org"):
+        with pytest.raises(UnsupportedOption, match="does not allow"):
+            destinations.check(url)
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/8", "https://example.org", "exa mple.org", "*"])
+def test_what_is_neither_host_nor_network_stops_the_start(text):
+    with pytest.raises(ValueError, match="neither"):
+        Destinations.parse(text)
+
+
+async def test_webhooks_need_hosts_and_a_secret(server, root, settings, tmp_path):
+    with pytest.raises(ValueError, match="both"):
+        GatewaySettings(webhook_hosts="example.org")
+    with pytest.raises(ValueError, match="both"):
+        GatewaySettings(webhook_secret_file=tmp_path / "secret")
+    (tmp_path / "secret").write_text("short")
+    with pytest.raises(ValueError, match="no secret"):
+        async with running_edge(server, root, **settings):
+            pass
+
+
+def test_waits_grow_up_to_an_hour():
+    patience = Patience(9, 5.0)
+    assert [patience.wait_after_s(tries) for tries in (1, 2, 3, 4, 9)] == [5, 20, 80, 320, 3600]
