@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
 from importlib import metadata
 
@@ -96,10 +95,9 @@ async def _running(client: TorchServeClient, gateway: Gateway) -> AsyncIterator[
         finally:
             gateway.readiness.drain()
             watch.cancel()
-            until = time.monotonic() + gateway.settings.drain_s
             if gateway.jobs is not None:
-                await gateway.jobs.drain(gateway.settings.drain_s)
-            await gateway.runner.in_flight.drain(max(until - time.monotonic(), 0))
+                await gateway.jobs.drain(gateway.drain_left_s)
+            await gateway.runner.in_flight.drain(gateway.drain_left_s)
             await asyncio.gather(watch, return_exceptions=True)
 
 

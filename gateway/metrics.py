@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from gateway.admission import Admission
+from gateway.jobs.records import ENDED
 from gateway.jobs.store import Counts
 from gateway.readiness import Readiness
 from photorestore.options import STAGES
@@ -63,19 +64,7 @@ class Metrics:
         self.pending = self._gauge("pending_requests", "requests that wait for a worker", "stage")
         self._in_flight()
         self._memory()
-        self.jobs = self._gauge("jobs", "jobs of which there are records", "state")
-        self.oldest_job = self._gauge("oldest_queued_job_seconds", "age of the job that has waited longest")
-        self.jobs_ended = self._counter("jobs_ended", "jobs that ended", "state")
-        self.job_seconds = Histogram(
-            f"{PREFIX}job_seconds",
-            "from a job's submission to its end",
-            ["state"],
-            buckets=JOB_S,
-            registry=self.registry,
-        )
-        self.webhooks = self._counter(
-            "webhooks", "tries of webhooks: delivered, retried or failed", "outcome"
-        )
+        self._of_jobs()
 
     def observe_report(self, report: dict[str, Any]) -> None:
         """Enter a finished restoration."""
@@ -108,6 +97,25 @@ class Metrics:
     def render(self) -> bytes:
         """The text that Prometheus reads."""
         return generate_latest(self.registry)
+
+    def _of_jobs(self) -> None:
+        self.jobs = self._gauge("jobs", "jobs of which there are records", "state")
+        self.oldest_job = self._gauge("oldest_queued_job_seconds", "age of the job that has waited longest")
+        self.jobs_ended = self._counter("jobs_ended", "jobs that ended", "state")
+        for state in ENDED:
+            self.jobs_ended.labels(state)
+        self.job_seconds = Histogram(
+            f"{PREFIX}job_seconds",
+            "from a job's submission to its end",
+            ["state"],
+            buckets=JOB_S,
+            registry=self.registry,
+        )
+        self.webhooks = self._counter(
+            "webhooks", "tries of webhooks: delivered, retried or failed", "outcome"
+        )
+        for outcome in ("delivered", "retried", "failed"):
+            self.webhooks.labels(outcome)
 
     def _in_flight(self) -> None:
         admission = self._admission

@@ -47,7 +47,7 @@ class Readiness:
 
     Attributes:
         state: of the last look.
-        is_draining: whether the edge is about to stop.
+        draining_since: when the edge was told to stop, by the monotonic clock; None before.
     """
 
     def __init__(
@@ -65,16 +65,16 @@ class Readiness:
         self._succeeded = float("-inf")
         self._swept = time.monotonic()
         self.state = State()
-        self.is_draining = False
+        self.draining_since: float | None = None
 
     @property
     def problem(self) -> str:
         """Why no request should be sent here; empty when it should."""
-        return "the service is about to stop" if self.is_draining else self.state.problem
+        return self.state.problem if self.draining_since is None else "the service is about to stop"
 
     def drain(self) -> None:
         """From now on the service is not ready."""
-        self.is_draining = True
+        self.draining_since = self.draining_since or time.monotonic()
 
     def note_success(self) -> None:
         """A restoration came back, which is as good as a canary."""

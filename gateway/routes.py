@@ -52,6 +52,12 @@ class Gateway:
     release: str
     cards: dict[str, list[dict[str, Any]]]
 
+    @property
+    def drain_left_s(self) -> float:
+        """How long what is in flight is still waited for at the end."""
+        since = self.readiness.draining_since or time.monotonic()
+        return max(since + self.settings.drain_s - time.monotonic(), 0)
+
     def renew(self) -> None:
         """The backend has come up, maybe with other archives."""
         self.release = release.fingerprint(self.settings.home)

@@ -67,7 +67,7 @@ class Destinations:
             raise UnsupportedOption(
                 f"webhook is {url[:LONGEST_URL]!r}; expected a URL of https without user and password"
             )
-        if not self._is_listed(parsed.host.lower()):
+        if not self._is_listed(parsed.raw_host.decode()):
             raise UnsupportedOption(f"webhook goes to {parsed.host}, which this service does not allow")
 
     async def address_of(self, url: httpx.URL) -> str:
@@ -79,7 +79,7 @@ class Destinations:
         """
         loop = asyncio.get_running_loop()
         port = url.port or PORTS[url.scheme]
-        found = await loop.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(url.raw_host.decode(), port, type=socket.SOCK_STREAM)
         addresses = [_address(str(entry[4][0])) for entry in found]
         for address in addresses:
             if not self._allows(address, url.scheme):

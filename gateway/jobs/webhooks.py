@@ -101,14 +101,12 @@ class Webhooks:
 
     async def run(self) -> None:
         """Send for ever. What is on its way when this is cancelled is sent again."""
-        if self._secret_file is None:
-            return
         async with httpx.AsyncClient(
             trust_env=False, timeout=TRY_S, headers={"User-Agent": "photorestore"}
         ) as http:
             while True:
                 try:
-                    is_idle = not await self._send_due(http, self._secret_file)
+                    is_idle = not await self._send_due(http)
                 except Exception:
                     logger.exception("the webhooks could not be looked at")
                     is_idle = True
@@ -121,34 +119,36 @@ class Webhooks:
                 await self._wake.wait()
         self._wake.clear()
 
-    async def _send_due(self, http: httpx.AsyncClient, secret_file: Path) -> bool:
+    async def _send_due(self, http: httpx.AsyncClient) -> bool:
         due = await asyncio.to_thread(self._store.webhooks_due, time.time(), AT_ONCE)
         async with asyncio.TaskGroup() as group:
             for record in due:
                 if record.webhook is not None:
-                    group.create_task(self._tell(http, secret_file, record, record.webhook))
+                    group.create_task(self._tell(http, record, record.webhook))
         return bool(due)
 
-    async def _tell(
-        self, http: httpx.AsyncClient, secret_file: Path, record: Record, webhook: Webhook
-    ) -> None:
+    async def _tell(self, http: httpx.AsyncClient, record: Record, webhook: Webhook) -> None:
         try:
-            secret = await asyncio.to_thread(read_secret, secret_file)
+            self.check(webhook.url)  # the operator may have thought better of it
             async with asyncio.timeout(TRY_S):
-                error = await self._post(http, secret, webhook.url, json.dumps(announcement(record)).encode())
+                error = await self._post(http, webhook.url, json.dumps(announcement(record)).encode())
         except TimeoutError:
             error = f"no answer in {TRY_S:g} s"
-        except (ForbiddenAddressError, httpx.HTTPError, OSError, ValueError) as found:
+        except (ForbiddenAddressError, UnsupportedOption) as found:
+            error = str(found)
+        except (httpx.HTTPError, OSError, ValueError) as found:
             logger.info("job %s: webhook: %r", record.id, found)
-            error = str(found) if isinstance(found, ForbiddenAddressError) else "it cannot be reached"
+            error = "it cannot be reached"
         noted = self._judge(webhook, error)
         await asyncio.to_thread(self._store.note_webhook, record.id, noted)
         outcome = "retried" if noted.state == "pending" else noted.state
         self._metrics.webhooks.labels(outcome).inc()
         logger.info("job %s: webhook: %s %s", record.id, outcome, error)
 
-    async def _post(self, http: httpx.AsyncClient, secret: bytes, url: str, body: bytes) -> str:
+    async def _post(self, http: httpx.AsyncClient, url: str, body: bytes) -> str:
         """Send once; gives what is wrong, or nothing. Goes to the address that was checked, and follows nobody."""
+        assert self._secret_file is not None
+        secret = await asyncio.to_thread(read_secret, self._secret_file)
         target = httpx.URL(url)
         address = await self._destinations.address_of(target)
         headers = {
@@ -161,7 +161,7 @@ class Webhooks:
             target.copy_with(host=address),
             content=body,
             headers=headers,
-            extensions={"sni_hostname": target.raw_host.decode(), "timeout": httpx.Timeout(TRY_S).as_dict()},
+            extensions={"sni_hostname": target.raw_host.decode()},
         )
         answer = await http.send(request, stream=True, follow_redirects=False)
         await answer.aclose()

@@ -74,6 +74,32 @@ def test_masks_and_analysis_come_back(fronted):
     assert not list(fronted.root.iterdir())
 
 
+def test_job_gives_what_a_direct_request_does_and_tells_its_progress(fronted):
+    upload, query = make_upload(300, 400), "format=png&stages=denoise,scratch,translate"
+    answer = requests.post(
+        f"{fronted.gateway_url}/v1/jobs?{query}",
+        data=upload,
+        headers={"Idempotency-Key": "e2e"},
+        timeout=300,
+    )
+    assert (answer.status_code, answer.json()["state"]) in ((202, "queued"), (202, "running"))
+    seen = []
+
+    def has_ended() -> bool:
+        seen.append(requests.get(fronted.gateway_url + answer.headers["location"], timeout=30).json())
+        return seen[-1]["ended"] is not None
+
+    wait_for(has_ended)
+    job = seen[-1]
+    assert job["state"] == "succeeded", job
+    assert job["progress"] == dict.fromkeys(STAGES, "ran")
+    assert any(now["state"] == "running" and "running" in now["progress"].values() for now in seen)
+    result = requests.get(fronted.gateway_url + job["links"]["result"], timeout=30)
+    direct = restore(fronted, upload, query)
+    assert (result.content, result.headers["content-type"]) == (direct.content, "image/png")
+    assert not list(fronted.root.iterdir())
+
+
 def test_problems_of_the_stages_have_their_status(fronted):
     files = {"image": make_upload(60, 80), "mask": make_upload(6, 8)}
     answer = requests.post(f"{fronted.gateway_url}/v1/restore", files=files, timeout=300)

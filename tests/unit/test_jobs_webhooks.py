@@ -5,8 +5,11 @@ import contextlib
 import hashlib
 import hmac
 import json
+import textwrap
 import threading
+import time
 from collections import deque
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -14,9 +17,9 @@ import pytest
 
 from gateway.jobs.destinations import Destinations, ForbiddenAddressError
 from gateway.jobs.webhooks import Patience, sign
-from gateway.settings import GatewaySettings
+from gateway.settings import HOME, GatewaySettings
 from photorestore.errors import UnsupportedOption
-from tests.edge import make_picture, metric, problem, running_edge
+from tests.edge import free_port, make_picture, metric, problem, running_edge, until
 
 pytestmark = pytest.mark.anyio
 SECRET = b"0123456789abcdef"
@@ -38,9 +41,9 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def receiving(*statuses: int):
+def receiving(*statuses: int, port: int = 0):
     """A receiver that answers so, then 204."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Receiver) as server:
         server.statuses, server.got = deque(statuses), []
         server.url = f"http://127.0.0.1:{server.server_port}/told?album=7"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -95,10 +98,29 @@ async def test_the_end_of_a_job_is_told_and_signed(server, root, settings):
     assert fields["v1"] == expected
 
 
-def test_signature_is_a_known_one():
-    assert sign(SECRET, b"{}", 1700000000) == (
-        "t=1700000000,v1=" + hmac.new(SECRET, b"1700000000.{}", hashlib.sha256).hexdigest()
-    )
+def test_signature_is_genuine_to_the_receiver_that_the_documents_show():
+    text = (HOME / "docs/api.md").read_text()
+    code = text[text.index("    import hashlib, hmac, time") :].partition("\n\n## ")[0]
+    receiver: dict = {}
+    exec(textwrap.dedent(code), receiver)
+    is_genuine, now = receiver["is_genuine"], int(time.time())
+    assert is_genuine(sign(SECRET, b"{}", now), b"{}", SECRET)
+    assert not is_genuine(sign(SECRET, b"{}", now), b"{ }", SECRET)
+    assert not is_genuine(sign(SECRET, b"{}", now - 1000), b"{}", SECRET)
+    assert not is_genuine(sign(b"another secret..", b"{}", now), b"{}", SECRET)
+
+
+async def test_what_is_not_allowed_any_more_is_not_sent(server, root, settings):
+    with receiving() as receiver:
+        server.is_open.clear()
+        async with running_edge(server, root, **settings, drain_s=0.01) as edge:
+            path = await submit(edge, receiver.url)
+        server.is_open.set()
+        narrowed = settings | {"webhook_hosts": "hooks.example.org"}
+        async with running_edge(server, root, **narrowed, webhook_tries=1) as edge:
+            job = await told(edge, path, "failed")
+            assert "does not allow" in job["webhook"]["error"]
+        assert receiver.got == []
 
 
 async def test_what_is_not_taken_is_sent_again_and_redirects_are_not_followed(server, root, settings):
@@ -136,35 +158,19 @@ async def test_failed_and_cancelled_jobs_are_told_of_too(server, root, settings)
 
 
 async def test_webhook_survives_a_restart(server, root, settings):
-    with receiving() as receiver:
-        nobody = receiver.url
-    patient = settings | {"webhook_wait_s": 60.0}
-    async with running_edge(server, root, **patient) as edge:
-        path = await submit(edge, nobody)
-        async with asyncio.timeout(30):
-            while not (job := (await edge.get(path)).json())["webhook"]["tries"]:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        assert job["webhook"]["state"] == "pending"
-        assert job["webhook"]["error"] == "it cannot be reached"
+    port = free_port()
+    async with running_edge(server, root, **settings | {"webhook_wait_s": 60.0}) as edge:
+        path = await submit(edge, f"http://127.0.0.1:{port}/")
+        await until(lambda: metric(edge, "webhooks_total", outcome="retried"))
+        job = (await edge.get(path)).json()
+        assert (job["webhook"]["state"], job["webhook"]["error"]) == ("pending", "it cannot be reached")
         assert job["webhook"]["next"] > job["ended"]
-        edge.app.state.gateway.jobs.store.note_webhook(job["id"], make_due(edge, job))
-    with ThreadingHTTPServer(
-        ("127.0.0.1", int(nobody.split(":")[2].split("/")[0])), Receiver
-    ) as server_again:
-        server_again.statuses, server_again.got = deque(), []
-        thread = threading.Thread(target=server_again.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+        webhook = edge.app.state.gateway.jobs.store.find(job["id"], "").webhook
+        edge.app.state.gateway.jobs.store.note_webhook(job["id"], replace(webhook, due=0.0))
+    with receiving(port=port) as receiver:
         async with running_edge(server, root, **settings) as edge:
             assert (await told(edge, path, "delivered"))["webhook"]["tries"] == 2
-        server_again.shutdown()
-        thread.join()
-
-
-def make_due(edge, job):
-    from dataclasses import replace
-
-    record = edge.app.state.gateway.jobs.store.find(job["id"], "")
-    return replace(record.webhook, due=0.0)
+        assert len(receiver.got) == 1
 
 
 @pytest.mark.parametrize(
