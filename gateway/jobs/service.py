@@ -14,7 +14,7 @@ from gateway.admission import Admission
 from gateway.cache import Result
 from gateway.jobs.destinations import Destinations
 from gateway.jobs.files import JobFiles, full_means_retry
-from gateway.jobs.records import ENDED, Record, document
+from gateway.jobs.records import Record, document
 from gateway.jobs.store import Bounds, Store
 from gateway.jobs.webhooks import Patience, Webhooks, read_secret
 from gateway.jobs.worker import Worker
@@ -176,8 +176,8 @@ class Jobs:
             self._metrics.job_seconds.labels("cancelled").observe(now - record.created)
             self.webhooks.wake()
             logger.info("job %s: cancelled", record.id)
-        elif record.state in ENDED and record.state != "cancelled":
-            await asyncio.to_thread(self._forget, record)
+        else:
+            await asyncio.to_thread(self._forget_ended, record)
 
     async def _sweep_for_ever(self) -> None:
         while True:
@@ -194,6 +194,12 @@ class Jobs:
         for job_id in self.store.drop_results(self._settings.job_results_bytes):
             logger.info("job %s: its result makes room for later ones", job_id)
             self.files.drop_result(job_id)
+
+    def _forget_ended(self, record: Record) -> None:
+        """Forget a job that has ended, maybe a moment ago, unless it was cancelled."""
+        now = self.store.find(record.id, record.owner)
+        if now is not None and now.state != "cancelled":
+            self._forget(now)
 
     def _forget(self, record: Record) -> None:
         self.store.forget(record.id)

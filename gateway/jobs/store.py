@@ -6,44 +6,14 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.jobs.records import ENDED, STATES, Outcome, Record, Webhook, Work
+from gateway.jobs.records import ENDED, STATES, Outcome, Record, Webhook
+from gateway.jobs.rows import INSERT, SCHEMA, VERSION, from_row, to_row
 from gateway.problems import IdempotencyKeyReused, TooManyRequests
 
-VERSION = 1
-"""Of the schema, kept as SQLite's `user_version`."""
-_SCHEMA = """
-CREATE TABLE jobs (
-    id TEXT PRIMARY KEY,
-    owner TEXT NOT NULL,
-    idempotency_key TEXT,
-    fingerprint TEXT NOT NULL,
-    work TEXT NOT NULL,
-    upload_bytes INTEGER NOT NULL,
-    state TEXT NOT NULL,
-    created REAL NOT NULL,
-    started REAL,
-    ended REAL,
-    expires REAL,
-    due REAL NOT NULL DEFAULT 0,
-    tries INTEGER NOT NULL DEFAULT 0,
-    outcome TEXT,
-    result_bytes INTEGER NOT NULL DEFAULT 0,
-    problem TEXT,
-    webhook_url TEXT,
-    webhook_state TEXT,
-    webhook_tries INTEGER NOT NULL DEFAULT 0,
-    webhook_due REAL NOT NULL DEFAULT 0,
-    webhook_error TEXT NOT NULL DEFAULT '',
-    UNIQUE (owner, idempotency_key)
-);
-CREATE INDEX jobs_by_state ON jobs (state, created);
-CREATE INDEX webhooks_to_send ON jobs (webhook_due) WHERE webhook_state = 'pending';
-"""
 _ENDED = ", ".join(f"'{state}'" for state in ENDED)
 _STILL = "id = ? AND state = 'running' AND tries = ?"
 """Holds for whoever began a job, until it is cancelled or begun again."""
@@ -104,7 +74,7 @@ class Store:
             if known is not None:
                 return _same_request(known, record.fingerprint), False
             self._check_bounds(bounds, record.work.upload_bytes, retry_after_s)
-            self._insert(record)
+            self._db.execute(INSERT, to_row(record))
         return record, True
 
     def check_room(
@@ -237,7 +207,7 @@ class Store:
     def _migrate(self, file: Path) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
-            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+            self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version != VERSION:
             raise ValueError(f"{file} is of version {version}; expected {VERSION}")
 
@@ -245,7 +215,7 @@ class Store:
         row = self._db.execute(
             "SELECT * FROM jobs WHERE owner = ? AND idempotency_key = ?", (owner, idempotency_key)
         ).fetchone()
-        return None if row is None else _record(row)
+        return None if row is None else from_row(row)
 
     def _check_bounds(self, bounds: Bounds, upload_bytes: int, retry_after_s: float) -> None:
         waiting, waiting_bytes = self._db.execute(
@@ -259,29 +229,13 @@ class Store:
             )
             raise TooManyRequests("jobs", text, retry_after_s)
 
-    def _insert(self, record: Record) -> None:
-        values = {
-            "id": record.id,
-            "owner": record.owner,
-            "idempotency_key": record.idempotency_key,
-            "fingerprint": record.fingerprint,
-            "work": json.dumps(record.work.to_mapping()),
-            "upload_bytes": record.work.upload_bytes,
-            "state": record.state,
-            "created": record.created,
-            "webhook_url": None if record.webhook is None else record.webhook.url,
-            "webhook_state": None if record.webhook is None else record.webhook.state,
-        }
-        names, marks = ", ".join(values), ", ".join("?" * len(values))
-        self._db.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
-
     def _one(self, query: str, *values: object) -> Record | None:
         found = self._all(query, *values)
         return found[0] if found else None
 
     def _all(self, query: str, *values: Any) -> list[Record]:
         with self._lock:
-            return [_record(row) for row in self._db.execute(query, values).fetchall()]
+            return [from_row(row) for row in self._db.execute(query, values).fetchall()]
 
     def _change(self, query: str, *values: Any) -> bool:
         with self._lock:
@@ -294,28 +248,3 @@ def _same_request(known: Record, fingerprint: str) -> Record:
             "the Idempotency-Key stands for a job of another picture, other options or another webhook"
         )
     return known
-
-
-def _record(row: sqlite3.Row) -> Record:
-    outcome, problem = (
-        None if row[name] is None else json.loads(row[name]) for name in ("outcome", "problem")
-    )
-    same: Sequence[str] = (
-        *("id", "owner", "idempotency_key", "fingerprint", "state", "created", "started", "ended", "expires"),
-        *("due", "tries"),
-    )
-    return Record(
-        **{name: row[name] for name in same},
-        work=Work.from_mapping(json.loads(row["work"])),
-        outcome=None if outcome is None else Outcome(**outcome),
-        has_result=row["result_bytes"] > 0,
-        problem=problem,
-        webhook=_webhook(row),
-    )
-
-
-def _webhook(row: sqlite3.Row) -> Webhook | None:
-    if row["webhook_url"] is None:
-        return None
-    names = ("url", "state", "tries", "due", "error")
-    return Webhook(**{name: row[f"webhook_{name}"] for name in names})

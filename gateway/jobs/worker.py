@@ -18,7 +18,7 @@ from gateway.jobs.store import Store
 from gateway.metrics import Metrics
 from gateway.problems import TooManyRequests, problem_of
 from gateway.readiness import Readiness
-from gateway.runs import Finished, Runner, prepare
+from gateway.runs import Prepared, Runner, prepare
 from gateway.settings import GatewaySettings
 from photorestore.envelope import Problem
 from photorestore.errors import BrokenArtifact, RestorationError
@@ -132,8 +132,10 @@ class Worker:
     async def _work(self, record: Record) -> None:
         logger.info("job %s: try %d, request %s", record.id, record.tries, record.work.request_id)
         try:
-            finished = await self._restore(record)
-            has_ended = await self._succeed(record, finished.result)
+            prepared = await self._prepare(record)
+            self._keys[record.id] = prepared.key
+            finished = await self.runner.restore(prepared)
+            has_ended = await asyncio.shield(self._succeed(record, prepared.key, finished.result))
         except asyncio.CancelledError:
             await asyncio.to_thread(self.store.put_back, record, 0.0, is_try=False)
             raise
@@ -146,8 +148,8 @@ class Worker:
             await asyncio.to_thread(self.files.drop_upload, record.work.upload)
             self.on_end()
 
-    async def _restore(self, record: Record) -> Finished:
-        """From the upload on disk to its result, by a workspace of its own."""
+    async def _prepare(self, record: Record) -> Prepared:
+        """Copy the upload into a workspace."""
         options = Options.from_mapping(record.work.options)
         root = self.settings.workspace_root
         workspace = Workspace.create(root, options, request_id=record.work.request_id)
@@ -156,20 +158,19 @@ class Worker:
         try:
             await asyncio.to_thread(self.files.lay_out, record.work.upload, workspace)
             workspace.envelope.deadline = time.time() + options.timeout_s
-            prepared = await asyncio.to_thread(
-                prepare, workspace, record.work.received, self.release(), wants_mask=True
-            )
+            received, release = record.work.received, self.release()
+            prepared = await asyncio.to_thread(prepare, workspace, received, release, wants_mask=True)
             is_handed_over = True
         finally:
             if not is_handed_over:
                 workspace.remove()
-        self._keys[record.id] = prepared.key
-        return await self.runner.restore(prepared)
+        return prepared
 
-    async def _succeed(self, record: Record, result: Result) -> bool:
+    async def _succeed(self, record: Record, key: str, result: Result) -> bool:
+        """Keep the result and enter it; if nobody wants it any more, drop it."""
         stored_bytes = await asyncio.to_thread(self.files.keep, record.id, result)
         stages = {stage: trace["outcome"] for stage, trace in result.report["trace"].items()}
-        outcome = Outcome(self._keys[record.id], result.content_type, stored_bytes, stages)
+        outcome = Outcome(key, result.content_type, stored_bytes, stages)
         now = time.time()
         expires = now + self.settings.job_expiry_s
         has_ended = await asyncio.to_thread(self.store.succeed, record, outcome, now, expires)

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from photorestore_client import Client, Conflict, JobCancelled, NotFound, Retry
 from starlette.responses import Response
 
 from gateway.app import create_app
+from gateway.jobs.files import JobFiles
 from gateway.jobs.records import ENDED
 from gateway.jobs.store import Store
 from gateway.keys import key_line, make_key
@@ -266,6 +268,39 @@ async def test_running_job_that_is_cancelled_leaves_no_result(edge, server, fold
     assert (await look(edge, job))["state"] == "cancelled"
     assert problem(await edge.get(f"{job['links']['self']}/result")) == (409, "job-has-no-result")
     assert names(folder / "results") == names(folder / "uploads") == []
+
+
+async def test_job_that_is_cancelled_while_its_result_is_written_leaves_none(edge, folder, monkeypatch):
+    keep = JobFiles.keep
+    is_writing, may_write, has_written = (threading.Event() for _ in range(3))
+
+    def slow(self, job_id, result):
+        is_writing.set()
+        may_write.wait(20)
+        size = keep(self, job_id, result)
+        has_written.set()
+        return size
+
+    monkeypatch.setattr(JobFiles, "keep", slow)
+    job = await submit(edge)
+    await until(is_writing.is_set)
+    assert (await edge.delete(job["links"]["self"])).status_code == 204
+    may_write.set()
+    await until(has_written.is_set)
+    await until(lambda: names(folder / "results") == [])
+    assert (await look(edge, job))["state"] == "cancelled"
+
+
+async def test_job_that_ends_while_it_is_deleted_is_forgotten(edge, server):
+    jobs = edge.app.state.gateway.jobs
+    server.is_open.clear()
+    job = await submit(edge)
+    await wait(edge, job, "running")
+    seen = await jobs.find(job["id"], "")
+    server.is_open.set()
+    await wait(edge, job)
+    await jobs.end(seen)
+    assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
 
 
 async def test_job_that_has_ended_is_forgotten_when_deleted(edge, folder):

@@ -112,8 +112,8 @@ def test_signature_is_genuine_to_the_receiver_that_the_documents_show():
 
 async def test_what_is_not_allowed_any_more_is_not_sent(server, root, settings):
     with receiving() as receiver:
-        server.is_open.clear()
         async with running_edge(server, root, **settings, drain_s=0.01) as edge:
+            server.is_open.clear()
             path = await submit(edge, receiver.url)
         server.is_open.set()
         narrowed = settings | {"webhook_hosts": "hooks.example.org"}

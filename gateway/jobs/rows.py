@@ -1,0 +1,88 @@
+"""Records of jobs as rows of a table, and back."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from gateway.jobs.records import Outcome, Record, Webhook, Work
+
+VERSION = 1
+"""Of the schema, kept as SQLite's `user_version`."""
+SCHEMA = """
+CREATE TABLE jobs (
+    id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    idempotency_key TEXT,
+    fingerprint TEXT NOT NULL,
+    work TEXT NOT NULL,
+    upload_bytes INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    created REAL NOT NULL,
+    started REAL,
+    ended REAL,
+    expires REAL,
+    due REAL NOT NULL DEFAULT 0,
+    tries INTEGER NOT NULL DEFAULT 0,
+    outcome TEXT,
+    result_bytes INTEGER NOT NULL DEFAULT 0,
+    problem TEXT,
+    webhook_url TEXT,
+    webhook_state TEXT,
+    webhook_tries INTEGER NOT NULL DEFAULT 0,
+    webhook_due REAL NOT NULL DEFAULT 0,
+    webhook_error TEXT NOT NULL DEFAULT '',
+    UNIQUE (owner, idempotency_key)
+);
+CREATE INDEX jobs_by_state ON jobs (state, created);
+CREATE INDEX webhooks_to_send ON jobs (webhook_due) WHERE webhook_state = 'pending';
+"""
+_GIVEN = (
+    *("id", "owner", "idempotency_key", "fingerprint", "work", "upload_bytes", "state", "created"),
+    *("webhook_url", "webhook_state"),
+)
+INSERT = f"INSERT INTO jobs ({', '.join(_GIVEN)}) VALUES ({', '.join(f':{name}' for name in _GIVEN)})"  # noqa: S608
+"""Takes the values of `to_row`."""
+_SAME = (
+    *("id", "owner", "idempotency_key", "fingerprint", "state", "created", "started", "ended", "expires"),
+    *("due", "tries"),
+)
+
+
+def to_row(record: Record) -> dict[str, Any]:
+    """What is known of a new job, by column."""
+    return {
+        "id": record.id,
+        "owner": record.owner,
+        "idempotency_key": record.idempotency_key,
+        "fingerprint": record.fingerprint,
+        "work": json.dumps(record.work.to_mapping()),
+        "upload_bytes": record.work.upload_bytes,
+        "state": record.state,
+        "created": record.created,
+        "webhook_url": None if record.webhook is None else record.webhook.url,
+        "webhook_state": None if record.webhook is None else record.webhook.state,
+    }
+
+
+def from_row(row: sqlite3.Row) -> Record:
+    """A job out of all columns."""
+    outcome, problem = (
+        None if row[name] is None else json.loads(row[name]) for name in ("outcome", "problem")
+    )
+    return Record(
+        **{name: row[name] for name in _SAME},
+        work=Work.from_mapping(json.loads(row["work"])),
+        outcome=None if outcome is None else Outcome(**outcome),
+        has_result=row["result_bytes"] > 0,
+        problem=problem,
+        webhook=_webhook(row),
+    )
+
+
+def _webhook(row: sqlite3.Row) -> Webhook | None:
+    if row["webhook_url"] is None:
+        return None
+    names = ("url", "state", "tries", "due", "error")
+    return Webhook(**{name: row[f"webhook_{name}"] for name in names})
