@@ -31,6 +31,8 @@ from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
+MASK_MARK = "-mask"
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -39,7 +41,7 @@ class Prepared:
     Attributes:
         workspace: with the upload and, maybe, the mask.
         received: the hashes of both.
-        key: of everything that the result depends on; hexadecimal.
+        key: of everything that the result depends on: hexadecimal, with `MASK_MARK` where the mask is wanted, too.
         pixels: of the picture and of the result, whichever has more.
         wants_mask: whether what was filled is to be read, too.
     """
@@ -74,10 +76,10 @@ def prepare(workspace: Workspace, received: Received, release: str, *, wants_mas
     name = choose_format(workspace.options, workspace.envelope.accept, needs)
     options = workspace.options.to_mapping() | {"format": CONTENT_TYPES[name]}
     del options["timeout_s"]
-    parts = [release, received.image, received.mask, options, wants_mask]
+    parts = [release, received.image, received.mask, options]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     pixels = width * height * workspace.options.scale**2
-    return Prepared(workspace, received, key, pixels, wants_mask)
+    return Prepared(workspace, received, key + MASK_MARK * wants_mask, pixels, wants_mask)
 
 
 @dataclass(frozen=True, slots=True)

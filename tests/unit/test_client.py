@@ -374,6 +374,11 @@ def test_submitting_again_with_the_same_key_gives_the_same_job(edge, client):
     assert client.submit(b"old").id != first.id
 
 
+def test_a_webhook_is_asked_for_in_the_query(edge, client):
+    client.submit(b"old", webhook="https://album.example/told?a=b")
+    assert edge.seen[0].query == {"webhook": "https://album.example/told?a=b"}
+
+
 def test_a_lost_answer_makes_no_second_job(edge, client):
     def answer_nothing(handler):
         handler.wfile = io.BytesIO()
