@@ -16,8 +16,8 @@ export function show(states) {
 
 /** Bytes in words. */
 export function size(bytes) {
-  if (bytes < 1000) return `${bytes} bytes`;
-  const [value, unit] = bytes < 1e6 ? [bytes / 1e3, "kB"] : [bytes / 1e6, "MB"];
+  if (bytes < 1024) return `${bytes} bytes`;
+  const [value, unit] = bytes < 2 ** 20 ? [bytes / 1024, "kB"] : [bytes / 2 ** 20, "MB"];
   return `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`;
 }
 

@@ -12,14 +12,15 @@ export class Mask {
     Object.assign(this, { canvas, brush, brushPx, onChange, strokes: [], width: 0, height: 0 });
     canvas.addEventListener("pointerdown", (event) => this.#begin(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
-    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => this.#end());
-    canvas.addEventListener("pointerleave", () => { brush.hidden = true; });
+    for (const name of ["pointerup", "pointercancel", "blur"]) canvas.addEventListener(name, () => this.#end());
+    for (const name of ["pointerleave", "blur"]) canvas.addEventListener(name, () => { brush.hidden = true; });
+    canvas.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
   /** Begin anew, for a picture of this size. */
   reset(width, height) {
-    Object.assign(this, { width, height, strokes: [], stroke: null });
+    Object.assign(this, { width, height, strokes: [], stroke: null, at: [width / 2, height / 2] });
     this.draw();
   }
 
@@ -73,19 +74,18 @@ export class Mask {
     if (event.button !== 0 || !event.isPrimary) return;
     event.preventDefault();
     this.canvas.setPointerCapture(event.pointerId);
-    const width = this.brushPx() * this.width / this.canvas.getBoundingClientRect().width;
-    this.stroke = { width, points: [this.#point(event)] };
+    this.#start(this.#point(event));
+  }
+
+  #start(point) {
+    this.stroke = { width: this.#brushWidth(), points: [point] };
     this.strokes.push(this.stroke);
     this.draw();
   }
 
   #move(event) {
-    const box = this.canvas.getBoundingClientRect();
-    const px = this.brushPx();
-    this.brush.hidden = event.pointerType === "touch";
-    Object.assign(this.brush.style, {
-      width: `${px}px`, height: `${px}px`, left: `${event.clientX - box.left}px`, top: `${event.clientY - box.top}px`,
-    });
+    this.#showBrush(this.#point(event));
+    if (event.pointerType === "touch") this.brush.hidden = true;
     if (!this.stroke) return;
     for (const each of event.getCoalescedEvents?.() ?? [event]) this.stroke.points.push(this.#point(each));
     this.draw();
@@ -95,6 +95,34 @@ export class Mask {
     if (!this.stroke) return;
     this.stroke = null;
     this.onChange();
+  }
+
+  /** Arrows move the brush by half its width; space puts it down and lifts it. */
+  #key(event) {
+    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], " ": [0, 0] }[event.key];
+    if (!move) return;
+    event.preventDefault();
+    const step = this.#brushWidth() / 2;
+    const within = (value, limit) => Math.min(Math.max(value, 0), limit);
+    this.at = [within(this.at[0] + step * move[0], this.width), within(this.at[1] + step * move[1], this.height)];
+    this.#showBrush(this.at);
+    if (event.key !== " ") {
+      this.stroke?.points.push(this.at);
+      this.draw();
+    } else if (this.stroke) this.#end();
+    else this.#start(this.at);
+  }
+
+  #showBrush([x, y]) {
+    const width = `${this.brushPx()}px`;
+    const [left, top] = [`${(100 * x) / this.width}%`, `${(100 * y) / this.height}%`];
+    Object.assign(this.brush.style, { width, height: width, left, top });
+    this.brush.hidden = false;
+  }
+
+  /** In the picture's pixels. */
+  #brushWidth() {
+    return this.brushPx() * this.width / this.canvas.getBoundingClientRect().width;
   }
 
   #point(event) {

@@ -6,7 +6,7 @@ const FIRST = ["stages", "strength", "scale", "format"];
 /** Options that stand in the open; all others, new ones too, are among "More options". */
 
 const TEXTS = {
-  stages: { label: "What to mend", automatic: "What the photo needs", chosen: "Only this" },
+  stages: { label: "What to mend", automatic: "What the photo needs", chosen: "Only what I choose" },
   strength: { label: "Strength" },
   scale: { label: "Enlarge", value: (value) => `× ${value}` },
   format: { label: "Save as", automatic: "Like the photo" },

@@ -162,6 +162,8 @@ async function run() {
     state.running = null;
     setWorking(false);
   }
+  const news = find(state.result ? "frame" : "problem");
+  if (!news.hidden) news.scrollIntoView({ block: "nearest" }); // on a phone it is elsewhere than the button
 
   function showUpload(share) {
     state.running.waitingSince = share < 1 ? null : performance.now();
@@ -189,7 +191,7 @@ function setWorking(isWorking) {
     show({ problem: false });
     say("Restoring.");
     find("cancel").focus({ preventScroll: true });
-  } else find("restore").focus({ preventScroll: true });
+  } else find(state.result && !find("slider").hidden ? "slider" : "restore").focus({ preventScroll: true });
   updatePainting();
 }
 
@@ -211,7 +213,7 @@ async function showResult(result, seconds) {
   find("blank").textContent = isShown
     ? "This browser cannot show the original, so there is nothing to compare with."
     : `This browser cannot show ${formatName(kind)}. The file is complete: download it.`;
-  const hasFilled = isShown && await isAnyWhite(result.mask);
+  const hasFilled = isShown && result.report.estimates.translate?.filled > 0;
   if (hasFilled) find("filled").style.setProperty("--filled", `url("${state.filledUrl = URL.createObjectURL(result.mask)}")`);
   show({
     view: isShown || state.photo.isShown, before: state.photo.isShown, after: isShown, blank: !isCompared,
@@ -221,18 +223,6 @@ async function showResult(result, seconds) {
   showReport(result, seconds);
   say(`Restored in ${seconds.toFixed(1)} seconds.`);
   document.body.dataset.state = "done";
-}
-
-/** Whether a mask marks anything; looks at a small copy. */
-async function isAnyWhite(blob) {
-  const bitmap = await createImageBitmap(blob).catch(() => null);
-  if (!bitmap) return false;
-  const canvas = new OffscreenCanvas(256, 256);
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, 256, 256);
-  bitmap.close();
-  return context.getImageData(0, 0, 256, 256).data.some((value, index) => index % 4 === 0 && value > 0);
 }
 
 function forgetResult() {

@@ -49,7 +49,7 @@ export function showProblem({ document: problem, retryAfter }) {
   find("problem-detail").textContent = problem.detail;
   const wait = retryAfter ? ` Try again in ${retryAfter} s.` : "";
   find("problem-advice").textContent = `${ADVICE[problem.status] ?? ""}${wait}`;
-  const where = problem.request_id ? `${problem.status}, found by ${problem.stage}; label ` : "";
+  const where = problem.request_id ? `Status ${problem.status}, found by ${problem.stage}. Label for the operator: ` : "";
   find("problem-where").replaceChildren(where, ...(where ? [make("code", {}, problem.request_id)] : []));
   show({ problem: true, again: RETRIABLE.includes(problem.status) });
 }
