@@ -18,7 +18,7 @@ export function show(states) {
 export function size(bytes) {
   if (bytes < 1024) return `${bytes} bytes`;
   const [value, unit] = bytes < 2 ** 20 ? [bytes / 1024, "kB"] : [bytes / 2 ** 20, "MB"];
-  return `${value.toFixed(value < 10 ? 1 : 0)} ${unit}`;
+  return `${value.toFixed(value < 10 ? 1 : 0)}\u00a0${unit}`;
 }
 
 /** Milliseconds in words. */

@@ -6,6 +6,7 @@ import json
 import shutil
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from gateway.keys import key_line, make_key
-from photorestore.options import SELECTABLE_STAGES, STAGES
+from photorestore.options import SELECTABLE_STAGES, STAGES, describe
 from tests.conftest import add_noise, make_photo
 from tests.edge import listening
 
@@ -229,6 +230,35 @@ def test_options_are_those_of_the_service_and_are_sent(serve, server, photo):
     browser.assert_calm()
 
 
+def test_options_and_stages_that_the_page_was_not_made_for_appear_by_themselves(serve, photo, monkeypatch):
+    new = describe() | {
+        "stages": {"type": "array", "items": {"type": "string", "enum": ["denoise", "face", "deep_sky"]}},
+        "scale": {"type": "integer", "enum": [1, 2, 4], "default": 1},
+        "sepia_tone": {"type": "boolean", "default": False, "description": "true or false"},
+    }
+    monkeypatch.setattr("gateway.routes.describe", lambda: new)
+    browser = serve()
+    browser.open()
+    browser.choose(photo)
+    assert [option.text for option in browser.all("#option-scale option")] == [
+        "\u00d7 1",
+        "\u00d7 2",
+        "\u00d7 4",
+    ]
+    browser.find("#stages-chosen").click()
+    assert [label.text for label in browser.all(".choices label")][1:] == ["Faces", "Deep sky"]
+    browser.find("#stages-face").click()
+    browser.find("#option-scale option[value='2']").click()
+    browser.find("#more summary").click()
+    browser.see("#option-sepia_tone").click()
+    browser.restore("chosen")  # these stages do not know them
+    (sent,) = [address for address in browser.addresses() if "/v1/restore" in address]
+    assert dict(parse_qsl(urlsplit(sent).query)) == {
+        "stages": "face", "scale": "2", "sepia_tone": "true", "format": "png", "return": "bundle",
+    }  # fmt: skip
+    assert "sepia_tone" in browser.see("#problem-detail").text
+
+
 def test_options_out_of_range_are_not_sent(serve, server, photo):
     browser = serve()
     browser.open()
@@ -288,6 +318,20 @@ def test_what_is_painted_is_filled_and_nothing_else_changes(serve, photo):
     browser.find("#filled-show").click()
     assert browser.see("#filled").size["width"] > 0
     browser.assert_calm()
+
+
+def test_a_photo_that_its_exif_turns_can_be_painted_on(serve, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    file = tmp_path / "turned.jpg"
+    Image.fromarray(make_photo(60, 100)).save(file, exif=exif.tobytes())
+    browser = serve()
+    browser.open()
+    browser.choose(file)
+    browser.find("#paint-start").click()
+    browser.see("#paint").send_keys(Keys.SPACE, Keys.ARROW_DOWN, Keys.SPACE)
+    browser.restore()  # a mask of another size would be refused
+    assert Image.open(io.BytesIO(downloaded(browser))).size == (60, 100)
 
 
 def test_problems_are_told_in_words_and_the_photo_stays(serve, photo, tmp_path):
