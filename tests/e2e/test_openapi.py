@@ -2,7 +2,6 @@
 
 import io
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,6 @@ from schemathesis.specs.openapi.checks import (
 
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
-from tests.e2e.conftest import Service, running_service
 
 pytestmark = pytest.mark.e2e
 CHECKS = [
@@ -46,14 +44,6 @@ PICTURES = st.one_of(
 )
 schemathesis.openapi.format("binary", PICTURES)
 schemathesis.openapi.media_type("image/*", PICTURES, aliases=["image/png", "image/jpeg"])
-
-
-@pytest.fixture(scope="module")
-def edge(tmp_path_factory, root) -> Iterator[Service]:
-    own_root = root.with_name(f"{root.name}-openapi")
-    with running_service(tmp_path_factory.mktemp("openapi"), own_root, has_gateway=True) as service:
-        yield service
-    own_root.rmdir()  # fails where something was left
 
 
 schema = schemathesis.openapi.from_dict(
