@@ -20,7 +20,7 @@ from gateway.jobs.service import Jobs
 from gateway.keys import Keys
 from gateway.metrics import Metrics
 from gateway.problems import PreconditionFailed, Unauthorized
-from gateway.queries import FINDING, parse_query
+from gateway.queries import FINDING, NAMES, parse_query
 from gateway.readiness import Readiness
 from gateway.runs import Finished, Prepared, Runner, prepare
 from gateway.settings import GatewaySettings
@@ -154,7 +154,7 @@ async def stages(request: Request) -> dict[str, Any]:
             }
             for stage in STAGES
         ],
-        "options": describe(),
+        "options": {NAMES.get(name, name): schema for name, schema in describe().items()},
         "formats": {"read": list(ACCEPTED), "written": list(CONTENT_TYPES.values())},
         "limits": {
             "upload_bytes": LIMITS.upload_bytes,
