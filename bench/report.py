@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.statistics import RESULTS
-from photorestore.weights import NETWORKS, UNSERVED, read_metadata, weights_file
+from photorestore.weights import NETWORKS, read_metadata, weights_file
 
 HEADER = """# Results
 
@@ -23,7 +23,7 @@ def write_all() -> None:
     """Write RESULTS.md and the metrics sections of docs/models/*.md."""
     sections = [render(result) for name, render in SECTIONS.items() if (result := _read(name)) is not None]
     Path("RESULTS.md").write_text("\n".join([HEADER, *sections]))
-    for name in NETWORKS | UNSERVED:
+    for name in NETWORKS:
         _fill_card(name)
 
 

@@ -33,7 +33,7 @@ from photorestore.imaging.sniff import ACCEPTED
 from photorestore.options import SELECTABLE_STAGES, STAGES, Options, describe
 from photorestore.workspace import Workspace
 
-FINDING: dict[str, Any] = {"strength": 0.0}
+FINDING: dict[str, Any] = {"strength": 0.0, "scale": 1}
 """Options by which every stage looks for what is wrong, and none changes anything."""
 KINDS = {"mask": "image/png", "report": "application/json", "bundle": "multipart/mixed"}
 """Media types of what `return` may ask for beside the picture, which is negotiated."""

@@ -48,6 +48,10 @@ class Limits:
     colour_shift_255: float = 5.0
 
 
+CAREFUL = Limits(eye_distance_px=40.0, sharpness=0.25)
+"""For pictures in which nothing else is wrong: a face that is small looks blurred by its size alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What refining did to a face.
@@ -155,8 +159,9 @@ def place_landmarks(crops: Tensor, detector: FaceDetector) -> Tensor:
         (N, 5, 2): x, y in px of the crop.
     """
     top, bottom, left, right = FACE_BOX
-    face = F.interpolate(crops[..., top:bottom, left:right], (48, 48), mode="area")
+    face = F.interpolate(crops[..., top:bottom, left:right], (48, 48), mode="area").to(detector.device)
     _, _, shares = detector.output((face * 255 - 127.5) / 128)
+    shares = shares.to(crops)
     corner = torch.tensor([left, top]).to(shares)
     return corner + (bottom - top) * shares.mT
 
