@@ -49,7 +49,8 @@ class Limits:
 
 
 CAREFUL = Limits(eye_distance_px=40.0, sharpness=0.25)
-"""For pictures in which nothing else is wrong: a face that is small looks blurred by its size alone."""
+"""For pictures in which nothing else is wrong. Enlarged in the crop, a small face would look blurred by its size alone.
+None of 91 clean training faces of this size is below this sharpness; blurred by two pixels four in five are."""
 
 
 @dataclass(frozen=True, slots=True)

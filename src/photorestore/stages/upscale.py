@@ -44,7 +44,7 @@ class UpscaleStage(NetworkStage):
     def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
         """See `Stage.load`."""
         networks = {
-            name: cast(Upscaler, load_network(name, config.tier, device, root=weights))
+            name: cast("Upscaler", load_network(name, config.tier, device, root=weights))
             for name in (CLEAN, REAL)
         }
         return cls(networks, config, device)
@@ -112,7 +112,7 @@ def _forward(network: Upscaler, scale: int, tiles: Tensor, _contexts: Sequence[A
     image = tiles[:, :3]
     if tiles.shape[1] > 3:
         image = without_hidden(image, tiles[:, 3:])
-    return cast(Tensor, network(image, scale))
+    return cast("Tensor", network(image, scale))
 
 
 def _smooth(scale: int, tiles: Tensor, _contexts: Sequence[Any]) -> Tensor:
