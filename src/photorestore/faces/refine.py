@@ -10,7 +10,7 @@ from torch import Tensor
 
 from photorestore.faces.geometry import Alignment, align, cut, paste
 from photorestore.faces.judgement import Change, Limits, measure_change, reason_to_leave, reason_to_refuse
-from photorestore.faces.parts import Image, as_float, resized
+from photorestore.faces.parts import Image, resized
 from photorestore.networks.face_detector import Face, FaceDetector
 
 VIEW_PX = 1600
@@ -78,10 +78,9 @@ def find_faces(
         eye_distance_px: faces whose eyes are closer together in the picture are not wanted, which saves time.
     """
     _, h, w = image.shape
-    smallest_px = max(SMALLEST_PX, FACE_EYES * eye_distance_px * min(1.0, view_px / max(h, w)))
-    if max(h, w) <= view_px:
-        return detector(as_float(image), smallest_px)
-    size_hw = (max(1, round(h * view_px / max(h, w))), max(1, round(w * view_px / max(h, w))))
+    shrink = min(1.0, view_px / max(h, w))
+    smallest_px = max(SMALLEST_PX, FACE_EYES * eye_distance_px * shrink)
+    size_hw = (max(1, round(h * shrink)), max(1, round(w * shrink)))
     view = resized(image, slice(0, h), slice(0, w), size_hw, "bilinear")
     return [_enlarged(face, w / size_hw[1], h / size_hw[0]) for face in detector(view, smallest_px)]
 
@@ -142,10 +141,13 @@ def _choose(image: Image, faces: Sequence[Face], limits: Limits) -> tuple[list[O
 
 
 def _enlarged(face: Face, across: float, down: float) -> Face:
-    """A face of a view, in the pixels of the picture; pixel i of the view is centred between those it was made of."""
+    """A face of a view, in the pixels of the picture; pixel i of the view is centred between those it was made of.
+
+    Rounded: the last digits depend on the number of threads, and the restored picture must not.
+    """
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return (x + 0.5) * across - 0.5, (y + 0.5) * down - 0.5
+        return round((x + 0.5) * across - 0.5, 2), round((y + 0.5) * down - 0.5, 2)
 
     left, top, right, bottom = face.box
     return replace(

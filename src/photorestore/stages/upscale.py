@@ -25,7 +25,8 @@ CLEAN, REAL = "upscale", "upscale_real"
 CLEAN_SIGMA_255 = 3.0
 CLEAN_JPEG_QUALITY = 90
 CLEAN_BLUR = 0.35
-"""Most noise, least quality and most blur (see `estimates.estimate`) of a picture that lacks nothing but pixels."""
+"""Most noise, least quality and most blur (see `estimates.estimate`) of a picture that lacks nothing but pixels. Of 36
+training photographs shrunk by bicubic three quarters are such, of the same with second-order degradations a third."""
 HIDDEN_PX = 8
 """Fully transparent pixels as near as this to visible ones take on their colour."""
 
