@@ -10,7 +10,7 @@ cd "$(dirname "$0")"
 
 readonly DEVICE=${1:-cpu}
 readonly STORE=${2:-model_store}
-readonly STAGES=(preprocess denoise scratch translate deliver)
+readonly STAGES=(preprocess denoise scratch translate face upscale deliver)
 [[ -x .venv/bin/torch-model-archiver ]] && PATH="$PWD/.venv/bin:$PATH"
 case "$DEVICE" in
     cpu) TILE_PX=1024 TILE_BATCH=1 ;;
@@ -24,9 +24,11 @@ export TMPDIR="$WORK/tmp"  # the archiver deletes $TMPDIR/<name of the model>
 mkdir -p "$TMPDIR" "$STORE"
 VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml | head -1)
 
-# The quality tier where its weights are there and a GPU is to run them.
+# The quality tier where the weights of all its networks are there and a GPU is to run them.
 tier_of() {
-    if [[ $DEVICE == gpu && -f weights/$1/$1.quality.safetensors ]]; then echo quality; else echo fast; fi
+    local weights=(weights/"$1/$1".quality.safetensors)
+    [[ $1 == upscale ]] && weights+=(weights/upscale/upscale_real.quality.safetensors)
+    [[ $DEVICE == gpu ]] && ls "${weights[@]}" &> /dev/null && echo quality || echo fast
 }
 
 # Settings of one archive, sized for a picture of 50 megapixels. Batch sizes and delays stand in workflow.yaml.
@@ -45,17 +47,28 @@ photorestore:
 YAML
 }
 
-# Files at the archive's root: the package, and the weights of this stage's tier where it has a network.
+# The networks of a stage, each with its tier; of the detector there is one.
+networks_of() {
+    local tier; tier=$(tier_of "$1")
+    case $1 in
+        preprocess | deliver) ;;
+        face) echo "face.$tier face_detector.fast" ;;
+        upscale) echo "upscale.$tier upscale_real.$tier" ;;
+        *) echo "$1.$tier" ;;
+    esac
+}
+
+# Files at the archive's root: the package, and the weights of this stage's networks.
 stage_files() {
-    local files=$1 stage=$2
-    local weights=weights/$stage/$stage.$(tier_of "$stage").safetensors
+    local files=$1 stage=$2 network weights
     mkdir -p "$files/weights"
     cp -r src/photorestore "$files/"
     find "$files" -name __pycache__ -prune -exec rm -rf {} +
-    if [[ $stage != preprocess && $stage != deliver ]]; then
+    for network in $(networks_of "$stage"); do
+        weights=weights/$stage/$network.safetensors
         [[ -f $weights ]] || { echo "$weights is missing: make train-$stage" >&2; return 1; }
         install -D -m 644 "$weights" "$files/$weights"
-    fi
+    done
 }
 
 # The archivers write the hour of the day into their manifest and into the zip entries: fix both.

@@ -18,8 +18,6 @@ from bench.statistics import write
 from photorestore import pipeline
 
 SUITES = ("denoise", "damage", "holes", "faces", "harmless", "speed", "sheets", "upscale")
-HAS_WEIGHTS = {"faces": faces.has_weights, "upscale": upscale.has_weights}
-"""Suites of networks that no stage runs yet; they run by themselves where there are weights."""
 
 
 def main() -> None:
@@ -29,8 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path("../shared/data/bench"), help="root of the pictures"
     )
-    ready = [suite for suite in SUITES if suite not in HAS_WEIGHTS or HAS_WEIGHTS[suite]()]
-    parser.add_argument("--suites", nargs="*", choices=SUITES, default=ready)
+    parser.add_argument("--suites", nargs="*", choices=SUITES, default=SUITES)
     parser.add_argument("--tier", default="fast")
     parser.add_argument("--every", type=int, default=1, help="take only each n-th picture: a quick look")
     arguments = parser.parse_args()

@@ -24,24 +24,22 @@ from photorestore.faces.geometry import Alignment, align, cut, face_mask, warp
 from photorestore.faces.judgement import landmark_shift, place_landmarks
 from photorestore.faces.refine import Outcome, Refiner, find_faces, refine_faces
 from photorestore.metrics import psnr
-from photorestore.networks.face_detector import FaceDetector
+from photorestore.networks.face_detector import Face, FaceDetector
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import autocast
-from photorestore.weights import TIERS, load_network, weights_file
+from photorestore.weights import load_network
 from training.degradations.fading import grey, sepia
 from training.degradations.portraits import worn
 
 SETS = ("faces/aaf", "faces/ccby")
-OPTIONS = Options(format="png", timeout_s=600)
+OPTIONS = Options(format="png", strength={"face": 0}, timeout_s=600)
+"""All but refining, which is measured beside it."""
 CAP_DB = 60.0
 
 
 def measure(root: Path, pipeline: Pipeline, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
-    """Figures by set, and the gap between the sets; `every` takes only each n-th picture.
-
-    Refined results are there only where the refiner has weights.
-    """
+    """Figures by set, and the gap between the sets; `every` takes only each n-th picture."""
     detector = load_network("face_detector")
     assert isinstance(detector, FaceDetector)
     refiner = load_refiner(tier)
@@ -55,22 +53,17 @@ def measure(root: Path, pipeline: Pipeline, *, tier: str = "fast", every: int = 
                 given.append(row.pop("pixels"))
                 rows.append(row)
         sets[name] = _summarise(rows) | {"pictures": len(photos), "faces": len(rows)}
-    result = {"refiner": tier if refiner else None, "pixel_sha256": pixel_hash(given), "sets": sets}
-    if refiner:
-        first, second = (sets[name]["gain_db"]["mean"] for name in SETS)
-        result["gap_db"] = round(first - second, 4)
-    return result
+    first, second = (sets[name]["gain_db"]["mean"] for name in SETS)
+    return {
+        "refiner": tier,
+        "pixel_sha256": pixel_hash(given),
+        "sets": sets,
+        "gap_db": round(first - second, 4),
+    }
 
 
-def has_weights() -> bool:
-    """Whether there is a refining network of ours to measure."""
-    return any(weights_file("face", tier).exists() for tier in TIERS)
-
-
-def load_refiner(tier: str) -> Refiner | None:
-    """The network that refines, in bfloat16 where the processor has it, or None where there are no weights."""
-    if not weights_file("face", tier).exists():
-        return None
+def load_refiner(tier: str) -> Refiner:
+    """The network that refines, in bfloat16 where the processor has it."""
     network = load_network("face", tier)
 
     def refine(crops: Tensor) -> Tensor:
@@ -82,7 +75,7 @@ def load_refiner(tier: str) -> Refiner | None:
 
 @torch.inference_mode()
 def _measure_one(
-    image: Tensor, seed: int, detector: FaceDetector, refiner: Refiner | None, pipeline: Pipeline
+    image: Tensor, seed: int, detector: FaceDetector, refiner: Refiner, pipeline: Pipeline
 ) -> dict[str, Any] | None:
     """PSNR in the face and landmark shift of one portrait; None where no face is found in the clean one."""
     faces = find_faces(image, detector)
@@ -95,15 +88,21 @@ def _measure_one(
     restored = _as_image(pipeline.restore(pixels, OPTIONS).image[..., :3])
     results = {"input": lq, "unrefined": restored}
     row: dict[str, Any] = {"pixels": pixels}
-    if refiner:
-        found = find_faces(restored, detector)
-        results["refined"], outcomes = refine_faces(restored, found, detector, refiner)
-        row["outcome"] = _outcome(outcomes)
-        clean, outcomes = refine_faces(image, faces, detector, refiner)
-        row["clean"] = (_outcome(outcomes), min(CAP_DB, psnr(clean, image)))
+    results["refined"], row["outcome"] = _refine(restored, find_faces(restored, detector), detector, refiner)
+    clean, outcome = _refine(image, faces, detector, refiner)
+    row["clean"] = (outcome, min(CAP_DB, psnr(clean, image)))
     for name, result in results.items():
         row[name] = (_psnr_in_face(result, gt, alignment), _shift(result, gt, alignment, detector))
     return row
+
+
+def _refine(image: Tensor, faces: list[Face], detector: FaceDetector, refiner: Refiner) -> tuple[Tensor, str]:
+    """The picture with refined faces, and what became of the surest one."""
+    outcomes, patches = refine_faces(image, faces, detector, refiner)
+    refined = image.clone()
+    for patch in patches:
+        patch.apply(refined)
+    return refined, _outcome(outcomes)
 
 
 def _psnr_in_face(result: Tensor, gt: Tensor, alignment: Alignment) -> float:
@@ -126,17 +125,15 @@ def _outcome(outcomes: list[Outcome]) -> str:
 
 
 def _summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    methods = [name for name in ("input", "unrefined", "refined") if name in rows[0]]
-    summarised: dict[str, Any] = {
+    methods = ("input", "unrefined", "refined")
+    return {
         "psnr_face_db": {name: summary([row[name][0] for row in rows]) for name in methods},
         "landmark_shift_percent": {name: summary([row[name][1] for row in rows]) for name in methods},
+        "gain_db": summary([row["refined"][0] - row["unrefined"][0] for row in rows]),
+        "outcomes": dict(Counter(row["outcome"] for row in rows)),
+        "clean_outcomes": dict(Counter(row["clean"][0] for row in rows)),
+        "clean_psnr_db": summary([row["clean"][1] for row in rows]),
     }
-    if "refined" in methods:
-        summarised["gain_db"] = summary([row["refined"][0] - row["unrefined"][0] for row in rows])
-        summarised["outcomes"] = dict(Counter(row["outcome"] for row in rows))
-        summarised["clean_outcomes"] = dict(Counter(row["clean"][0] for row in rows))
-        summarised["clean_psnr_db"] = summary([row["clean"][1] for row in rows])
-    return summarised
 
 
 def _as_image(pixels: Pixels) -> Tensor:

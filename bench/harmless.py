@@ -44,13 +44,15 @@ def _measure_clean(photos: dict[str, list[tuple[str, Pixels]]], pipeline: Pipeli
                     "psnr_db": round(_psnr(restored.image, pixels), 2),
                     "coverage": restored.report["estimates"].get("scratch", {}).get("coverage", 0.0),
                     "sigma_255": restored.report["estimates"]["preprocess"]["sigma_255"],
-                    "engaged": _engaged(restored),
+                    "engaged": _engaged(restored, "denoise"),
+                    "refined": _engaged(restored, "face"),
                 }
             )
     return {
         "psnr_db": summary([row["psnr_db"] for row in rows]),
         "coverage": summary([row["coverage"] for row in rows]),
         "denoise_engaged": round(float(np.mean([row["engaged"] for row in rows])), 4),
+        "face_engaged": round(float(np.mean([row["refined"] for row in rows])), 4),
         "worst": sorted(rows, key=lambda row: row["psnr_db"])[:10],
     }
 
@@ -63,12 +65,12 @@ def _measure_noisy(
         noisy = as_stored(add_gaussian(pixels, sigma_255, seed))
         restored = pipeline.restore(noisy, OPTIONS)
         gains.append(_psnr(restored.image, pixels) - _psnr(noisy, pixels))
-        engaged.append(_engaged(restored))
+        engaged.append(_engaged(restored, "denoise"))
     return {"gain_db": summary(gains), "denoise_engaged": round(float(np.mean(engaged)), 4)}
 
 
-def _engaged(restored: Restored) -> bool:
-    return restored.report["trace"]["denoise"]["outcome"] == "ran"
+def _engaged(restored: Restored, stage: str) -> bool:
+    return bool(restored.report["trace"][stage]["outcome"] == "ran")
 
 
 def _psnr(result: np.ndarray, pixels: Pixels) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.statistics import RESULTS
-from photorestore.weights import NETWORKS, UNSERVED, read_metadata, weights_file
+from photorestore.weights import NETWORKS, read_metadata, weights_file
 
 HEADER = """# Results
 
@@ -23,7 +23,7 @@ def write_all() -> None:
     """Write RESULTS.md and the metrics sections of docs/models/*.md."""
     sections = [render(result) for name, render in SECTIONS.items() if (result := _read(name)) is not None]
     Path("RESULTS.md").write_text("\n".join([HEADER, *sections]))
-    for name in NETWORKS | UNSERVED:
+    for name in NETWORKS:
         _fill_card(name)
 
 
@@ -97,8 +97,6 @@ def _faces(result: dict[str, Any]) -> str:
         "inside the face; shift of the landmarks against the clean portrait, in % of the eye distance. *Unrefined* is "
         "what the pipeline gives without refining faces.\n\n"
     ) + _table(["set", "picture", "PSNR in the face", "landmark shift"], rows)
-    if not result["refiner"]:
-        return text + "\nThe refining network has no weights yet.\n"
     gains = [
         f"{name} {_interval(found['gain_db'])} dB; of its clean portraits, on average "
         f"{found['clean_psnr_db']['mean']:.1f} dB stays, {found['clean_psnr_db']['min']:.1f} in the worst"
@@ -116,11 +114,14 @@ def _harmless(result: dict[str, Any]) -> str:
         [level, f"{100 * noisy['denoise_engaged']:.1f} %", _interval(noisy["gain_db"])]
         for level, noisy in result["noisy"].items()
     ]
+    refined = (
+        f", faces were refined on {100 * clean['face_engaged']:.1f} %" if "face_engaged" in clean else ""
+    )
     return (
         f"## Do no harm: {quality['n']} clean photographs, default options\n\nPSNR(in, out) capped at 60 dB: mean "
         f"{quality['mean']:.2f}, worst {quality['min']:.2f} dB. The denoiser engaged on "
-        f"{100 * clean['denoise_engaged']:.1f} %; scratch coverage is {100 * clean['coverage']['mean']:.3f} % "
-        "on average. The same photographs with noise, 8 bits:\n\n"
+        f"{100 * clean['denoise_engaged']:.1f} %{refined}; scratch coverage is "
+        f"{100 * clean['coverage']['mean']:.3f} % on average. The same photographs with noise, 8 bits:\n\n"
     ) + _table(["sigma_255", "denoiser engages", "gain in dB"], rows)
 
 
@@ -137,7 +138,8 @@ def _speed(result: dict[str, Any]) -> str:
     h, w = result["picture_hw"]
     return (
         f"## Speed: {w}x{h}, every tile at work, {result['threads']} threads, {result['processor']}\n\nThrough the "
-        f"tiler, halo included. The networks together: {result['networks_s_per_megapixel']:.2f} s per megapixel.\n\n"
+        f"tiler, halo included; *upscale* makes two by two of each pixel. The others together: "
+        f"{result['networks_s_per_megapixel']:.2f} s per megapixel.\n\n"
     ) + _table(["stage", "parameters", "GMACs/MP (bare)", "s/MP"], rows)
 
 

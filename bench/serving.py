@@ -121,7 +121,7 @@ def measure_throughput(service: Service, repeats: int) -> dict[str, Any]:
 
 
 def measure_passing(service: Service, repeats: int) -> dict[str, Any]:
-    """What five nodes add to decoding and encoding 12 megapixels."""
+    """What the nodes between add to decoding and encoding 12 megapixels."""
     picture = made_picture(3000, 4000, sigma_255=3)
     loaded = pipeline.load(stages=("preprocess", "deliver"))
     sides = {

@@ -24,7 +24,9 @@ def write_old_photos(root: Path, pipeline: Pipeline, *, per_sheet: int = 4) -> l
         for picture, pixels in read_set(root, name):
             restored = pipeline.restore(pixels, Options(format="png", timeout_s=600))
             trace = {stage: entry["note"] for stage, entry in restored.report["trace"].items()}
-            caption = f"{picture}: {trace['denoise']}; {trace['scratch']}; {trace['translate']}"
+            caption = (
+                f"{picture}: {trace['denoise']}; {trace['scratch']}; {trace['translate']}; {trace['face']}"
+            )
             pairs.append((caption, pixels, restored.image[..., :3]))
     sheets = [pairs[first : first + per_sheet] for first in range(0, len(pairs), per_sheet)]
     return [_write_sheet(PICTURES / f"old_{index:02d}.png", rows) for index, rows in enumerate(sheets)]

@@ -91,11 +91,6 @@ def measure(root: Path, *, every: int = 1) -> dict[str, Any]:
     }
 
 
-def has_weights() -> bool:
-    """Whether there is a network of ours to measure."""
-    return any(weights_file("upscale", tier).exists() for tier in TIERS)
-
-
 def _read(root: Path, name: str) -> list[Photo]:
     return [
         Photo(torch.from_numpy(read_pixels(file).copy()).permute(2, 0, 1).float() / 255, is_stored_grey(file))

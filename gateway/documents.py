@@ -55,7 +55,7 @@ def answers(content: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
 
 def restore_operation() -> dict[str, Any]:
     """Query, headers and body of `POST /v1/restore`."""
-    options = [parameter(NAMES.get(name, name), schema) for name, schema in describe().items()]
+    options = [parameter(NAMES.get(name, name), schema) for name, schema in _in_query().items()]
     returned = {
         "type": "string",
         "enum": list(RETURNS),
@@ -70,6 +70,18 @@ def analyze_operation() -> dict[str, Any]:
     """Query, headers and body of `POST /v1/analyze`."""
     timeout = parameter("timeout", describe()["timeout_s"])
     return {"parameters": [timeout, *_headers()], "requestBody": _body(with_mask=False)}
+
+
+def _in_query() -> dict[str, dict[str, Any]]:
+    """The options' schemas as they are written in a URL."""
+    options = describe()
+    number, by_stage = options["strength"].pop("anyOf")
+    part = rf"({'|'.join(by_stage['properties'])}):(0(\.\d+)?|1(\.0+)?)"
+    options["strength"] |= {
+        "anyOf": [number, {"type": "string", "pattern": f"^{part}(,{part})*$"}],
+        "description": options["strength"]["description"] + ": denoise:0.5,face:0",
+    }
+    return options
 
 
 def parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:

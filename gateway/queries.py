@@ -11,7 +11,7 @@ from photorestore.options import Options, describe
 
 RETURNS = ("image", "mask", "report", "bundle")
 """What `return` may ask for."""
-FINDING: dict[str, Any] = {"strength": 0.0}
+FINDING: dict[str, Any] = {"strength": 0.0, "scale": 1}
 """Options by which every stage looks for what is wrong, and none changes anything."""
 NAMES = {"timeout_s": "timeout"}
 """Options that have another name in the query."""
@@ -57,9 +57,27 @@ def parse_options(texts: dict[str, str]) -> Options:
 
 
 def _value(name: str, text: str) -> Any:
-    """A number, true or false where the text is one; the text itself otherwise."""
+    """What a text stands for: lists are separated by commas, a strength for each stage is written `face:0.5`."""
     if name == "stages":
         return [stage.strip() for stage in text.split(",") if stage.strip()]
+    if name == "strength" and ":" in text:
+        return _by_stage(text)
+    return _number(text)
+
+
+def _by_stage(text: str) -> dict[str, Any]:
+    """A strength for each stage, as in `denoise:0.5,face:0`."""
+    shares: dict[str, Any] = {}
+    for part in text.split(","):
+        stage, _, share = (piece.strip() for piece in part.partition(":"))
+        if stage in shares:
+            raise UnsupportedOption(f"strength of {stage} is given twice")
+        shares[stage] = _number(share)
+    return shares
+
+
+def _number(text: str) -> Any:
+    """A number, true or false where the text is one; the text itself otherwise."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

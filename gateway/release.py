@@ -32,13 +32,14 @@ def fingerprint(home: Path) -> str:
 
 
 def cards(home: Path) -> dict[str, list[dict[str, Any]]]:
-    """What the weights of each stage say about themselves, one card for each tier."""
+    """What the weights of each stage say about themselves, one card for each network and tier."""
     found: dict[str, list[dict[str, Any]]] = {}
     for file in sorted((home / "weights").glob("*/*.safetensors")):
         stage, tier = file.parent.name, file.suffixes[0].removeprefix(".")
         metadata = _metadata(file)
+        network = file.name.partition(".")[0]
         card = {name: metadata[name] for name in SHOWN if name in metadata}
-        found.setdefault(stage, []).append({"tier": tier, **card})
+        found.setdefault(stage, []).append({"network": network, "tier": tier, **card})
     return found
 
 

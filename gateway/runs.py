@@ -25,7 +25,7 @@ from gateway.readiness import Readiness
 from gateway.torchserve_client import TorchServeClient
 from gateway.uploads import Received
 from photorestore.errors import BrokenArtifact, DeadlineExceeded, RestorationError
-from photorestore.imaging import CONTENT_TYPES, Needs, choose_format, open_picture
+from photorestore.imaging import CONTENT_TYPES, LIMITS, Needs, check_enlarged, choose_format, open_picture
 from photorestore.serving.answers import MASK_FILES
 from photorestore.workspace import Workspace
 
@@ -72,13 +72,15 @@ def prepare(workspace: Workspace, received: Received, release: str, *, wants_mas
         raise BrokenArtifact("the upload is gone")
     header = open_picture(upload).header
     height, width = header.upright_hw
-    needs = Needs(width, height, has_alpha=header.has_alpha, bits=header.bits)
+    scale = workspace.options.scale
+    check_enlarged(width, height, scale, LIMITS)
+    needs = Needs(scale * width, scale * height, has_alpha=header.has_alpha, bits=header.bits)
     name = choose_format(workspace.options, workspace.envelope.accept, needs)
     options = workspace.options.to_mapping() | {"format": CONTENT_TYPES[name]}
     del options["timeout_s"]
     parts = [release, received.image, received.mask, options]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    pixels = width * height * workspace.options.scale**2
+    pixels = width * height * scale**2
     return Prepared(workspace, received, key + MASK_MARK * wants_mask, pixels, wants_mask)
 
 

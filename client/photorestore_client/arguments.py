@@ -74,10 +74,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "options of the restoration", "What is left out is the service's default."
     )
     group.add_argument("--stages", type=_names, metavar="A,B", help="these work, all others pass")
-    group.add_argument("--strength", type=float, metavar="X", help="0 (as it is) to 1")
+    group.add_argument(
+        "--strength", type=_strength, metavar="X", help="0 (as it is) to 1, or by stage: denoise:0.5,face:0"
+    )
     group.add_argument("--sigma-255", type=float, metavar="X", help="noise level in 8-bit units, if known")
     group.add_argument("--normalise", action="store_true", default=None, help="correct cast and fading first")
-    group.add_argument("--scale", type=int, metavar="N", help="enlargement")
+    group.add_argument("--scale", type=int, metavar="N", help="enlargement: 1, 2 or 4")
     group.add_argument(
         "--format", choices=RESULT_SUFFIXES, help="by default that of the output's name, or jpeg"
     )
@@ -101,6 +103,13 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _strength(text: str) -> float | dict[str, float]:
+    if ":" not in text:
+        return float(text)
+    parts = (part.partition(":") for part in text.split(","))
+    return {stage.strip(): float(share) for stage, _, share in parts}
 
 
 def _count(text: str) -> int:

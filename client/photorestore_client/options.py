@@ -13,10 +13,11 @@ class Options(TypedDict, total=False):
 
     Attributes:
         stages: the stages that must work, all others pass; an empty list makes all pass.
-        strength: 0 leaves the picture as it is, 1 restores fully.
+        strength: 0 leaves the picture as it is, 1 restores fully; or such a number by stage, for example
+            `{"denoise": 0.5, "face": 0}`.
         sigma_255: noise level in 8-bit units, if it is known.
         normalise: correct colour cast, fading and contrast first.
-        scale: enlargement, for example 2.
+        scale: enlargement: 1, 2 or 4.
         format: `jpeg`, `png`, `webp`, `tiff` or `avif`.
         quality: 1 to 100, for lossy formats.
         metadata: what becomes of EXIF and XMP.
@@ -25,7 +26,7 @@ class Options(TypedDict, total=False):
     """
 
     stages: Sequence[str]
-    strength: float
+    strength: float | Mapping[str, float]
     sigma_255: float
     normalise: bool
     scale: int
@@ -39,7 +40,7 @@ class Options(TypedDict, total=False):
 def query(options: Mapping[str, Any]) -> dict[str, str]:
     """Options as parameters of a URL, in the order of their names; those that are None are left out.
 
-    Lists are joined by commas.
+    Lists are joined by commas, mappings as `name:value`.
     """
     return {name: _text(options[name]) for name in sorted(options) if options[name] is not None}
 
@@ -47,6 +48,8 @@ def query(options: Mapping[str, Any]) -> dict[str, str]:
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}:{_text(value[name])}" for name in sorted(value))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ",".join(map(_text, value))
     return str(value)

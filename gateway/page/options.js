@@ -74,7 +74,8 @@ export class Options {
 }
 
 /** An element and a function that gives its value as text, or null where the service is to decide. */
-function makeField(name, schema) {
+function makeField(name, described) {
+  const schema = { ...described, ...described.anyOf?.[0] }; // of several ways to say it, the first and simplest
   if (schema.type === "array") return makeChoice(name, schema);
   if (schema.enum) return schema.enum.length > 1 ? makeSelect(name, schema) : null;
   if (schema.type === "boolean") return makeSwitch(name, schema);

@@ -9,11 +9,17 @@ from typing import Any
 
 from photorestore.errors import UnsupportedOption
 
-STAGES = ("preprocess", "denoise", "scratch", "translate", "deliver")
+STAGES = ("preprocess", "denoise", "scratch", "translate", "face", "upscale", "deliver")
 """All stages, in the order of the pipeline."""
 
-SELECTABLE_STAGES = ("denoise", "scratch", "translate")
-"""The stages that `stages` may name; the others always work."""
+SELECTABLE_STAGES = ("denoise", "scratch", "translate", "face")
+"""The stages that `stages` may name. Of the others `upscale` goes by `scale`, and two always work."""
+
+STRENGTH_STAGES = ("denoise", "translate", "face")
+"""The stages that can do their work in part."""
+
+SCALES = (1, 2, 4)
+"""Enlargements; 1 is none."""
 
 FORMATS = ("jpeg", "png", "webp", "tiff", "avif")
 """Formats that can be delivered."""
@@ -26,10 +32,11 @@ class Options:
     Attributes:
         stages: the network stages that must work, from `SELECTABLE_STAGES`; an empty tuple makes all of
             them pass; None lets the picture's own estimates decide.
-        strength: 0 leaves the picture as it is, 1 restores fully.
+        strength: 0 leaves the picture as it is, 1 restores fully; or such a number for each of some of
+            `STRENGTH_STAGES`, the others work fully.
         sigma_255: noise level in 8-bit units when the caller knows it; None = estimated.
         normalise: correct colour cast, fading and contrast by classical means first.
-        scale: enlargement; 1 only, for now.
+        scale: enlargement, one of `SCALES`.
         format: one of `FORMATS`; None = what `Accept` allows, JPEG by default.
         quality: 1 to 100, for lossy formats.
         metadata: `keep`, `strip`, or `no-gps`.
@@ -41,7 +48,7 @@ class Options:
     """
 
     stages: tuple[str, ...] | None = None
-    strength: float = 1.0
+    strength: float | Mapping[str, float] = 1.0
     sigma_255: float | None = None
     normalise: bool = False
     scale: int = 1
@@ -63,6 +70,12 @@ class Options:
     def wants(self, stage: str) -> bool | None:
         """True: must work. False: must pass. None: the picture decides."""
         return None if self.stages is None else stage in self.stages
+
+    def strength_of(self, stage: str) -> float:
+        """0 to 1: how much of its work a stage is to do."""
+        if isinstance(self.strength, Mapping):
+            return self.strength.get(stage, 1.0)
+        return self.strength
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Options:
@@ -110,12 +123,23 @@ def _are_stages(value: object) -> bool:
     return value is None or (isinstance(value, tuple) and all(stage in SELECTABLE_STAGES for stage in value))
 
 
+def _is_strength(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return value.keys() <= set(STRENGTH_STAGES) and all(
+            _is_number(entry, 0, 1) for entry in value.values()
+        )
+    return _is_number(value, 0, 1)
+
+
 _RULES = {
-    "stages": (_are_stages, f"a list from {', '.join(SELECTABLE_STAGES)}"),
-    "strength": (lambda value: _is_number(value, 0, 1), "a number from 0 to 1"),
+    "stages": (_are_stages, f"a list from {', '.join(SELECTABLE_STAGES)}; scale enlarges"),
+    "strength": (
+        _is_strength,
+        f"a number from 0 to 1, or one for each of some of {', '.join(STRENGTH_STAGES)}",
+    ),
     "sigma_255": (lambda value: value is None or _is_number(value, 0, 100), "a number from 0 to 100"),
     "normalise": (lambda value: isinstance(value, bool), "true or false"),
-    "scale": (lambda value: value == 1 and not isinstance(value, bool), "1"),
+    "scale": (lambda value: type(value) is int and value in SCALES, "1, 2 or 4"),
     "format": (lambda value: value is None or value in FORMATS, f"one of {', '.join(FORMATS)}"),
     "quality": (lambda value: isinstance(value, int) and _is_number(value, 1, 100), "1 to 100"),
     "metadata": (lambda value: value in ("keep", "strip", "no-gps"), "keep, strip or no-gps"),
@@ -123,12 +147,22 @@ _RULES = {
     "timeout_s": (lambda value: _is_number(value, 1, 600), "a number from 1 to 600"),
 }
 
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "stages": {"type": "array", "items": {"type": "string", "enum": list(SELECTABLE_STAGES)}},
-    "strength": {"type": "number", "minimum": 0, "maximum": 1},
+    "strength": {
+        "anyOf": [
+            _SHARE,
+            {
+                "type": "object",
+                "properties": dict.fromkeys(STRENGTH_STAGES, _SHARE),
+                "additionalProperties": False,
+            },
+        ]
+    },
     "sigma_255": {"type": "number", "minimum": 0, "maximum": 100},
     "normalise": {"type": "boolean"},
-    "scale": {"type": "integer", "enum": [1]},
+    "scale": {"type": "integer", "enum": list(SCALES)},
     "format": {"type": "string", "enum": list(FORMATS)},
     "quality": {"type": "integer", "minimum": 1, "maximum": 100},
     "metadata": {"type": "string", "enum": ["keep", "strip", "no-gps"]},

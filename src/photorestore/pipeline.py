@@ -22,9 +22,11 @@ from photorestore.options import STAGES, Options
 from photorestore.stages.base import Stage, StageConfig, run_stage
 from photorestore.stages.deliver import DeliverStage
 from photorestore.stages.denoise import DenoiseStage
+from photorestore.stages.face import FaceStage
 from photorestore.stages.preprocess import PreprocessStage
 from photorestore.stages.scratch import ScratchStage
 from photorestore.stages.translate import TranslateStage
+from photorestore.stages.upscale import UpscaleStage
 from photorestore.workspace import Workspace, default_root, sweep
 
 STAGE_CLASSES: dict[str, type[Stage]] = {
@@ -32,6 +34,8 @@ STAGE_CLASSES: dict[str, type[Stage]] = {
     "denoise": DenoiseStage,
     "scratch": ScratchStage,
     "translate": TranslateStage,
+    "face": FaceStage,
+    "upscale": UpscaleStage,
     "deliver": DeliverStage,
 }
 """Every stage by name, in the order of the pipeline."""

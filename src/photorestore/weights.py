@@ -23,16 +23,12 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "denoise": DenoiseUNet,
     "scratch": ScratchUNet,
     "translate": Translator,
-}
-"""The stages' network classes, by the stage's name, which is the folder's, too."""
-
-UNSERVED: dict[str, type[nn.Module]] = {
     "face": FaceUNet,
     "face_detector": FaceDetector,
     "upscale": Upscaler,
     "upscale_real": Upscaler,
 }
-"""Networks that no stage runs. What stands before `_` is the folder's name."""
+"""The stages' network classes. What stands before `_` is the stage's name, which is the folder's, too."""
 
 TIERS = ("fast", "quality")
 FORMAT_VERSION = 1
@@ -63,9 +59,14 @@ def default_root() -> Path:
     raise BrokenArtifact(f"no folder `weights` beside {package} or beside {package.parent}")
 
 
+def stage_of(name: str) -> str:
+    """The stage that runs a network."""
+    return name.partition("_")[0]
+
+
 def weights_file(name: str, tier: str, root: Path | None = None) -> Path:
-    """Where the weights of a network lie: `<root>/<folder>/<name>.<tier>.safetensors`."""
-    return (root or default_root()) / name.partition("_")[0] / f"{name}.{tier}.safetensors"
+    """Where the weights of a network lie: `<root>/<stage>/<name>.<tier>.safetensors`."""
+    return (root or default_root()) / stage_of(name) / f"{name}.{tier}.safetensors"
 
 
 def load_network(
@@ -74,19 +75,18 @@ def load_network(
     """A trained network in float32, in evaluation mode, channels-last.
 
     Args:
-        name: a key of `NETWORKS` or `UNSERVED`.
+        name: a key of `NETWORKS`.
         tier: "fast" (CPU serving) or "quality" (GPU serving).
         root: the folder `weights/`; by default the one beside the package.
 
     Raises:
         BrokenArtifact: no such weights, or they do not fit what their metadata says.
     """
-    classes = NETWORKS | UNSERVED
-    if name not in classes:
-        raise BrokenArtifact(f"no network {name!r}; there are {', '.join(sorted(classes))}")
+    if name not in NETWORKS:
+        raise BrokenArtifact(f"no network {name!r}; there are {', '.join(sorted(NETWORKS))}")
     file = weights_file(name, tier, root)
     metadata = read_metadata(file)
-    network = classes[name](**_as_arguments(metadata["architecture"]))
+    network = NETWORKS[name](**_as_arguments(metadata["architecture"]))
     with safe_open(file, framework="pt") as stored:
         values = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
     try:

@@ -37,6 +37,9 @@ GRACE_S = 60.0
 LONGEST_TIMEOUT_S = 600.0
 """How long an undelivered directory stays after its deadline."""
 
+RESULTS = ("image", "denoised", "translated", "refined", "upscaled")
+"""The planes that hold the picture, in the order in which the stages write them."""
+
 Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
@@ -178,6 +181,19 @@ class Workspace:
     def current(self) -> Array:
         """The result so far, mapped read-only: (3, H, W)."""
         return self.plane(self.envelope.current)
+
+    def name_before(self, name: str) -> str:
+        """Which plane holds the result as it was before the plane `name` of `RESULTS`."""
+        return [plane for plane in RESULTS[: RESULTS.index(name)] if plane in self.envelope.planes][-1]
+
+    def before(self, name: str) -> Array:
+        """The result as it was before the plane `name` of `RESULTS`, mapped read-only."""
+        return self.plane(self.name_before(name))
+
+    def alpha(self) -> Array | None:
+        """The opacity of the result so far, mapped read-only: (1, H, W)."""
+        names = [name for name in ("upscaled_alpha", "alpha") if name in self.envelope.planes]
+        return self.plane(names[0]) if names else None
 
     def ran(self, stage: str, note: str) -> None:
         """Enter in the trace that `stage` worked; whoever runs the stage adds the time."""

@@ -12,7 +12,7 @@ import yaml
 
 from photorestore.options import SELECTABLE_STAGES, STAGES
 from photorestore.pipeline import STAGE_CLASSES
-from photorestore.weights import NETWORKS, TIERS, UNSERVED, weights_file
+from photorestore.weights import NETWORKS, TIERS, stage_of, weights_file
 
 pytestmark = pytest.mark.contract
 
@@ -61,10 +61,10 @@ def test_stages_are_the_same_in_every_room():
         "__init__",
     }
     assert set(spec["models"]) - settings == set(STAGES) == nodes
-    assert set(SELECTABLE_STAGES) == set(NETWORKS)
+    assert {*SELECTABLE_STAGES, "upscale"} == set(map(stage_of, NETWORKS))
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS | UNSERVED))
+@pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_every_network_has_a_card_and_what_makes_its_weights(name: str):
     family = name.partition("_")[0]
     makers = {f"train_{name}", f"train_{family}", f"convert_{name}"}
@@ -73,9 +73,8 @@ def test_every_network_has_a_card_and_what_makes_its_weights(name: str):
 
 
 def test_weights_lie_where_their_network_is_looked_for():
-    networks = NETWORKS | UNSERVED
     files = set((HOME / "weights").rglob("*.safetensors"))
-    assert files <= {weights_file(name, tier, HOME / "weights") for name in networks for tier in TIERS}
+    assert files <= {weights_file(name, tier, HOME / "weights") for name in NETWORKS for tier in TIERS}
     assert {weights_file(name, "fast", HOME / "weights") for name in NETWORKS} <= files
 
 

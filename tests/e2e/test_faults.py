@@ -21,7 +21,13 @@ from tests.e2e.conftest import ENVIRONMENT, HOME, Service, free_ports, running_s
 pytestmark = pytest.mark.e2e
 
 EVERYTHING = {"stages": list(SELECTABLE_STAGES), "format": "png"}
-IN_FLIGHT = {"denoise": "image.npy", "scratch": "image.npy", "translate": "scratch_prob.npy"}
+IN_FLIGHT = {
+    "denoise": "image.npy",
+    "scratch": "image.npy",
+    "translate": "scratch_prob.npy",
+    "face": "scratch_mask.npy",
+    "upscale": "scratch_mask.npy",
+}
 """A file of the workspace that is there when a stage is about to work or works."""
 
 
@@ -31,13 +37,14 @@ def make_upload(h: int, w: int, seed: int = 0) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("stage", SELECTABLE_STAGES)
+@pytest.mark.parametrize("stage", IN_FLIGHT)
 def test_killed_worker_costs_no_request(service, oracle, stage):
+    options = EVERYTHING | {"scale": 2 if stage == "upscale" else 1}
     uploads = [make_upload(500, 700, seed) for seed in range(4)]
-    expected = [oracle.restore(upload, Options.from_mapping(EVERYTHING)).encoded for upload in uploads]
+    expected = [oracle.restore(upload, Options.from_mapping(options)).encoded for upload in uploads]
     (worker,) = service.workers(stage)
     with ThreadPoolExecutor(4) as pool:
-        answers = [pool.submit(service.restore, upload, json.dumps(EVERYTHING)) for upload in uploads]
+        answers = [pool.submit(service.restore, upload, json.dumps(options)) for upload in uploads]
         wait_for(lambda: any(service.root.glob(f"*/{IN_FLIGHT[stage]}")))
         os.kill(worker, signal.SIGKILL)
         assert [answer.result().content for answer in answers] == expected

@@ -12,7 +12,8 @@ import pyvips
 import requests
 from photorestore_client import BadOption, Problem
 from photorestore_client.raw import RawClient
-from PIL import Image
+from PIL import Image, ImageFilter
+from skimage import data
 
 from photorestore.envelope import Envelope
 from photorestore.options import Options
@@ -69,7 +70,9 @@ OPTIONS = (
     {"stages": ["denoise"], "strength": 0.5, "format": "tiff", "metadata": "strip"},
     {"stages": ["denoise", "scratch", "translate"], "format": "png"},
     {"stages": ["translate"], "normalise": True, "format": "webp", "quality": 80},
-    {"sigma_255": 20, "format": "avif", "colour": "source"},
+    {"sigma_255": 20, "format": "avif", "colour": "source", "strength": {"denoise": 0.6, "face": 0}},
+    {"stages": ["face"], "scale": 2, "format": "png"},
+    {"scale": 4, "format": "tiff", "stages": ["denoise"]},
 )
 CASES = [
     (name, options)
@@ -89,6 +92,17 @@ def test_server_gives_what_the_pipeline_gives(service, oracle, name, options):
     assert answer.content == expected.encoded
 
 
+@pytest.mark.parametrize("options", [{}, {"stages": ["face"], "scale": 2}, {"strength": {"face": 0.5}}])
+def test_a_face_comes_back_as_in_process(service, oracle, options):
+    head = Image.fromarray(add_noise(data.astronaut()[:256, 96:352], 15)).filter(
+        ImageFilter.GaussianBlur(1.5)
+    )
+    upload, options = encoded(head, "PNG"), {"format": "png", **options}
+    expected = oracle.restore(upload, Options.from_mapping(options))
+    assert len(expected.report["estimates"]["face"]["faces"]) == 1
+    assert service.restore(upload, json.dumps(options)).content == expected.encoded
+
+
 def test_pictures_in_one_batch_come_out_as_alone(service, oracle):
     """Mixed sizes and options, four at a time."""
     sizes = ((64, 64), (97, 142), (200, 333), (511, 130), (300, 300), (48, 700))
@@ -99,7 +113,7 @@ def test_pictures_in_one_batch_come_out_as_alone(service, oracle):
             {"format": "png", "stages": ["denoise", "scratch", "translate"]},
             {"format": "tiff", "strength": 0.7},
             {"format": "png", "stages": ["denoise"], "sigma_255": 25},
-            {"format": "png", "stages": []},
+            {"format": "png", "stages": [], "scale": 2},
         ]
     )
     cases = [(photo, next(wanted)) for photo in photos * 3]
@@ -139,7 +153,7 @@ def test_envelope_door_leaves_the_result_in_the_workspace(service, oracle):
     workspace.remove()
 
 
-@pytest.mark.parametrize("stage", ["denoise", "scratch", "translate", "deliver"])
+@pytest.mark.parametrize("stage", ["denoise", "scratch", "translate", "face", "upscale", "deliver"])
 def test_stage_alone_answers_with_the_picture(service, stage):
     answer = service.alone(stage, UPLOADS["png"], Accept="image/png")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")

@@ -55,7 +55,7 @@ def test_picture_and_options_are_sent_and_the_result_is_typed(edge, client, tmp_
         accept="image/webp",
         request_id="r1",
         stages=["denoise", "translate"],
-        strength=0.5,
+        strength={"translate": 0.5, "denoise": 1},
         normalise=True,
         format="webp",
         timeout=30,
@@ -64,7 +64,7 @@ def test_picture_and_options_are_sent_and_the_result_is_typed(edge, client, tmp_
     assert (seen.method, seen.path, seen.body) == ("POST", "/v1/restore", b"old" * 100_000)
     assert seen.query == {
         "stages": "denoise,translate",
-        "strength": "0.5",
+        "strength": "denoise:1,translate:0.5",
         "normalise": "true",
         "format": "webp",
         "timeout": "30",

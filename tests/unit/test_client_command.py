@@ -95,8 +95,12 @@ def wait_until(condition, timeout_s: float = 30.0) -> None:
 
 def test_one_file(edge, photos, tmp_path):
     target = tmp_path / "new.webp"
-    assert run(edge, photos / "a.png", "-o", target, "--strength", 0.5, "--stages", "denoise").returncode == 0
-    assert edge.seen[0].query == {"format": "webp", "strength": "0.5", "stages": "denoise"}
+    strength = "face:0,denoise:0.5"
+    assert (
+        run(edge, photos / "a.png", "-o", target, "--strength", strength, "--stages", "denoise").returncode
+        == 0
+    )
+    assert edge.seen[0].query == {"format": "webp", "strength": "denoise:0.5,face:0.0", "stages": "denoise"}
     assert target.read_bytes() == answer(make_picture(0))
     again = run(edge, photos / "a.png", "-o", target)
     assert (again.returncode, "is there already" in again.stderr) == (2, True)

@@ -184,6 +184,21 @@ def test_metadata_is_brought_up_to_date(tmp_path: Path, kind: str) -> None:
     assert b"Thumbnails" not in result
 
 
+def test_an_enlarged_picture_is_delivered_with_its_opacity_and_says_its_size(tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path, Options(format="png", scale=2))
+    workspace.write_file("upload", saved(Image.fromarray(RGBA), "PNG", exif=rich_exif()))
+    run_stage(PreprocessStage(), [workspace])
+    workspace.write_plane("upscaled", np.full((3, 180, 120), 30_000, np.uint16))
+    workspace.write_plane("upscaled_alpha", np.full((1, 180, 120), 77, np.uint8))
+    workspace.envelope.current = "upscaled"
+    run_stage(DeliverStage(), [workspace])
+    assert workspace.envelope.problem is None
+    back = opened(workspace.read_file("result") or b"")
+    assert (back.size, back.mode, back.getpixel((0, 0))) == ((120, 180), "RGBA", (117, 117, 117, 77))
+    exif = back.getexif().get_ifd(0x8769)
+    assert (exif[0xA002], exif[0xA003]) == (120, 180)
+
+
 def test_the_thumbnail_goes(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010F] = "A camera"

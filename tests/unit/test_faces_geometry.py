@@ -1,9 +1,11 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
+from photorestore.faces import parts
 from photorestore.faces.geometry import (
     CROP_PX,
     TEMPLATE,
@@ -14,6 +16,7 @@ from photorestore.faces.geometry import (
     paste,
     warp,
 )
+from photorestore.tiling import to_float, to_integers
 
 
 def turned(degrees: float, scale: float, left: float, top: float) -> Alignment:
@@ -31,6 +34,15 @@ def waves(h: int, w: int) -> torch.Tensor:
     """Smooth enough for cubic interpolation to follow."""
     y, x = torch.meshgrid(torch.arange(h) / 1.0, torch.arange(w) / 1.0, indexing="ij")
     return torch.stack([0.5 + 0.3 * torch.sin(x / (9 + i) + y / (13 - i)) for i in range(3)])
+
+
+def pasted(
+    image: torch.Tensor, crop: torch.Tensor, refined: torch.Tensor, alignment: Alignment, **how: float
+) -> torch.Tensor:
+    """A copy of the picture with what was changed of the crop."""
+    copy = image.clone()
+    paste(copy, refined - crop, alignment, **how)
+    return copy
 
 
 ALIGNMENTS = [turned(0, 1, 40, 30), turned(25, 0.6, 60, 20), turned(-40, 2.3, 10, 420)]
@@ -120,16 +132,16 @@ def test_a_face_beside_the_picture_is_refused():
 def test_a_refiner_that_changes_nothing_leaves_every_bit(alignment):
     image = torch.rand((3, 700, 900))
     crop = cut(image, alignment)
-    assert torch.equal(paste(image, crop, crop.clone(), alignment), image)
+    assert torch.equal(pasted(image, crop, crop.clone(), alignment), image)
 
 
 def test_no_strength_changes_nothing_and_half_of_it_half():
     image, alignment = torch.full((3, 400, 400), 0.4), turned(10, 1.1, 60, 20)
     crop = cut(image, alignment)
     refined = crop + 0.1
-    assert torch.equal(paste(image, crop, refined, alignment, strength=0), image)
-    full = paste(image, crop, refined, alignment) - image
-    half = paste(image, crop, refined, alignment, strength=0.5) - image
+    assert torch.equal(pasted(image, crop, refined, alignment, strength=0), image)
+    full = pasted(image, crop, refined, alignment) - image
+    half = pasted(image, crop, refined, alignment, strength=0.5) - image
     assert float(full.max()) == pytest.approx(0.1, abs=2e-3)
     torch.testing.assert_close(half, full / 2, atol=1e-6, rtol=0)
 
@@ -140,7 +152,7 @@ def test_a_change_comes_back_where_it_was_made(alignment):
     crop = cut(image, alignment)
     y, x = torch.meshgrid(torch.arange(CROP_PX), torch.arange(CROP_PX), indexing="ij")
     spot = torch.exp(-((x - 140.0) ** 2 + (y - 120.0) ** 2) / (2 * 8.0**2))
-    changed = paste(image, crop, crop + 0.3 * spot, alignment) - image
+    changed = pasted(image, crop, crop + 0.3 * spot, alignment) - image
     peak = int(changed[0].argmax())
     expected = alignment.apply(torch.tensor([140.0, 120.0])).tolist()
     assert (peak % 900, peak // 900) == pytest.approx(tuple(expected), abs=1)
@@ -150,7 +162,7 @@ def test_a_change_comes_back_where_it_was_made(alignment):
 def test_only_the_face_is_touched():
     image, alignment = torch.rand((3, 500, 600)), turned(30, 0.8, 250, 80)
     crop = cut(image, alignment)
-    changed = (paste(image, crop, 1 - crop, alignment) != image).any(0)
+    changed = (pasted(image, crop, 1 - crop, alignment) != image).any(0)
     inside = warp(face_mask(0), alignment.inverse(), (500, 600), padding="zeros")[0] > 0
     near = F.max_pool2d(inside[None].float(), 9, 1, 4)[0] > 0
     assert bool(changed.any())
@@ -163,19 +175,36 @@ def test_detail_of_a_large_face_that_no_crop_can_hold_is_kept():
     checks = 0.05 * ((x + y) % 2 * 2 - 1)
     image = (waves(1100, 1150) * 0.5 + 0.25) + checks
     crop = cut(image, alignment)
-    pasted = paste(image, crop, crop * 0.8 + 0.1, alignment)
+    result = pasted(image, crop, crop * 0.8 + 0.1, alignment)
     middle = (slice(None), slice(500, 600), slice(500, 600))
-    kept = (pasted[middle] * checks[middle[1:]]).mean() / checks.square().mean()
+    kept = (result[middle] * checks[middle[1:]]).mean() / checks.square().mean()
     assert float(kept) == pytest.approx(1, abs=0.02)
-    assert float((pasted - image)[middle].abs().mean()) > 0.005
+    assert float((result - image)[middle].abs().mean()) > 0.005
+
+
+@pytest.mark.parametrize("alignment", [*ALIGNMENTS, turned(15, 6.5, 300, 200)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_plane_of_integers_is_treated_as_its_picture_in_float(alignment, dtype, monkeypatch):
+    plane = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (3, 1900, 1800)).astype(dtype)
+    image, given = to_float(plane), plane.copy()
+    crop = cut(image, alignment)
+    monkeypatch.setattr(parts, "BAND_PX", 40_000)
+    torch.testing.assert_close(cut(plane, alignment), crop, atol=2e-6, rtol=0)
+    change = torch.linspace(-0.3, 0.3, CROP_PX).expand(3, CROP_PX, CROP_PX)
+    paste(image, change, alignment)
+    paste(plane, change, alignment)
+    assert np.abs(plane.astype(int) - to_integers(image, np.dtype(dtype))).max() <= 1
+    touched = (plane != given).any(0)
+    assert touched.any()
+    assert not touched.all()
 
 
 def test_a_changed_picture_stays_within_its_range():
     image, alignment = torch.rand((3, 400, 400)), turned(0, 1, 60, 60)
     crop = cut(image, alignment)
-    pasted = paste(image, crop, torch.ones_like(crop) * 3, alignment)
-    assert float(pasted.min()) >= 0
-    assert float(pasted.max()) == 1.0
+    result = pasted(image, crop, torch.ones_like(crop) * 3, alignment)
+    assert float(result.min()) >= 0
+    assert float(result.max()) == 1.0
 
 
 def test_the_mask_is_whole_on_the_landmarks_and_gone_at_the_rim():

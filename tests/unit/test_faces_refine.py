@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from skimage import data
 
+from photorestore.faces import parts, refine
 from photorestore.faces.judgement import Limits
 from photorestore.faces.refine import find_faces, refine_faces
 from photorestore.networks.face import FaceUNet
@@ -26,13 +29,22 @@ def faces(detector, old_photo) -> list[Face]:
     return find_faces(old_photo, detector)
 
 
+def refined(image, *arguments, strength=1.0):
+    """The picture with its refined faces, and what became of each."""
+    outcomes, patches = refine_faces(image, *arguments)
+    result = image.clone()
+    for patch in patches:
+        patch.apply(result, strength)
+    return result, outcomes
+
+
 def brighten(crops: torch.Tensor) -> torch.Tensor:
     return crops + 4 / 255
 
 
 def test_an_untrained_network_leaves_the_picture_bit_by_bit(detector, old_photo, faces):
     with torch.inference_mode():
-        result, (outcome,) = refine_faces(old_photo, faces, detector, FaceUNet((8, 8), (1, 1), 4).eval())
+        result, (outcome,) = refined(old_photo, faces, detector, FaceUNet((8, 8), (1, 1), 4).eval())
     assert torch.equal(result, old_photo)
     assert outcome.refined
     assert outcome.change.landmark_shift == 0
@@ -40,7 +52,7 @@ def test_an_untrained_network_leaves_the_picture_bit_by_bit(detector, old_photo,
 
 def test_a_refined_face_is_reported_and_nothing_else_of_the_picture_changes(detector, old_photo, faces):
     given = old_photo.clone()
-    result, (outcome,) = refine_faces(old_photo, faces, detector, brighten)
+    result, (outcome,) = refined(old_photo, faces, detector, brighten)
     assert (outcome.refined, outcome.reason) == (True, "")
     assert outcome.change.colour_shift_255 == pytest.approx(4, abs=0.2)
     assert torch.equal(old_photo, given)
@@ -53,15 +65,13 @@ def test_a_refined_face_is_reported_and_nothing_else_of_the_picture_changes(dete
 
 
 def test_strength_is_how_much_of_the_change_is_made(detector, old_photo, faces):
-    full, _ = refine_faces(old_photo, faces, detector, brighten)
-    half, _ = refine_faces(old_photo, faces, detector, brighten, strength=0.5)
+    full, _ = refined(old_photo, faces, detector, brighten)
+    half, _ = refined(old_photo, faces, detector, brighten, strength=0.5)
     torch.testing.assert_close(half - old_photo, (full - old_photo) / 2, atol=1e-6, rtol=0)
 
 
 def test_a_refiner_that_changes_the_person_is_refused(detector, old_photo, faces):
-    result, (outcome,) = refine_faces(
-        old_photo, faces, detector, lambda crops: torch.roll(crops, (14, 0), (2, 3))
-    )
+    result, (outcome,) = refined(old_photo, faces, detector, lambda crops: torch.roll(crops, (14, 0), (2, 3)))
     assert torch.equal(result, old_photo)
     assert not outcome.refined
     assert outcome.reason.startswith("refining moved the landmarks")
@@ -76,7 +86,7 @@ def test_each_face_is_judged_by_itself(detector, old_photo):
     image[:, 90:154, 300:364] = small
     faces = find_faces(image, detector)
     assert len(faces) == 2
-    result, outcomes = refine_faces(image, faces, detector, brighten)
+    result, outcomes = refined(image, faces, detector, brighten)
     for outcome in outcomes:
         x, y = map(round, outcome.face.landmarks[2])
         noses.append(bool((result[:, y, x] != image[:, y, x]).all()))
@@ -91,11 +101,39 @@ def test_without_faces_the_refiner_is_not_asked(detector, old_photo):
     def refuse(_crops: torch.Tensor) -> torch.Tensor:
         raise AssertionError
 
-    result, outcomes = refine_faces(old_photo, [], detector, refuse)
-    assert result is old_photo
-    assert outcomes == []
+    assert refine_faces(old_photo, [], detector, refuse) == ([], [])
 
 
 def test_limits_are_the_callers(detector, old_photo, faces):
-    _, (outcome,) = refine_faces(old_photo, faces, detector, brighten, Limits(colour_shift_255=2.0))
+    _, (outcome,) = refined(old_photo, faces, detector, brighten, Limits(colour_shift_255=2.0))
     assert outcome.reason == "refining changed the colour by 4.0 of 255, more than 2.0"
+
+
+def test_a_plane_gives_what_its_picture_in_float_gives(detector, old_photo, monkeypatch):
+    plane = (old_photo * 255).round().byte().numpy()
+    monkeypatch.setattr(parts, "BAND_PX", 10_000)
+    (face,) = find_faces(plane, detector, view_px=400)
+    (expected,) = find_faces(torch.from_numpy(plane) / 255, detector, view_px=400)
+    assert face.box == pytest.approx(expected.box, abs=0.5)
+    _, (patch,) = refine_faces(plane, [face], detector, brighten)
+    assert float(patch.change.mean()) == pytest.approx(4 / 255, abs=1e-3)
+
+
+def test_a_crowd_is_refined_in_part(detector, old_photo, faces, monkeypatch):
+    monkeypatch.setattr(refine, "MOST_FACES", 2)
+    outcomes, patches = refine_faces(old_photo, faces * 3, detector, brighten)
+    assert [outcome.refined for outcome in outcomes] == [True, True, False]
+    assert outcomes[2].reason.startswith("too many faces")
+    assert len(patches) == 2
+
+
+def test_landmarks_that_make_no_face_are_left_alone(detector, old_photo, faces):
+    beside = tuple((x + 5000, y) for x, y in faces[0].landmarks)
+    ((outcome,), patches) = refine_faces(old_photo, [replace(faces[0], landmarks=beside)], detector, brighten)
+    assert outcome.reason.startswith("no face")
+    assert patches == []
+
+
+def test_faces_that_would_be_too_small_need_not_be_found(detector, old_photo, faces):
+    assert find_faces(old_photo, detector, eye_distance_px=0.9 * faces[0].eye_distance_px)
+    assert not find_faces(old_photo, detector, eye_distance_px=4 * faces[0].eye_distance_px)

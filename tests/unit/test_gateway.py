@@ -55,6 +55,32 @@ async def test_picture_is_restored_as_in_process(edge, root, tmp_path):
     assert answer.headers["etag"].startswith('"')
 
 
+async def test_picture_is_enlarged_as_in_process_and_its_mask_is_not(edge, tmp_path):
+    upload, query = make_picture(24, 30), "format=png&scale=2&stages=&strength=face:0.5,denoise:0"
+    oracle = pipeline.load(root=tmp_path / "oracle").restore(
+        upload, Options(format="png", scale=2, stages=())
+    )
+    answer = await edge.post(f"/v1/restore?{query}", content=upload)
+    assert answer.content == oracle.encoded
+    assert pixels(answer.content).shape == (48, 60, 3)
+    bundle = await edge.post(f"/v1/restore?{query}&return=bundle", content=upload)
+    head = f"Content-Type: {bundle.headers['content-type']}\r\n\r\n".encode()
+    parts = [
+        part.get_payload(decode=True) for part in message_from_bytes(head + bundle.content).get_payload()
+    ]
+    assert json.loads(parts[0])["width"] == 60
+    assert [pixels(part).shape[:2] for part in parts[1:]] == [(48, 60), (24, 30)]
+    mask = await edge.post("/v1/restore?return=mask&scale=4", content=upload)
+    assert pixels(mask.content).shape == (24, 30)
+
+
+async def test_what_would_become_too_large_is_refused_before_anything_is_done(edge, server):
+    answer = await edge.post("/v1/restore?scale=4", content=make_picture(1800, 2000))
+    assert problem(answer) == (422, "image-too-large")
+    assert "at scale 4 the image has 8000x7200 px" in answer.json()["detail"]
+    assert server.inferences == []
+
+
 async def test_no_picture_travels_through_torchserve(edge, server):
     await edge.post("/v1/restore?stages=", content=make_picture(), headers={"X-Restore-Door": "raw"})
     (envelope,) = server.inferences
@@ -75,11 +101,17 @@ async def test_form_with_a_mask_changes_only_what_it_marks(edge):
 
 async def test_options_reach_the_stages(edge, server):
     first, *others = SELECTABLE_STAGES
-    query = f"stages={','.join(others)}&stages={first}&strength=0.5&normalise=true&quality=70&timeout=33&colour=source"
+    query = f"stages={','.join(others)}&stages={first}&strength=translate:0.5,face:0&normalise=true"
+    query += "&quality=70&timeout=33&colour=source"
     answer = await edge.post(f"/v1/restore?{query}", content=make_picture())
     assert answer.status_code == 200
     expected = Options(
-        stages=(*others, first), strength=0.5, normalise=True, quality=70, timeout_s=33, colour="source"
+        stages=(*others, first),
+        strength={"translate": 0.5, "face": 0},
+        normalise=True,
+        quality=70,
+        timeout_s=33,
+        colour="source",
     )
     assert Options.from_mapping(server.inferences[0]["options"]) == expected
 
@@ -94,6 +126,12 @@ async def test_options_reach_the_stages(edge, server):
         "quality=70.5",
         "nosuch=1",
         "strength=1&strength=1",
+        "strength=face:2",
+        "strength=face:1,face:0.5",
+        "strength=scratch:0.5",
+        "strength=face:",
+        "scale=3",
+        "stages=upscale",
         "return=text",
         "timeout=0",
         "timeout_s=30",
@@ -266,7 +304,8 @@ async def test_analysis_restores_nothing_and_finds_what_a_restoration_would(edge
     report = await edge.post("/v1/restore?return=report", content=make_picture())
     assert answer.json()["found"]["scratch"] == report.json()["estimates"]["scratch"]
     found = answer.json()["found"]
-    assert set(found) >= {"preprocess", "scratch"}
+    assert set(found) == {"preprocess", "scratch", "face"}
+    assert found["face"] == {"faces": []}
     assert "sigma_255" in found["preprocess"]
     assert answer.json()["source"]["width"] == 60
     assert server.inferences[0]["options"]["strength"] == 0
@@ -466,9 +505,9 @@ async def test_stages_options_and_cards_are_described(edge):
     assert [stage["name"] for stage in document["stages"]] == list(STAGES)
     for stage in document["stages"]:
         assert stage["ready_workers"] == 1
-        assert bool(stage["cards"]) == (stage["name"] in SELECTABLE_STAGES)
+        assert bool(stage["cards"]) == (stage["name"] in {*SELECTABLE_STAGES, "upscale"})
     assert document["stages"][1]["cards"][0]["licence"]
-    assert document["options"]["strength"]["maximum"] == 1
+    assert document["options"]["strength"]["anyOf"][0]["maximum"] == 1
 
 
 async def test_metrics_show_what_was_done(edge):

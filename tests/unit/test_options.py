@@ -1,7 +1,9 @@
+import re
+
 import pytest
 
 from photorestore.errors import UnsupportedOption
-from photorestore.options import SELECTABLE_STAGES, Options, describe
+from photorestore.options import SELECTABLE_STAGES, STRENGTH_STAGES, Options, describe
 
 
 def test_defaults_let_the_picture_decide():
@@ -12,6 +14,13 @@ def test_named_stages_work_and_others_pass():
     options = Options(stages=("denoise",))
     assert options.wants("denoise") is True
     assert options.wants("scratch") is False
+
+
+def test_strength_is_one_number_or_one_for_each_stage():
+    assert {Options(strength=0.5).strength_of(stage) for stage in STRENGTH_STAGES} == {0.5}
+    options = Options(strength={"denoise": 0.5, "face": 0})
+    assert [options.strength_of(stage) for stage in STRENGTH_STAGES] == [0.5, 1, 0]
+    assert Options.from_mapping(options.to_mapping()) == options
 
 
 def test_options_survive_a_round_trip():
@@ -29,13 +38,23 @@ def test_options_survive_a_round_trip():
         ({"stages": ["denoise", "magic"]}, "expected a list from denoise, scratch, translate"),
         ({"stages": "denoise"}, "stages is 'denoise'"),
         ({"format": "bmp"}, "format is 'bmp'"),
-        ({"scale": 2}, "scale is 2"),
+        ({"scale": 3}, "scale is 3; expected 1, 2 or 4"),
+        ({"scale": 2.0}, "scale is 2.0"),
+        ({"scale": True}, "scale is True"),
+        ({"stages": ["upscale"]}, "scale enlarges"),
+        (
+            {"strength": {"face": 1.5}},
+            "strength is {'face': 1.5}; expected a number from 0 to 1, or one for each",
+        ),
+        ({"strength": {"scratch": 0.5}}, "some of denoise, translate, face"),
+        ({"strength": {"face": True}}, "strength"),
+        ({"strength": [0.5]}, "strength"),
         ({"colour": "lab"}, "colour"),
         ({"nosuch": 1}, "unknown option nosuch"),
     ],
 )
 def test_bad_options_are_named_with_what_was_expected(values, named):
-    with pytest.raises(UnsupportedOption, match=named):
+    with pytest.raises(UnsupportedOption, match=re.escape(named)):
         Options.from_mapping(values)
 
 
@@ -62,4 +81,12 @@ def test_schemas_agree_with_the_rules():
         ]:
             with pytest.raises(UnsupportedOption):
                 Options.from_mapping({name: value})
+    for schema in describe()["strength"]["anyOf"]:
+        bounds = schema.get("properties", {"": schema})
+        for stage, share in bounds.items():
+            for value in (share["minimum"], share["maximum"]):
+                Options(strength={stage: value} if stage else value)
+            with pytest.raises(UnsupportedOption):
+                Options(strength={stage: share["maximum"] + 1} if stage else share["maximum"] + 1)
+    assert tuple(describe()["strength"]["anyOf"][1]["properties"]) == STRENGTH_STAGES
     assert Options(stages=tuple(describe()["stages"]["items"]["enum"])).stages == SELECTABLE_STAGES

@@ -3,6 +3,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from skimage import data
 
 from photorestore import pipeline
 from photorestore.errors import CorruptImage, NotAnImage, by_type
@@ -59,6 +60,18 @@ def test_16_bits_stay_16_bits(loaded):
     restored = loaded.restore(photo, Options(stages=(), format="png"))
     assert restored.image.dtype == np.uint16
     assert (restored.image == photo).all()
+
+
+def test_a_face_of_an_old_photograph_is_refined_and_the_picture_enlarged(loaded):
+    head = data.astronaut()[:200, 110:330]
+    noisy = np.dstack([add_noise(head, 20), np.full(head.shape[:2], 255, np.uint8)])
+    restored = loaded.restore(noisy, Options(format="png", scale=2, strength={"translate": 0}))
+    (face,) = restored.report["estimates"]["face"]["faces"]
+    assert 0 < face["box"][0] < face["box"][2] < 220
+    assert restored.report["estimates"]["upscale"] == {"scale": 2, "network": "upscale_real"}
+    assert restored.image.shape == (400, 440, 4)
+    assert (restored.image[..., 3] == 255).all()
+    assert (restored.report["width"], restored.report["source"]["width"]) == (440, 220)
 
 
 def test_problems_are_raised_and_leave_nothing_behind(loaded):

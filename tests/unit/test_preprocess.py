@@ -197,6 +197,33 @@ def test_what_cannot_be_done_is_a_problem(
     assert (problem.type, problem.stage) == (type_, "preprocess")
 
 
+def test_enlarging_needs_room_for_what_is_enlarged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(preprocess, "require_room", lambda _root, needed_bytes: asked.append(needed_bytes))
+    opaque, transparent = Image.fromarray(PHOTO), Image.fromarray(np.dstack([PHOTO, PHOTO[..., :1]]))
+    for picture, scale in ((opaque, 1), (opaque, 4), (transparent, 1), (transparent, 4)):
+        preprocessed(tmp_path, saved(picture), scale=scale)
+    plain, enlarged, clear, clear_enlarged = (needed / (60 * 90) for needed in asked)
+    assert enlarged - plain == 16 * (6 + 3) - 3
+    assert clear_enlarged - clear == 16 * (6 + 3 + 1) - 3
+
+
+@pytest.mark.parametrize("through_array", [False, True])
+def test_what_would_become_too_large_is_refused(tmp_path: Path, *, through_array: bool) -> None:
+    for scale, refused in ((2, False), (4, True)):
+        workspace = Workspace.create(tmp_path, Options(scale=scale))
+        if through_array:
+            write_array(workspace, PHOTO)
+        else:
+            workspace.write_file("upload", saved(PHOTO))
+        run_stage(PreprocessStage(Limits(pixels=8 * PHOTO[..., 0].size)), [workspace])
+        problem = workspace.envelope.problem
+        assert (problem is not None) == refused
+    assert problem is not None
+    assert (problem.type, problem.status) == ("image-too-large", 422)
+    assert problem.detail.startswith("at scale 4 the image has 360x240 px; the limit is")
+
+
 def test_limits_belong_to_the_stage(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path, Options())
     workspace.write_file("upload", saved(PHOTO))

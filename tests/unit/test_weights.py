@@ -84,7 +84,7 @@ def test_a_variant_lies_in_the_folder_of_its_stage(tmp_path):
     assert torch.allclose(loaded(image, 2), network(image, 2), atol=1e-2)
 
 
-@pytest.mark.parametrize("name", [*sorted(NETWORKS), "face_detector"])
+@pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_committed_weights_load_and_describe_themselves(name):
     network = load_network(name)
     metadata = read_metadata(weights_file(name, "fast"))

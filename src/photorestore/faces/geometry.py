@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from photorestore.faces.parts import Image, as_float, bands, resized, write
+
 CROP_PX = 256
 """Side of the square that a face is cut into."""
 EYE_DISTANCE_PX = 64.0
@@ -89,49 +91,42 @@ def align(landmarks: Points, template: Points = TEMPLATE) -> Alignment:
     return Alignment(a, b, *(target_mean - turned).tolist())
 
 
-def cut(image: Tensor, alignment: Alignment) -> Tensor:
+def cut(image: Image, alignment: Alignment) -> Tensor:
     """The upright face.
 
     Args:
-        image: (3, H, W) in [0, 1].
+        image: (3, H, W); of a large face only a smaller version is ever held in float.
 
     Returns:
         (3, CROP_PX, CROP_PX) in [0, 1]; the picture's last pixels are repeated where it ends.
     """
     rows, columns = _region(image, alignment)
-    part = image[:, rows, columns].float()
-    return warp(part, _counted_from(alignment, rows, columns), (CROP_PX, CROP_PX)).clamp(0, 1)
+    size_hw = (rows.stop - rows.start, columns.stop - columns.start)
+    part = resized(image, rows, columns, _coarser(size_hw, alignment.scale), "bicubic")
+    from_part = _counted_from(alignment, rows, columns)
+    return _sampled(part, size_hw, from_part, (CROP_PX, CROP_PX), "border").clamp(0, 1)
 
 
-def paste(
-    image: Tensor,
-    crop: Tensor,
-    refined: Tensor,
-    alignment: Alignment,
-    strength: float = 1.0,
-) -> Tensor:
-    """The picture with what refining changed in a face.
+def paste(image: Image, change: Tensor, alignment: Alignment, strength: float = 1.0) -> None:
+    """Add to a picture, in place, what refining changed in a face.
 
-    Only the difference between the crops is carried over, so whatever the crop could not hold, as the fine detail of
-    a large face, stays; and where nothing was changed, every bit does.
+    Whatever the crop could not hold, as the fine detail of a large face, stays; and where nothing was changed, every
+    bit does.
 
     Args:
-        image: (3, H, W) in [0, 1], what `crop` was cut from.
-        crop, refined: (3, CROP_PX, CROP_PX), before and after refining.
+        image: (3, H, W), writable; clamped to its range where it is changed.
+        change: (3, CROP_PX, CROP_PX), the refined face minus the face as it was cut out.
         strength: 0 changes nothing, 1 all.
-
-    Returns:
-        (3, H, W), a copy; clamped to [0, 1] where it was changed.
     """
     rows, columns = _region(image, alignment)
-    size_hw = (rows.stop - rows.start, columns.stop - columns.start)
-    difference = (refined - crop).to(image) * (strength * face_mask().to(image))
-    to_crop = alignment.inverse().shifted(columns.start, rows.start)
-    change = warp(difference, to_crop, size_hw, padding="zeros")
-    pasted = image.clone()
-    before = image[:, rows, columns]
-    pasted[:, rows, columns] = torch.where(change == 0, before, (before + change).clamp(0, 1))
-    return pasted
+    faded = change * (strength * face_mask())
+    for band in bands(rows, columns):
+        to_crop = alignment.inverse().shifted(columns.start, band.start)
+        size_hw = (band.stop - band.start, columns.stop - columns.start)
+        difference = warp(faded, to_crop, size_hw, padding="zeros")
+        before = as_float(image[:, band, columns])
+        after = torch.where(difference == 0, before, (before + difference).clamp(0, 1))
+        write(image, band, columns, after)
 
 
 def warp(
@@ -148,16 +143,27 @@ def warp(
         (C, *size_hw): sampled by cubic interpolation, after shrinking the source where that makes it smaller.
     """
     _, h, w = source.shape
-    if alignment.scale > 1:  # what a coarser grid cannot hold would alias
-        smaller = (max(1, round(h / alignment.scale)), max(1, round(w / alignment.scale)))
-        shrunk = F.interpolate(source[None], smaller, mode="bicubic", antialias=True, align_corners=False)
-    else:
-        shrunk = source[None]
+    smaller = _coarser((h, w), alignment.scale)
+    shrunk = resized(source, slice(0, h), slice(0, w), smaller, "bicubic")
+    return _sampled(shrunk, (h, w), alignment, size_hw, padding)
+
+
+def _coarser(size_hw: tuple[int, int], scale: float) -> tuple[int, int]:
+    """The size at which a picture is to be sampled so that what a coarser grid cannot hold does not alias."""
+    h, w = size_hw
+    return (max(1, round(h / scale)), max(1, round(w / scale))) if scale > 1 else size_hw
+
+
+def _sampled(
+    shrunk: Tensor, shape_hw: tuple[int, int], alignment: Alignment, size_hw: tuple[int, int], padding: str
+) -> Tensor:
+    """A picture of `shape_hw`, of which there is only a smaller version, seen through an alignment."""
+    h, w = shape_hw
     y, x = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in size_hw), indexing="ij")
     points = alignment.apply(torch.stack([x, y], dim=-1))
     grid = (2 * points + 1) / torch.tensor([w, h]) - 1  # the same for any size of the source
     return F.grid_sample(
-        shrunk, grid[None].to(shrunk), mode="bicubic", padding_mode=padding, align_corners=False
+        shrunk[None], grid[None].to(shrunk), mode="bicubic", padding_mode=padding, align_corners=False
     )[0]
 
 
@@ -176,7 +182,7 @@ def face_mask(feather: float = FEATHER) -> Tensor:
     return fall * fall * (3 - 2 * fall)
 
 
-def _region(image: Tensor, alignment: Alignment) -> Region:
+def _region(image: Image, alignment: Alignment) -> Region:
     """The rows and columns of the picture that the crop lies on, and what sampling needs around them.
 
     Raises:

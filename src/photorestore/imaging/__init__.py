@@ -5,7 +5,7 @@ from photorestore.imaging.door import put_picture, result_array
 from photorestore.imaging.encode import Outgoing, encode
 from photorestore.imaging.negotiate import CONTENT_TYPES, Needs, choose_format
 from photorestore.imaging.planes import to_array, write_array
-from photorestore.imaging.sniff import LIMITS, Limits
+from photorestore.imaging.sniff import LIMITS, Limits, check_enlarged
 
 __all__ = [
     "CONTENT_TYPES",
@@ -13,6 +13,7 @@ __all__ = [
     "Limits",
     "Needs",
     "Outgoing",
+    "check_enlarged",
     "choose_format",
     "encode",
     "open_picture",

@@ -51,7 +51,7 @@ def result_array(workspace: Workspace) -> Array:
         plane = to_u8(plane)
     if source["is_grey"]:
         plane = luma(plane).repeat(3, axis=0)
-    return to_array(plane, workspace.plane("alpha") if source["has_alpha"] else None)
+    return to_array(plane, workspace.alpha())
 
 
 def _pixels(picture: Image.Image, icc: bytes | None) -> Array:

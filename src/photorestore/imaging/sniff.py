@@ -114,6 +114,18 @@ def check_size(width: int, height: int, limits: Limits) -> None:
         raise ImageTooLarge(f"image has {width}x{height} px; the limit is {megapixels:g} megapixels")
 
 
+def check_enlarged(width: int, height: int, scale: int, limits: Limits) -> None:
+    """Hold the size that a picture is to have against the limits.
+
+    Raises:
+        ImageTooLarge: too many pixels, or a side too long.
+    """
+    try:
+        check_size(scale * width, scale * height, limits)
+    except ImageTooLarge as error:
+        raise ImageTooLarge(f"at scale {scale} the {error}") from None
+
+
 def check_header(upload: bytes, kind: str, limits: Limits) -> None:
     """What has to be known before even the header is given to a decoder.
 

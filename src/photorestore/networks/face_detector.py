@@ -129,7 +129,7 @@ class FaceDetector(nn.Module):
         Returns:
             Faces, the surest first.
         """
-        image = (image.float() * 255 - 127.5) / 128
+        image = (image.to(self.device).float() * 255 - 127.5) / 128
         boxes = self._propose(image, smallest_px)
         if len(boxes):
             score, shift = self._judge(self.refine, image, boxes, 24)
@@ -150,6 +150,11 @@ class FaceDetector(nn.Module):
             )
             for i in _suppress(boxes, score, 0.7, of_smaller=True)
         ]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.parameters()).device
 
     def _propose(self, image: Tensor, smallest_px: float) -> Tensor:
         """Square windows (K, 4) that may hold a face."""

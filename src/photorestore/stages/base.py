@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from photorestore.envelope import Problem, Trace
 from photorestore.errors import DeadlineExceeded, RestorationError
-from photorestore.tiling import Tileable, TileJob, run_tiles, tile_spec
+from photorestore.tiling import Tileable, TileJob, TileSpec, run_tiles, tile_spec
 from photorestore.weights import load_network
-from photorestore.workspace import Workspace
+from photorestore.workspace import Array, Workspace
 
 logger = logging.getLogger(__name__)
 
 ALONE_PX = 4_000_000
 """Pictures above this many pixels are not batched with others."""
+COPIED_ROWS = 512
+"""Planes are copied in bands of this many rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +73,23 @@ class Stage(Protocol):
         ...
 
 
-Network = TypeVar("Network", bound=Tileable)
-
-
-class NetworkStage(Generic[Network]):
-    """What the stages with a network share: their weights, their tiles, their precision.
+class NetworkStage:
+    """What the stages with networks share: their precision, and that they take turns.
 
     Attributes:
-        turn: held while tiles are computed; see `photorestore.serving.turns`.
+        turn: held while networks compute; see `photorestore.serving.turns`.
     """
 
     name: ClassVar[str]
     turn: AbstractContextManager[None] = nullcontext()
 
-    def __init__(self, network: Network, config: StageConfig, device: torch.device) -> None:
-        self.network = network
+    def __init__(self, config: StageConfig, device: torch.device) -> None:
         self.precision = config.precision
         self.device = device
-        self.spec = tile_spec(network, config.tile_px, config.tile_batch)
 
-    @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `Stage.load`."""
-        return cls(load_network(cls.name, config.tier, device, root=weights), config, device)  # type: ignore[arg-type]
-
-    def run_tiles(self, forward: Callable[[Tensor, Sequence[Any]], Tensor], jobs: Sequence[TileJob]) -> None:
+    def run_tiles(
+        self, forward: Callable[[Tensor, Sequence[Any]], Tensor], jobs: Sequence[TileJob], spec: TileSpec
+    ) -> None:
         """`tiling.run_tiles` in this stage's precision, in turn with other processes."""
 
         def compute(tiles: Tensor, contexts: Sequence[Any]) -> Tensor:
@@ -101,7 +97,35 @@ class NetworkStage(Generic[Network]):
                 return forward(tiles, contexts)
 
         with autocast(self.precision, self.device):
-            run_tiles(compute, jobs, self.spec, self.device)
+            run_tiles(compute, jobs, spec, self.device)
+
+
+Network = TypeVar("Network", bound=Tileable)
+
+
+class SingleNetworkStage(NetworkStage, Generic[Network]):
+    """A stage with one network of its own name, whose result has the size of its input."""
+
+    def __init__(self, network: Network, config: StageConfig, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.network = network
+        self.spec = tile_spec(network, config.tile_px, config.tile_batch)
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
+        """See `Stage.load`."""
+        return cls(load_network(cls.name, config.tier, device, root=weights), config, device)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def copied(workspace: Workspace, name: str, source: Array) -> Iterator[Array]:
+    """The new plane `name`, uint16, that holds what `source` holds; copied in bands, for the memory's sake."""
+    factor = 257 if source.dtype == np.uint8 else 1  # exact: 65535 = 257 * 255
+    with workspace.new_plane(name, source.shape, "uint16") as target:
+        for top in range(0, source.shape[1], COPIED_ROWS):
+            band = slice(top, top + COPIED_ROWS)
+            target[:, band] = source[:, band].astype(np.uint16) * factor
+        yield target
 
 
 def run_stage(stage: Stage, batch: Sequence[Workspace]) -> None:

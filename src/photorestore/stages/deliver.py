@@ -65,7 +65,7 @@ def _outgoing(workspace: Workspace) -> Outgoing:
     source: dict[str, Any] = envelope.source
     return Outgoing(
         image=workspace.current(),
-        alpha=workspace.plane("alpha") if "alpha" in envelope.planes else None,
+        alpha=workspace.alpha(),
         bits=source["bits"],
         is_grey=source["is_grey"],
     )

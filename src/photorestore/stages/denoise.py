@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from photorestore.networks.denoise import DenoiseUNet
-from photorestore.stages.base import NetworkStage
+from photorestore.stages.base import SingleNetworkStage
 from photorestore.tiling import TileJob
 from photorestore.workspace import Workspace
 
@@ -18,7 +18,7 @@ UNKNOWN = -1.0
 """A noise level that the network is to find out by itself."""
 
 
-class DenoiseStage(NetworkStage[DenoiseUNet]):
+class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
     """Writes the plane `denoised` where noise was found or denoising was asked for."""
 
     name: ClassVar[str] = "denoise"
@@ -27,7 +27,7 @@ class DenoiseStage(NetworkStage[DenoiseUNet]):
         working = [workspace for workspace in batch if _engages(workspace)]
         with contextlib.ExitStack() as planes:
             jobs = [planes.enter_context(_job(workspace)) for workspace in working]
-            self.run_tiles(self._forward, jobs)
+            self.run_tiles(self._forward, jobs, self.spec)
         for workspace in working:
             workspace.envelope.current = "denoised"
             workspace.ran(self.name, _describe(workspace))
@@ -48,7 +48,7 @@ def _engages(workspace: Workspace) -> bool:
     if wanted is None and not noise["noisy"]:
         workspace.passed("denoise", f"no noise found (sigma {noise['sigma_255']:.1f} of 255)")
         return False
-    if wanted is False or workspace.options.strength == 0:
+    if wanted is False or workspace.options.strength_of("denoise") == 0:
         workspace.passed("denoise", "not asked for")
         return False
     return True
@@ -60,7 +60,7 @@ def _job(workspace: Workspace) -> Iterator[TileJob]:
     sigma_255 = workspace.options.sigma_255
     sigma = UNKNOWN if sigma_255 is None else sigma_255 / 255
     with workspace.new_plane("denoised", image.shape, "uint16") as target:
-        yield TileJob((image,), target, context=(sigma, workspace.options.strength))
+        yield TileJob((image,), target, context=(sigma, workspace.options.strength_of("denoise")))
 
 
 def _describe(workspace: Workspace) -> str:

@@ -12,15 +12,18 @@ import torch
 
 from photorestore.errors import BrokenArtifact, CorruptImage
 from photorestore.estimates import estimate
-from photorestore.imaging import LIMITS, Limits, Needs, choose_format, open_picture
+from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture
 from photorestore.imaging.header import Picture
 from photorestore.imaging.planes import luma
 from photorestore.normalise import normalise
 from photorestore.stages.base import StageConfig
 from photorestore.workspace import Array, Workspace, require_room
 
-WORK_BYTES_PX = 3 * 2 + 2 + 1 + 3 * 2
-"""Bytes per pixel that both branches write: `denoised`, `scratch_prob`, `scratch_mask`, `translated`."""
+WORK_BYTES_PX = 3 * 2 + 2 + 1 + 3 * 2 + 3 * 2
+"""Bytes per pixel that the stages write: `denoised`, `scratch_prob`, `scratch_mask`, `translated`, `refined`."""
+
+ENLARGED_BYTES_PX = 3 * 2
+"""Bytes per pixel of `upscaled`."""
 
 RESULT_BYTES_PX = 3
 """Room for the result, in bytes per pixel; twice that for 16 bits."""
@@ -58,7 +61,9 @@ class PreprocessStage:
         header = picture.header
         height, width = header.upright_hw
         bits = header.bits
-        needs = Needs(width, height, has_alpha=header.has_alpha, bits=bits)
+        scale = workspace.options.scale
+        check_enlarged(width, height, scale, self.limits)
+        needs = Needs(scale * width, scale * height, has_alpha=header.has_alpha, bits=bits)
         choose_format(workspace.options, workspace.envelope.accept, needs)  # fail before the work is done
         _reserve(workspace, height, width, bits, has_alpha=header.has_alpha)
         found = _write_planes(workspace, picture)
@@ -77,6 +82,7 @@ class PreprocessStage:
         image = workspace.plane("image")
         envelope.source = envelope.source or _source_of(workspace, image)
         _, height, width = image.shape
+        check_enlarged(width, height, workspace.options.scale, self.limits)
         _reserve(workspace, height, width, envelope.source["bits"], has_alpha="alpha" in envelope.planes)
         found = estimate(image)
         if workspace.options.normalise:
@@ -130,11 +136,14 @@ def _normalise(image: Array, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_alpha: bool) -> None:
-    """Check the room for everything that will be written for this picture, by both branches."""
+    """Check the room for everything that will be written for this picture, by all stages."""
     has_mask = workspace.path("mask_upload").exists()
-    sample_bytes = bits // 8
-    bytes_px = (3 + has_alpha + RESULT_BYTES_PX) * sample_bytes + has_mask + WORK_BYTES_PX
-    require_room(workspace.root, height * width * bytes_px)
+    sample_bytes, scale = bits // 8, workspace.options.scale
+    bytes_px = (3 + has_alpha) * sample_bytes + has_mask + WORK_BYTES_PX
+    result_bytes_px = RESULT_BYTES_PX * sample_bytes
+    if scale > 1:
+        result_bytes_px += ENLARGED_BYTES_PX + has_alpha * sample_bytes
+    require_room(workspace.root, height * width * (bytes_px + scale**2 * result_bytes_px))
 
 
 def _threshold(mask: Picture, hole_mask: Array) -> None:

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from photorestore import masks
 from photorestore.networks.scratch import ScratchUNet
-from photorestore.stages.base import NetworkStage
+from photorestore.stages.base import SingleNetworkStage
 from photorestore.tiling import TileJob
 from photorestore.workspace import Workspace
 
 
-class ScratchStage(NetworkStage[ScratchUNet]):
+class ScratchStage(SingleNetworkStage[ScratchUNet]):
     """Writes the planes `scratch_prob` and `scratch_mask`, unless the caller marked the damage or did not ask for it.
 
     It looks at the plane `image`, so that it can work beside the denoiser.
@@ -27,7 +27,7 @@ class ScratchStage(NetworkStage[ScratchUNet]):
         working = [workspace for workspace in batch if _engages(workspace)]
         with contextlib.ExitStack() as planes:
             jobs = [planes.enter_context(_job(workspace)) for workspace in working]
-            self.run_tiles(self._forward, jobs)
+            self.run_tiles(self._forward, jobs, self.spec)
         for workspace in working:
             self._report(workspace)
 

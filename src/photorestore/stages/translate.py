@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,12 +16,10 @@ from photorestore.estimates import view_of
 from photorestore.networks.latent_mapping import KeyView
 from photorestore.networks.translate import VIEW_PX, Translator
 from photorestore.normalise import apply_curves, tone_curves
-from photorestore.stages.base import NetworkStage, autocast
+from photorestore.stages.base import SingleNetworkStage, autocast, copied
 from photorestore.tiling import TileJob, spans, to_float
 from photorestore.workspace import Array, Workspace
 
-ROWS = 512
-"""Planes are copied in bands of this many rows, so that no picture is held twice."""
 SAMPLE_PX = 4 * VIEW_PX
 """The key view is averaged from a sample of about this many pixels a side."""
 
@@ -41,17 +39,17 @@ class Plan:
 
     Attributes:
         mask: (1, H, W), 255 = fill.
-        source: the plane to start from.
+        image: the plane to start from.
         corrects_tone: whether the whole picture gets a tone curve.
     """
 
     workspace: Workspace
-    source: str
+    image: Array
     mask: Array
     corrects_tone: bool
 
 
-class TranslateStage(NetworkStage[Translator]):
+class TranslateStage(SingleNetworkStage[Translator]):
     """Writes the plane `translated` where damage was found or marked, or where the picture is faded.
 
     Pixels outside the mask leave with the value they came with, unless the tone is corrected, which never
@@ -64,21 +62,23 @@ class TranslateStage(NetworkStage[Translator]):
     def run(self, batch: Sequence[Workspace]) -> None:
         plans = [plan for workspace in batch if (plan := make_plan(workspace))]
         with contextlib.ExitStack() as planes:
-            targets = [planes.enter_context(_copied(plan)) for plan in plans]
+            targets = [
+                planes.enter_context(copied(plan.workspace, "translated", plan.image)) for plan in plans
+            ]
             jobs = [self._job(plan, target) for plan, target in zip(plans, targets, strict=True)]
-            self.run_tiles(self._forward, jobs)
+            self.run_tiles(self._forward, jobs, self.spec)
             for plan, target in zip(plans, targets, strict=True):
                 if plan.corrects_tone:
-                    correct_tone(target, plan.workspace.options.strength)
+                    correct_tone(target, plan.workspace.options.strength_of("translate"))
         for plan in plans:
             self._report(plan)
 
     def _job(self, plan: Plan, target: Array) -> TileJob:
-        image = plan.workspace.plane(plan.source)
+        image = plan.image
         with torch.inference_mode(), autocast(self.precision, self.device):
             view, hole = (to_float(part)[None].to(self.device) for part in sample(image, plan.mask))
             keys = self.network.key_view(view, hole)
-        strength = plan.workspace.options.strength
+        strength = plan.workspace.options.strength_of("translate")
         context = Context(keys, strength, bool(plan.workspace.envelope.source.get("is_grey")))
         return TileJob((image, plan.mask), target, context, wanted=plan.mask[0])
 
@@ -108,7 +108,7 @@ class TranslateStage(NetworkStage[Translator]):
 def make_plan(workspace: Workspace) -> Plan | None:
     """What to do, or None; the reason not to goes into the trace."""
     wanted = workspace.options.wants("translate")
-    if wanted is False or workspace.options.strength == 0:
+    if wanted is False or workspace.options.strength_of("translate") == 0:
         workspace.passed("translate", "not asked for")
         return None
     mask, has_caller_mask = find_mask(workspace)
@@ -117,8 +117,7 @@ def make_plan(workspace: Workspace) -> Plan | None:
     if not mask.any() and not corrects_tone:
         workspace.passed("translate", "the mask is empty" if has_caller_mask else "no damage found")
         return None
-    source = "denoised" if "denoised" in workspace.envelope.planes else "image"
-    return Plan(workspace, source, mask, corrects_tone)
+    return Plan(workspace, workspace.before("translated"), mask, corrects_tone)
 
 
 def find_mask(workspace: Workspace) -> tuple[Array, bool]:
@@ -139,18 +138,6 @@ def sample(image: Array, mask: Array) -> tuple[Array, Array]:
     any_hole: Array = np.maximum.reduceat(np.maximum.reduceat(mask, rows, axis=1), columns, axis=2)
     picked: Array = image[:, ::step, ::step].copy()
     return picked, any_hole
-
-
-@contextlib.contextmanager
-def _copied(plan: Plan) -> Iterator[Array]:
-    """The plane `translated`, holding the picture so far."""
-    image = plan.workspace.plane(plan.source)
-    factor = 257 if image.dtype == np.uint8 else 1  # exact: 65535 = 257 * 255
-    with plan.workspace.new_plane("translated", image.shape, "uint16") as target:
-        for top in range(0, image.shape[1], ROWS):
-            band = slice(top, top + ROWS)
-            target[:, band] = image[:, band].astype(np.uint16) * factor
-        yield target
 
 
 def correct_tone(image: Array, strength: float) -> None:

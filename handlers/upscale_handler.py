@@ -1,0 +1,9 @@
+"""TorchServe's way into the stage `upscale`."""
+
+from photorestore.serving.handler import StageHandler
+
+
+class UpscaleHandler(StageHandler):
+    """Runs `upscale`."""
+
+    stage_name = "upscale"
