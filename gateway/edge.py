@@ -16,7 +16,7 @@ from photorestore.serving.requests import request_id
 
 logger = logging.getLogger(__name__)
 
-QUIET = ("/livez", "/readyz", "/metrics")
+QUIET = ("/livez", "/readyz", "/metrics", "/metrics/torchserve")
 """Routes that are asked every few seconds; they are logged when they fail."""
 CLIENT_CLOSED = 499
 """What is entered where the caller left before the answer; nobody is sent this."""

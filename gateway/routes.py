@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_LATEST, CONTENT_TYPE_PLAIN_0_0_4
 from starlette.responses import JSONResponse, Response
 
 from gateway import documents, release
@@ -25,6 +25,7 @@ from gateway.queries import parse_query
 from gateway.readiness import Readiness
 from gateway.runs import Finished, Job, Runner, prepare
 from gateway.settings import GatewaySettings
+from gateway.torchserve_client import TorchServeClient
 from gateway.uploads import Pace, receive
 from photorestore.errors import NotAcceptable, UnsupportedOption
 from photorestore.imaging import CONTENT_TYPES, LIMITS
@@ -53,6 +54,7 @@ class Gateway:
     metrics: Metrics
     readiness: Readiness
     runner: Runner
+    client: TorchServeClient
     keys: Keys | None
     release: str
     cards: dict[str, list[dict[str, Any]]]
@@ -184,6 +186,12 @@ async def metrics(request: Request) -> Response:
     gateway = gateway_of(request)
     gateway.metrics.observe_readiness(gateway.readiness)
     return Response(gateway.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+@operations.get("/metrics/torchserve", response_class=Response)
+async def torchserve_metrics(request: Request) -> Response:
+    """TorchServe's own metrics, for Prometheus: it listens on loopback only."""
+    return Response(await gateway_of(request).client.metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 async def _produce(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from gateway.workflow import WORKFLOW
 from photorestore.workspace import default_root
 
 PREFIX = "PHOTORESTORE_GATEWAY_"
@@ -37,6 +38,8 @@ class GatewaySettings:
     home: Annotated[Path, "folder with model_store and weights"] = HOME
     inference_url: Annotated[str, "TorchServe's inference address"] = "http://127.0.0.1:8080"
     management_url: Annotated[str, "TorchServe's management address"] = "http://127.0.0.1:8081"
+    metrics_url: Annotated[str, "TorchServe's metrics address"] = "http://127.0.0.1:8082"
+    workflow: Annotated[str, "name that the workflow is registered by"] = WORKFLOW
     keys_file: Annotated[Path | None, "file of API keys; with it every request needs one"] = None
     no_keys: Annotated[bool, "listen beyond loopback without API keys"] = False
     max_requests: Annotated[int, "restorations in flight"] = 16
