@@ -25,7 +25,7 @@ OUR_PROBLEMS = (BrokenArtifact.type, OutOfSpace.type, DeadlineExceeded.type, Bac
 
 
 class Metrics:
-    """What `/metrics` shows. Series whose labels are known beforehand begin with 0, so that none misses its first event.
+    """What `/metrics` shows. Series whose labels are known beforehand begin with 0: none misses its first event.
 
     Args:
         root: the workspace root, whose file system is looked at.
