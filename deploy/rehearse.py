@@ -299,8 +299,9 @@ def make_container(
 
     def text(word: str) -> str:
         for target, mount in mounts.items():
-            word = re.sub(rf"^{target}(?=/|$)", str(mount), word)
-        return re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda found: str(ports[found[0]]), stage.moved(word))
+            if word == target or word.startswith(f"{target}/"):
+                return f"{mount}{word.removeprefix(target)}"
+        return re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: str(ports[port[0]]), stage.moved(word))
 
     environment = environment_of(stage)
     said = stage.environment | dict(service.get("environment", {}))  # type: ignore[call-overload]

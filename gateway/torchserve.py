@@ -199,7 +199,7 @@ def _environment(settings: Settings, temp_dir: Path) -> dict[str, str]:
         "LOG_LOCATION": logs,
         "METRICS_LOCATION": logs,
         "PHOTORESTORE_WORKSPACE": str(settings.workspace_root),
-        "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0)))),
         "GOMP_SPINCOUNT": "1000",  # several workers share the cores: idle threads must not spin for long
     }
 
