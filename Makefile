@@ -64,6 +64,6 @@ lock: setup  ## write requirements.lock anew from pyproject.toml
 	sed -i "s/+cpu$$//" requirements.lock  # any build of that release will do
 
 clean:  ## remove what was built; keeps .venv and runs
-	rm -rf model_store/*.mar model_store/*.war .run .mypy_cache .ruff_cache .pytest_cache
+	rm -rf model_store/*.mar model_store/*.war .run .tools .mypy_cache .ruff_cache .pytest_cache
 
 .PHONY: help setup archive serve stop smoke test e2e quality check ci bench rehearse lock clean

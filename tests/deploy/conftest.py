@@ -1,13 +1,11 @@
 """The real metrics of both sides."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
-import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.settings import HOME
 from tests.edge import FakeTorchServe, load_handlers, make_picture, running_edge
 
 TORCHSERVE = Path(__file__).with_name("torchserve_metrics.txt")
@@ -43,15 +41,6 @@ def shown(edge_metrics, torchserve_metrics) -> dict[str, set[str]]:
     """Names of the labels of every series that both sides show."""
     labels: dict[str, set[str]] = {}
     for text in (*edge_metrics, torchserve_metrics):
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                labels.setdefault(sample.name, set()).update(sample.labels)
+        for name, described in re.findall(r"^(\w+)(\{.*\})? ", text, re.MULTILINE):
+            labels.setdefault(name, set()).update(re.findall(r'(\w+)="', described))
     return labels
-
-
-@pytest.fixture(scope="session")
-def declared() -> set[str]:
-    """Names in `metrics.yaml`."""
-    document = yaml.safe_load((HOME / "metrics.yaml").read_text())
-    sides = (document["ts_metrics"], document["model_metrics"])
-    return {metric["name"] for side in sides for kind in side.values() for metric in kind}

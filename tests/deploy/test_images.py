@@ -10,10 +10,11 @@ import yaml
 
 from deploy.rehearse import TARGETS, is_ignored, read_instructions
 from gateway.settings import HOME, GatewaySettings
+from photorestore.stages.preprocess import RESULT_BYTES_PX, WORK_BYTES_PX
 from tests.deploy.tools import run
 
-BYTES_PX = 30
-"""Shared memory for each pixel in flight, as the settings say."""
+BYTES_PX = (4 + RESULT_BYTES_PX) * 2 + 1 + WORK_BYTES_PX
+"""Shared memory that a pixel in flight takes at most: 16 bits, with alpha and a mask."""
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 
+from gateway.settings import HOME
 from tests.deploy.tools import (
     DEPLOY,
     DOCUMENT,
@@ -94,6 +95,9 @@ def test_the_autoscaler_follows_what_is_recorded():
     assert metric["pods"]["metric"]["name"] == rule["name"]["as"]
 
 
-def test_torchserve_shows_what_is_declared(declared, shown):
-    families = {re.sub(r"_(?:bucket|sum|count|total|created)$", "", name) for name in shown}
-    assert {name for name in declared if name.startswith(("photorestore_", "ts_"))} <= families | shown.keys()
+def test_torchserve_shows_what_is_declared(torchserve_metrics):
+    document = yaml.safe_load((HOME / "metrics.yaml").read_text())
+    for kinds in (document["ts_metrics"], document["model_metrics"]):
+        for kind, metrics in kinds.items():
+            for metric in metrics:
+                assert f"# TYPE {metric['name']} {kind}\n" in torchserve_metrics
