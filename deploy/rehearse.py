@@ -224,7 +224,13 @@ def inspect(name: str, stage: Stage) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A result that runs."""
+    """A result that runs.
+
+    Attributes:
+        extra: words after those of the command and the health check, for the ports.
+        environment: all variables.
+        text: moves paths and ports in a word.
+    """
 
     stage: Stage
     extra: list[str]
@@ -260,7 +266,6 @@ def run(folder: Path, stages: Mapping[str, Stage]) -> None:
     base = free_ports(7)
     ports = {"8080": base, "8081": base + 1, "8082": base + 2, "8000": base + 6}
     containers = {name: make_container(folder, stages[name], services[name], ports) for name in TARGETS}
-    containers["backend"].extra.extend(["--port-base", str(base)])
     order = sorted(TARGETS, key=lambda name: name in services["gateway"]["depends_on"], reverse=True)
     running: dict[str, subprocess.Popen[bytes]] = {}
     try:
@@ -310,7 +315,8 @@ def make_container(
         environment["PHOTORESTORE_GATEWAY_PORT"] = str(ports[said["PHOTORESTORE_GATEWAY_PORT"]])
         for name, port in (("INFERENCE", "8080"), ("MANAGEMENT", "8081"), ("METRICS", "8082")):
             environment[f"PHOTORESTORE_GATEWAY_{name}_URL"] = f"http://127.0.0.1:{ports[port]}"
-    return Container(stage, [], environment, text)
+    extra = [] if "PHOTORESTORE_GATEWAY_PORT" in said else ["--port-base", str(ports["8080"])]
+    return Container(stage, extra, environment, text)
 
 
 def wait_healthy(name: str, container: Container, process: subprocess.Popen[bytes], folder: Path) -> None:
