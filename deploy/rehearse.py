@@ -29,6 +29,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
 
 import yaml
 from PIL import Image
@@ -247,11 +248,11 @@ class Container:
         """Run the image's health check."""
         return self._popen([*self.stage.health, *self.extra], subprocess.DEVNULL).wait() == 0
 
-    def _popen(self, words: list[str], output: object) -> subprocess.Popen[bytes]:
+    def _popen(self, words: list[str], output: IO[bytes] | int) -> subprocess.Popen[bytes]:
         path = self.environment["PATH"]
         moved = [self.text(word) for word in words]
         program = shutil.which(moved[0], path=path) or moved[0]
-        return subprocess.Popen(  # type: ignore[call-overload]
+        return subprocess.Popen(
             [program, *moved[1:]],
             cwd=self.stage.path("."),
             env=self.environment,
@@ -289,11 +290,11 @@ def run(folder: Path, stages: Mapping[str, Stage]) -> None:
 
 
 def make_container(
-    folder: Path, stage: Stage, service: Mapping[str, object], ports: Mapping[str, int]
+    folder: Path, stage: Stage, service: Mapping[str, Any], ports: Mapping[str, int]
 ) -> Container:
     """A stage with compose.yaml's volumes and variables, on free ports."""
     mounts: dict[str, Path] = {}
-    for volume in (*service["volumes"], *service["tmpfs"]):  # type: ignore[misc]
+    for volume in (*service["volumes"], *service["tmpfs"]):
         source, _, rest = volume.partition(":")
         is_named = rest.startswith("/")
         mounts[rest.split(":")[0] if is_named else source] = (
@@ -309,7 +310,7 @@ def make_container(
         return re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: str(ports[port[0]]), stage.moved(word))
 
     environment = environment_of(stage)
-    said = stage.environment | dict(service.get("environment", {}))  # type: ignore[call-overload]
+    said = stage.environment | dict(service.get("environment", {}))
     environment |= {name: text(value) for name, value in said.items() if name != "PATH"}
     if "PHOTORESTORE_GATEWAY_PORT" in said:
         environment["PHOTORESTORE_GATEWAY_PORT"] = str(ports[said["PHOTORESTORE_GATEWAY_PORT"]])

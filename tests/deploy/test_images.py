@@ -104,6 +104,12 @@ def test_containers_are_locked_and_reached_on_loopback(name, services):
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
+def test_java_can_load_libraries_that_it_unpacks(services):
+    """Docker mounts a tmpfs `noexec`; TorchServe speaks to its workers by a native library from the temp dir."""
+    (folder,) = (entry for entry in services["backend"]["tmpfs"] if entry.startswith("/run/photorestore:"))
+    assert "exec" in folder.partition(":")[2].split(",")
+
+
 def test_shared_memory_holds_what_is_admitted(services, stages):
     volume = yaml.safe_load((HOME / "compose.yaml").read_text())["volumes"]["spaces"]["driver_opts"]
     options = dict(option.split("=") for option in volume["o"].split(","))
