@@ -15,54 +15,28 @@ import contextlib
 import io
 import json
 import os
-import signal
-import socket
-import statistics
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import psutil
-import requests
 from PIL import Image
 
+from bench.service import (
+    EVERYTHING,
+    PASSING,
+    Service,
+    in_process,
+    made_picture,
+    running_service,
+    taking_turns,
+)
 from bench.statistics import RESULTS, write
 from photorestore import pipeline
-from photorestore.options import SELECTABLE_STAGES, Options
-from photorestore.pipeline import Pipeline
-from photorestore.workspace import Workspace
 
-EVERYTHING = {"stages": list(SELECTABLE_STAGES), "format": "jpeg", "timeout_s": 600}
-PASSING = {"stages": [], "format": "jpeg", "timeout_s": 600}
-START_S = 300
 SAMPLE_EVERY_S = 0.25
-WARM_UP_ROUNDS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A TorchServe of our own."""
-
-    port: int
-    root: Path
-    supervisor: psutil.Process
-
-    def restore(self, picture: bytes, options: dict[str, Any]) -> bytes:
-        """The restored picture's file."""
-        headers = {"Content-Type": "image/jpeg", "X-Restore-Options": json.dumps(options)}
-        url = f"http://127.0.0.1:{self.port}/wfpredict/restore"
-        answer = requests.post(url, data=picture, headers=headers, timeout=900)
-        if answer.content.startswith(b"{"):
-            raise RuntimeError(answer.text)
-        return answer.content
 
 
 def main() -> None:
@@ -171,52 +145,6 @@ SUITES = {
 }
 
 
-def taking_turns(
-    sides: Mapping[str, Callable[[], object]], repeats: int, *, warm_up: int = WARM_UP_ROUNDS
-) -> dict[str, float]:
-    """Median seconds of each side; the first rounds, while Java warms up, do not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(-warm_up, repeats):
-        for name, call in sides.items():
-            start = time.perf_counter()
-            call()
-            if turn >= 0:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def in_process(loaded: Pipeline, pictures: Sequence[bytes], options: dict[str, Any]) -> list[bytes | None]:
-    """The stages over files, as the handlers run them; gives the results."""
-    batch = [Workspace.create(loaded.root, Options.from_mapping(options)) for _ in pictures]
-    try:
-        for workspace, picture in zip(batch, pictures, strict=True):
-            workspace.write_file("upload", picture)
-        loaded.run(batch)
-        for workspace in batch:
-            assert workspace.envelope.problem is None, workspace.envelope.problem
-        return [workspace.read_file("result") for workspace in batch]
-    finally:
-        for workspace in batch:
-            workspace.remove()
-
-
-def made_picture(h: int, w: int, sigma_255: float = 20) -> bytes:
-    """A noisy picture with long scratches in every part, as JPEG; made in bands, for the memory's sake."""
-    rng = np.random.default_rng(0)
-    picture = Image.new("RGB", (w, h))
-    x = np.arange(w, dtype=np.float32)[None, :, None]
-    phase = np.array([0, 2, 4], np.float32)
-    for top in range(0, h, 256):
-        y = np.arange(top, min(top + 256, h), dtype=np.float32)[:, None, None]
-        band = 128 + 80 * np.sin(x / 90 + y / 70 + phase)
-        band += sigma_255 * rng.standard_normal(band.shape, np.float32)
-        band[:, 40::160] = band[:, 41::160] = band[:, 42::160] = 245
-        picture.paste(Image.fromarray(band.clip(0, 255).astype(np.uint8)), (0, top))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
-
-
 def memory_bytes(service: Service) -> int:
     """Memory of all processes and of the workspaces, what is shared counted once."""
     processes = [service.supervisor, *service.supervisor.children(recursive=True)]
@@ -258,41 +186,6 @@ def sampled(measure: Callable[[], int]) -> Iterator[list[int]]:
     finally:
         over.set()
         thread.join()
-
-
-@contextlib.contextmanager
-def running_service() -> Iterator[Service]:
-    """A service of our own, in a folder and on ports of its own, that ends with the block."""
-    with tempfile.TemporaryDirectory() as folder:
-        run_dir, port = Path(folder), _free_ports()
-        root = Path("/dev/shm") / f"photorestore-bench-{os.getpid()}"  # noqa: S108
-        command = [sys.executable, "-m", "gateway.backend", "serve", "--run-dir", folder]
-        command += ["--workspace-root", str(root), "--port-base", str(port)]
-        started = subprocess.Popen(command)
-        try:
-            until = time.monotonic() + START_S
-            while not (run_dir / "ready").exists():
-                if started.poll() is not None or time.monotonic() > until:
-                    raise RuntimeError("the service does not start")
-                time.sleep(0.5)
-            yield Service(port, root, psutil.Process(started.pid))
-        finally:
-            started.send_signal(signal.SIGTERM)
-            started.wait(120)
-            with contextlib.suppress(OSError):
-                root.rmdir()
-
-
-def _free_ports(count: int = 6) -> int:
-    for base in range(30_000, 60_000, count):
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(base, base + count):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return base
-    raise RuntimeError("no free ports")
 
 
 if __name__ == "__main__":

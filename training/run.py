@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from photorestore.weights import save_network, weights_file
+from photorestore.weights import read_metadata, save_network, weights_file
 
 Config = TypeVar("Config")
 
@@ -38,6 +39,7 @@ def parse_arguments(
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="checkpoints and logs go here")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="the trained network goes here")
+    parser.add_argument("--begin", type=Path, help="weights to begin with, such as those delivered before")
     parser.add_argument("--minutes", type=float, help="end after this time, with the schedule fitted to it")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -162,7 +164,8 @@ class RunConfig(Protocol):
 class Run:
     """One run of a training script: where it stands, and what is kept of it.
 
-    It goes on from `<runs>/<name>.<tier>/checkpoint.pt` where that lies.
+    It goes on from `<runs>/<name>.<tier>/checkpoint.pt` where that lies; otherwise it begins with the weights that
+    `--begin` names, if any.
 
     Args:
         name: of the network.
@@ -189,6 +192,9 @@ class Run:
         self.folder = arguments.runs / f"{name}.{config.tier}"
         self.file = weights_file(name, config.tier, arguments.weights)
         self.log = Log(self.folder)
+        self.begin = arguments.begin
+        if self.begin is not None:
+            network.load_state_dict(load_file(self.begin, device=str(self.device)))
         self.average = MovingAverage(network, config.ema_decay)
         self.step, spent_s = 0, 0.0
         if checkpoint := load_checkpoint(self.folder / "checkpoint.pt", self.device):
@@ -197,7 +203,7 @@ class Run:
             self.average.values = checkpoint["average"]
             self.step, spent_s = checkpoint["step"], checkpoint["spent_s"]
         self.budget = Budget(config.total_steps, arguments.minutes, spent_s)
-        self.learning_rate, self._losses = config.learning_rate, Mean()
+        self.learning_rate, self._losses, self._recorded = config.learning_rate, Mean(), self.step
         print(f"{config}\ndevice {self.device}, from step {self.step}", flush=True)
 
     def progress(self) -> Iterator[float]:
@@ -228,6 +234,7 @@ class Run:
 
     def record(self, metrics: Mapping[str, float]) -> None:
         """Print and log where the run stands, and write a checkpoint."""
+        self._recorded = self.step
         self.log.write(
             self.step,
             seconds=self.budget.spent_s,
@@ -250,8 +257,9 @@ class Run:
         data: str,
         licence: str,
     ) -> None:
-        """Write the curve, and the weights with all that is known about them."""
-        print(metrics)
+        """Log the last metrics; write the curve, and the weights with all that is known about them."""
+        if self.step > self._recorded:
+            self.record(metrics)
         self.log.draw(self.folder / "curve.png")
         save_network(
             self.file, network,
@@ -260,9 +268,18 @@ class Run:
                 "config": dataclasses.asdict(self.config),  # type: ignore[call-overload]
                 "steps": self.step, "seconds": round(self.budget.spent_s), "device": self.device,
                 "seed": self.config.seed, "commit": commit_hash(), "metrics": dict(metrics),
-                "data": data, "licence": licence,
+                "data": data, "licence": licence, **self._beginning(),
             },
         )  # fmt: skip
+
+    def _beginning(self) -> dict[str, Any]:
+        """What the weights that this run began with say of themselves."""
+        if self.begin is None:
+            return {}
+        before = read_metadata(self.begin)
+        return {
+            "begun_with": {key: before[key] for key in ("steps", "seconds", "device", "commit", "metrics")}
+        }
 
     def _parts(self) -> dict[str, Any]:
         return {"network": self.network, "optimiser": self.optimiser, **self.others}

@@ -1,21 +1,26 @@
 """Train the denoiser.
 
     make train-denoise                       # fast tier, configs/denoise.fast.toml
-    python -m training.train_denoise --config training/configs/denoise.fast.toml --minutes 60
+    python -m training.train_denoise --begin weights/denoise/denoise.fast.safetensors --minutes 60    # go on from there
 
-Blind and non-blind at once: half of the samples hide the noise level. Half of the samples carry plain
-Gaussian noise, neither clipped nor quantised (the benchmark's protocol); the others sensor noise, film grain,
+Blind and non-blind at once: half of the samples hide the noise level. With `noise = "mixed"` half of the samples carry
+plain Gaussian noise, neither clipped nor quantised (the benchmark's protocol); the others sensor noise, film grain,
 speckle, JPEG artefacts and real camera noise, stored in 8 bits as pictures are.
+
+With `targets = "noisy"` the target is a second noisy draw of the same picture (Noise2Noise), so that no clean picture
+is needed; `difficulty_levels` above 1 draws more samples where the network is weakest (on-demand learning). What these
+options bring is measured by `python -m training.experiments`.
 """
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from photorestore.metrics import psnr
 from photorestore.networks.denoise import DenoiseUNet
@@ -24,16 +29,19 @@ from training.degradations.noise import (
     chance,
     film_grain,
     gaussian,
+    impulses,
     jpeg,
+    poisson,
     poisson_gaussian,
+    poisson_sigma,
     quantise,
     randint,
     speckle,
     uniform,
 )
+from training.losses import LOSSES
+from training.on_demand import OnDemand, Span
 from training.run import Run, parse_arguments, read_config
-
-EVALUATE_EVERY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +60,70 @@ class Config:
     learning_rate: float
     final_learning_rate: float
     ema_decay: float
+    evaluate_every: int  # steps
+    noise: str  # "mixed", or one of NOISES
     max_sigma_255: float  # Gaussian noise is drawn from 0 to this
+    targets: str  # "clean", or "noisy": a second draw of the noise
+    loss: str  # "l1", "l2" or "l0"
+    squared_share: (
+        float  # last share of the run with the squared error, what PSNR asks for, in place of `loss`
+    )
+    difficulty_levels: int  # 1: strength of the noise is drawn evenly
     seed: int
 
+    def __post_init__(self) -> None:
+        if self.noise not in ("mixed", *NOISES):
+            raise ValueError(f"noise {self.noise!r} is none of mixed, {', '.join(NOISES)}")
+        if self.targets not in ("clean", "noisy"):
+            raise ValueError(f"targets {self.targets!r} are neither clean nor noisy")
+        if self.targets == "noisy" and self.noise == "mixed":
+            raise ValueError(
+                "noisy targets need noise with a mean, median or mode of zero: clipping and JPEG have none"
+            )
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss {self.loss!r} is none of {', '.join(LOSSES)}")
 
-def degrade(gt: Tensor, max_sigma: float, rng: torch.Generator) -> tuple[Tensor, float]:
-    """Noisy version of a patch, and its noise level ([0, 1] units)."""
-    sigma = uniform(0, max_sigma, rng)
+
+Noisy = tuple[Tensor, Tensor]
+"""Noisy picture (3, H, W), and its noise level in [0, 1] units: () or, where it differs over the picture, (1, H, W)."""
+Noise = Callable[[Tensor, torch.Generator], Noisy]
+"""Draws noise of one strength."""
+
+
+def gaussian_noise(strength: float, config: Config) -> Noise:
+    """White, up to the configured standard deviation."""
+    sigma = strength * config.max_sigma_255 / 255
+    return lambda gt, rng: (gaussian(gt, sigma, rng), torch.tensor(sigma))
+
+
+def poisson_noise(strength: float, config: Config) -> Noise:  # noqa: ARG001
+    """Photons counted, with peaks from 8 down to 1; its level is estimated from the noisy picture itself."""
+    peak = 8.0 ** (1 - strength)
+
+    def noise(gt: Tensor, rng: torch.Generator) -> Noisy:
+        lq = poisson(gt, peak, rng)
+        return lq, poisson_sigma(lq, peak)
+
+    return noise
+
+
+def impulse_noise(strength: float, config: Config) -> Noise:  # noqa: ARG001
+    """Up to half of the pixels replaced by random colours: the picture is their mode, not their mean."""
+    return lambda gt, rng: (impulses(gt, strength / 2, rng), torch.tensor(-1.0))
+
+
+NOISES: dict[str, Callable[[float, Config], Noise]] = {
+    "gaussian": gaussian_noise,
+    "poisson": poisson_noise,
+    "impulse": impulse_noise,
+}
+"""Noise of a strength between 0 and 1."""
+
+
+def mixed_noise(gt: Tensor, sigma: float, rng: torch.Generator) -> Noisy:
+    """Noise of all kinds; `sigma` ([0, 1] units) is that of Gaussian noise."""
     if chance(0.55, rng):
-        return gaussian(gt, sigma, rng), sigma
+        return gaussian(gt, sigma, rng), torch.tensor(sigma)
     kind = randint(0, 4, rng)
     if kind == 0:
         lq = gaussian(gt, sigma, rng)
@@ -70,10 +133,10 @@ def degrade(gt: Tensor, max_sigma: float, rng: torch.Generator) -> tuple[Tensor,
         lq = film_grain(gt, uniform(0, 0.16, rng), uniform(0.4, 1.2, rng), rng)
     else:
         lq = speckle(gt, uniform(0, 0.25, rng), rng)
-    sigma = float((lq - gt).std())
+    level = (lq - gt).std()
     if chance(0.4, rng):
-        return jpeg(lq, randint(25, 96, rng), subsample=chance(0.5, rng)), sigma
-    return quantise(lq), sigma
+        return jpeg(lq, randint(25, 96, rng), subsample=chance(0.5, rng)), level
+    return quantise(lq), level
 
 
 def load_pairs(folder: Path) -> list[Tensor]:
@@ -85,82 +148,120 @@ def load_pairs(folder: Path) -> list[Tensor]:
     ]
 
 
+def degrade(gt: Tensor, config: Config, span: Span, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """(lq, target, sigma) of a patch, of a difficulty within `span`."""
+    strength = uniform(*span, rng)
+    if config.noise == "mixed":
+        lq, sigma = mixed_noise(gt, strength * config.max_sigma_255 / 255, rng)
+        return lq, gt, sigma
+    noise = NOISES[config.noise](strength, config)
+    lq, sigma = noise(gt, rng)
+    return lq, noise(gt, rng)[0] if config.targets == "noisy" else gt, sigma
+
+
 def make_sample(
-    photos: list[Tensor], pairs: list[Tensor], config: Config, rng: torch.Generator
+    photos: Sequence[Tensor],
+    pairs: Sequence[Tensor],
+    config: Config,
+    difficulty: OnDemand,
+    rng: torch.Generator,
 ) -> tuple[Tensor, ...]:
-    """(lq, gt, sigma): sigma is -1 where the network is not told."""
-    if chance(0.04, rng):
+    """(lq, target, sigma): sigma is -1 where the network is not told."""
+    if pairs and chance(0.04, rng):
         both = random_patch(pairs, config.patch_px, rng)
-        lq, gt, sigma = both[:3], both[3:], -1.0
-    else:
-        gt = random_patch(photos, config.patch_px, rng)
-        if chance(0.1, rng):
-            gt = gt.mean(0, keepdim=True).expand(3, -1, -1)
-        lq, sigma = degrade(gt, config.max_sigma_255 / 255, rng)
-        if chance(0.5, rng):
-            sigma = -1.0
-    return lq, gt, torch.tensor(sigma)
+        return both[:3], both[3:], torch.tensor(-1.0)
+    gt = random_patch(photos, config.patch_px, rng)
+    if chance(0.1, rng):
+        gt = gt.mean(0, keepdim=True).expand(3, -1, -1)
+    lq, target, sigma = degrade(gt, config, difficulty.draw(rng), rng)
+    return lq, target, torch.full_like(sigma, -1.0) if chance(0.5, rng) else sigma
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, photos: list[Tensor]) -> dict[str, float]:
-    """Mean blind PSNR (dB) over the held-out photographs at sigma_255 15, 25 and 50."""
+def mean_psnr(network: nn.Module, photos: Sequence[Tensor], noise: Noise, *, told: bool = False) -> float:
+    """Mean PSNR (dB) over photographs (uint8) with noise of a fixed seed, blind or told its level."""
+    rng = torch.Generator().manual_seed(1)
+    total = 0.0
+    for photo in photos:
+        gt = photo.float() / 255
+        lq, sigma = noise(gt, rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            pred = network(lq[None], sigma[None] if told else None)[0].clamp(0, 1)
+        total += psnr(pred, gt)
+    return total / len(photos)
+
+
+def evaluate(network: nn.Module, photos: Sequence[Tensor], config: Config) -> dict[str, float]:
+    """Blind PSNR (dB) over the held-out photographs at Gaussian noise of sigma_255 15, 25 and 50."""
     network.eval()
-    results = {}
-    for sigma_255 in (15, 25, 50):
-        rng = torch.Generator().manual_seed(sigma_255)
-        total = 0.0
-        for photo in photos:
-            gt = photo.float() / 255
-            lq = gaussian(gt, sigma_255 / 255, rng)
-            with torch.autocast("cpu", torch.bfloat16):
-                pred = network(lq[None])[0].clamp(0, 1)
-            total += psnr(pred, gt)
-        results[f"psnr_{sigma_255}_db"] = total / len(photos)
-    network.train()
-    return results
+    levels = {
+        sigma_255: gaussian_noise(sigma_255 / config.max_sigma_255, config) for sigma_255 in (15, 25, 50)
+    }
+    return {f"psnr_{sigma_255}_db": mean_psnr(network, photos, noise) for sigma_255, noise in levels.items()}
+
+
+def psnr_by_difficulty(
+    network: nn.Module, photos: Sequence[Tensor], config: Config, difficulty: OnDemand
+) -> list[float]:
+    """Blind PSNR (dB) in the middle of each level; Gaussian noise stands for mixed noise."""
+    make_noise = NOISES.get(config.noise, gaussian_noise)
+    network.eval()
+    spans = map(difficulty.span, range(len(difficulty.shares)))
+    return [mean_psnr(network, photos, make_noise((low + high) / 2, config)) for low, high in spans]
 
 
 def main() -> None:
     arguments = parse_arguments("denoise", __doc__ or "")
-    config = read_config(Config, arguments.config)
+    train(read_config(Config, arguments.config), arguments)
+
+
+def train(config: Config, arguments: argparse.Namespace) -> nn.Module:
+    """Train a denoiser and write its weights."""
     device = arguments.device
+    architecture = {"widths": config.widths, "depths": config.depths}
 
     # 1. Pictures: the first ones are held out for validation.
     photos = load_photos([arguments.data / name for name in config.photos], min_side_px=config.patch_px)
-    pairs = load_pairs(arguments.data / config.pairs)
+    pairs = load_pairs(arguments.data / config.pairs) if config.noise == "mixed" else []
     held_out, photos = photos[: config.validation], photos[config.validation :]
+    difficulty = OnDemand(config.difficulty_levels)
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
-    network = DenoiseUNet(config.widths, config.depths).to(device, memory_format=torch.channels_last)
+    network = DenoiseUNet(**architecture).to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(
         network.parameters(), config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0
     )
     run = Run("denoise", arguments, config, network, optimiser)
     samples = batches(
-        lambda rng: make_sample(photos, pairs, config, rng), config.batch_size, config.seed + run.step
+        lambda rng: make_sample(photos, pairs, config, difficulty, rng),
+        config.batch_size,
+        config.seed + run.step,
     )
 
-    # 3. The loop: L1, then mean squared error over the last fifth, which is what PSNR asks for.
+    # 3. The loop.
     for progress in run.progress():
-        lq, gt, sigma = (part.to(device) for part in next(samples))
+        lq, target, sigma = (part.to(device) for part in next(samples))
         with torch.autocast(device, torch.bfloat16):
             pred = network(lq.contiguous(memory_format=torch.channels_last), sigma)
-        loss = F.l1_loss(pred, gt) if progress < 0.8 else (F.mse_loss(pred, gt) + 1e-8).sqrt()
-        run.learn(loss, progress)
-        if run.step % EVALUATE_EVERY == 0:
-            run.record(evaluate(run.averaged(DenoiseUNet(config.widths, config.depths)), held_out))
+        loss = LOSSES["l2" if progress >= 1 - config.squared_share else config.loss]
+        run.learn(loss(pred, target, progress), progress)
+        if run.step % config.evaluate_every == 0:
+            averaged = run.averaged(DenoiseUNet(**architecture))
+            run.record(evaluate(averaged, held_out, config))
+            if config.difficulty_levels > 1:
+                difficulty.update(psnr_by_difficulty(averaged, held_out, config, difficulty))
 
     # 4. The averaged weights.
-    trained = run.averaged(DenoiseUNet(config.widths, config.depths))
+    trained = run.averaged(DenoiseUNet(**architecture))
     run.finish(
         trained,
-        evaluate(trained, held_out),
-        architecture={"widths": config.widths, "depths": config.depths},
+        evaluate(trained, held_out, config),
+        architecture=architecture,
         data="BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays, PolyU pairs",
         licence="BSDS500 and PolyU: academic use; see docs/models/denoise.md",
     )
+    return trained
 
 
 if __name__ == "__main__":

@@ -237,8 +237,6 @@ def main() -> None:
     # 4. The averaged weights.
     trained = run.averaged(FaceUNet(**architecture))
     metrics = evaluate(trained, held, detector, device)
-    if run.step % EVALUATE_EVERY:
-        run.record(metrics)
     run.finish(
         trained,
         metrics,

@@ -206,8 +206,6 @@ def main() -> None:
     # 4. The averaged weights, each convolution's branches collapsed into one.
     trained = run.averaged(build(config)).reparameterise()
     metrics = evaluate(trained.to(device), held, device)
-    if run.step % config.evaluate_every:  # otherwise it stands in the log already
-        run.record(metrics)
     run.finish(
         trained, metrics | baseline,
         architecture=trained.architecture,

@@ -135,3 +135,12 @@ def service(tmp_path_factory, root) -> Iterator[Service]:
 def oracle(tmp_path_factory) -> pipeline.Pipeline:
     """The same pipeline in this process."""
     return pipeline.load(root=tmp_path_factory.mktemp("oracle"))
+
+
+@pytest.fixture(scope="session")
+def edge(tmp_path_factory, root) -> Iterator[Service]:
+    """With the REST edge; nobody stops or hurts it."""
+    own_root = root.with_name(f"{root.name}-edge")
+    with running_service(tmp_path_factory.mktemp("edge"), own_root, has_gateway=True) as running:
+        yield running
+    own_root.rmdir()  # fails where something was left

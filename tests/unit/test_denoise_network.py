@@ -30,6 +30,24 @@ def test_each_picture_has_its_own_sigma(network):
     assert torch.allclose(both[1:], network(image[1:], torch.tensor([0.3])), atol=1e-6)
 
 
+def test_a_map_of_one_level_is_that_level(network):
+    image = torch.rand(2, 3, 15, 22)
+    level = torch.tensor([0.1, -1.0])
+    spread = level.view(2, 1, 1, 1).expand(2, 1, 15, 22)
+    assert torch.allclose(network(image, spread), network(image, level), atol=1e-6)
+
+
+def test_a_map_acts_where_it_differs(network):
+    image = torch.rand(1, 3, 64, 256)
+    level = torch.full((1, 1, 64, 256), 0.1)
+    changed = level.clone()
+    changed[..., 200:] = 0.4
+    before, after = network(image, level), network(image, changed)
+    untouched = 200 - network.receptive_field_px
+    assert torch.allclose(before[..., :untouched], after[..., :untouched], atol=1e-6)
+    assert not torch.allclose(before[..., 200:], after[..., 200:], atol=1e-3)
+
+
 def test_the_result_is_not_clamped(network):
     assert network(torch.full((1, 3, 16, 16), 2.0)).max() > 1
 

@@ -1,53 +1,116 @@
-"""Processes that compute one after the other."""
+"""Processes that share the cores."""
 
 import multiprocessing
 import os
 import signal
-import time
+import threading
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
+
+import pytest
 
 from photorestore.serving.turns import Turn
 
-
-def compute(file: Path, log: Path) -> None:
-    turn = Turn(file)
-    for _ in range(5):
-        with turn, log.open("a") as lines:
-            lines.write("in\n")
-            lines.flush()
-            time.sleep(0.01)
-            lines.write("out\n")
+CORES = 4
+TIMEOUT_S = 30
 
 
-def hold(file: Path, is_held: "multiprocessing.synchronize.Event") -> None:
-    with Turn(file):
-        is_held.set()
-        time.sleep(60)
+def work(files: Path, pipe: Connection) -> None:
+    """A turn for each thing received, until the next is received; sends the cores it was given."""
+    turn = Turn(files, CORES, pipe.send)
+    while pipe.recv():
+        with turn:
+            pipe.recv()
+        pipe.send("done")
 
 
-def test_one_process_computes_at_a_time(tmp_path: Path) -> None:
-    processes = [
-        multiprocessing.get_context("spawn").Process(
-            target=compute, args=(tmp_path / "turn", tmp_path / "log")
-        )
-        for _ in range(2)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(30)
-        assert process.exitcode == 0
-    assert (tmp_path / "log").read_text().split() == ["in", "out"] * 10
+class Worker:
+    """Another process."""
+
+    def __init__(self, files: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=work, args=(files, theirs), daemon=True)
+        self.process.start()
+
+    def ask(self) -> None:
+        self.pipe.send(True)
+
+    def cores(self) -> int:
+        assert self.pipe.poll(TIMEOUT_S)
+        return self.pipe.recv()
+
+    def waits(self) -> bool:
+        return not self.pipe.poll(0.3)
+
+    def finish(self) -> None:
+        self.pipe.send(True)
+        assert self.pipe.poll(TIMEOUT_S)
+        assert self.pipe.recv() == "done"
 
 
-def test_who_dies_in_its_turn_gives_it_up(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    is_held = context.Event()
-    process = context.Process(target=hold, args=(tmp_path / "turn", is_held))
-    process.start()
-    assert is_held.wait(30)
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
-    process.join(30)
-    with Turn(tmp_path / "turn"):
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[list[Worker]]:
+    started = [Worker(tmp_path / "turn") for _ in range(3)]
+    yield started
+    for worker in started:
+        worker.process.kill()
+
+
+def test_one_alone_gets_all_cores(workers: list[Worker]) -> None:
+    for worker in workers:
+        worker.ask()
+        assert worker.cores() == CORES
+        worker.finish()
+
+
+def test_who_waits_alone_gets_all_cores_after_it(workers: list[Worker]) -> None:
+    first, second, _ = workers
+    first.ask()
+    assert first.cores() == CORES
+    second.ask()
+    assert second.waits()
+    first.finish()
+    assert second.cores() == CORES
+
+
+def test_two_who_wait_get_half_of_the_cores_each(workers: list[Worker]) -> None:
+    first, *others = workers
+    first.ask()
+    assert first.cores() == CORES
+    for worker in others:
+        worker.ask()
+    assert all(worker.waits() for worker in others)
+    first.finish()
+    assert [worker.cores() for worker in others] == [CORES // 2, CORES // 2]
+    others[0].finish()
+    first.ask()
+    assert first.cores() == CORES // 2
+
+
+def test_who_dies_in_its_turn_gives_it_up(workers: list[Worker], tmp_path: Path) -> None:
+    first, second, _ = workers
+    first.ask()
+    assert first.cores() == CORES
+    second.ask()
+    assert second.waits()
+    assert first.process.pid is not None
+    os.kill(first.process.pid, signal.SIGKILL)
+    assert second.cores() == CORES
+
+
+def test_one_core_is_never_split(tmp_path: Path) -> None:
+    given: list[int] = []
+    with Turn(tmp_path / "turn", 1, given.append):
         pass
+    assert given == [1]
+
+
+def test_a_turn_ends_with_an_error(tmp_path: Path) -> None:
+    turn = Turn(tmp_path / "turn", CORES, lambda _: None)
+    with pytest.raises(ValueError, match="broken"), turn:
+        raise ValueError("broken")
+    entered = threading.Event()
+    with Turn(tmp_path / "turn", CORES, lambda _: entered.set()):
+        assert entered.is_set()

@@ -1,5 +1,6 @@
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -71,11 +72,11 @@ class Schedule:
     seed: int = 3
 
 
-def start(tmp_path, total_steps: int) -> Run:
+def start(tmp_path, total_steps: int, begin: Path | None = None) -> Run:
     torch.manual_seed(0)
     network = ScratchUNet((8, 8))
     arguments = argparse.Namespace(
-        runs=tmp_path / "runs", weights=tmp_path / "weights", device="cpu", minutes=None
+        runs=tmp_path / "runs", weights=tmp_path / "weights", device="cpu", minutes=None, begin=begin
     )
     return Run("scratch", arguments, Schedule(total_steps), network, torch.optim.AdamW(network.parameters()))
 
@@ -107,11 +108,39 @@ def test_a_run_goes_on_where_it_stopped_and_delivers_its_averaged_weights(tmp_pa
     assert (tmp_path / "runs" / "scratch.fast" / "curve.png").exists()
 
 
-def test_a_run_that_ends_before_its_first_evaluation_delivers_without_a_curve(tmp_path):
+def test_a_run_that_ends_before_its_first_evaluation_logs_its_end(tmp_path):
     run = start(tmp_path, total_steps=1)
     learn(run)
-    run.finish(run.network, {}, architecture={"widths": (8, 8)}, data="none", licence="none")
-    assert not (tmp_path / "runs" / "scratch.fast" / "curve.png").exists()
+    run.finish(run.network, {"f1": 0.1}, architecture={"widths": (8, 8)}, data="none", licence="none")
+    assert (tmp_path / "runs" / "scratch.fast" / "log.csv").read_text().splitlines()[1].endswith(",0.1")
+
+
+def test_an_end_that_is_recorded_already_is_not_logged_twice(tmp_path):
+    run = start(tmp_path, total_steps=1)
+    learn(run)
+    run.record({"f1": 0.1})
+    run.finish(run.network, {"f1": 0.1}, architecture={"widths": (8, 8)}, data="none", licence="none")
+    assert len((tmp_path / "runs" / "scratch.fast" / "log.csv").read_text().splitlines()) == 2
+
+
+def test_a_run_begins_with_delivered_weights_and_says_so(tmp_path):
+    first = start(tmp_path, total_steps=2)
+    learn(first)
+    first.finish(
+        first.averaged(ScratchUNet((8, 8))), {"f1": 0.1},
+        architecture={"widths": (8, 8)}, data="none", licence="none",
+    )  # fmt: skip
+    delivered = tmp_path / "weights" / "scratch" / "scratch.fast.safetensors"
+    second = start(tmp_path / "second", total_steps=1, begin=delivered)
+    assert second.step == 0
+    weights = load_network("scratch", root=tmp_path / "weights").state_dict()
+    for values in (second.network.state_dict(), second.average.values):
+        assert all(torch.equal(values[name], value) for name, value in weights.items())
+    learn(second)
+    second.finish(second.network, {}, architecture={"widths": (8, 8)}, data="none", licence="none")
+    metadata = read_metadata(tmp_path / "second" / "weights" / "scratch" / "scratch.fast.safetensors")
+    assert metadata["begun_with"]["steps"] == 2
+    assert metadata["begun_with"]["metrics"] == {"f1": 0.1}
 
 
 def test_each_folder_gives_some_photographs_for_validation():

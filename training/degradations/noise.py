@@ -39,6 +39,12 @@ def poisson(gt: Tensor, peak: float, rng: torch.Generator) -> Tensor:
     return torch.poisson(gt.clamp(0, 1) * peak, generator=rng) / peak
 
 
+def poisson_sigma(lq: Tensor, peak: float) -> Tensor:
+    """Noise level of counted photons, `sqrt(signal / peak)`: (1, H, W), the signal from the blurred noisy picture."""
+    signal = F.avg_pool2d(lq.mean(0, keepdim=True)[None], 7, stride=1, padding=3, count_include_pad=False)[0]
+    return (signal.clamp_min(0) / peak).sqrt()
+
+
 def poisson_gaussian(gt: Tensor, shot: float, read: float, rng: torch.Generator) -> Tensor:
     """Sensor noise of variance `shot * signal + read**2` (the usual heteroscedastic approximation)."""
     sigma = (shot * gt.clamp(0, 1) + read**2).sqrt()
@@ -54,6 +60,12 @@ def salt_and_pepper(gt: Tensor, share: float, rng: torch.Generator) -> Tensor:
     """Set a `share` of the pixels to black or white."""
     draw = torch.rand(gt.shape[-2:], generator=rng)
     return torch.where(draw < share / 2, 0.0, torch.where(draw > 1 - share / 2, 1.0, gt))
+
+
+def impulses(gt: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """Replace a `share` of the pixels by random colours."""
+    is_hit = torch.rand(gt.shape[-2:], generator=rng) < share
+    return torch.where(is_hit, torch.rand(gt.shape, generator=rng), gt)
 
 
 def film_grain(gt: Tensor, sigma: float, size_px: float, rng: torch.Generator) -> Tensor:

@@ -43,8 +43,8 @@ class DenoiseUNet(nn.Module):
 
         Args:
             image: (N, 3, H, W) in [0, 1]; noise may lead outside.
-            sigma: (N,) standard deviation of the noise in [0, 1] units; a negative value means
-                unknown (blind) for that picture, None for all.
+            sigma: (N,), or a map (N, 1, H, W) where it differs over the picture: standard deviation of the
+                noise in [0, 1] units. A negative value means unknown (blind), None so everywhere.
 
         Returns:
             (N, 3, H, W), float32, not clamped.
@@ -53,16 +53,8 @@ class DenoiseUNet(nn.Module):
         padded = pad_to_multiple(image, self.stride)
         blocks = F.pixel_unshuffle(padded, 2)  # (N, 12, H/2, W/2)
         level = torch.full((n,), -1.0, device=image.device) if sigma is None else sigma
-        residual = self._residual(
-            torch.cat(
-                [
-                    blocks,
-                    constant_map(level.clamp_min(0), blocks),
-                    constant_map(level >= 0, blocks),
-                ],
-                dim=1,
-            )
-        )
+        levels = constant_map(level, blocks) if level.ndim == 1 else _halved(level, self.stride)
+        residual = self._residual(torch.cat([blocks, levels.clamp_min(0), (levels >= 0).to(blocks)], dim=1))
         return (padded.float() + F.pixel_shuffle(residual.float(), 2))[..., :h, :w]
 
     def _residual(self, features: Tensor) -> Tensor:
@@ -75,6 +67,11 @@ class DenoiseUNet(nn.Module):
         for up, decoder in zip(reversed(self.ups), reversed(self.decoders), strict=True):
             features = decoder(up(features) + skips.pop())
         return self.tail(features)
+
+
+def _halved(level: Tensor, stride: int) -> Tensor:
+    """A map of noise levels for blocks of 2x2 pixels."""
+    return F.avg_pool2d(pad_to_multiple(level, stride), 2)
 
 
 def _receptive_field_px(depths: tuple[int, ...]) -> int:

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 ROOT_VARIABLE = "PHOTORESTORE_WORKSPACE"
 """Environment variable with the folder of all workspaces; stands above `model-config.yaml`."""
 
-TURN_FILE = "photorestore.turn"
+TURN_FILES = "photorestore-turn"
 """In the temp dir, which each TorchServe has for itself."""
 
 
@@ -173,7 +173,7 @@ def _workspace_root(configured: str | None) -> Path:
 
 
 def _take_turns(stages: Iterable[Stage]) -> None:
-    turn = Turn(Path(tempfile.gettempdir()) / TURN_FILE)
+    turn = Turn(Path(tempfile.gettempdir()) / TURN_FILES, torch.get_num_threads(), torch.set_num_threads)
     for stage in stages:
         if isinstance(stage, NetworkStage):
             stage.turn = turn

@@ -1,27 +1,75 @@
-"""Workers on one CPU take turns at computing.
+"""Workers on one CPU share its cores.
 
-Each worker's network uses all cores. Two at once do not finish sooner: their threads wait for each other at every
-layer's end, which costs more than the second core brings.
+Two networks that each use all cores do not finish sooner than one after the other: their threads wait for each other at
+every layer's end, which costs more than the second core brings. Two that use half of the cores each do.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
+HALVES = 2
+POLL_S = 0.001
+
 
 class Turn:
-    """A context that one process on this machine is in at a time; the kernel gives it up for who dies in it."""
+    """A context in which a process may compute: on all cores that are free, on half of them if others wait, too.
 
-    def __init__(self, file: Path) -> None:
-        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    Each half is a lock on a file, and so is waiting; the kernel gives up the locks of who dies.
+
+    Args:
+        files: the name of the files, less their endings.
+        cores: how many there are.
+        use_cores: told at each turn how many of them to compute on.
+
+    Raises:
+        OSError: a file cannot be opened.
+    """
+
+    def __init__(self, files: Path, cores: int, use_cores: Callable[[int], None]) -> None:
+        self._cores = cores
+        self._use_cores = use_cores
+        self._waiting = _open(files.with_name(f"{files.name}-waiting"))
+        self._halves = [_open(files.with_name(f"{files.name}-{n}")) for n in range(min(HALVES, cores))]
+        self._held: list[int] = []
 
     def __enter__(self) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self._held = [half for half in self._halves if _try_lock(half)] or self._wait()
+        self._use_cores(self._cores * len(self._held) // len(self._halves))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        for half in self._held:
+            _unlock(half)
+
+    def _wait(self) -> list[int]:
+        fcntl.flock(self._waiting, fcntl.LOCK_SH)
+        while (first := next((half for half in self._halves if _try_lock(half)), None)) is None:
+            time.sleep(POLL_S)
+        _unlock(self._waiting)
+        if not _try_lock(self._waiting):  # others hold it, too
+            return [first]
+        _unlock(self._waiting)
+        return [first, *(half for half in self._halves if half != first and _try_lock(half))]
+
+
+def _open(file: Path) -> int:
+    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _unlock(descriptor: int) -> None:
+    fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -1,0 +1,147 @@
+"""A service of the bench's own, and what is measured with it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import requests
+from PIL import Image
+
+from photorestore.options import SELECTABLE_STAGES, Options
+from photorestore.pipeline import Pipeline
+from photorestore.workspace import Workspace
+
+EVERYTHING = {"stages": list(SELECTABLE_STAGES), "format": "jpeg", "timeout_s": 600}
+PASSING = {"stages": [], "format": "jpeg", "timeout_s": 600}
+START_S = 300
+WARM_UP_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A TorchServe of our own, and the REST edge before it.
+
+    Attributes:
+        port: the first of seven: TorchServe's six and the edge's.
+    """
+
+    port: int
+    root: Path
+    supervisor: psutil.Process
+
+    @property
+    def url(self) -> str:
+        """The edge."""
+        return f"http://127.0.0.1:{self.port + 6}"
+
+    def restore(self, picture: bytes, options: dict[str, Any]) -> bytes:
+        """The restored picture's file."""
+        headers = {"Content-Type": "image/jpeg", "X-Restore-Options": json.dumps(options)}
+        url = f"http://127.0.0.1:{self.port}/wfpredict/restore"
+        answer = requests.post(url, data=picture, headers=headers, timeout=900)
+        if answer.content.startswith(b"{"):
+            raise RuntimeError(answer.text)
+        return answer.content
+
+
+def taking_turns(
+    sides: Mapping[str, Callable[[], object]], repeats: int, *, warm_up: int = WARM_UP_ROUNDS
+) -> dict[str, float]:
+    """Median seconds of each side; the first rounds, while Java warms up, do not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(-warm_up, repeats):
+        for name, call in sides.items():
+            start = time.perf_counter()
+            call()
+            if turn >= 0:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def in_process(loaded: Pipeline, pictures: Sequence[bytes], options: dict[str, Any]) -> list[bytes | None]:
+    """The stages over files, as the handlers run them; gives the results."""
+    batch = [Workspace.create(loaded.root, Options.from_mapping(options)) for _ in pictures]
+    try:
+        for workspace, picture in zip(batch, pictures, strict=True):
+            workspace.write_file("upload", picture)
+        loaded.run(batch)
+        for workspace in batch:
+            assert workspace.envelope.problem is None, workspace.envelope.problem
+        return [workspace.read_file("result") for workspace in batch]
+    finally:
+        for workspace in batch:
+            workspace.remove()
+
+
+def made_picture(h: int, w: int, sigma_255: float = 20) -> bytes:
+    """A noisy picture with long scratches in every part, as JPEG; made in bands, for the memory's sake."""
+    rng = np.random.default_rng(0)
+    picture = Image.new("RGB", (w, h))
+    x = np.arange(w, dtype=np.float32)[None, :, None]
+    phase = np.array([0, 2, 4], np.float32)
+    for top in range(0, h, 256):
+        y = np.arange(top, min(top + 256, h), dtype=np.float32)[:, None, None]
+        band = 128 + 80 * np.sin(x / 90 + y / 70 + phase)
+        band += sigma_255 * rng.standard_normal(band.shape, np.float32)
+        band[:, 40::160] = band[:, 41::160] = band[:, 42::160] = 245
+        picture.paste(Image.fromarray(band.clip(0, 255).astype(np.uint8)), (0, top))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def running_service(**settings: str) -> Iterator[Service]:
+    """A service in a folder and on ports of its own, that ends with the block.
+
+    Args:
+        settings: of the edge, such as `max_requests="8"`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        run_dir, port = Path(folder), _free_ports()
+        root = Path("/dev/shm") / f"photorestore-bench-{os.getpid()}"  # noqa: S108
+        command = [sys.executable, "-m", "gateway.backend", "serve", "--run-dir", folder]
+        command += ["--workspace-root", str(root), "--port-base", str(port)]
+        command += ["--gateway-port", str(port + 6)]
+        variables = {f"PHOTORESTORE_GATEWAY_{name.upper()}": value for name, value in settings.items()}
+        started = subprocess.Popen(command, env=os.environ | variables)
+        try:
+            until = time.monotonic() + START_S
+            while not (run_dir / "ready").exists():
+                if started.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError("the service does not start")
+                time.sleep(0.5)
+            yield Service(port, root, psutil.Process(started.pid))
+        finally:
+            started.send_signal(signal.SIGTERM)
+            started.wait(120)
+            with contextlib.suppress(OSError):
+                root.rmdir()
+
+
+def _free_ports(count: int = 7) -> int:
+    for base in range(30_000, 60_000, count):
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(base, base + count):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return base
+    raise RuntimeError("no free ports")

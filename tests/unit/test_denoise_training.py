@@ -1,0 +1,119 @@
+"""The options of the denoiser's training."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.degradations.noise import impulses, poisson_sigma
+from training.losses import LOSSES
+from training.on_demand import OnDemand
+from training.run import read_config
+from training.train_denoise import Config, degrade, make_sample, psnr_by_difficulty
+
+CONFIGS = Path("training/configs")
+
+
+@pytest.fixture
+def config() -> Config:
+    return read_config(Config, CONFIGS / "denoise.experiment.toml")
+
+
+def best_constant(loss: str, draws: torch.Tensor) -> float:
+    """The one value that the loss likes best for all draws, at the end of a run."""
+    values = torch.linspace(0, 1, 101)
+    costs = [LOSSES[loss](value.expand_as(draws), draws, 0.95) for value in values]
+    return float(values[torch.stack(costs).argmin()])
+
+
+def test_the_losses_lead_to_mean_median_and_mode():
+    draws = torch.cat([torch.full((40,), 0.2), torch.full((25,), 0.5), torch.full((35,), 0.9)])
+    assert best_constant("l2", draws) == pytest.approx(float(draws.mean()), abs=0.01)
+    assert best_constant("l1", draws) == pytest.approx(0.5, abs=0.01)
+    assert best_constant("l0", draws) == pytest.approx(0.2, abs=0.01)
+
+
+def test_on_demand_draws_most_where_the_network_is_weakest():
+    difficulty, rng = OnDemand(5), torch.Generator().manual_seed(0)
+    difficulty.update([40, 35, 30, 25, 20])
+    draws = [difficulty.draw(rng) for _ in range(4000)]
+    shares = [draws.count(difficulty.span(level)) / len(draws) for level in range(5)]
+    assert shares == sorted(shares)
+    assert shares[4] / shares[0] == pytest.approx(2, rel=0.2)
+
+
+def test_one_level_is_the_whole_range():
+    assert OnDemand(1).draw(torch.Generator()) == (0, 1)
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "poisson", "impulse"])
+def test_a_noisy_target_is_another_draw_of_the_same_picture(config, noise):
+    gt = torch.full((3, 64, 64), 0.5)
+    asked = replace(config, noise=noise, targets="noisy")
+    lq, target, _ = degrade(gt, asked, (0.9, 1.0), torch.Generator().manual_seed(1))
+    assert not torch.equal(lq, target)
+    assert abs(float((lq - gt).std()) - float((target - gt).std())) < 0.01
+    correlation = torch.corrcoef(torch.stack([(lq - gt).flatten(), (target - gt).flatten()]))[0, 1]
+    assert abs(float(correlation)) < 0.05
+
+
+def test_difficulty_is_strength(config):
+    gt = torch.full((3, 64, 64), 0.5)
+    for low in (0.0, 0.4, 0.8):
+        lq, target, sigma = degrade(gt, config, (low, low + 0.2), torch.Generator().manual_seed(1))
+        assert torch.equal(target, gt)
+        assert low * 55 / 255 <= float(sigma) < (low + 0.2) * 55 / 255
+        assert float((lq - gt).std()) == pytest.approx(float(sigma), rel=0.05)
+
+
+def test_the_level_of_counted_photons_follows_the_signal():
+    gt = torch.cat([torch.full((3, 32, 32), 0.1), torch.full((3, 32, 32), 0.9)], dim=-1)
+    sigma = poisson_sigma(gt, peak=4)
+    assert sigma.shape == (1, 32, 64)
+    assert float(sigma[0, 16, 8]) == pytest.approx((0.1 / 4) ** 0.5)
+    assert float(sigma[0, 16, 56]) == pytest.approx((0.9 / 4) ** 0.5)
+
+
+def test_impulses_hit_their_share_and_leave_the_rest():
+    gt = torch.full((3, 200, 200), 0.5)
+    hit = (impulses(gt, 0.25, torch.Generator().manual_seed(2)) != gt).all(0)
+    assert float(hit.float().mean()) == pytest.approx(0.25, abs=0.01)
+
+
+def test_samples_of_one_kind_stack(config):
+    photos = [torch.randint(0, 256, (3, 80, 90), dtype=torch.uint8)]
+    rng = torch.Generator().manual_seed(3)
+    asked = replace(config, noise="poisson")
+    sigmas = [make_sample(photos, [], asked, OnDemand(1), rng)[2] for _ in range(8)]
+    assert {sigma.shape for sigma in sigmas} == {(1, 64, 64)}
+    assert {bool((sigma < 0).all()) for sigma in sigmas} == {True, False}
+
+
+def test_psnr_falls_with_difficulty(config):
+    class Identity(torch.nn.Module):
+        def forward(self, image, _sigma):
+            return image
+
+    photos = [torch.full((3, 64, 64), 128, dtype=torch.uint8)]
+    found = psnr_by_difficulty(Identity(), photos, config, OnDemand(5))
+    assert len(found) == 5
+    assert found == sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"noise": "salt"}, "none of mixed, gaussian"),
+        ({"targets": "old"}, "neither clean nor noisy"),
+        ({"noise": "mixed", "targets": "noisy"}, "clipping and JPEG"),
+        ({"loss": "l3"}, "none of l0, l1, l2"),
+    ],
+)
+def test_a_wrong_configuration_says_what_is_wrong(config, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        replace(config, **wrong)
+
+
+def test_the_delivered_configuration_is_read():
+    assert read_config(Config, CONFIGS / "denoise.fast.toml").noise == "mixed"

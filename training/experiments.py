@@ -1,0 +1,143 @@
+"""What the options of the denoiser's training bring: small networks, equal steps, one option changed at a time.
+
+    python -m training.experiments                    # all of them, about half an hour on one core
+    python -m training.experiments --only targets
+
+`targets`: noisy targets against clean ones, for Gaussian noise. `losses`: noisy targets where the noise replaces
+pixels, so that the picture is its mode. `poisson`: counted photons at given peaks, the noise level told or not.
+`sampler`: the on-demand sampler against an even one.
+
+Figures are PSNR on held-out photographs of BSDS400; results go to `bench/results/experiments.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from training.data import load_photos
+from training.on_demand import OnDemand
+from training.run import parse_arguments, read_config
+from training.train_denoise import (
+    Config,
+    Noise,
+    gaussian_noise,
+    impulse_noise,
+    mean_psnr,
+    poisson_noise,
+    psnr_by_difficulty,
+    train,
+)
+
+RESULTS = Path("bench/results/experiments.json")
+LEVELS = 5
+PEAKS = {4: 1 / 3, 2: 2 / 3, 1: 1.0}
+"""Photons at white, and the strength that gives them."""
+
+
+def targets(
+    arguments: argparse.Namespace, base: Config, photos: Sequence[Tensor]
+) -> dict[str, dict[str, float]]:
+    """PSNR (dB) by sigma_255."""
+    gaussian = replace(base, noise="gaussian", loss="l2")
+    levels = {f"sigma_255 {s}": gaussian_noise(s / base.max_sigma_255, base) for s in (15, 25, 50)}
+    runs = {
+        "clean targets, L2": gaussian,
+        "noisy targets, L2": replace(gaussian, targets="noisy"),
+        "noisy targets, L1": replace(gaussian, targets="noisy", loss="l1"),
+    }
+    return {name: measure(fit(arguments, name, config), photos, levels) for name, config in runs.items()}
+
+
+def losses(
+    arguments: argparse.Namespace, base: Config, photos: Sequence[Tensor]
+) -> dict[str, dict[str, float]]:
+    """PSNR (dB) by the share of replaced pixels."""
+    impulse = replace(base, noise="impulse", targets="noisy")
+    levels = {f"{share} % replaced": impulse_noise(share / 50, base) for share in (10, 25, 50)}
+    runs = {
+        "clean targets, L1": replace(impulse, targets="clean", loss="l1"),
+        "noisy targets, L2": replace(impulse, loss="l2"),
+        "noisy targets, L1": replace(impulse, loss="l1"),
+        "noisy targets, L0": replace(impulse, loss="l0"),
+    }
+    return {name: measure(fit(arguments, name, config), photos, levels) for name, config in runs.items()}
+
+
+def poisson(
+    arguments: argparse.Namespace, base: Config, photos: Sequence[Tensor]
+) -> dict[str, dict[str, float]]:
+    """PSNR (dB) by peak."""
+    counted = replace(base, noise="poisson", loss="l2")
+    levels = {f"peak {peak}": poisson_noise(strength, base) for peak, strength in PEAKS.items()}
+    clean = fit(arguments, "poisson, clean targets", counted)
+    noisy = fit(arguments, "poisson, noisy targets", replace(counted, targets="noisy"))
+    return {
+        "clean targets, blind": measure(clean, photos, levels),
+        "clean targets, noise map given": measure(clean, photos, levels, told=True),
+        "noisy targets, blind": measure(noisy, photos, levels),
+        "noisy targets, noise map given": measure(noisy, photos, levels, told=True),
+    }
+
+
+def sampler(
+    arguments: argparse.Namespace, base: Config, photos: Sequence[Tensor]
+) -> dict[str, dict[str, float]]:
+    """PSNR (dB) by level of difficulty."""
+    gaussian = replace(base, noise="gaussian")
+    difficulty = OnDemand(LEVELS)
+    results = {}
+    for name, levels in {"even": 1, "on demand": LEVELS}.items():
+        network = fit(arguments, f"sampler, {name}", replace(gaussian, difficulty_levels=levels))
+        found = psnr_by_difficulty(network, photos, gaussian, difficulty)
+        results[name] = {f"level {number}": psnr for number, psnr in enumerate(found, start=1)}
+    return results
+
+
+EXPERIMENTS = {"targets": targets, "losses": losses, "poisson": poisson, "sampler": sampler}
+
+
+def fit(arguments: argparse.Namespace, name: str, config: Config) -> nn.Module:
+    """A small network, trained; one that is trained already is not trained again."""
+    print(f"\n== {name}", flush=True)
+    network = train(replace(config, tier=name.replace(", ", "-").replace(" ", "_")), arguments)
+    return network.eval()
+
+
+def measure(
+    network: nn.Module, photos: Sequence[Tensor], levels: dict[str, Noise], *, told: bool = False
+) -> dict[str, float]:
+    """PSNR (dB) by level, blind or told the noise level."""
+    found = {name: round(mean_psnr(network, photos, noise, told=told), 3) for name, noise in levels.items()}
+    print(found, flush=True)
+    return found
+
+
+def add_more_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--only", nargs="*", choices=EXPERIMENTS, default=list(EXPERIMENTS))
+    parser.set_defaults(
+        config=Path("training/configs/denoise.experiment.toml"),
+        runs=Path("runs/experiments"),
+        weights=Path("runs/experiments/weights"),
+    )
+
+
+def main() -> None:
+    arguments = parse_arguments("denoise", __doc__ or "", add_more_arguments)
+    base = read_config(Config, arguments.config)
+    photos = load_photos([arguments.data / name for name in base.photos], min_side_px=base.patch_px)
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name in arguments.only:
+        run = partial(EXPERIMENTS[name], arguments, base, photos[: base.validation])
+        results[name] = {"steps": base.total_steps, "psnr_db": run()}
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Samples where the network is weakest (Gao & Grauman, *On-Demand Learning for Deep Image Restoration*, ICCV 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+Span = tuple[float, float]
+"""Part of the range of difficulty, which goes from 0 to 1."""
+
+
+class OnDemand:
+    """How difficult the next sample is to be.
+
+    The range is cut into equal levels. After each validation a level's share of the samples is made proportional to
+    1 / PSNR: what is restored worst is trained most. With one level, difficulty is drawn evenly throughout.
+
+    Args:
+        levels: how many; 5 in the paper.
+    """
+
+    def __init__(self, levels: int) -> None:
+        self.shares = torch.full((levels,), 1 / levels)
+
+    def draw(self, rng: torch.Generator) -> Span:
+        """A level, chosen by the shares."""
+        return self.span(int(torch.multinomial(self.shares, 1, generator=rng)))
+
+    def span(self, level: int) -> Span:
+        """The part of the range that a level is."""
+        return level / len(self.shares), (level + 1) / len(self.shares)
+
+    def update(self, psnr_db: Sequence[float]) -> None:
+        """Set the shares by the PSNR (dB, above 0) of each level on validation pictures."""
+        wanted = 1 / torch.tensor(psnr_db)
+        self.shares = wanted / wanted.sum()
