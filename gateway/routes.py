@@ -188,7 +188,11 @@ async def metrics(request: Request) -> Response:
     return Response(gateway.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
 
-@operations.get("/metrics/torchserve", response_class=Response)
+@operations.get(
+    "/metrics/torchserve",
+    response_class=Response,
+    responses={503: {"description": "TorchServe does not answer"}},
+)
 async def torchserve_metrics(request: Request) -> Response:
     """TorchServe's own metrics, for Prometheus: it listens on loopback only."""
     return Response(await gateway_of(request).client.metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
