@@ -18,6 +18,7 @@ from gateway.cache import ResultCache
 from gateway.edge import Edge
 from gateway.keys import Keys
 from gateway.metrics import Metrics
+from gateway.pages import add_pages, allow_origins
 from gateway.problems import BadRequest, MethodNotAllowed, NotFound, TooManyRequests, problem_response
 from gateway.readiness import Readiness
 from gateway.routes import Gateway, api, gateway_of, operations
@@ -43,15 +44,19 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
         title="photorestore",
         summary="Restores old and damaged photographs.",
         version=metadata.version("photorestore"),
+        docs_url=None,  # ours are in gateway.pages
         redoc_url=None,
         lifespan=lambda _: _running(client, gateway),
     )
     app.state.gateway = gateway
     app.add_middleware(Edge, metrics=gateway.metrics)
+    if settings.cors_origins:
+        allow_origins(app, settings.cors_origins)
     app.add_exception_handler(RestorationError, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
     app.include_router(api)
     app.include_router(operations)
+    add_pages(app)
     return app
 
 

@@ -18,6 +18,12 @@ logger = logging.getLogger(__name__)
 
 QUIET = ("/livez", "/readyz", "/metrics", "/metrics/torchserve")
 """Routes that are asked every few seconds; they are logged when they fail."""
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""Of every answer; pages have a policy of their own."""
 CLIENT_CLOSED = 499
 """What is entered where the caller left before the answer; nobody is sent this."""
 
@@ -50,7 +56,8 @@ class Edge:
                 exchange.status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = exchange.label
-                headers["X-Content-Type-Options"] = "nosniff"
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         try:

@@ -21,7 +21,7 @@ from gateway.cache import Result
 from gateway.keys import Keys
 from gateway.metrics import Metrics
 from gateway.problems import PreconditionFailed, Unauthorized
-from gateway.queries import parse_query
+from gateway.queries import NAMES, parse_query
 from gateway.readiness import Readiness
 from gateway.runs import Finished, Job, Runner, prepare
 from gateway.settings import GatewaySettings
@@ -153,7 +153,7 @@ async def stages(request: Request) -> dict[str, Any]:
             }
             for stage in STAGES
         ],
-        "options": describe(),
+        "options": {NAMES.get(name, name): schema for name, schema in describe().items()},
         "formats": {"read": list(ACCEPTED), "written": list(CONTENT_TYPES.values())},
         "limits": {
             "upload_bytes": LIMITS.upload_bytes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import ipaddress
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ PREFIX = "PHOTORESTORE_GATEWAY_"
 ROOT_VARIABLE = "PHOTORESTORE_WORKSPACE"
 """Shared with the backend, which must see the same folder."""
 HOME = Path(__file__).resolve().parents[1]
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
+"""As browsers write it: lower case, no path, no closing slash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class GatewaySettings:
     """One REST edge; the help texts say what each value means.
 
     Raises:
-        ValueError: the edge would listen beyond loopback without keys, and nobody allowed that.
+        ValueError: the edge would listen beyond loopback without keys, and nobody allowed that; or an origin is
+            none.
     """
 
     host: Annotated[str, "address to listen on"] = "127.0.0.1"
@@ -42,6 +46,9 @@ class GatewaySettings:
     workflow: Annotated[str, "name that the workflow is registered by"] = WORKFLOW
     keys_file: Annotated[Path | None, "file of API keys; with it every request needs one"] = None
     no_keys: Annotated[bool, "listen beyond loopback without API keys"] = False
+    cors_origins: Annotated[
+        tuple[str, ...], "origins whose pages may call, like https://album.example, separated by commas"
+    ] = ()
     max_requests: Annotated[int, "restorations in flight"] = 16
     max_pixels: Annotated[int, "pixels in flight; each takes about 30 bytes of shared memory"] = 100_000_000
     max_uploads: Annotated[int, "uploads in flight"] = 512
@@ -61,6 +68,9 @@ class GatewaySettings:
             raise ValueError(
                 f"{self.host} is not loopback: give --keys-file, or allow everybody by --no-keys"
             )
+        for origin in self.cors_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin; expected one like https://album.example:8443")
 
 
 _HINTS = typing.get_type_hints(GatewaySettings, include_extras=True)
@@ -120,6 +130,8 @@ def _readers() -> dict[str, Any]:
 def _reader(hint: Any) -> Any:
     if hint is bool:
         return _as_bool
+    if typing.get_origin(hint) is tuple:
+        return _as_texts
     return next((part for part in typing.get_args(hint) if part is not types.NoneType), hint)
 
 
@@ -127,6 +139,10 @@ def _as_bool(text: str) -> bool:
     if text.lower() not in ("true", "false", "1", "0"):
         raise ValueError(f"{text!r}; expected true or false")
     return text.lower() in ("true", "1")
+
+
+def _as_texts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway.app import create_app
+from gateway.server import Server
 from gateway.settings import HOME, GatewaySettings
 from photorestore.options import STAGES
 from photorestore.serving.handler import StageHandler
@@ -166,6 +168,30 @@ async def running_edge(
             await until(lambda: not app.state.gateway.readiness.problem)
             server.inferences.clear()
         yield client
+
+
+@contextlib.asynccontextmanager
+async def listening(server: FakeTorchServe, root: Path, **settings):
+    """The edge on a port of this process."""
+    port = free_port()
+    quick = {"poll_s": 0.02, "drain_s": 5.0}
+    app = create_app(
+        GatewaySettings(port=port, workspace_root=root, **{**quick, **settings}), server.transport
+    )
+    edge = Server(app)
+    edge.capture_signals = contextlib.nullcontext  # signals are the test's
+    serving = asyncio.create_task(edge.serve())
+    try:
+        await until(lambda: edge.started and not app.state.gateway.readiness.problem)
+        yield port, app
+    finally:
+        edge.should_exit = True
+        await serving
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 async def until(condition, seconds: float = 20.0) -> None:

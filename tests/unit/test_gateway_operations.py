@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -16,15 +15,13 @@ import uvicorn
 from gateway import release
 from gateway.__main__ import main
 from gateway.admission import Admission, Limits
-from gateway.app import create_app
 from gateway.cache import Result, ResultCache
 from gateway.coalescing import InFlight
 from gateway.keys import Keys, key_line, make_key
 from gateway.problems import TooManyRequests
-from gateway.server import Server
 from gateway.settings import HOME, GatewaySettings, parse
 from photorestore.options import STAGES
-from tests.edge import FakeTorchServe, make_picture, metric, problem, running_edge, until
+from tests.edge import free_port, listening, make_picture, metric, problem, running_edge, until
 
 pytestmark = pytest.mark.anyio
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HOME}/src:{HOME}"}
@@ -243,25 +240,6 @@ def test_fingerprint_is_of_the_archives(tmp_path):
     assert release.fingerprint(tmp_path) != first
 
 
-@contextlib.asynccontextmanager
-async def listening(server: FakeTorchServe, root: Path, **settings):
-    """The edge on a port of this process."""
-    port = free_port()
-    quick = {"poll_s": 0.02, "drain_s": 5.0}
-    app = create_app(
-        GatewaySettings(port=port, workspace_root=root, **{**quick, **settings}), server.transport
-    )
-    edge = Server(app)
-    edge.capture_signals = contextlib.nullcontext  # signals are the test's
-    serving = asyncio.create_task(edge.serve())
-    try:
-        await until(lambda: edge.started and not app.state.gateway.readiness.problem)
-        yield port, app
-    finally:
-        edge.should_exit = True
-        await serving
-
-
 async def talk(port: int, *sent: bytes) -> bytes:
     """Send pieces, and read until the other side closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -319,11 +297,6 @@ async def test_who_leaves_during_the_upload_leaves_nothing_behind(server, root):
         await until(
             lambda: registry.get_sample_value("photorestore_gateway_http_requests_total", labels) == 1
         )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 async def readyz_says(client: httpx.AsyncClient, expected: int | None) -> None:

@@ -1,0 +1,27 @@
+// Short ways to the document.
+
+export const find = (id) => document.getElementById(id);
+
+/** A new element with properties and children; text stays text. */
+export function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+/** Show some elements of the page by id, hide others: `show({report: true, problem: false})`. */
+export function show(states) {
+  for (const [id, isShown] of Object.entries(states)) find(id).hidden = !isShown;
+}
+
+/** Bytes in words. */
+export function size(bytes) {
+  if (bytes < 1024) return `${bytes} bytes`;
+  const [value, unit] = bytes < 2 ** 20 ? [bytes / 1024, "kB"] : [bytes / 2 ** 20, "MB"];
+  return `${value.toFixed(value < 10 ? 1 : 0)}\u00a0${unit}`;
+}
+
+/** Milliseconds in words. */
+export function duration(ms) {
+  return ms < 1000 ? `${ms.toFixed(ms < 10 ? 1 : 0)} ms` : `${(ms / 1000).toFixed(ms < 10000 ? 2 : 1)} s`;
+}

@@ -1,0 +1,145 @@
+// The form of options, made from what the service says about them.
+
+import { make } from "./dom.js";
+
+const FIRST = ["stages", "strength", "scale", "format"];
+/** Options that stand in the open; all others, new ones too, are among "More options". */
+
+const TEXTS = {
+  stages: { label: "What to mend", automatic: "What the photo needs", chosen: "Only what I choose" },
+  strength: { label: "Strength" },
+  scale: { label: "Enlarge", value: (value) => `× ${value}` },
+  format: { label: "Save as", automatic: "Like the photo" },
+  sigma_255: { label: "Noise level", hint: "0 to 100, of 255; left empty it is estimated" },
+  normalise: { label: "Correct colour cast, fading and contrast first" },
+  quality: { label: "Quality", hint: "1 to 100, for JPEG, WebP and AVIF" },
+  metadata: {
+    label: "Data inside the file",
+    value: (value) => ({ keep: "keep all", strip: "remove all", "no-gps": "remove the place" })[value] ?? value,
+  },
+  colour: {
+    label: "Colour space",
+    value: (value) => ({ srgb: "sRGB", source: "that of the photo" })[value] ?? value,
+  },
+  timeout: { label: "Wait at most", hint: "seconds" },
+};
+
+const STAGES = {
+  denoise: "Noise, grain, JPEG artefacts",
+  scratch: "Look for scratches, dust, tears",
+  translate: "Fill damage, freshen faded tone",
+  face: "Faces",
+  upscale: "Enlarge",
+};
+
+const words = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll(/[_-]/g, " ");
+export const formatName = (name) => ({ webp: "WebP" })[name] ?? name.toUpperCase();
+
+/** Fields for all options that leave a choice. */
+export class Options {
+  constructor(schemas, main, more) {
+    this.schemas = schemas;
+    this.fields = {};
+    main.replaceChildren();
+    more.replaceChildren();
+    const rest = Object.keys(schemas).filter((name) => !FIRST.includes(name));
+    for (const name of [...FIRST.filter((name) => name in schemas), ...rest]) {
+      const field = makeField(name, schemas[name]);
+      if (!field) continue;
+      this.fields[name] = field;
+      (FIRST.includes(name) ? main : more).append(field.element);
+    }
+  }
+
+  /** What differs from the service's own choice, as a query. */
+  query() {
+    const query = new URLSearchParams();
+    for (const [name, field] of Object.entries(this.fields)) {
+      const value = field.value();
+      if (value !== null && value !== String(this.schemas[name].default ?? "\0")) query.set(name, value);
+    }
+    return query;
+  }
+
+  /** The formats that can be asked for. */
+  get formats() {
+    return this.schemas.format?.enum ?? [];
+  }
+
+  /** What "like the photo" means for this one. */
+  setAutomaticFormat(name) {
+    const option = this.fields.format?.element.querySelector("option[value='']");
+    if (option) option.textContent = name ? `${TEXTS.format.automatic} (${formatName(name)})` : TEXTS.format.automatic;
+  }
+}
+
+/** An element and a function that gives its value as text, or null where the service is to decide. */
+function makeField(name, schema) {
+  if (schema.type === "array") return makeChoice(name, schema);
+  if (schema.enum) return schema.enum.length > 1 ? makeSelect(name, schema) : null;
+  if (schema.type === "boolean") return makeSwitch(name, schema);
+  if (schema.minimum === 0 && schema.maximum === 1) return makeSlider(name, schema);
+  return makeNumber(name, schema);
+}
+
+const text = (name) => ({ label: words(name), value: String, ...TEXTS[name] });
+
+function makeChoice(name, schema) {
+  const { label, automatic = "Automatic", chosen = "Only these" } = text(name);
+  const boxes = schema.items.enum.map((value) => make("input", { type: "checkbox", value, id: `${name}-${value}` }));
+  const list = make("div", { className: "choices", hidden: true },
+    ...boxes.map((box) => make("label", { className: "check" }, box, STAGES[box.value] ?? words(box.value))));
+  const radio = (id, value, checked) => make("input", { type: "radio", name, value, id: `${name}-${id}`, checked });
+  const [byItself, byHand] = [radio("automatic", "", true), radio("chosen", "chosen", false)];
+  const element = make("div", { className: "field", role: "radiogroup", ariaLabel: label },
+    make("span", { className: "label" }, label),
+    make("label", { className: "check" }, byItself, automatic),
+    make("label", { className: "check" }, byHand, chosen),
+    list);
+  element.addEventListener("change", () => { list.hidden = !byHand.checked; });
+  const value = () => (byHand.checked ? boxes.filter((box) => box.checked).map((box) => box.value).join(",") : null);
+  return { element, value };
+}
+
+function makeSelect(name, schema) {
+  const { label, automatic = "Automatic", value: say } = text(name);
+  const shown = name === "format" ? formatName : say;
+  const select = make("select", { id: `option-${name}` },
+    ...(schema.default === null ? [make("option", { value: "" }, automatic)] : []),
+    ...schema.enum.map((value) => make("option", { value, selected: value === schema.default }, shown(value))));
+  return { element: labelled(name, label, select), value: () => select.value || null };
+}
+
+function makeSwitch(name, schema) {
+  const box = make("input", { type: "checkbox", id: `option-${name}`, checked: Boolean(schema.default) });
+  const element = make("div", { className: "field" }, make("label", { className: "check" }, box, text(name).label));
+  return { element, value: () => String(box.checked) };
+}
+
+function makeSlider(name, schema) {
+  const range = make("input", { type: "range", id: `option-${name}`, min: 0, max: 100, value: 100 * (schema.default ?? 1) });
+  const output = make("output", {}, `${range.value} %`);
+  output.htmlFor.add(range.id);
+  range.addEventListener("input", () => { output.textContent = `${range.value} %`; });
+  const element = labelled(name, text(name).label, range);
+  element.querySelector("label").append(output);
+  return { element, value: () => String(range.value / 100) };
+}
+
+function makeNumber(name, schema) {
+  const { label, hint = schema.description } = text(name);
+  const input = make("input", {
+    type: "number", id: `option-${name}`, inputMode: "decimal", step: schema.type === "integer" ? "1" : "any",
+    min: schema.minimum ?? "", max: schema.maximum ?? "", value: schema.default ?? "", placeholder: schema.default === null ? "automatic" : "",
+  });
+  return { element: labelled(name, label, input, hint), value: () => input.value || null };
+}
+
+function labelled(name, label, input, hint = "") {
+  const element = make("div", { className: "field" }, make("label", { className: "label", htmlFor: input.id }, label), input);
+  if (hint) {
+    element.append(make("span", { className: "hint", id: `hint-${name}` }, hint));
+    input.setAttribute("aria-describedby", `hint-${name}`);
+  }
+  return element;
+}

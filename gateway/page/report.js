@@ -1,0 +1,55 @@
+// The report and problems, in words.
+
+import { duration, find, make, show, size } from "./dom.js";
+import { formatName } from "./options.js";
+
+const OUTCOMES = { ran: "worked", passed: "passed", failed: "failed" };
+const ORIGINS = { shared: "Shared with an identical request.", kept: "From the results that the service keeps." };
+const ADVICE = {
+  401: "Enter an API key above.",
+  408: "The connection is slow; try again on a better one, or with a smaller file.",
+  429: "The service is busy.",
+  500: "Try once more; if it fails again, tell the operator the label below.",
+  503: "The service is starting, or full.",
+  504: "Allow more time under “More options”.",
+};
+const RETRIABLE = [0, 408, 429, 500, 503, 504];
+
+/** Show what the service did. */
+export function showReport({ report, image, by }, seconds) {
+  const { source, trace } = report;
+  const from = `${formatName(source.format)}, ${source.width} × ${source.height} px, ${source.bits} bits`;
+  const to = `${formatName(report.content_type.replace("image/", ""))}, ${report.width} × ${report.height} px, ${report.bits} bits, ${size(image.size)}`;
+  find("report-facts").replaceChildren(
+    make("span", {}, from), " → ", make("span", {}, to), `. ${ORIGINS[by] ?? `Took ${seconds.toFixed(1)} s.`}`);
+  const longest = Math.max(...Object.values(trace).map((entry) => entry.ms), 1e-9);
+  find("report-stages").replaceChildren(...Object.entries(trace).map(([stage, entry]) => stageRow(stage, entry, longest)));
+  find("report-dropped").replaceChildren(...report.dropped.map((text) => make("li", {}, `Lost: ${text}`)));
+  find("report-json").textContent = JSON.stringify(report, null, 2);
+  show({ report: true });
+}
+
+function stageRow(stage, { outcome, note, ms }, longest) {
+  const bar = make("span", { className: "bar" }, make("i"));
+  bar.firstChild.style.width = `${(100 * ms) / longest}%`;
+  const row = make("li", {},
+    make("span", { className: "stage" }, stage),
+    make("span", { className: "outcome" }, OUTCOMES[outcome] ?? outcome),
+    make("span", { className: "note" }, note),
+    make("span", { className: "time" }, duration(ms)),
+    bar);
+  row.dataset.outcome = outcome;
+  row.dataset.stage = stage;
+  return row;
+}
+
+/** Show why it did not work. */
+export function showProblem({ document: problem, retryAfter }) {
+  find("problem-title").textContent = problem.title;
+  find("problem-detail").textContent = problem.detail;
+  const wait = retryAfter ? ` Try again in ${retryAfter} s.` : "";
+  find("problem-advice").textContent = `${ADVICE[problem.status] ?? ""}${wait}`;
+  const where = problem.request_id ? `Status ${problem.status}, found by ${problem.stage}. Label for the operator: ` : "";
+  find("problem-where").replaceChildren(where, ...(where ? [make("code", {}, problem.request_id)] : []));
+  show({ problem: true, again: RETRIABLE.includes(problem.status) });
+}
