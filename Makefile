@@ -34,8 +34,8 @@ stop:  ## stop the service that `make serve` started
 smoke: setup  ## restore one made picture through the running service
 	$(BIN)/python -m client.smoke
 
-test: setup archive  ## unit and contract tests, and the quality gates where the pictures are at hand
-	$(BIN)/python -m pytest -q tests/unit tests/contract tests/quality
+test: setup archive  ## unit, contract and deployment tests, and the quality gates where the pictures are at hand
+	$(BIN)/python -m pytest -q tests/unit tests/contract tests/deploy tests/quality
 
 e2e: setup archive  ## end-to-end tests through a real TorchServe
 	$(BIN)/python -m pytest -q tests/e2e
@@ -56,11 +56,14 @@ bench: setup archive  ## measure everything; writes bench/results/*.json and RES
 train-%: setup  ## train one network, for example `make train-denoise`
 	$(BIN)/python -m training.train_$* --data $(DATA)/train
 
+rehearse: setup  ## build and start both images' contents without Docker; ARGS="--arg TORCH_INDEX=" takes any torch
+	$(BIN)/python deploy/rehearse.py $(ARGS)
+
 lock: setup  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --all-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock pyproject.toml
 	sed -i "s/+cpu$$//" requirements.lock  # any build of that release will do
 
 clean:  ## remove what was built; keeps .venv and runs
-	rm -rf model_store/*.mar model_store/*.war .run .mypy_cache .ruff_cache .pytest_cache
+	rm -rf model_store/*.mar model_store/*.war .run .tools .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help setup archive serve stop smoke test e2e quality check ci bench lock clean
+.PHONY: help setup archive serve stop smoke test e2e quality check ci bench rehearse lock clean

@@ -14,6 +14,9 @@ SMOOTHING = 0.2
 RETRY_S = (1.0, 30.0)
 """Shortest and longest `Retry-After`."""
 
+REASONS = ("requests", "pixels", "uploads", "jobs")
+"""What there may be too much of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

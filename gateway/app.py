@@ -40,7 +40,7 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
         OSError, ValueError: the file of API keys, the folder of the cache or that of the jobs cannot be used.
     """
     settings.workspace_root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    client = TorchServeClient(settings.inference_url, settings.management_url, transport)
+    client = TorchServeClient(settings, transport)
     gateway = _make_gateway(settings, client)
     app = FastAPI(
         title="photorestore",
@@ -83,6 +83,7 @@ def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gatewa
         else Jobs(
             settings.jobs_dir, settings, runner, admission, readiness, metrics, lambda: gateway.release
         ),
+        client=client,
         keys=None if settings.keys_file is None else Keys(settings.keys_file),
         release=release.fingerprint(settings.home),
         cards=release.cards(settings.home),

@@ -28,7 +28,8 @@ from pathlib import Path
 
 from gateway import torchserve
 from gateway.front import Front, is_ready
-from gateway.torchserve import Node, Ports, Settings, TorchServe
+from gateway.torchserve import Ports, Settings, TorchServe
+from gateway.workflow import Node
 from photorestore.workspace import GRACE_S, ID_PATTERN, default_root, sweep
 
 START_S = 600.0

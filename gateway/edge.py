@@ -16,7 +16,7 @@ from photorestore.serving.requests import request_id
 
 logger = logging.getLogger(__name__)
 
-QUIET = ("/livez", "/readyz", "/metrics")
+QUIET = ("/livez", "/readyz", "/metrics", "/metrics/torchserve")
 """Routes that are asked every few seconds; they are logged when they fail."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",

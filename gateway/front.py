@@ -38,6 +38,7 @@ class Front:
                     *("--workspace-root", str(settings.workspace_root)),
                     *("--inference-url", f"http://{HOST}:{settings.ports.inference}"),
                     *("--management-url", settings.management),
+                    *("--metrics-url", f"http://{HOST}:{settings.ports.metrics}"),
                     *("--drain-s", str(drain_s)),
                 ],
                 cwd=HOME,

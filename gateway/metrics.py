@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from pathlib import Path
@@ -9,20 +10,26 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gateway.admission import Admission
+from gateway.admission import REASONS, Admission
 from gateway.jobs.records import ENDED
 from gateway.jobs.store import Counts
+from gateway.problems import BackendUnavailable
 from gateway.readiness import Readiness
+from photorestore.errors import BrokenArtifact, DeadlineExceeded, OutOfSpace
 from photorestore.options import STAGES
 
 PREFIX = "photorestore_gateway_"
-LATENCY_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
+LATENCY_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600)
 JOB_S = (1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1800, 3600, 10800, 43200)
 STAGE_S = (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 
+OUTCOMES = ("ran", "passed", "failed")
+OUR_PROBLEMS = (BrokenArtifact.type, OutOfSpace.type, DeadlineExceeded.type, BackendUnavailable.type)
+"""Of runs that failed through no fault of the caller's."""
+
 
 class Metrics:
-    """What `/metrics` shows.
+    """What `/metrics` shows. Series whose labels are known beforehand begin with 0: none misses its first event.
 
     Args:
         root: the workspace root, whose file system is looked at.
@@ -41,6 +48,8 @@ class Metrics:
             registry=self.registry,
         )
         self.rejected = self._counter("rejected", "requests answered with 429", "reason")
+        for reason in REASONS:
+            self.rejected.labels(reason)
         self.coalesced = self._counter("coalesced", "requests that shared the run of an identical one")
         self.cache_hits = self._counter("cache_hits", "requests answered from the result cache")
         self.cache_misses = self._counter("cache_misses", "requests not found in the result cache")
@@ -48,6 +57,8 @@ class Metrics:
         self.runs = self._counter(
             "runs", "envelopes sent through the workflow, by problem type or ok", "outcome"
         )
+        for kind in ("ok", *OUR_PROBLEMS):
+            self.runs.labels(kind)
         self.megapixels = self._counter("restored_megapixels", "megapixels that came back")
         self.stage_seconds = Histogram(
             f"{PREFIX}stage_seconds",
@@ -59,8 +70,11 @@ class Metrics:
         self.stage_outcomes = self._counter(
             "stage_outcomes", "requests by what a stage did: ran, passed or failed", "stage", "outcome"
         )
+        for stage, outcome in itertools.product(STAGES, OUTCOMES):
+            self.stage_outcomes.labels(stage, outcome)
         self.ready = self._gauge("ready", "1 when requests should be sent here")
         self.workers = self._gauge("ready_workers", "TorchServe's ready workers", "stage")
+        self.wanted = self._gauge("wanted_workers", "workers that TorchServe should have", "stage")
         self.pending = self._gauge("pending_requests", "requests that wait for a worker", "stage")
         self._in_flight()
         self._memory()
@@ -85,6 +99,7 @@ class Metrics:
         self.ready.set(0 if readiness.problem else 1)
         for node in readiness.state.nodes:
             self.workers.labels(node.stage).set(node.ready)
+            self.wanted.labels(node.stage).set(node.wanted)
             self.pending.labels(node.stage).set(node.pending)
 
     def observe_jobs(self, counts: Counts) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 from gateway.settings import GatewaySettings
-from gateway.torchserve import Node
 from gateway.torchserve_client import TorchServeClient
+from gateway.workflow import Node
 from photorestore.errors import BrokenArtifact, RestorationError
 from photorestore.options import Options
 from photorestore.workspace import Workspace, sweep

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client import CONTENT_TYPE_LATEST, CONTENT_TYPE_PLAIN_0_0_4
 from starlette.responses import JSONResponse, Response
 
 from gateway import documents, release
@@ -24,6 +24,7 @@ from gateway.queries import FINDING, NAMES, parse_query
 from gateway.readiness import Readiness
 from gateway.runs import Finished, Prepared, Runner, prepare
 from gateway.settings import GatewaySettings
+from gateway.torchserve_client import TorchServeClient
 from gateway.uploads import Pace, receive
 from photorestore.errors import UnsupportedOption
 from photorestore.imaging import CONTENT_TYPES, LIMITS
@@ -48,6 +49,7 @@ class Gateway:
     readiness: Readiness
     runner: Runner
     jobs: Jobs | None
+    client: TorchServeClient
     keys: Keys | None
     release: str
     cards: dict[str, list[dict[str, Any]]]
@@ -189,6 +191,16 @@ async def metrics(request: Request) -> Response:
     if gateway.jobs is not None:
         gateway.metrics.observe_jobs(await asyncio.to_thread(gateway.jobs.store.counts))
     return Response(gateway.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+@operations.get(
+    "/metrics/torchserve",
+    response_class=Response,
+    responses={503: {"description": "TorchServe does not answer"}},
+)
+async def torchserve_metrics(request: Request) -> Response:
+    """TorchServe's own metrics, for Prometheus: it listens on loopback only."""
+    return Response(await gateway_of(request).client.metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 async def _produce(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from gateway.workflow import WORKFLOW
 from photorestore.workspace import default_root
 
 PREFIX = "PHOTORESTORE_GATEWAY_"
@@ -41,13 +42,15 @@ class GatewaySettings:
     home: Annotated[Path, "folder with model_store and weights"] = HOME
     inference_url: Annotated[str, "TorchServe's inference address"] = "http://127.0.0.1:8080"
     management_url: Annotated[str, "TorchServe's management address"] = "http://127.0.0.1:8081"
+    metrics_url: Annotated[str, "TorchServe's metrics address"] = "http://127.0.0.1:8082"
+    workflow: Annotated[str, "name that the workflow is registered by"] = WORKFLOW
     keys_file: Annotated[Path | None, "file of API keys; with it every request needs one"] = None
     no_keys: Annotated[bool, "listen beyond loopback without API keys"] = False
     cors_origins: Annotated[
         tuple[str, ...], "origins whose pages may call, like https://album.example, separated by commas"
     ] = ()
     max_requests: Annotated[int, "restorations in flight"] = 16
-    max_pixels: Annotated[int, "pixels in flight; each takes about 30 bytes of shared memory"] = 100_000_000
+    max_pixels: Annotated[int, "pixels in flight; each takes about 36 bytes of shared memory"] = 100_000_000
     max_uploads: Annotated[int, "uploads in flight"] = 512
     max_upload_bytes: Annotated[int, "bytes of all uploads in flight together"] = 1 << 30
     upload_grace_s: Annotated[float, "seconds that an upload may take in any case"] = 10.0

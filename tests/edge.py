@@ -59,6 +59,7 @@ class FakeTorchServe:
         is_open: cleared, requests to the workflow wait.
         is_registered: whether the workflow is known.
         registrations: how often it was registered.
+        workflow: the name that it is registered by.
         answer: in place of the workflow's answer.
         app: the application, to be served on a port.
     """
@@ -72,14 +73,16 @@ class FakeTorchServe:
         self.is_registered = True
         self.is_up = True
         self.registrations = 0
+        self.workflow = "restore"
         self.ready_workers = 1
         self.answer: Response | None = None
         routes = [
-            Route("/wfpredict/restore", self._restore, methods=["POST"]),
+            Route("/wfpredict/{workflow}", self._restore, methods=["POST"]),
             Route("/workflows", self._register, methods=["POST"]),
-            Route("/workflows/restore", self._workflow),
+            Route("/workflows/{workflow}", self._workflow),
             Route("/models", self._models),
             Route("/models/{name}", self._model),
+            Route("/metrics", self._metrics),
         ]
         self.app = Starlette(routes=routes)
         self._transport = httpx.ASGITransport(self.app)
@@ -98,7 +101,7 @@ class FakeTorchServe:
         self.inferences.append(body)
         self.headers.append(dict(request.headers))
         await self.is_open.wait()
-        if not self.is_registered:
+        if not self.is_registered or request.path_params["workflow"] != self.workflow:
             return JSONResponse({"code": 404, "message": "Workflow not found: restore"}, 404)
         if self.answer is not None:
             return self.answer
@@ -119,23 +122,27 @@ class FakeTorchServe:
         return outputs["deliver"]
 
     async def _register(self, request: Request) -> Response:
-        assert dict(request.query_params) == {"url": "restore.war", "workflow_name": "restore"}
+        assert dict(request.query_params) == {"url": "restore.war", "workflow_name": self.workflow}
         self.registrations += 1
         self.is_registered = True
         return JSONResponse({"status": "Workflow restore has been registered and scaled successfully."})
 
     async def _workflow(self, request: Request) -> Response:
-        return JSONResponse([{"workflowName": "restore"}], 200 if self.is_registered else 404)
+        is_known = self.is_registered and request.path_params["workflow"] == self.workflow
+        return JSONResponse([{"workflowName": self.workflow}], 200 if is_known else 404)
 
     async def _models(self, request: Request) -> Response:
-        names = [f"restore__{stage}" for stage in STAGES] if self.is_registered else []
+        names = [f"{self.workflow}__{stage}" for stage in STAGES] if self.is_registered else []
         return JSONResponse({"models": [{"modelName": name} for name in names]})
 
     async def _model(self, request: Request) -> Response:
-        if not self.is_registered:
+        if not self.is_registered or not request.path_params["name"].startswith(f"{self.workflow}__"):
             return JSONResponse({"code": 404}, 404)
         workers = [{"status": "READY"}] * self.ready_workers + [{"status": "LOADING"}]
         return JSONResponse([{"workers": workers, "maxWorkers": 2, "jobQueueStatus": {"pendingRequests": 3}}])
+
+    async def _metrics(self, request: Request) -> Response:
+        return Response("# HELP ts_queue_latency_microseconds of TorchServe\n", media_type="text/plain")
 
 
 class _Switched(httpx.AsyncBaseTransport):

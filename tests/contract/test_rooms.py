@@ -17,9 +17,20 @@ from photorestore.weights import NETWORKS, TIERS, stage_of, weights_file
 pytestmark = pytest.mark.contract
 
 HOME = Path(__file__).resolve().parents[2]
-OURS = {"photorestore", "training", "gateway", "handlers", "bench", "client", "photorestore_client", "tests"}
+OURS = {
+    "photorestore",
+    "training",
+    "gateway",
+    "handlers",
+    "bench",
+    "client",
+    "deploy",
+    "photorestore_client",
+    "tests",
+}
 DOORS = {
     "src/photorestore": {"photorestore"},
+    "deploy": set(),
     "handlers": {"photorestore"},
     "gateway": {"gateway", "photorestore"},
     "training": {"training", "photorestore"},

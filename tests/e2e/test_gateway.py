@@ -1,8 +1,12 @@
 """The REST edge before a real TorchServe, both under one supervisor."""
 
+import contextlib
 import io
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +17,8 @@ from PIL import Image
 
 from photorestore.options import STAGES, Options
 from tests.conftest import add_noise, make_photo
-from tests.e2e.conftest import Service, running_service, wait_for
+from tests.deploy.conftest import TORCHSERVE
+from tests.e2e.conftest import ENVIRONMENT, HOME, Service, free_ports, running_service, wait_for
 
 pytestmark = pytest.mark.e2e
 RETRIES_S = 120
@@ -60,6 +65,22 @@ def test_pictures_come_back_as_in_process_and_leave_nothing_behind(fronted, orac
     etag = {"If-None-Match": answer.headers["etag"]}
     assert restore(fronted, upload, "format=png&stages=denoise,translate", **etag).status_code == 412
     assert metric(fronted, 'photorestore_gateway_runs_total{outcome="ok"}') == had
+
+
+def test_metrics_of_torchserve_are_those_that_the_dashboard_is_checked_with(fronted):
+    restore(fronted, make_upload(60, 80))
+    shown = requests.get(f"{fronted.gateway_url}/metrics/torchserve", timeout=30).text
+    known = TORCHSERVE.read_text()
+    assert set(re.findall(r"^# TYPE .*", shown, re.MULTILINE)) == set(
+        re.findall(r"^# TYPE .*", known, re.MULTILINE)
+    )
+    assert series(shown) >= series(known)
+
+
+def series(text: str) -> set[str]:
+    """Names of series with those of their labels."""
+    lines = re.findall(r"^\w+\{.*\}", text, re.MULTILINE)
+    return {re.sub(r'="[^"]*"', "", line) for line in lines}
 
 
 def test_masks_and_analysis_come_back(fronted):
@@ -122,6 +143,45 @@ def test_workflow_that_torchserve_forgot_is_registered_again(fronted):
     wait_for(lambda: not is_ready(fronted), 60)
     wait_for(lambda: is_ready(fronted))
     assert restore(fronted, make_upload(60, 80)).ok
+
+
+def test_second_workflow_takes_over_while_the_first_is_renewed(fronted):
+    management = f"http://127.0.0.1:{fronted.port + 1}/workflows"
+    upload = make_upload(60, 80)
+    with second_edge(fronted, "restore_next") as url:
+        arguments = {"url": "restore.war", "workflow_name": "restore_next"}
+        requests.post(management, params=arguments, timeout=300).raise_for_status()
+        wait_for(lambda: requests.get(f"{url}/readyz", timeout=30).ok)
+        expected = requests.post(f"{url}/v1/restore", data=upload, timeout=300).content
+        requests.delete(f"{management}/restore", timeout=120).raise_for_status()
+        wait_for(lambda: not is_ready(fronted), 60)
+        wait_for(lambda: is_ready(fronted))
+        assert requests.post(f"{url}/v1/restore", data=upload, timeout=300).content == expected
+        assert restore(fronted, upload).content == expected
+    requests.delete(f"{management}/restore_next", timeout=120).raise_for_status()
+    assert restore(fronted, upload).content == expected
+
+
+@contextlib.contextmanager
+def second_edge(service: Service, workflow: str) -> Iterator[str]:
+    """Another edge before the same TorchServe."""
+    port = free_ports(1)
+    command = [sys.executable, "-m", "gateway", "serve", "--port", str(port), "--workflow", workflow]
+    command += ["--workspace-root", str(service.root), "--register-after-s", "600"]
+    command += ["--inference-url", service.url, "--management-url", f"http://127.0.0.1:{service.port + 1}"]
+    url = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command, cwd=HOME, env=ENVIRONMENT) as running:
+        try:
+            wait_for(lambda: is_listening(url), 60)
+            yield url
+        finally:
+            running.terminate()
+
+
+def is_listening(url: str) -> bool:
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(f"{url}/livez", timeout=30).ok
+    return False
 
 
 def test_torchserve_that_is_killed_comes_back_by_itself(fronted):

@@ -8,6 +8,7 @@ import pytest
 
 from gateway import backend, torchserve
 from gateway.torchserve import HOST, Ports, Settings
+from gateway.workflow import Node
 from photorestore.options import STAGES, Options
 from photorestore.workspace import Workspace
 
@@ -102,6 +103,6 @@ def test_edge_is_part_of_the_instance_where_it_has_a_port(settings, capsys):
     assert fronted.url == f"http://{HOST}:{port}/v1/restore"
     assert f"curl -sS --data-binary @old.jpg -o restored.jpg {fronted.url}" in backend._usage(fronted)
     assert backend._port_arguments(fronted) == ["--port-base", "21000", "--gateway-port", str(port)]
-    ready = [torchserve.Node(stage, 1, 1, 0) for stage in STAGES]
+    ready = [Node(stage, 1, 1, 0) for stage in STAGES]
     assert backend._is_ready(settings, ready)
     assert not backend._is_ready(fronted, ready)  # nobody listens

