@@ -5,7 +5,7 @@
 
 Blind and non-blind at once: half of the samples hide the noise level. With `noise = "mixed"` half of the samples carry
 plain Gaussian noise, neither clipped nor quantised (the benchmark's protocol); the others sensor noise, film grain,
-speckle, JPEG artefacts and real camera noise, stored in 8 bits as pictures are.
+speckle, JPEG artefacts with and without noise, and real camera noise, stored in 8 bits as pictures are.
 
 With `targets = "noisy"` the target is a second noisy draw of the same picture (Noise2Noise), so that no clean picture
 is needed; `difficulty_levels` above 1 draws more samples where the network is weakest (on-demand learning). What these
@@ -42,6 +42,9 @@ from training.degradations.noise import (
 from training.losses import LOSSES
 from training.on_demand import OnDemand, Span
 from training.run import Run, parse_arguments, read_config
+
+PAIRS_SHARE = 0.1
+"""Of the samples with mixed noise, so many are of real camera noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +124,25 @@ NOISES: dict[str, Callable[[float, Config], Noise]] = {
 
 
 def mixed_noise(gt: Tensor, sigma: float, rng: torch.Generator) -> Noisy:
-    """Noise of all kinds; `sigma` ([0, 1] units) is that of Gaussian noise."""
-    if chance(0.55, rng):
+    """Noise of all kinds, JPEG artefacts alone among them; `sigma` ([0, 1] units) is that of Gaussian noise."""
+    if chance(0.5, rng):
         return gaussian(gt, sigma, rng), torch.tensor(sigma)
-    kind = randint(0, 4, rng)
+    kind = randint(0, 6, rng)
     if kind == 0:
         lq = gaussian(gt, sigma, rng)
     elif kind == 1:
         lq = poisson_gaussian(gt, uniform(0, 0.05, rng), uniform(0, 0.12, rng), rng)
     elif kind == 2:
         lq = film_grain(gt, uniform(0, 0.16, rng), uniform(0.4, 1.2, rng), rng)
-    else:
+    elif kind == 3:
         lq = speckle(gt, uniform(0, 0.25, rng), rng)
-    level = (lq - gt).std()
-    if chance(0.4, rng):
-        return jpeg(lq, randint(25, 96, rng), subsample=chance(0.5, rng)), level
-    return quantise(lq), level
+    else:
+        lq = gt
+    if kind > 3 or chance(0.4, rng):
+        lq = jpeg(lq, randint(8, 96, rng), subsample=chance(0.5, rng))
+    else:
+        lq = quantise(lq)
+    return lq, (lq - gt).std()
 
 
 def load_pairs(folder: Path) -> list[Tensor]:
@@ -167,7 +173,7 @@ def make_sample(
     rng: torch.Generator,
 ) -> tuple[Tensor, ...]:
     """(lq, target, sigma): sigma is -1 where the network is not told."""
-    if pairs and chance(0.04, rng):
+    if pairs and chance(PAIRS_SHARE, rng):
         both = random_patch(pairs, config.patch_px, rng)
         return both[:3], both[3:], torch.tensor(-1.0)
     gt = random_patch(photos, config.patch_px, rng)
