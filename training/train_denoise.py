@@ -138,10 +138,9 @@ def mixed_noise(gt: Tensor, sigma: float, rng: torch.Generator) -> Noisy:
         lq = speckle(gt, uniform(0, 0.25, rng), rng)
     else:
         lq = gt
+    lq = quantise(lq)
     if kind > 3 or chance(0.4, rng):
         lq = jpeg(lq, randint(8, 96, rng), subsample=chance(0.5, rng))
-    else:
-        lq = quantise(lq)
     return lq, (lq - gt).std()
 
 
