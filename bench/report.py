@@ -99,6 +99,14 @@ def _upscale(result: dict[str, Any]) -> str:
             for method in methods
         ]
         rows += [
+            [
+                f"{method}, gain over bicubic",
+                *(interval(of["gain_over_bicubic_db"][method]) for of in figures.values()),
+            ]
+            for method in methods
+            if method != "bicubic"
+        ]
+        rows += [
             [f"{name} (published)", *(f"{values[of]:.2f}" if of in values else "" for of in sets)]
             for name, values in result["published_psnr_y_db"][scale].items()
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.tables import interval, table
+from bench.tables import gains, interval, table
 
 
 def damage(result: dict[str, Any]) -> str:
@@ -32,10 +32,13 @@ def holes(result: dict[str, Any]) -> str:
     classes = result["psnr_inside_db"]
     methods = next(iter(classes.values()))
     rows = [[method, *(interval(found[method]) for found in classes.values())] for method in methods]
-    return (
+    text = (
         f"## Filling what a caller marks: {result['set']}, PSNR inside the holes in dB\n\nHoles of fixed seeds; "
         "`bench/holes.py` has their sizes. Outside of them every pixel came back as it was.\n\n"
     ) + table(["method", *classes], rows)
+    for kind, gained in result["gain_over_db"].items():
+        text += "\n" + gains(gained, f"Ours, {kind}")
+    return text
 
 
 def mixed(result: dict[str, Any]) -> str:
