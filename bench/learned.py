@@ -61,7 +61,8 @@ def load(name: str) -> tuple[str, nn.Module] | None:
         return None
     metadata = read_metadata(file)
     minutes = metadata["seconds"] / 60
-    return f"{TITLES[name]} (trained by us, {minutes:.0f} min)", build_network(NETWORKS[name], file)
+    label = f"{TITLES[name]} (trained by us, {metadata['steps']} steps in {minutes:.0f} min)"
+    return label, build_network(NETWORKS[name], file)
 
 
 def _enlarger(network: nn.Module) -> Callable[[Tensor, int], Tensor]:

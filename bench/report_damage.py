@@ -36,7 +36,7 @@ def holes(result: dict[str, Any]) -> str:
         f"## Filling what a caller marks: {result['set']}, PSNR inside the holes in dB\n\nHoles of fixed seeds; "
         "`bench/holes.py` has their sizes. Outside of them every pixel came back as it was.\n\n"
     ) + table(["method", *classes], rows)
-    for kind, gained in result["gain_over_db"].items():
+    for kind, gained in result.get("gain_over_db", {}).items():
         text += "\n" + gains(gained, f"Ours, {kind}")
     return text
 

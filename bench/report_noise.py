@@ -19,7 +19,7 @@ def denoise(result: dict[str, Any]) -> str:
         f"## Denoising: {result['set']}, RGB PSNR in dB\n\nColour Gaussian noise, neither clipped nor quantised; "
         "no border crop. The rows marked *subset* are measured on the same pictures, every 17th.\n\n"
     ) + table(["method", *(f"sigma_255 {level}" for level in levels)], rows)
-    for level, gained in result["subset_gain_over_db"].items():
+    for level, gained in result.get("subset_gain_over_db", {}).items():
         text += "\n" + gains(gained, f"Ours, blind, sigma_255 {level}")
     return text
 
