@@ -20,7 +20,7 @@ from bench.pictures import Pixels, add_gaussian, read_set
 from bench.statistics import paired, pixel_hash, summary
 
 SIGMAS_255 = (15, 25, 50)
-CLASSICAL_EVERY = 9
+CLASSICAL_EVERY = 17
 BM3D = "BM3D, sigma given (subset)"
 OURS = "ours, blind"
 PUBLISHED = {"BM3D": {"25": 28.57}, "CSF": {"25": 28.74}, "DnCNN": {"25": 29.23}}

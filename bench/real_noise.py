@@ -25,7 +25,7 @@ from bench.statistics import paired, pixel_hash, summary
 SET = "PolyU"
 SEEN = ("NikonD800_6-3_125_5000_plant",)
 """Scenes of which other crops were in training."""
-CROP_PX = 192
+CROP_PX = 128
 SIGMAS_255 = (4, 8, 12, 20)
 BEST_OF_SET, BEST_OF_EACH = "BM3D, best sigma of the set", "BM3D, best sigma of each crop"
 

@@ -53,13 +53,9 @@ class Config:
     seed: int
 
 
-Losses = Callable[[nn.Module], Iterator[Tensor]]
-"""The losses of endless batches."""
-
-
-def autoencoder_losses(network: nn.Module, photos: Sequence[Tensor], config: Config) -> Iterator[Tensor]:
+def autoencoder_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterator[Tensor]:
     """Squared error of denoised luma."""
-    bank, rng = PatchBank(photos, (1,), "cpu"), torch.Generator().manual_seed(config.seed)
+    rng = torch.Generator().manual_seed(config.seed)
     while True:
         gt = luma(bank.draw(1, config.patch_px, config.batch_size, rng)[1])
         sigma = MAX_SIGMA_255 / 255 * torch.rand((len(gt), 1, 1, 1), generator=rng)
@@ -67,17 +63,17 @@ def autoencoder_losses(network: nn.Module, photos: Sequence[Tensor], config: Con
         yield F.mse_loss(network(lq), gt)
 
 
-def srcnn_losses(network: nn.Module, photos: Sequence[Tensor], config: Config) -> Iterator[Tensor]:
+def srcnn_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterator[Tensor]:
     """Squared error of sharpened luma, the scales in turn."""
-    bank, rng = PatchBank(photos, SCALES, "cpu"), torch.Generator().manual_seed(config.seed)
+    rng = torch.Generator().manual_seed(config.seed)
     for scale in itertools.cycle(SCALES):
         lr, hr = map(luma, bank.draw(scale, config.patch_px, config.batch_size, rng))
         yield F.mse_loss(network(bicubic(lr, scale), scale), hr)
 
 
-def lapsrn_losses(network: nn.Module, photos: Sequence[Tensor], config: Config) -> Iterator[Tensor]:
+def lapsrn_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterator[Tensor]:
     """Charbonnier's loss at every level, as in the paper; the middle picture is the large one's half."""
-    bank, rng = PatchBank(photos, SCALES, "cpu"), torch.Generator().manual_seed(config.seed)
+    rng = torch.Generator().manual_seed(config.seed)
     while True:
         lr, hr = map(luma, bank.draw(SCALES[-1], config.patch_px, config.batch_size, rng))
         targets = [bicubic(hr, scale / SCALES[-1]) for scale in SCALES]
@@ -126,19 +122,21 @@ class Recipe:
 
     Attributes:
         architecture: the arguments that build it.
+        scales: of the pairs of patches that it learns from.
         losses: of endless batches.
         evaluate: mean PSNR by case over validation photographs.
     """
 
     architecture: Mapping[str, Any]
-    losses: Callable[[nn.Module, Sequence[Tensor], Config], Iterator[Tensor]]
+    scales: tuple[int, ...]
+    losses: Callable[[nn.Module, PatchBank, Config], Iterator[Tensor]]
     evaluate: Callable[[nn.Module, Sequence[Tensor]], dict[str, float]]
 
 
 RECIPES = {
-    "autoencoder": Recipe({"width": 32}, autoencoder_losses, evaluate_denoising),
-    "srcnn": Recipe({"scales": SCALES}, srcnn_losses, evaluate_enlargement),
-    "lapsrn": Recipe({"width": 32, "depth": 5, "levels": 2}, lapsrn_losses, evaluate_enlargement),
+    "autoencoder": Recipe({"width": 32}, (1,), autoencoder_losses, evaluate_denoising),
+    "srcnn": Recipe({"scales": SCALES}, SCALES, srcnn_losses, evaluate_enlargement),
+    "lapsrn": Recipe({"width": 32, "depth": 5, "levels": 2}, SCALES, lapsrn_losses, evaluate_enlargement),
 }
 
 
@@ -148,13 +146,14 @@ def train(name: str, arguments: argparse.Namespace) -> None:
     config, recipe = read_config(Config, arguments.config, table=name), RECIPES[name]
     folders = [arguments.data / folder for folder in config.photos]
     photos = load_photos(folders, min_side_px=max(SCALES) * config.patch_px)
-    held, photos = photos[: config.validation], photos[config.validation :]
+    held = photos[: config.validation]
+    bank = PatchBank(photos[config.validation :], recipe.scales, "cpu")
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
     network = NETWORKS[name](**recipe.architecture).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=0.0)
-    losses = recipe.losses(network, photos, config)
+    losses = recipe.losses(network, bank, config)
     run = Run(name, arguments, config, network, optimiser)
 
     # 3. The loop.
@@ -168,7 +167,7 @@ def train(name: str, arguments: argparse.Namespace) -> None:
     run.finish(
         trained, recipe.evaluate(trained, held),
         architecture=recipe.architecture,
-        data="BSDS400, CC0/CC-BY photographs",
+        data=", ".join(config.photos),
         licence="BSDS500: academic use; see docs/models/baselines.md",
     )  # fmt: skip
 
