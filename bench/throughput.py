@@ -2,6 +2,7 @@
 
     python -m bench.throughput                                  # this processor
     python -m bench.throughput --device cuda --compile          # a GPU; also with compiled networks, to compare
+    python -m bench.throughput --device cuda --compile reduce-overhead      # also as captured CUDA graphs
     python -m bench.throughput --megapixels 0.25 --batches 1 4  # a quick look
 
 Run it on a machine that does nothing else. Every cell is one batch of made photographs of mixed sizes: noisy and
@@ -45,6 +46,7 @@ ASPECTS = (1.5, 1.0, 0.75, 1.33)
 SPREAD = (1.0, 0.8, 1.2, 0.9, 1.1)
 STAGES = tuple(stage for stage in SELECTABLE_STAGES if stage not in ("face", "upscale"))
 """What works on every pixel of every picture."""
+COMPILE_MODES = ("default", "reduce-overhead")
 OPTIONS = Options(stages=STAGES, timeout_s=600)
 
 
@@ -149,15 +151,15 @@ def _check(batch: Sequence[Workspace]) -> None:
             raise RuntimeError(f"{idle} did not work: {workspace.envelope.problem or trace}")
 
 
-def load(arguments: argparse.Namespace, root: Path, *, compiled: bool) -> Pipeline:
-    """The stages with a network, each compiled where that is wanted."""
+def load(arguments: argparse.Namespace, root: Path, mode: str | None = None) -> Pipeline:
+    """The stages with a network, each compiled in a mode of `torch.compile` or, for None, as it is."""
     config = StageConfig(tile_px=arguments.tile_px, tile_batch=arguments.tile_batch)
     loaded = pipeline.load(arguments.tier, arguments.device, stages=STAGES, config=config, root=root)
-    if compiled:
+    if mode:
         torch._dynamo.config.recompile_limit = 256  # noqa: SLF001 - every shape of a tile is a graph of its own
         for stage in loaded.stages:
             if isinstance(stage, NetworkStage):
-                stage.network.forward = torch.compile(stage.network.forward, dynamic=False)
+                stage.network.forward = torch.compile(stage.network.forward, dynamic=False, mode=mode)
     return loaded
 
 
@@ -167,7 +169,13 @@ def main() -> None:
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ...")
     parser.add_argument("--tier", default="fast")
-    parser.add_argument("--compile", action="store_true", help="measure compiled networks, too")
+    parser.add_argument(
+        "--compile",
+        nargs="?",
+        choices=COMPILE_MODES,
+        const=COMPILE_MODES[0],
+        help="measure compiled networks, too; reduce-overhead also captures CUDA graphs",
+    )
     parser.add_argument("--megapixels", nargs="*", type=float, default=MEGAPIXELS)
     parser.add_argument("--batches", nargs="*", type=int, default=BATCHES)
     parser.add_argument("--tile-px", type=int, default=1024)
@@ -183,10 +191,10 @@ def main() -> None:
             "tier": arguments.tier,
             "tile_px": arguments.tile_px,
             "tile_batch": arguments.tile_batch,
-            "eager": measure(load(arguments, Path(folder), compiled=False), **cells),
+            "eager": measure(load(arguments, Path(folder)), **cells),
         }
         if arguments.compile:
-            result["compiled"] = measure(load(arguments, Path(folder), compiled=True), **cells)
+            result["compiled"] = measure(load(arguments, Path(folder), arguments.compile), **cells)
     file = RESULTS / "throughput.json"
     devices = json.loads(file.read_text())["devices"] if file.exists() else {}
     devices[f"{machine.name(arguments.device)}, {arguments.tier}"] = result
