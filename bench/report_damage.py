@@ -63,9 +63,9 @@ def mixed(result: dict[str, Any]) -> str:
         f"## Everything at once: {result['set']}\n\nBlur, noise, lost resolution, JPEG and colour jitter in random "
         "order, then scratches; fixed seeds, ranges in `bench/mixed_set.py`. Close to the synthetic test of *Bringing "
         "Old Photos Back to Life*, whose published rows are on other pictures (DIV2K) with other draws, and quoted "
-        "second-hand: they show the kind of figure, no more. Nothing here removes blur, and only *decoded*, the picture "
-        "that the second VAE decodes, is what that paper delivers. *NLM + Telea* fills what our detector found. The full "
-        "pipeline: "
+        "second-hand: they show the kind of figure, no more. Nothing here removes blur, and only *decoded*, the "
+        "picture that the second VAE decodes, is what that paper delivers. *NLM + Telea* fills what we detected. "
+        "The full pipeline: "
         f"{', '.join(result['stages'])}. BRISQUE is left out: the package that carries its model fails with NumPy 2.4."
         "\n\n"
     )
