@@ -3,21 +3,79 @@
     make bench
     python -m bench --data ../shared/data/bench --suites denoise damage
 
-The served workflow is measured by `python -m bench.serving`, on a machine that does nothing else.
+The served workflow is measured by `python -m bench.serving` and throughput by `python -m bench.throughput`, on a
+machine that does nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from bench import damage, denoise, faces, harmless, holes, report, sheets, speed, upscale
+from bench import (
+    cost,
+    damage,
+    denoise,
+    faces,
+    grey,
+    harmless,
+    holes,
+    jpeg,
+    mixed,
+    real_noise,
+    report,
+    sheets,
+    speed,
+    upscale,
+)
 from bench.statistics import write
 from photorestore import pipeline
+from photorestore.pipeline import Pipeline
 
-SUITES = ("denoise", "damage", "holes", "faces", "harmless", "speed", "sheets", "upscale")
+Suite = Callable[[argparse.Namespace, Pipeline], dict[str, Any] | None]
+"""What a suite gives is stored as bench/results/<suite>.json."""
+
+
+def _holes(arguments: argparse.Namespace, loaded: Pipeline) -> dict[str, Any]:
+    every, pictures = holes.EVERY * arguments.every, Path("bench/pictures/holes")
+    return holes.measure(arguments.data, loaded, every=every, pictures=pictures)
+
+
+def _sheets(arguments: argparse.Namespace, loaded: Pipeline) -> None:
+    print("\n".join(map(str, sheets.write_old_photos(arguments.data, loaded))))
+
+
+def _alone(measure: Callable[..., dict[str, Any]]) -> Suite:
+    """A suite of one network."""
+    return lambda arguments, _: measure(arguments.data, tier=arguments.tier, every=arguments.every)
+
+
+def _whole(measure: Callable[..., dict[str, Any]]) -> Suite:
+    """A suite of the pipeline."""
+    return lambda arguments, loaded: measure(arguments.data, loaded, every=arguments.every)
+
+
+SUITES: dict[str, Suite] = {
+    "denoise": _alone(denoise.measure),
+    "grey": _alone(grey.measure),
+    "real_noise": _alone(real_noise.measure),
+    "jpeg": _alone(jpeg.measure),
+    "damage": _whole(damage.measure),
+    "holes": _holes,
+    "mixed": _whole(mixed.measure),
+    "faces": lambda arguments, loaded: faces.measure(
+        arguments.data, loaded, tier=arguments.tier, every=arguments.every
+    ),
+    "harmless": _whole(harmless.measure),
+    "upscale": lambda arguments, _: upscale.measure(arguments.data, every=arguments.every),
+    "cost": lambda *_: cost.measure(),
+    "speed": lambda _, loaded: speed.measure(loaded),
+    "sheets": _sheets,
+}
 
 
 def main() -> None:
@@ -27,7 +85,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path("../shared/data/bench"), help="root of the pictures"
     )
-    parser.add_argument("--suites", nargs="*", choices=SUITES, default=SUITES)
+    parser.add_argument("--suites", nargs="*", choices=list(SUITES), default=list(SUITES))
     parser.add_argument("--tier", default="fast")
     parser.add_argument("--every", type=int, default=1, help="take only each n-th picture: a quick look")
     arguments = parser.parse_args()
@@ -35,26 +93,9 @@ def main() -> None:
     loaded = pipeline.load(arguments.tier)
     for suite in arguments.suites:
         print(f"measuring {suite} ...", flush=True)
-        if suite == "denoise":
-            write("denoise", denoise.measure(arguments.data, tier=arguments.tier, every=arguments.every))
-        elif suite == "damage":
-            write("damage", damage.measure(arguments.data, loaded, every=arguments.every))
-        elif suite == "holes":
-            pictures = Path("bench/pictures/holes")
-            write(
-                "holes",
-                holes.measure(arguments.data, loaded, every=holes.EVERY * arguments.every, pictures=pictures),
-            )
-        elif suite == "faces":
-            write("faces", faces.measure(arguments.data, loaded, tier=arguments.tier, every=arguments.every))
-        elif suite == "harmless":
-            write("harmless", harmless.measure(arguments.data, loaded, every=arguments.every))
-        elif suite == "speed":
-            write("speed", speed.measure(loaded))
-        elif suite == "upscale":
-            write("upscale", upscale.measure(arguments.data, every=arguments.every))
-        else:
-            print("\n".join(map(str, sheets.write_old_photos(arguments.data, loaded))))
+        result = SUITES[suite](arguments, loaded)
+        if result is not None:
+            write(suite, result)
     report.write_all()
 
 

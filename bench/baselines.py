@@ -24,6 +24,11 @@ def block_matching_3d(noisy: Floats, sigma: float) -> Floats:
     return bm3d.bm3d_rgb(noisy.astype(np.float64), sigma).astype(np.float32)
 
 
+def block_matching_3d_grey(noisy: Floats, sigma: float) -> Floats:
+    """BM3D of one channel (H, W), told the noise level."""
+    return bm3d.bm3d(noisy.astype(np.float64), sigma).astype(np.float32)
+
+
 def telea(pixels: Pixels, mask: Pixels) -> Pixels:
     """Fast marching inpainting (Telea, 2004), radius 3; mask (H, W), nonzero = hole."""
     return cv2.inpaint(np.ascontiguousarray(pixels), mask, 3, cv2.INPAINT_TELEA)

@@ -26,7 +26,7 @@ from PIL import Image, ImageDraw
 
 from bench import baselines
 from bench.pictures import Pixels, read_set
-from bench.statistics import pixel_hash, summary
+from bench.statistics import paired, pixel_hash, summary
 from photorestore.metrics import psnr
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
@@ -75,6 +75,7 @@ def measure(
             kind: {method: summary(values) for method, values in methods.items()}
             for kind, methods in scores.items()
         },
+        "gain_over_db": {kind: paired(methods, "ours") for kind, methods in scores.items()},
     }
 
 

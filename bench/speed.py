@@ -6,21 +6,25 @@ A megapixel of the upload: enlarging it twofold gives four. The face network's c
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from bench import learned, machine
+from bench.cost import gmacs_per_megapixel
 from photorestore.networks.blocks import count_parameters
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import SingleNetworkStage, Stage, run_stage
 from photorestore.stages.upscale import REAL, UpscaleStage
 from photorestore.workspace import Workspace
+from training.baselines import NETWORKS as BASELINES
 
 SIZE_HW = (1024, 1536)
+BASELINE_HW = (512, 768)
 REPEATS = 3
 RESTORING = ("denoise", "scratch", "translate")
 SCALE = 2
@@ -49,9 +53,10 @@ def measure(pipeline: Pipeline) -> dict[str, Any]:
     return {
         "picture_hw": SIZE_HW,
         "threads": torch.get_num_threads(),
-        "processor": _processor(),
+        "processor": machine.processor(),
         "stages": stages,
         "networks_s_per_megapixel": round(total, 3),
+        "baselines": dict(_time_baselines()),
     }
 
 
@@ -60,6 +65,27 @@ def _network_of(stage: Stage) -> nn.Module | None:
     if isinstance(stage, UpscaleStage):
         return stage.networks[REAL]
     return stage.network if isinstance(stage, SingleNetworkStage) else None
+
+
+@torch.inference_mode()
+def _time_baselines() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The learned baselines, bare and whole, on a picture of `BASELINE_HW`; best of `REPEATS`."""
+    for name in BASELINES:
+        if loaded := learned.load(name):
+            label, network = loaded
+            inputs = (torch.rand(1, 1, *BASELINE_HW), *([2] if name == "srcnn" else []))
+            seconds = []
+            for _ in range(REPEATS):
+                start = time.perf_counter()
+                network(*inputs)
+                seconds.append(time.perf_counter() - start)
+            yield (
+                label,
+                {
+                    "parameters": count_parameters(network),
+                    "s_per_megapixel": round(min(seconds) / (BASELINE_HW[0] * BASELINE_HW[1] / 1e6), 3),
+                },
+            )
 
 
 def _damaged_workspace(pipeline: Pipeline) -> Workspace:
@@ -75,18 +101,3 @@ def _damaged_workspace(pipeline: Pipeline) -> Workspace:
     workspace = Workspace.create(pipeline.root, options)
     workspace.write_plane("image", picture)
     return workspace
-
-
-def gmacs_per_megapixel(network: nn.Module, name: str) -> float:
-    """Multiply-accumulates (10^9) of one forward pass per input megapixel, without halo."""
-    image, mask = torch.rand(1, 3, 512, 512), torch.ones(1, 1, 512, 512)
-    inputs = {"translate": (image, mask), "upscale": (image, SCALE)}.get(name, (image,))
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(*inputs)
-    return counter.get_total_flops() / 2 / (512 * 512 / 1e6) / 1e9
-
-
-def _processor() -> str:
-    with open("/proc/cpuinfo") as lines:  # noqa: PTH123 - not a file of ours
-        names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{len(names)} x {names[0]}" if names else "unknown"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,18 @@ def summary(values: Sequence[float]) -> dict[str, float]:
     low, high = np.percentile(means, [2.5, 97.5])
     figures = {"mean": samples.mean(), "low": low, "high": high, "min": samples.min(), "max": samples.max()}
     return {name: round(float(value), 4) for name, value in figures.items()} | {"n": len(samples)}
+
+
+def paired(scores: Mapping[str, Sequence[float]], ours: str) -> dict[str, dict[str, float]]:
+    """What `ours` gains over each other method, picture by picture: a `summary` of the differences.
+
+    Methods that were measured on other pictures (another number of them) are left out.
+    """
+    return {
+        method: summary(np.subtract(scores[ours], values).tolist())
+        for method, values in scores.items()
+        if method != ours and len(values) == len(scores[ours])
+    }
 
 
 def pixel_hash(arrays: Iterable[np.ndarray]) -> str:

@@ -23,8 +23,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench import learned
 from bench.pictures import is_stored_grey, read_pixels, set_files
-from bench.statistics import pixel_hash, summary
+from bench.statistics import paired, pixel_hash, summary
 from photorestore.metrics import luma, psnr, ssim
 from photorestore.stages.base import autocast
 from photorestore.weights import TIERS, load_network, weights_file
@@ -75,7 +76,7 @@ Method = Callable[[Tensor, int], Tensor]
 
 def measure(root: Path, *, every: int = 1) -> dict[str, Any]:
     """Y PSNR in dB and SSIM by scale, set and method; `every` takes only each n-th picture."""
-    methods = {"bicubic": _bicubic} | _ours("upscale")
+    methods = {"bicubic": _bicubic} | learned.load_enlargers() | _ours("upscale")
     photos = {name: _read(root, name)[::every] for name in SETS}
     hashed: list[Tensor] = []
     figures = {
@@ -98,7 +99,10 @@ def _read(root: Path, name: str) -> list[Photo]:
     ]
 
 
-def _compare(photos: list[Photo], methods: dict[str, Method], scale: int, hashed: list[Tensor]) -> Any:
+def _compare(
+    photos: list[Photo], methods: dict[str, Method], scale: int, hashed: list[Tensor]
+) -> dict[str, Any]:
+    """PSNR, SSIM and what each method gains over bicubic, of one set at one scale."""
     scores: dict[str, dict[str, list[float]]] = {"psnr_y_db": defaultdict(list), "ssim_y": defaultdict(list)}
     for photo in photos:
         hr = to_multiple(photo.image, scale)
@@ -108,7 +112,13 @@ def _compare(photos: list[Photo], methods: dict[str, Method], scale: int, hashed
             psnr_y_db, ssim_y = score(method(lr, scale), hr, scale, is_grey=photo.is_grey)
             scores["psnr_y_db"][name].append(psnr_y_db)
             scores["ssim_y"][name].append(ssim_y)
-    return {metric: {name: summary(v) for name, v in by.items()} for metric, by in scores.items()}
+    figures: dict[str, Any] = {
+        metric: {name: summary(v) for name, v in by.items()} for metric, by in scores.items()
+    }
+    figures["gain_over_bicubic_db"] = {
+        name: paired(scores["psnr_y_db"], name)["bicubic"] for name in methods if name != "bicubic"
+    }
+    return figures
 
 
 def _measure_real(photos: list[Photo]) -> dict[str, Any]:

@@ -50,13 +50,15 @@ def parse_arguments(
     return arguments
 
 
-def read_config(cls: type[Config], file: Path) -> Config:
-    """Read a TOML file into a frozen dataclass.
+def read_config(cls: type[Config], file: Path, *, table: str | None = None) -> Config:
+    """Read a TOML file, or one table of it, into a frozen dataclass.
 
     Raises:
         ValueError: unknown or missing keys, all named at once.
     """
     values = tomllib.loads(file.read_text())
+    if table is not None:
+        values = values[table]
     fields = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     problems = [f"unknown key {key}" for key in sorted(values.keys() - fields)]
     problems += [f"missing key {key}" for key in sorted(fields - values.keys())]

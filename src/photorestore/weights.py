@@ -84,9 +84,16 @@ def load_network(
     """
     if name not in NETWORKS:
         raise BrokenArtifact(f"no network {name!r}; there are {', '.join(sorted(NETWORKS))}")
-    file = weights_file(name, tier, root)
-    metadata = read_metadata(file)
-    network = NETWORKS[name](**_as_arguments(metadata["architecture"]))
+    return build_network(NETWORKS[name], weights_file(name, tier, root), device)
+
+
+def build_network(cls: type[nn.Module], file: Path, device: str | torch.device = "cpu") -> nn.Module:
+    """A network of a class with the weights of a file, as `load_network` gives it.
+
+    Raises:
+        BrokenArtifact: no such weights, or they do not fit what their metadata says.
+    """
+    network = cls(**_as_arguments(read_metadata(file)["architecture"]))
     with safe_open(file, framework="pt") as stored:
         values = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
     try:

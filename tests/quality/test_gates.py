@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench import faces, upscale
 from photorestore import pipeline
 from photorestore.metrics import psnr
 from photorestore.options import Options
@@ -56,6 +57,53 @@ def test_damage_is_found_and_filled(loaded):
     assert result["detection"]["f1"] >= gate["f1"]
     assert result["gain_over_db"]["Telea"]["filled"]["mean"] >= gate["gain_filled_over_telea_db"]
     assert result["loss_outside_against_denoised_db"]["mean"] <= gate["loss_outside_db"]
+
+
+@needs_pictures
+def test_what_a_caller_marks_is_filled(loaded):
+    from bench import holes
+
+    gains = holes.measure(BENCH, loaded, every=40)["gain_over_db"]
+    for kind, least_db in GATES["holes"].items():
+        assert gains[kind.removesuffix("_over_telea_db")]["Telea"]["mean"] >= least_db
+
+
+@needs_pictures
+def test_pictures_worn_in_every_way_are_translated(loaded):
+    from bench import mixed
+
+    result = mixed.measure(BENCH, loaded, every=9)
+    gate = GATES["translate"]
+    assert result["gain_over"]["psnr_db"]["input"]["mean"] >= gate["gain_over_input_db"]
+    assert (
+        result["gain_over"]["psnr_inside_db"]["denoise alone"]["mean"] >= gate["gain_inside_over_denoise_db"]
+    )
+    assert result["gain_over"]["ssim"]["input"]["mean"] >= gate["gain_over_input_ssim"]
+
+
+@needs_pictures
+def test_jpeg_artefacts_are_treated_as_before():
+    from bench import jpeg
+
+    qualities = jpeg.measure(BENCH, every=4)["sets"]["LIVE1_nonkodak10"]["qualities"]
+    for quality, found in qualities.items():
+        assert found["gain_over_db"]["JPEG"]["mean"] >= GATES["jpeg"][f"gain_q{quality}_db"]
+
+
+@needs_pictures
+def test_enlarging_beats_bicubic():
+    sets = upscale.measure(BENCH, every=20)["scales"]
+    for scale in ("2", "4"):
+        gains = sets[scale]["BSD100"]["gain_over_bicubic_db"]
+        assert gains["upscale, fast"]["mean"] >= GATES["upscale"][f"gain_x{scale}_db"]
+
+
+@needs_pictures
+def test_refining_brings_faces_nearer(loaded):
+    found = faces.measure(BENCH, loaded, every=12)["sets"]
+    for figures in found.values():
+        assert figures["gain_db"]["mean"] >= GATES["faces"]["gain_db"]
+        assert figures["clean_psnr_db"]["mean"] >= GATES["faces"]["clean_db"]
 
 
 @needs_pictures

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bench import report, upscale
+from bench import learned, report, upscale
 from tests.conftest import make_photo
 
 
@@ -23,6 +23,7 @@ def sets(tmp_path):
 
 @pytest.fixture
 def _no_weights(monkeypatch, tmp_path):
+    monkeypatch.setattr(learned, "WEIGHTS", tmp_path / "none")
     monkeypatch.setattr(upscale, "weights_file", lambda name, tier: tmp_path / f"{name}.{tier}.none")
 
 
@@ -56,6 +57,16 @@ def test_without_weights_bicubic_is_measured_and_reported(sets):
     )
     text = report.SECTIONS["upscale"](json.loads(json.dumps(result)))
     assert "| LapSRN (published) | 31.54 | 28.19 | 27.32 |  |" in text
+
+
+def test_learned_baselines_stand_beside_bicubic(sets, monkeypatch):
+    monkeypatch.setattr(upscale, "_ours", lambda _: {})
+    result = upscale.measure(sets, every=2)
+    figures = result["scales"]["2"]["Set5"]
+    learned_methods = set(figures["psnr_y_db"]) - {"bicubic"}
+    assert len(learned_methods) == 2
+    assert set(figures["gain_over_bicubic_db"]) == learned_methods
+    assert "gain over bicubic" in report.SECTIONS["upscale"](json.loads(json.dumps(result)))
 
 
 @pytest.mark.usefixtures("_no_weights")

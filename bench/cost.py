@@ -1,0 +1,88 @@
+"""What the networks cost: parameters and multiply-accumulates, counted; nothing is timed here (see `bench.speed`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench import learned
+from photorestore.networks.blocks import count_parameters
+from photorestore.weights import NETWORKS, TIERS, load_network, weights_file
+from training.baselines import NETWORKS as BASELINES
+
+SIDE_PX = 512
+FACE_PX = 256
+SCALES = (2, 4)
+
+Inputs = dict[str, tuple[Any, ...]]
+"""What a network is called with, by case."""
+
+
+def measure() -> dict[str, Any]:
+    """Every network that has weights, by name, and the learned baselines.
+
+    Multiply-accumulates are 10^9 for each megapixel of input, for each face where the input is one.
+    """
+    rows = {}
+    for name in sorted(NETWORKS):
+        for tier in TIERS:
+            if name in INPUTS and weights_file(name, tier).exists():
+                rows |= _count(f"{name}, {tier}", load_network(name, tier), INPUTS[name]())
+    for name in BASELINES:
+        if loaded := learned.load(name):
+            rows |= _count(loaded[0], loaded[1], INPUTS[name]())
+    return {"networks": rows}
+
+
+def gmacs(network: nn.Module, *inputs: Any) -> float:
+    """Multiply-accumulates (10^9) of one forward pass."""
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(*inputs)
+    return counter.get_total_flops() / 2 / 1e9
+
+
+def gmacs_per_megapixel(network: nn.Module, name: str) -> float:
+    """The same for each megapixel of input, without halo, of a network that a stage runs."""
+    return gmacs(network, *next(iter(INPUTS[name]().values()))) / (SIDE_PX**2 / 1e6)
+
+
+def _count(label: str, network: nn.Module, cases: Inputs) -> dict[str, dict[str, Any]]:
+    rows = {}
+    for case, inputs in cases.items():
+        per, share = ("face", 1.0) if case == "face" else ("megapixel", _megapixels(inputs[0]))
+        rows[f"{label}, {case}" if case and case != "face" else label] = {
+            "parameters": count_parameters(network),
+            "gmacs": round(gmacs(network, *inputs) / share, 2),
+            "per": per,
+        }
+    return rows
+
+
+def _megapixels(image: Tensor) -> float:
+    return image.shape[-2] * image.shape[-1] / 1e6
+
+
+def _image(channels: int = 3) -> Tensor:
+    return torch.rand(1, channels, SIDE_PX, SIDE_PX)
+
+
+def _by_scale() -> Inputs:
+    return {f"x{scale}": (_image(), scale) for scale in SCALES}
+
+
+INPUTS: dict[str, Callable[[], Inputs]] = {
+    "denoise": lambda: {"": (_image(),)},
+    "scratch": lambda: {"": (_image(),)},
+    "translate": lambda: {"": (_image(), torch.ones(1, 1, SIDE_PX, SIDE_PX))},
+    "face": lambda: {"face": (torch.rand(1, 3, FACE_PX, FACE_PX),)},
+    "upscale": _by_scale,
+    "upscale_real": _by_scale,
+    "autoencoder": lambda: {"": (_image(1),)},
+    "srcnn": lambda: {"": (_image(1), SCALES[0])},
+    "lapsrn": lambda: {"": (_image(1),)},
+}
+"""SRCNN's input is the enlarged picture; LapSRN gives both scales in one pass."""

@@ -1,0 +1,139 @@
+"""Everything at once: the mixed set through parts of the pipeline and through a classical chain.
+
+All methods that fill use the same mask, the one that the scratch stage finds; nobody is told where the scratches are.
+`latent translation, decoded` is what the paper delivers: the picture that the second VAE decodes, G2(T(E1(x))).
+PSNR and SSIM are of RGB in 8 bits without border crop; PSNR also inside the true scratches and outside of them.
+BRISQUE is not among the figures: the package that carries its model, brisque 0.2.0, fails with NumPy 2.4.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from skimage.restoration import estimate_sigma
+from torch import Tensor
+
+from bench import baselines
+from bench.damage_set import DamagedPicture, pixel_sha256
+from bench.mixed_set import CROP_PX, SETS, load_mixed_set
+from bench.pictures import Pixels, as_stored
+from bench.statistics import paired, summary
+from photorestore.metrics import psnr, ssim
+from photorestore.networks.blocks import pad_to_multiple
+from photorestore.networks.translate import Translator
+from photorestore.options import SELECTABLE_STAGES, Options
+from photorestore.pipeline import Pipeline
+from photorestore.stages.base import autocast, run_stage
+from photorestore.tiling import to_float, to_integers
+from photorestore.workspace import Workspace
+
+FULL = "full pipeline"
+PARTS = {
+    "denoise alone": ("denoise",),
+    "latent translation alone": ("scratch", "translate"),
+    FULL: SELECTABLE_STAGES,
+}
+PUBLISHED = {
+    "pix2pix": (22.18, 0.62),
+    "Deep Image Prior": (22.59, 0.57),
+    "operation-wise attention": (24.12, 0.70),
+    "Bringing Old Photos Back to Life": (23.33, 0.69),
+}
+"""PSNR in dB and SSIM on DIV2K with the paper's own draws; quoted second-hand, not copied from the paper's table."""
+
+
+def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]:
+    """Scores by method; `every` takes only each n-th crop.
+
+    Args:
+        root: the folder of the bench pictures, beside `train`.
+    """
+    pictures = load_mixed_set(root.parent, every=every)
+    scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for picture in pictures:
+        for method, result in restore(picture, pipeline).items():
+            for name, value in _score(result, picture).items():
+                scores[name][method].append(value)
+    return {
+        "set": f"{len(pictures)} crops of {CROP_PX} px from {' and '.join(SETS)}",
+        "stages": list(SELECTABLE_STAGES),
+        "pixel_sha256": pixel_sha256(pictures),
+        "scores": {
+            name: {method: summary(values) for method, values in methods.items()}
+            for name, methods in scores.items()
+        },
+        "gain_over": {name: paired(methods, FULL) for name, methods in scores.items()},
+        "published": PUBLISHED,
+    }
+
+
+def restore(picture: DamagedPicture, pipeline: Pipeline) -> dict[str, Tensor]:
+    """What each method makes of a picture: uint8 (3, H, W)."""
+    results = {"input": picture.lq}
+    pixels = np.ascontiguousarray(picture.lq.permute(1, 2, 0).numpy())
+    for method, stages in PARTS.items():
+        workspace = run_stages(picture.lq, stages, pipeline)
+        results[method] = _as_u8(to_float(workspace.current()))
+        if method == "latent translation alone":
+            mask = workspace.plane("scratch_mask")
+            results["NLM + Telea"] = classical_chain(pixels, np.ascontiguousarray(mask[0]))
+            results["latent translation, decoded"] = decoded(picture.lq, mask, pipeline)
+        workspace.remove()
+    order = ("input", "NLM + Telea", "denoise alone", "latent translation, decoded")
+    return {method: results[method] for method in (*order, "latent translation alone", FULL)}
+
+
+def run_stages(lq: Tensor, stages: tuple[str, ...], pipeline: Pipeline) -> Workspace:
+    """A picture (3, H, W) after these stages and before it is delivered.
+
+    Raises:
+        RuntimeError: a stage failed.
+    """
+    workspace = Workspace.create(pipeline.root, Options(stages=stages, timeout_s=600))
+    workspace.write_plane("image", lq.numpy())
+    for stage in pipeline.stages:
+        if stage.name != "deliver":
+            run_stage(stage, [workspace])
+    if problem := workspace.envelope.problem:
+        raise RuntimeError(problem.detail)
+    return workspace
+
+
+def classical_chain(pixels: Pixels, mask: Pixels) -> Tensor:
+    """Non-local means at the noise level that scikit-image estimates, then Telea inside the mask."""
+    noisy = pixels / np.float32(255)
+    sigma = float(estimate_sigma(noisy, channel_axis=-1, average_sigmas=True))
+    filled = baselines.telea(as_stored(baselines.non_local_means(noisy, sigma)), mask)
+    return torch.from_numpy(filled).permute(2, 0, 1)
+
+
+@torch.inference_mode()
+def decoded(lq: Tensor, mask: Pixels, pipeline: Pipeline) -> Tensor:
+    """G2(T(E1(x))) of a whole picture, without the fusion."""
+    stage = next(stage for stage in pipeline.stages if stage.name == "translate")
+    translator = stage.network
+    assert isinstance(translator, Translator)
+    _, h, w = lq.shape
+    image, hole = lq[None].float() / 255, torch.from_numpy(np.array(mask > 0))[None].float()
+    image, hole = (pad_to_multiple(part, translator.stride) for part in (image, hole))
+    with autocast("auto", torch.device("cpu")):
+        translation, _ = translator.translate_and_fuse(image, hole, translator.key_view(image, hole))
+    return _as_u8(translation[0, :, :h, :w])
+
+
+def _score(result: Tensor, picture: DamagedPicture) -> dict[str, float]:
+    pred, gt = result.float() / 255, picture.gt.float() / 255
+    return {
+        "psnr_db": psnr(pred, gt),
+        "ssim": ssim(pred, gt),
+        "psnr_inside_db": psnr(pred, gt, mask=picture.mask),
+        "psnr_outside_db": psnr(pred, gt, mask=~picture.mask),
+    }
+
+
+def _as_u8(image: Tensor) -> Tensor:
+    return torch.from_numpy(to_integers(image, np.dtype(np.uint8)))

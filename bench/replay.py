@@ -1,0 +1,105 @@
+"""Notes what a network was called with, and calls it again on the like without anything around it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench import machine
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """What matters of a tensor for the time that it takes."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+    memory_format: torch.memory_format
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Like:
+        is_channels_last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+        memory_format = torch.channels_last if is_channels_last else torch.contiguous_format
+        return cls(tuple(tensor.shape), tensor.dtype, tensor.device, memory_format)
+
+    def make(self) -> Tensor:
+        """Random values in [0, 1)."""
+        made = torch.rand(self.shape, device=self.device).to(self.dtype)
+        return made.contiguous(memory_format=self.memory_format)
+
+
+@dataclass(frozen=True, slots=True)
+class LikeObject:
+    """The same of a dataclass that holds tensors."""
+
+    cls: type
+    fields: tuple[Any, ...]
+
+
+class Recorder:
+    """Calls of a network by what their inputs were like; no tensor is kept.
+
+    Attributes:
+        forward: what is called.
+        counts: number of calls by inputs.
+    """
+
+    def __init__(self, forward: Any) -> None:
+        self.forward = forward
+        self.counts: Counter[tuple[Any, ...]] = Counter()
+
+    def __call__(self, *inputs: Any) -> Any:
+        self.counts[tuple(map(_describe, inputs))] += 1
+        return self.forward(*inputs)
+
+    def replay(self, device: torch.device) -> float:
+        """Seconds that the like calls take, one after the other; each kind runs once before, to warm up."""
+        seconds = 0.0
+        for kinds, count in self.counts.items():
+            inputs = tuple(map(_make, kinds))
+            self.forward(*inputs)
+            machine.wait(device)
+            start = time.perf_counter()
+            for _ in range(count):
+                self.forward(*inputs)
+            machine.wait(device)
+            seconds += time.perf_counter() - start
+        return seconds
+
+
+@contextmanager
+def recorded(network: nn.Module) -> Iterator[Recorder]:
+    """Within the block, calls of the network are noted."""
+    forward = network.forward
+    recorder = Recorder(forward)
+    network.forward = recorder  # type: ignore[method-assign]
+    try:
+        yield recorder
+    finally:
+        network.forward = forward  # type: ignore[method-assign]
+
+
+def _describe(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return Like.of(value)
+    if dataclasses.is_dataclass(value):
+        fields = (getattr(value, field.name) for field in dataclasses.fields(value))
+        return LikeObject(type(value), tuple(map(_describe, fields)))
+    return value
+
+
+def _make(kind: Any) -> Any:
+    if isinstance(kind, Like):
+        return kind.make()
+    if isinstance(kind, LikeObject):
+        return kind.cls(*map(_make, kind.fields))
+    return kind

@@ -1,0 +1,200 @@
+"""Train the bench's learned baselines: the grey autoencoder, SRCNN and LapSRN.
+
+    make train-baselines                                            # all of them, one after the other
+    python -m training.train_baselines --networks srcnn --minutes 6 --threads 1
+
+They are trained for minutes, not for the days of their papers: what they reach is what such networks reach on the
+budget that their weights name. The weights go to `bench/weights`, because nothing serves them.
+
+The autoencoder sees Gaussian noise of sigma_255 0 to 55, neither clipped nor quantised; the others see the benchmarks'
+bicubic shrinking.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from photorestore.metrics import psnr
+from training.baselines import NETWORKS, luma
+from training.data import load_photos
+from training.degradations.noise import gaussian
+from training.degradations.resize import bicubic, shrink
+from training.patches import PatchBank
+from training.run import Run, parse_arguments, read_config
+
+SCALES = (2, 4)
+MAX_SIGMA_255 = 55
+SIGMAS_255 = (15, 25, 50)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One training run."""
+
+    tier: str  # name of the weights' tier
+    photos: tuple[str, ...]  # folders of clean photographs, below the data root
+    validation: int  # this many photographs of the first folder are held out
+    patch_px: int  # side of the (small) patches
+    batch_size: int
+    total_steps: int
+    learning_rate: float
+    final_learning_rate: float
+    ema_decay: float
+    evaluate_every: int  # steps
+    seed: int
+
+
+def autoencoder_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterator[Tensor]:
+    """Squared error of denoised luma."""
+    rng = torch.Generator().manual_seed(config.seed)
+    while True:
+        gt = luma(bank.draw(1, config.patch_px, config.batch_size, rng)[1])
+        sigma = MAX_SIGMA_255 / 255 * torch.rand((len(gt), 1, 1, 1), generator=rng)
+        lq = gt + sigma * torch.randn(gt.shape, generator=rng)
+        yield F.mse_loss(network(lq), gt)
+
+
+def srcnn_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterator[Tensor]:
+    """Squared error of sharpened luma, the scales in turn."""
+    rng = torch.Generator().manual_seed(config.seed)
+    for scale in itertools.cycle(SCALES):
+        lr, hr = map(luma, bank.draw(scale, config.patch_px, config.batch_size, rng))
+        yield F.mse_loss(network(bicubic(lr, scale), scale), hr)
+
+
+def lapsrn_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterator[Tensor]:
+    """Charbonnier's loss at every level, as in the paper; the middle picture is the large one's half."""
+    rng = torch.Generator().manual_seed(config.seed)
+    while True:
+        lr, hr = map(luma, bank.draw(SCALES[-1], config.patch_px, config.batch_size, rng))
+        targets = [bicubic(hr, scale / SCALES[-1]) for scale in SCALES]
+        levels = zip(network(lr), targets, strict=True)
+        yield sum((((sr - target).square() + 1e-6).sqrt().mean() for sr, target in levels), torch.zeros(()))
+
+
+@torch.inference_mode()
+def evaluate_denoising(network: nn.Module, photos: Sequence[Tensor]) -> dict[str, float]:
+    """Mean PSNR (dB) of luma at three noise levels."""
+    return {
+        f"psnr_{sigma_255}_db": _mean(
+            psnr(network(gaussian(gt, sigma_255 / 255, _rng(seed))[None])[0].clamp(0, 1), gt)
+            for seed, gt in enumerate(map(_luma, photos))
+        )
+        for sigma_255 in SIGMAS_255
+    }
+
+
+@torch.inference_mode()
+def evaluate_enlargement(network: nn.Module, photos: Sequence[Tensor]) -> dict[str, float]:
+    """Mean PSNR (dB) of full-range luma by scale, without a border of `scale` pixels."""
+    results = {}
+    for scale in SCALES:
+        scores = []
+        for photo in photos:
+            h, w = (side // SCALES[-1] * SCALES[-1] for side in photo.shape[-2:])
+            hr = photo[:, :h, :w].float() / 255
+            sr = enlarge_luma(network, luma(shrink(hr, scale)), scale).clamp(0, 1)
+            inner = (..., slice(scale, -scale), slice(scale, -scale))
+            scores.append(psnr(sr[inner], luma(hr)[inner]))
+        results[f"psnr_luma_x{scale}_db"] = _mean(scores)
+    return results
+
+
+def enlarge_luma(network: nn.Module, lr: Tensor, scale: int) -> Tensor:
+    """What SRCNN or LapSRN makes of luma (1, h, w): (1, scale * h, scale * w), not clamped."""
+    if isinstance(network, NETWORKS["lapsrn"]):
+        return network(lr[None])[SCALES.index(scale)][0]
+    return network(bicubic(lr, scale)[None], scale)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a baseline is trained.
+
+    Attributes:
+        architecture: the arguments that build it.
+        scales: of the pairs of patches that it learns from.
+        losses: of endless batches.
+        evaluate: mean PSNR by case over validation photographs.
+    """
+
+    architecture: Mapping[str, Any]
+    scales: tuple[int, ...]
+    losses: Callable[[nn.Module, PatchBank, Config], Iterator[Tensor]]
+    evaluate: Callable[[nn.Module, Sequence[Tensor]], dict[str, float]]
+
+
+RECIPES = {
+    "autoencoder": Recipe({"width": 32}, (1,), autoencoder_losses, evaluate_denoising),
+    "srcnn": Recipe({"scales": SCALES}, SCALES, srcnn_losses, evaluate_enlargement),
+    "lapsrn": Recipe({"width": 32, "depth": 5, "levels": 2}, SCALES, lapsrn_losses, evaluate_enlargement),
+}
+
+
+def train(name: str, arguments: argparse.Namespace) -> None:
+    """One baseline, from its pictures to its weights."""
+    # 1. Pictures: the first ones are held out for validation.
+    config, recipe = read_config(Config, arguments.config, table=name), RECIPES[name]
+    folders = [arguments.data / folder for folder in config.photos]
+    photos = load_photos(folders, min_side_px=max(SCALES) * config.patch_px)
+    held = photos[: config.validation]
+    bank = PatchBank(photos[config.validation :], recipe.scales, "cpu")
+
+    # 2. Network and optimiser.
+    torch.manual_seed(config.seed)
+    network = NETWORKS[name](**recipe.architecture).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=0.0)
+    losses = recipe.losses(network, bank, config)
+    run = Run(name, arguments, config, network, optimiser)
+
+    # 3. The loop.
+    for progress in run.progress():
+        run.learn(next(losses), progress)
+        if run.step % config.evaluate_every == 0:
+            run.record(recipe.evaluate(run.averaged(NETWORKS[name](**recipe.architecture)), held))
+
+    # 4. The averaged weights.
+    trained = run.averaged(NETWORKS[name](**recipe.architecture))
+    run.finish(
+        trained, recipe.evaluate(trained, held),
+        architecture=recipe.architecture,
+        data=", ".join(config.photos),
+        licence="BSDS500: academic use; see docs/models/baselines.md",
+    )  # fmt: skip
+
+
+def add_more_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--networks", nargs="*", choices=list(RECIPES), default=list(RECIPES))
+    parser.set_defaults(weights=Path("bench/weights"), minutes=8.0, device="cpu")
+
+
+def main() -> None:
+    arguments = parse_arguments("baselines", __doc__ or "", add_more_arguments)
+    for name in arguments.networks:
+        train(name, arguments)
+
+
+def _luma(photo: Tensor) -> Tensor:
+    return luma(photo.float() / 255)
+
+
+def _rng(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _mean(values: Iterator[float] | Sequence[float]) -> float:
+    scores = list(values)
+    return sum(scores) / len(scores)
+
+
+if __name__ == "__main__":
+    main()
