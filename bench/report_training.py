@@ -17,7 +17,7 @@ TITLES = {
 def experiments(result: dict[str, Any]) -> str:
     text = (
         "## Options of the denoiser's training\n\nSmall networks, equal steps, one option changed at a time; blind "
-        "PSNR in dB on held-out photographs of BSDS400 (`python -m training.experiments`). They compare options, no more.\n"
+        "PSNR in dB on held-out photographs of BSDS400 (`python -m training.experiments`). They only compare.\n"
     )
     for name, title in TITLES.items():
         if name in result:
