@@ -1,6 +1,6 @@
 """What the options of the denoiser's training bring: small networks, equal steps, one option changed at a time.
 
-    python -m training.experiments                    # all of them, about half an hour on one core
+    python -m training.experiments                    # all of them, about a quarter of an hour on one core
     python -m training.experiments --only targets
 
 `targets`: noisy targets against clean ones, for Gaussian noise. `losses`: noisy targets where the noise replaces
