@@ -191,6 +191,7 @@ def test_an_untrained_refiner_scores_as_what_it_is_given(faces, detector):
     assert metrics["landmark_shift_lq_percent"] > 0
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on one core
 def test_workers_prepare_other_batches_than_each_other_and_the_same_again():
     def make(rng: torch.Generator) -> tuple[torch.Tensor]:
         return (torch.rand(2, generator=rng),)
