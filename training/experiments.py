@@ -76,8 +76,8 @@ def poisson(
     """PSNR (dB) by peak."""
     counted = replace(base, noise="poisson", loss="l2")
     levels = {f"peak {peak}": poisson_noise(strength, base) for peak, strength in PEAKS.items()}
-    clean = fit(arguments, "poisson, clean targets", counted)
-    noisy = fit(arguments, "poisson, noisy targets", replace(counted, targets="noisy"))
+    clean = fit(arguments, "clean targets, L2", counted)
+    noisy = fit(arguments, "noisy targets, L2", replace(counted, targets="noisy"))
     return {
         "clean targets, blind": measure(clean, photos, levels),
         "clean targets, noise map given": measure(clean, photos, levels, told=True),
@@ -104,10 +104,10 @@ EXPERIMENTS = {"targets": targets, "losses": losses, "poisson": poisson, "sample
 
 
 def fit(arguments: argparse.Namespace, name: str, config: Config) -> nn.Module:
-    """A small network, trained; one that is trained already is not trained again."""
+    """A small network, trained; one of this name that is trained already is not trained again."""
     print(f"\n== {name}", flush=True)
-    network = train(replace(config, tier=name.replace(", ", "-").replace(" ", "_")), arguments)
-    return network.eval()
+    tier = f"{config.noise}-{name.replace(', ', '-').replace(' ', '_')}"
+    return train(replace(config, tier=tier), arguments).eval()
 
 
 def measure(
