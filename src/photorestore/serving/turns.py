@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 
 HALVES = 2
-POLL_S = 0.001
+POLL_S = 0.01
+"""Looking more often would interrupt the threads that compute."""
 
 
 class Turn:
