@@ -9,7 +9,7 @@ from typing import Any
 
 from bench import report_cost, report_damage, report_noise, report_training
 from bench.statistics import RESULTS
-from bench.tables import interval, table
+from bench.tables import interval, scores, table
 from photorestore.weights import NETWORKS, read_metadata, weights_file
 
 HEADER = """# Results
@@ -91,16 +91,7 @@ def _upscale(result: dict[str, Any]) -> str:
     )
     for scale, figures in result["scales"].items():
         methods = next(iter(figures.values()))["psnr_y_db"]
-        rows = [
-            [
-                method,
-                *(
-                    f"{interval(of['psnr_y_db'][method])} / {of['ssim_y'][method]['mean']:.4f}"
-                    for of in figures.values()
-                ),
-            ]
-            for method in methods
-        ]
+        rows = scores(figures.values(), "psnr_y_db", "ssim_y")
         rows += [
             [
                 f"{method}, gain over bicubic",
@@ -163,9 +154,13 @@ def _fill_card(name: str) -> None:
 def _card_figures(name: str) -> str:
     metadata = read_metadata(weights_file(name, "fast"))
     metrics = "\n".join(f"* {key}: {value:.4g}" for key, value in metadata["metrics"].items())
+    begun = ""
+    if before := metadata.get("begun_with"):
+        trained = f"{before['steps']} steps in {before['seconds'] / 60:.0f} minutes on {before['device']}"
+        begun = f" It began with weights of {trained}, commit {before['commit']}."
     return (
         f"Fast tier: {metadata['steps']} steps in {metadata['seconds'] / 60:.0f} minutes on {metadata['device']}, seed "
-        f"{metadata['seed']}, commit {metadata['commit']}. On held-out training photographs:\n\n{metrics}\n\n"
+        f"{metadata['seed']}, commit {metadata['commit']}.{begun} On held-out training photographs:\n\n{metrics}\n\n"
         "On the test pictures: [RESULTS.md](../../RESULTS.md).\n"
     )
 

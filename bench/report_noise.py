@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.tables import gains, interval, table
+from bench.tables import gains, interval, scores, table
 
 
 def denoise(result: dict[str, Any]) -> str:
@@ -71,17 +71,7 @@ def jpeg(result: dict[str, Any]) -> str:
     )
     for name, found in result["sets"].items():
         qualities = found["qualities"]
-        methods = next(iter(qualities.values()))["psnr_db"]
-        rows = [
-            [
-                method,
-                *(
-                    f"{interval(of['psnr_db'][method])} / {of['ssim'][method]['mean']:.4f}"
-                    for of in qualities.values()
-                ),
-            ]
-            for method in methods
-        ]
+        rows = scores(qualities.values(), "psnr_db", "ssim")
         rows += [["gain", *(interval(of["gain_over_db"]["JPEG"]) for of in qualities.values())]]
         if name.startswith("LIVE1"):
             rows += [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -20,3 +21,15 @@ def gains(figures: dict[str, dict[str, float]], ours: str = "ours", unit: str = 
     """One sentence of what was gained over each method, paired by picture."""
     parts = [f"{interval(gain)} {unit} over {method}" for method, gain in figures.items()]
     return f"{ours}, paired by picture: {'; '.join(parts)}.\n"
+
+
+def scores(columns: Collection[Mapping[str, Any]], psnr: str, ssim: str) -> list[list[str]]:
+    """A row for each method: PSNR with its interval / SSIM.
+
+    Args:
+        columns: each has, under the names `psnr` and `ssim`, figures by method.
+    """
+    return [
+        [method, *(f"{interval(of[psnr][method])} / {of[ssim][method]['mean']:.4f}" for of in columns)]
+        for method in next(iter(columns))[psnr]
+    ]

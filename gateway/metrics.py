@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,8 @@ class Metrics:
         self._admission = admission
         self._root = root
         self.requests = self._counter("http_requests", "answers", "route", "method", "status")
-        self.latency = Histogram(
-            f"{PREFIX}http_request_seconds",
-            "from the first byte to the last of the answer",
-            ["route"],
-            buckets=LATENCY_S,
-            registry=self.registry,
+        self.latency = self._histogram(
+            "http_request_seconds", "from the first byte to the last of the answer", LATENCY_S, "route"
         )
         self.rejected = self._counter("rejected", "requests answered with 429", "reason")
         for reason in REASONS:
@@ -60,12 +57,12 @@ class Metrics:
         for kind in ("ok", *OUR_PROBLEMS):
             self.runs.labels(kind)
         self.megapixels = self._counter("restored_megapixels", "megapixels that came back")
-        self.stage_seconds = Histogram(
-            f"{PREFIX}stage_seconds",
+        self.stage_seconds = self._histogram(
+            "stage_seconds",
             "wall-clock time of a stage, by what it did: ran or passed",
-            ["stage", "outcome"],
-            buckets=STAGE_S,
-            registry=self.registry,
+            STAGE_S,
+            "stage",
+            "outcome",
         )
         self.stage_outcomes = self._counter(
             "stage_outcomes", "requests by what a stage did: ran, passed or failed", "stage", "outcome"
@@ -119,12 +116,8 @@ class Metrics:
         self.jobs_ended = self._counter("jobs_ended", "jobs that ended", "state")
         for state in ENDED:
             self.jobs_ended.labels(state)
-        self.job_seconds = Histogram(
-            f"{PREFIX}job_seconds",
-            "from a job's submission to its end",
-            ["state"],
-            buckets=JOB_S,
-            registry=self.registry,
+        self.job_seconds = self._histogram(
+            "job_seconds", "from a job's submission to its end", JOB_S, "state"
         )
         self.webhooks = self._counter(
             "webhooks", "tries of webhooks: delivered, retried or failed", "outcome"
@@ -148,6 +141,9 @@ class Metrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(f"{PREFIX}{name}", text, labels, buckets=buckets, registry=self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"{PREFIX}{name}", text, labels, registry=self.registry)

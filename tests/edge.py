@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,6 +26,9 @@ from photorestore.options import STAGES
 from photorestore.serving.handler import StageHandler
 from tests.conftest import make_photo
 from tests.fakes import FakeContext
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HOME}/src:{HOME}"}
+"""Of a process that imports what is in this checkout."""
 
 
 def make_picture(h: int = 40, w: int = 60, kind: str = "PNG", seed: int = 0, **save) -> bytes:

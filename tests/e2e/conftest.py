@@ -137,10 +137,17 @@ def oracle(tmp_path_factory) -> pipeline.Pipeline:
     return pipeline.load(root=tmp_path_factory.mktemp("oracle"))
 
 
-@pytest.fixture(scope="session")
-def edge(tmp_path_factory, root) -> Iterator[Service]:
-    """With the REST edge; nobody stops or hurts it."""
-    own_root = root.with_name(f"{root.name}-edge")
-    with running_service(tmp_path_factory.mktemp("edge"), own_root, has_gateway=True) as running:
+@contextlib.contextmanager
+def running_edge(folder: Path, root: Path) -> Iterator[Service]:
+    """With the REST edge, in a folder and beside a workspace root of its own, in which nothing may be left."""
+    own_root = root.with_name(f"{root.name}-{folder.name}")
+    with running_service(folder, own_root, has_gateway=True) as running:
         yield running
     own_root.rmdir()  # fails where something was left
+
+
+@pytest.fixture(scope="session")
+def edge(tmp_path_factory, root) -> Iterator[Service]:
+    """Nobody stops or hurts it."""
+    with running_edge(tmp_path_factory.mktemp("edge"), root) as running:
+        yield running

@@ -18,7 +18,7 @@ from PIL import Image
 from photorestore.options import STAGES, Options
 from tests.conftest import add_noise, make_photo
 from tests.deploy.conftest import TORCHSERVE
-from tests.e2e.conftest import ENVIRONMENT, HOME, Service, free_ports, running_service, wait_for
+from tests.e2e.conftest import ENVIRONMENT, HOME, Service, free_ports, running_edge, wait_for
 
 pytestmark = pytest.mark.e2e
 RETRIES_S = 120
@@ -32,10 +32,8 @@ def make_upload(h: int, w: int, seed: int = 0) -> bytes:
 
 @pytest.fixture(scope="module")
 def fronted(tmp_path_factory, root) -> Iterator[Service]:
-    own_root = root.with_name(f"{root.name}-gateway")
-    with running_service(tmp_path_factory.mktemp("gateway"), own_root, has_gateway=True) as service:
+    with running_edge(tmp_path_factory.mktemp("gateway"), root) as service:
         yield service
-    own_root.rmdir()  # fails where something was left
 
 
 def restore(service: Service, upload: bytes, query: str = "", **headers: str) -> requests.Response:

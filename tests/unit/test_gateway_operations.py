@@ -20,6 +20,7 @@ from gateway.problems import TooManyRequests
 from gateway.settings import HOME, GatewaySettings, parse
 from photorestore.options import STAGES
 from tests.edge import (
+    ENVIRONMENT,
     free_port,
     listening,
     make_picture,
@@ -31,7 +32,6 @@ from tests.edge import (
 )
 
 pytestmark = pytest.mark.anyio
-ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HOME}/src:{HOME}"}
 
 
 async def test_keys_are_asked_for_where_there_are_some(server, root, tmp_path):

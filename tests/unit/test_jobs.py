@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import os
 import signal
 import sys
 import threading
@@ -20,6 +19,7 @@ from gateway.keys import key_line, make_key
 from gateway.settings import HOME, GatewaySettings
 from photorestore.options import STAGES
 from tests.edge import (
+    ENVIRONMENT,
     free_port,
     listening,
     make_mask,
@@ -32,7 +32,6 @@ from tests.edge import (
 )
 
 pytestmark = pytest.mark.anyio
-ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HOME}/src:{HOME}"}
 
 
 @pytest.fixture
