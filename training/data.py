@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from training.degradations.noise import chance, randint
+from training.degradations.noise import chance, randint, uniform
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
@@ -54,6 +55,25 @@ def random_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) -
     if chance(0.5, rng):
         patch = patch.flip(-1)
     return patch.rot90(randint(0, 4, rng), (-2, -1))
+
+
+def scaled_patch(
+    photos: Sequence[Tensor], size_px: int, shrink: tuple[float, float], rng: torch.Generator
+) -> Tensor:
+    """A random square at a random scale: float (3, size_px, size_px) in [0, 1].
+
+    Args:
+        shrink: range of the factor by which a part of a photograph is shrunk; below 1 it is enlarged.
+    """
+    photo = photos[randint(0, len(photos), rng)]
+    side_px = min(round(size_px * uniform(*shrink, rng)), *photo.shape[-2:])
+    patch = random_patch([photo], side_px, rng)
+    if side_px == size_px:
+        return patch
+    scaled = F.interpolate(
+        patch[None], (size_px, size_px), mode="bicubic", antialias=True, align_corners=False
+    )
+    return scaled[0].clamp(0, 1)
 
 
 Batch = tuple[Tensor, ...]

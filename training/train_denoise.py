@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from photorestore.metrics import psnr
 from photorestore.networks.denoise import DenoiseUNet
-from training.data import batches, load_photos, random_patch, read_photo
+from training.data import batches, load_photos, random_patch, read_photo, scaled_patch
 from training.degradations.noise import (
     chance,
     film_grain,
@@ -43,8 +43,14 @@ from training.losses import LOSSES
 from training.on_demand import OnDemand, Span
 from training.run import Run, parse_arguments, read_config
 
-PAIRS_SHARE = 0.1
+PAIRS_SHARE = 0.15
 """Of the samples with mixed noise, so many are of real camera noise."""
+SHRUNK_SHARE = 0.4
+"""So many photographs are shrunk by up to half: their texture is busier than that of photographs as they come."""
+GREY_SHARE = 0.35
+"""Old photographs are mostly grey, and noise that is equal in all channels is harder to tell from texture."""
+ROUGHLY = 0.25
+"""Where noise is not plain, the level told is off by about this share, as estimates are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +146,13 @@ def mixed_noise(gt: Tensor, sigma: float, rng: torch.Generator) -> Noisy:
         lq = gt
     lq = quantise(lq)
     if kind > 3 or chance(0.4, rng):
-        lq = jpeg(lq, randint(8, 96, rng), subsample=chance(0.5, rng))
-    return lq, (lq - gt).std()
+        lq = jpeg(lq.expand(3, -1, -1), randint(8, 96, rng), subsample=chance(0.5, rng))
+    return lq, rough_level(lq, gt, rng)
+
+
+def rough_level(lq: Tensor, gt: Tensor, rng: torch.Generator) -> Tensor:
+    """() standard deviation of the difference, off by a random factor."""
+    return (lq - gt).std() * torch.exp(ROUGHLY * torch.randn((), generator=rng))
 
 
 def load_pairs(folder: Path) -> list[Tensor]:
@@ -154,7 +165,7 @@ def load_pairs(folder: Path) -> list[Tensor]:
 
 
 def degrade(gt: Tensor, config: Config, span: Span, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """(lq, target, sigma) of a patch, of a difficulty within `span`."""
+    """(lq, target, sigma) of a patch (3 or 1 channels), of a difficulty within `span`."""
     strength = uniform(*span, rng)
     if config.noise == "mixed":
         lq, sigma = mixed_noise(gt, strength * config.max_sigma_255 / 255, rng)
@@ -173,12 +184,14 @@ def make_sample(
 ) -> tuple[Tensor, ...]:
     """(lq, target, sigma): sigma is -1 where the network is not told."""
     if pairs and chance(PAIRS_SHARE, rng):
-        both = random_patch(pairs, config.patch_px, rng)
-        return both[:3], both[3:], torch.tensor(-1.0)
-    gt = random_patch(photos, config.patch_px, rng)
-    if chance(0.1, rng):
-        gt = gt.mean(0, keepdim=True).expand(3, -1, -1)
+        lq, gt = random_patch(pairs, config.patch_px, rng).split(3)
+        return lq, gt, torch.tensor(-1.0) if chance(0.5, rng) else rough_level(lq, gt, rng)
+    shrink = (1.0, 2.0) if chance(SHRUNK_SHARE, rng) else (1.0, 1.0)
+    gt = scaled_patch(photos, config.patch_px, shrink, rng)
+    if chance(GREY_SHARE, rng):
+        gt = gt.mean(0, keepdim=True)  # and so is the noise
     lq, target, sigma = degrade(gt, config, difficulty.draw(rng), rng)
+    lq, target = lq.expand(3, -1, -1), target.expand(3, -1, -1)
     return lq, target, torch.full_like(sigma, -1.0) if chance(0.5, rng) else sigma
 
 

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from photorestore.metrics import PrecisionRecall
 from photorestore.networks.scratch import ScratchUNet
-from training.data import batches, hold_out, load_photos, random_patch
+from training.data import batches, hold_out, load_photos, scaled_patch
 from training.degradations import fading, noise
 from training.degradations.damage import (
     DAMAGED,
@@ -67,14 +67,7 @@ def photo_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) ->
 
     Without that the network learns the training photographs by heart, and finds too much in others.
     """
-    photo, side_px = photos[randint(0, len(photos), rng)], size_px
-    if chance(0.7, rng):
-        side_px = min(round(size_px * uniform(0.7, 1.8, rng)), *photo.shape[-2:])
-    patch = random_patch([photo], side_px, rng)
-    if side_px != size_px:
-        patch = F.interpolate(
-            patch[None], (size_px, size_px), mode="bicubic", antialias=True, align_corners=False
-        )[0].clamp(0, 1)
+    patch = scaled_patch(photos, size_px, (0.7, 1.8) if chance(0.7, rng) else (1.0, 1.0), rng)
     if chance(0.3, rng):
         patch = patch[torch.randperm(3, generator=rng)]
     if chance(0.5, rng):
