@@ -38,7 +38,7 @@ import requests
 from photorestore_client import Client, Retry, Timeouts
 from PIL import Image
 
-from bench.service import PASSING, Service, in_process, made_picture, running_service, taking_turns
+from bench.service import PASSING, Service, in_process, made_picture, running_service, session, taking_turns
 from bench.statistics import RESULTS, write
 from photorestore import pipeline
 
@@ -252,7 +252,7 @@ def post(service: Service, picture: bytes) -> requests.Response:
 
 def restore(service: Service, picture: bytes) -> bytes:
     """The picture decoded and encoded through the edge, all stages passing."""
-    answer = requests.post(f"{service.url}/v1/restore?{PASSING_QUERY}", data=picture, timeout=900)
+    answer = session().post(f"{service.url}/v1/restore?{PASSING_QUERY}", data=picture, timeout=900)
     answer.raise_for_status()
     return answer.content
 
