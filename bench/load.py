@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from bench.service import Service
+from bench.service import Service, session
 
 SLOW_UPLOADS = 100
 SLOW_BYTES_S = 10
@@ -26,7 +26,7 @@ def post(service: Service, picture: bytes) -> requests.Response:
 
 def restore(service: Service, picture: bytes) -> bytes:
     """The picture decoded and encoded through the edge, all stages passing."""
-    answer = requests.post(f"{service.url}/v1/restore?{PASSING_QUERY}", data=picture, timeout=900)
+    answer = session().post(f"{service.url}/v1/restore?{PASSING_QUERY}", data=picture, timeout=900)
     answer.raise_for_status()
     return answer.content
 

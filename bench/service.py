@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,10 +55,21 @@ class Service:
         """The restored picture's file."""
         headers = {"Content-Type": "image/jpeg", "X-Restore-Options": json.dumps(options)}
         url = f"http://127.0.0.1:{self.port}/wfpredict/restore"
-        answer = requests.post(url, data=picture, headers=headers, timeout=900)
+        answer = session().post(url, data=picture, headers=headers, timeout=900)
         if answer.content.startswith(b"{"):
             raise RuntimeError(answer.text)
         return answer.content
+
+
+_of_thread = threading.local()
+
+
+def session() -> requests.Session:
+    """A connection of this thread's own, kept as a backend would keep it."""
+    if not hasattr(_of_thread, "session"):
+        _of_thread.session = requests.Session()
+    found: requests.Session = _of_thread.session
+    return found
 
 
 def taking_turns(

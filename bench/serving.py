@@ -35,6 +35,7 @@ from bench.service import (
 )
 from bench.statistics import RESULTS, write
 from photorestore import pipeline
+from photorestore.serving.allocator import keep_freed_memory
 
 SAMPLE_EVERY_S = 0.25
 
@@ -48,6 +49,7 @@ def main() -> None:
     arguments = parser.parse_args()
     file = RESULTS / "serving.json"
     figures = json.loads(file.read_text())["figures"] if file.exists() else {}
+    keep_freed_memory()  # as the workers do, so that this process is at its best, too
     with running_service() as service:
         for suite in arguments.suites:
             print(f"measuring {suite} ...", flush=True)

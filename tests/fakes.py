@@ -13,14 +13,11 @@ class FakeMetric:
 
 class FakeMetrics:
     def __init__(self) -> None:
-        self.cache = {
-            "histogram": {"photorestore_stage_seconds": FakeMetric()},
-            "counter": {"photorestore_stage_outcomes": FakeMetric()},
-        }
+        self.cache = {"histogram": {"photorestore_stage_seconds": FakeMetric()}}
 
     @property
     def outcomes(self) -> list[tuple[str, ...]]:
-        return [dimensions for _, dimensions in self.cache["counter"]["photorestore_stage_outcomes"].entries]
+        return [dimensions for _, dimensions in self.cache["histogram"]["photorestore_stage_seconds"].entries]
 
 
 class FakeContext:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from photorestore.errors import BrokenArtifact, RestorationError
@@ -101,7 +101,7 @@ class Envelope:
 
     def to_json(self) -> bytes:
         """The document as UTF-8 JSON."""
-        return json.dumps({"version": VERSION, **asdict(self)}).encode()
+        return json.dumps({"version": VERSION, **_values_of(self)}, default=_values_of).encode()
 
     @classmethod
     def from_json(cls, document: bytes | dict[str, Any]) -> Envelope:
@@ -123,6 +123,11 @@ class Envelope:
             return cls(**values)
         except (KeyError, TypeError, ValueError) as error:
             raise BrokenArtifact(f"not an envelope of version {VERSION}: {error!r}") from error
+
+
+def _values_of(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass; `dataclasses.asdict` would copy all that is in them, too."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def merge(parents: Sequence[Envelope]) -> Envelope:

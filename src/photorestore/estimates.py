@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,7 @@ def jpeg_quality(quantisation: Sequence[int]) -> int:
     return min(range(1, 101), key=lambda quality: (abs(_table_sum(quality) - found), -quality))
 
 
+@cache
 def _table_sum(quality: int) -> int:
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     return sum(min(max((entry * scale + 50) // 100, 1), 255) for entry in _IJG_LUMINANCE)

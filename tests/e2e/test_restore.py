@@ -216,5 +216,5 @@ def test_curl_line_that_serve_prints_works(service, tmp_path):
 def test_stages_are_counted(service):
     service.restore(UPLOADS["png"], '{"stages": ["denoise"]}')
     text = requests.get(f"http://127.0.0.1:{service.port + 2}/metrics", timeout=30).text
-    assert 'photorestore_stage_outcomes{stage="denoise",outcome="ran"' in text
+    assert 'photorestore_stage_seconds_count{stage="denoise",outcome="ran"' in text
     assert 'photorestore_stage_seconds_bucket{stage="deliver"' in text

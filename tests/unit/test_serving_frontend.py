@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from photorestore.serving.frontend import wait_until_listening
+from photorestore.serving.frontend import FrontEnd
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def tasks(tmp_path) -> Path:
 
 def seconds_waited(proc: Path, limit_s: float) -> float:
     start = time.monotonic()
-    wait_until_listening(proc, limit_s)
+    FrontEnd(proc).wait_until_listening(limit_s)
     return time.monotonic() - start
 
 
@@ -44,3 +44,24 @@ def test_waiting_ends(tasks):
 
 def test_without_such_a_process_there_is_nothing_to_wait_for(tmp_path):
     assert seconds_waited(tmp_path, 60) < 30
+
+
+def test_threads_with_other_names_are_not_looked_at_again(tasks, monkeypatch):
+    monkeypatch.setattr("photorestore.serving.frontend.SETTLED_S", 0.02)
+    front_end = FrontEnd(tasks.parents[1])
+    front_end.wait_until_listening(60)
+    time.sleep(0.03)
+    front_end.wait_until_listening(60)
+    (tasks / "2" / "stat").write_text("2 (wf-execute-thre) R 1 2 3")
+    start = time.monotonic()
+    front_end.wait_until_listening(60)
+    assert time.monotonic() - start < 30
+
+
+def test_thread_that_gets_its_name_late_is_found(tasks):
+    front_end = FrontEnd(tasks.parents[1])
+    front_end.wait_until_listening(60)
+    (tasks / "2" / "stat").write_text("2 (wf-execute-thre) R 1 2 3")
+    start = time.monotonic()
+    front_end.wait_until_listening(0.05)
+    assert time.monotonic() - start >= 0.05

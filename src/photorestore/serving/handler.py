@@ -17,9 +17,10 @@ from photorestore.errors import BrokenArtifact, RestorationError
 from photorestore.options import Options
 from photorestore.pipeline import STAGE_CLASSES
 from photorestore.serving import answers, requests
+from photorestore.serving.allocator import keep_freed_memory
 from photorestore.serving.answers import Answer
 from photorestore.serving.context import Context
-from photorestore.serving.frontend import wait_until_listening
+from photorestore.serving.frontend import FrontEnd
 from photorestore.serving.metrics import observe
 from photorestore.serving.turns import Turn
 from photorestore.stages.base import NetworkStage, Stage, StageConfig, run_stage
@@ -59,6 +60,9 @@ class StageHandler:
 
     stage_name: ClassVar[str]
 
+    def __init__(self) -> None:
+        self.front_end = FrontEnd()
+
     def initialize(self, context: Context) -> None:
         """Load the stage.
 
@@ -75,6 +79,7 @@ class StageHandler:
             name: STAGE_CLASSES[name].load(config, weights, device) for name in names
         }
         if device.type == "cpu":
+            keep_freed_memory()
             _take_turns(self.stages.values())
 
     def handle(self, data: Sequence[requests.Item], context: Context) -> list[bytes]:
@@ -83,7 +88,7 @@ class StageHandler:
         self._run(batch, context)
         answer = [self._answer(request, context, index) for index, request in enumerate(batch)]
         if not all(request.alone for request in batch):
-            wait_until_listening()
+            self.front_end.wait_until_listening()
         return answer
 
     def _admit(self, item: requests.Item, context: Context, index: int) -> Request:

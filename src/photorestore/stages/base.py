@@ -91,6 +91,8 @@ class NetworkStage:
         self, forward: Callable[[Tensor, Sequence[Any]], Tensor], jobs: Sequence[TileJob], spec: TileSpec
     ) -> None:
         """`tiling.run_tiles` in this stage's precision, in turn with other processes."""
+        if not jobs:
+            return
 
         def compute(tiles: Tensor, contexts: Sequence[Any]) -> Tensor:
             with self.turn:
