@@ -57,7 +57,7 @@ train-%: setup  ## train one network, for example `make train-denoise`
 	$(BIN)/python -m training.train_$* --data $(DATA)/train
 
 rehearse: setup  ## build and start both images' contents without Docker; ARGS="--arg TORCH_INDEX=" takes any torch
-	$(BIN)/python deploy/rehearse.py $(ARGS)
+	$(BIN)/python -m deploy.rehearse $(ARGS)
 
 lock: setup  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --all-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock pyproject.toml

@@ -18,27 +18,37 @@ import json
 import os
 import re
 import signal
-import socket
 import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import requests
 from photorestore_client import Client, Retry, Timeouts
 from PIL import Image
 
-from bench.service import PASSING, Service, in_process, made_picture, running_service, session, taking_turns
+from bench.load import (
+    SLOW_UPLOADS,
+    at_once,
+    in_flight_requests,
+    is_ready,
+    metrics,
+    post,
+    repeat,
+    restore,
+    timed,
+    trickling,
+    wait_until,
+)
+from bench.service import PASSING, in_process, made_picture, running_service, taking_turns
 from bench.statistics import RESULTS, write
 from photorestore import pipeline
 
@@ -46,11 +56,8 @@ SIZED_FOR = 8
 """Requests in flight that the crowded service admits."""
 AT_ONCE = 64
 IN_FLIGHT = 16
-SLOW_UPLOADS = 100
-SLOW_BYTES_S = 10
 FOLDER_PICTURES = 1000
 LOAD_S = 20
-PASSING_QUERY = "stages=&format=jpeg&timeout=600"
 
 
 def main() -> None:
@@ -243,95 +250,6 @@ SUITES: dict[str, Callable[[], dict[str, Any]]] = {
     "folder": measure_folder,
     "stopped": measure_stopped,
 }
-
-
-def post(service: Service, picture: bytes) -> requests.Response:
-    """A restoration through the edge."""
-    return requests.post(f"{service.url}/v1/restore", data=picture, timeout=900)
-
-
-def restore(service: Service, picture: bytes) -> bytes:
-    """The picture decoded and encoded through the edge, all stages passing."""
-    answer = session().post(f"{service.url}/v1/restore?{PASSING_QUERY}", data=picture, timeout=900)
-    answer.raise_for_status()
-    return answer.content
-
-
-def metrics(service: Service) -> str:
-    return requests.get(f"{service.url}/metrics", timeout=30).text
-
-
-def in_flight_requests(service: Service) -> float:
-    found = re.findall(r"^photorestore_gateway_in_flight_requests (\S+)", metrics(service), re.MULTILINE)
-    return sum(map(float, found))
-
-
-def is_ready(service: Service) -> bool:
-    try:
-        return requests.get(f"{service.url}/readyz", timeout=30).ok
-    except requests.ConnectionError:
-        return False
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> int:
-    """1 when it came true in time, 0 otherwise."""
-    until = time.monotonic() + seconds
-    while not (found := condition()) and time.monotonic() < until:
-        time.sleep(0.1)
-    return int(found)
-
-
-def repeat(call: Callable[[], object], until: float) -> tuple[int, int]:
-    """How often it worked and how often it raised, until a time of `time.monotonic()`."""
-    worked, raised = 0, 0
-    while time.monotonic() < until:
-        try:
-            call()
-            worked += 1
-        except Exception as error:  # noqa: BLE001 - any error counts
-            print(repr(error), flush=True)
-            raised += 1
-    return worked, raised
-
-
-def at_once(pool: ThreadPoolExecutor, call: Callable[[], object], count: int) -> None:
-    """As many calls as the pool has threads in flight, until `count` are done."""
-    for future in [pool.submit(call) for _ in range(count)]:
-        future.result()
-
-
-def timed(call: Callable[[], object]) -> float:
-    """Seconds that it takes."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-@contextlib.contextmanager
-def trickling(service: Service) -> Iterator[None]:
-    """Uploads that send 10 bytes a second for as long as the block runs."""
-    head = b"POST /v1/restore HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n"
-    over = threading.Event()
-    with contextlib.ExitStack() as stack:
-        lines = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", service.port + 6)))
-            for _ in range(SLOW_UPLOADS)
-        ]
-        for line in lines:
-            line.sendall(head)
-
-        def trickle() -> None:
-            while not over.wait(1):
-                for line in lines:
-                    line.sendall(b"\xff" * SLOW_BYTES_S)
-
-        thread = threading.Thread(target=trickle)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from gateway.jobs.records import ENDED
 from gateway.jobs.store import Counts
 from gateway.problems import BackendUnavailable
 from gateway.readiness import Readiness
-from photorestore.errors import BrokenArtifact, DeadlineExceeded, OutOfSpace
+from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded, OutOfSpace
 from photorestore.options import STAGES
 
 PREFIX = "photorestore_gateway_"
@@ -86,9 +86,9 @@ class Metrics:
             self.stage_outcomes.labels(stage, trace["outcome"]).inc()
 
     def observe_problem(self, kind: str, stage: str) -> None:
-        """Enter a failed restoration."""
+        """Enter a failed restoration; that it was cancelled is no failure of the stage that saw it."""
         self.runs.labels(kind).inc()
-        if stage in STAGES:
+        if stage in STAGES and kind != Cancelled.type:
             self.stage_outcomes.labels(stage, "failed").inc()
 
     def observe_readiness(self, readiness: Readiness) -> None:

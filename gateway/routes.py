@@ -142,7 +142,7 @@ async def analyze(request: Request) -> Response:
 
 @api.get("/stages")
 async def stages(request: Request) -> dict[str, Any]:
-    """The stages and their networks, the options and limits, and the version of the service."""
+    """The stages and their networks, the options and limits, whether jobs are taken, and the version."""
     gateway = gateway_of(request)
     ready = {node.stage: node.ready for node in gateway.readiness.state.nodes}
     return {
@@ -157,6 +157,7 @@ async def stages(request: Request) -> dict[str, Any]:
             for stage in STAGES
         ],
         "options": {NAMES.get(name, name): schema for name, schema in describe().items()},
+        "jobs": gateway.jobs is not None,
         "formats": {"read": list(ACCEPTED), "written": list(CONTENT_TYPES.values())},
         "limits": {
             "upload_bytes": LIMITS.upload_bytes,

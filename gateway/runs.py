@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from gateway.problems import PipelineProblem
 from gateway.readiness import Readiness
 from gateway.torchserve_client import TorchServeClient
 from gateway.uploads import Received
-from photorestore.errors import BrokenArtifact, DeadlineExceeded, RestorationError
+from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded, RestorationError
 from photorestore.imaging import CONTENT_TYPES, LIMITS, Needs, check_enlarged, choose_format, open_picture
 from photorestore.serving.answers import MASK_FILES
 from photorestore.workspace import Workspace
@@ -109,6 +110,7 @@ class Runner:
         self._readiness = readiness
         self._cache = cache
         self._at_work: dict[str, Workspace] = {}
+        self._waiting: Counter[str] = Counter()
         self.in_flight: InFlight[Result] = InFlight()
 
     async def restore(self, prepared: Prepared) -> Finished:
@@ -119,6 +121,7 @@ class Runner:
             PipelineProblem: a stage reports a problem.
             BackendUnavailable: TorchServe does not answer.
             DeadlineExceeded: the caller's time is over; the run goes on and gives its place back at its end.
+            CancelledError: whoever waits here was cancelled. If nobody else does, no further stage begins.
         """
         is_handed_over = False
         try:
@@ -148,23 +151,31 @@ class Runner:
         return run
 
     async def _join(self, shared: asyncio.Task[Result], prepared: Prepared) -> Result | None:
-        """The result of somebody else's run; None where only their time, not ours, was over."""
+        """The result of somebody else's run; None where only their time, not ours, was over, or they cancelled it."""
         request_id = prepared.workspace.envelope.request_id
         logger.info("request %s: shares the run %s", request_id, prepared.key[:16])
         self._metrics.coalesced.inc()
         try:
             return await self._wait(shared, prepared)
         except PipelineProblem as error:
-            if error.problem.type == DeadlineExceeded.type and prepared.left_s > 0:
+            kind = error.problem.type
+            if kind == Cancelled.type or (kind == DeadlineExceeded.type and prepared.left_s > 0):
                 return None
             raise
 
     async def _wait(self, run: asyncio.Task[Result], prepared: Prepared) -> Result:
+        self._waiting[prepared.key] += 1
         try:
             return await asyncio.wait_for(asyncio.shield(run), max(prepared.left_s, 0))
         except TimeoutError:
             timeout_s = prepared.workspace.options.timeout_s
             raise DeadlineExceeded(f"the request was to be answered within {timeout_s:g} s") from None
+        except asyncio.CancelledError:
+            if self._waiting[prepared.key] == 1 and (workspace := self._at_work.get(prepared.key)):
+                workspace.cancel()
+            raise
+        finally:
+            self._waiting -= Counter({prepared.key: 1})  # forgets what nobody waits for
 
     async def _run(self, prepared: Prepared) -> Result:
         workspace = self._at_work[prepared.key] = prepared.workspace

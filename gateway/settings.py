@@ -59,7 +59,9 @@ class GatewaySettings:
     cache_bytes: Annotated[int, "bytes of all results kept"] = 1 << 30
     jobs_dir: Annotated[Path | None, "folder for jobs, of this edge alone; default: there are no jobs"] = None
     max_jobs: Annotated[int, "jobs at work at a time; they need places among max_requests, too"] = 2
-    max_queued_jobs: Annotated[int, "jobs that wait"] = 256
+    max_queued_jobs: Annotated[
+        int, "jobs that wait; an API key with more of them than there is room left is refused"
+    ] = 256
     max_queued_bytes: Annotated[int, "bytes of the uploads of all jobs that wait"] = 2 << 30
     job_tries: Annotated[int, "tries of a job whose backend fails, or whose edge dies"] = 5
     job_expiry_s: Annotated[float, "seconds after its end for which a job and its result are kept"] = 86400.0

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from photorestore.networks.face_detector import FaceDetector
 from photorestore.weights import save_network, weights_file
+from training.commit import commit_hash
 from training.data import SUFFIXES, read_photo
-from training.run import commit_hash
 
 SOURCES = {"proposal": "pnet", "refine": "rnet", "output": "onet"}
 HEADS = {

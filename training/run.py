@@ -1,13 +1,9 @@
-"""What every training script shares: command line, schedule, moving average, checkpoints, log, curve, weights."""
+"""What every training script shares: its command line, its configuration, and the run itself."""
 
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
-import math
-import subprocess
-import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +14,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from photorestore.weights import read_metadata, save_network, weights_file
+from training.checkpoints import load_checkpoint, save_checkpoint
+from training.commit import commit_hash
+from training.log import Log, Mean
+from training.schedule import Budget, MovingAverage, cosine
 
 Config = TypeVar("Config")
 
@@ -66,90 +66,6 @@ def read_config(cls: type[Config], file: Path, *, table: str | None = None) -> C
         raise ValueError(f"{file}: {', '.join(problems)}")
     frozen = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     return cls(**frozen)
-
-
-def cosine(progress: float, step: int, *, top: float, bottom: float, warm_up: int = 100) -> float:
-    """Learning rate: warm-up over the first steps, then half a cosine down to `bottom` at progress 1."""
-    decayed = bottom + (top - bottom) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return decayed * min(1.0, (step + 1) / warm_up)
-
-
-class MovingAverage:
-    """Exponential moving average of a network's weights (decay ramps up over the first steps)."""
-
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.values = {name: value.detach().clone() for name, value in network.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        decay = min(self.decay, (step + 1) / (step + 10))
-        for name, value in network.state_dict().items():
-            if value.dtype.is_floating_point:
-                self.values[name].lerp_(value, 1 - decay)
-            else:
-                self.values[name].copy_(value)
-
-
-class Budget:
-    """Progress of a run limited by steps or by seconds, whichever ends first.
-
-    With a time budget the schedule follows the clock, so that it always ends at its bottom.
-    """
-
-    def __init__(self, total_steps: int, minutes: float | None, spent_s: float = 0.0) -> None:
-        self.total_steps = total_steps
-        self.limit_s = math.inf if minutes is None else 60 * minutes
-        self.start = time.monotonic() - spent_s
-
-    @property
-    def spent_s(self) -> float:
-        """Seconds trained, earlier parts of a resumed run included."""
-        return time.monotonic() - self.start
-
-    def progress(self, step: int) -> float:
-        """0 at the start, 1 at the end."""
-        return max(step / self.total_steps, self.spent_s / self.limit_s)
-
-
-class Log:
-    """A CSV of what a run printed, and its picture."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.file = folder / "log.csv"
-
-    def write(self, step: int, **values: float) -> None:
-        """Print one row and append it."""
-        row = {"step": step, **{key: round(value, 5) for key, value in values.items()}}
-        print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-        is_new = not self.file.exists()
-        with self.file.open("a", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            if is_new:
-                writer.writeheader()
-            writer.writerow(row)
-
-    def draw(self, target: Path) -> None:
-        """Draw every column over the steps, if there are any."""
-        if not self.file.exists():
-            return
-        import matplotlib
-
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
-
-        with self.file.open() as file:
-            rows = list(csv.DictReader(file))
-        names = [name for name in rows[0] if name not in ("step", "seconds", "learning_rate")]
-        figure, axes = pyplot.subplots(1, len(names), figsize=(4.5 * len(names), 3.5), squeeze=False)
-        for axis, name in zip(axes[0], names, strict=True):
-            axis.plot([int(row["step"]) for row in rows], [float(row[name]) for row in rows])
-            axis.set(title=name, xlabel="step")
-            axis.grid(alpha=0.3)
-        figure.tight_layout()
-        figure.savefig(target, dpi=80)
-        pyplot.close(figure)
 
 
 class RunConfig(Protocol):
@@ -285,46 +201,3 @@ class Run:
 
     def _parts(self) -> dict[str, Any]:
         return {"network": self.network, "optimiser": self.optimiser, **self.others}
-
-
-class Mean:
-    """Mean of the values since it was last taken; on a GPU nothing waits for them before."""
-
-    def __init__(self) -> None:
-        self._sum: Tensor | float = 0.0
-        self._count = 0
-
-    def add(self, value: Tensor) -> None:
-        self._sum = self._sum + value
-        self._count += 1
-
-    def take(self) -> float:
-        mean = float(self._sum) / max(1, self._count)
-        self._sum, self._count = 0.0, 0
-        return mean
-
-
-def save_checkpoint(file: Path, **parts: Any) -> None:
-    """Write atomically: a run that is stopped in the middle leaves the previous checkpoint."""
-    temporary = file.with_suffix(".tmp")
-    torch.save(parts, temporary)
-    temporary.replace(file)
-
-
-def load_checkpoint(file: Path, device: str = "cpu") -> dict[str, Any] | None:
-    """The last checkpoint, on this device whatever it was written on, or None."""
-    if not file.exists():
-        return None
-    checkpoint: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
-    return checkpoint
-
-
-def commit_hash() -> str:
-    """The commit that the working tree stands on, with `+` when files differ from it."""
-    head = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    dirty = subprocess.run(
-        ["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False
-    )
-    return (head.stdout.strip() or "none") + ("+" if dirty.stdout.strip() else "")

@@ -8,9 +8,7 @@ from typing import Any
 
 from gateway.jobs.records import Outcome, Record, Webhook, Work
 
-VERSION = 1
-"""Of the schema, kept as SQLite's `user_version`."""
-SCHEMA = """
+JOBS = """
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
     owner TEXT NOT NULL,
@@ -38,6 +36,15 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_state ON jobs (state, created);
 CREATE INDEX webhooks_to_send ON jobs (webhook_due) WHERE webhook_state = 'pending';
 """
+TURNS = """
+CREATE TABLE turns (owner TEXT PRIMARY KEY, turn INTEGER NOT NULL);
+CREATE TRIGGER begun AFTER UPDATE OF state ON jobs WHEN new.state = 'running' BEGIN
+    INSERT OR REPLACE INTO turns VALUES (new.owner, (SELECT coalesce(max(turn), 0) + 1 FROM turns));
+END;
+"""
+"""An owner's turn is the number of the latest job of theirs that was begun, counted over all owners."""
+VERSIONS = (JOBS, TURNS)
+"""What each version of the schema adds; how many a file has is kept as SQLite's `user_version`."""
 _GIVEN = (
     *("id", "owner", "idempotency_key", "fingerprint", "work", "upload_bytes", "state", "created"),
     *("webhook_url", "webhook_state"),

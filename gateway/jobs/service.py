@@ -104,7 +104,7 @@ class Jobs:
         """Refuse before the upload what would be refused after it.
 
         Raises:
-            TooManyRequests: the queue is full.
+            TooManyRequests: the queue is full, or holds too many jobs of this owner.
         """
         await asyncio.to_thread(
             self.store.check_room, owner, idempotency_key, self._bounds, self._admission.retry_after_s
@@ -115,7 +115,7 @@ class Jobs:
 
         Raises:
             IdempotencyKeyReused: its key stands for another request.
-            TooManyRequests: the queue is full.
+            TooManyRequests: the queue is full, or holds too many jobs of this owner.
             OutOfSpace: the disk is full.
         """
         known, is_new = await asyncio.to_thread(self._add, record)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.jobs.records import ENDED, STATES, Outcome, Record, Webhook
-from gateway.jobs.rows import INSERT, SCHEMA, VERSION, from_row, to_row
+from gateway.jobs.rows import INSERT, VERSIONS, from_row, to_row
 from gateway.problems import IdempotencyKeyReused, TooManyRequests
 
 _ENDED = ", ".join(f"'{state}'" for state in ENDED)
@@ -40,7 +40,7 @@ class Store:
 
     Raises:
         OSError: the file cannot be used.
-        ValueError: it is of another version.
+        ValueError: it is of a later version.
     """
 
     def __init__(self, file: Path) -> None:
@@ -67,13 +67,13 @@ class Store:
 
         Raises:
             IdempotencyKeyReused: it stands for another request.
-            TooManyRequests: the queue is full.
+            TooManyRequests: the queue is full, or this owner has more in it than would be left for others.
         """
         with self._lock:
             known = self._known(record.owner, record.idempotency_key)
             if known is not None:
                 return _same_request(known, record.fingerprint), False
-            self._check_bounds(bounds, record.work.upload_bytes, retry_after_s)
+            self._check_bounds(bounds, record.owner, record.work.upload_bytes, retry_after_s)
             self._db.execute(INSERT, to_row(record))
         return record, True
 
@@ -83,20 +83,22 @@ class Store:
         """Refuse before an upload what `add` would refuse after it, as far as that is known.
 
         Raises:
-            TooManyRequests: the queue is full.
+            TooManyRequests: as for `add`.
         """
         with self._lock:
             if self._known(owner, idempotency_key) is None:
-                self._check_bounds(bounds, 0, retry_after_s)
+                self._check_bounds(bounds, owner, 0, retry_after_s)
 
     def find(self, job_id: str, owner: str) -> Record | None:
         """A job of this owner."""
         return self._one("SELECT * FROM jobs WHERE id = ? AND owner = ?", job_id, owner)
 
     def next_queued(self, now: float) -> Record | None:
-        """The job that has waited longest of those that may be begun."""
+        """Of the owner whose latest turn is longest ago, the job that has waited longest, if it may be begun."""
         return self._one(
-            "SELECT * FROM jobs WHERE state = 'queued' AND due <= ? ORDER BY created LIMIT 1", now
+            "SELECT jobs.* FROM jobs LEFT JOIN turns USING (owner) WHERE state = 'queued' AND due <= ?"
+            " ORDER BY turn, created LIMIT 1",
+            now,
         )
 
     def begin(self, job_id: str, now: float) -> Record | None:
@@ -206,10 +208,10 @@ class Store:
 
     def _migrate(self, file: Path) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
-        elif version != VERSION:
-            raise ValueError(f"{file} is of version {version}; expected {VERSION}")
+        if version > len(VERSIONS):
+            raise ValueError(f"{file} is of version {version}; expected {len(VERSIONS)} or less")
+        steps = "".join(VERSIONS[version:])
+        self._db.executescript(f"BEGIN; {steps} PRAGMA user_version = {len(VERSIONS)}; COMMIT;")
 
     def _known(self, owner: str, idempotency_key: str | None) -> Record | None:
         row = self._db.execute(
@@ -217,16 +219,22 @@ class Store:
         ).fetchone()
         return None if row is None else from_row(row)
 
-    def _check_bounds(self, bounds: Bounds, upload_bytes: int, retry_after_s: float) -> None:
-        waiting, waiting_bytes = self._db.execute(
-            "SELECT count(*), total(upload_bytes) FROM jobs WHERE state = 'queued'"
+    def _check_bounds(self, bounds: Bounds, owner: str, upload_bytes: int, retry_after_s: float) -> None:
+        waiting, waiting_bytes, own, own_bytes = self._db.execute(
+            "SELECT count(*), total(upload_bytes), count(*) FILTER (WHERE owner = :owner),"
+            " total(upload_bytes) FILTER (WHERE owner = :owner) FROM jobs WHERE state = 'queued'",
+            {"owner": owner},
         ).fetchone()
         if waiting >= bounds.jobs:
             raise TooManyRequests("jobs", f"{waiting} jobs wait; the limit is {bounds.jobs}", retry_after_s)
-        if waiting_bytes + upload_bytes > bounds.upload_bytes:
+        left, left_bytes = bounds.jobs - waiting - 1, bounds.upload_bytes - waiting_bytes - upload_bytes
+        if left_bytes < 0:
             text = (
                 f"jobs of {int(waiting_bytes) >> 20} MiB wait; the limit is {bounds.upload_bytes >> 20} MiB"
             )
+            raise TooManyRequests("jobs", text, retry_after_s)
+        if owner and (own > left or own_bytes > left_bytes):
+            text = f"{own} jobs of this API key wait; what is left of the queue is kept for others"
             raise TooManyRequests("jobs", text, retry_after_s)
 
     def _one(self, query: str, *values: object) -> Record | None:

@@ -1,4 +1,4 @@
-"""Does the jobs: oldest first, some at a time, each when there is room beside the requests that somebody waits for."""
+"""Does the jobs: owners in turn, some at a time, each when there is room beside requests that somebody waits for."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Worker:
         self._wake.set()
 
     def cancel(self, job_id: str) -> None:
-        """Wait no longer for a job. Its run ends by itself, and nobody looks at the result."""
+        """Wait no longer for a job. Unless somebody else waits for its run, that ends with the stage at work."""
         if (task := self._tasks.get(job_id)) is not None:
             task.cancel()
 

@@ -3,12 +3,14 @@
 import { find, show, size } from "./dom.js";
 import { Mask } from "./mask.js";
 import { Options, formatName } from "./options.js";
-import { showProblem, showReport } from "./report.js";
-import { Problem, describe, restore } from "./service.js";
+import { showProblem, showProgress, showReport } from "./report.js";
+import { Problem, describe, restore, restoreAsJob } from "./service.js";
 
 const LIKE = { "image/png": "png", "image/tiff": "png", "image/bmp": "png", "image/gif": "png", "image/webp": "webp", "image/avif": "avif" };
 /** Formats to save in that lose as little as the photo's own, and that browsers show; JPEG for all others. */
 const LARGEST_MASK_PX = 16_384 * 16_384;
+const QUICK_PX = 1e6;
+/** Results of up to so many pixels are waited for; larger ones are jobs, which show how far they are. */
 
 const state = { key: "", service: null, options: null, photo: null, running: null };
 const mask = new Mask(find("paint"), find("brush"), () => Number(find("brush-size").value), updatePainting);
@@ -135,6 +137,12 @@ find("form").addEventListener("submit", (event) => {
 find("form").addEventListener("invalid", () => { find("more").open = true; }, true);
 find("again").addEventListener("click", () => (state.service ? run() : connect()));
 find("cancel").addEventListener("click", () => state.running?.cancel());
+addEventListener("pagehide", () => state.running?.cancel());
+
+const isQuick = (query) => {
+  const { isShown, width, height } = state.photo;
+  return isShown && width * height * (query.get("scale") ?? 1) ** 2 <= QUICK_PX;
+};
 
 async function run() {
   if (!state.photo || state.running || !find("form").reportValidity()) return;
@@ -148,7 +156,9 @@ async function run() {
   }
   forgetResult();
   const start = performance.now();
-  state.running = restore({ picture: file, mask: painted, query, key: state.key }, showUpload);
+  const request = { picture: file, mask: painted, query, key: state.key };
+  const isJob = state.service.jobs && !isQuick(query);
+  state.running = isJob ? restoreAsJob(request, showUpload, showJob) : restore(request, showUpload);
   const clock = setInterval(showWaiting, 1000);
   setWorking(true);
   try {
@@ -173,11 +183,19 @@ async function run() {
     } else showWaiting();
   }
 
+  function showJob(job) {
+    if (!state.running) return;
+    state.running.job = job;
+    showWaiting();
+  }
+
   function showWaiting() {
-    const since = state.running?.waitingSince;
-    if (!since) return;
-    find("progress").removeAttribute("value"); // how long the stages take is not known
-    find("progress-text").textContent = `Restoring, ${Math.round((performance.now() - since) / 1000)} s`;
+    const { waitingSince, job } = state.running ?? {};
+    if (!waitingSince) return;
+    if (job) showProgress(job);
+    else find("progress").removeAttribute("value"); // how long the stages take is not known
+    const what = job?.state === "queued" ? "Waiting for its turn" : "Restoring";
+    find("progress-text").textContent = `${what}, ${Math.round((performance.now() - waitingSince) / 1000)} s`;
   }
 }
 
@@ -186,7 +204,7 @@ function setWorking(isWorking) {
   find("fields").disabled = find("paint-start").disabled = find("file").disabled = isWorking;
   find("progress").value = 0;
   find("progress-text").textContent = "Sending";
-  show({ working: isWorking, restore: !isWorking });
+  show({ working: isWorking, steps: false, restore: !isWorking });
   if (isWorking) {
     show({ problem: false });
     say("Restoring.");

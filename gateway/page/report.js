@@ -1,9 +1,10 @@
-// The report and problems, in words.
+// Progress, the report and problems, in words.
 
 import { duration, find, make, show, size } from "./dom.js";
 import { formatName } from "./options.js";
 
 const OUTCOMES = { ran: "worked", passed: "passed", failed: "failed" };
+const STATES = { ...OUTCOMES, waiting: "", running: "at work" };
 const ORIGINS = { shared: "Shared with an identical request.", kept: "From the results that the service keeps." };
 const ADVICE = {
   401: "Enter an API key above.",
@@ -14,6 +15,20 @@ const ADVICE = {
   504: "Allow more time under “More options”.",
 };
 const RETRIABLE = [0, 408, 429, 500, 503, 504];
+
+/** Show how far a job is. */
+export function showProgress({ state, progress }) {
+  const steps = Object.entries(progress);
+  find("progress").value = steps.filter(([, each]) => each in OUTCOMES).length / steps.length;
+  find("steps").replaceChildren(...steps.map(([stage, each]) => {
+    const step = make("li", {}, make("span", { className: "stage" }, stage), make("span", { className: "outcome" }, STATES[each] ?? each));
+    step.dataset.outcome = each;
+    return step;
+  }));
+  const isNew = state === "running" && find("steps").hidden;
+  show({ steps: state === "running" });
+  if (isNew) find("working").scrollIntoView({ block: "nearest" }); // it has grown
+}
 
 /** Show what the service did. */
 export function showReport({ report, image, by }, seconds) {

@@ -9,7 +9,8 @@ RestorationError
 │   ├── NotAnImage            the bytes are no picture of an accepted type             415
 │   ├── TruncatedImage        the picture breaks off                                   422
 │   ├── CorruptImage          the picture contradicts itself or its mask               422
-│   └── DeadlineExceeded      the time that the caller allowed is over                 504
+│   ├── DeadlineExceeded      the time that the caller allowed is over                 504
+│   └── Cancelled             nobody waits for the result any more                     410
 ├── OutOfSpace            no shared memory for this picture now; try again             503
 └── BrokenArtifact        ours: weights, archive or workspace are not what they claim  500
 """
@@ -90,6 +91,13 @@ class DeadlineExceeded(InvalidInput):
 
     type = "deadline-exceeded"
     status = 504
+
+
+class Cancelled(InvalidInput):
+    """Nobody waits for the result any more."""
+
+    type = "cancelled"
+    status = 410
 
 
 class OutOfSpace(RestorationError):

@@ -3,9 +3,9 @@
 No torch here: the REST edge imports this module.
 
 Layout: `<root>/<deadline>-<random id>/` of mode 0700 with the upload, one `.npy` file per plane, the metadata
-blocks, a note of each stage's state, and the result. Files are written under a name of their own and renamed when
-complete, so a stage that is run twice replaces only its own output. Room is reserved before pixels are written:
-writing into a mapping of a full tmpfs would kill the process.
+blocks, a note of each stage's state, one if it is cancelled, and the result. Files are written under a name of their
+own and renamed when complete, so a stage that is run twice replaces only its own output. Room is reserved before
+pixels are written: writing into a mapping of a full tmpfs would kill the process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from photorestore.envelope import Envelope, Plane, Trace
-from photorestore.errors import BrokenArtifact, OutOfSpace
+from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded, OutOfSpace
 from photorestore.options import STAGES, Options
 
 ID_PATTERN = re.compile(r"^\d{10}-[0-9a-f]{32}$")
@@ -215,6 +215,23 @@ class Workspace:
         """What was noted so far, by stage."""
         notes = ((stage, self.read_file(f"{stage}{STATE_SUFFIX}")) for stage in STAGES)
         return {stage: note.decode() for stage, note in notes if note is not None}
+
+    def cancel(self) -> None:
+        """Let no further stage begin; without room for the note they work on for nobody."""
+        with contextlib.suppress(OSError):
+            self.path("cancelled").touch()
+
+    def require_wanted(self) -> None:
+        """Check that somebody still waits for the result.
+
+        Raises:
+            Cancelled: they have thought better of it.
+            DeadlineExceeded: their time is over.
+        """
+        if self.path("cancelled").exists():
+            raise Cancelled("the request was cancelled")
+        if time.time() > self.envelope.deadline:
+            raise DeadlineExceeded(f"the request was to be answered within {self.options.timeout_s:g} s")
 
     def mark_done(self) -> None:
         """Let the sweeper take the directory after the grace."""

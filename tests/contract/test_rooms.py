@@ -30,7 +30,7 @@ OURS = {
 }
 DOORS = {
     "src/photorestore": {"photorestore"},
-    "deploy": set(),
+    "deploy": {"deploy"},
     "handlers": {"photorestore"},
     "gateway": {"gateway", "photorestore"},
     "training": {"training", "photorestore"},

@@ -8,7 +8,8 @@ import tomllib
 import pytest
 import yaml
 
-from deploy.rehearse import TARGETS, is_ignored, read_instructions
+from deploy.rehearse import TARGETS
+from deploy.steps import is_ignored, read_instructions
 from gateway.settings import HOME, GatewaySettings
 from photorestore.stages.preprocess import RESULT_BYTES_PX, WORK_BYTES_PX
 from tests.deploy.tools import run

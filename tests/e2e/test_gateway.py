@@ -120,6 +120,18 @@ def test_job_gives_what_a_direct_request_does_and_tells_its_progress(fronted):
     assert not list(fronted.root.iterdir())
 
 
+def test_no_stage_begins_for_a_job_that_is_cancelled(fronted):
+    cancelled = 'photorestore_gateway_runs_total{outcome="cancelled"}'
+    before = metric(fronted, cancelled)
+    upload, query = make_upload(900, 1200), "stages=denoise,scratch,translate&scale=2"
+    url = f"{fronted.gateway_url}/v1/jobs"
+    job = fronted.gateway_url + requests.post(f"{url}?{query}", data=upload, timeout=300).headers["location"]
+    wait_for(lambda: requests.get(job, timeout=30).json()["progress"]["denoise"] == "running")
+    requests.delete(job, timeout=30).raise_for_status()
+    wait_for(lambda: metric(fronted, cancelled) > before)
+    assert not list(fronted.root.iterdir())
+
+
 def test_problems_of_the_stages_have_their_status(fronted):
     files = {"image": make_upload(60, 80), "mask": make_upload(6, 8)}
     answer = requests.post(f"{fronted.gateway_url}/v1/restore", files=files, timeout=300)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway import backend, torchserve
+from gateway import backend, supervisor, torchserve
+from gateway.instance import only_instance, running_pid
 from gateway.torchserve import HOST, Ports, Settings
 from gateway.workflow import Node
 from photorestore.options import STAGES, Options
@@ -50,28 +51,28 @@ def test_long_run_directories_get_a_temp_dir_with_a_short_name(tmp_path):
 
 
 def test_requests_in_flight_are_those_that_somebody_waits_for(tmp_path):
-    assert backend._in_flight(tmp_path) == 0
+    assert supervisor._in_flight(tmp_path) == 0
     workspace = Workspace.create(tmp_path, Options())
     (tmp_path / f"{int(time.time()) - 5:010d}-{'0' * 32}").mkdir()  # nobody waits any more
-    assert backend._in_flight(tmp_path) == 1
+    assert supervisor._in_flight(tmp_path) == 1
     workspace.mark_done()
-    assert backend._in_flight(tmp_path) == 0
+    assert supervisor._in_flight(tmp_path) == 0
 
 
 def test_run_directory_has_one_instance(settings):
-    assert backend._running_pid(settings) is None
-    with backend._only_instance(settings) as is_first, backend._only_instance(settings) as is_second:
+    assert running_pid(settings) is None
+    with only_instance(settings) as is_first, only_instance(settings) as is_second:
         assert (is_first, is_second) == (True, False)
-        assert backend._running_pid(settings) == os.getpid()
-    assert backend._running_pid(settings) is None
+        assert running_pid(settings) == os.getpid()
+    assert running_pid(settings) is None
 
 
 def test_left_over_pid_files_are_nobody(settings):
     (settings.run_dir / "pid").write_text("1")
-    assert backend._running_pid(settings) is None
+    assert running_pid(settings) is None
     with (settings.run_dir / "pid").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert backend._running_pid(settings) == 1
+        assert running_pid(settings) == 1
 
 
 def test_nothing_is_ready_where_nobody_listens(settings, capsys):
@@ -104,5 +105,5 @@ def test_edge_is_part_of_the_instance_where_it_has_a_port(settings, capsys):
     assert f"curl -sS --data-binary @old.jpg -o restored.jpg {fronted.url}" in backend._usage(fronted)
     assert backend._port_arguments(fronted) == ["--port-base", "21000", "--gateway-port", str(port)]
     ready = [Node(stage, 1, 1, 0) for stage in STAGES]
-    assert backend._is_ready(settings, ready)
-    assert not backend._is_ready(fronted, ready)  # nobody listens
+    assert supervisor.is_ready(settings, ready)
+    assert not supervisor.is_ready(fronted, ready)  # nobody listens

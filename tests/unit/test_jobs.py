@@ -277,6 +277,44 @@ async def test_running_job_that_is_cancelled_leaves_no_result(edge, server, fold
     await emptied(folder / "uploads")
 
 
+async def test_no_stage_begins_for_a_running_job_that_is_cancelled(edge, server, root):
+    server.is_open.clear()
+    job = await submit(edge)
+    await until(lambda: server.inferences)
+    await edge.delete(job["links"]["self"])
+    await until(lambda: list(root.glob("*/cancelled")))
+    server.is_open.set()
+    await until(lambda: metric(edge, "in_flight_requests") == 0)
+    assert metric(edge, "runs_total", outcome="cancelled") == 1
+    assert metric(edge, "stage_outcomes_total", stage="preprocess", outcome="failed") == 0
+
+
+async def test_run_goes_on_as_long_as_somebody_waits_for_it(edge, server):
+    server.is_open.clear()
+    jobs = [await submit(edge) for _ in range(2)]
+    direct = asyncio.create_task(edge.post("/v1/restore?stages=&return=bundle", content=make_picture()))
+    await until(lambda: metric(edge, "coalesced_total") == 2)
+    for job in jobs:
+        await edge.delete(job["links"]["self"])
+    server.is_open.set()
+    assert (await direct).status_code == 200
+    assert len(server.inferences) == 1
+    assert metric(edge, "runs_total", outcome="cancelled") == 0
+
+
+async def test_who_asks_for_what_was_just_cancelled_gets_it(edge, server, root):
+    server.is_open.clear()
+    job = await submit(edge, "stages=&format=png")
+    await until(lambda: server.inferences)
+    await edge.delete(job["links"]["self"])
+    await until(lambda: list(root.glob("*/cancelled")))
+    again = await submit(edge, "stages=&format=png")
+    await until(lambda: metric(edge, "coalesced_total") == 1)
+    server.is_open.set()
+    assert (await wait(edge, again))["state"] == "succeeded"
+    assert len(server.inferences) == 2
+
+
 async def test_job_that_is_cancelled_while_its_result_is_written_leaves_none(edge, folder, monkeypatch):
     keep = JobFiles.keep
     is_writing, may_write, has_written = (threading.Event() for _ in range(3))

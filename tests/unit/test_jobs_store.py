@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gateway.jobs.records import Outcome, Record, Webhook, Work
+from gateway.jobs.rows import INSERT, VERSIONS, to_row
 from gateway.jobs.store import Bounds, Store
 from gateway.problems import IdempotencyKeyReused, TooManyRequests
 from gateway.uploads import Received
@@ -86,6 +87,80 @@ def test_queue_goes_by_age_and_leaves_out_what_is_not_due(store):
     store.put_back(begin(store, "early"), 50.0, is_try=True)
     assert store.next_queued(10.0).id == "middle"
     assert store.next_queued(60.0).id == "early"
+
+
+def drain(store: Store) -> list[str]:
+    """Begin all jobs, one after the other; gives their names."""
+    names = []
+    while (record := store.next_queued(10.0)) is not None:
+        names.append(begin(store, record.id).id)
+    return names
+
+
+def test_owners_take_turns_however_many_jobs_one_has(store):
+    for number in range(20):
+        store.add(make_record(f"a{number}", owner="a", created=number), WIDE, 1.0)
+    begin(store, "a0")
+    for name in ("b0", "b1", "c0"):
+        store.add(make_record(name, owner=name[0], created=5000.0 + int(name[1])), WIDE, 1.0)
+    assert drain(store)[:6] == ["b0", "c0", "a1", "b1", "a2", "a3"]
+
+
+def test_turns_are_kept_after_a_restart_and_when_jobs_are_forgotten(tmp_path):
+    first = Store(tmp_path / "jobs.sqlite")
+    for name in ("a0", "a1", "b0"):
+        first.add(make_record(name, owner=name[0]), WIDE, 1.0)
+    begin(first, "a0")
+    first.forget("a0")
+    first.close()
+    second = Store(tmp_path / "jobs.sqlite")
+    assert drain(second) == ["b0", "a1"]
+    second.close()
+
+
+def test_owner_whose_jobs_are_not_due_lets_others_go_first(store):
+    for name in ("a0", "b0", "b1"):
+        store.add(make_record(name, owner=name[0]), WIDE, 1.0)
+    store.put_back(begin(store, "a0"), 50.0, is_try=True)
+    assert drain(store) == ["b0", "b1"]
+
+
+def test_one_owner_leaves_room_in_the_queue_for_others(store):
+    bounds = Bounds(4, 1 << 30)
+
+    def add(name: str, bounds: Bounds = bounds) -> None:
+        store.add(make_record(name, owner=name[0]), bounds, 7.0)
+
+    for name, refused in (("a0", ""), ("a1", "a2"), ("b0", "b1")):
+        add(name)
+        if refused:
+            with pytest.raises(TooManyRequests, match="of this API key wait") as caught:
+                add(refused)
+            assert caught.value.retry_after_s == 7.0
+    with pytest.raises(TooManyRequests, match="of this API key wait"):
+        add("a2", Bounds(100, 59))  # bytes: 30 wait, 20 of them a's; 19 would be left
+    add("a2", Bounds(100, 60))
+    store.check_room("c", None, Bounds(5, 1 << 30), 1.0)
+    add("c0", Bounds(5, 1 << 30))
+    with pytest.raises(TooManyRequests, match="the limit is 5"):
+        add("d0", Bounds(5, 1 << 30))
+
+
+def test_callers_without_keys_are_one_and_may_fill_the_queue(store):
+    for name in ("a", "b", "c"):
+        store.add(make_record(name), Bounds(3, 30), 1.0)
+    assert store.counts().states["queued"] == 3
+
+
+def test_file_of_an_earlier_version_is_brought_up(tmp_path):
+    earlier = sqlite3.connect(tmp_path / "jobs.sqlite", isolation_level=None)
+    earlier.executescript(f"{VERSIONS[0]} PRAGMA user_version = 1;")
+    for name in ("a0", "a1", "b0"):
+        earlier.execute(INSERT, to_row(make_record(name, owner=name[0])))
+    earlier.close()
+    store = Store(tmp_path / "jobs.sqlite")
+    assert drain(store) == ["a0", "b0", "a1"]
+    store.close()
 
 
 def test_idempotency_keys_belong_to_their_owner(store):

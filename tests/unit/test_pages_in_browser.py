@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import numpy as np
 import pytest
 from anyio.from_thread import start_blocking_portal
@@ -381,6 +382,85 @@ def test_a_restoration_can_be_cancelled(serve, server, photo):
     assert not browser.find("#problem").is_displayed()
     assert browser.find("#restore").is_enabled()
     browser.assert_calm()
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A picture that takes some time."""
+    file = tmp_path / "large.jpg"
+    Image.fromarray(make_photo(1000, 1100)).save(file)
+    return file
+
+
+STEPS = """
+const steps = [...document.querySelectorAll("#steps li")];
+return Object.fromEntries(steps.map((step) => [step.querySelector(".stage").textContent, step.dataset.outcome]));
+"""
+
+
+def steps(browser: Browser) -> dict[str, str]:
+    """How far each stage is shown to be: at one moment, since they are replaced again and again."""
+    return browser.driver.execute_script(STEPS)
+
+
+def test_a_large_photo_shows_the_stages_at_work(serve, server, root, large, tmp_path):
+    browser = serve(jobs_dir=tmp_path / "jobs")
+    browser.open()
+    browser.choose(large)
+    browser.find("#stages-chosen").click()
+    browser.call(server.is_open.clear)
+    browser.restore("working")
+    browser.wait(lambda: server.inferences and browser.find("#steps").is_displayed())
+    assert steps(browser) == dict.fromkeys(STAGES, "waiting")
+    workspace = root / server.inferences[-1]["workspace_id"]
+    for stage, outcome in {"preprocess": "ran", "denoise": "passed", "scratch": "running"}.items():
+        (workspace / f"{stage}.state").write_text(outcome)
+    expected = dict.fromkeys(STAGES, "waiting") | {
+        "preprocess": "ran", "denoise": "passed", "scratch": "running",
+    }  # fmt: skip
+    browser.wait(lambda: steps(browser) == expected)
+    assert float(browser.find("#progress").get_attribute("value")) == pytest.approx(2 / len(STAGES))
+    assert browser.text("#progress-text").startswith("Restoring, ")
+    browser.call(server.is_open.set)
+    browser.reach("done")
+    assert not browser.find("#steps").is_displayed()
+    assert len(browser.all("#report-stages li")) == len(STAGES)
+    assert Image.open(io.BytesIO(downloaded(browser))).size == (1100, 1000)
+    browser.wait(
+        lambda: not list((tmp_path / "jobs" / "results").iterdir())
+    )  # the service keeps nothing of it
+    browser.assert_calm()
+
+
+def test_a_job_that_waits_says_so_and_can_be_cancelled(serve, server, large, tmp_path):
+    browser = serve(jobs_dir=tmp_path / "jobs")
+    browser.open()
+    browser.choose(large)
+    server.ready_workers = 0
+    browser.wait(lambda: browser.call(is_unready, browser.url))
+    browser.restore("working")
+    browser.wait(lambda: browser.text("#progress-text").startswith("Waiting for its turn, "))
+    assert not browser.find("#steps").is_displayed()
+    browser.find("#cancel").click()
+    browser.reach("chosen")
+    browser.wait(lambda: not list((tmp_path / "jobs" / "uploads").iterdir()))
+    assert not browser.find("#problem").is_displayed()
+    browser.assert_calm()
+
+
+async def is_unready(url: str) -> bool:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return (await client.get(f"{url}/readyz")).status_code == 503
+
+
+def test_problem_of_a_job_is_told_as_any_other(serve, large, tmp_path):
+    large.write_bytes(large.read_bytes()[:-2000])
+    browser = serve(jobs_dir=tmp_path / "jobs")
+    browser.open()
+    browser.choose(large)
+    browser.restore("chosen")
+    assert browser.see("#problem-title").text == "Truncated image"
+    assert "422, found by preprocess" in browser.text("#problem-where")
 
 
 def test_a_key_is_asked_for_only_where_the_service_wants_one(serve, photo, tmp_path):

@@ -85,6 +85,21 @@ def test_failed_and_late_requests_are_not_run(batch):
     assert batch[0].envelope.problem.status == 504
 
 
+def test_cancelled_requests_are_not_run(batch):
+    batch[1].cancel()
+    stage = Recorder()
+    run_stage(stage, batch)
+    run_stage(stage, batch)
+    assert stage.batches[0] == ["0", "2", "3"]
+    assert batch[1].envelope.problem.type == "cancelled"
+
+
+def test_cancelling_a_request_that_has_ended_does_nothing(batch):
+    batch[1].remove()
+    batch[1].cancel()
+    assert not batch[1].directory.exists()
+
+
 def test_large_pictures_run_alone(batch):
     side = int(ALONE_PX**0.5) + 1
     batch[1].write_plane("image", np.zeros((1, side, side), np.uint8))

@@ -7,17 +7,11 @@ import torch
 
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.weights import load_network, read_metadata
+from training.checkpoints import load_checkpoint, save_checkpoint
 from training.data import batches, hold_out, random_patch
-from training.run import (
-    Budget,
-    Log,
-    MovingAverage,
-    Run,
-    cosine,
-    load_checkpoint,
-    read_config,
-    save_checkpoint,
-)
+from training.log import Log
+from training.run import Run, read_config
+from training.schedule import Budget, MovingAverage, cosine
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from photorestore.envelope import Problem, Trace
-from photorestore.errors import DeadlineExceeded, RestorationError
+from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
 from photorestore.tiling import Tileable, TileJob, TileSpec, run_tiles, tile_spec
 from photorestore.weights import load_network
 from photorestore.workspace import Array, Workspace
@@ -133,9 +133,9 @@ def copied(workspace: Workspace, name: str, source: Array) -> Iterator[Array]:
 def run_stage(stage: Stage, batch: Sequence[Workspace]) -> None:
     """Run a stage on those requests that still need it. Never raises.
 
-    Failed requests are left alone, late ones fail. Pictures above `ALONE_PX` run alone. An error makes the
-    batch run again in halves, down to the item it belongs to, where it becomes the envelope's problem: one
-    bad picture leaves the others as they are, and a batch too large for the memory still gets done.
+    Failed requests are left alone, late and cancelled ones fail. Pictures above `ALONE_PX` run alone. An error
+    makes the batch run again in halves, down to the item it belongs to, where it becomes the envelope's problem:
+    one bad picture leaves the others as they are, and a batch too large for the memory still gets done.
     """
     waiting = [workspace for workspace in batch if _is_due(stage.name, workspace)]
     small = [workspace for workspace in waiting if _pixels(workspace) <= ALONE_PX]
@@ -146,11 +146,14 @@ def run_stage(stage: Stage, batch: Sequence[Workspace]) -> None:
 
 
 def _is_due(name: str, workspace: Workspace) -> bool:
-    envelope = workspace.envelope
-    if envelope.problem is None and time.time() > envelope.deadline:
-        late = DeadlineExceeded(f"the request was to be answered within {envelope.options.timeout_s:g} s")
-        _fail(workspace, Problem.of(late, name), 0.0)
-    return envelope.problem is None
+    if workspace.envelope.problem is not None:
+        return False
+    try:
+        workspace.require_wanted()
+    except (Cancelled, DeadlineExceeded) as error:
+        _fail(workspace, Problem.of(error, name), 0.0)
+        return False
+    return True
 
 
 def _pixels(workspace: Workspace) -> int:

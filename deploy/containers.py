@@ -1,0 +1,113 @@
+"""Built stages that run, with the volumes and variables of compose.yaml, on free ports of this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from deploy.steps import Stage, environment_of
+
+READY_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A result that runs.
+
+    Attributes:
+        extra: words after those of the command and the health check, for the ports.
+        environment: all variables.
+        text: moves paths and ports in a word.
+    """
+
+    stage: Stage
+    extra: list[str]
+    environment: dict[str, str]
+    text: Callable[[str], str]
+
+    def start(self, log: Path) -> subprocess.Popen[bytes]:
+        """Start entry point and command."""
+        words = [*self.stage.entrypoint, *self.stage.command, *self.extra]
+        with log.open("wb") as output:
+            return self._popen(words, output)
+
+    def is_healthy(self) -> bool:
+        """Run the image's health check."""
+        return self._popen([*self.stage.health, *self.extra], subprocess.DEVNULL).wait() == 0
+
+    def _popen(self, words: list[str], output: IO[bytes] | int) -> subprocess.Popen[bytes]:
+        path = self.environment["PATH"]
+        moved = [self.text(word) for word in words]
+        program = shutil.which(moved[0], path=path) or moved[0]
+        return subprocess.Popen(
+            [program, *moved[1:]],
+            cwd=self.stage.path("."),
+            env=self.environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def make_container(
+    folder: Path, stage: Stage, service: Mapping[str, Any], ports: Mapping[str, int]
+) -> Container:
+    """A stage with compose.yaml's volumes and variables, on free ports."""
+    mounts: dict[str, Path] = {}
+    for volume in (*service["volumes"], *service["tmpfs"]):
+        source, _, rest = volume.partition(":")
+        is_named = rest.startswith("/")
+        mounts[rest.split(":")[0] if is_named else source] = (
+            folder / "volumes" / source if is_named else folder / "tmp" / stage.root.name / source[1:]
+        )
+    for mount in mounts.values():
+        mount.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def text(word: str) -> str:
+        for target, mount in mounts.items():
+            if word == target or word.startswith(f"{target}/"):
+                return f"{mount}{word.removeprefix(target)}"
+        return re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda port: str(ports[port[0]]), stage.moved(word))
+
+    environment = environment_of(stage)
+    said = stage.environment | dict(service.get("environment", {}))
+    environment |= {name: text(value) for name, value in said.items() if name != "PATH"}
+    if "PHOTORESTORE_GATEWAY_PORT" in said:
+        environment["PHOTORESTORE_GATEWAY_PORT"] = str(ports[said["PHOTORESTORE_GATEWAY_PORT"]])
+        for name, port in (("INFERENCE", "8080"), ("MANAGEMENT", "8081"), ("METRICS", "8082")):
+            environment[f"PHOTORESTORE_GATEWAY_{name}_URL"] = f"http://127.0.0.1:{ports[port]}"
+    extra = [] if "PHOTORESTORE_GATEWAY_PORT" in said else ["--port-base", str(ports["8080"])]
+    return Container(stage, extra, environment, text)
+
+
+def wait_healthy(name: str, container: Container, process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Ask the health check again and again."""
+    start = time.monotonic()
+    while not container.is_healthy():
+        if process.poll() is not None or time.monotonic() - start > READY_S:
+            raise SystemExit(
+                f"{name} does not become healthy:\n{(folder / f'{name}.log').read_text()[-3000:]}"
+            )
+        time.sleep(1)
+    print(f"{name} is healthy after {time.monotonic() - start:.0f} s", flush=True)
+
+
+def free_ports(count: int) -> int:
+    """First of some consecutive ports that nobody listens on."""
+    for base in range(21_000 + os.getpid() % 10_000, 60_000, count):
+        if all(is_free(port) for port in range(base, base + count)):
+            return base
+    raise SystemExit("no free ports")
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
