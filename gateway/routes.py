@@ -66,11 +66,8 @@ class Gateway:
     def renew(self) -> None:
         """The backend has come up, maybe with other archives."""
         home = self.settings.home
-        self.release, self.cards, self.tiers = (
-            release.fingerprint(home),
-            release.cards(home),
-            release.tiers(home),
-        )
+        self.release = release.fingerprint(home)
+        self.cards, self.tiers = release.cards(home), release.tiers(home)
 
 
 def gateway_of(request: Request) -> Gateway:
