@@ -24,13 +24,6 @@ export TMPDIR="$WORK/tmp"  # the archiver deletes $TMPDIR/<name of the model>
 mkdir -p "$TMPDIR" "$STORE"
 VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml | head -1)
 
-# The quality tier where the weights of all its networks are there and a GPU is to run them.
-tier_of() {
-    local weights=(weights/"$1/$1".quality.safetensors)
-    [[ $1 == upscale ]] && weights+=(weights/upscale/upscale_real.quality.safetensors)
-    [[ $DEVICE == gpu ]] && ls "${weights[@]}" &> /dev/null && echo quality || echo fast
-}
-
 # Settings of one archive, sized for a picture of 50 megapixels. Batch sizes and delays stand in workflow.yaml.
 model_config() {
     cat <<YAML
@@ -40,34 +33,33 @@ jobQueueSize: 1000            # above what the edge admits: a full queue would b
 maxRetryTimeoutInSec: 600     # how long a dying worker is started again
 deviceType: $DEVICE
 photorestore:
-    tier: $(tier_of "$1")
+    tier: auto                # on a GPU quality where its weights are in the archive, else fast; a request may ask
     precision: auto           # bfloat16 where the processor multiplies in it
     tile_px: $TILE_PX
     tile_batch: $TILE_BATCH
 YAML
 }
 
-# The networks of a stage, each with its tier; of the detector there is one.
+# The networks of a stage: none works without the weights of its fast tier.
 networks_of() {
-    local tier; tier=$(tier_of "$1")
     case $1 in
         preprocess | deliver) ;;
-        face) echo "face.$tier face_detector.fast" ;;
-        upscale) echo "upscale.$tier upscale_real.$tier" ;;
-        *) echo "$1.$tier" ;;
+        face) echo "face face_detector" ;;
+        upscale) echo "upscale upscale_real" ;;
+        *) echo "$1" ;;
     esac
 }
 
-# Files at the archive's root: the package, and the weights of this stage's networks.
+# Files at the archive's root: the package, and the weights of this stage's networks in all tiers that are there.
 stage_files() {
     local files=$1 stage=$2 network weights
     mkdir -p "$files/weights"
     cp -r src/photorestore "$files/"
     find "$files" -name __pycache__ -prune -exec rm -rf {} +
     for network in $(networks_of "$stage"); do
-        weights=weights/$stage/$network.safetensors
-        [[ -f $weights ]] || { echo "$weights is missing: make train-$stage" >&2; return 1; }
-        install -D -m 644 "$weights" "$files/$weights"
+        weights=weights/$stage/$network
+        [[ -f $weights.fast.safetensors ]] || { echo "$weights.fast.safetensors is missing: make train-$stage" >&2; return 1; }
+        install -D -m 644 -t "$files/weights/$stage" "$weights".*.safetensors
     done
 }
 
@@ -91,7 +83,7 @@ PYTHON
 archive_stage() {
     local stage=$1 files=$WORK/$1
     stage_files "$files" "$stage"
-    model_config "$stage" > "$WORK/$stage-config.yaml"
+    model_config > "$WORK/$stage-config.yaml"
     torch-model-archiver --model-name "$stage" --version "$VERSION" --handler "handlers/${stage}_handler.py" \
         --config-file "$WORK/$stage-config.yaml" --extra-files "$files" --export-path "$WORK" --force
     make_reproducible "$WORK/$stage.mar"

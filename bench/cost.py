@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench import learned
 from photorestore.networks.blocks import count_parameters
-from photorestore.weights import NETWORKS, TIERS, load_network, weights_file
+from photorestore.options import TIERS
+from photorestore.weights import NETWORKS, load_network, weights_file
 from training.baselines import NETWORKS as BASELINES
 
 SIDE_PX = 512

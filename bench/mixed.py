@@ -115,7 +115,7 @@ def classical_chain(pixels: Pixels, mask: Pixels) -> Tensor:
 def decoded(lq: Tensor, mask: Pixels, pipeline: Pipeline) -> Tensor:
     """G2(T(E1(x))) of a whole picture, without the fusion."""
     stage = next(stage for stage in pipeline.stages if stage.name == "translate")
-    translator = stage.network
+    translator = stage.configured.network
     assert isinstance(translator, Translator)
     _, h, w = lq.shape
     image, hole = lq[None].float() / 255, torch.from_numpy(np.array(mask > 0))[None].float()

@@ -19,6 +19,7 @@ from photorestore.networks.blocks import count_parameters
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import SingleNetworkStage, Stage, run_stage
+from photorestore.stages.tiered import TieredStage
 from photorestore.stages.upscale import REAL, UpscaleStage
 from photorestore.workspace import Workspace
 from training.baselines import NETWORKS as BASELINES
@@ -62,9 +63,12 @@ def measure(pipeline: Pipeline) -> dict[str, Any]:
 
 def _network_of(stage: Stage) -> nn.Module | None:
     """What is measured of a stage, if anything."""
-    if isinstance(stage, UpscaleStage):
-        return stage.networks[REAL]
-    return stage.network if isinstance(stage, SingleNetworkStage) else None
+    if not isinstance(stage, TieredStage):
+        return None
+    loaded = stage.configured
+    if isinstance(loaded, UpscaleStage):
+        return loaded.networks[REAL]
+    return loaded.network if isinstance(loaded, SingleNetworkStage) else None
 
 
 @torch.inference_mode()

@@ -36,7 +36,8 @@ from bench.statistics import RESULTS, write
 from photorestore import pipeline
 from photorestore.options import SELECTABLE_STAGES, Options
 from photorestore.pipeline import Pipeline
-from photorestore.stages.base import NetworkStage, StageConfig, autocast, run_stage
+from photorestore.stages.base import StageConfig, autocast, run_stage
+from photorestore.stages.tiered import TieredStage
 from photorestore.workspace import Workspace
 
 MEGAPIXELS = (0.25, 1.0, 12.0)
@@ -85,7 +86,7 @@ def made_photo(h: int, w: int, seed: int) -> np.ndarray:
 
 def _measure_cell(loaded: Pipeline, sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:
     photos = [made_photo(h, w, seed) for seed, (h, w) in enumerate(sizes)]
-    device = next(stage.device for stage in loaded.stages if isinstance(stage, NetworkStage))
+    device = next(stage.configured.device for stage in loaded.stages if isinstance(stage, TieredStage))
     with _workspaces(photos, loaded) as warm_up:
         recorders = {stage.name: recorder for stage, recorder in _run_recorded(loaded, warm_up)}
     with _workspaces(photos, loaded) as batch:
@@ -109,13 +110,11 @@ def _measure_cell(loaded: Pipeline, sizes: Sequence[tuple[int, int]]) -> dict[st
     }
 
 
-def _run_recorded(
-    loaded: Pipeline, batch: Sequence[Workspace]
-) -> Iterator[tuple[NetworkStage[Any], Recorder]]:
+def _run_recorded(loaded: Pipeline, batch: Sequence[Workspace]) -> Iterator[tuple[TieredStage, Recorder]]:
     """Run the pipeline, noting what each network was called with."""
     for stage in loaded.stages:
-        if isinstance(stage, NetworkStage):
-            with recorded(stage.network) as recorder:
+        if isinstance(stage, TieredStage):
+            with recorded(stage.configured.network) as recorder:
                 run_stage(stage, batch)
             yield stage, recorder
         else:
@@ -158,8 +157,9 @@ def load(arguments: argparse.Namespace, root: Path, mode: str | None = None) -> 
     if mode:
         torch._dynamo.config.recompile_limit = 256  # noqa: SLF001 - every shape of a tile is a graph of its own
         for stage in loaded.stages:
-            if isinstance(stage, NetworkStage):
-                stage.network.forward = torch.compile(stage.network.forward, dynamic=False, mode=mode)
+            if isinstance(stage, TieredStage):
+                network = stage.configured.network
+                network.forward = torch.compile(network.forward, dynamic=False, mode=mode)
     return loaded
 
 

@@ -87,6 +87,7 @@ def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gatewa
         keys=None if settings.keys_file is None else Keys(settings.keys_file),
         release=release.fingerprint(settings.home),
         cards=release.cards(settings.home),
+        tiers=release.tiers(settings.home),
     )
     return gateway
 

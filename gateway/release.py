@@ -9,6 +9,9 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from photorestore.options import STAGES
+from photorestore.tiers import available_tiers
+
 _CPU_LINES = ("model name", "flags", "Features", "CPU part")
 LONGEST_HEADER_BYTES = 1 << 20
 SHOWN = ("architecture", "commit", "data", "licence", "metrics", "seconds", "seed", "steps")
@@ -41,6 +44,12 @@ def cards(home: Path) -> dict[str, list[dict[str, Any]]]:
         card = {name: metadata[name] for name in SHOWN if name in metadata}
         found.setdefault(stage, []).append({"network": network, "tier": tier, **card})
     return found
+
+
+def tiers(home: Path) -> dict[str, tuple[str, ...]]:
+    """The tiers that each stage with networks has."""
+    folders = {stage: home / "weights" / stage for stage in STAGES}
+    return {stage: available_tiers(folder) for stage, folder in folders.items() if folder.is_dir()}
 
 
 def _metadata(file: Path) -> dict[str, Any]:

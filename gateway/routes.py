@@ -30,6 +30,7 @@ from photorestore.errors import UnsupportedOption
 from photorestore.imaging import CONTENT_TYPES, LIMITS
 from photorestore.imaging.sniff import ACCEPTED
 from photorestore.options import SELECTABLE_STAGES, STAGES, Options, describe
+from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace
 
 
@@ -41,6 +42,7 @@ class Gateway:
         jobs: work that outlasts a request; None where no folder is given for it.
         release: what results depend on beside the request.
         cards: what the weights say about themselves.
+        tiers: those that each stage with networks has.
     """
 
     settings: GatewaySettings
@@ -53,6 +55,7 @@ class Gateway:
     keys: Keys | None
     release: str
     cards: dict[str, list[dict[str, Any]]]
+    tiers: dict[str, tuple[str, ...]]
 
     @property
     def drain_left_s(self) -> float:
@@ -62,7 +65,9 @@ class Gateway:
 
     def renew(self) -> None:
         """The backend has come up, maybe with other archives."""
-        self.release = release.fingerprint(self.settings.home)
+        home = self.settings.home
+        self.release = release.fingerprint(home)
+        self.cards, self.tiers = release.cards(home), release.tiers(home)
 
 
 def gateway_of(request: Request) -> Gateway:
@@ -152,6 +157,7 @@ async def stages(request: Request) -> dict[str, Any]:
                 "name": stage,
                 "selectable": stage in SELECTABLE_STAGES,
                 "ready_workers": ready.get(stage, 0),
+                "tiers": gateway.tiers.get(stage, ()),
                 "cards": gateway.cards.get(stage, []),
             }
             for stage in STAGES
@@ -226,9 +232,14 @@ async def _produce(
 
 
 async def take_in(request: Request, workspace: Workspace, *, wants_mask: bool) -> Prepared:
-    """Receive the upload and read its header. The time that the caller allows begins when it is there."""
+    """Receive the upload and read its header. The time that the caller allows begins when it is there.
+
+    Raises:
+        UnavailableTier: before anything is received.
+    """
     gateway = gateway_of(request)
     settings = gateway.settings
+    require_tier(workspace.options, gateway.tiers)
     with gateway.admission.uploading() as place:
         pace = Pace(settings.upload_grace_s, settings.upload_bytes_s)
         received = await receive(request, workspace, pace, place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -142,3 +143,18 @@ def worker_batches(
     )
     for batch in loader:
         yield tuple(part.to(device, non_blocking=True) for part in batch)
+
+
+def sample_batches(
+    make_sample: Callable[[torch.Generator], Batch], batch_size: int, seed: int, workers: int, device: str
+) -> Iterator[Batch]:
+    """Endless batches of samples on a device.
+
+    Args:
+        make_sample: draws one sample, a tuple of tensors.
+        workers: processes that prepare batches; 0: one thread, enough where a CPU trains.
+    """
+    if workers:
+        return worker_batches(partial(make_batch, make_sample, batch_size), seed, workers, device)
+    prepared = batches(make_sample, batch_size, seed)
+    return (tuple(part.to(device) for part in batch) for batch in prepared)

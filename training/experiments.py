@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from training.data import load_photos
 from training.on_demand import OnDemand
-from training.run import parse_arguments, read_config
+from training.run import add_workers, parse_arguments, read_config
 from training.train_denoise import (
     Config,
     Noise,
@@ -121,7 +121,9 @@ def measure(
 
 def add_more_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="*", choices=EXPERIMENTS, default=list(EXPERIMENTS))
+    add_workers(parser)
     parser.set_defaults(
+        workers=0,  # the same samples in every run
         config=Path("training/configs/denoise.experiment.toml"),
         runs=Path("runs/experiments"),
         weights=Path("runs/experiments/weights"),

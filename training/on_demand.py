@@ -21,7 +21,8 @@ class OnDemand:
     """
 
     def __init__(self, levels: int) -> None:
-        self.shares = torch.full((levels,), 1 / levels)
+        # in shared memory, for processes that make samples
+        self.shares = torch.full((levels,), 1 / levels).share_memory_()
 
     def draw(self, rng: torch.Generator) -> Span:
         """A level, chosen by the shares."""
@@ -34,4 +35,4 @@ class OnDemand:
     def update(self, psnr_db: Sequence[float]) -> None:
         """Set the shares by the PSNR (dB, above 0) of each level on validation pictures."""
         wanted = 1 / torch.tensor(psnr_db)
-        self.shares = wanted / wanted.sum()
+        self.shares.copy_(wanted / wanted.sum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -48,6 +49,16 @@ def parse_arguments(
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     return arguments
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """For scripts whose samples take a CPU longer to make than a GPU takes to learn from them."""
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=max(1, (os.cpu_count() or 2) - 2) if torch.cuda.is_available() else 0,
+        help="processes that make samples; 0: one thread. Default: nearly one for each core where there is a GPU",
+    )
 
 
 def read_config(cls: type[Config], file: Path, *, table: str | None = None) -> Config:

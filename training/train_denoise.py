@@ -1,6 +1,7 @@
 """Train the denoiser.
 
     make train-denoise                       # fast tier, configs/denoise.fast.toml
+    python -m training.train_denoise --config training/configs/denoise.quality.toml --minutes 29
     python -m training.train_denoise --begin weights/denoise/denoise.fast.safetensors --minutes 60    # go on from there
 
 Blind and non-blind at once: half of the samples hide the noise level. With `noise = "mixed"` half of the samples carry
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 
 from photorestore.metrics import psnr
 from photorestore.networks.denoise import DenoiseUNet
-from training.data import batches, load_photos, random_patch, read_photo, scaled_patch
+from training.data import load_photos, random_patch, read_photo, sample_batches, scaled_patch
 from training.degradations.noise import (
     chance,
     film_grain,
@@ -41,7 +42,7 @@ from training.degradations.noise import (
 )
 from training.losses import LOSSES
 from training.on_demand import OnDemand, Span
-from training.run import Run, parse_arguments, read_config
+from training.run import Run, add_workers, parse_arguments, read_config
 
 PAIRS_SHARE = 0.15
 """Of the samples with mixed noise, so many are of real camera noise."""
@@ -197,14 +198,15 @@ def make_sample(
 
 @torch.inference_mode()
 def mean_psnr(network: nn.Module, photos: Sequence[Tensor], noise: Noise, *, told: bool = False) -> float:
-    """Mean PSNR (dB) over photographs (uint8) with noise of a fixed seed, blind or told its level."""
+    """Mean PSNR (dB) over photographs (uint8) with noise of a fixed seed, blind or told its level; on its device."""
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     rng = torch.Generator().manual_seed(1)
     total = 0.0
     for photo in photos:
         gt = photo.float() / 255
         lq, sigma = noise(gt, rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            pred = network(lq[None], sigma[None] if told else None)[0].clamp(0, 1)
+        with torch.autocast(device.type, torch.bfloat16):
+            pred = network(lq[None].to(device), sigma[None].to(device) if told else None)[0].clamp(0, 1).cpu()
         total += psnr(pred, gt)
     return total / len(photos)
 
@@ -229,13 +231,14 @@ def psnr_by_difficulty(
 
 
 def main() -> None:
-    arguments = parse_arguments("denoise", __doc__ or "")
+    arguments = parse_arguments("denoise", __doc__ or "", add_workers)
     train(read_config(Config, arguments.config), arguments)
 
 
 def train(config: Config, arguments: argparse.Namespace) -> nn.Module:
     """Train a denoiser and write its weights."""
     device = arguments.device
+    torch.backends.cudnn.benchmark = True  # all batches have one shape
     architecture = {"widths": config.widths, "depths": config.depths}
 
     # 1. Pictures: the first ones are held out for validation.
@@ -251,27 +254,29 @@ def train(config: Config, arguments: argparse.Namespace) -> nn.Module:
         network.parameters(), config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0
     )
     run = Run("denoise", arguments, config, network, optimiser)
-    samples = batches(
+    samples = sample_batches(
         lambda rng: make_sample(photos, pairs, config, difficulty, rng),
         config.batch_size,
         config.seed + run.step,
+        arguments.workers,
+        device,
     )
 
     # 3. The loop.
     for progress in run.progress():
-        lq, target, sigma = (part.to(device) for part in next(samples))
+        lq, target, sigma = next(samples)
         with torch.autocast(device, torch.bfloat16):
             pred = network(lq.contiguous(memory_format=torch.channels_last), sigma)
         loss = LOSSES["l2" if progress >= 1 - config.squared_share else config.loss]
         run.learn(loss(pred, target, progress), progress)
         if run.step % config.evaluate_every == 0:
-            averaged = run.averaged(DenoiseUNet(**architecture))
+            averaged = run.averaged(DenoiseUNet(**architecture)).to(device)
             run.record(evaluate(averaged, held_out, config))
             if config.difficulty_levels > 1:
                 difficulty.update(psnr_by_difficulty(averaged, held_out, config, difficulty))
 
     # 4. The averaged weights.
-    trained = run.averaged(DenoiseUNet(**architecture))
+    trained = run.averaged(DenoiseUNet(**architecture)).to(device)
     run.finish(
         trained,
         evaluate(trained, held_out, config),

@@ -2,6 +2,7 @@
 
     make train-scratch                       # fast tier, configs/scratch.fast.toml
     python -m training.train_scratch --minutes 45 --threads 1
+    python -m training.train_scratch --config training/configs/scratch.quality.toml --minutes 29
 
 Photographs are damaged by training/degradations/damage.py; a pixel counts as damaged where the damage's alpha is
 above .1. A part of the pictures stays whole, has grids, wires and writing drawn into it that are not damage, or
@@ -22,7 +23,7 @@ from torch.nn import functional as F
 
 from photorestore.metrics import PrecisionRecall
 from photorestore.networks.scratch import ScratchUNet
-from training.data import batches, hold_out, load_photos, scaled_patch
+from training.data import hold_out, load_photos, sample_batches, scaled_patch
 from training.degradations import fading, noise
 from training.degradations.damage import (
     DAMAGED,
@@ -35,7 +36,7 @@ from training.degradations.damage import (
 )
 from training.degradations.noise import chance, randint, uniform
 from training.degradations.structure import draw_structure
-from training.run import Run, parse_arguments, read_config
+from training.run import Run, add_workers, parse_arguments, read_config
 
 EVALUATE_EVERY = 500
 LARGEST_VARIANCE = 1000.0
@@ -139,19 +140,21 @@ def detection_loss(scratch_logits: Tensor, target: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, photos: Sequence[Tensor], sources: DamageSources) -> dict[str, float]:
+def evaluate(
+    network: nn.Module, photos: Sequence[Tensor], sources: DamageSources, device: str
+) -> dict[str, float]:
     """Best F1, its threshold, precision, recall and area below the curve, and the share of clean pixels found there.
 
     Every photograph comes twice: damaged, in 8 bits, and as it is.
     """
-    network.eval()
+    network.eval().to(device)
     rng = torch.Generator().manual_seed(0)
     damaged, clean = PrecisionRecall(), PrecisionRecall()
     for photo in photos:
         gt = photo[:, :320, :320].float() / 255
         lq, _, mask = damage_moderately(gt, sources, rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            probs = network(torch.stack([lq, gt])).sigmoid()
+        with torch.autocast(device, torch.bfloat16):
+            probs = network(torch.stack([lq, gt]).to(device)).sigmoid().cpu()
         damaged.add(probs[0], mask)
         clean.add(probs[1], torch.zeros_like(mask))
     threshold = damaged.best_threshold()
@@ -193,9 +196,10 @@ def fold_threshold(network: nn.Module, threshold: float) -> None:
 
 
 def main() -> None:
-    arguments = parse_arguments("scratch", __doc__ or "")
+    arguments = parse_arguments("scratch", __doc__ or "", add_workers)
     config = read_config(Config, arguments.config)
     device = arguments.device
+    torch.backends.cudnn.benchmark = True  # all batches have one shape
 
     # 1. Pictures and damage; a part of both is kept for validation.
     folders = [load_photos([arguments.data / name], min_side_px=config.patch_px) for name in config.photos]
@@ -213,30 +217,32 @@ def main() -> None:
         network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
     )
     run = Run("scratch", arguments, config, network, optimiser)
-    samples = batches(
+    samples = sample_batches(
         lambda rng: make_sample(photos, sources, config.patch_px, rng),
         config.batch_size,
         config.seed + run.step,
+        arguments.workers,
+        device,
     )
 
     # 3. The loop.
     for progress in run.progress():
         if progress > 1 - config.frozen_share:
             freeze_statistics(network)
-        lq, target = (part.to(device) for part in next(samples))
+        lq, target = next(samples)
         with torch.autocast(device, torch.bfloat16):
             scratch_logits = network(lq.contiguous(memory_format=torch.channels_last))
         run.learn(detection_loss(scratch_logits, target), progress)
         if run.step % EVALUATE_EVERY == 0:
-            run.record(evaluate(run.averaged(ScratchUNet(config.widths)), held_out, unseen))
+            run.record(evaluate(run.averaged(ScratchUNet(config.widths)), held_out, unseen, device))
 
     # 4. The averaged weights with their threshold folded in.
     trained = run.averaged(ScratchUNet(config.widths))
     bound_statistics(trained)
-    fold_threshold(trained, evaluate(trained, held_out, unseen)["threshold"])
+    fold_threshold(trained, evaluate(trained, held_out, unseen, device)["threshold"])
     run.finish(
         trained,
-        evaluate(trained, held_out, unseen) | {"threshold": 0.5},
+        evaluate(trained, held_out, unseen, device) | {"threshold": 0.5},
         architecture={"widths": config.widths},
         data="CC0/CC-BY photographs, BSDS400, OSIE, ImageNet, SUN-Hays, CC-BY portraits; "
         "damage stamps, film scan labels, paper textures",

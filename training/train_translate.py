@@ -1,7 +1,7 @@
 """Train the translator.
 
     make train-translate                       # fast tier, configs/translate.fast.toml
-    python -m training.train_translate --config training/configs/translate.fast.toml --minutes 60
+    python -m training.train_translate --config training/configs/translate.quality.toml --minutes 29
 
 Four phases, by share of the time. (a) Both VAEs: the old one on synthetic and real old photographs, whose
 latents an adversary pulls together; the clean one on the undamaged pictures. (b) The mapping, with the VAEs
@@ -13,7 +13,6 @@ Where weights of `scratch` lie in the folder of weights, most masks are what tha
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from photorestore.metrics import psnr
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.networks.translate import Translator
 from photorestore.weights import load_network, weights_file
-from training.data import batches, hold_out, load_photos
+from training.data import hold_out, load_photos, sample_batches
 from training.degradations.damage import load_damage_sources
 from training.old_photos import (
     MASK_ALPHA,
@@ -36,7 +35,7 @@ from training.old_photos import (
     make_validation,
     small_view,
 )
-from training.run import Run, parse_arguments, read_config
+from training.run import Run, add_workers, parse_arguments, read_config
 
 EVALUATE_EVERY = 200
 
@@ -142,16 +141,16 @@ def joint_loss(network: Translator, sample: tuple[Tensor, ...], config: Config, 
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, held: list[Held]) -> dict[str, float]:
+def evaluate(network: nn.Module, held: list[Held], device: str) -> dict[str, float]:
     """Mean PSNR (dB) in damage that is in the mask, of the result and of the translation alone."""
-    network.eval()
+    network.eval().to(device)
     totals = {"psnr_inside_db": 0.0, "psnr_translation_db": 0.0}
     for item in held:
-        lq, mask = item.lq[None], item.scratch_mask[None]
-        with torch.autocast("cpu", torch.bfloat16):
+        lq, mask = item.lq[None].to(device), item.scratch_mask[None].to(device)
+        with torch.autocast(device, torch.bfloat16):
             parts = network.translate_and_fuse(lq, mask, network.key_view(lq, mask))
         for key, image in zip(totals, reversed(parts), strict=True):
-            totals[key] += psnr(image[0].clamp(0, 1), item.gt, mask=item.inside) / len(held)
+            totals[key] += psnr(image[0].clamp(0, 1).cpu(), item.gt, mask=item.inside) / len(held)
     network.train()
     return totals
 
@@ -166,18 +165,13 @@ def phase_of(progress: float, config: Config) -> str:
 
 
 def load_detector(tier: str, weights: Path) -> ScratchUNet | None:
-    """The detector whose masks the translator will be given, on the CPU."""
-    if not weights_file("scratch", tier, weights).exists():
-        return None
-    detector = load_network("scratch", tier, root=weights)
-    assert isinstance(detector, ScratchUNet)
-    return detector
-
-
-def to_device(samples: Iterator[tuple[Tensor, ...]], device: str) -> Iterator[tuple[Tensor, ...]]:
-    """Batches where the network is, channels last."""
-    for sample in samples:
-        yield tuple(part.to(device, memory_format=torch.channels_last) for part in sample)
+    """The detector whose masks the translator will be given, of its tier or else the fast one, on the CPU."""
+    for name in (tier, "fast"):
+        if weights_file("scratch", name, weights).exists():
+            detector = load_network("scratch", name, root=weights)
+            assert isinstance(detector, ScratchUNet)
+            return detector
+    return None
 
 
 def choose_trained(network: Translator, phase: str) -> None:
@@ -189,9 +183,10 @@ def choose_trained(network: Translator, phase: str) -> None:
 
 
 def main() -> None:
-    arguments = parse_arguments("translate", __doc__ or "")
+    arguments = parse_arguments("translate", __doc__ or "", add_workers)
     config = read_config(Config, arguments.config)
     device = arguments.device
+    torch.backends.cudnn.benchmark = True  # all batches have one shape
 
     # 1. Pictures: some are held out for validation, with damage of their own.
     folders = [load_photos([arguments.data / name], min_side_px=config.patch_px) for name in config.photos]
@@ -213,12 +208,11 @@ def main() -> None:
     )
     opponent = torch.optim.AdamW(adversary.parameters(), 2e-4, betas=(0.5, 0.9), weight_decay=0.0)
     run = Run("translate", arguments, config, network, optimiser, adversary=adversary, opponent=opponent)
-    samples = to_device(
-        batches(
-            lambda rng: make_sample(pictures, config.patch_px, config.holes, rng),
-            config.batch_size,
-            config.seed + run.step,
-        ),
+    samples = sample_batches(
+        lambda rng: make_sample(pictures, config.patch_px, config.holes, rng),
+        config.batch_size,
+        config.seed + run.step,
+        arguments.workers,
         device,
     )
 
@@ -227,7 +221,7 @@ def main() -> None:
     for progress in run.progress():
         phase, joint_progress = phase_of(progress, config), max(0.0, progress - start) / (1 - start)
         choose_trained(network, phase)
-        sample = next(samples)
+        sample = tuple(part.contiguous(memory_format=torch.channels_last) for part in next(samples))
         with torch.autocast(device, torch.bfloat16):
             if phase == "vae":
                 loss = vae_loss(network, adversary, sample, config)
@@ -243,13 +237,13 @@ def main() -> None:
             verdict.backward()
             opponent.step()
         if run.step % EVALUATE_EVERY == 0:
-            run.record(evaluate(run.averaged(Translator(**config.architecture)), held))
+            run.record(evaluate(run.averaged(Translator(**config.architecture)), held, device))
 
     # 4. The averaged weights.
     trained = run.averaged(Translator(**config.architecture))
     run.finish(
         trained,
-        evaluate(trained, held) | baselines(held),
+        evaluate(trained, held, device) | baselines(held),
         architecture=config.architecture,
         data="BSDS400, CC0/CC-BY photographs, OSIE, ImageNet, SUN-Hays, old photographs, film damage stamps",
         licence="BSDS500, ImageNet: academic use; see docs/models/translate.md",

@@ -91,6 +91,7 @@ class Failed(Problem):
 
 _BY_TYPE: dict[str, type[Problem]] = {
     "unsupported-option": BadOption,
+    "unavailable-tier": BadOption,
     "not-acceptable": BadOption,
     "payload-too-large": BadPicture,
     "image-too-large": BadPicture,

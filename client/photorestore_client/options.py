@@ -18,6 +18,7 @@ class Options(TypedDict, total=False):
         sigma_255: noise level in 8-bit units, if it is known.
         normalise: correct colour cast, fading and contrast first.
         scale: enlargement: 1, 2 or 4.
+        tier: which networks work; `auto` leaves that to the service.
         format: `jpeg`, `png`, `webp`, `tiff` or `avif`.
         quality: 1 to 100, for lossy formats.
         metadata: what becomes of EXIF and XMP.
@@ -30,6 +31,7 @@ class Options(TypedDict, total=False):
     sigma_255: float
     normalise: bool
     scale: int
+    tier: Literal["auto", "fast", "quality"]
     format: str
     quality: int
     metadata: Literal["keep", "strip", "no-gps"]

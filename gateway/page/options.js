@@ -11,6 +11,10 @@ const TEXTS = {
   scale: { label: "Enlarge", value: (value) => `× ${value}` },
   format: { label: "Save as", automatic: "Like the photo" },
   sigma_255: { label: "Noise level", hint: "0 to 100, of 255; left empty it is estimated" },
+  tier: {
+    label: "Networks",
+    value: (value) => ({ auto: "the service's choice", fast: "fast", quality: "better and slower" })[value] ?? value,
+  },
   normalise: { label: "Correct colour cast, fading and contrast first" },
   quality: { label: "Quality", hint: "1 to 100, for JPEG, WebP and AVIF" },
   metadata: {

@@ -25,7 +25,8 @@ async function connect() {
     show({ "key-form": true, "key-wrong": Boolean(state.key), form: false });
     return find("key").focus();
   }
-  const { options, formats, limits, version } = state.service;
+  const { stages, options, formats, limits, version } = state.service;
+  if (!stages.some((stage) => stage.tiers.length > 1)) delete options.tier; // there is nothing to choose
   state.options = new Options(options, find("main-options"), find("more-options"));
   state.options.setAutomaticFormat(state.photo && automaticFormat());
   find("accepted").textContent = `${formats.read.map(formatName).join(", ")}; up to ${size(limits.upload_bytes)}, ${Math.round(limits.pixels / 1e6)} megapixels`;

@@ -44,13 +44,13 @@ export function showReport({ report, image, by }, seconds) {
   show({ report: true });
 }
 
-function stageRow(stage, { outcome, note, ms }, longest) {
+function stageRow(stage, { outcome, note, ms, tier = "fast" }, longest) {
   const bar = make("span", { className: "bar" }, make("i"));
   bar.firstChild.style.width = `${(100 * ms) / longest}%`;
   const row = make("li", {},
     make("span", { className: "stage" }, stage),
     make("span", { className: "outcome" }, OUTCOMES[outcome] ?? outcome),
-    make("span", { className: "note" }, note),
+    make("span", { className: "note" }, tier === "fast" ? note : `${note}, ${tier} tier`),
     make("span", { className: "time" }, duration(ms)),
     bar);
   row.dataset.outcome = outcome;

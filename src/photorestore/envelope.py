@@ -32,11 +32,13 @@ class Trace:
         outcome: `ran`, `passed` or `failed`.
         note: one sentence: what it did, or why it passed.
         ms: wall-clock milliseconds.
+        tier: of the networks that ran; None where none did.
     """
 
     outcome: str
     note: str
     ms: float
+    tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

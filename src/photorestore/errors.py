@@ -3,6 +3,7 @@
 RestorationError
 ├── InvalidInput          the caller's: what was sent cannot be restored
 │   ├── UnsupportedOption     an option that is unknown, or a value out of range       400
+│   │   └── UnavailableTier       a tier whose weights are not there                       400
 │   ├── ImageTooLarge         more pixels, or a longer side, than allowed              422
 │   │   └── PayloadTooLarge       more bytes than allowed                                413
 │   ├── NotAcceptable         none of the types that the caller accepts is to be had   406
@@ -44,6 +45,12 @@ class UnsupportedOption(InvalidInput):
 
     type = "unsupported-option"
     status = 400
+
+
+class UnavailableTier(UnsupportedOption):
+    """The weights of the tier that was asked for are not there."""
+
+    type = "unavailable-tier"
 
 
 class ImageTooLarge(InvalidInput):

@@ -21,6 +21,12 @@ STRENGTH_STAGES = ("denoise", "translate", "face")
 SCALES = (1, 2, 4)
 """Enlargements; 1 is none."""
 
+TIERS = ("fast", "quality")
+"""Sizes of each network: for serving on a CPU, and on a GPU."""
+
+AUTO = "auto"
+"""In place of a tier: the stage's configuration and its device decide."""
+
 FORMATS = ("jpeg", "png", "webp", "tiff", "avif")
 """Formats that can be delivered."""
 
@@ -37,6 +43,7 @@ class Options:
         sigma_255: noise level in 8-bit units when the caller knows it; None = estimated.
         normalise: correct colour cast, fading and contrast by classical means first.
         scale: enlargement, one of `SCALES`.
+        tier: which networks work, one of `TIERS`; or `AUTO`.
         format: one of `FORMATS`; None = what `Accept` allows, JPEG by default.
         quality: 1 to 100, for lossy formats.
         metadata: `keep`, `strip`, or `no-gps`.
@@ -52,6 +59,7 @@ class Options:
     sigma_255: float | None = None
     normalise: bool = False
     scale: int = 1
+    tier: str = AUTO
     format: str | None = None
     quality: int = 95
     metadata: str = "keep"
@@ -76,6 +84,14 @@ class Options:
         if isinstance(self.strength, Mapping):
             return self.strength.get(stage, 1.0)
         return self.strength
+
+    def may_work(self, stage: str) -> bool:
+        """Whether a stage works on some pictures with these options."""
+        if stage == "upscale":
+            return self.scale > 1
+        if stage in STRENGTH_STAGES and self.strength_of(stage) == 0:
+            return False
+        return stage not in SELECTABLE_STAGES or self.wants(stage) is not False
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Options:
@@ -140,6 +156,7 @@ _RULES = {
     "sigma_255": (lambda value: value is None or _is_number(value, 0, 100), "a number from 0 to 100"),
     "normalise": (lambda value: isinstance(value, bool), "true or false"),
     "scale": (lambda value: type(value) is int and value in SCALES, "1, 2 or 4"),
+    "tier": (lambda value: value in (AUTO, *TIERS), f"one of {', '.join((AUTO, *TIERS))}"),
     "format": (lambda value: value is None or value in FORMATS, f"one of {', '.join(FORMATS)}"),
     "quality": (lambda value: isinstance(value, int) and _is_number(value, 1, 100), "1 to 100"),
     "metadata": (lambda value: value in ("keep", "strip", "no-gps"), "keep, strip or no-gps"),
@@ -163,6 +180,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "sigma_255": {"type": "number", "minimum": 0, "maximum": 100},
     "normalise": {"type": "boolean"},
     "scale": {"type": "integer", "enum": list(SCALES)},
+    "tier": {"type": "string", "enum": [AUTO, *TIERS]},
     "format": {"type": "string", "enum": list(FORMATS)},
     "quality": {"type": "integer", "minimum": 1, "maximum": 100},
     "metadata": {"type": "string", "enum": ["keep", "strip", "no-gps"]},

@@ -19,17 +19,19 @@ from PIL import Image
 from photorestore import errors, imaging
 from photorestore.errors import BrokenArtifact
 from photorestore.options import STAGES, Options
-from photorestore.stages.base import Stage, StageConfig, run_stage
+from photorestore.stages.base import LoadableStage, NetworkStage, Stage, StageConfig, run_stage
 from photorestore.stages.deliver import DeliverStage
 from photorestore.stages.denoise import DenoiseStage
 from photorestore.stages.face import FaceStage
 from photorestore.stages.preprocess import PreprocessStage
 from photorestore.stages.scratch import ScratchStage
+from photorestore.stages.tiered import TieredStage
 from photorestore.stages.translate import TranslateStage
 from photorestore.stages.upscale import UpscaleStage
+from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace, default_root, sweep
 
-STAGE_CLASSES: dict[str, type[Stage]] = {
+STAGE_CLASSES: dict[str, type[LoadableStage]] = {
     "preprocess": PreprocessStage,
     "denoise": DenoiseStage,
     "scratch": ScratchStage,
@@ -79,11 +81,16 @@ class Pipeline:
             mask: what to fill: white = hole; of the picture's size after its EXIF turn.
 
         Raises:
-            InvalidInput: the picture, its mask or the options cannot be processed.
+            InvalidInput: the picture, its mask or the options cannot be processed. `UnavailableTier` before any
+                work is done.
             OutOfSpace: shared memory is full.
             BrokenArtifact: a stage failed.
         """
-        workspace = Workspace.create(self.root, options or Options())
+        options = options or Options()
+        require_tier(
+            options, {stage.name: stage.tiers for stage in self.stages if isinstance(stage, TieredStage)}
+        )
+        workspace = Workspace.create(self.root, options)
         try:
             imaging.put_picture(workspace, "upload", picture)
             if mask is not None:
@@ -111,7 +118,7 @@ def load(
     """Load the pipeline.
 
     Args:
-        tier: "fast" or "quality".
+        tier: "fast", "quality", or "auto", which goes by the device; for pictures whose options name none.
         device: where the networks run.
         stages: names from `options.STAGES`; a part of the pipeline runs only these.
         config: precision and tiles; its tier is replaced by `tier`.
@@ -123,10 +130,22 @@ def load(
         BrokenArtifact: weights are missing or are not what they should be.
     """
     config = replace(config or StageConfig(), tier=tier)
-    loaded = [STAGE_CLASSES[name].load(config, weights, torch.device(device)) for name in stages]
+    loaded = [load_stage(name, config, weights, torch.device(device)) for name in stages]
     root = root or default_root().with_name("photorestore-in-process")
     sweep(root)
     return Pipeline(loaded, root)
+
+
+def load_stage(name: str, config: StageConfig, weights: Path | None, device: torch.device) -> Stage:
+    """Load one stage, with all tiers of its networks at hand.
+
+    Raises:
+        BrokenArtifact: weights are missing or are not what they should be.
+    """
+    cls = STAGE_CLASSES[name]
+    if issubclass(cls, NetworkStage):
+        return TieredStage(cls, config, weights, device)
+    return cls.load(config, weights, device)
 
 
 def _collect(workspace: Workspace) -> Restored:

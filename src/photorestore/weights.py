@@ -30,7 +30,6 @@ NETWORKS: dict[str, type[nn.Module]] = {
 }
 """The stages' network classes. What stands before `_` is the stage's name, which is the folder's, too."""
 
-TIERS = ("fast", "quality")
 FORMAT_VERSION = 1
 REQUIRED = (
     "architecture",

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -94,10 +95,13 @@ def test_archive_loads_and_answers_a_picture_by_itself(stage, archive, picture, 
 
 
 def test_archive_holds_its_own_weights_only(stage, archive):
-    weights = [file.relative_to(archive / "weights").parts for file in archive.rglob("*.safetensors")]
-    assert sorted(weights) == [
-        (stage, f"{name}.fast.safetensors") for name in sorted(NETWORKS) if stage_of(name) == stage
-    ]
+    weights = {file.relative_to(archive / "weights") for file in archive.rglob("*.safetensors")}
+    assert weights == {
+        file.relative_to(HOME / "weights") for file in (HOME / "weights" / stage).glob("*.safetensors")
+    }
+    assert {
+        Path(stage, f"{name}.fast.safetensors") for name in NETWORKS if stage_of(name) == stage
+    } <= weights
 
 
 def test_manifest_names_handler_and_version(stage, archive):
@@ -112,6 +116,23 @@ def test_same_sources_give_the_same_bytes(tmp_path):
         build(tmp_path / folder, "cpu")
     for file in sorted((tmp_path / "first").iterdir()):
         assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes(), file.name
+
+
+def test_archives_hold_every_tier_whose_weights_are_there(tmp_path):
+    for name in ("archive.sh", "workflow.yaml", "pyproject.toml"):
+        shutil.copy(HOME / name, tmp_path)
+    for name in ("handlers", "src", "weights"):
+        shutil.copytree(HOME / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    fast = tmp_path / "weights/denoise/denoise.fast.safetensors"
+    shutil.copy(fast, fast.with_name("denoise.quality.safetensors"))
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run([tmp_path / "archive.sh", "cpu"], env=environment, check=True, capture_output=True)
+    for stage, tiers in {"denoise": ["fast", "quality"], "scratch": ["fast"]}.items():
+        with zipfile.ZipFile(tmp_path / f"model_store/{stage}.mar") as packed:
+            weights = sorted(name for name in packed.namelist() if name.endswith(".safetensors"))
+            config = yaml.safe_load(packed.read(f"{stage}-config.yaml"))
+        assert weights == [f"weights/{stage}/{stage}.{tier}.safetensors" for tier in tiers]
+        assert config["photorestore"]["tier"] == "auto"
 
 
 def test_archives_for_a_gpu_say_so(tmp_path):

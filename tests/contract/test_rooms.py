@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from photorestore.options import SELECTABLE_STAGES, STAGES
+from photorestore.options import SELECTABLE_STAGES, STAGES, TIERS
 from photorestore.pipeline import STAGE_CLASSES
-from photorestore.weights import NETWORKS, TIERS, stage_of, weights_file
+from photorestore.weights import NETWORKS, stage_of, weights_file
 
 pytestmark = pytest.mark.contract
 
@@ -40,7 +40,7 @@ DOORS = {
 """Which of our rooms each room may enter."""
 
 
-WITHOUT_TORCH = ("errors", "options", "envelope", "workspace", "serving.requests", "serving.answers")
+WITHOUT_TORCH = ("errors", "options", "tiers", "envelope", "workspace", "serving.requests", "serving.answers")
 """Modules that the REST edge imports."""
 
 
@@ -69,6 +69,7 @@ def test_stages_are_the_same_in_every_room():
     assert {file.stem for file in (HOME / "src/photorestore/stages").glob("*.py")} == {
         *STAGES,
         "base",
+        "tiered",
         "__init__",
     }
     assert set(spec["models"]) - settings == set(STAGES) == nodes

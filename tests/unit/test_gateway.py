@@ -131,6 +131,7 @@ async def test_options_reach_the_stages(edge, server):
         "strength=scratch:0.5",
         "strength=face:",
         "scale=3",
+        "tier=best",
         "stages=upscale",
         "return=text",
         "timeout=0",
@@ -144,6 +145,16 @@ async def test_bad_options_are_refused_before_anything_is_done(edge, server, que
     assert problem(answer) == (400, "unsupported-option")
     assert query.split("=")[0] in answer.json()["detail"]
     assert server.inferences == []
+
+
+async def test_a_tier_that_is_not_there_is_refused_before_anything_is_done(edge, server):
+    edge.app.state.gateway.tiers = {"denoise": ("fast",), "face": ("fast", "quality")}
+    answer = await edge.post("/v1/restore?tier=quality", content=make_picture())
+    assert problem(answer) == (400, "unavailable-tier")
+    assert answer.json()["detail"].endswith("may work: denoise has fast")
+    assert server.inferences == []
+    answer = await edge.post("/v1/restore?tier=quality&stages=", content=make_picture())
+    assert (answer.status_code, server.inferences[0]["options"]["tier"]) == (200, "quality")
 
 
 @pytest.mark.parametrize(
@@ -505,7 +516,9 @@ async def test_stages_options_and_cards_are_described(edge):
     assert [stage["name"] for stage in document["stages"]] == list(STAGES)
     for stage in document["stages"]:
         assert stage["ready_workers"] == 1
-        assert bool(stage["cards"]) == (stage["name"] in {*SELECTABLE_STAGES, "upscale"})
+        has_networks = stage["name"] in {*SELECTABLE_STAGES, "upscale"}
+        assert bool(stage["cards"]) == has_networks
+        assert stage["tiers"][:1] == (["fast"] if has_networks else [])
     assert document["stages"][1]["cards"][0]["licence"]
     assert document["options"]["strength"]["anyOf"][0]["maximum"] == 1
 

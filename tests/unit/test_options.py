@@ -38,6 +38,7 @@ def test_options_survive_a_round_trip():
         ({"stages": ["denoise", "magic"]}, "expected a list from denoise, scratch, translate"),
         ({"stages": "denoise"}, "stages is 'denoise'"),
         ({"format": "bmp"}, "format is 'bmp'"),
+        ({"tier": "best"}, "tier is 'best'; expected one of auto, fast, quality"),
         ({"scale": 3}, "scale is 3; expected 1, 2 or 4"),
         ({"scale": 2.0}, "scale is 2.0"),
         ({"scale": True}, "scale is True"),

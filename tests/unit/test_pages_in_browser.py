@@ -260,6 +260,22 @@ def test_options_and_stages_that_the_page_was_not_made_for_appear_by_themselves(
     assert "sepia_tone" in browser.see("#problem-detail").text
 
 
+def test_tiers_can_be_chosen_where_a_stage_has_several(serve, server, photo, monkeypatch):
+    browser = serve()
+    browser.open()
+    browser.choose(photo)
+    assert browser.all("#option-tier") == []
+    monkeypatch.setattr("gateway.release.tiers", lambda _: {"denoise": ("fast", "quality")})
+    browser = serve()
+    browser.open()
+    browser.choose(photo)
+    browser.find("#more summary").click()
+    browser.see("#option-tier option[value=fast]").click()
+    browser.restore()
+    assert server.inferences[-1]["options"]["tier"] == "fast"
+    browser.assert_calm()
+
+
 def test_options_out_of_range_are_not_sent(serve, server, photo):
     browser = serve()
     browser.open()

@@ -15,7 +15,7 @@ import torch
 from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, RestorationError
 from photorestore.options import Options
-from photorestore.pipeline import STAGE_CLASSES
+from photorestore.pipeline import load_stage
 from photorestore.serving import answers, requests
 from photorestore.serving.allocator import keep_freed_memory
 from photorestore.serving.answers import Answer
@@ -23,7 +23,8 @@ from photorestore.serving.context import Context
 from photorestore.serving.frontend import FrontEnd
 from photorestore.serving.metrics import observe
 from photorestore.serving.turns import Turn
-from photorestore.stages.base import NetworkStage, Stage, StageConfig, run_stage
+from photorestore.stages.base import Stage, StageConfig, run_stage
+from photorestore.stages.tiered import TieredStage
 from photorestore.workspace import Workspace, default_root
 
 logger = logging.getLogger(__name__)
@@ -75,9 +76,7 @@ class StageHandler:
         weights = Path(context.system_properties["model_dir"]) / "weights"
         device = _device(context.system_properties.get("gpu_id"))
         names = dict.fromkeys(("preprocess", self.stage_name, "deliver"))
-        self.stages: dict[str, Stage] = {
-            name: STAGE_CLASSES[name].load(config, weights, device) for name in names
-        }
+        self.stages: dict[str, Stage] = {name: load_stage(name, config, weights, device) for name in names}
         if device.type == "cpu":
             keep_freed_memory()
             _take_turns(self.stages.values())
@@ -180,8 +179,8 @@ def _workspace_root(configured: str | None) -> Path:
 def _take_turns(stages: Iterable[Stage]) -> None:
     turn = Turn(Path(tempfile.gettempdir()) / TURN_FILES, torch.get_num_threads(), torch.set_num_threads)
     for stage in stages:
-        if isinstance(stage, NetworkStage):
-            stage.turn = turn
+        if isinstance(stage, TieredStage):
+            stage.take_turns(turn)
 
 
 def _stage_config(settings: dict[str, Any]) -> StageConfig:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from photorestore.envelope import Problem, Trace
 from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
+from photorestore.options import AUTO
 from photorestore.tiling import Tileable, TileJob, TileSpec, run_tiles, tile_spec
 from photorestore.weights import load_network
 from photorestore.workspace import Array, Workspace
@@ -34,13 +35,14 @@ class StageConfig:
     """How a stage computes; the key `photorestore` of an archive's `model-config.yaml`.
 
     Attributes:
-        tier: which weights: `fast` or `quality`.
+        tier: which weights where a request does not say: `fast`, `quality`, or `auto`: `quality` on a GPU where its
+            weights are there, else `fast`.
         precision: `bfloat16`, `float32`, or `auto`: bfloat16 where the processor multiplies in it.
         tile_px: longest side of a tile, halo included.
         tile_batch: tiles per forward pass.
     """
 
-    tier: str = "fast"
+    tier: str = AUTO
     precision: str = "auto"
     tile_px: int = 1024
     tile_batch: int = 1
@@ -53,15 +55,9 @@ class Stage(Protocol):
     reads the plane it writes, so it may be run again at any time.
     """
 
-    name: ClassVar[str]
-
-    @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """Build the stage; `weights` is the folder `weights/`.
-
-        Raises:
-            BrokenArtifact: the weights are not what they should be.
-        """
+    @property
+    def name(self) -> str:
+        """One of `options.STAGES`."""
         ...
 
     def run(self, batch: Sequence[Workspace]) -> None:
@@ -73,8 +69,21 @@ class Stage(Protocol):
         ...
 
 
-class NetworkStage:
-    """What the stages with networks share: their precision, and that they take turns.
+class LoadableStage(Stage, Protocol):
+    """A stage that is built from its configuration."""
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
+        """Build the stage; `weights` is the folder `weights/`.
+
+        Raises:
+            BrokenArtifact: the weights are not what they should be.
+        """
+        ...
+
+
+class NetworkStage(LoadableStage):
+    """What the stages with networks of one tier share: their precision, and that they take turns.
 
     Attributes:
         turn: held while networks compute; see `photorestore.serving.turns`.
@@ -115,7 +124,7 @@ class SingleNetworkStage(NetworkStage, Generic[Network]):
 
     @classmethod
     def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `Stage.load`."""
+        """See `LoadableStage.load`."""
         return cls(load_network(cls.name, config.tier, device, root=weights), config, device)  # type: ignore[arg-type]
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 
+from photorestore.envelope import Trace
 from photorestore.imaging import CONTENT_TYPES, Needs, Outgoing, choose_format, encode
 from photorestore.imaging.header import quiet
 from photorestore.imaging.metadata import rewrite_exif, rewrite_xmp
@@ -49,7 +50,7 @@ class DeliverStage:
             "request_id": envelope.request_id,
             "source": envelope.source,
             "estimates": envelope.estimates,
-            "trace": {stage: asdict(trace) for stage, trace in envelope.trace.items()},
+            "trace": {stage: _as_document(trace) for stage, trace in envelope.trace.items()},
             "content_type": content_type,
             "width": width,
             "height": height,
@@ -69,6 +70,11 @@ def _outgoing(workspace: Workspace) -> Outgoing:
         bits=source["bits"],
         is_grey=source["is_grey"],
     )
+
+
+def _as_document(trace: Trace) -> dict[str, Any]:
+    """A trace without what does not apply."""
+    return {name: value for name, value in asdict(trace).items() if value is not None}
 
 
 def _add_metadata(workspace: Workspace, outgoing: Outgoing) -> None:

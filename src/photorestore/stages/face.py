@@ -39,7 +39,7 @@ class FaceStage(NetworkStage):
 
     @classmethod
     def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `Stage.load`. There is one tier of the detector."""
+        """See `LoadableStage.load`. There is one tier of the detector."""
         network = cast("FaceUNet", load_network("face", config.tier, device, root=weights))
         detector = cast("FaceDetector", load_network("face_detector", "fast", device, root=weights))
         return cls(network, detector, config, device)

@@ -43,7 +43,7 @@ class UpscaleStage(NetworkStage):
 
     @classmethod
     def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `Stage.load`."""
+        """See `LoadableStage.load`."""
         networks = {
             name: cast("Upscaler", load_network(name, config.tier, device, root=weights))
             for name in (CLEAN, REAL)

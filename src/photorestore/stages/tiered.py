@@ -1,0 +1,90 @@
+"""A stage with networks in all of its tiers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from photorestore.options import AUTO, Options
+from photorestore.stages.base import NetworkStage, StageConfig
+from photorestore.tiers import available_tiers, choose_tier, require_tier
+from photorestore.weights import default_root
+from photorestore.workspace import Workspace
+
+
+class TieredStage:
+    """Runs each request in the tier that it asks for.
+
+    The tier that works where nobody asks for one is loaded at once; another when it is first asked for, and kept.
+
+    Args:
+        cls: the stage for one tier.
+        weights: the folder `weights/`.
+
+    Attributes:
+        tiers: those whose weights are there.
+        tier: the one that works where nobody asks for one.
+
+    Raises:
+        BrokenArtifact: the weights are not what they should be.
+    """
+
+    def __init__(
+        self, cls: type[NetworkStage], config: StageConfig, weights: Path | None, device: torch.device
+    ) -> None:
+        self.name = cls.name
+        self.tiers = available_tiers((weights or default_root()) / cls.name)
+        self.tier = choose_tier(config.tier, self.tiers, device.type)
+        self._cls, self._config, self._weights, self._device = cls, config, weights, device
+        self._turn: AbstractContextManager[None] = nullcontext()
+        self._loaded: dict[str, NetworkStage] = {}
+        self.in_tier(self.tier)
+
+    @property
+    def configured(self) -> NetworkStage:
+        """The stage with the networks that work where nobody asks for a tier."""
+        return self.in_tier(self.tier)
+
+    def run(self, batch: Sequence[Workspace]) -> None:
+        """See `Stage.run`.
+
+        Raises:
+            UnavailableTier: a request asks for a tier that this stage does not have, though it may have to work.
+        """
+        groups: dict[str, list[Workspace]] = defaultdict(list)
+        for workspace in batch:
+            groups[self._tier_for(workspace.options)].append(workspace)
+        for tier, members in groups.items():
+            self.in_tier(tier).run(members)
+            for workspace in members:
+                self._note(workspace, tier)
+
+    def in_tier(self, tier: str) -> NetworkStage:
+        """The stage with the networks of one tier."""
+        if tier not in self._loaded:
+            stage = self._cls.load(replace(self._config, tier=tier), self._weights, self._device)
+            stage.turn = self._turn
+            self._loaded[tier] = stage
+        return self._loaded[tier]
+
+    def take_turns(self, turn: AbstractContextManager[None]) -> None:
+        """From now on networks compute only while they hold `turn`."""
+        self._turn = turn
+        for stage in self._loaded.values():
+            stage.turn = turn
+
+    def _tier_for(self, options: Options) -> str:
+        if options.tier == AUTO or not options.may_work(self.name):
+            return self.tier
+        require_tier(options, {self.name: self.tiers})
+        return options.tier
+
+    def _note(self, workspace: Workspace, tier: str) -> None:
+        trace = workspace.envelope.trace
+        if trace[self.name].outcome == "ran":
+            trace[self.name] = replace(trace[self.name], tier=tier)

@@ -1,0 +1,56 @@
+"""The tiers of a stage's networks: which there are, and which of them works.
+
+No torch here: the REST edge imports this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from photorestore.errors import UnavailableTier
+from photorestore.options import AUTO, TIERS, Options
+
+SHARED_NETWORKS = frozenset({"face_detector"})
+"""Networks that have one tier, with which all tiers of their stage work."""
+
+
+def available_tiers(folder: Path) -> tuple[str, ...]:
+    """The tiers that a stage has: those of which each of its networks has weights in the stage's folder."""
+    found = {tuple(file.name.split(".")[:2]) for file in folder.glob("*.safetensors")}
+    networks = {network for network, _ in found} - SHARED_NETWORKS
+    return tuple(tier for tier in TIERS if networks and all((name, tier) in found for name in networks))
+
+
+def choose_tier(configured: str, available: Collection[str], device_type: str) -> str:
+    """The tier that works where nobody asks for one: on a GPU `quality` where it is there, else `fast`.
+
+    Args:
+        configured: `AUTO`, or the tier itself.
+        device_type: `cpu` or `cuda`.
+    """
+    if configured != AUTO:
+        return configured
+    return "quality" if device_type == "cuda" and "quality" in available else "fast"
+
+
+def require_tier(options: Options, available: Mapping[str, Collection[str]]) -> None:
+    """Check that all stages that may work have the tier that is asked for.
+
+    Args:
+        available: tiers by stage; a stage that is not named is not checked.
+
+    Raises:
+        UnavailableTier: not all have it; says which tiers they have.
+    """
+    if options.tier == AUTO:
+        return
+    lacking = [
+        f"{stage} has {', '.join(tiers) or 'none'}"
+        for stage, tiers in available.items()
+        if options.may_work(stage) and options.tier not in tiers
+    ]
+    if lacking:
+        raise UnavailableTier(
+            f"tier is {options.tier!r}; expected {AUTO}, or a tier of all stages that may work: {'; '.join(lacking)}"
+        )

@@ -1,0 +1,71 @@
+"""The quality tier of each network: its configuration, and samples fast enough for a GPU."""
+
+import re
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.cost import gmacs_per_megapixel
+from photorestore.networks.denoise import DenoiseUNet
+from photorestore.networks.scratch import ScratchUNet
+from photorestore.networks.translate import Translator
+from training import train_denoise, train_face, train_scratch, train_translate, train_upscale
+from training.data import sample_batches
+from training.on_demand import OnDemand
+from training.run import read_config
+
+CONFIGS = Path(__file__).resolve().parents[2] / "training/configs"
+TRAININGS = {
+    "denoise": train_denoise,
+    "scratch": train_scratch,
+    "translate": train_translate,
+    "face": train_face,
+    "upscale": train_upscale,
+    "upscale_real": train_upscale,
+}
+BUILDERS = {
+    "denoise": lambda config: DenoiseUNet(config.widths, config.depths),
+    "scratch": lambda config: ScratchUNet(config.widths).eval(),
+    "translate": lambda config: Translator(**config.architecture).eval(),
+}
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+@pytest.mark.parametrize("tier", ["fast", "quality"])
+def test_every_network_has_a_configuration_for_each_tier(name, tier):
+    assert read_config(TRAININGS[name].Config, CONFIGS / f"{name}.{tier}.toml").tier == tier
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_quality_configuration_states_what_its_network_costs(name):
+    file = CONFIGS / f"{name}.quality.toml"
+    with torch.device("meta"):  # counted, not computed
+        network = BUILDERS[name](read_config(TRAININGS[name].Config, file))
+        counted = gmacs_per_megapixel(network, name)
+    (stated,) = re.findall(r"^# (\d+) GMACs a megapixel", file.read_text())
+    assert counted == pytest.approx(int(stated), rel=0.02)
+    assert counted <= 700
+
+
+def draw(difficulty: OnDemand, rng: torch.Generator) -> tuple[torch.Tensor, ...]:
+    return torch.rand(2, 3, generator=rng), difficulty.shares.clone()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_samples_are_decided_by_their_seed_whoever_makes_them(workers):
+    first, again, other = (
+        next(sample_batches(partial(draw, OnDemand(2)), 4, seed, workers, "cpu"))[0] for seed in (1, 1, 2)
+    )
+    assert first.shape == (4, 2, 3)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_processes_that_make_samples_follow_the_difficulty():
+    difficulty = OnDemand(2)
+    samples = sample_batches(partial(draw, difficulty), 1, 1, 1, "cpu")
+    assert next(samples)[1].tolist() == [[0.5, 0.5]]
+    difficulty.update([10.0, 30.0])
+    assert any(next(samples)[1][0, 0] > 0.7 for _ in range(20))
