@@ -36,6 +36,9 @@ class EstimateConfig:
             pixel, as in enlarged pictures. White noise has 1/2, photographs have 1 to 3.
         enlarged_sigma_255: `noisy_sigma_255` at half the size, for such a picture.
         jpeg_quality: up to this quality a JPEG counts as noisy.
+        fine_steps: so many of a quantisation table's finest steps tell how coarse it is.
+        grey_artefacts, colour_artefacts: standard deviation of JPEG artefacts over the geometric mean of that
+            coarseness and the picture's gradient, from quality 8 to 85 (`training/tune_levels.py`).
         view_px: about the longest side of the view from which tone is judged.
         full_fading: geometric mean of the lost shares of black and white that counts as fading 1.
         faded: from this fading on a picture counts as faded.
@@ -52,6 +55,9 @@ class EstimateConfig:
     enlarged_ratio: float = 8.0
     enlarged_sigma_255: float = 5.5
     jpeg_quality: int = 30
+    fine_steps: int = 16
+    grey_artefacts: float = 0.4
+    colour_artefacts: float = 0.5
     view_px: int = 320
     full_fading: float = 0.4
     faded: float = 0.75
@@ -81,6 +87,7 @@ def estimate(
         sigma_255: noise, standard deviation in 8-bit units, mean over channels; 0 for pictures below 32 px.
         noisy: whether denoising is worth it.
         jpeg_quality: 1 to 100 in libjpeg's scale, or None.
+        artefacts_255: standard deviation that a JPEG's artefacts are expected to have, or None.
         blur: 0 sharp to 1 blurred (Crété-Roffet et al., 2007).
         fading: 0 to 1, and faded: whether restoring tone is worth it.
         cast: three factors minus one by which a channel exceeds grey.
@@ -92,15 +99,20 @@ def estimate(
     view = view_of(image, config.view_px)
     fading = _fading(view, config)
     spread = view.max(axis=0) - view.min(axis=0)
+    is_grey = bool(np.quantile(spread, 0.99) <= config.grey_255)
+    artefacts_255 = None
+    if blocks is not None and quantisation is not None:
+        artefacts_255 = round(_artefacts(blocks, quantisation, config, is_grey=is_grey), 2)
     return {
         "sigma_255": round(sigma_255, 2),
         "noisy": is_noisy or (quality is not None and quality <= config.jpeg_quality),
         "jpeg_quality": quality,
+        "artefacts_255": artefacts_255,
         "blur": 0.0 if blocks is None else round(_blur(blocks), 3),
         "fading": round(fading, 3),
         "faded": fading >= config.faded,
         "cast": [round(float(value), 3) for value in _cast(view)],
-        "is_grey": bool(np.quantile(spread, 0.99) <= config.grey_255),
+        "is_grey": is_grey,
     }
 
 
@@ -127,6 +139,19 @@ def jpeg_quality(quantisation: Sequence[int]) -> int:
 def _table_sum(quality: int) -> int:
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     return sum(min(max((entry * scale + 50) // 100, 1), 255) for entry in _IJG_LUMINANCE)
+
+
+def _artefacts(
+    blocks: Floats, quantisation: Sequence[int], config: EstimateConfig, *, is_grey: bool
+) -> float:
+    """Expected standard deviation of JPEG artefacts in 8-bit units.
+
+    What lies below a step is lost: coarser steps lose more, and so do pictures that have more to lose.
+    """
+    green = blocks[:, 1]
+    gradient = np.abs(np.diff(green, axis=1)).mean() + np.abs(np.diff(green, axis=2)).mean()
+    step = np.mean(sorted(quantisation)[: config.fine_steps])
+    return float((config.grey_artefacts if is_grey else config.colour_artefacts) * np.sqrt(step * gradient))
 
 
 def _noise(blocks: Floats, config: EstimateConfig) -> tuple[float, bool]:
