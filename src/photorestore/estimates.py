@@ -37,8 +37,9 @@ class EstimateConfig:
         enlarged_sigma_255: `noisy_sigma_255` at half the size, for such a picture.
         jpeg_quality: up to this quality a JPEG counts as noisy.
         fine_steps: so many of a quantisation table's finest steps tell how coarse it is.
-        grey_artefacts, colour_artefacts: standard deviation of JPEG artefacts over the geometric mean of that
-            coarseness and the picture's gradient, from quality 8 to 85 (`training/tune_levels.py`).
+        coarse_power: artefacts grow with this power of that coarseness, and with the root of the picture's gradient.
+        grey_artefacts, colour_artefacts: standard deviation of a JPEG's artefacts over the product of both; with
+            this power nearly the same from quality 8 to 75 (`training/tune_levels.py`).
         view_px: about the longest side of the view from which tone is judged.
         full_fading: geometric mean of the lost shares of black and white that counts as fading 1.
         faded: from this fading on a picture counts as faded.
@@ -56,8 +57,9 @@ class EstimateConfig:
     enlarged_sigma_255: float = 5.5
     jpeg_quality: int = 30
     fine_steps: int = 16
-    grey_artefacts: float = 0.4
-    colour_artefacts: float = 0.5
+    coarse_power: float = 0.42
+    grey_artefacts: float = 0.5
+    colour_artefacts: float = 0.63
     view_px: int = 320
     full_fading: float = 0.4
     faded: float = 0.75
@@ -151,7 +153,8 @@ def _artefacts(
     green = blocks[:, 1]
     gradient = np.abs(np.diff(green, axis=1)).mean() + np.abs(np.diff(green, axis=2)).mean()
     step = np.mean(sorted(quantisation)[: config.fine_steps])
-    return float((config.grey_artefacts if is_grey else config.colour_artefacts) * np.sqrt(step * gradient))
+    share = config.grey_artefacts if is_grey else config.colour_artefacts
+    return float(share * step**config.coarse_power * np.sqrt(gradient))
 
 
 def _noise(blocks: Floats, config: EstimateConfig) -> tuple[float, bool]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-LEAST_SIGMA_255 = 4.0
+LEAST_SIGMA_255 = 5.0
 """So much is assumed where denoising was asked for and less was found."""
 
 
