@@ -25,7 +25,7 @@ from PIL import Image
 from torch import nn
 
 from photorestore.estimates import CONFIG, estimate
-from photorestore.levels import level_of
+from photorestore.levels import MOST_ASSUMED_255, level_of
 from photorestore.metrics import psnr
 from photorestore.weights import load_network
 
@@ -34,12 +34,13 @@ Pixels = npt.NDArray[np.uint8]
 FOLDERS = ("photos_a/hr", "photos_a/bsds400", "photos_b/osie", "photos_b/sunhays80")
 PAIRS = "domain/polyu_pairs"
 FITTED_QUALITIES = (8, 10, 15, 20, 30, 40, 60, 75, 85)
-QUALITIES = (10, 25, 40, 75)
+QUALITIES = (10, 25, 40, 75, 90)
 SIGMAS_255 = (12, 25)
 PEAKS = (60,)
 FACTORS = (0.7, 0.85, 1.0, 1.15, 1.4)
 """The estimated level is also told multiplied by these."""
-LEAST_SIGMAS_255 = (0.1, 3, 4, 5, 6, 8, 10)
+ASSUMED = (0.1, 8, 11, 14, 17, 22, 28)
+CONSTANTS_255 = (3, 4, 5, 6, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +171,17 @@ def print_gains(network: nn.Module, examples: Sequence[Example]) -> None:
         print(f"{kind:20s}  {len(chosen)}  {truth:5.2f}  {np.mean(estimated):5.2f}  |  {means}", flush=True)
 
 
-def print_least(network: nn.Module, examples: Sequence[Example]) -> None:
-    """What `LEAST_SIGMA_255` does where little is found."""
-    print(f"kind  |  gain in dB with at least {', '.join(map(str, LEAST_SIGMAS_255))}")
+def print_assumed(network: nn.Module, examples: Sequence[Example]) -> None:
+    """What `ASSUMED` does where little is found, and what a constant would do."""
+    print(f"kind  |  gain in dB with ASSUMED {', '.join(map(str, ASSUMED))}  |  at least {CONSTANTS_255}")
     for kind, chosen in _by_kind(examples).items():
         rows = []
         for example in chosen:
             gains = Gains(network, example)
             found_255 = math.hypot(example.found["sigma_255"], example.found["artefacts_255"] or 0)
-            rows.append([gains.told(max(least, found_255)) for least in LEAST_SIGMAS_255])
+            root = math.sqrt(max(example.found["gradient_255"], 1e-6))
+            least = [min(MOST_ASSUMED_255, factor / root) for factor in ASSUMED] + [*CONSTANTS_255]
+            rows.append([gains.told(max(level, found_255)) for level in least])
         print(f"{kind:20s}  |  " + "  ".join(f"{mean:5.2f}" for mean in np.mean(rows, 0)), flush=True)
 
 
@@ -210,7 +213,9 @@ def main() -> None:
     ]
     pairs = list(read_pairs(arguments.data, 2, arguments.side_px))
     print_gains(network, pairs + jpegs + list(make_noisy(photos)))
-    print_least(network, pairs + [example for example in jpegs if example.kind.startswith("JPEG 75")])
+    print_assumed(
+        network, pairs + [example for example in jpegs if example.kind.startswith(("JPEG 75", "JPEG 90"))]
+    )
 
 
 if __name__ == "__main__":

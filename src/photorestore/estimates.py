@@ -90,6 +90,7 @@ def estimate(
         noisy: whether denoising is worth it.
         jpeg_quality: 1 to 100 in libjpeg's scale, or None.
         artefacts_255: standard deviation that a JPEG's artefacts are expected to have, or None.
+        gradient_255: mean difference of neighbours along columns and rows, added; 0 for pictures below 32 px.
         blur: 0 sharp to 1 blurred (Crété-Roffet et al., 2007).
         fading: 0 to 1, and faded: whether restoring tone is worth it.
         cast: three factors minus one by which a channel exceeds grey.
@@ -102,14 +103,16 @@ def estimate(
     fading = _fading(view, config)
     spread = view.max(axis=0) - view.min(axis=0)
     is_grey = bool(np.quantile(spread, 0.99) <= config.grey_255)
+    gradient_255 = 0.0 if blocks is None else _gradient(blocks)
     artefacts_255 = None
     if blocks is not None and quantisation is not None:
-        artefacts_255 = round(_artefacts(blocks, quantisation, config, is_grey=is_grey), 2)
+        artefacts_255 = round(_artefacts(gradient_255, quantisation, config, is_grey=is_grey), 2)
     return {
         "sigma_255": round(sigma_255, 2),
         "noisy": is_noisy or (quality is not None and quality <= config.jpeg_quality),
         "jpeg_quality": quality,
         "artefacts_255": artefacts_255,
+        "gradient_255": round(gradient_255, 2),
         "blur": 0.0 if blocks is None else round(_blur(blocks), 3),
         "fading": round(fading, 3),
         "faded": fading >= config.faded,
@@ -143,18 +146,22 @@ def _table_sum(quality: int) -> int:
     return sum(min(max((entry * scale + 50) // 100, 1), 255) for entry in _IJG_LUMINANCE)
 
 
+def _gradient(blocks: Floats) -> float:
+    """Of green: as good as luma here, and at hand."""
+    green = blocks[:, 1]
+    return float(np.abs(np.diff(green, axis=1)).mean() + np.abs(np.diff(green, axis=2)).mean())
+
+
 def _artefacts(
-    blocks: Floats, quantisation: Sequence[int], config: EstimateConfig, *, is_grey: bool
+    gradient_255: float, quantisation: Sequence[int], config: EstimateConfig, *, is_grey: bool
 ) -> float:
     """Expected standard deviation of JPEG artefacts in 8-bit units.
 
     What lies below a step is lost: coarser steps lose more, and so do pictures that have more to lose.
     """
-    green = blocks[:, 1]
-    gradient = np.abs(np.diff(green, axis=1)).mean() + np.abs(np.diff(green, axis=2)).mean()
-    step = np.mean(sorted(quantisation)[: config.fine_steps])
+    step = float(np.mean(sorted(quantisation)[: config.fine_steps]))
     share = config.grey_artefacts if is_grey else config.colour_artefacts
-    return float(share * step**config.coarse_power * np.sqrt(gradient))
+    return float(share * step**config.coarse_power * np.sqrt(gradient_255))
 
 
 def _noise(blocks: Floats, config: EstimateConfig) -> tuple[float, bool]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from photorestore.levels import LEAST_SIGMA_255
+from photorestore.levels import MOST_ASSUMED_255
 from photorestore.networks.denoise import DenoiseUNet
 from photorestore.options import Options
 from photorestore.stages.base import StageConfig, run_stage
@@ -27,7 +27,7 @@ def prepared(tmp_path, *, noisy=True, hw=(60, 80), **options) -> Workspace:
     workspace = Workspace.create(tmp_path, Options(**options))
     workspace.write_plane("image", make_photo(*hw).transpose(2, 0, 1))
     workspace.envelope.current = "image"
-    found = {"sigma_255": 20.0 if noisy else 1.0, "artefacts_255": None, "noisy": noisy}
+    found = {"sigma_255": 20.0 if noisy else 1.0, "artefacts_255": None, "gradient_255": 9.0, "noisy": noisy}
     workspace.envelope.estimates["preprocess"] = found
     return workspace
 
@@ -89,7 +89,7 @@ def test_the_network_is_told_the_artefacts_of_a_jpeg(tmp_path):
 
 def test_where_nothing_was_found_a_level_is_assumed(tmp_path):
     level, note = told(uploaded(tmp_path, make_photo(128, 128), stages=("denoise",)))
-    assert level == LEAST_SIGMA_255
+    assert 1 < level <= MOST_ASSUMED_255
     assert "assumed" in note
 
 
