@@ -1,13 +1,18 @@
-"""The denoiser as a function of one picture, for the suites that measure it alone."""
+"""The denoiser as a function of one picture, for the suites that measure it alone, and the level that it is told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from photorestore.estimates import estimate
+from photorestore.imaging import open_picture
+from photorestore.levels import level_of
 from photorestore.metrics import psnr
 from photorestore.stages.base import autocast
 from photorestore.weights import load_network
@@ -30,6 +35,32 @@ def load_denoiser(tier: str = "fast") -> Denoise:
         return pred[0].permute(1, 2, 0).clamp(0, 1).numpy()
 
     return denoise
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as the service takes it: its pixels (H, W, 3), and the noise level, in [0, 1] units, that it estimates."""
+
+    pixels: npt.NDArray[np.uint8]
+    sigma: float
+
+
+def read_upload(encoded: bytes) -> Upload:
+    """Decode an 8-bit file, estimate, and choose the level: what `preprocess` and `denoise` do."""
+    picture = open_picture(encoded)
+    image = np.empty((3, *picture.header.upright_hw), np.uint8)
+    picture.decode(image, None)
+    return Upload(image.transpose(1, 2, 0), _sigma(estimate(image, picture.header.quantisation)))
+
+
+def estimated_sigma(pixels: npt.NDArray[np.uint8]) -> float:
+    """The level, in [0, 1] units, that the service estimates in (H, W) or (H, W, 3) that come without a file."""
+    image = np.broadcast_to(pixels, (3, *pixels.shape)) if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return _sigma(estimate(image))
+
+
+def _sigma(found: dict[str, Any]) -> float:
+    return level_of(found).sigma_255 / 255
 
 
 def score(result: npt.NDArray[np.floating], pixels: npt.NDArray[np.uint8]) -> float:

@@ -1,4 +1,4 @@
-"""Colour Gaussian denoising on CBSD68: blind, told sigma, and classical baselines.
+"""Colour Gaussian denoising on CBSD68: blind, told sigma or what the service estimates, and classical baselines.
 
 Protocol: RGB; noise of a fixed seed per picture, neither clipped nor quantised; output clipped; no border crop;
 whole pictures, bfloat16 where the processor has it. The classical methods are slow and run on every
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import baselines
-from bench.blind import load_denoiser, score
-from bench.pictures import add_gaussian, read_set
+from bench.blind import estimated_sigma, load_denoiser, score
+from bench.pictures import add_gaussian, as_stored, read_set
 from bench.statistics import paired, pixel_hash, summary
 
 SIGMAS_255 = (15, 25, 50)
@@ -44,6 +44,8 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
             hashed.append(noisy)
             scores["noisy input"].append(score(noisy, pixels))
             scores["ours, blind"].append(score(denoise(noisy, None), pixels))
+            estimated = estimated_sigma(as_stored(noisy))
+            scores["ours, level estimated"].append(score(denoise(noisy, estimated), pixels))
             scores["ours, sigma given"].append(score(denoise(noisy, sigma_255 / 255), pixels))
             if index % CLASSICAL_EVERY == 0:
                 scores["ours, blind (subset)"].append(scores["ours, blind"][-1])

@@ -1,10 +1,11 @@
-"""Real camera noise: crops of PolyU pictures, blind, beside BM3D with the best of several noise levels.
+"""Real camera noise: crops of PolyU pictures, beside BM3D with the best of several noise levels.
 
 The noisy picture is one shot, the clean one the mean of 500 of the same scene (Xu et al., *Real-world Noisy Image
 Denoising: A New Benchmark*, 2018), both stored as JPEG. BM3D is told a noise level and is slow: it runs on one crop of
 `CROP_PX` a picture, at a place of fixed seed, with each of `SIGMAS_255`; what counts is the level that is best for
 the whole set, and, as a bound, the level that is best for each crop. Nobody can know either without the clean
-picture; ours is told nothing. Our figures are on the same crops, and on the whole pictures.
+picture. Ours is told what the service tells it, the level estimated from the whole file, or nothing. Our figures are on
+the same crops, and on the whole pictures.
 
 Other shots of the set were in the denoiser's training; the scenes named in `SEEN` too, and they are left out here.
 """
@@ -18,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from bench import baselines
-from bench.blind import load_denoiser, score
-from bench.pictures import Pixels, read_set
+from bench.blind import Upload, load_denoiser, read_upload, score
+from bench.pictures import Pixels, read_pixels, set_files
 from bench.statistics import paired, pixel_hash, summary
 
 SET = "PolyU"
@@ -27,6 +28,7 @@ SEEN = ("NikonD800_6-3_125_5000_plant",)
 """Scenes of which other crops were in training."""
 CROP_PX = 128
 SIGMAS_255 = (4, 8, 12, 20)
+OURS, BLIND = "ours, level estimated", "ours, blind"
 BEST_OF_SET, BEST_OF_EACH = "BM3D, best sigma of the set", "BM3D, best sigma of each crop"
 
 
@@ -38,11 +40,11 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
     whole: dict[str, list[float]] = defaultdict(list)
     swept: list[list[float]] = []  # by crop, then by sigma
     for index, (lq, gt) in enumerate(pairs):
-        whole["noisy"].append(score(_as_floats(lq), gt))
-        whole["ours, blind"].append(score(denoise(_as_floats(lq), None), gt))
-        noisy, clean = crop(lq, gt, index)
-        crops["noisy"].append(score(_as_floats(noisy), clean))
-        crops["ours, blind"].append(score(denoise(_as_floats(noisy), None), clean))
+        noisy, clean = crop(lq.pixels, gt, index)
+        for scores, given, target in ((whole, lq.pixels, gt), (crops, noisy, clean)):
+            scores["noisy"].append(score(_as_floats(given), target))
+            scores[BLIND].append(score(denoise(_as_floats(given), None), target))
+            scores[OURS].append(score(denoise(_as_floats(given), lq.sigma), target))
         swept.append(
             [
                 score(baselines.block_matching_3d(_as_floats(noisy), sigma_255 / 255), clean)
@@ -55,31 +57,31 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
     return {
         "set": f"{SET}, {len(pairs)} pairs",
         "crop_px": CROP_PX,
-        "pixel_sha256": pixel_hash(pixels for pair in pairs for pixels in pair),
+        "pixel_sha256": pixel_hash(pixels for lq, gt in pairs for pixels in (lq.pixels, gt)),
         "bm3d_sigmas_255": SIGMAS_255,
         "bm3d_best_sigma_255": SIGMAS_255[best],
+        "sigmas_255": summary([255 * lq.sigma for lq, _ in pairs]),
         "psnr_db": {
             "crops": {method: summary(values) for method, values in crops.items()},
             "whole pictures": {method: summary(values) for method, values in whole.items()},
         },
         "gain_over_db": {
-            "crops": paired(crops, "ours, blind"),
-            "whole pictures": paired(whole, "ours, blind"),
+            "crops": paired(crops, OURS),
+            "whole pictures": paired(whole, OURS),
         },
     }
 
 
-def read_pairs(root: Path) -> list[tuple[Pixels, Pixels]]:
+def read_pairs(root: Path) -> list[tuple[Upload, Pixels]]:
     """Noisy and clean pictures (H, W, 3) of scenes that no training has seen.
 
     Raises:
         FileNotFoundError: there are none.
     """
-    pictures = dict(read_set(root, SET))
     return [
-        (pixels, pictures[name.replace("_real", "_mean")])
-        for name, pixels in pictures.items()
-        if name.endswith("_real") and not name.startswith(SEEN)
+        (read_upload(file.read_bytes()), read_pixels(file.with_name(file.name.replace("_real", "_mean"))))
+        for file in set_files(root, SET)
+        if file.stem.endswith("_real") and not file.stem.startswith(SEEN)
     ]
 
 

@@ -37,11 +37,11 @@ def grey(result: dict[str, Any]) -> str:
     ]
     text = (
         f"## Grey denoising: {result['set']}, PSNR in dB\n\nGaussian noise, neither clipped nor quantised; no border "
-        "crop. Our network is made for colour and sees three equal channels. The rows marked *subset* are measured on "
-        "the same pictures, every 17th.\n\n"
+        "crop. Our network is made for colour and sees three equal channels; the level is what the service estimates "
+        "from the picture in 8 bits. The rows marked *subset* are measured on the same pictures, every 17th.\n\n"
     ) + table(["method", *(f"sigma_255 {level}" for level in levels)], rows)
     for level, gained in result["gain_over_db"].items():
-        text += "\n" + gains(gained, f"Ours, blind, sigma_255 {level}")
+        text += "\n" + gains(gained, f"Ours, level estimated, sigma_255 {level}")
     return text
 
 
@@ -55,19 +55,20 @@ def real_noise(result: dict[str, Any]) -> str:
         f"## Real camera noise: {result['set']}, RGB PSNR in dB\n\nOne shot against the mean of 500. BM3D runs on one "
         f"crop of {result['crop_px']} px a picture, at sigma_255 {', '.join(map(str, result['bm3d_sigmas_255']))}; "
         f"best for the whole set is {result['bm3d_best_sigma_255']}, which nobody knows without the clean pictures. "
-        "Ours is told nothing. Other scenes of the set were in its training; the one that both parts share is left "
-        "out.\n\n"
+        "Ours is told the level that the service estimates, or nothing (blind). Other scenes of the set were in its "
+        "training; the one that both parts share is left out.\n\n"
     ) + table(["method", *places], rows)
     for place, gained in result["gain_over_db"].items():
-        text += "\n" + gains(gained, f"Ours on the {place}")
+        text += "\n" + gains(gained, f"Ours, level estimated, on the {place}")
     return text
 
 
 def jpeg(result: dict[str, Any]) -> str:
     text = (
         "## JPEG artefacts: PSNR in dB and SSIM of grey values\n\nFull-range luma, stored by libjpeg; no border crop; "
-        "ours is blind. The published figures are of all 29 pictures of LIVE1, so they do not compare with ours "
-        "directly: `LIVE1_nonkodak10` are the ten that are not in Kodak's set.\n\n"
+        "ours is told the level that the service estimates from the file, or nothing (blind). The published figures "
+        "are of all 29 pictures of LIVE1, so they do not compare with ours directly: `LIVE1_nonkodak10` are the ten "
+        "that are not in Kodak's set.\n\n"
     )
     for name, found in result["sets"].items():
         qualities = found["qualities"]

@@ -49,6 +49,7 @@ STAGES = tuple(stage for stage in SELECTABLE_STAGES if stage != "face")
 """What works on every pixel of every picture."""
 COMPILE_MODES = ("default", "reduce-overhead")
 OPTIONS = Options(stages=STAGES, timeout_s=600)
+FOUND = {"noisy": True, "sigma_255": 20.0, "artefacts_255": None, "gradient_255": 9.0, "faded": False}
 
 
 def measure(loaded: Pipeline, *, megapixels: Sequence[float], batches: Sequence[int]) -> list[dict[str, Any]]:
@@ -130,7 +131,7 @@ def _workspaces(photos: Sequence[np.ndarray], loaded: Pipeline) -> Iterator[list
             batch.append(Workspace.create(loaded.root, OPTIONS))
             batch[-1].write_plane("image", photo)
             batch[-1].envelope.current = "image"
-            batch[-1].envelope.estimates["preprocess"] = {"noisy": True, "sigma_255": 20.0, "faded": False}
+            batch[-1].envelope.estimates["preprocess"] = dict(FOUND)
         yield batch
     finally:
         for workspace in batch:

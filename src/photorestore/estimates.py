@@ -37,6 +37,10 @@ class EstimateConfig:
             pixel, as in enlarged pictures. White noise has 1/2, photographs have 1 to 3.
         enlarged_sigma_255: `noisy_sigma_255` at half the size, for such a picture.
         jpeg_quality: up to this quality a JPEG counts as noisy.
+        fine_steps: so many of a quantisation table's finest steps tell how coarse it is.
+        coarse_power: artefacts grow with this power of that coarseness, and with the root of the picture's gradient.
+        grey_artefacts, colour_artefacts: standard deviation of a JPEG's artefacts over the product of both; with
+            this power nearly the same from quality 8 to 75 (`training/tune_levels.py`).
         view_px: about the longest side of the view from which tone is judged.
         full_fading: geometric mean of the lost shares of black and white that counts as fading 1.
         faded: from this fading on a picture counts as faded.
@@ -53,6 +57,10 @@ class EstimateConfig:
     enlarged_ratio: float = 8.0
     enlarged_sigma_255: float = 5.5
     jpeg_quality: int = 30
+    fine_steps: int = 16
+    coarse_power: float = 0.42
+    grey_artefacts: float = 0.5
+    colour_artefacts: float = 0.63
     view_px: int = 320
     full_fading: float = 0.4
     faded: float = 0.75
@@ -82,6 +90,8 @@ def estimate(
         sigma_255: noise, standard deviation in 8-bit units, mean over channels; 0 for pictures below 32 px.
         noisy: whether denoising is worth it.
         jpeg_quality: 1 to 100 in libjpeg's scale, or None.
+        artefacts_255: standard deviation that a JPEG's artefacts are expected to have, or None.
+        gradient_255: mean difference of neighbours along columns and rows, added; 0 for pictures below 32 px.
         blur: 0 sharp to 1 blurred (Crété-Roffet et al., 2007).
         fading: 0 to 1, and faded: whether restoring tone is worth it.
         cast: three factors minus one by which a channel exceeds grey.
@@ -93,15 +103,22 @@ def estimate(
     view = view_of(image, config.view_px)
     fading = _fading(view, config)
     spread = view.max(axis=0) - view.min(axis=0)
+    is_grey = bool(np.quantile(spread, 0.99) <= config.grey_255)
+    gradient_255 = 0.0 if blocks is None else _gradient(blocks)
+    artefacts_255 = None
+    if blocks is not None and quantisation is not None:
+        artefacts_255 = round(_artefacts(gradient_255, quantisation, config, is_grey=is_grey), 2)
     return {
         "sigma_255": round(sigma_255, 2),
         "noisy": is_noisy or (quality is not None and quality <= config.jpeg_quality),
         "jpeg_quality": quality,
+        "artefacts_255": artefacts_255,
+        "gradient_255": round(gradient_255, 2),
         "blur": 0.0 if blocks is None else round(_blur(blocks), 3),
         "fading": round(fading, 3),
         "faded": fading >= config.faded,
         "cast": [round(float(value), 3) for value in _cast(view)],
-        "is_grey": bool(np.quantile(spread, 0.99) <= config.grey_255),
+        "is_grey": is_grey,
     }
 
 
@@ -129,6 +146,24 @@ def jpeg_quality(quantisation: Sequence[int]) -> int:
 def _table_sum(quality: int) -> int:
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     return sum(min(max((entry * scale + 50) // 100, 1), 255) for entry in _IJG_LUMINANCE)
+
+
+def _gradient(blocks: Floats) -> float:
+    """Of green: as good as luma here, and at hand."""
+    green = blocks[:, 1]
+    return float(np.abs(np.diff(green, axis=1)).mean() + np.abs(np.diff(green, axis=2)).mean())
+
+
+def _artefacts(
+    gradient_255: float, quantisation: Sequence[int], config: EstimateConfig, *, is_grey: bool
+) -> float:
+    """Expected standard deviation of JPEG artefacts in 8-bit units.
+
+    What lies below a step is lost: coarser steps lose more, and so do pictures that have more to lose.
+    """
+    step = float(np.mean(sorted(quantisation)[: config.fine_steps]))
+    share = config.grey_artefacts if is_grey else config.colour_artefacts
+    return float(share * step**config.coarse_power * np.sqrt(gradient_255))
 
 
 def _noise(blocks: Floats, config: EstimateConfig) -> tuple[float, bool]:

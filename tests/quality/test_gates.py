@@ -82,7 +82,7 @@ def test_pictures_worn_in_every_way_are_translated(loaded):
 
 
 @needs_pictures
-def test_jpeg_artefacts_are_treated_as_before():
+def test_jpeg_artefacts_are_reduced():
     from bench import jpeg
 
     qualities = jpeg.measure(BENCH, every=4)["sets"]["LIVE1_nonkodak10"]["qualities"]

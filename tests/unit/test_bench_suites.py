@@ -6,8 +6,14 @@ import torch
 from PIL import Image
 
 from bench import cost, grey, jpeg, mixed_set, real_noise, report, report_noise
+from bench.blind import read_upload
 from bench.statistics import paired
+from photorestore.levels import level_of
 from photorestore.metrics import psnr
+from photorestore.options import Options
+from photorestore.stages.base import run_stage
+from photorestore.stages.preprocess import PreprocessStage
+from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
 
 
@@ -19,9 +25,18 @@ def test_gains_are_paired_by_picture():
 
 def test_jpeg_keeps_size_and_loses_more_at_a_lower_quality():
     gt = jpeg.to_grey(make_photo(50, 61))
-    lost = [float(np.square(jpeg.compress(gt, quality).astype(float) - gt).mean()) for quality in (10, 40)]
+    lqs = [read_upload(jpeg.compress(gt, quality)) for quality in (10, 40)]
+    lost = [float(np.square(lq.pixels.astype(float) - gt[..., None]).mean()) for lq in lqs]
     assert lost[0] > lost[1] > 0
-    assert jpeg.compress(gt, 10).shape == gt.shape == (50, 61)
+    assert lqs[0].pixels.shape == (50, 61, 3)
+
+
+def test_the_level_of_a_jpeg_is_that_of_the_service(tmp_path):
+    encoded = jpeg.compress(jpeg.to_grey(add_noise(make_photo(64, 80), 10)), 10)
+    workspace = Workspace.create(tmp_path, Options())
+    workspace.write_file("upload", encoded)
+    run_stage(PreprocessStage(), [workspace])
+    assert read_upload(encoded).sigma == level_of(workspace.envelope.estimates["preprocess"]).sigma_255 / 255
 
 
 def test_a_grey_picture_keeps_its_values():
@@ -45,7 +60,8 @@ def test_scenes_that_training_has_seen_are_left_out(pairs):
     found = real_noise.read_pairs(pairs)
     assert len(found) == 2
     for lq, gt in found:
-        assert np.abs(lq.astype(float) - gt).mean() > 3
+        assert np.abs(lq.pixels.astype(float) - gt).mean() > 3
+        assert lq.sigma * 255 == pytest.approx(10, rel=0.3)
 
 
 def test_crops_of_a_pair_show_the_same_place(pairs):
@@ -63,7 +79,8 @@ def test_the_best_noise_level_of_bm3d_is_found_and_reported(pairs, monkeypatch):
     crops = result["psnr_db"]["crops"]
     assert result["bm3d_best_sigma_255"] == 8
     assert crops[real_noise.BEST_OF_SET] == crops[real_noise.BEST_OF_EACH]
-    assert crops["ours, blind"]["mean"] > crops["noisy"]["mean"] + 3
+    assert crops[real_noise.BLIND]["mean"] > crops["noisy"]["mean"] + 3
+    assert crops[real_noise.OURS]["mean"] > crops["noisy"]["mean"] + 3
     text = report_noise.real_noise(json.loads(json.dumps(result)))
     assert "| BM3D, best sigma of the set |" in text
 

@@ -1,13 +1,18 @@
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from photorestore.levels import MOST_ASSUMED_255
 from photorestore.networks.denoise import DenoiseUNet
 from photorestore.options import Options
 from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.denoise import DenoiseStage
+from photorestore.stages.preprocess import PreprocessStage
 from photorestore.workspace import Workspace
-from tests.conftest import make_photo
+from tests.conftest import add_noise, make_photo
 
 
 @pytest.fixture
@@ -22,8 +27,70 @@ def prepared(tmp_path, *, noisy=True, hw=(60, 80), **options) -> Workspace:
     workspace = Workspace.create(tmp_path, Options(**options))
     workspace.write_plane("image", make_photo(*hw).transpose(2, 0, 1))
     workspace.envelope.current = "image"
-    workspace.envelope.estimates["preprocess"] = {"sigma_255": 20.0 if noisy else 1.0, "noisy": noisy}
+    found = {"sigma_255": 20.0 if noisy else 1.0, "artefacts_255": None, "gradient_255": 9.0, "noisy": noisy}
+    workspace.envelope.estimates["preprocess"] = found
     return workspace
+
+
+class Listener(torch.nn.Module):
+    """A network that changes nothing and remembers the levels that it was told, in 8-bit units."""
+
+    stride, receptive_field_px = 2, 4
+
+    def __init__(self):
+        super().__init__()
+        self.told = set()
+
+    def forward(self, image, sigma):
+        self.told |= {round(255 * float(value), 2) for value in sigma}
+        return image
+
+
+def uploaded(tmp_path, photo, kind="PNG", **options) -> Workspace:
+    """What `preprocess` makes of a file."""
+    file = io.BytesIO()
+    Image.fromarray(photo).save(file, kind, **({"quality": 10} if kind == "JPEG" else {}))
+    workspace = Workspace.create(tmp_path, Options(**options))
+    workspace.write_file("upload", file.getvalue())
+    run_stage(PreprocessStage(), [workspace])
+    return workspace
+
+
+def told(workspace) -> tuple[float, str]:
+    """The level that reaches the network, and what the trace says."""
+    network = Listener()
+    run_stage(DenoiseStage(network, StageConfig(precision="float32"), torch.device("cpu")), [workspace])
+    assert workspace.envelope.problem is None
+    (level,) = network.told
+    return level, workspace.envelope.trace["denoise"].note
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_the_network_is_told_the_callers_level(tmp_path, kind):
+    workspace = uploaded(tmp_path, add_noise(make_photo(128, 128), 20), kind, sigma_255=12.5)
+    assert told(workspace) == (12.5, "noise removed (sigma 12.5 of 255, given)")
+
+
+def test_the_network_is_told_the_noise_that_was_found(tmp_path):
+    workspace = uploaded(tmp_path, add_noise(make_photo(128, 128), 20))
+    level, note = told(workspace)
+    assert level == workspace.envelope.estimates["preprocess"]["sigma_255"] == pytest.approx(20, rel=0.2)
+    assert "estimated" in note
+    assert f"{level:.1f}" in note
+
+
+def test_the_network_is_told_the_artefacts_of_a_jpeg(tmp_path):
+    workspace = uploaded(tmp_path, add_noise(make_photo(128, 128), 10), "JPEG")
+    found = workspace.envelope.estimates["preprocess"]
+    level, note = told(workspace)
+    assert level == pytest.approx(np.hypot(found["artefacts_255"], found["sigma_255"]), abs=0.01)
+    assert "JPEG's table" in note
+
+
+def test_where_nothing_was_found_a_level_is_assumed(tmp_path):
+    level, note = told(uploaded(tmp_path, make_photo(128, 128), stages=("denoise",)))
+    assert 1 < level <= MOST_ASSUMED_255
+    assert "assumed" in note
 
 
 def test_noise_makes_it_work(stage, tmp_path):

@@ -76,6 +76,23 @@ def test_jpeg_quality_is_read_from_the_tables(quality: int) -> None:
     assert estimate(np.zeros((3, 64, 64), np.uint8), table)["noisy"] is (quality <= 30)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("quality", [10, 40, 75])
+def test_artefacts_of_a_jpeg_are_estimated(mode: str, quality: int) -> None:
+    photo = Image.fromarray(add_noise(textured(), 4)).convert(mode)
+    file = io.BytesIO()
+    photo.save(file, "JPEG", quality=quality)
+    stored = Image.open(file)
+    lq, gt = (np.asarray(picture.convert("RGB")) for picture in (stored, photo))
+    estimates = estimate(lq.transpose(2, 0, 1), stored.quantization[0])
+    true_255 = np.square(lq.astype(float) - gt).mean() ** 0.5
+    assert true_255 / 2 < estimates["artefacts_255"] < 2 * true_255
+
+
+def test_without_a_table_no_artefacts_are_estimated() -> None:
+    assert found(textured())["artefacts_255"] is None
+
+
 def test_blur_is_told_from_sharpness() -> None:
     sharp = textured()
     blurred = np.asarray(Image.fromarray(sharp).filter(ImageFilter.GaussianBlur(3)))

@@ -1,4 +1,4 @@
-"""Denoise: blind removal of noise, grain and JPEG artefacts."""
+"""Denoise: removal of noise, grain and JPEG artefacts, of the level that was given or estimated."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from photorestore.levels import Level, level_of
 from photorestore.networks.denoise import DenoiseUNet
 from photorestore.stages.base import SingleNetworkStage
 from photorestore.tiling import TileJob
 from photorestore.workspace import Workspace
-
-UNKNOWN = -1.0
-"""A noise level that the network is to find out by itself."""
 
 
 class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
@@ -30,7 +28,7 @@ class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
             self.run_tiles(self._forward, jobs, self.spec)
         for workspace in working:
             workspace.envelope.current = "denoised"
-            workspace.ran(self.name, _describe(workspace))
+            workspace.ran(self.name, f"noise removed ({_level(workspace)})")
 
     def _forward(self, tiles: Tensor, requests: Sequence[tuple[float, float]]) -> Tensor:
         sigma, strength = torch.tensor(requests, device=tiles.device).unbind(1)
@@ -57,14 +55,10 @@ def _engages(workspace: Workspace) -> bool:
 @contextlib.contextmanager
 def _job(workspace: Workspace) -> Iterator[TileJob]:
     image = workspace.plane("image")
-    sigma_255 = workspace.options.sigma_255
-    sigma = UNKNOWN if sigma_255 is None else sigma_255 / 255
+    context = (_level(workspace).sigma_255 / 255, workspace.options.strength_of("denoise"))
     with workspace.new_plane("denoised", image.shape, "uint16") as target:
-        yield TileJob((image,), target, context=(sigma, workspace.options.strength_of("denoise")))
+        yield TileJob((image,), target, context=context)
 
 
-def _describe(workspace: Workspace) -> str:
-    sigma_255 = workspace.options.sigma_255
-    found = workspace.envelope.estimates["preprocess"]["sigma_255"]
-    level = f"estimated {found:.1f}" if sigma_255 is None else f"given {sigma_255:.1f}"
-    return f"noise removed (sigma {level} of 255)"
+def _level(workspace: Workspace) -> Level:
+    return level_of(workspace.envelope.estimates["preprocess"], workspace.options.sigma_255)

@@ -123,16 +123,17 @@ def _write_planes(workspace: Workspace, picture: Picture) -> dict[str, Any]:
         picture.decode(image, alpha)
         found = estimate(image, header.quantisation)
         if workspace.options.normalise:
-            found = _normalise(image, found)
+            found = _normalise(image, found, header.quantisation)
     return found
 
 
-def _normalise(image: Array, found: dict[str, Any]) -> dict[str, Any]:
+def _normalise(
+    image: Array, found: dict[str, Any], quantisation: Sequence[int] | None = None
+) -> dict[str, Any]:
     """Normalise a plane in place; gives the estimates of what it is now."""
     normalise(image, None if found["is_grey"] else found["cast"])
-    now = estimate(image)
-    is_noisy = now["noisy"] or found["noisy"]
-    return {**now, "noisy": is_noisy, "jpeg_quality": found["jpeg_quality"], "before_normalise": found}
+    now = estimate(image, quantisation)
+    return {**now, "noisy": now["noisy"] or found["noisy"], "before_normalise": found}
 
 
 def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_alpha: bool) -> None:

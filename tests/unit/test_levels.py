@@ -1,0 +1,45 @@
+import pytest
+
+from photorestore.levels import MOST_ASSUMED_255, level_of
+
+
+def found(sigma_255: float, artefacts_255: float | None = None) -> dict:
+    return {"sigma_255": sigma_255, "artefacts_255": artefacts_255, "gradient_255": 12.25, "noisy": False}
+
+
+def test_the_callers_level_counts_whatever_was_found():
+    assert level_of(found(20, 10), 0.0).sigma_255 == 0
+    assert level_of(found(20, 10), 3.0).origin == "given"
+
+
+@pytest.mark.parametrize(
+    ("estimates", "sigma_255", "origin"),
+    [
+        (found(12), 12, "estimated"),
+        (found(0, 10), 10, "estimated from the JPEG's table"),
+        (found(12, 9), 15, "estimated from noise and the JPEG's table"),
+        (found(0), 4, "assumed: less was found"),
+        (found(1, 1), 4, "assumed: less was found"),
+    ],
+)
+def test_noise_and_artefacts_add_up(estimates, sigma_255, origin):
+    level = level_of(estimates)
+    assert level.sigma_255 == pytest.approx(sigma_255)
+    assert level.origin == origin
+    assert str(level) == f"sigma {sigma_255:.1f} of 255, {origin}"
+
+
+def test_less_is_assumed_in_a_busy_picture():
+    assumed = [
+        level_of(found(0) | {"gradient_255": gradient}).sigma_255 for gradient in (0.0, 4.0, 9.0, 25.0)
+    ]
+    assert assumed[0] == MOST_ASSUMED_255
+    assert assumed == sorted(assumed, reverse=True)
+    assert assumed[-1] < 3
+
+
+def test_nothing_is_assumed_where_the_picture_counts_as_noisy():
+    coarse = found(0, 2) | {"noisy": True}
+    assert level_of(coarse).sigma_255 == 2
+    tiny = found(0) | {"noisy": True, "gradient_255": 0.0}
+    assert level_of(tiny).sigma_255 == MOST_ASSUMED_255
