@@ -11,9 +11,10 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import requests
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from photorestore.options import STAGES, Options
 from tests.conftest import add_noise, make_photo
@@ -25,8 +26,13 @@ RETRIES_S = 120
 
 
 def make_upload(h: int, w: int, seed: int = 0) -> bytes:
+    """A photograph with noise and three long scratches."""
+    picture = Image.fromarray(make_photo(h, w, seed))
+    draw = ImageDraw.Draw(picture)
+    for column in (w // 4, w // 2, 3 * w // 4):
+        draw.line([(column, 0), (column + w // 10, h)], fill=(250, 250, 245), width=2)
     buffer = io.BytesIO()
-    Image.fromarray(add_noise(make_photo(h, w, seed), 20)).save(buffer, "PNG")
+    Image.fromarray(add_noise(np.asarray(picture), 20)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
