@@ -29,12 +29,13 @@ from torch.nn import functional as F
 
 from photorestore.metrics import psnr_y
 from photorestore.networks.upscale import Upscaler, enlarge
+from training.checkpoints import load_checkpoint
 from training.data import Batch, load_photos, random_patch, worker_batches
 from training.degradations import second_order
 from training.degradations.noise import randint
 from training.degradations.resize import shrink
 from training.patches import PatchBank
-from training.run import Run, load_checkpoint, parse_arguments, read_config
+from training.run import Run, parse_arguments, read_config
 
 NETWORK_NAMES = {"bicubic": "upscale", "second_order": "upscale_real"}
 MARGIN_PX = 8
