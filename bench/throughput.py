@@ -49,7 +49,14 @@ STAGES = tuple(stage for stage in SELECTABLE_STAGES if stage != "face")
 """What works on every pixel of every picture."""
 COMPILE_MODES = ("default", "reduce-overhead")
 OPTIONS = Options(stages=STAGES, timeout_s=600)
-FOUND = {"noisy": True, "sigma_255": 20.0, "artefacts_255": None, "gradient_255": 9.0, "faded": False}
+FOUND = {
+    "noisy": True,
+    "sigma_255": 20.0,
+    "grain_255": 0.0,
+    "artefacts_255": None,
+    "gradient_255": 9.0,
+    "faded": False,
+}
 
 
 def measure(loaded: Pipeline, *, megapixels: Sequence[float], batches: Sequence[int]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from photorestore.weights import read_metadata, save_network, weights_file
 from training.checkpoints import load_checkpoint, save_checkpoint
 from training.commit import commit_hash
 from training.log import Log, Mean
+from training.muon import MuonAdamW
 from training.schedule import Budget, MovingAverage, cosine
 
 Config = TypeVar("Config")
@@ -113,7 +114,7 @@ class Run:
         arguments: argparse.Namespace,
         config: RunConfig,
         network: nn.Module,
-        optimiser: torch.optim.Optimizer,
+        optimiser: torch.optim.Optimizer | MuonAdamW,
         **others: nn.Module | torch.optim.Optimizer,
     ) -> None:
         self.name, self.config, self.device = name, config, arguments.device

@@ -16,6 +16,7 @@ options bring is measured by `python -m training.experiments`.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from photorestore.estimates import artefacts_of
 from photorestore.metrics import psnr
 from photorestore.networks.denoise import DenoiseUNet
 from training.data import load_photos, random_patch, read_photo, sample_batches, scaled_patch
@@ -31,7 +33,7 @@ from training.degradations.noise import (
     film_grain,
     gaussian,
     impulses,
-    jpeg,
+    jpeg_with_table,
     poisson,
     poisson_gaussian,
     poisson_sigma,
@@ -132,23 +134,33 @@ NOISES: dict[str, Callable[[float, Config], Noise]] = {
 
 def mixed_noise(gt: Tensor, sigma: float, rng: torch.Generator) -> Noisy:
     """Noise of all kinds, JPEG artefacts alone among them; `sigma` ([0, 1] units) is that of Gaussian noise."""
-    if chance(0.5, rng):
+    if chance(0.45, rng):
         return gaussian(gt, sigma, rng), torch.tensor(sigma)
-    kind = randint(0, 6, rng)
+    if chance(0.5, rng):
+        return store_as_jpeg(gt, torch.tensor(0.0), rng)
+    kind = randint(0, 4, rng)
     if kind == 0:
         lq = gaussian(gt, sigma, rng)
     elif kind == 1:
         lq = poisson_gaussian(gt, uniform(0, 0.05, rng), uniform(0, 0.12, rng), rng)
     elif kind == 2:
         lq = film_grain(gt, uniform(0, 0.16, rng), uniform(0.4, 1.2, rng), rng)
-    elif kind == 3:
-        lq = speckle(gt, uniform(0, 0.25, rng), rng)
     else:
-        lq = gt
+        lq = speckle(gt, uniform(0, 0.25, rng), rng)
     lq = quantise(lq)
-    if kind > 3 or chance(0.4, rng):
-        lq = jpeg(lq.expand(3, -1, -1), randint(8, 96, rng), subsample=chance(0.5, rng))
-    return lq, rough_level(lq, gt, rng)
+    sigma_found = rough_level(lq, gt, rng)
+    return store_as_jpeg(lq, sigma_found, rng) if chance(0.4, rng) else (lq, sigma_found)
+
+
+def store_as_jpeg(image: Tensor, sigma: Tensor, rng: torch.Generator) -> Noisy:
+    """A picture (3 or 1 channels) with noise of level `sigma` as a JPEG, often a coarse one.
+
+    The level of its artefacts is what `estimates.artefacts_of` says of its table, as when the network is used.
+    """
+    quality = round(uniform(math.sqrt(7), math.sqrt(96), rng) ** 2)
+    lq, table = jpeg_with_table(image.expand(3, -1, -1), quality, subsample=chance(0.5, rng))
+    artefacts = artefacts_of(table, is_grey=len(image) == 1) / 255
+    return lq, torch.hypot(sigma, torch.tensor(artefacts))
 
 
 def rough_level(lq: Tensor, gt: Tensor, rng: torch.Generator) -> Tensor:

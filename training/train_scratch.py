@@ -36,6 +36,7 @@ from training.degradations.damage import (
 )
 from training.degradations.noise import chance, randint, uniform
 from training.degradations.structure import draw_structure
+from training.muon import MuonAdamW
 from training.run import Run, add_workers, parse_arguments, read_config
 
 EVALUATE_EVERY = 500
@@ -213,9 +214,7 @@ def main() -> None:
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
     network = ScratchUNet(config.widths).to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
-    )
+    optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
     run = Run("scratch", arguments, config, network, optimiser)
     samples = sample_batches(
         lambda rng: make_sample(photos, sources, config.patch_px, rng),

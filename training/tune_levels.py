@@ -28,6 +28,7 @@ from photorestore.estimates import CONFIG, estimate
 from photorestore.levels import MOST_ASSUMED_255, level_of
 from photorestore.metrics import psnr
 from photorestore.weights import load_network
+from training.degradations.noise import film_grain
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -37,6 +38,8 @@ FITTED_QUALITIES = (8, 10, 15, 20, 30, 40, 60, 75, 85)
 QUALITIES = (10, 25, 40, 75, 90)
 SIGMAS_255 = (12, 25)
 PEAKS = (60,)
+GRAIN_255 = 15
+GRAIN_PX = (0.5, 1.0)
 FACTORS = (0.7, 0.85, 1.0, 1.15, 1.4)
 """The estimated level is also told multiplied by these."""
 ASSUMED = (0.1, 8, 11, 14, 17, 22, 28)
@@ -87,16 +90,26 @@ def jpeg_example(kind: str, photo: Image.Image, quality: int) -> Example:
 
 
 def make_noisy(photos: Sequence[Image.Image]) -> Iterator[Example]:
-    """Gaussian and photon noise, clipped and rounded."""
+    """Gaussian and photon noise and film grain, clipped and rounded."""
     rng = np.random.default_rng(1)
     for photo in photos:
         for colours, picture in variants(photo):
             gt = np.atleast_3d(np.asarray(picture)).astype(np.float32)
             noisy = {f"Gaussian {sigma}": gt + sigma * rng.standard_normal(gt.shape) for sigma in SIGMAS_255}
             noisy |= {f"Poisson {peak}": rng.poisson(gt / 255 * peak) / peak * 255 for peak in PEAKS}
+            noisy |= {f"grain of {size} px": _with_grain(gt, size, rng) for size in GRAIN_PX}
             for kind, values in noisy.items():
                 lq = np.repeat(values.clip(0, 255).round().astype(np.uint8), 3 // gt.shape[2], 2)
                 yield _example(f"{kind}, {colours}", lq, _pixels(picture))
+
+
+def _with_grain(
+    gt: npt.NDArray[np.float32], size_px: float, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """(H, W, C) of 0 to 255 under grain of `GRAIN_255`."""
+    draw = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    image = torch.from_numpy(gt).permute(2, 0, 1) / 255
+    return film_grain(image, GRAIN_255 / 255, size_px, draw).permute(1, 2, 0).numpy() * 255
 
 
 def read_pairs(data: Path, every: int, side_px: int) -> Iterator[Example]:

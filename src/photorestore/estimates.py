@@ -38,9 +38,9 @@ class EstimateConfig:
         enlarged_sigma_255: `noisy_sigma_255` at half the size, for such a picture.
         jpeg_quality: up to this quality a JPEG counts as noisy.
         fine_steps: so many of a quantisation table's finest steps tell how coarse it is.
-        coarse_power: artefacts grow with this power of that coarseness, and with the root of the picture's gradient.
-        grey_artefacts, colour_artefacts: standard deviation of a JPEG's artefacts over the product of both; with
-            this power nearly the same from quality 8 to 75 (`training/tune_levels.py`).
+        coarse_power: artefacts grow with this power of that coarseness.
+        grey_artefacts, colour_artefacts: standard deviation of a JPEG's artefacts over that power, in a photograph of
+            usual detail; nearly the same from quality 8 to 75 (`training/tune_levels.py`).
         view_px: about the longest side of the view from which tone is judged.
         full_fading: geometric mean of the lost shares of black and white that counts as fading 1.
         faded: from this fading on a picture counts as faded.
@@ -59,8 +59,8 @@ class EstimateConfig:
     jpeg_quality: int = 30
     fine_steps: int = 16
     coarse_power: float = 0.42
-    grey_artefacts: float = 0.5
-    colour_artefacts: float = 0.63
+    grey_artefacts: float = 1.65
+    colour_artefacts: float = 2.1
     view_px: int = 320
     full_fading: float = 0.4
     faded: float = 0.75
@@ -88,9 +88,10 @@ def estimate(
 
     Returns:
         sigma_255: noise, standard deviation in 8-bit units, mean over channels; 0 for pictures below 32 px.
+        grain_255: the same for noise that is wider than a pixel, as film grain is; fine texture counts as such, too.
         noisy: whether denoising is worth it.
         jpeg_quality: 1 to 100 in libjpeg's scale, or None.
-        artefacts_255: standard deviation that a JPEG's artefacts are expected to have, or None.
+        artefacts_255: of a JPEG, from `artefacts_of`, or None.
         gradient_255: mean difference of neighbours along columns and rows, added; 0 for pictures below 32 px.
         blur: 0 sharp to 1 blurred (Crété-Roffet et al., 2007).
         fading: 0 to 1, and faded: whether restoring tone is worth it.
@@ -98,18 +99,17 @@ def estimate(
         is_grey: whether the channels are equal, but for compression.
     """
     blocks = _blocks_of(image, config)
-    sigma_255, is_noisy = (0.0, False) if blocks is None else _noise(blocks, config)
+    sigma_255, grain_255, is_noisy = (0.0, 0.0, False) if blocks is None else _noise(blocks, config)
     quality = None if quantisation is None else jpeg_quality(quantisation)
     view = view_of(image, config.view_px)
     fading = _fading(view, config)
     spread = view.max(axis=0) - view.min(axis=0)
     is_grey = bool(np.quantile(spread, 0.99) <= config.grey_255)
     gradient_255 = 0.0 if blocks is None else _gradient(blocks)
-    artefacts_255 = None
-    if blocks is not None and quantisation is not None:
-        artefacts_255 = round(_artefacts(gradient_255, quantisation, config, is_grey=is_grey), 2)
+    artefacts_255 = None if quantisation is None else round(artefacts_of(quantisation, is_grey=is_grey), 2)
     return {
         "sigma_255": round(sigma_255, 2),
+        "grain_255": round(grain_255, 2),
         "noisy": is_noisy or (quality is not None and quality <= config.jpeg_quality),
         "jpeg_quality": quality,
         "artefacts_255": artefacts_255,
@@ -142,6 +142,20 @@ def jpeg_quality(quantisation: Sequence[int]) -> int:
     return min(range(1, 101), key=lambda quality: (abs(_table_sum(quality) - found), -quality))
 
 
+def artefacts_of(quantisation: Sequence[int], *, is_grey: bool, config: EstimateConfig = CONFIG) -> float:
+    """Standard deviation of a JPEG's artefacts, in 8-bit units, in a photograph of usual detail.
+
+    What lies below a step is lost: coarser steps lose more. How much detail there was to lose is not asked: the
+    denoiser sees that, and it learns the level as a name of the table.
+
+    Args:
+        quantisation: the JPEG's first table, 64 steps in any order.
+    """
+    step = float(np.mean(sorted(quantisation)[: config.fine_steps]))
+    share = config.grey_artefacts if is_grey else config.colour_artefacts
+    return float(share * step**config.coarse_power)
+
+
 @cache
 def _table_sum(quality: int) -> int:
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
@@ -154,25 +168,14 @@ def _gradient(blocks: Floats) -> float:
     return float(np.abs(np.diff(green, axis=1)).mean() + np.abs(np.diff(green, axis=2)).mean())
 
 
-def _artefacts(
-    gradient_255: float, quantisation: Sequence[int], config: EstimateConfig, *, is_grey: bool
-) -> float:
-    """Expected standard deviation of JPEG artefacts in 8-bit units.
-
-    What lies below a step is lost: coarser steps lose more, and so do pictures that have more to lose.
-    """
-    step = float(np.mean(sorted(quantisation)[: config.fine_steps]))
-    share = config.grey_artefacts if is_grey else config.colour_artefacts
-    return float(share * step**config.coarse_power * np.sqrt(gradient_255))
-
-
-def _noise(blocks: Floats, config: EstimateConfig) -> tuple[float, bool]:
-    """Noise in 8-bit units, and whether it is worth removing."""
+def _noise(blocks: Floats, config: EstimateConfig) -> tuple[float, float, bool]:
+    """Noise and grain in 8-bit units, and whether they are worth removing."""
     sigma_255 = noise_of(blocks, config)
     halved_255 = noise_of(_shrunk(blocks[::2], 2), config)
+    grain_255 = 2 * halved_255  # white noise halves with the size
     if halved_255 > max(config.enlarged_ratio * sigma_255, config.enlarged_sigma_255):
-        return halved_255, True
-    return sigma_255, sigma_255 >= config.noisy_sigma_255
+        return halved_255, grain_255, True
+    return sigma_255, grain_255, sigma_255 >= config.noisy_sigma_255
 
 
 def noise_of(blocks: Floats, config: EstimateConfig = CONFIG) -> float:

@@ -27,7 +27,13 @@ def prepared(tmp_path, *, noisy=True, hw=(60, 80), **options) -> Workspace:
     workspace = Workspace.create(tmp_path, Options(**options))
     workspace.write_plane("image", make_photo(*hw).transpose(2, 0, 1))
     workspace.envelope.current = "image"
-    found = {"sigma_255": 20.0 if noisy else 1.0, "artefacts_255": None, "gradient_255": 9.0, "noisy": noisy}
+    found = {
+        "sigma_255": 20.0 if noisy else 1.0,
+        "grain_255": 0.0,
+        "artefacts_255": None,
+        "gradient_255": 9.0,
+        "noisy": noisy,
+    }
     workspace.envelope.estimates["preprocess"] = found
     return workspace
 

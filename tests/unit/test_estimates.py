@@ -4,10 +4,12 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageFilter
 
 from photorestore.estimates import estimate, jpeg_quality
 from tests.conftest import add_noise, make_photo
+from training.degradations.noise import film_grain
 
 
 def found(photo: np.ndarray) -> dict:
@@ -59,6 +61,17 @@ def test_enlarged_noise_is_found() -> None:
     assert found(np.asarray(enlarged))["noisy"]
     clean = Image.fromarray(textured())
     assert not found(np.asarray(clean.resize(enlarged.size, Image.Resampling.BICUBIC)))["noisy"]
+
+
+@pytest.mark.parametrize("size_px", [0.5, 0.7])
+def test_grain_is_measured(size_px: float) -> None:
+    photo = torch.from_numpy(textured()).permute(2, 0, 1) / 255
+    grainy = film_grain(photo, 20 / 255, size_px, torch.Generator().manual_seed(0)).clamp(0, 1)
+    estimates = estimate((grainy * 255).round().byte().numpy())
+    true_255 = 255 * float((grainy - photo).std())
+    assert estimates["grain_255"] == pytest.approx(true_255, rel=0.4)
+    assert estimates["sigma_255"] < 0.8 * true_255
+    assert found(textured())["grain_255"] < 6
 
 
 def test_clipped_areas_do_not_hide_noise() -> None:

@@ -1,10 +1,18 @@
+import math
+
 import pytest
 
 from photorestore.levels import MOST_ASSUMED_255, level_of
 
 
-def found(sigma_255: float, artefacts_255: float | None = None) -> dict:
-    return {"sigma_255": sigma_255, "artefacts_255": artefacts_255, "gradient_255": 12.25, "noisy": False}
+def found(sigma_255: float, artefacts_255: float | None = None, grain_255: float = 0.0) -> dict:
+    return {
+        "sigma_255": sigma_255,
+        "grain_255": grain_255,
+        "artefacts_255": artefacts_255,
+        "gradient_255": 12.25,
+        "noisy": False,
+    }
 
 
 def test_the_callers_level_counts_whatever_was_found():
@@ -18,6 +26,11 @@ def test_the_callers_level_counts_whatever_was_found():
         (found(12), 12, "estimated"),
         (found(0, 10), 10, "estimated from the JPEG's table"),
         (found(12, 9), 15, "estimated from noise and the JPEG's table"),
+        (found(12, grain_255=14), 12, "estimated"),  # white noise in a photograph
+        (found(3, grain_255=13), 13, "estimated"),  # grain wider than a pixel
+        (found(3, 9, grain_255=12), 15, "estimated from noise and the JPEG's table"),
+        (found(3, 9, grain_255=8), math.hypot(3, 9), "estimated from the JPEG's table"),
+        (found(1, grain_255=6), 4, "assumed: less was found"),  # texture
         (found(0), 4, "assumed: less was found"),
         (found(1, 1), 4, "assumed: less was found"),
     ],

@@ -61,7 +61,13 @@ def prepared(tmp_path):
         workspace = Workspace.create(tmp_path / "spaces", Options(**options))
         workspace.write_plane("image", make_photo(40, 60).transpose(2, 0, 1))
         workspace.envelope.current = "image"
-        found = {"sigma_255": 20.0, "artefacts_255": None, "gradient_255": 9.0, "noisy": noisy}
+        found = {
+            "sigma_255": 20.0,
+            "grain_255": 0.0,
+            "artefacts_255": None,
+            "gradient_255": 9.0,
+            "noisy": noisy,
+        }
         workspace.envelope.estimates["preprocess"] = found
         return workspace
 

@@ -88,10 +88,17 @@ def film_grain(gt: Tensor, sigma: float, size_px: float, rng: torch.Generator) -
 
 def jpeg(image: Tensor, quality: int, *, subsample: bool = True) -> Tensor:
     """Encode and decode as JPEG; the result is clamped and holds 8-bit values."""
+    return jpeg_with_table(image, quality, subsample=subsample)[0]
+
+
+def jpeg_with_table(image: Tensor, quality: int, *, subsample: bool) -> tuple[Tensor, list[int]]:
+    """`jpeg`, and the quantisation table of its luminance."""
     pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, subsampling=2 if subsample else 0)
-    return torch.from_numpy(np.asarray(Image.open(buffer)).copy()).permute(2, 0, 1).float() / 255
+    with Image.open(buffer) as stored:
+        values = torch.from_numpy(np.array(stored))
+        return values.permute(2, 0, 1).float() / 255, list(stored.quantization[0])  # type: ignore[attr-defined]
 
 
 def quantise(image: Tensor) -> Tensor:

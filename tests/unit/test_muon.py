@@ -1,0 +1,66 @@
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+
+from training.muon import MuonAdamW
+
+
+def make(seed: int = 0) -> tuple[nn.Module, MuonAdamW]:
+    torch.manual_seed(seed)
+    network = nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(16, 16, 2, 2),
+        nn.Conv2d(16, 1, 3, padding=1),
+    ).to(memory_format=torch.channels_last)
+    return network, MuonAdamW(network, 0.01, betas=(0.9, 0.99), weight_decay=0.0)
+
+
+def learn(network: nn.Module, optimiser: MuonAdamW, steps: int) -> list[float]:
+    rng = torch.Generator().manual_seed(1)
+    losses = []
+    for _ in range(steps):
+        image = torch.rand((4, 3, 12, 12), generator=rng).contiguous(memory_format=torch.channels_last)
+        target = image.mean(1, keepdim=True).repeat_interleave(2, -1).repeat_interleave(2, -2)
+        loss = (network(image) - target).square().mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    return losses
+
+
+def test_every_parameter_learns() -> None:
+    network, optimiser = make()
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    losses = learn(network, optimiser, 60)
+    assert losses[-1] < losses[0] / 10
+    assert all((now != then).any() for now, then in zip(network.parameters(), before, strict=True))
+
+
+def test_a_kernels_step_is_orthogonal() -> None:
+    network, optimiser = make()
+    before = network[0].weight.detach().clone()
+    learn(network, optimiser, 1)
+    values = torch.linalg.svdvals((network[0].weight.detach() - before).flatten(1))
+    assert float(values.max() / values.min()) < 3
+
+
+def test_a_resumed_run_goes_on_as_it_would_have() -> None:
+    network, optimiser = make()
+    learn(network, optimiser, 3)
+    resumed, other = make(seed=5)
+    resumed.load_state_dict(network.state_dict())
+    other.load_state_dict(deepcopy(optimiser.state_dict()))
+    assert learn(resumed, other, 3) == pytest.approx(learn(network, optimiser, 3))
+
+
+def test_the_learning_rate_reaches_both_halves() -> None:
+    network, optimiser = make()
+    for group in optimiser.param_groups:
+        group["lr"] = 0.0
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    learn(network, optimiser, 1)
+    assert all((now == then).all() for now, then in zip(network.parameters(), before, strict=True))
