@@ -3,7 +3,7 @@
 All methods that fill use the same mask, the one that the scratch stage finds; nobody is told where the scratches are.
 `latent translation, decoded` is what the paper delivers: the picture that the second VAE decodes, G2(T(E1(x))).
 PSNR and SSIM are of RGB in 8 bits without border crop; PSNR also inside the true scratches and outside of them.
-BRISQUE is not among the figures: the package that carries its model, brisque 0.2.0, fails with NumPy 2.4.
+BRISQUE is among the scores where its package is installed (`bench/no_reference.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor
 from bench import baselines
 from bench.damage_set import DamagedPicture, pixel_sha256
 from bench.mixed_set import CROP_PX, SETS, load_mixed_set
+from bench.no_reference import load_brisque
 from bench.pictures import Pixels, as_stored
 from bench.statistics import paired, summary
 from photorestore.metrics import psnr, ssim
@@ -53,11 +54,14 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
         root: the folder of the bench pictures, beside `train`.
     """
     pictures = load_mixed_set(root.parent, every=every)
+    brisque = load_brisque()
     scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for picture in pictures:
         for method, result in restore(picture, pipeline).items():
             for name, value in _score(result, picture).items():
                 scores[name][method].append(value)
+            if brisque:
+                scores["brisque"][method].append(brisque(result))
     return {
         "set": f"{len(pictures)} crops of {CROP_PX} px from {' and '.join(SETS)}",
         "stages": list(SELECTABLE_STAGES),

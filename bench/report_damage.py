@@ -41,6 +41,15 @@ def holes(result: dict[str, Any]) -> str:
     return text
 
 
+MIXED_TITLES = {
+    "psnr_db": "PSNR in dB",
+    "ssim": "SSIM",
+    "psnr_inside_db": "PSNR inside scratches",
+    "psnr_outside_db": "PSNR outside",
+    "brisque": "BRISQUE",
+}
+
+
 def mixed(result: dict[str, Any]) -> str:
     scores = result["scores"]
     rows = [
@@ -48,7 +57,7 @@ def mixed(result: dict[str, Any]) -> str:
         for method in next(iter(scores.values()))
     ]
     rows += [
-        [f"{name} (published, DIV2K)", f"{psnr_db:.2f}", f"{ssim:.2f}", "", ""]
+        [f"{name} (published, DIV2K)", f"{psnr_db:.2f}", f"{ssim:.2f}", *[""] * (len(scores) - 2)]
         for name, (psnr_db, ssim) in result["published"].items()
     ]
     gained = [
@@ -58,7 +67,7 @@ def mixed(result: dict[str, Any]) -> str:
         ]
         for method in next(iter(result["gain_over"].values()))
     ]
-    header = ["PSNR in dB", "SSIM", "PSNR inside scratches", "PSNR outside"]
+    header = [MIXED_TITLES[name] for name in scores]
     text = (
         f"## Everything at once: {result['set']}\n\nBlur, noise, lost resolution, JPEG and colour jitter in random "
         "order, then scratches; fixed seeds, ranges in `bench/mixed_set.py`. Close to the synthetic test of *Bringing "
@@ -66,8 +75,8 @@ def mixed(result: dict[str, Any]) -> str:
         "second-hand: they show the kind of figure, no more. Nothing here removes blur, and only *decoded*, the "
         "picture that the second VAE decodes, is what that paper delivers. *NLM + Telea* fills what we detected. "
         "The full pipeline: "
-        f"{', '.join(result['stages'])}. BRISQUE is left out: the package that carries its model fails with NumPy 2.4."
-        "\n\n"
+        f"{', '.join(result['stages'])}. BRISQUE, where it is measured, compares with nothing; "
+        "less is better.\n\n"
     )
     text += table(["method", *header], rows)
     return text + "\nPaired by picture:\n\n" + table(["gain", *header], gained)

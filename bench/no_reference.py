@@ -1,0 +1,29 @@
+"""BRISQUE, the score of a picture to which nothing is compared (Mittal, Moorthy and Bovik, TIP 2012).
+
+The package that carries its model needs a C++ compiler to install, so that it is no part of the environment:
+
+    .venv/bin/pip install --group brisque
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from torch import Tensor
+
+
+def load_brisque() -> Callable[[Tensor], float] | None:
+    """Scores uint8 (3, H, W), about 0 (natural) to 100; None where the package is not installed."""
+    try:
+        from brisque import BRISQUE
+    except ImportError:
+        return None
+
+    class Brisque(BRISQUE):
+        def scale_features(self, features: np.ndarray) -> np.ndarray:
+            """Some come as arrays of one number, which NumPy 2.4 no longer takes for numbers."""
+            return super().scale_features([np.ravel(feature)[0] for feature in features])
+
+    model = Brisque()
+    return lambda image: float(model.score(image.permute(1, 2, 0).numpy()))
