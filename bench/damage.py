@@ -21,7 +21,7 @@ from bench import baselines
 from bench.damage_set import DamagedPicture, load_damage_set, pixel_sha256
 from bench.statistics import summary
 from photorestore.masks import FOUND
-from photorestore.metrics import psnr
+from photorestore.metrics import PrecisionRecall, psnr
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import run_stage
@@ -32,9 +32,6 @@ OPTIONS = Options(stages=("denoise", "scratch", "translate"), timeout_s=600)
 """Everything works on every picture."""
 
 CURVE = Path("docs/models/scratch_pr.png")
-LEVELS = 256
-"""Probabilities are counted in this many steps for the precision-recall curve."""
-
 CAP_DB = 60.0
 """The damaged picture equals the photograph outside of its damage."""
 
@@ -50,15 +47,13 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1, curve: Path | Non
         curve: where to draw the precision-recall curve.
     """
     pictures = load_damage_set(root.parent)[::every]
-    damaged, sound = np.zeros(LEVELS, np.int64), np.zeros(LEVELS, np.int64)
+    detection = PrecisionRecall()
     cleaned: Counter[str] = Counter()
     scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for picture in pictures:
         workspace = _restored(picture, pipeline)
         truth = picture.mask.numpy()
-        level = (workspace.plane("scratch_prob") >> 8).astype(np.int64)
-        damaged += np.bincount(level[truth], minlength=LEVELS)
-        sound += np.bincount(level[~truth], minlength=LEVELS)
+        detection.add(to_float(workspace.plane("scratch_prob")), picture.mask)
         mask = workspace.plane("scratch_mask") > 0
         cleaned += Counter(_counts(mask, truth))
         for method, places in _fillings(workspace, picture, mask).items():
@@ -69,7 +64,7 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1, curve: Path | Non
     return {
         "set": f"{len(pictures)} pictures",
         "pixel_sha256": pixel_sha256(pictures),
-        "detection": _detection(damaged, sound, curve) | {"cleaned_mask": _scores(**cleaned)},
+        "detection": _detection(detection, curve) | {"cleaned_mask": _scores(**cleaned)},
         "filling_psnr_db": {
             method: {place: summary(values) for place, values in places.items()}
             for method, places in scores.items()
@@ -123,19 +118,16 @@ def _fillings(workspace: Workspace, picture: DamagedPicture, mask: np.ndarray) -
     }
 
 
-def _detection(damaged: np.ndarray, sound: np.ndarray, curve: Path | None) -> dict[str, Any]:
+def _detection(found: PrecisionRecall, curve: Path | None) -> dict[str, Any]:
     """Scores at the threshold that was chosen on validation pictures, and the area under the curve."""
-    hits, alarms = damaged[::-1].cumsum()[::-1], sound[::-1].cumsum()[::-1]  # at or above each level
-    precision, recall = hits / np.maximum(hits + alarms, 1), hits / hits[0]
-    at = round(FOUND * LEVELS)
     if curve:
-        _draw(precision, recall, at, curve)
-    order = np.argsort(recall)
+        _draw(found, curve)
+    scores = found.at(FOUND) | {"area_under_pr": found.area()}
+    damaged, sound = float(found.there.sum()), float(found.absent.sum())
     return {
         "threshold": FOUND,
-        **_scores(hits=int(hits[at]), alarms=int(alarms[at]), misses=int(hits[0] - hits[at])),
-        "area_under_pr": round(float(np.trapezoid(precision[order], recall[order])), 4),
-        "damaged_share": round(float(hits[0] / (hits[0] + alarms[0])), 5),
+        **{name: round(value, 4) for name, value in scores.items()},
+        "damaged_share": round(damaged / (damaged + sound), 5),
     }
 
 
@@ -153,15 +145,17 @@ def _scores(hits: int, alarms: int, misses: int) -> dict[str, float]:
     return {"f1": round(f1, 4), "precision": round(precision, 4), "recall": round(recall, 4)}
 
 
-def _draw(precision: np.ndarray, recall: np.ndarray, at: int, file: Path) -> None:
+def _draw(found: PrecisionRecall, file: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    _, precision, recall = found.curve()
+    chosen = found.at(FOUND)
     figure, axis = pyplot.subplots(figsize=(4.5, 4))
     axis.plot(recall[1:], precision[1:])
-    axis.plot(recall[at], precision[at], "o", label=f"threshold {at / LEVELS:.2f}")
+    axis.plot(chosen["recall"], chosen["precision"], "o", label=f"threshold {FOUND:.2f}")
     axis.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1), title="scratch, damage set")
     axis.grid(alpha=0.3)
     axis.legend(loc="lower left")
