@@ -154,15 +154,19 @@ def _fill_card(name: str) -> None:
 def _card_figures(name: str) -> str:
     metadata = read_metadata(weights_file(name, "fast"))
     metrics = "\n".join(f"* {key}: {value:.4g}" for key, value in metadata["metrics"].items())
-    begun = ""
-    if before := metadata.get("begun_with"):
-        trained = f"{before['steps']} steps in {before['seconds'] / 60:.0f} minutes on {before['device']}"
-        begun = f" It began with weights of {trained}, commit {before['commit']}."
+    begun, before = "", metadata
+    while before := before.get("begun_with"):
+        begun += f" It began with weights of {_run_of(before)}."
     return (
-        f"Fast tier: {metadata['steps']} steps in {metadata['seconds'] / 60:.0f} minutes on {metadata['device']}, seed "
-        f"{metadata['seed']}, commit {metadata['commit']}.{begun} On held-out training photographs:\n\n{metrics}\n\n"
+        f"Fast tier: {_run_of(metadata)}, seed {metadata['seed']}.{begun} "
+        f"On held-out training photographs:\n\n{metrics}\n\n"
         "On the test pictures: [RESULTS.md](../../RESULTS.md).\n"
     )
+
+
+def _run_of(metadata: dict[str, Any]) -> str:
+    minutes = f"{metadata['seconds'] / 60:.0f} minutes on {metadata['device']}"
+    return f"{metadata['steps']} steps in {minutes} at commit {metadata['commit']}"
 
 
 if __name__ == "__main__":

@@ -207,9 +207,8 @@ class Run:
         if self.begin is None:
             return {}
         before = read_metadata(self.begin)
-        return {
-            "begun_with": {key: before[key] for key in ("steps", "seconds", "device", "commit", "metrics")}
-        }
+        told = ("steps", "seconds", "device", "commit", "metrics", "begun_with")
+        return {"begun_with": {key: before[key] for key in told if key in before}}
 
     def _parts(self) -> dict[str, Any]:
         return {"network": self.network, "optimiser": self.optimiser, **self.others}

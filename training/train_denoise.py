@@ -4,9 +4,9 @@
     python -m training.train_denoise --config training/configs/denoise.quality.toml --minutes 29
     python -m training.train_denoise --begin weights/denoise/denoise.fast.safetensors --minutes 60    # go on from there
 
-Blind and non-blind at once: half of the samples hide the noise level. With `noise = "mixed"` half of the samples carry
-plain Gaussian noise, neither clipped nor quantised (the benchmark's protocol); the others sensor noise, film grain,
-speckle, JPEG artefacts with and without noise, and real camera noise, stored in 8 bits as pictures are.
+Blind and non-blind at once: half of the samples hide the noise level. With `noise = "mixed"` two samples in five carry
+plain Gaussian noise, neither clipped nor quantised (the benchmark's protocol); the others JPEG artefacts, sensor noise,
+film grain, speckle, and real camera noise, stored in 8 bits as pictures are.
 
 With `targets = "noisy"` the target is a second noisy draw of the same picture (Noise2Noise), so that no clean picture
 is needed; `difficulty_levels` above 1 draws more samples where the network is weakest (on-demand learning). What these
@@ -43,6 +43,7 @@ from training.degradations.noise import (
     uniform,
 )
 from training.losses import LOSSES
+from training.muon import MuonAdamW
 from training.on_demand import OnDemand, Span
 from training.run import Run, add_workers, parse_arguments, read_config
 
@@ -262,9 +263,7 @@ def train(config: Config, arguments: argparse.Namespace) -> nn.Module:
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
     network = DenoiseUNet(**architecture).to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0
-    )
+    optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0)
     run = Run("denoise", arguments, config, network, optimiser)
     samples = sample_batches(
         lambda rng: make_sample(photos, pairs, config, difficulty, rng),

@@ -6,11 +6,19 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.conftest import make_photo
 from training.degradations.noise import impulses, poisson_sigma
 from training.losses import LOSSES
 from training.on_demand import OnDemand
 from training.run import read_config
-from training.train_denoise import Config, degrade, make_sample, psnr_by_difficulty
+from training.train_denoise import (
+    Config,
+    degrade,
+    make_sample,
+    mixed_noise,
+    psnr_by_difficulty,
+    store_as_jpeg,
+)
 
 CONFIGS = Path("training/configs")
 
@@ -56,6 +64,30 @@ def test_a_noisy_target_is_another_draw_of_the_same_picture(config, noise):
     assert abs(float((lq - gt).std()) - float((target - gt).std())) < 0.01
     correlation = torch.corrcoef(torch.stack([(lq - gt).flatten(), (target - gt).flatten()]))[0, 1]
     assert abs(float(correlation)) < 0.05
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_jpegs_level_is_told_as_in_use(channels):
+    gt = make_patch()[:channels]
+    rng = torch.Generator().manual_seed(2)
+    for _ in range(8):
+        lq, sigma = store_as_jpeg(gt, torch.tensor(10 / 255), rng)
+        assert lq.shape == (3, 64, 64)
+        assert not torch.equal(lq, gt.expand(3, -1, -1))
+        assert 10 < 255 * float(sigma) < 30
+
+
+def test_mixed_noise_is_of_many_kinds_and_levels():
+    gt, rng = make_patch(), torch.Generator().manual_seed(3)
+    pairs = [mixed_noise(gt, 20 / 255, rng) for _ in range(60)]
+    plain = [lq for lq, sigma in pairs if float(sigma) == pytest.approx(20 / 255)]
+    assert 15 < len(plain) < 40
+    assert all(float(sigma) > 0 for _, sigma in pairs)
+    assert any(float(lq.min()) < 0 for lq in plain), "plain noise is not clipped"
+
+
+def make_patch() -> torch.Tensor:
+    return torch.from_numpy(make_photo(64, 64)).permute(2, 0, 1).float() / 255
 
 
 def test_difficulty_is_strength(config):
