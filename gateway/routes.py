@@ -22,7 +22,7 @@ from gateway.metrics import Metrics
 from gateway.problems import PreconditionFailed, Unauthorized
 from gateway.queries import FINDING, NAMES, parse_query
 from gateway.readiness import Readiness
-from gateway.runs import Finished, Prepared, Runner, prepare
+from gateway.runs import Finished, Prepared, Runner, is_prepared_quickly, prepare
 from gateway.settings import GatewaySettings
 from gateway.torchserve_client import TorchServeClient
 from gateway.uploads import Pace, receive
@@ -244,6 +244,8 @@ async def take_in(request: Request, workspace: Workspace, *, wants_mask: bool) -
         pace = Pace(settings.upload_grace_s, settings.upload_bytes_s)
         received = await receive(request, workspace, pace, place)
         workspace.envelope.deadline = time.time() + workspace.options.timeout_s
+        if is_prepared_quickly(workspace):
+            return prepare(workspace, received, gateway.release, wants_mask=wants_mask)
         return await asyncio.to_thread(prepare, workspace, received, gateway.release, wants_mask=wants_mask)
 
 

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -27,12 +28,17 @@ from gateway.torchserve_client import TorchServeClient
 from gateway.uploads import Received
 from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded, RestorationError
 from photorestore.imaging import CONTENT_TYPES, LIMITS, Needs, check_enlarged, choose_format, open_picture
+from photorestore.imaging.sniff import has_short_head
 from photorestore.serving.answers import MASK_FILES
 from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
 MASK_MARK = "-mask"
+QUICK_BYTES = 4 << 20
+"""Pictures up to this size lie in memory and are read where requests are served: a thread would cost more."""
+QUICK_HEAD_BYTES = 32 << 10
+"""Headers up to this size are, too: those that are made to be slow take 20 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +65,18 @@ class Prepared:
         return self.workspace.envelope.deadline - time.time()
 
 
+def is_prepared_quickly(workspace: Workspace) -> bool:
+    """Whether `prepare` takes less time than to hand it to a thread, or not much more, whatever was uploaded."""
+    try:
+        with workspace.path("upload").open("rb") as upload:
+            size = os.fstat(upload.fileno()).st_size
+            return size <= QUICK_BYTES and has_short_head(upload.read(QUICK_HEAD_BYTES))
+    except OSError:
+        return False
+
+
 def prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Prepared:
-    """Read the picture's header. Blocking: call it in a thread.
+    """Read the picture's header. Blocking: call it in a thread, unless `is_prepared_quickly`.
 
     Args:
         release: what results depend on beside the request, see `release.fingerprint`.
@@ -181,7 +197,10 @@ class Runner:
         workspace = self._at_work[prepared.key] = prepared.workspace
         try:
             report = await self._client.restore(workspace.envelope)
-            result = await asyncio.to_thread(_collect, workspace, report, wants_mask=prepared.wants_mask)
+            if _is_collected_quickly(prepared):
+                result = _collect(workspace, report, wants_mask=False)
+            else:
+                result = await asyncio.to_thread(_collect, workspace, report, wants_mask=prepared.wants_mask)
         except PipelineProblem as error:
             self._metrics.observe_problem(error.problem.type, error.problem.stage)
             raise
@@ -203,6 +222,11 @@ class Runner:
         result = await asyncio.to_thread(self._cache.get, prepared.key)
         (self._metrics.cache_misses if result is None else self._metrics.cache_hits).inc()
         return result
+
+
+def _is_collected_quickly(prepared: Prepared) -> bool:
+    file = prepared.workspace.path("result")
+    return not prepared.wants_mask and file.exists() and file.stat().st_size <= QUICK_BYTES
 
 
 def _collect(workspace: Workspace, report: dict[str, Any], *, wants_mask: bool) -> Result:

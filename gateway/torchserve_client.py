@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import httpx
 
+from gateway.connections import Connections
 from gateway.problems import BackendUnavailable, PipelineProblem
 from gateway.settings import GatewaySettings
 from gateway.workflow import REGISTER_S, WORKFLOW, Node, node_of
@@ -34,7 +35,7 @@ class TorchServeClient:
         self._management = settings.management_url.rstrip("/")
         self._metrics = settings.metrics_url.rstrip("/")
         self._workflow = settings.workflow
-        self._transport = transport or httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=None))
+        self._transport = transport or Connections()
         self._http = httpx.AsyncClient(transport=self._transport, trust_env=False, timeout=MANAGEMENT_S)
         self._restore = httpx.URL(f"{settings.inference_url.rstrip('/')}/wfpredict/{self._workflow}")
 

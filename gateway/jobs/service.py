@@ -79,7 +79,7 @@ class Jobs:
             release,
             self.webhooks.wake,
         )
-        admission.on_freed = self._worker.wake
+        admission.on_freed = self._worker.note_freed
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._recover)

@@ -56,6 +56,7 @@ class Worker:
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
     _is_stopping: bool = False
+    _lacks_room: bool = False
 
     def recover(self) -> None:
         """Put the jobs back that ran when the service ended suddenly, and give those up at which it ended too often.
@@ -72,6 +73,11 @@ class Worker:
     def wake(self) -> None:
         """There may be something to do."""
         self._wake.set()
+
+    def note_freed(self) -> None:
+        """A restoration has given its place back: what waits for one may begin."""
+        if self._lacks_room:
+            self.wake()
 
     def cancel(self, job_id: str) -> None:
         """Wait no longer for a job. Unless somebody else waits for its run, that ends with the stage at work."""
@@ -115,7 +121,8 @@ class Worker:
         if self.readiness.problem or len(self._tasks) >= self.settings.max_jobs:
             return False
         record = await asyncio.to_thread(self.store.next_queued, time.time())
-        if record is None or not self.admission.has_room(record.work.pixels):
+        self._lacks_room = record is not None and not self.admission.has_room(record.work.pixels)
+        if record is None or self._lacks_room:
             return False
         begun = await asyncio.to_thread(self.store.begin, record.id, time.time())
         if begun is not None:

@@ -12,6 +12,7 @@ from photorestore.imaging import Limits, colour, open_picture, to_array, write_a
 from photorestore.imaging.deep import vips
 from photorestore.imaging.negotiate import Needs, choose_format
 from photorestore.imaging.planes import luma, to_u8
+from photorestore.imaging.sniff import has_short_head
 from photorestore.options import Options
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
@@ -239,3 +240,21 @@ def test_needs_are_only_asked_where_formats_are_named() -> None:
     needs = Needs(10, 10, has_alpha=True)
     assert choose_format(Options(), "image/*", needs) == "jpeg"
     assert choose_format(Options(), "image/jpeg, image/png", needs) == "png"
+
+
+@pytest.mark.parametrize(
+    ("upload", "expected"),
+    [
+        (saved(PHOTO, "JPEG"), True),
+        (saved(PHOTO, "JPEG", progressive=True, comment=b"of a family", exif=Image.Exif()), True),
+        (saved(PHOTO, "PNG"), False),
+        (saved(PHOTO, "JPEG")[:100], False),
+        (saved(PHOTO, "JPEG", comment=b"x" * 5000), False),
+        (b"\xff\xd8" + 64 * b"\xff\xfe\0\2" + saved(PHOTO, "JPEG")[2:], False),
+        (b"\xff\xd8" + b"\xff\xff" + saved(PHOTO, "JPEG")[2:], False),
+        (b"\xff\xd8" + 1000 * b"\xff\xfe\0\0", False),
+        (b"", False),
+    ],
+)
+def test_head_is_short_if_it_ends_soon_after_few_segments(upload: bytes, *, expected: bool) -> None:
+    assert has_short_head(upload[:4096]) is expected

@@ -12,6 +12,7 @@ from photorestore_client import Client, Conflict, JobCancelled, NotFound, Retry
 from starlette.responses import Response
 
 from gateway.app import create_app
+from gateway.jobs import worker
 from gateway.jobs.files import JobFiles
 from gateway.jobs.records import ENDED
 from gateway.jobs.store import Store
@@ -154,7 +155,8 @@ async def test_nobody_waits_so_there_is_as_much_time_as_may_be(edge, server):
     assert [envelope["options"]["timeout_s"] for envelope in server.inferences] == [600, 33]
 
 
-async def test_uploads_wait_on_disk_for_a_place_that_direct_requests_have(server, root, folder):
+async def test_uploads_wait_on_disk_for_a_place_that_direct_requests_have(server, root, folder, monkeypatch):
+    monkeypatch.setattr(worker, "POLL_S", 60.0)
     async with running_edge(server, root, jobs_dir=folder, max_requests=1) as edge:
         server.is_open.clear()
         direct = asyncio.create_task(edge.post("/v1/restore?stages=", content=make_picture()))
