@@ -10,7 +10,7 @@ def found(sigma_255: float, artefacts_255: float | None = None, grain_255: float
         "sigma_255": sigma_255,
         "grain_255": grain_255,
         "artefacts_255": artefacts_255,
-        "gradient_255": 12.25,
+        "gradient_255": 7.5625,
         "noisy": False,
     }
 
