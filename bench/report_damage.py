@@ -76,7 +76,7 @@ def mixed(result: dict[str, Any]) -> str:
         "picture that the second VAE decodes, is what that paper delivers. *NLM + Telea* fills what we detected. "
         "The full pipeline: "
         f"{', '.join(result['stages'])}. BRISQUE, where it is measured, compares with nothing; "
-        "less is better.\n\n"
+        "less is better, so that a positive difference is a loss.\n\n"
     )
     text += table(["method", *header], rows)
     return text + "\nPaired by picture:\n\n" + table(["gain", *header], gained)
