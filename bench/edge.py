@@ -102,7 +102,7 @@ def measure_overhead() -> dict[str, Any]:
                     )
                 ),
             }
-            rates = {name: 8 * IN_FLIGHT / s for name, s in taking_turns(sides, 5, warm_up=1).items()}
+            rates = {name: 8 * IN_FLIGHT / s for name, s in taking_turns(sides, 9, warm_up=1).items()}
     return {
         "passing_1_mp_edge_ms": round(1000 * medians["edge"], 1),
         "passing_1_mp_direct_ms": round(1000 * medians["direct"], 1),
