@@ -21,8 +21,11 @@ class MuonAdamW:
     """An optimiser as `Run` takes it; both halves go by one learning rate, that of AdamW.
 
     Args:
-        network: in its final memory format, on its device.
+        network: in channels_last, on its device.
         learning_rate, betas, weight_decay: as for AdamW.
+
+    Raises:
+        RuntimeError: a kernel is not in channels_last, so that steps of its matrix would not reach it.
     """
 
     def __init__(
@@ -30,7 +33,7 @@ class MuonAdamW:
     ) -> None:
         parameters = list(network.parameters())
         self.kernels = [p for p in parameters if p.ndim == 4 and len(p) >= FEWEST_OUTPUTS]
-        self.matrices = [nn.Parameter(_as_matrix(kernel.data)) for kernel in self.kernels]
+        self.matrices = [nn.Parameter(_channels_last(k.data).view(len(k), -1)) for k in self.kernels]
         taken = {id(kernel) for kernel in self.kernels}
         self.muon = torch.optim.Muon(
             self.matrices, learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
@@ -53,7 +56,7 @@ class MuonAdamW:
 
     def step(self) -> None:
         for kernel, matrix in zip(self.kernels, self.matrices, strict=True):
-            matrix.grad = None if kernel.grad is None else _as_matrix(kernel.grad)
+            matrix.grad = None if kernel.grad is None else _channels_last(kernel.grad).flatten(1)
         self.muon.step()
         self.adamw.step()
 
@@ -65,6 +68,6 @@ class MuonAdamW:
         self.adamw.load_state_dict(state["adamw"])
 
 
-def _as_matrix(kernel: Tensor) -> Tensor:
-    """(outputs, inputs) of a kernel, in channels_last a view of it."""
-    return kernel.permute(0, 2, 3, 1).flatten(1)
+def _channels_last(kernel: Tensor) -> Tensor:
+    """(outputs, height, width, inputs) of a kernel: a view."""
+    return kernel.permute(0, 2, 3, 1)

@@ -64,3 +64,8 @@ def test_the_learning_rate_reaches_both_halves() -> None:
     before = [parameter.detach().clone() for parameter in network.parameters()]
     learn(network, optimiser, 1)
     assert all((now == then).all() for now, then in zip(network.parameters(), before, strict=True))
+
+
+def test_a_kernel_whose_steps_would_be_lost_is_refused() -> None:
+    with pytest.raises(RuntimeError):
+        MuonAdamW(nn.Conv2d(3, 16, 3), 0.01, betas=(0.9, 0.99), weight_decay=0.0)
