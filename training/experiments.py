@@ -21,15 +21,12 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from training.data import load_photos
+from training.degradations.levelled import Noise, gaussian_noise, impulse_noise, poisson_noise
 from training.on_demand import OnDemand
 from training.run import add_workers, parse_arguments, read_config
 from training.train_denoise import (
     Config,
-    Noise,
-    gaussian_noise,
-    impulse_noise,
     mean_psnr,
-    poisson_noise,
     psnr_by_difficulty,
     train,
 )
@@ -47,7 +44,9 @@ def targets(
 ) -> dict[str, dict[str, float]]:
     """PSNR (dB) by sigma_255."""
     gaussian = replace(base, noise="gaussian", loss="l2")
-    levels = {f"sigma_255 {s}": gaussian_noise(s / base.max_sigma_255, base) for s in (15, 25, 50)}
+    levels = {
+        f"sigma_255 {s}": gaussian_noise(s / base.max_sigma_255, base.max_sigma_255) for s in (15, 25, 50)
+    }
     runs = {
         "clean targets, L2": gaussian,
         "noisy targets, L2": replace(gaussian, targets="noisy"),
@@ -61,7 +60,7 @@ def losses(
 ) -> dict[str, dict[str, float]]:
     """PSNR (dB) by the share of replaced pixels."""
     impulse = replace(base, noise="impulse", targets="noisy")
-    levels = {f"{share} % replaced": impulse_noise(share / 50, base) for share in (10, 25, 50)}
+    levels = {f"{share} % replaced": impulse_noise(share / 50, base.max_sigma_255) for share in (10, 25, 50)}
     runs = {
         "clean targets, L1": replace(impulse, targets="clean", loss="l1"),
         "noisy targets, L2": replace(impulse, loss="l2"),
@@ -76,7 +75,7 @@ def poisson(
 ) -> dict[str, dict[str, float]]:
     """PSNR (dB) by peak."""
     counted = replace(base, noise="poisson", loss="l2")
-    levels = {f"peak {peak}": poisson_noise(strength, base) for peak, strength in PEAKS.items()}
+    levels = {f"peak {peak}": poisson_noise(strength, base.max_sigma_255) for peak, strength in PEAKS.items()}
     clean = fit(arguments, "clean targets, L2", counted)
     noisy = fit(arguments, "noisy targets, L2", replace(counted, targets="noisy"))
     return {

@@ -16,11 +16,23 @@ Loss = Callable[[Tensor, Tensor, float], Tensor]
 """(pred, target, progress): progress goes from 0 to 1 in a run; gives a scalar."""
 
 SMALL = 1e-8
+FAINT = 2e-5
+"""Squared error of about one grey level of 255."""
 
 
 def l2(pred: Tensor, target: Tensor, progress: float) -> Tensor:  # noqa: ARG001
     """Root of the mean squared error: the gradient's direction is that of the squared error, and does not fade."""
     return (F.mse_loss(pred, target) + SMALL).sqrt()
+
+
+def psnr(pred: Tensor, target: Tensor, progress: float) -> Tensor:  # noqa: ARG001
+    """Mean over the samples of the logarithm of their root mean squared error, which is their PSNR but for a factor.
+
+    A weakly noisy sample counts as much as a strongly noisy one, whose error is many times larger (Chen et al.,
+    *HINet*, CVPRW 2021). `FAINT` bounds what a nearly clean sample can ask for.
+    """
+    mse = (pred - target).square().flatten(1).mean(1)
+    return 0.5 * (mse + FAINT).log().mean()
 
 
 def l1(pred: Tensor, target: Tensor, progress: float) -> Tensor:  # noqa: ARG001
@@ -35,4 +47,4 @@ def l0(pred: Tensor, target: Tensor, progress: float) -> Tensor:
     return errors.mean()
 
 
-LOSSES: dict[str, Loss] = {"l0": l0, "l1": l1, "l2": l2}
+LOSSES: dict[str, Loss] = {"l0": l0, "l1": l1, "l2": l2, "psnr": psnr}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,9 @@ from training.muon import MuonAdamW
 from training.schedule import Budget, MovingAverage, cosine
 
 Config = TypeVar("Config")
+
+CHECKPOINT_EVERY_S = 120.0
+"""Where evaluations are further apart, so much is lost at most when a run is stopped."""
 
 
 def parse_arguments(
@@ -134,12 +138,15 @@ class Run:
             self.step, spent_s = checkpoint["step"], checkpoint["spent_s"]
         self.budget = Budget(config.total_steps, arguments.minutes, spent_s)
         self.learning_rate, self._losses, self._recorded = config.learning_rate, Mean(), self.step
+        self._saved = time.monotonic()
         print(f"{config}\ndevice {self.device}, from step {self.step}", flush=True)
 
     def progress(self) -> Iterator[float]:
         """How far the run is, from 0 to 1, before every update; ends with its budget."""
         while (progress := self.budget.progress(self.step)) < 1:
             yield progress
+            if time.monotonic() - self._saved > CHECKPOINT_EVERY_S:
+                self._save()
 
     def learn(self, loss: Tensor, progress: float) -> None:
         """One update, at the learning rate that belongs to `progress`."""
@@ -172,11 +179,7 @@ class Run:
             loss=self._losses.take(),
             **metrics,
         )
-        states = {part: module.state_dict() for part, module in self._parts().items()}
-        save_checkpoint(
-            self.folder / "checkpoint.pt",
-            states=states, average=self.average.values, step=self.step, spent_s=self.budget.spent_s,
-        )  # fmt: skip
+        self._save()
 
     def finish(
         self,
@@ -201,6 +204,14 @@ class Run:
                 "data": data, "licence": licence, **self._beginning(),
             },
         )  # fmt: skip
+
+    def _save(self) -> None:
+        states = {part: module.state_dict() for part, module in self._parts().items()}
+        save_checkpoint(
+            self.folder / "checkpoint.pt",
+            states=states, average=self.average.values, step=self.step, spent_s=self.budget.spent_s,
+        )  # fmt: skip
+        self._saved = time.monotonic()
 
     def _beginning(self) -> dict[str, Any]:
         """What the weights that this run began with say of themselves."""

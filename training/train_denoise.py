@@ -16,45 +16,29 @@ options bring is measured by `python -m training.experiments`.
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from photorestore.estimates import artefacts_of
 from photorestore.metrics import psnr
 from photorestore.networks.denoise import DenoiseUNet
 from training.data import load_photos, random_patch, read_photo, sample_batches, scaled_patch
-from training.degradations.noise import (
-    chance,
-    film_grain,
-    gaussian,
-    impulses,
-    jpeg_with_table,
-    poisson,
-    poisson_gaussian,
-    poisson_sigma,
-    quantise,
-    randint,
-    speckle,
-    uniform,
-)
+from training.degradations.levelled import NOISES, Noise, gaussian_noise, mixed_noise, rough_level
+from training.degradations.noise import chance, uniform
 from training.losses import LOSSES
 from training.muon import MuonAdamW
 from training.on_demand import OnDemand, Span
 from training.run import Run, add_workers, parse_arguments, read_config
 
-PAIRS_SHARE = 0.15
+PAIRS_SHARE = 0.25
 """Of the samples with mixed noise, so many are of real camera noise."""
 SHRUNK_SHARE = 0.4
 """So many photographs are shrunk by up to half: their texture is busier than that of photographs as they come."""
 GREY_SHARE = 0.35
 """Old photographs are mostly grey, and noise that is equal in all channels is harder to tell from texture."""
-ROUGHLY = 0.25
-"""Where noise is not plain, the level told is off by about this share, as estimates are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +61,7 @@ class Config:
     noise: str  # "mixed", or one of NOISES
     max_sigma_255: float  # Gaussian noise is drawn from 0 to this
     targets: str  # "clean", or "noisy": a second draw of the noise
-    loss: str  # "l1", "l2" or "l0"
-    squared_share: (
-        float  # last share of the run with the squared error, what PSNR asks for, in place of `loss`
-    )
+    loss: str  # one of LOSSES: "l0", "l1", "l2" or "psnr"
     difficulty_levels: int  # 1: strength of the noise is drawn evenly
     seed: int
 
@@ -95,78 +76,6 @@ class Config:
             )
         if self.loss not in LOSSES:
             raise ValueError(f"loss {self.loss!r} is none of {', '.join(LOSSES)}")
-
-
-Noisy = tuple[Tensor, Tensor]
-"""Noisy picture (3, H, W), and its noise level in [0, 1] units: () or, where it differs over the picture, (1, H, W)."""
-Noise = Callable[[Tensor, torch.Generator], Noisy]
-"""Draws noise of one strength."""
-
-
-def gaussian_noise(strength: float, config: Config) -> Noise:
-    """White, up to the configured standard deviation."""
-    sigma = strength * config.max_sigma_255 / 255
-    return lambda gt, rng: (gaussian(gt, sigma, rng), torch.tensor(sigma))
-
-
-def poisson_noise(strength: float, config: Config) -> Noise:  # noqa: ARG001
-    """Photons counted, with peaks from 8 down to 1; its level is estimated from the noisy picture itself."""
-    peak = 8.0 ** (1 - strength)
-
-    def noise(gt: Tensor, rng: torch.Generator) -> Noisy:
-        lq = poisson(gt, peak, rng)
-        return lq, poisson_sigma(lq, peak)
-
-    return noise
-
-
-def impulse_noise(strength: float, config: Config) -> Noise:  # noqa: ARG001
-    """Up to half of the pixels replaced by random colours: the picture is their mode, not their mean."""
-    return lambda gt, rng: (impulses(gt, strength / 2, rng), torch.tensor(-1.0))
-
-
-NOISES: dict[str, Callable[[float, Config], Noise]] = {
-    "gaussian": gaussian_noise,
-    "poisson": poisson_noise,
-    "impulse": impulse_noise,
-}
-"""Noise of a strength between 0 and 1."""
-
-
-def mixed_noise(gt: Tensor, sigma: float, rng: torch.Generator) -> Noisy:
-    """Noise of all kinds, JPEG artefacts alone among them; `sigma` ([0, 1] units) is that of Gaussian noise."""
-    if chance(0.45, rng):
-        return gaussian(gt, sigma, rng), torch.tensor(sigma)
-    if chance(0.5, rng):
-        return store_as_jpeg(gt, torch.tensor(0.0), rng)
-    kind = randint(0, 4, rng)
-    if kind == 0:
-        lq = gaussian(gt, sigma, rng)
-    elif kind == 1:
-        lq = poisson_gaussian(gt, uniform(0, 0.05, rng), uniform(0, 0.12, rng), rng)
-    elif kind == 2:
-        lq = film_grain(gt, uniform(0, 0.16, rng), uniform(0.4, 1.2, rng), rng)
-    else:
-        lq = speckle(gt, uniform(0, 0.25, rng), rng)
-    lq = quantise(lq)
-    sigma_found = rough_level(lq, gt, rng)
-    return store_as_jpeg(lq, sigma_found, rng) if chance(0.4, rng) else (lq, sigma_found)
-
-
-def store_as_jpeg(image: Tensor, sigma: Tensor, rng: torch.Generator) -> Noisy:
-    """A picture (3 or 1 channels) with noise of level `sigma` as a JPEG, often a coarse one.
-
-    The level of its artefacts is what `estimates.artefacts_of` says of its table, as when the network is used.
-    """
-    quality = round(uniform(math.sqrt(7), math.sqrt(96), rng) ** 2)
-    lq, table = jpeg_with_table(image.expand(3, -1, -1), quality, subsample=chance(0.5, rng))
-    artefacts = artefacts_of(table, is_grey=len(image) == 1) / 255
-    return lq, torch.hypot(sigma, torch.tensor(artefacts))
-
-
-def rough_level(lq: Tensor, gt: Tensor, rng: torch.Generator) -> Tensor:
-    """() standard deviation of the difference, off by a random factor."""
-    return (lq - gt).std() * torch.exp(ROUGHLY * torch.randn((), generator=rng))
 
 
 def load_pairs(folder: Path) -> list[Tensor]:
@@ -184,7 +93,7 @@ def degrade(gt: Tensor, config: Config, span: Span, rng: torch.Generator) -> tup
     if config.noise == "mixed":
         lq, sigma = mixed_noise(gt, strength * config.max_sigma_255 / 255, rng)
         return lq, gt, sigma
-    noise = NOISES[config.noise](strength, config)
+    noise = NOISES[config.noise](strength, config.max_sigma_255)
     lq, sigma = noise(gt, rng)
     return lq, noise(gt, rng)[0] if config.targets == "noisy" else gt, sigma
 
@@ -228,7 +137,8 @@ def evaluate(network: nn.Module, photos: Sequence[Tensor], config: Config) -> di
     """Blind PSNR (dB) over the held-out photographs at Gaussian noise of sigma_255 15, 25 and 50."""
     network.eval()
     levels = {
-        sigma_255: gaussian_noise(sigma_255 / config.max_sigma_255, config) for sigma_255 in (15, 25, 50)
+        sigma_255: gaussian_noise(sigma_255 / config.max_sigma_255, config.max_sigma_255)
+        for sigma_255 in (15, 25, 50)
     }
     return {f"psnr_{sigma_255}_db": mean_psnr(network, photos, noise) for sigma_255, noise in levels.items()}
 
@@ -240,7 +150,9 @@ def psnr_by_difficulty(
     make_noise = NOISES.get(config.noise, gaussian_noise)
     network.eval()
     spans = map(difficulty.span, range(len(difficulty.shares)))
-    return [mean_psnr(network, photos, make_noise((low + high) / 2, config)) for low, high in spans]
+    return [
+        mean_psnr(network, photos, make_noise((low + high) / 2, config.max_sigma_255)) for low, high in spans
+    ]
 
 
 def main() -> None:
@@ -278,8 +190,7 @@ def train(config: Config, arguments: argparse.Namespace) -> nn.Module:
         lq, target, sigma = next(samples)
         with torch.autocast(device, torch.bfloat16):
             pred = network(lq.contiguous(memory_format=torch.channels_last), sigma)
-        loss = LOSSES["l2" if progress >= 1 - config.squared_share else config.loss]
-        run.learn(loss(pred, target, progress), progress)
+        run.learn(LOSSES[config.loss](pred, target, progress), progress)
         if run.step % config.evaluate_every == 0:
             averaged = run.averaged(DenoiseUNet(**architecture)).to(device)
             run.record(evaluate(averaged, held_out, config))

@@ -32,6 +32,7 @@ from training.aligned_faces import Faces, load_faces
 from training.data import make_batch, worker_batches
 from training.degradations.noise import randint
 from training.degradations.portraits import old_portrait
+from training.muon import MuonAdamW
 from training.run import Run, parse_arguments, read_config
 
 EVALUATE_EVERY = 250
@@ -199,9 +200,7 @@ def main() -> None:
     torch.manual_seed(config.seed)
     network = FaceUNet(**architecture).to(device, memory_format=torch.channels_last)
     adversary = PatchAdversary().to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
-    )
+    optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
     opponent = torch.optim.AdamW(adversary.parameters(), 1e-4, betas=(0.5, 0.9), weight_decay=0.0)
     run = Run("face", arguments, config, network, optimiser, adversary=adversary, opponent=opponent)
     samples = worker_batches(

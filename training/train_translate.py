@@ -26,6 +26,7 @@ from photorestore.networks.translate import Translator
 from photorestore.weights import load_network, weights_file
 from training.data import hold_out, load_photos, sample_batches
 from training.degradations.damage import load_damage_sources
+from training.muon import MuonAdamW
 from training.old_photos import (
     MASK_ALPHA,
     Held,
@@ -203,9 +204,7 @@ def main() -> None:
     torch.manual_seed(config.seed)
     network = Translator(**config.architecture).to(device, memory_format=torch.channels_last)
     adversary = LatentAdversary(config.architecture["latent"]).to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
-    )
+    optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
     opponent = torch.optim.AdamW(adversary.parameters(), 2e-4, betas=(0.5, 0.9), weight_decay=0.0)
     run = Run("translate", arguments, config, network, optimiser, adversary=adversary, opponent=opponent)
     samples = sample_batches(

@@ -1,5 +1,6 @@
 """The options of the denoiser's training."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import make_photo
+from training.degradations.levelled import mixed_noise, store_as_jpeg
 from training.degradations.noise import impulses, poisson_sigma
 from training.losses import LOSSES
 from training.on_demand import OnDemand
@@ -15,9 +17,7 @@ from training.train_denoise import (
     Config,
     degrade,
     make_sample,
-    mixed_noise,
     psnr_by_difficulty,
-    store_as_jpeg,
 )
 
 CONFIGS = Path("training/configs")
@@ -26,6 +26,16 @@ CONFIGS = Path("training/configs")
 @pytest.fixture
 def config() -> Config:
     return read_config(Config, CONFIGS / "denoise.experiment.toml")
+
+
+def test_a_weakly_noisy_sample_counts_as_much_as_a_strongly_noisy_one():
+    pred = torch.zeros(2, 3, 8, 8, requires_grad=True)
+    target = torch.stack([torch.full((3, 8, 8), level) for level in (0.02, 0.2)])
+    loss = LOSSES["psnr"](pred, target, 0.5)
+    assert loss.item() == pytest.approx(0.5 * (math.log(0.02) + math.log(0.2)), abs=0.02)
+    loss.backward()
+    weak, strong = ((pred.grad[i] * target[i]).sum() for i in range(2))  # gain for a step of one per cent
+    assert float(weak) == pytest.approx(float(strong), rel=0.1)
 
 
 def best_constant(loss: str, draws: torch.Tensor) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from photorestore.serving.frontend import FrontEnd
+from photorestore.serving.frontend import APART_S, FrontEnd
 
 
 @pytest.fixture
@@ -18,9 +18,19 @@ def tasks(tmp_path) -> Path:
 
 
 def seconds_waited(proc: Path, limit_s: float) -> float:
+    front_end = FrontEnd(proc)
     start = time.monotonic()
-    FrontEnd(proc).wait_until_listening(limit_s)
+    front_end.wait_until_listening(front_end.look(), limit_s)
     return time.monotonic() - start
+
+
+def collector_switched(tasks: Path, times: int, state: str = "S") -> None:
+    folder = tasks / "3"
+    folder.mkdir(exist_ok=True)
+    (folder / "stat").write_text(f"3 (VM Thread) {state} 1 2 3")
+    (folder / "status").write_text(
+        f"Name:\tVM Thread\nvoluntary_ctxt_switches:\t{times}\nnonvoluntary_ctxt_switches:\t1\n"
+    )
 
 
 def test_threads_that_sleep_are_listening(tasks):
@@ -28,9 +38,10 @@ def test_threads_that_sleep_are_listening(tasks):
     assert seconds_waited(tasks.parents[1], 60) < 30
 
 
-def test_running_thread_is_waited_for(tasks):
+@pytest.mark.parametrize("state", ["R", "D"])
+def test_running_thread_is_waited_for(tasks, state):
     stat = tasks / "1" / "stat"
-    stat.write_text("1 (wf-execute-thre) R 1 2 3")
+    stat.write_text(f"1 (wf-execute-thre) {state} 1 2 3")
     timer = threading.Timer(0.05, stat.write_text, ["1 (wf-execute-thre) S 1 2 3"])
     timer.start()
     assert 0.04 < seconds_waited(tasks.parents[1], 60) < 30
@@ -42,6 +53,34 @@ def test_waiting_ends(tasks):
     assert seconds_waited(tasks.parents[1], 0.05) >= 0.05
 
 
+def test_collector_at_work_is_waited_for(tasks):
+    collector_switched(tasks, 1, "R")
+    assert seconds_waited(tasks.parents[1], 0.05) >= 0.05
+    collector_switched(tasks, 2)
+    assert seconds_waited(tasks.parents[1], 60) < 30
+
+
+def test_collector_that_naps_is_waited_for(tasks):
+    """Threads that it has stopped sleep, too, wherever they are."""
+    collector_switched(tasks, 1)
+    front_end = FrontEnd(tasks.parents[1])
+    start = time.monotonic()
+    first = front_end.look()
+    collector_switched(tasks, 2)
+    front_end.wait_until_listening(first, 60)
+    assert time.monotonic() - start >= 2 * APART_S
+
+
+def test_time_since_the_first_look_is_not_waited_again(tasks, monkeypatch):
+    monkeypatch.setattr("photorestore.serving.frontend.APART_S", 0.2)
+    front_end = FrontEnd(tasks.parents[1])
+    first = front_end.look()
+    time.sleep(0.2)
+    start = time.monotonic()
+    front_end.wait_until_listening(first)
+    assert time.monotonic() - start < 0.15
+
+
 def test_without_such_a_process_there_is_nothing_to_wait_for(tmp_path):
     assert seconds_waited(tmp_path, 60) < 30
 
@@ -49,19 +88,19 @@ def test_without_such_a_process_there_is_nothing_to_wait_for(tmp_path):
 def test_threads_with_other_names_are_not_looked_at_again(tasks, monkeypatch):
     monkeypatch.setattr("photorestore.serving.frontend.SETTLED_S", 0.02)
     front_end = FrontEnd(tasks.parents[1])
-    front_end.wait_until_listening(60)
+    front_end.wait_until_listening(front_end.look(), 60)
     time.sleep(0.03)
-    front_end.wait_until_listening(60)
+    front_end.wait_until_listening(front_end.look(), 60)
     (tasks / "2" / "stat").write_text("2 (wf-execute-thre) R 1 2 3")
     start = time.monotonic()
-    front_end.wait_until_listening(60)
+    front_end.wait_until_listening(front_end.look(), 60)
     assert time.monotonic() - start < 30
 
 
 def test_thread_that_gets_its_name_late_is_found(tasks):
     front_end = FrontEnd(tasks.parents[1])
-    front_end.wait_until_listening(60)
+    front_end.wait_until_listening(front_end.look(), 60)
     (tasks / "2" / "stat").write_text("2 (wf-execute-thre) R 1 2 3")
     start = time.monotonic()
-    front_end.wait_until_listening(0.05)
+    front_end.wait_until_listening(front_end.look(), 0.05)
     assert time.monotonic() - start >= 0.05

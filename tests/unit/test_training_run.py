@@ -102,6 +102,12 @@ def test_a_run_goes_on_where_it_stopped_and_delivers_its_averaged_weights(tmp_pa
     assert (tmp_path / "runs" / "scratch.fast" / "curve.png").exists()
 
 
+def test_a_run_that_is_stopped_between_evaluations_goes_on_from_its_last_minutes(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.run.CHECKPOINT_EVERY_S", 0.0)
+    learn(start(tmp_path, total_steps=3))
+    assert start(tmp_path, total_steps=5).step == 3
+
+
 def test_a_run_that_ends_before_its_first_evaluation_logs_its_end(tmp_path):
     run = start(tmp_path, total_steps=1)
     learn(run)

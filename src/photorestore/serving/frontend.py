@@ -4,29 +4,52 @@ In a workflow TorchServe (`DagExecutor.invokeModel`, 0.12.0) queues a node's job
 answer afterwards. An answer that comes in between is lost, and its request hangs until `timeout-ms`. That takes
 microseconds, but on busy cores the thread may have to wait for its turn in the middle of them. So a handler looks
 whether a thread of the workflow is still running before it answers: one that listens sleeps.
+
+A thread also sleeps wherever it is while garbage is collected. The collector is then at work, or naps for at most a
+millisecond until the last thread has stopped. So a thread is believed to listen when it slept at two looks, further
+apart than such a nap, between which the collector slept on.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 WORKFLOW = b"(wf-execute"
 COLLECTOR = b"(VM Thread)"
-"""How these threads are named in `/proc/<pid>/task/<tid>/stat`: the workflow's, and the one that collects garbage,
-during which all others sleep wherever they are."""
-LOOKS = 2
-"""So many looks in a row must find a thread asleep."""
-POLL_S = 0.0005
+"""How these threads are named in `/proc/<pid>/task/<tid>/stat`: the workflow's, and the one that collects garbage."""
+APART_S = 0.0015
+"""Between two looks: the collector's nap, and what a timer may be late."""
 LIMIT_S = 1.0
 """Then the answer goes out all the same: other requests may keep such threads busy for ever."""
 REUSED_S = 30.0
 """After this time an id may belong to another thread."""
 STAT_BYTES = 64
 """Enough of that line: id, name and state."""
+STATUS_BYTES = 4096
+"""Enough of `status`, whose last lines count how often a thread was switched out."""
 SETTLED_S = 1.0
 """By this age a thread has the name that it keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen at one time.
+
+    Attributes:
+        at: by the monotonic clock.
+        workflow: the threads that were looked at.
+        asleep: those of them that slept.
+        collector: how often it had been switched out, where it slept; None where it was at work.
+    """
+
+    at: float
+    workflow: frozenset[_Thread]
+    asleep: frozenset[_Thread]
+    collector: tuple[bytes, ...] | None
 
 
 class FrontEnd:
@@ -41,26 +64,33 @@ class FrontEnd:
         self._threads: dict[str, _Thread] = {}
         self._listed = time.monotonic()
 
-    def wait_until_listening(self, limit_s: float = LIMIT_S) -> None:
-        """Return when every workflow thread has been seen asleep. Without such threads that is at once.
+    def look(self) -> Look:
+        """A first look, at all threads of the workflow: whoever waits for an answer to what we were asked is there."""
+        self._list_threads()
+        return self._look_at(thread for thread in self._threads.values() if thread.role == WORKFLOW)
 
-        A thread that waits for our answer was there before we were asked, so one listing of them is enough. It need
-        not sleep when the others do: once it listens, it may be woken for something else.
+    def wait_until_listening(self, first: Look, limit_s: float = LIMIT_S) -> None:
+        """Return when every thread of the first look has been seen listening. Without such threads that is at once.
+
+        One need not listen when the others do: once it has, it may be woken for something else.
         """
         until = time.monotonic() + limit_s
-        self._list_threads()
+        before, left = first, first.workflow
+        while left and time.monotonic() < until:
+            time.sleep(max(0.0, before.at + APART_S - time.monotonic()))
+            now = self._look_at(left)
+            if now.collector is not None and now.collector == before.collector:
+                left -= before.asleep & now.asleep
+            before = now
+
+    def _look_at(self, workflow: Iterable[_Thread]) -> Look:
+        at, threads = time.monotonic(), frozenset(workflow)
+        asleep = frozenset(thread for thread in threads if not thread.is_running())
         collectors = [thread for thread in self._threads.values() if thread.role == COLLECTOR]
-        looks = {
-            thread: LOOKS for thread in self._threads.values() if thread.role == WORKFLOW
-        }  # still to be slept in
-        while looks and time.monotonic() < until:
-            left = {thread: LOOKS if thread.is_running() else more - 1 for thread, more in looks.items()}
-            if any(thread.is_running() for thread in collectors):
-                looks = dict.fromkeys(looks, LOOKS)
-            else:
-                looks = {thread: more for thread, more in left.items() if more}
-            if looks:
-                time.sleep(POLL_S)
+        is_idle = not any(thread.is_running() for thread in collectors)
+        return Look(
+            at, threads, asleep, tuple(thread.switches() for thread in collectors) if is_idle else None
+        )
 
     def _list_threads(self) -> None:
         try:
@@ -71,9 +101,7 @@ class FrontEnd:
         seen, self._threads = self._threads, {}
         is_recent, self._listed = now - self._listed < REUSED_S, now
         for name in names:
-            thread = (seen.pop(name, None) if is_recent else None) or _Thread.open(
-                f"{self._tasks}/{name}/stat"
-            )
+            thread = (seen.pop(name, None) if is_recent else None) or _Thread.open(f"{self._tasks}/{name}")
             if thread is not None:
                 thread.learn_role()
                 self._threads[name] = thread
@@ -84,15 +112,17 @@ class FrontEnd:
 class _Thread:
     """One thread of the front end: its file `stat`, which stays open while it can be of interest."""
 
-    def __init__(self, stat: int) -> None:
-        self._stat = stat
+    def __init__(self, folder: str) -> None:
+        """Raises OSError where the thread has ended."""
+        self._folder = folder
+        self._stat = os.open(f"{folder}/stat", os.O_RDONLY | os.O_CLOEXEC)
         self._since = time.monotonic()
         self.role: bytes | None = None  # WORKFLOW, COLLECTOR, or another one
 
     @classmethod
-    def open(cls, stat: str) -> _Thread | None:
+    def open(cls, folder: str) -> _Thread | None:
         try:
-            return cls(os.open(stat, os.O_RDONLY | os.O_CLOEXEC))
+            return cls(folder)
         except OSError:
             return None
 
@@ -107,8 +137,20 @@ class _Thread:
             self.close()
 
     def is_running(self) -> bool:
+        """Also where it waits for its turn, or for the kernel."""
         line = self._read()
-        return line[line.rfind(b")") + 2 :].startswith(b"R")
+        return line[line.rfind(b")") + 2 :].startswith((b"R", b"D"))
+
+    def switches(self) -> bytes:
+        """The counts of its switches, willing and unwilling: they stand as long as it sleeps."""
+        try:
+            status = os.open(f"{self._folder}/status", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return b""
+        try:
+            return os.read(status, STATUS_BYTES).partition(b"voluntary_ctxt_switches")[2]
+        finally:
+            os.close(status)
 
     def close(self) -> None:
         if self._stat >= 0:

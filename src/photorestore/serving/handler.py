@@ -83,11 +83,12 @@ class StageHandler:
 
     def handle(self, data: Sequence[requests.Item], context: Context) -> list[bytes]:
         """One answer for each item, in order. Never raises: see docs/adr/0002-torchserve-workflow.md."""
+        look = self.front_end.look()
         batch = [self._admit(item, context, index) for index, item in enumerate(data)]
         self._run(batch, context)
         answer = [self._answer(request, context, index) for index, request in enumerate(batch)]
         if not all(request.alone for request in batch):
-            self.front_end.wait_until_listening()
+            self.front_end.wait_until_listening(look)
         return answer
 
     def _admit(self, item: requests.Item, context: Context, index: int) -> Request:
