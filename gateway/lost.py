@@ -1,8 +1,8 @@
 """Answers that TorchServe has lost: how they are noticed, and their runs begun anew.
 
 An answer that a node gives before the front end listens is lost, and its request would hang until the workflow's
-`timeout-ms`, with its place among those in flight. Handlers wait for that (`photorestore.serving.frontend`), by what can
-be seen of the front end from outside. So the edge looks after runs of which nothing is heard, too.
+`timeout-ms`, with its place among those in flight. Handlers wait for that (`photorestore.serving.frontend`), by what
+can be seen of the front end from outside. So the edge looks after runs of which nothing is heard, too.
 """
 
 from __future__ import annotations
