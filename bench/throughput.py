@@ -22,7 +22,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ ASPECTS = (1.5, 1.0, 0.75, 1.33)
 SPREAD = (1.0, 0.8, 1.2, 0.9, 1.1)
 STAGES = tuple(stage for stage in SELECTABLE_STAGES if stage != "face")
 """What works on every pixel of every picture."""
+FORMS = ("eager", "compiled")
+"""How the networks ran."""
 COMPILE_MODES = ("default", "reduce-overhead")
 OPTIONS = Options(stages=STAGES, timeout_s=600)
 FOUND = {
@@ -171,6 +173,20 @@ def load(arguments: argparse.Namespace, root: Path, mode: str | None = None) -> 
     return loaded
 
 
+def with_cells_before(before: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """What was measured now, and cells of an earlier run with the same settings that were left out now."""
+    if any(before.get(key) != value for key, value in result.items() if key not in FORMS):
+        return dict(result)
+    cells = {
+        form: {
+            (row["megapixels"], row["batch"]): row for row in [*before.get(form, []), *result.get(form, [])]
+        }
+        for form in FORMS
+        if form in before or form in result
+    }
+    return {**result, **{form: [rows[key] for key in sorted(rows)] for form, rows in cells.items()}}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -205,7 +221,8 @@ def main() -> None:
             result["compiled"] = measure(load(arguments, Path(folder), arguments.compile), **cells)
     file = RESULTS / "throughput.json"
     devices = json.loads(file.read_text())["devices"] if file.exists() else {}
-    devices[f"{machine.name(arguments.device)}, {arguments.tier}"] = result
+    name = f"{machine.name(arguments.device)}, {arguments.tier}"
+    devices[name] = with_cells_before(devices.get(name, {}), result)
     write("throughput", {"stages": STAGES, "devices": devices})
 
 
