@@ -29,7 +29,7 @@ REUSED_S = 30.0
 """After this time an id may belong to another thread."""
 STAT_BYTES = 64
 """Enough of that line: id, name and state."""
-STATUS_BYTES = 4096
+STATUS_BYTES = 16384
 """Enough of `status`, whose last lines count how often a thread was switched out."""
 SETTLED_S = 1.0
 """By this age a thread has the name that it keeps."""
