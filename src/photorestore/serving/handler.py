@@ -83,11 +83,12 @@ class StageHandler:
 
     def handle(self, data: Sequence[requests.Item], context: Context) -> list[bytes]:
         """One answer for each item, in order. Never raises: see docs/adr/0002-torchserve-workflow.md."""
-        look = self.front_end.look()
         batch = [self._admit(item, context, index) for index, item in enumerate(data)]
+        is_alone = all(request.alone for request in batch)
+        look = None if is_alone else self.front_end.look()
         self._run(batch, context)
         answer = [self._answer(request, context, index) for index, request in enumerate(batch)]
-        if not all(request.alone for request in batch):
+        if look is not None:
             self.front_end.wait_until_listening(look)
         return answer
 
