@@ -21,9 +21,9 @@ from gateway.jobs.service import Jobs
 from gateway.keys import Keys
 from gateway.metrics import Metrics
 from gateway.pages import add_pages, allow_origins
-from gateway.problems import BadRequest, MethodNotAllowed, NotFound, TooManyRequests, problem_response
+from gateway.problems import BadRequest, MethodNotAllowed, NotFound, problem_response
 from gateway.readiness import Readiness
-from gateway.routes import Gateway, api, gateway_of, operations
+from gateway.routes import Gateway, api, operations, restore_directly
 from gateway.runs import Runner
 from gateway.settings import GatewaySettings
 from gateway.torchserve_client import TorchServeClient
@@ -51,10 +51,9 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
         lifespan=lambda _: _running(client, gateway),
     )
     app.state.gateway = gateway
-    app.add_middleware(Edge, metrics=gateway.metrics)
+    app.add_middleware(Edge, metrics=gateway.metrics, express={("POST", "/v1/restore"): restore_directly})
     if settings.cors_origins:
         allow_origins(app, settings.cors_origins)
-    app.add_exception_handler(RestorationError, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
     app.include_router(api)
     app.include_router(jobs)
@@ -107,12 +106,6 @@ async def _running(client: TorchServeClient, gateway: Gateway) -> AsyncIterator[
                 await gateway.jobs.drain(gateway.drain_left_s)
             await gateway.runner.in_flight.drain(gateway.drain_left_s)
             await asyncio.gather(*watches, return_exceptions=True)
-
-
-async def _answer_problem(request: Request, error: Exception) -> Response:
-    if isinstance(error, TooManyRequests):
-        gateway_of(request).metrics.rejected.labels(error.reason).inc()
-    return problem_response(error, request.state.request_id)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

@@ -1,10 +1,12 @@
-"""Connections to TorchServe that are kept, as a transport of httpx; ADR 12 says why not in httpx's own pool."""
+"""Connections to TorchServe that are kept, as a transport of httpx; ADR 12 says why not httpx's own."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import defaultdict, deque
 
-import httpcore
+import httptools
 import httpx
 
 IDLE_S = 5.0
@@ -12,12 +14,10 @@ IDLE_S = 5.0
 
 
 class Connections(httpx.AsyncBaseTransport):
-    """Any number of connections by scheme, host and port; the one that was used last is used first."""
+    """Any number of connections by host and port; the one that was used last is used first. HTTP/1.1 without TLS."""
 
     def __init__(self) -> None:
-        self._idle: defaultdict[tuple[bytes, bytes, int | None], deque[httpcore.AsyncHTTPConnection]] = (
-            defaultdict(deque)
-        )
+        self._idle: defaultdict[tuple[str, int | None], deque[Connection]] = defaultdict(deque)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The whole answer.
@@ -26,40 +26,132 @@ class Connections(httpx.AsyncBaseTransport):
             httpx.TransportError: there is none.
         """
         url = request.url
-        idle = self._idle[url.raw_scheme, url.raw_host, url.port]
-        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-        connection = await _take(idle) or httpcore.AsyncHTTPConnection(target.origin, keepalive_expiry=IDLE_S)
-        asked = httpcore.Request(
-            request.method,
-            target,
-            headers=request.headers.raw,
-            content=request.stream,
-            extensions=request.extensions,
-        )
+        limits_s = request.extensions["timeout"]
+        idle = self._idle[url.host, url.port]
+        connection = _take(idle) or await _connect(url, limits_s["connect"])
+        lines = [b"%s %s HTTP/1.1" % (request.method.encode(), url.raw_path)]
+        lines += [b"%s: %s" % header for header in request.headers.raw]
+        message = b"\r\n".join([*lines, b"", await request.aread()])
         try:
-            answer = await connection.handle_async_request(asked)
-            content = await answer.aread()
-            await answer.aclose()
-        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise getattr(httpx, type(error).__name__)(str(error)) from error
-        if connection.is_available():
+            async with asyncio.timeout(limits_s["read"]):
+                answer = await connection.ask(message)
+        except TimeoutError as error:
+            raise httpx.ReadTimeout(f"no answer within {limits_s['read']:g} s") from error
+        finally:
+            connection.settle()
+        if connection.is_kept:
             idle.append(connection)
-        return httpx.Response(answer.status, headers=answer.headers, content=content)
+        return answer
 
     async def aclose(self) -> None:
         """Close what carries no request."""
         for idle in self._idle.values():
             while idle:
-                await idle.pop().aclose()
+                idle.pop().close()
 
 
-async def _take(idle: deque[httpcore.AsyncHTTPConnection]) -> httpcore.AsyncHTTPConnection | None:
+class Connection(asyncio.Protocol):
+    """One connection, which carries one request at a time.
+
+    Attributes:
+        is_kept: whether it can carry another one.
+        used: when it was last given back, by the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._content: list[bytes] = []
+        self._answer: asyncio.Future[httpx.Response] | None = None
+        self.is_kept = True
+        self.used = 0.0
+
+    async def ask(self, message: bytes) -> httpx.Response:
+        """Send a request, and wait for its answer.
+
+        Raises:
+            httpx.RemoteProtocolError: what comes is no answer, or breaks off.
+        """
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(message)
+        return await self._answer
+
+    def settle(self) -> None:
+        """The request is over; where it has no answer, the connection is, too."""
+        if self._answer is None or not self._answer.done() or self._answer.cancelled():
+            self.close()
+        self._answer = None
+        self.used = time.monotonic()
+
+    def close(self) -> None:
+        """Use it no more."""
+        self.is_kept = False
+        self._transport.close()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Called by asyncio."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Called by asyncio."""
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(f"TorchServe's answer is not HTTP: {error}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio."""
+        self._fail(f"the answer breaks off: {exc or 'the connection was closed'}")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser."""
+        self._headers.append((name, value))
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser."""
+        self._content.append(body)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser."""
+        status, headers, content = self._parser.get_status_code(), self._headers, b"".join(self._content)
+        self._headers, self._content = [], []
+        if status < 200:  # the answer is yet to come
+            return
+        if not self._parser.should_keep_alive():
+            self.close()
+        if self._answer is None or self._answer.done():
+            self._fail("nobody has asked for this")
+        else:
+            self._answer.set_result(httpx.Response(status, headers=headers, content=content))
+
+    def _fail(self, reason: str) -> None:
+        self.close()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(httpx.RemoteProtocolError(reason))
+
+
+def _take(idle: deque[Connection]) -> Connection | None:
     """The connection that was used last, without those that are too old or were closed by the other side."""
-    while idle and idle[0].has_expired():
-        await idle.popleft().aclose()
+    oldest = time.monotonic() - IDLE_S
+    while idle and idle[0].used < oldest:
+        idle.popleft().close()
     while idle:
         connection = idle.pop()
-        if not connection.has_expired():
+        if connection.is_kept:
             return connection
-        await connection.aclose()
     return None
+
+
+async def _connect(url: httpx.URL, limit_s: float | None) -> Connection:
+    if url.scheme != "http":
+        raise httpx.UnsupportedProtocol(f"TorchServe is asked by http, not {url.scheme}")
+    try:
+        async with asyncio.timeout(limit_s):
+            _, connection = await asyncio.get_running_loop().create_connection(
+                Connection, url.host, url.port or 80
+            )
+    except TimeoutError as error:
+        raise httpx.ConnectTimeout(f"no connection to {url.netloc!r} within {limit_s} s") from error
+    except OSError as error:
+        raise httpx.ConnectError(str(error)) from error
+    return connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -11,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.metrics import Metrics
-from gateway.problems import problem_response
+from gateway.problems import TooManyRequests, problem_response
 from photorestore.serving.requests import request_id
 
 logger = logging.getLogger(__name__)
@@ -33,16 +34,22 @@ class Exchange:
     """One request and its answer, as far as it got."""
 
     label: str
+    route: str = "other"
     status: int = 0
     start: float = field(default_factory=time.perf_counter)
 
 
 class Edge:
-    """The outermost layer of the application."""
+    """The outermost layer of the application.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    Args:
+        express: applications by method and path that are asked without the framework's layers below.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, express: Mapping[tuple[str, str], ASGIApp]) -> None:
         self._app = app
         self._metrics = metrics
+        self._express = express
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,25 +67,31 @@ class Edge:
                     headers.setdefault(name, value)
             await send(message)
 
+        app = self._express.get((scope["method"], scope["path"]))
+        if app is not None:
+            exchange.route = scope["path"]
         try:
-            await self._app(scope, receive, send_labelled)
+            await (app or self._app)(scope, receive, send_labelled)
         except ClientDisconnect:
             exchange.status = CLIENT_CLOSED
         except Exception as error:
             if exchange.status:
                 raise
+            if isinstance(error, TooManyRequests):
+                self._metrics.rejected.labels(error.reason).inc()
             await problem_response(error, exchange.label)(scope, receive, send_labelled)
         finally:
-            self._note(scope, exchange)
+            exchange.route = getattr(scope.get("route"), "path", exchange.route)
+            self._note(scope["method"], exchange)
 
-    def _note(self, scope: Scope, exchange: Exchange) -> None:
+    def _note(self, method: str, exchange: Exchange) -> None:
         seconds = time.perf_counter() - exchange.start
-        route = getattr(scope.get("route"), "path", "other")
-        self._metrics.requests.labels(route, _known(scope["method"]), exchange.status).inc()
+        label, route, status = exchange.label, exchange.route, exchange.status
+        self._metrics.requests.labels(route, _known(method), status).inc()
         self._metrics.latency.labels(route).observe(seconds)
-        level = logging.DEBUG if route in QUIET and exchange.status < 400 else logging.INFO
+        level = logging.DEBUG if route in QUIET and status < 400 else logging.INFO
         text = "request %s: %s %s: %s in %.0f ms"
-        logger.log(level, text, exchange.label, scope["method"], route, exchange.status, 1000 * seconds)
+        logger.log(level, text, label, method, route, status, 1000 * seconds)
 
 
 def _known(method: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from photorestore.errors import UnsupportedOption
@@ -17,7 +17,8 @@ NAMES = {"timeout_s": "timeout"}
 """Options that have another name in the query."""
 
 
-def parse_query(pairs: Sequence[tuple[str, str]]) -> tuple[Options, str]:
+@functools.lru_cache(maxsize=256)
+def parse_query(pairs: tuple[tuple[str, str], ...]) -> tuple[Options, str]:
     """Options, and what is to be returned, one of `RETURNS`.
 
     Lists are separated by commas, or given by repeating the name.

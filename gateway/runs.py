@@ -4,102 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import io
-import json
 import logging
-import os
-import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from PIL import Image
 
 from gateway.admission import Admission
 from gateway.cache import Result, ResultCache
 from gateway.coalescing import InFlight
+from gateway.collecting import collect
 from gateway.lost import LOOK_EVERY_S, begin_anew, find_lost, is_quiet
 from gateway.metrics import Metrics
+from gateway.preparing import Prepared
 from gateway.problems import PipelineProblem
 from gateway.readiness import Readiness
 from gateway.torchserve_client import TorchServeClient
-from gateway.uploads import Received
-from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded, RestorationError
-from photorestore.imaging import CONTENT_TYPES, LIMITS, Needs, check_enlarged, choose_format, open_picture
-from photorestore.imaging.sniff import has_short_head
-from photorestore.serving.answers import MASK_FILES
+from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
 from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
-
-MASK_MARK = "-mask"
-QUICK_BYTES = 4 << 20
-"""Pictures up to this size lie in memory and are read where requests are served: a thread would cost more."""
-QUICK_HEAD_BYTES = 32 << 10
-"""Headers up to this size are, too: those that are made to be slow take 20 ms."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A picture that lies in its workspace.
-
-    Attributes:
-        workspace: with the upload and, maybe, the mask.
-        received: the hashes of both.
-        key: of everything that the result depends on: hexadecimal, with `MASK_MARK` where the mask is wanted, too.
-        pixels: of the picture and of the result, whichever has more.
-        wants_mask: whether what was filled is to be read, too.
-    """
-
-    workspace: Workspace
-    received: Received
-    key: str
-    pixels: int
-    wants_mask: bool
-
-    @property
-    def left_s(self) -> float:
-        """Until the caller's deadline."""
-        return self.workspace.envelope.deadline - time.time()
-
-
-def is_prepared_quickly(workspace: Workspace) -> bool:
-    """Whether `prepare` takes less time than to hand it to a thread, or not much more, whatever was uploaded."""
-    try:
-        with workspace.path("upload").open("rb") as upload:
-            size = os.fstat(upload.fileno()).st_size
-            return size <= QUICK_BYTES and has_short_head(upload.read(QUICK_HEAD_BYTES))
-    except OSError:
-        return False
-
-
-def prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Prepared:
-    """Read the picture's header. Blocking: call it in a thread, unless `is_prepared_quickly`.
-
-    Args:
-        release: what results depend on beside the request, see `release.fingerprint`.
-
-    Raises:
-        InvalidInput: the picture, or what is accepted, makes a restoration impossible.
-    """
-    upload = workspace.read_file("upload")
-    if upload is None:
-        raise BrokenArtifact("the upload is gone")
-    header = open_picture(upload).header
-    height, width = header.upright_hw
-    scale = workspace.options.scale
-    check_enlarged(width, height, scale, LIMITS)
-    needs = Needs(scale * width, scale * height, has_alpha=header.has_alpha, bits=header.bits)
-    name = choose_format(workspace.options, workspace.envelope.accept, needs)
-    options = workspace.options.to_mapping() | {"format": CONTENT_TYPES[name]}
-    del options["timeout_s"]
-    parts = [release, received.image, received.mask, options]
-    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    pixels = width * height * scale**2
-    return Prepared(workspace, received, key + MASK_MARK * wants_mask, pixels, wants_mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,10 +132,7 @@ class Runner:
         try:
             report = await self._ask(prepared.key)
             workspace = self._at_work[prepared.key]
-            if not prepared.wants_mask and _is_collected_quickly(workspace):
-                result = _collect(workspace, report, wants_mask=False)
-            else:
-                result = await asyncio.to_thread(_collect, workspace, report, wants_mask=prepared.wants_mask)
+            result = await collect(workspace, report, wants_mask=prepared.wants_mask)
         except PipelineProblem as error:
             self._metrics.observe_problem(error.problem.type, error.problem.stage)
             raise
@@ -257,38 +177,3 @@ class Runner:
         result = await asyncio.to_thread(self._cache.get, prepared.key)
         (self._metrics.cache_misses if result is None else self._metrics.cache_hits).inc()
         return result
-
-
-def _is_collected_quickly(workspace: Workspace) -> bool:
-    file = workspace.path("result")
-    return file.exists() and file.stat().st_size <= QUICK_BYTES
-
-
-def _collect(workspace: Workspace, report: dict[str, Any], *, wants_mask: bool) -> Result:
-    picture = workspace.read_file("result")
-    if picture is None:
-        raise BrokenArtifact(f"workspace {workspace.envelope.workspace_id} has no result")
-    source = report["source"]
-    mask = _mask_png(workspace, source["height"], source["width"]) if wants_mask else None
-    return Result(picture, report["content_type"], report, mask)
-
-
-def _mask_png(workspace: Workspace, height: int, width: int) -> bytes:
-    """What was marked or found, white on black, as a PNG; all black where nothing was looked for."""
-    mask = _read_mask(workspace, (1, height, width))
-    image = Image.new("L", (width, height)) if mask is None else Image.fromarray(mask[0], "L")
-    file = io.BytesIO()
-    image.save(file, "PNG", compress_level=1)
-    return file.getvalue()
-
-
-def _read_mask(workspace: Workspace, shape: Sequence[int]) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
-    for name in MASK_FILES:
-        file = workspace.path(name)
-        if not file.exists():
-            continue
-        mask: np.ndarray[Any, np.dtype[np.uint8]] = np.load(file, allow_pickle=False)
-        if mask.shape != tuple(shape) or mask.dtype != np.uint8:
-            raise BrokenArtifact(f"{name} is {mask.shape} {mask.dtype}")
-        return mask
-    return None

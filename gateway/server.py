@@ -1,27 +1,33 @@
-"""The HTTP server: uvicorn, with an end that is announced, and without patience for request heads that do not come."""
+"""The HTTP server: uvicorn, with an end that is announced, and without patience for heads that do not come or end."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from types import FrameType
 
+import httptools
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.routes import Gateway
 
 CONNECTIONS = 2048
 """Open at a time; further ones are answered 503 at once."""
+HEAD_BYTES = 64 << 10
+"""How long a request's head may be."""
 HEAD_S = 10.0
 """How long a request's head may take; and how long a body is read on after a refusal."""
 
 
-class Protocol(H11Protocol):
-    """One connection, closed when a request's head is not there in time."""
+class Protocol(HttpToolsProtocol):
+    """One connection, closed when a request's head is not there in time, or when it is too long."""
 
     _timer: asyncio.TimerHandle | None = None
+    _silent_bytes = 0
+    """What came since the parser last had something to say: a part of a head, or of what stands behind a body."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by asyncio."""
@@ -30,13 +36,57 @@ class Protocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by asyncio."""
+        self._data = data
+        self._silent_bytes += len(data)
         super().data_received(data)
+        if self._silent_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self._refuse()
         self._watch()
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        self._silent_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser."""
+        self._silent_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser."""
+        self._silent_bytes = 0
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio."""
         super().connection_lost(exc)
         self._stop_watch()
+
+    def _should_upgrade(self) -> bool:
+        """Whether another protocol is offered, which makes the parser leave the body out."""
+        return any(name == b"upgrade" for name, _ in self.headers)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Called where another protocol is offered: pass it over, and read the request again without the offer.
+
+        Java's client offers HTTP/2 with each request, pictures among them.
+        """
+        offer = sys.exc_info()[1]
+        behind_head = self._data[offer.args[0] :] if isinstance(offer, httptools.HttpParserUpgrade) else b""
+        version = self.parser.get_http_version().encode()
+        line = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)
+        lines = [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        super().data_received(b"\r\n".join([line, *lines, b"", behind_head]))
+
+    def _refuse(self) -> None:
+        """The parser sets no limit: it would collect a head that does not end."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.send_400_response(f"The head of a request may have {HEAD_BYTES} bytes.")
+        else:
+            self.transport.close()
 
     def _watch(self) -> None:
         """Give the caller time, once, while no request is being answered."""
@@ -66,6 +116,7 @@ class Server(uvicorn.Server):
             host=settings.host,
             port=settings.port,
             http=Protocol,
+            proxy_headers=False,  # neither the caller's address nor the scheme is asked for
             log_config=None,
             access_log=False,
             server_header=False,

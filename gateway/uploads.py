@@ -64,12 +64,14 @@ async def receive(request: Request, workspace: Workspace, pace: Pace, place: Upl
         form = _form_parser(parts, parameters.get(b"boundary")) if is_form else None
         if form is None:
             parts.begin("image")
-        async for chunk in _chunks(request, pace):
-            place.grow(len(chunk))
-            if form is None:
-                parts.write(chunk)
-            else:
-                _feed(form, chunk)
+        async with _patience(pace) as patience:
+            async for chunk in request.stream():
+                patience.grow(len(chunk))
+                place.grow(len(chunk))
+                if form is None:
+                    parts.write(chunk)
+                else:
+                    _feed(form, chunk)
         if form is None:
             parts.end()
         elif parts.is_open:
@@ -164,26 +166,40 @@ def _too_large(name: str, got: int | None = None) -> PayloadTooLarge:
     return PayloadTooLarge(f"the {name} has {size}; the limit of a picture is {LIMITS.upload_bytes} bytes")
 
 
-async def _chunks(request: Request, pace: Pace) -> AsyncIterator[bytes]:
-    start = time.monotonic()
-    received = 0
-    body = aiter(request.stream())
-    while True:
-        left = start + pace.grace_s + received / pace.bytes_s - time.monotonic()
-        try:
-            async with asyncio.timeout(left):
-                chunk = await anext(body, None)
-        except TimeoutError:
-            seconds = time.monotonic() - start
-            raise UploadTooSlow(
-                f"{received} bytes came in {seconds:.0f} s; expected at least {pace.bytes_s:g} per second"
-            ) from None
-        if chunk is None:
-            return
-        received += len(chunk)
-        if received > len(FILES) * LIMITS.upload_bytes + FRAME_BYTES:
+class _Patience:
+    """How long what is received may still take, and how much it may still be."""
+
+    def __init__(self, pace: Pace, deadline: asyncio.Timeout) -> None:
+        self._pace = pace
+        self._deadline = deadline
+        self._ends = asyncio.get_running_loop().time() + pace.grace_s
+        self.received_bytes = 0
+        self.grow(0)
+
+    def grow(self, received_bytes: int) -> None:
+        """Something came.
+
+        Raises:
+            PayloadTooLarge: by now it is too much.
+        """
+        self.received_bytes += received_bytes
+        if self.received_bytes > len(FILES) * LIMITS.upload_bytes + FRAME_BYTES:
             raise _too_large("body")
-        yield chunk
+        self._deadline.reschedule(self._ends + self.received_bytes / self._pace.bytes_s)
+
+
+@contextlib.asynccontextmanager
+async def _patience(pace: Pace) -> AsyncIterator[_Patience]:
+    start = time.monotonic()
+    try:
+        async with asyncio.timeout(None) as deadline:
+            patience = _Patience(pace, deadline)
+            yield patience
+    except TimeoutError:
+        raise UploadTooSlow(
+            f"{patience.received_bytes} bytes came in {time.monotonic() - start:.0f} s; "
+            f"expected at least {pace.bytes_s:g} per second"
+        ) from None
 
 
 def _form_parser(parts: Parts, boundary: bytes | None) -> MultipartParser:

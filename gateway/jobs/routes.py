@@ -139,7 +139,7 @@ def _parse(request: Request) -> tuple[Options, str, str | None]:
     webhooks = [text for name, text in pairs if name == "webhook"]
     if len(webhooks) > 1:
         raise UnsupportedOption("webhook is given twice")
-    options, kind = parse_query([(name, text) for name, text in pairs if name != "webhook"])
+    options, kind = parse_query(tuple((name, text) for name, text in pairs if name != "webhook"))
     if "timeout" not in request.query_params:
         options = replace(options, timeout_s=LONGEST_TIMEOUT_S)
     if kind == "mask":

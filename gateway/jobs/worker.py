@@ -16,9 +16,10 @@ from gateway.jobs.files import JobFiles
 from gateway.jobs.records import Outcome, Record
 from gateway.jobs.store import Store
 from gateway.metrics import Metrics
+from gateway.preparing import Prepared, prepare
 from gateway.problems import TooManyRequests, problem_of
 from gateway.readiness import Readiness
-from gateway.runs import Prepared, Runner, prepare
+from gateway.runs import Runner
 from gateway.settings import GatewaySettings
 from photorestore.envelope import Problem
 from photorestore.errors import BrokenArtifact, RestorationError
@@ -166,7 +167,7 @@ class Worker:
             await asyncio.to_thread(self.files.lay_out, record.work.upload, workspace)
             workspace.envelope.deadline = time.time() + options.timeout_s
             received, release = record.work.received, self.release()
-            prepared = await asyncio.to_thread(prepare, workspace, received, release, wants_mask=True)
+            prepared = await prepare(workspace, received, release, wants_mask=True)
             is_handed_over = True
         finally:
             if not is_handed_over:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from photorestore.errors import UnsupportedOption
@@ -128,7 +128,7 @@ class Options:
 
     def to_mapping(self) -> dict[str, Any]:
         """The inverse of `from_mapping`."""
-        return asdict(self)
+        return {option.name: getattr(self, option.name) for option in fields(self)}
 
 
 def _is_number(value: object, low: float, high: float) -> bool:

@@ -239,7 +239,7 @@ class Workspace:
 
     def remove(self) -> None:
         """Delete the directory now."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        _delete(self.directory)
 
     def _temporary(self, name: str) -> Path:
         return self.path(f".{name}.{secrets.token_hex(8)}")
@@ -267,8 +267,18 @@ def sweep(root: Path, now: float | None = None) -> int:
     now = time.time() if now is None else now
     expired = [entry for entry in root.glob("*-*") if _is_expired(entry, now)]
     for entry in expired:
-        shutil.rmtree(entry, ignore_errors=True)
+        _delete(entry)
     return len(expired)
+
+
+def _delete(directory: Path) -> None:
+    """`rmtree` takes twice as long as a flat directory needs."""
+    try:
+        for file in directory.iterdir():
+            file.unlink()
+        directory.rmdir()
+    except OSError:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _is_expired(directory: Path, now: float) -> bool:

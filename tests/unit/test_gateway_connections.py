@@ -96,7 +96,6 @@ async def test_requests_at_once_have_a_connection_each():
 @pytest.mark.parametrize(
     ("answers", "then"),
     [
-        ([UNTIL_THE_END], asyncio.StreamWriter.close),
         ([ANSWER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")], lambda _: None),
         ([ANSWER], asyncio.StreamWriter.close),
     ],
@@ -131,7 +130,14 @@ async def test_connections_that_lay_idle_for_long_are_closed(monkeypatch):
 
 @pytest.mark.parametrize(
     "answers",
-    [[], [ANSWER[:20]], [ANSWER[:-1]], [b"220 smtp.example ESMTP\r\n"], [b"HTTP/1.1 101 Hm\r\n\r\n"]],
+    [
+        [],
+        [ANSWER[:20]],
+        [ANSWER[:-1]],
+        [UNTIL_THE_END],  # it cannot be told from one that breaks off
+        [b"220 smtp.example ESMTP\r\n"],
+        [b"HTTP/1.1 101 Hm\r\n\r\n"],
+    ],
 )
 async def test_half_an_answer_and_nonsense_are_transport_errors(answers):
     peer = Peer(answers, asyncio.StreamWriter.close)
@@ -170,3 +176,17 @@ async def test_where_nobody_listens_there_is_a_connect_error():
     async with httpx.AsyncClient(transport=Connections()) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(f"http://127.0.0.1:{free_port()}/")
+
+
+async def test_only_plain_http_is_spoken():
+    async with httpx.AsyncClient(transport=Connections()) as client:
+        with pytest.raises(httpx.UnsupportedProtocol):
+            await client.get("https://127.0.0.1/")
+
+
+async def test_a_second_answer_at_once_is_not_kept_for_the_next_request():
+    peer = Peer([ANSWER + ANSWER.replace(b"hello", b"other")])
+    async with running(peer) as client:
+        for accepted in (1, 2):
+            assert (await ask(client, peer)).content == b"hello"
+            assert peer.accepted == accepted

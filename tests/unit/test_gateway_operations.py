@@ -1,6 +1,7 @@
 """Keys, settings, readiness, the result cache, and the end of the REST edge."""
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -275,6 +276,43 @@ async def test_slow_heads_and_bodies_are_closed_and_leave_others_alone(server, r
         assert [await task for task in silent + heads] == [b""] * 10
         assert {(await task)[:12] for task in bodies} == {b"HTTP/1.1 408"}
     assert list(root.iterdir()) == []
+
+
+LONG = b"x" * (1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "status"),
+    [
+        ([b"GET /" + LONG], b"HTTP/1.1 400"),
+        ([HEAD, b"A: " + LONG], b"HTTP/1.1 400"),
+        ([HEAD, *[b"A: b\r\n" * 1000] * 100], b"HTTP/1.1 400"),
+        ([HEAD, b"Transfer-Encoding: chunked\r\n\r\n1;" + LONG], b""),
+        ([HEAD, b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: " + LONG], b""),
+        ([HEAD, b"Content-Length: 1\r\nConnection: keep-alive\r\n\r\n", b"x" + HEAD + b"A: " + LONG], b""),
+    ],
+)
+async def test_heads_without_an_end_are_not_collected(server, root, monkeypatch, pieces, status):
+    monkeypatch.setattr("gateway.server.HEAD_S", 600)
+    async with listening(server, root) as (port, _):
+        with contextlib.suppress(ConnectionError):  # closed while there is more to send
+            assert (await talk(port, *pieces))[:12] in (status, b"")
+    assert list(root.iterdir()) == []
+
+
+async def test_an_upgrade_that_is_offered_with_a_picture_is_passed_over(server, root):
+    """As clients that would like to speak HTTP/2 do, Java's among them."""
+    picture = make_picture()
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+    async with listening(server, root) as (port, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(HEAD + offer + b"Content-Length: %d\r\n\r\n" % len(picture) + picture)
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+            assert head.startswith(b"HTTP/1.1 200 ")
+            (length,) = re.findall(rb"content-length: (\d+)", head)
+            await reader.readexactly(int(length))
+        writer.close()
 
 
 async def test_refusal_arrives_although_the_body_is_still_sent(server, root):

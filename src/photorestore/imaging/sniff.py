@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
+from itertools import islice
 
 from photorestore.errors import CorruptImage, ImageTooLarge, NotAnImage, PayloadTooLarge
 
@@ -31,6 +33,7 @@ LIMITS = Limits()
 JPEG_SEGMENTS = 64
 """Segments that a short head may have."""
 _START_OF_SCAN = 0xFFDA
+_SCANS = re.compile(b"\xff\xda")
 _SEGMENTS = {0xFFC0, 0xFFC1, 0xFFC2, 0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0)}
 """Frames, tables, comments and applications' segments, all with a length."""
 
@@ -139,8 +142,8 @@ def check_header(upload: bytes, kind: str, limits: Limits) -> None:
         CorruptImage: a JPEG of too many scans.
         ImageTooLarge: a WebP canvas over the limits; its decoder allocates the canvas when it is opened.
     """
-    if kind == "jpeg" and (scans := upload.count(b"\xff\xda")) > limits.jpeg_scans:
-        raise CorruptImage(f"JPEG has {scans} scans; the limit is {limits.jpeg_scans}")
+    if kind == "jpeg" and any(islice(_SCANS.finditer(upload), limits.jpeg_scans, None)):
+        raise CorruptImage(f"JPEG has more than {limits.jpeg_scans} scans")
     if kind == "webp" and upload[12:16] == b"VP8X" and len(upload) >= 30:
         width = 1 + int.from_bytes(upload[24:27], "little")
         height = 1 + int.from_bytes(upload[27:30], "little")

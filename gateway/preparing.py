@@ -1,0 +1,95 @@
+"""Before a run: what an upload's header says, and the key of the result."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+
+from gateway.uploads import Received
+from photorestore.errors import BrokenArtifact
+from photorestore.imaging import CONTENT_TYPES, LIMITS, Needs, check_enlarged, choose_format, open_picture
+from photorestore.imaging.sniff import has_short_head
+from photorestore.workspace import Workspace
+
+MASK_MARK = "-mask"
+QUICK_BYTES = 4 << 20
+"""Files up to this size lie in memory and are read where requests are served: a thread would cost more."""
+QUICK_HEAD_BYTES = 32 << 10
+"""Headers up to this size are, too: those that are made to be slow take 20 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture that lies in its workspace.
+
+    Attributes:
+        workspace: with the upload and, maybe, the mask.
+        received: the hashes of both.
+        key: of everything that the result depends on: hexadecimal, with `MASK_MARK` where the mask is wanted, too.
+        pixels: of the picture and of the result, whichever has more.
+        wants_mask: whether what was filled is to be read, too.
+    """
+
+    workspace: Workspace
+    received: Received
+    key: str
+    pixels: int
+    wants_mask: bool
+
+    @property
+    def left_s(self) -> float:
+        """Until the caller's deadline."""
+        return self.workspace.envelope.deadline - time.time()
+
+
+async def prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Prepared:
+    """Read the picture's header; in a thread where that may take long.
+
+    Args:
+        release: what results depend on beside the request, see `release.fingerprint`.
+
+    Raises:
+        InvalidInput: the picture, or what is accepted, makes a restoration impossible.
+    """
+    if is_quick(workspace, "upload"):
+        upload = _read_upload(workspace)
+        if has_short_head(upload[:QUICK_HEAD_BYTES]):
+            return _prepare(workspace, upload, received, release, wants_mask=wants_mask)
+    else:
+        upload = await asyncio.to_thread(_read_upload, workspace)
+    return await asyncio.to_thread(_prepare, workspace, upload, received, release, wants_mask=wants_mask)
+
+
+def is_quick(workspace: Workspace, name: str) -> bool:
+    """Whether a file takes less time to read than to hand to a thread, or not much more."""
+    try:
+        return workspace.path(name).stat().st_size <= QUICK_BYTES
+    except FileNotFoundError:
+        return False
+
+
+def _read_upload(workspace: Workspace) -> bytes:
+    upload = workspace.read_file("upload")
+    if upload is None:
+        raise BrokenArtifact("the upload is gone")
+    return upload
+
+
+def _prepare(
+    workspace: Workspace, upload: bytes, received: Received, release: str, *, wants_mask: bool
+) -> Prepared:
+    header = open_picture(upload).header
+    height, width = header.upright_hw
+    scale = workspace.options.scale
+    check_enlarged(width, height, scale, LIMITS)
+    needs = Needs(scale * width, scale * height, has_alpha=header.has_alpha, bits=header.bits)
+    name = choose_format(workspace.options, workspace.envelope.accept, needs)
+    options = workspace.options.to_mapping() | {"format": CONTENT_TYPES[name]}
+    del options["timeout_s"]
+    parts = [release, received.image, received.mask, options]
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    pixels = width * height * scale**2
+    return Prepared(workspace, received, key + MASK_MARK * wants_mask, pixels, wants_mask)
