@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from gateway.uploads import FILES
 from gateway.workflow import Node
 from photorestore.options import STAGES
-from photorestore.workspace import Workspace
+from photorestore.workspace import RUNNING, Workspace
 
 LOOK_EVERY_S = 5.0
 QUIET_S = 30.0
@@ -26,7 +26,7 @@ def is_quiet(workspace: Workspace) -> bool:
         changed = workspace.directory.stat().st_mtime
     except OSError:
         return False
-    return time.time() - changed > QUIET_S and "running" not in workspace.states().values()
+    return time.time() - changed > QUIET_S and RUNNING not in workspace.states().values()
 
 
 def find_lost(runs: Mapping[str, Workspace], nodes: Sequence[Node]) -> list[str]:
@@ -37,7 +37,7 @@ def find_lost(runs: Mapping[str, Workspace], nodes: Sequence[Node]) -> list[str]
         nodes: the stages as they are now.
     """
     idle = {node.stage for node in nodes if node.ready and not node.pending}
-    busy = {stage for run in runs.values() for stage, state in run.states().items() if state == "running"}
+    busy = {stage for run in runs.values() for stage, state in run.states().items() if state == RUNNING}
     return [key for key, run in runs.items() if is_quiet(run) and _next_stage(run) in {None, *idle} - busy]
 
 

@@ -32,6 +32,8 @@ from photorestore.options import STAGES, Options
 
 ID_PATTERN = re.compile(r"^\d{10}-[0-9a-f]{32}$")
 STATE_SUFFIX = ".state"
+RUNNING = "running"
+"""The state of a stage that is at work on a request."""
 GRACE_S = 60.0
 """How long a delivered directory stays, so that a retried `deliver` finds its result."""
 LONGEST_TIMEOUT_S = 600.0
@@ -113,8 +115,9 @@ class Workspace:
             with _full_means_retry():
                 temporary.write_bytes(content)
             temporary.replace(self.path(name))
-        finally:
+        except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
 
     @contextlib.contextmanager
     def new_file(self, name: str) -> Iterator[BinaryIO]:
@@ -128,8 +131,9 @@ class Workspace:
             with _full_means_retry(), temporary.open("wb") as file:
                 yield file
             temporary.replace(self.path(name))
-        finally:
+        except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
 
     def read_file(self, name: str) -> bytes | None:
         """A whole file, or None."""
@@ -152,8 +156,9 @@ class Workspace:
             yield plane
             temporary.replace(self.path(f"{name}.npy"))
             self.envelope.planes[name] = Plane(shape, dtype)
-        finally:
+        except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
 
     def write_plane(self, name: str, values: Array) -> None:
         """Write a plane (C, H, W) of uint8 or uint16."""
@@ -204,17 +209,29 @@ class Workspace:
         self.envelope.trace[stage] = Trace("passed", note, 0.0)
 
     def note_state(self, stage: str, state: str) -> None:
-        """Let others see how far this request is: `running`, then the trace's outcome.
+        """Let others see how far this request is: `RUNNING`, then the trace's outcome.
 
-        A stage never fails over a note: without one it seems to wait.
+        A note is an empty file's name. A stage never fails over one: without it, it seems to wait.
         """
-        with contextlib.suppress(OSError, OutOfSpace):
-            self.write_file(f"{stage}{STATE_SUFFIX}", state.encode())
+        begun = self._note(stage, RUNNING)
+        with contextlib.suppress(OSError):
+            if state == RUNNING:
+                begun.touch()
+            else:
+                begun.replace(self._note(stage, state))
 
     def states(self) -> dict[str, str]:
         """What was noted so far, by stage."""
-        notes = ((stage, self.read_file(f"{stage}{STATE_SUFFIX}")) for stage in STAGES)
-        return {stage: note.decode() for stage, note in notes if note is not None}
+        try:
+            names = [file.stem for file in self.directory.iterdir() if file.suffix == STATE_SUFFIX]
+        except FileNotFoundError:
+            names = []
+        notes: dict[str, str] = {}
+        for name in names:
+            stage, _, state = name.partition(".")
+            if notes.get(stage) != RUNNING:  # it may run again
+                notes[stage] = state
+        return {stage: notes[stage] for stage in STAGES if stage in notes}
 
     def cancel(self) -> None:
         """Let no further stage begin; without room for the note they work on for nobody."""
@@ -240,6 +257,9 @@ class Workspace:
     def remove(self) -> None:
         """Delete the directory now."""
         _delete(self.directory)
+
+    def _note(self, stage: str, state: str) -> Path:
+        return self.path(f"{stage}.{state}{STATE_SUFFIX}")
 
     def _temporary(self, name: str) -> Path:
         return self.path(f".{name}.{secrets.token_hex(8)}")

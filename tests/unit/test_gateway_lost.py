@@ -9,7 +9,7 @@ import pytest
 from gateway.lost import QUIET_S, begin_anew, find_lost, is_quiet
 from gateway.workflow import Node
 from photorestore.options import STAGES, Options
-from photorestore.workspace import Workspace
+from photorestore.workspace import RUNNING, Workspace
 from tests.edge import make_mask, make_picture, metric, running_edge, until
 
 IDLE = [Node(stage, ready=1, wanted=1, pending=0) for stage in STAGES]
@@ -20,7 +20,8 @@ def make_run(root, *, quiet_s: float = QUIET_S + 1, **states: str) -> Workspace:
     workspace.envelope.answer = "report"
     workspace.write_file("upload", make_picture())
     for stage, state in states.items():
-        workspace.note_state(stage, state)
+        for noted in (RUNNING, state):
+            workspace.note_state(stage, noted)
     changed = time.time() - quiet_s
     os.utime(workspace.directory, (changed, changed))
     return workspace

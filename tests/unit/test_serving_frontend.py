@@ -104,3 +104,34 @@ def test_thread_that_gets_its_name_late_is_found(tasks):
     start = time.monotonic()
     front_end.wait_until_listening(front_end.look(), 0.05)
     assert time.monotonic() - start >= 0.05
+
+
+@pytest.mark.parametrize(("runs", "is_looked_at"), [("500 3 7\n", False), ("0 0 0\n", True)])
+def test_thread_that_has_not_run_since_it_listened_is_not_looked_at(tasks, runs, is_looked_at):
+    (tasks / "1" / "schedstat").write_text(runs)
+    front_end = FrontEnd(tasks.parents[1])
+    front_end.wait_until_listening(front_end.look(), 60)
+    (tasks / "1" / "stat").write_text("1 (wf-execute-thre) R 1 2 3")
+    assert bool(front_end.look().workflow) == is_looked_at
+    (tasks / "1" / "schedstat").write_text("600 3 8\n")
+    first = front_end.look()
+    assert first.workflow
+    start = time.monotonic()
+    front_end.wait_until_listening(first, 0.05)
+    assert time.monotonic() - start >= 0.05
+
+
+def test_thread_that_was_not_seen_listening_is_looked_at_again(tasks):
+    (tasks / "1" / "stat").write_text("1 (wf-execute-thre) R 1 2 3")
+    (tasks / "1" / "schedstat").write_text("500 3 7\n")
+    front_end = FrontEnd(tasks.parents[1])
+    front_end.wait_until_listening(front_end.look(), 0.01)
+    assert front_end.look().workflow
+
+
+def test_a_look_back_after_a_long_time_is_at_other_threads(tasks, monkeypatch):
+    (tasks / "1" / "schedstat").write_text("500 3 7\n")
+    front_end = FrontEnd(tasks.parents[1])
+    front_end.wait_until_listening(front_end.look(), 60)
+    monkeypatch.setattr("photorestore.serving.frontend.REUSED_S", 0.0)
+    assert front_end.look().workflow

@@ -7,14 +7,15 @@ whether a thread of the workflow is still running before it answers: one that li
 
 A thread also sleeps wherever it is while garbage is collected. The collector is then at work, or naps for at most a
 millisecond until the last thread has stopped. So a thread is believed to listen when it slept at two looks, further
-apart than such a nap, between which the collector slept on.
+apart than such a nap, between which the collector slept on; and from then on as long as it has not run again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,9 @@ LIMIT_S = 1.0
 REUSED_S = 30.0
 """After this time an id may belong to another thread."""
 STAT_BYTES = 64
-"""Enough of that line: id, name and state."""
+"""Enough of that line (id, name and state), and of the one of `schedstat`."""
+NOT_COUNTED = b"0 0 0\n"
+"""What `schedstat` says where the kernel does not count."""
 STATUS_BYTES = 16384
 """Enough of `status`, whose last lines count how often a thread was switched out."""
 SETTLED_S = 1.0
@@ -42,13 +45,13 @@ class Look:
     Attributes:
         at: by the monotonic clock.
         workflow: the threads that were looked at.
-        asleep: those of them that slept.
+        asleep: those of them that slept, and how they had run so far.
         collector: how often it had been switched out, where it slept; None where it was at work.
     """
 
     at: float
     workflow: frozenset[_Thread]
-    asleep: frozenset[_Thread]
+    asleep: Mapping[_Thread, bytes]
     collector: tuple[bytes, ...] | None
 
 
@@ -65,9 +68,9 @@ class FrontEnd:
         self._listed = time.monotonic()
 
     def look(self) -> Look:
-        """A first look, at all threads of the workflow: whoever waits for an answer to what we were asked is there."""
+        """A first look: whoever waits for an answer to what we were asked is there, unless it is known to listen."""
         self._list_threads()
-        return self._look_at(thread for thread in self._threads.values() if thread.role == WORKFLOW)
+        return self._look_at(thread for thread in self._of(WORKFLOW) if not thread.has_slept_on())
 
     def wait_until_listening(self, first: Look, limit_s: float = LIMIT_S) -> None:
         """Return when every thread of the first look has been seen listening. Without such threads that is at once.
@@ -80,13 +83,20 @@ class FrontEnd:
             time.sleep(max(0.0, before.at + APART_S - time.monotonic()))
             now = self._look_at(left)
             if now.collector is not None and now.collector == before.collector:
-                left -= before.asleep & now.asleep
+                listening = before.asleep.keys() & now.asleep.keys()
+                for thread in listening:
+                    thread.listened = now.asleep[thread]
+                left -= listening
             before = now
+
+    def _of(self, role: bytes) -> list[_Thread]:
+        return [thread for thread in self._threads.values() if thread.role == role]
 
     def _look_at(self, workflow: Iterable[_Thread]) -> Look:
         at, threads = time.monotonic(), frozenset(workflow)
-        asleep = frozenset(thread for thread in threads if not thread.is_running())
-        collectors = [thread for thread in self._threads.values() if thread.role == COLLECTOR]
+        had_run = {thread: thread.runs() for thread in threads}  # first: who runs from here on is seen later
+        asleep = {thread: runs for thread, runs in had_run.items() if not thread.is_running()}
+        collectors = self._of(COLLECTOR)
         is_idle = not any(thread.is_running() for thread in collectors)
         return Look(
             at, threads, asleep, tuple(thread.switches() for thread in collectors) if is_idle else None
@@ -94,30 +104,38 @@ class FrontEnd:
 
     def _list_threads(self) -> None:
         try:
-            names = os.listdir(self._tasks)  # noqa: PTH208 - hundreds of names, for each answer
+            names = set(os.listdir(self._tasks))  # noqa: PTH208 - hundreds of names, for each answer
         except OSError:
-            names = []
+            names = set()
         now = time.monotonic()
-        seen, self._threads = self._threads, {}
         is_recent, self._listed = now - self._listed < REUSED_S, now
-        for name in names:
-            thread = (seen.pop(name, None) if is_recent else None) or _Thread.open(f"{self._tasks}/{name}")
+        for name in self._threads.keys() - names if is_recent else list(self._threads):
+            self._threads.pop(name).close()
+        for name in names - self._threads.keys():
+            thread = _Thread.open(f"{self._tasks}/{name}")
             if thread is not None:
-                thread.learn_role()
                 self._threads[name] = thread
-        for ended in seen.values():
-            ended.close()
+        for thread in self._threads.values():
+            if thread.role is None:
+                thread.learn_role()
 
 
 class _Thread:
-    """One thread of the front end: its file `stat`, which stays open while it can be of interest."""
+    """One thread of the front end: its files `stat` and `schedstat`, which stay open while it can be of interest.
+
+    Attributes:
+        role: `WORKFLOW`, `COLLECTOR`, empty for another one; None while it may still get its name.
+        listened: how it had run when it was last seen listening; empty where that is not known.
+    """
 
     def __init__(self, folder: str) -> None:
         """Raises OSError where the thread has ended."""
         self._folder = folder
-        self._stat = os.open(f"{folder}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        self._stat = _open(f"{folder}/stat")
+        self._schedstat = -1
         self._since = time.monotonic()
-        self.role: bytes | None = None  # WORKFLOW, COLLECTOR, or another one
+        self.role: bytes | None = None
+        self.listened = b""
 
     @classmethod
     def open(cls, folder: str) -> _Thread | None:
@@ -128,23 +146,35 @@ class _Thread:
 
     def learn_role(self) -> None:
         """Read the thread's name, until it is one of those that we look for, or too old to change."""
-        if self.role is not None:
-            return
-        line = self._read()
+        line = _read(self._stat)
         self.role = next((role for role in (WORKFLOW, COLLECTOR) if role in line), None)
-        if self.role is None and time.monotonic() - self._since > SETTLED_S:
+        if self.role is not None:
+            with contextlib.suppress(OSError):
+                self._schedstat = _open(f"{self._folder}/schedstat")
+        elif time.monotonic() - self._since > SETTLED_S:
             self.role = b""
             self.close()
 
     def is_running(self) -> bool:
         """Also where it waits for its turn, or for the kernel."""
-        line = self._read()
+        line = _read(self._stat)
         return line[line.rfind(b")") + 2 :].startswith((b"R", b"D"))
 
+    def has_slept_on(self) -> bool:
+        """Whether it has not run since it was last seen listening."""
+        return self.listened != b"" and self.runs() == self.listened
+
+    def runs(self) -> bytes:
+        """How long and how often it has run: this stands while it sleeps. Empty where the kernel does not count."""
+        line = _read(self._schedstat)
+        return b"" if line == NOT_COUNTED else line
+
     def switches(self) -> bytes:
-        """The counts of its switches, willing and unwilling: they stand as long as it sleeps."""
+        """What stands as long as it sleeps, whatever the kernel counts: its runs, or else its switches."""
+        if runs := self.runs():
+            return runs
         try:
-            status = os.open(f"{self._folder}/status", os.O_RDONLY | os.O_CLOEXEC)
+            status = _open(f"{self._folder}/status")
         except OSError:
             return b""
         try:
@@ -153,13 +183,19 @@ class _Thread:
             os.close(status)
 
     def close(self) -> None:
-        if self._stat >= 0:
-            os.close(self._stat)
-            self._stat = -1
+        for descriptor in (self._stat, self._schedstat):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._stat = self._schedstat = -1
 
-    def _read(self) -> bytes:
-        """`tid (name) state ...`, empty where the thread has ended."""
-        try:
-            return os.pread(self._stat, STAT_BYTES, 0)
-        except OSError:
-            return b""
+
+def _open(file: str) -> int:
+    return os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _read(descriptor: int) -> bytes:
+    """The first line of a small file, or most of it; empty where the thread has ended."""
+    try:
+        return os.pread(descriptor, STAT_BYTES, 0)
+    except OSError:
+        return b""

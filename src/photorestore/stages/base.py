@@ -20,7 +20,7 @@ from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
 from photorestore.options import AUTO
 from photorestore.tiling import Tileable, TileJob, TileSpec, run_tiles, tile_spec
 from photorestore.weights import load_network
-from photorestore.workspace import Array, Workspace
+from photorestore.workspace import RUNNING, Array, Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ def _pixels(workspace: Workspace) -> int:
 def _run_group(stage: Stage, group: Sequence[Workspace]) -> None:
     start = time.perf_counter()
     for workspace in group:
-        workspace.note_state(stage.name, "running")
+        workspace.note_state(stage.name, RUNNING)
     try:
         stage.run(group)
     except Exception as error:  # noqa: BLE001 - the one place where anything becomes a problem
