@@ -139,8 +139,8 @@ async def test_progress_is_told_by_stage(edge, server, root):
     running = await wait(edge, job, "running")
     assert running["progress"] == dict.fromkeys(STAGES, "waiting")
     workspace = root / server.inferences[0]["workspace_id"]
-    (workspace / "preprocess.state").write_text("ran")
-    (workspace / "denoise.state").write_text("running")
+    (workspace / "preprocess.ran.state").touch()
+    (workspace / "denoise.running.state").touch()
     expected = dict.fromkeys(STAGES, "waiting") | {"preprocess": "ran", "denoise": "running"}
     assert (await look(edge, job))["progress"] == expected
     answer = await edge.get(f"{job['links']['self']}/result")
