@@ -135,3 +135,14 @@ def test_a_look_back_after_a_long_time_is_at_other_threads(tasks, monkeypatch):
     front_end.wait_until_listening(front_end.look(), 60)
     monkeypatch.setattr("photorestore.serving.frontend.REUSED_S", 0.0)
     assert front_end.look().workflow
+
+
+def test_thread_that_has_run_between_two_looks_is_waited_for(tasks):
+    (tasks / "1" / "schedstat").write_text("500 3 7\n")
+    front_end = FrontEnd(tasks.parents[1])
+    start = time.monotonic()
+    first = front_end.look()
+    (tasks / "1" / "schedstat").write_text("600 3 8\n")
+    front_end.wait_until_listening(first, 60)
+    assert time.monotonic() - start >= 2 * APART_S
+    assert not front_end.look().workflow
