@@ -137,7 +137,7 @@ async def restore(request: Request) -> Response:
 
 
 async def restore_directly(scope: Scope, receive: Receive, send: Send) -> None:
-    """`restore` without FastAPI's layers, which take half as much time as the rest of it. See ADR 5."""
+    """`restore` without FastAPI's layers, which take a tenth of the edge's time for a picture: see ADR 5."""
     request = Request(scope, receive, send)
     check_key(request)
     response = await restore(request)

@@ -79,7 +79,8 @@ class Protocol(HttpToolsProtocol):
         lines = [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-        super().data_received(b"\r\n".join([line, *lines, b"", behind_head]))
+        self._data = b"\r\n".join([line, *lines, b"", behind_head])
+        super().data_received(self._data)
 
     def _refuse(self) -> None:
         """The parser sets no limit: it would collect a head that does not end."""

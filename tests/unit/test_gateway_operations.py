@@ -306,8 +306,11 @@ async def test_an_upgrade_that_is_offered_with_a_picture_is_passed_over(server, 
     offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
     async with listening(server, root) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for _ in range(2):
-            writer.write(HEAD + offer + b"Content-Length: %d\r\n\r\n" % len(picture) + picture)
+        request = HEAD + offer + b"Content-Length: %d\r\n\r\n" % len(picture) + picture
+        writer.write(request[:40])
+        await asyncio.sleep(0.05)
+        writer.write(request[40:] + 2 * request)
+        for _ in range(3):
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
             assert head.startswith(b"HTTP/1.1 200 ")
             (length,) = re.findall(rb"content-length: (\d+)", head)
