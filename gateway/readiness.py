@@ -15,8 +15,9 @@ from gateway.settings import GatewaySettings
 from gateway.torchserve_client import TorchServeClient
 from gateway.workflow import Node
 from photorestore.errors import BrokenArtifact, RestorationError
+from photorestore.housekeeping import sweep
 from photorestore.options import Options
-from photorestore.workspace import Workspace, sweep
+from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from gateway.front import Front
 from gateway.front import is_ready as is_front_ready
 from gateway.torchserve import Settings, TorchServe
 from gateway.workflow import Node
-from photorestore.workspace import GRACE_S, ID_PATTERN, sweep
+from photorestore.housekeeping import GRACE_S, sweep
+from photorestore.workspace import ID_PATTERN
 
 START_S = 600.0
 """How long a start may take before it is given up."""

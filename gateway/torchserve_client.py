@@ -14,9 +14,9 @@ from gateway.problems import BackendUnavailable, PipelineProblem
 from gateway.settings import GatewaySettings
 from gateway.workflow import REGISTER_S, WORKFLOW, Node, node_of
 from photorestore.envelope import Envelope, Problem
+from photorestore.housekeeping import LONGEST_TIMEOUT_S
 from photorestore.options import STAGES
 from photorestore.serving.answers import PROBLEM_TYPE
-from photorestore.workspace import LONGEST_TIMEOUT_S
 
 logger = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from gateway.queries import FINDING, RETURNS, parse_query
 from gateway.routes import gateway_of, require_key, take_in
 from gateway.uploads import Received
 from photorestore.errors import UnsupportedOption
+from photorestore.housekeeping import LONGEST_TIMEOUT_S
 from photorestore.options import Options
-from photorestore.workspace import LONGEST_TIMEOUT_S
 
 _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
 RUNNING_RETRY_S = 1.0

@@ -18,6 +18,7 @@ from PIL import Image
 
 from photorestore import errors, imaging
 from photorestore.errors import BrokenArtifact
+from photorestore.housekeeping import sweep
 from photorestore.options import STAGES, Options
 from photorestore.stages.base import LoadableStage, NetworkStage, Stage, StageConfig, run_stage
 from photorestore.stages.deliver import DeliverStage
@@ -29,7 +30,7 @@ from photorestore.stages.tiered import TieredStage
 from photorestore.stages.translate import TranslateStage
 from photorestore.stages.upscale import UpscaleStage
 from photorestore.tiers import require_tier
-from photorestore.workspace import Workspace, default_root, sweep
+from photorestore.workspace import Workspace, default_root
 
 STAGE_CLASSES: dict[str, type[LoadableStage]] = {
     "preprocess": PreprocessStage,

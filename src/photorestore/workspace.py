@@ -34,10 +34,6 @@ ID_PATTERN = re.compile(r"^\d{10}-[0-9a-f]{32}$")
 STATE_SUFFIX = ".state"
 RUNNING = "running"
 """The state of a stage that is at work on a request."""
-GRACE_S = 60.0
-"""How long a delivered directory stays, so that a retried `deliver` finds its result."""
-LONGEST_TIMEOUT_S = 600.0
-"""How long an undelivered directory stays after its deadline."""
 
 RESULTS = ("image", "denoised", "translated", "refined", "upscaled")
 """The planes that hold the picture, in the order in which the stages write them."""
@@ -256,7 +252,7 @@ class Workspace:
 
     def remove(self) -> None:
         """Delete the directory now."""
-        _delete(self.directory)
+        delete(self.directory)
 
     def _note(self, stage: str, state: str) -> Path:
         return self.path(f"{stage}.{state}{STATE_SUFFIX}")
@@ -265,49 +261,14 @@ class Workspace:
         return self.path(f".{name}.{secrets.token_hex(8)}")
 
 
-def require_room(root: Path, needed_bytes: int) -> None:
-    """Check that the planes of a picture will fit.
-
-    Raises:
-        OutOfSpace: they will not.
-    """
-    state = os.statvfs(root)
-    free_bytes = state.f_bavail * state.f_frsize
-    if needed_bytes > free_bytes:
-        raise OutOfSpace(
-            f"the picture needs {needed_bytes >> 20} MiB of shared memory; {free_bytes >> 20} MiB are free"
-        )
-
-
-def sweep(root: Path, now: float | None = None) -> int:
-    """Delete directories that nobody waits for any more; gives their number.
-
-    Delivered ones go after `GRACE_S`, others `LONGEST_TIMEOUT_S` after their deadline.
-    """
-    now = time.time() if now is None else now
-    expired = [entry for entry in root.glob("*-*") if _is_expired(entry, now)]
-    for entry in expired:
-        _delete(entry)
-    return len(expired)
-
-
-def _delete(directory: Path) -> None:
-    """`rmtree` takes twice as long as a flat directory needs."""
+def delete(directory: Path) -> None:
+    """Delete a workspace's directory. It is flat: `rmtree` takes twice as long."""
     try:
         for file in directory.iterdir():
             file.unlink()
         directory.rmdir()
     except OSError:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def _is_expired(directory: Path, now: float) -> bool:
-    if not ID_PATTERN.match(directory.name):
-        return False
-    try:
-        return now > (directory / "done").stat().st_mtime + GRACE_S
-    except FileNotFoundError:
-        return now > int(directory.name.split("-")[0]) + LONGEST_TIMEOUT_S
 
 
 def _allocate(file: Path, shape: tuple[int, int, int], dtype: str) -> Array:

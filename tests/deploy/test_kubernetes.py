@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from gateway.settings import HOME, GatewaySettings
-from photorestore.workspace import LONGEST_TIMEOUT_S
+from photorestore.housekeeping import LONGEST_TIMEOUT_S
 from tests.deploy.test_images import BYTES_PX
 from tests.deploy.tools import DEPLOY, program, run
 

@@ -13,8 +13,8 @@ import psutil
 import pytest
 from PIL import Image
 
+from photorestore.housekeeping import sweep
 from photorestore.options import SELECTABLE_STAGES, Options
-from photorestore.workspace import sweep
 from tests.conftest import add_noise, make_photo
 from tests.e2e.conftest import ENVIRONMENT, HOME, Service, free_ports, running_service, wait_for
 

@@ -8,8 +8,9 @@ import pytest
 
 from photorestore import workspace as module
 from photorestore.errors import BrokenArtifact, OutOfSpace
+from photorestore.housekeeping import GRACE_S, LONGEST_TIMEOUT_S, require_room, sweep
 from photorestore.options import Options
-from photorestore.workspace import Workspace, require_room, sweep
+from photorestore.workspace import Workspace
 
 
 def test_a_workspace_is_private_and_named_by_us(workspace):
@@ -76,11 +77,11 @@ def test_the_sweeper_takes_only_what_nobody_waits_for(tmp_path):
     waiting, delivered, late = (Workspace.create(tmp_path, Options(timeout_s=1)) for _ in range(3))
     (tmp_path / "someone-elses").mkdir()
     delivered.mark_done()
-    now = time.time() + module.GRACE_S + 5
+    now = time.time() + GRACE_S + 5
     assert sweep(tmp_path, now) == 1
     assert waiting.directory.exists()
     assert not delivered.directory.exists()
-    assert sweep(tmp_path, now + module.LONGEST_TIMEOUT_S) == 2
+    assert sweep(tmp_path, now + LONGEST_TIMEOUT_S) == 2
     assert not late.directory.exists()
     assert (tmp_path / "someone-elses").exists()
 

@@ -12,12 +12,13 @@ import torch
 
 from photorestore.errors import BrokenArtifact, CorruptImage
 from photorestore.estimates import estimate
+from photorestore.housekeeping import require_room
 from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture
 from photorestore.imaging.header import Picture
 from photorestore.imaging.planes import luma
 from photorestore.normalise import normalise
 from photorestore.stages.base import StageConfig
-from photorestore.workspace import Array, Workspace, require_room
+from photorestore.workspace import Array, Workspace
 
 WORK_BYTES_PX = 3 * 2 + 2 + 1 + 3 * 2 + 3 * 2
 """Bytes per pixel that the stages write: `denoised`, `scratch_prob`, `scratch_mask`, `translated`, `refined`."""
