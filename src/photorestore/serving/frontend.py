@@ -7,7 +7,7 @@ whether a thread of the workflow is still running before it answers: one that li
 
 A thread also sleeps wherever it is while garbage is collected. The collector is then at work, or naps for at most a
 millisecond until the last thread has stopped. So a thread is believed to listen when it slept at two looks, further
-apart than such a nap, between which both slept on; and from then on as long as it has not run again.
+apart than such a nap, between which the collector slept on; and where it, too, slept on, as long as it sleeps.
 """
 
 from __future__ import annotations
@@ -83,12 +83,11 @@ class FrontEnd:
             time.sleep(max(0.0, before.at + APART_S - time.monotonic()))
             now = self._look_at(left)
             if now.collector is not None and now.collector == before.collector:
-                listening = dict(
-                    before.asleep.items() & now.asleep.items()
-                )  # those that have slept on as well
-                for thread, runs in listening.items():
-                    thread.listened = runs
-                left -= listening.keys()
+                listening = before.asleep.keys() & now.asleep.keys()
+                for thread in listening:
+                    if before.asleep[thread] == now.asleep[thread]:
+                        thread.listened = now.asleep[thread]
+                left -= listening
             before = now
 
     def _of(self, role: bytes) -> list[_Thread]:
