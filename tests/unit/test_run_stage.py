@@ -28,7 +28,10 @@ class Recorder:
 
 @pytest.fixture
 def batch(tmp_path):
-    return [Workspace.create(tmp_path, Options(), request_id=str(index)) for index in range(4)]
+    spaces = [Workspace.create(tmp_path, Options(), request_id=str(index)) for index in range(4)]
+    for space in spaces:
+        space.write_plane("image", np.zeros((1, 8, 8), np.uint8))
+    return spaces
 
 
 def test_every_item_is_run_and_timed(batch):
@@ -106,3 +109,22 @@ def test_large_pictures_run_alone(batch):
     stage = Recorder()
     run_stage(stage, batch)
     assert sorted(stage.batches) == [["0", "2", "3"], ["1"]]
+
+
+def test_pictures_of_unknown_size_run_alone(tmp_path):
+    stage = Recorder()
+    run_stage(stage, [Workspace.create(tmp_path, Options(), request_id=str(index)) for index in range(2)])
+    assert stage.batches == [["0"], ["1"]]
+
+
+def test_who_is_cancelled_while_another_runs_alone_is_not_run(tmp_path):
+    first, second = (Workspace.create(tmp_path, Options(), request_id=name) for name in "ab")
+
+    class Cancelling(Recorder):
+        def run(self, spaces):
+            super().run(spaces)
+            second.cancel()
+
+    run_stage(stage := Cancelling(), [first, second])
+    assert stage.batches == [["a"]]
+    assert second.envelope.problem.type == "cancelled"

@@ -142,16 +142,16 @@ def copied(workspace: Workspace, name: str, source: Array) -> Iterator[Array]:
 def run_stage(stage: Stage, batch: Sequence[Workspace]) -> None:
     """Run a stage on those requests that still need it. Never raises.
 
-    Failed requests are left alone, late and cancelled ones fail. Pictures above `ALONE_PX` run alone. An error
-    makes the batch run again in halves, down to the item it belongs to, where it becomes the envelope's problem:
-    one bad picture leaves the others as they are, and a batch too large for the memory still gets done.
+    Failed requests are left alone, late and cancelled ones fail. Pictures above `ALONE_PX`, or whose size is not
+    known yet, run alone. An error makes the batch run again in halves, down to the item it belongs to, where it
+    becomes the envelope's problem: one bad picture leaves the others as they are, and a batch too large for the
+    memory still gets done.
     """
-    waiting = [workspace for workspace in batch if _is_due(stage.name, workspace)]
-    small = [workspace for workspace in waiting if _pixels(workspace) <= ALONE_PX]
-    groups = [small] if small else []
-    groups += [[workspace] for workspace in waiting if _pixels(workspace) > ALONE_PX]
+    groups = [[workspace for workspace in batch if _is_small(workspace)]]
+    groups += [[workspace] for workspace in batch if not _is_small(workspace)]
     for group in groups:
-        _run_group(stage, group)
+        if due := [workspace for workspace in group if _is_due(stage.name, workspace)]:
+            _run_group(stage, due)
 
 
 def _is_due(name: str, workspace: Workspace) -> bool:
@@ -165,9 +165,9 @@ def _is_due(name: str, workspace: Workspace) -> bool:
     return True
 
 
-def _pixels(workspace: Workspace) -> int:
+def _is_small(workspace: Workspace) -> bool:
     plane = workspace.envelope.planes.get("image")
-    return 0 if plane is None else plane.shape[1] * plane.shape[2]
+    return plane is not None and plane.shape[1] * plane.shape[2] <= ALONE_PX
 
 
 def _run_group(stage: Stage, group: Sequence[Workspace]) -> None:
