@@ -10,7 +10,7 @@ from types import FrameType
 import httptools
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http import httptools_impl
 
 from gateway.routes import Gateway
 
@@ -18,11 +18,16 @@ CONNECTIONS = 2048
 """Open at a time; further ones are answered 503 at once."""
 HEAD_BYTES = 64 << 10
 """How long a request's head may be."""
+READ_BYTES = 256 << 10
+"""What the event loop reads at a time."""
 HEAD_S = 10.0
 """How long a request's head may take; and how long a body is read on after a refusal."""
 
+# Above its own 64 KiB uvicorn would take every connection that brings a picture out of the selector, and put it back.
+httptools_impl.HIGH_WATER_LIMIT = READ_BYTES  # type: ignore[attr-defined]
 
-class Protocol(HttpToolsProtocol):
+
+class Protocol(httptools_impl.HttpToolsProtocol):
     """One connection, closed when a request's head is not there in time, or when it is too long."""
 
     _timer: asyncio.TimerHandle | None = None

@@ -58,10 +58,8 @@ class TorchServeClient:
             self._restore,
             content=envelope.to_json(),
             headers={
-                "Content-Type": "application/json",
-                "X-Restore-Door": "envelope",
-                "X-Request-Id": envelope.request_id,
-            },
+                "X-Restore-Door": "envelope"
+            },  # each is copied to all stages, and read there byte by byte
             extensions={"timeout": httpx.Timeout(wait_s, connect=CONNECT_S).as_dict()},
         )
         try:

@@ -103,8 +103,8 @@ class FakeTorchServe:
         return await self._transport.handle_async_request(request)
 
     async def _restore(self, request: Request) -> Response:
-        body = await request.json()
-        self.inferences.append(body)
+        body = await request.body()
+        self.inferences.append(json.loads(body))
         self.headers.append(dict(request.headers))
         await self.is_open.wait()
         if not self.is_registered or request.path_params["workflow"] != self.workflow:
@@ -115,7 +115,7 @@ class FakeTorchServe:
             await asyncio.to_thread(self._run, body, dict(request.headers)), media_type="application/json"
         )
 
-    def _run(self, body: dict, headers: dict) -> bytes:
+    def _run(self, body: bytes, headers: dict) -> bytes:
         """The nodes of workflow.yaml, one after the other."""
         dag = yaml.safe_load((HOME / "workflow.yaml").read_text())["dag"]
         outputs: dict[str, bytes] = {}

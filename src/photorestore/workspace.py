@@ -19,7 +19,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,10 +55,15 @@ class Workspace:
     Attributes:
         root: the folder that holds all workspaces.
         envelope: the request's document; stages change it through the methods here.
+        directory: the request's own.
     """
 
     root: Path
     envelope: Envelope
+    directory: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.directory = self.root / self.envelope.workspace_id
 
     @classmethod
     def create(cls, root: Path, options: Options, *, request_id: str = "-", accept: str = "") -> Workspace:
@@ -69,10 +74,11 @@ class Workspace:
         """
         deadline = time.time() + options.timeout_s
         workspace_id = f"{int(deadline):010d}-{secrets.token_hex(16)}"
+        workspace = cls(root, Envelope(workspace_id, request_id, deadline, options, accept))
         with _full_means_retry():
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (root / workspace_id).mkdir(mode=0o700)
-        return cls(root, Envelope(workspace_id, request_id, deadline, options, accept))
+            workspace.directory.mkdir(mode=0o700)
+        return workspace
 
     @classmethod
     def open(cls, root: Path, envelope: Envelope) -> Workspace:
@@ -87,10 +93,6 @@ class Workspace:
         if not workspace.directory.is_dir():
             raise BrokenArtifact(f"workspace {envelope.workspace_id} is gone")
         return workspace
-
-    @property
-    def directory(self) -> Path:
-        return self.root / self.envelope.workspace_id
 
     @property
     def options(self) -> Options:
@@ -212,7 +214,7 @@ class Workspace:
         begun = self._note(stage, RUNNING)
         with contextlib.suppress(OSError):
             if state == RUNNING:
-                begun.touch()
+                begun.touch(exist_ok=False)  # or else it looks first
             else:
                 begun.replace(self._note(stage, state))
 

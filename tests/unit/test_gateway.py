@@ -86,6 +86,9 @@ async def test_no_picture_travels_through_torchserve(edge, server):
     (envelope,) = server.inferences
     assert envelope["answer"] == "report"
     assert len(json.dumps(envelope)) < 2000
+    assert server.headers[-1].keys() == {"host", "content-length", "x-restore-door"}, (
+        "each goes to each stage"
+    )
     assert server.headers[-1]["x-restore-door"] == "envelope"
 
 
@@ -506,7 +509,6 @@ async def test_request_id_goes_in_out_and_into_every_log(edge, server, caplog):
         strange = await edge.get("/v1/stages", headers={"X-Request-Id": "a b"})
     assert answer.headers["x-request-id"] == "album-7"
     assert server.inferences[0]["request_id"] == "album-7"
-    assert server.headers[-1]["x-request-id"] == "album-7"
     assert "request album-7: POST /v1/restore: 200" in caplog.text
     assert strange.headers["x-request-id"].isalnum()
 

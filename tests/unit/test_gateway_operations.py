@@ -318,6 +318,18 @@ async def test_an_upgrade_that_is_offered_with_a_picture_is_passed_over(server, 
         writer.close()
 
 
+async def test_an_upload_that_one_read_brings_does_not_leave_the_selector(server, root, monkeypatch):
+    """uvicorn would stop reading at 64 KiB, and begin again at once."""
+    paused = []
+    monkeypatch.setattr("uvicorn.protocols.http.flow_control.FlowControl.pause_reading", paused.append)
+    async with listening(server, root) as (port, _):
+        answer = await talk(
+            port, HEAD + b"Content-Length: 200000\r\nConnection: close\r\n\r\n" + bytes(200_000)
+        )
+    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert not paused
+
+
 async def test_refusal_arrives_although_the_body_is_still_sent(server, root):
     async with listening(server, root) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
