@@ -57,9 +57,7 @@ class TorchServeClient:
             "POST",
             self._restore,
             content=envelope.to_json(),
-            headers={
-                "X-Restore-Door": "envelope"
-            },  # each is copied to all stages, and read there byte by byte
+            headers={"X-Restore-Door": "envelope"},  # as few as can be: each is sent to all stages
             extensions={"timeout": httpx.Timeout(wait_s, connect=CONNECT_S).as_dict()},
         )
         try:

@@ -86,9 +86,7 @@ async def test_no_picture_travels_through_torchserve(edge, server):
     (envelope,) = server.inferences
     assert envelope["answer"] == "report"
     assert len(json.dumps(envelope)) < 2000
-    assert server.headers[-1].keys() == {"host", "content-length", "x-restore-door"}, (
-        "each goes to each stage"
-    )
+    assert server.headers[-1].keys() == {"host", "content-length", "x-restore-door"}
     assert server.headers[-1]["x-restore-door"] == "envelope"
 
 
