@@ -71,7 +71,7 @@ class Metrics:
         )
         for stage, outcome in itertools.product(STAGES, OUTCOMES):
             self.stage_outcomes.labels(stage, outcome)
-        self._of_stage = functools.cache(self._find_stage)  # takes longer than to enter a value
+        self._of_stage = functools.cache(self._find_stage)  # slower than entering a value
         self.ready = self._gauge("ready", "1 when requests should be sent here")
         self.workers = self._gauge("ready_workers", "TorchServe's ready workers", "stage")
         self.wanted = self._gauge("wanted_workers", "workers that TorchServe should have", "stage")
