@@ -95,17 +95,16 @@ def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gatewa
 async def _running(client: TorchServeClient, gateway: Gateway) -> AsyncIterator[None]:
     """Watch TorchServe as long as the application runs; at the end wait for what is in flight."""
     async with client, contextlib.nullcontext() if gateway.jobs is None else gateway.jobs:
-        watches = [asyncio.create_task(watch()) for watch in (gateway.readiness.watch, gateway.runner.watch)]
+        watch = asyncio.create_task(gateway.readiness.watch())
         try:
             yield
         finally:
             gateway.readiness.drain()
-            for watch in watches:
-                watch.cancel()
+            watch.cancel()
             if gateway.jobs is not None:
                 await gateway.jobs.drain(gateway.drain_left_s)
             await gateway.runner.in_flight.drain(gateway.drain_left_s)
-            await asyncio.gather(*watches, return_exceptions=True)
+            await asyncio.gather(watch, return_exceptions=True)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

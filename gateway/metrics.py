@@ -57,7 +57,6 @@ class Metrics:
         )
         for kind in ("ok", *OUR_PROBLEMS):
             self.runs.labels(kind)
-        self.lost_answers = self._counter("lost_answers", "runs begun anew because TorchServe lost an answer")
         self.megapixels = self._counter("restored_megapixels", "megapixels that came back")
         self.stage_seconds = self._histogram(
             "stage_seconds",

@@ -7,13 +7,11 @@ import contextlib
 import logging
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.admission import Admission
 from gateway.cache import Result, ResultCache
 from gateway.coalescing import InFlight
 from gateway.collecting import collect
-from gateway.lost import LOOK_EVERY_S, begin_anew, find_lost, is_quiet
 from gateway.metrics import Metrics
 from gateway.preparing import Prepared
 from gateway.problems import PipelineProblem
@@ -51,7 +49,6 @@ class Runner:
         self._cache = cache
         self._at_work: dict[str, Workspace] = {}
         self._waiting: Counter[str] = Counter()
-        self._lost: set[str] = set()
         self.in_flight: InFlight[Result] = InFlight()
 
     async def restore(self, prepared: Prepared) -> Finished:
@@ -77,15 +74,6 @@ class Runner:
             if not is_handed_over:
                 prepared.workspace.remove()
         return Finished(await self._wait(run, prepared), "run")
-
-    async def watch(self) -> None:
-        """Begin runs anew whose answer was lost, for ever."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self._give_up_lost()
-            except Exception:
-                logger.exception("the look for lost answers failed")
 
     def states(self, key: str) -> dict[str, str]:
         """How far the run of a key is: `running` or the trace's outcome, for each stage that has begun."""
@@ -128,10 +116,9 @@ class Runner:
             self._waiting -= Counter({prepared.key: 1})  # forgets what nobody waits for
 
     async def _run(self, prepared: Prepared) -> Result:
-        self._at_work[prepared.key] = prepared.workspace
+        workspace = self._at_work[prepared.key] = prepared.workspace
         try:
-            report = await self._ask(prepared.key)
-            workspace = self._at_work[prepared.key]
+            report = await self._client.restore(workspace.envelope)
             result = await collect(workspace, report, wants_mask=prepared.wants_mask)
         except PipelineProblem as error:
             self._metrics.observe_problem(error.problem.type, error.problem.stage)
@@ -140,36 +127,13 @@ class Runner:
             self._metrics.observe_problem(error.type, "")
             raise
         finally:
-            self._at_work.pop(prepared.key).remove()
+            del self._at_work[prepared.key]
+            workspace.remove()
         self._metrics.observe_report(report)
         self._readiness.note_success()
         if self._cache is not None:
             await asyncio.to_thread(self._cache.put, prepared.key, result)
         return result
-
-    async def _ask(self, key: str) -> dict[str, Any]:
-        """The report, however often it takes."""
-        while True:
-            try:
-                return await self._client.restore(self._at_work[key].envelope)
-            except asyncio.CancelledError:
-                if key not in self._lost:
-                    raise
-                self._lost.remove(key)
-                if (task := asyncio.current_task()) is not None:
-                    task.uncancel()
-                self._at_work[key] = begin_anew(self._at_work[key])
-
-    async def _give_up_lost(self) -> None:
-        if not any(map(is_quiet, self._at_work.values())):
-            return
-        for key in find_lost(self._at_work, await self._client.nodes()):
-            if (run := self.in_flight.find(key)) is not None:
-                request_id = self._at_work[key].envelope.request_id
-                logger.warning("request %s: TorchServe has lost its answer; beginning anew", request_id)
-                self._metrics.lost_answers.inc()
-                self._lost.add(key)
-                run.cancel()
 
     async def _from_cache(self, prepared: Prepared) -> Result | None:
         if self._cache is None:

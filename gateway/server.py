@@ -22,6 +22,9 @@ READ_BYTES = 256 << 10
 """What the event loop reads at a time."""
 HEAD_S = 10.0
 """How long a request's head may take; and how long a body is read on after a refusal."""
+KEEP_ALIVE_S = 75
+"""How long a connection is kept for the caller's next request: longer than load balancers commonly keep theirs (60 s),
+for a picture that is sent while the connection is closed is lost."""
 
 # Above its own 64 KiB uvicorn would take every connection that brings a picture out of the selector, and put it back.
 httptools_impl.HIGH_WATER_LIMIT = READ_BYTES  # type: ignore[attr-defined]
@@ -127,6 +130,7 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=int(settings.drain_s) + 1,
         )
         super().__init__(config)

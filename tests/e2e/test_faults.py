@@ -1,18 +1,22 @@
-"""Killed workers, and a service that is stopped at work."""
+"""Killed workers, busy cores, and a service that is stopped at work."""
 
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
 from PIL import Image
 
+from photorestore.errors import NotAnImage
 from photorestore.housekeeping import sweep
 from photorestore.options import SELECTABLE_STAGES, Options
 from tests.conftest import add_noise, make_photo
@@ -51,6 +55,54 @@ def test_killed_worker_costs_no_request(service, oracle, stage):
     wait_for(lambda: "READY" in service.workers(stage).values() and worker not in service.workers(stage))
     sweep(service.root, time.time() + 10_000)
     assert list(service.root.iterdir()) == []
+
+
+def test_killed_worker_costs_no_request_that_waits_for_more_of_its_batch(tmp_path, root):
+    """The worker's thread in TorchServe has taken it, but not sent it yet."""
+    home = copy_home(tmp_path / "home", denoise_delay_ms=3000)
+    own_root = root.with_name(f"{root.name}-waiting")
+    with running_service(tmp_path / "run", own_root, home=home) as service, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(service.restore, make_upload(100, 100), '{"stages": []}')
+        wait_for(lambda: any(own_root.glob("*/preprocess.ran.state")))
+        time.sleep(1)
+        (worker,) = service.workers("denoise")
+        os.kill(worker, signal.SIGKILL)
+        assert Image.open(io.BytesIO(answer.result().content)).size == (100, 100)
+    own_root.rmdir()
+
+
+def copy_home(home: Path, denoise_delay_ms: int) -> Path:
+    """What TorchServe is started with, where the stage `denoise` waits longer for a batch to fill."""
+    home.mkdir()
+    for name in ("config.properties", "metrics.yaml"):
+        shutil.copy(HOME / name, home)
+    store = home / "model_store"
+    store.mkdir()
+    for archive in (HOME / "model_store").glob("*.mar"):
+        (store / archive.name).symlink_to(archive)
+    url = "url: denoise.mar\n"
+    delayed = f"{url}        max-batch-delay: {denoise_delay_ms}\n"
+    with (
+        zipfile.ZipFile(HOME / "model_store" / "restore.war") as source,
+        zipfile.ZipFile(store / "restore.war", "w") as target,
+    ):
+        for entry in source.infolist():
+            content = source.read(entry).decode()
+            target.writestr(entry, content.replace(url, delayed))
+    return home
+
+
+def test_no_answer_is_lost_however_soon_it_comes(service):
+    """On cores that are busy with other work a thread in TorchServe may wait long for its turn anywhere."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda _: service.restore(b"no picture"), range(1000)))
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert all(answer.json()["type"].endswith(NotAnImage.type) for answer in answers)
 
 
 def test_supervisor_that_is_killed_takes_all_with_it(tmp_path, root):

@@ -20,7 +20,6 @@ from photorestore.serving import answers, requests
 from photorestore.serving.allocator import keep_freed_memory
 from photorestore.serving.answers import Answer
 from photorestore.serving.context import Context
-from photorestore.serving.frontend import FrontEnd
 from photorestore.serving.metrics import observe
 from photorestore.serving.turns import Turn
 from photorestore.stages.base import Stage, StageConfig, run_stage
@@ -61,9 +60,6 @@ class StageHandler:
 
     stage_name: ClassVar[str]
 
-    def __init__(self) -> None:
-        self.front_end = FrontEnd()
-
     def initialize(self, context: Context) -> None:
         """Load the stage.
 
@@ -84,13 +80,8 @@ class StageHandler:
     def handle(self, data: Sequence[requests.Item], context: Context) -> list[bytes]:
         """One answer for each item, in order. Never raises: see docs/adr/0002-torchserve-workflow.md."""
         batch = [self._admit(item, context, index) for index, item in enumerate(data)]
-        is_alone = all(request.alone for request in batch)
-        look = None if is_alone else self.front_end.look()
         self._run(batch, context)
-        answer = [self._answer(request, context, index) for index, request in enumerate(batch)]
-        if look is not None:
-            self.front_end.wait_until_listening(look)
-        return answer
+        return [self._answer(request, context, index) for index, request in enumerate(batch)]
 
     def _admit(self, item: requests.Item, context: Context, index: int) -> Request:
         headers: dict[str, str] = {}
