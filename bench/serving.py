@@ -111,7 +111,7 @@ def measure_throughput(service: Service, repeats: int) -> dict[str, Any]:
                 )
             ),
         }
-        medians = taking_turns(sides, max(2, repeats // 5), warm_up=1)
+        medians = taking_turns(sides, max(2, repeats // 3), warm_up=1)
     served = medians.pop("served")
     best = min(medians, key=lambda name: medians[name])
     return {
