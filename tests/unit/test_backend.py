@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway import backend, supervisor, torchserve
-from gateway.instance import only_instance, running_pid
-from gateway.torchserve import HOST, Ports, Settings
+from gateway.backend import command, supervisor, torchserve
+from gateway.backend.instance import only_instance, running_pid
+from gateway.backend.torchserve import HOST, Ports, Settings
 from gateway.workflow import Node
 from photorestore.options import STAGES, Options
 from photorestore.workspace import Workspace
@@ -17,7 +17,7 @@ from photorestore.workspace import Workspace
 @pytest.fixture
 def settings(tmp_path) -> Settings:
     (tmp_path / "run").mkdir()
-    return Settings(backend.HOME, tmp_path / "run", tmp_path / "spaces", Ports.from_base(21_000))
+    return Settings(command.HOME, tmp_path / "run", tmp_path / "spaces", Ports.from_base(21_000))
 
 
 def test_instance_gets_its_own_ports_and_folders(settings):
@@ -25,12 +25,12 @@ def test_instance_gets_its_own_ports_and_folders(settings):
     properties = dict(line.split("=", 1) for line in text.splitlines())
     assert properties["inference_address"] == f"http://{HOST}:21000"
     assert properties["initial_worker_port"] == "21005"
-    assert properties["model_store"] == str(backend.HOME / "model_store")
+    assert properties["model_store"] == str(command.HOME / "model_store")
     assert properties["disable_token_authorization"] == "true"
 
 
 def test_everything_listens_on_loopback_only():
-    properties = torchserve._properties(backend.HOME)
+    properties = torchserve._properties(command.HOME)
     addresses = [value for name, value in properties.items() if name.endswith("_address")]
     assert len(addresses) == 5
     assert all("127.0.0.1" in address for address in addresses)
@@ -78,7 +78,7 @@ def test_left_over_pid_files_are_nobody(settings):
 def test_nothing_is_ready_where_nobody_listens(settings, capsys):
     assert not torchserve.answers(settings)
     assert not any(node.is_ready for node in torchserve.nodes(settings))
-    assert backend._status(settings) == 1
+    assert command._status(settings) == 1
     assert '"ready": false' in capsys.readouterr().out
 
 
@@ -86,12 +86,12 @@ def test_ports_in_use_are_named(settings, capsys):
     with socket.create_server((HOST, 0)) as listener:
         base = listener.getsockname()[1]
         settings = replace(settings, ports=Ports.from_base(base))
-        assert backend._serve(settings, 0) == 1
+        assert command._serve(settings, 0) == 1
     assert f"ports in use: [{base}" in capsys.readouterr().err
 
 
 def test_stopping_what_does_not_run_is_no_error(settings, capsys):
-    assert backend._stop(settings, 0) == 0
+    assert command._stop(settings, 0) == 0
     assert capsys.readouterr().out == "not running\n"
 
 
@@ -99,11 +99,11 @@ def test_edge_is_part_of_the_instance_where_it_has_a_port(settings, capsys):
     with socket.create_server((HOST, 0)) as listener:
         port = listener.getsockname()[1]
         fronted = replace(settings, gateway_port=port)
-        assert backend._serve(fronted, 0) == 1
+        assert command._serve(fronted, 0) == 1
         assert f"ports in use: [{port}]" in capsys.readouterr().err
     assert fronted.url == f"http://{HOST}:{port}/v1/restore"
-    assert f"curl -sS --data-binary @old.jpg -o restored.jpg {fronted.url}" in backend._usage(fronted)
-    assert backend._port_arguments(fronted) == ["--port-base", "21000", "--gateway-port", str(port)]
+    assert f"curl -sS --data-binary @old.jpg -o restored.jpg {fronted.url}" in command._usage(fronted)
+    assert command._port_arguments(fronted) == ["--port-base", "21000", "--gateway-port", str(port)]
     ready = [Node(stage, 1, 1, 0) for stage in STAGES]
     assert supervisor.is_ready(settings, ready)
     assert not supervisor.is_ready(fronted, ready)  # nobody listens

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import torchserve
-from gateway.classfile import ALOAD_0, NOP, RETURN, ClassFile
-from gateway.java_patches import REST_JOB, SERVE, WORKER_THREAD, write_patched_classes
+from gateway.backend import torchserve
+from gateway.backend.classfile import ALOAD_0, NOP, RETURN, ClassFile
+from gateway.backend.java_patches import REST_JOB, SERVE, WORKER_THREAD, write_patched_classes
 
 JAR = torchserve._package() / "frontend" / "model-server.jar"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import requests
 
+from gateway.backend.torchserve import HOST, STOP_S, Settings, stop_with_parent
 from gateway.settings import PREFIX
-from gateway.torchserve import HOST, STOP_S, Settings, stop_with_parent
 
 HOME = Path(__file__).resolve().parents[1]
 ASK_S = 5.0

@@ -7,7 +7,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 
-from gateway.torchserve import Settings
+from gateway.backend.torchserve import Settings
 
 
 @contextlib.contextmanager

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateway import torchserve
-from gateway.front import Front
-from gateway.front import is_ready as is_front_ready
-from gateway.torchserve import Settings, TorchServe
+from gateway.backend import torchserve
+from gateway.backend.front import Front
+from gateway.backend.front import is_ready as is_front_ready
+from gateway.backend.torchserve import Settings, TorchServe
 from gateway.workflow import Node
 from photorestore.housekeeping import GRACE_S, sweep
 from photorestore.workspace import ID_PATTERN

