@@ -25,6 +25,8 @@ HEAD_S = 10.0
 KEEP_ALIVE_S = 75
 """How long a connection is kept for the caller's next request: longer than load balancers commonly keep theirs (60 s),
 for a picture that is sent while the connection is closed is lost."""
+KEEP_ALIVE_IN_A_CROWD_S = 5
+"""As long where more than half of the connections are taken: idle ones must not keep others out."""
 
 # Above its own 64 KiB uvicorn would take every connection that brings a picture out of the selector, and put it back.
 httptools_impl.HIGH_WATER_LIMIT = READ_BYTES  # type: ignore[attr-defined]
@@ -65,6 +67,12 @@ class Protocol(httptools_impl.HttpToolsProtocol):
         """Called by the parser."""
         self._silent_bytes = 0
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Called by uvicorn, which then waits for the next request."""
+        is_crowded = len(self.connections) > CONNECTIONS // 2
+        self.timeout_keep_alive = KEEP_ALIVE_IN_A_CROWD_S if is_crowded else KEEP_ALIVE_S
+        super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio."""
@@ -130,7 +138,6 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             limit_concurrency=CONNECTIONS,
-            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=int(settings.drain_s) + 1,
         )
         super().__init__(config)

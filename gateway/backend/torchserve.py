@@ -238,9 +238,12 @@ def _properties(home: Path) -> dict[str, str]:
 
 
 def _private_temp_dir(run_dir: Path) -> Path:
-    """A fresh temp dir: below the run directory, or in the system's where socket names would get too long."""
+    """A fresh temp dir: below the run directory, or in the system's where socket names would get too long.
+
+    The class path goes through it, where a colon ends a folder's name.
+    """
     chosen = run_dir / "tmp"
-    if len(str(chosen)) > LONGEST_SOCKET_PATH:
+    if len(str(chosen)) > LONGEST_SOCKET_PATH or ":" in str(chosen):
         return Path(tempfile.mkdtemp(prefix="photorestore-"))
     shutil.rmtree(chosen, ignore_errors=True)
     chosen.mkdir(parents=True)

@@ -80,21 +80,23 @@ def copy_home(home: Path, denoise_delay_ms: int) -> Path:
     store.mkdir()
     for archive in (HOME / "model_store").glob("*.mar"):
         (store / archive.name).symlink_to(archive)
-    url = "url: denoise.mar\n"
-    delayed = f"{url}        max-batch-delay: {denoise_delay_ms}\n"
     with (
         zipfile.ZipFile(HOME / "model_store" / "restore.war") as source,
         zipfile.ZipFile(store / "restore.war", "w") as target,
     ):
-        for entry in source.infolist():
-            content = source.read(entry).decode()
-            target.writestr(entry, content.replace(url, delayed))
+        for entry in source.namelist():
+            if entry != "workflow.yaml":
+                target.writestr(entry, source.read(entry))
+        workflow, url = source.read("workflow.yaml").decode(), "url: denoise.mar\n"
+        assert url in workflow
+        delayed = workflow.replace(url, f"{url}        max-batch-delay: {denoise_delay_ms}\n")
+        target.writestr("workflow.yaml", delayed)
     return home
 
 
 def test_no_answer_is_lost_however_soon_it_comes(service):
     """On cores that are busy with other work a thread in TorchServe may wait long for its turn anywhere."""
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
     try:
         with ThreadPoolExecutor(16) as pool:
             answers = list(pool.map(lambda _: service.restore(b"no picture"), range(1000)))

@@ -43,10 +43,12 @@ def test_workers_inherit_no_python_path(settings, monkeypatch, tmp_path):
     assert environment["PHOTORESTORE_WORKSPACE"] == str(settings.workspace_root)
 
 
-def test_long_run_directories_get_a_temp_dir_with_a_short_name(tmp_path):
+@pytest.mark.parametrize("name", ["x" * 100, "12:30"])
+def test_run_directories_with_names_of_no_use_get_a_temp_dir_elsewhere(tmp_path, name):
     assert torchserve._private_temp_dir(tmp_path / "x") == tmp_path / "x" / "tmp"
-    chosen = torchserve._private_temp_dir(tmp_path / ("x" * 100))
+    chosen = torchserve._private_temp_dir(tmp_path / name)
     assert len(str(chosen)) < torchserve.LONGEST_SOCKET_PATH
+    assert ":" not in str(chosen)
     chosen.rmdir()
 
 

@@ -278,22 +278,38 @@ async def test_slow_heads_and_bodies_are_closed_and_leave_others_alone(server, r
     assert list(root.iterdir()) == []
 
 
-async def test_connections_are_kept_for_a_while(server, root, monkeypatch):
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send a small request and read its answer."""
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: edge\r\n\r\n")
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+    assert head.startswith(b"HTTP/1.1 200 ")
+    (length,) = re.findall(rb"content-length: (\d+)", head)
+    await reader.readexactly(int(length))
+
+
+async def test_connections_are_kept_for_the_next_request(server, root, monkeypatch):
     """A head that has begun must end soon, but the next one may begin late."""
-    monkeypatch.setattr("gateway.server.HEAD_S", 0.3)
-    monkeypatch.setattr("gateway.server.KEEP_ALIVE_S", 1)
-    request = b"GET /livez HTTP/1.1\r\nHost: edge\r\n\r\n"
+    monkeypatch.setattr("gateway.server.HEAD_S", 1)
+    monkeypatch.setattr("gateway.server.KEEP_ALIVE_S", 4)
     async with listening(server, root) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for _ in range(2):
-            writer.write(request)
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
-            assert head.startswith(b"HTTP/1.1 200 ")
-            (length,) = re.findall(rb"content-length: (\d+)", head)
-            await reader.readexactly(int(length))
-            await asyncio.sleep(0.6)
+        await ask(reader, writer)
+        await asyncio.sleep(1.5)
+        await ask(reader, writer)
         assert await asyncio.wait_for(reader.read(), 30) == b""
         writer.close()
+
+
+async def test_idle_connections_do_not_keep_others_out(server, root, monkeypatch):
+    monkeypatch.setattr("gateway.server.CONNECTIONS", 4)
+    monkeypatch.setattr("gateway.server.KEEP_ALIVE_IN_A_CROWD_S", 0.1)
+    async with listening(server, root) as (port, _):
+        kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        for connection in kept:
+            await ask(*connection)
+        for reader, writer in kept:
+            assert await asyncio.wait_for(reader.read(), 30) == b""
+            writer.close()
 
 
 LONG = b"x" * (1 << 20)
