@@ -22,14 +22,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from gateway.backend import torchserve
+from gateway.backend import HOME, torchserve
 from gateway.backend.instance import only_instance, running_pid
 from gateway.backend.supervisor import is_ready, last_lines, supervise
 from gateway.backend.torchserve import Ports, Settings
 from photorestore.workspace import default_root
 
 POLL_S = 0.5
-HOME = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

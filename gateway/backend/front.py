@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import requests
 
+from gateway.backend import HOME
 from gateway.backend.torchserve import HOST, STOP_S, Settings, stop_with_parent
 from gateway.settings import PREFIX
 
-HOME = Path(__file__).resolve().parents[1]
 ASK_S = 5.0
 JOBS_VARIABLE = f"{PREFIX}JOBS_DIR"
 """Where it is not set, the folder of the run has a part for jobs."""

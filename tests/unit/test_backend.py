@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.backend import command, supervisor, torchserve
+from gateway.backend import HOME, command, supervisor, torchserve
 from gateway.backend.instance import only_instance, running_pid
 from gateway.backend.torchserve import HOST, Ports, Settings
 from gateway.workflow import Node
@@ -17,7 +17,7 @@ from photorestore.workspace import Workspace
 @pytest.fixture
 def settings(tmp_path) -> Settings:
     (tmp_path / "run").mkdir()
-    return Settings(command.HOME, tmp_path / "run", tmp_path / "spaces", Ports.from_base(21_000))
+    return Settings(HOME, tmp_path / "run", tmp_path / "spaces", Ports.from_base(21_000))
 
 
 def test_instance_gets_its_own_ports_and_folders(settings):
@@ -25,12 +25,12 @@ def test_instance_gets_its_own_ports_and_folders(settings):
     properties = dict(line.split("=", 1) for line in text.splitlines())
     assert properties["inference_address"] == f"http://{HOST}:21000"
     assert properties["initial_worker_port"] == "21005"
-    assert properties["model_store"] == str(command.HOME / "model_store")
+    assert properties["model_store"] == str(HOME / "model_store")
     assert properties["disable_token_authorization"] == "true"
 
 
 def test_everything_listens_on_loopback_only():
-    properties = torchserve._properties(command.HOME)
+    properties = torchserve._properties(HOME)
     addresses = [value for name, value in properties.items() if name.endswith("_address")]
     assert len(addresses) == 5
     assert all("127.0.0.1" in address for address in addresses)
