@@ -38,7 +38,7 @@ class ClassFile:
             counts_twice = size == 8 and data[at] != UTF8
             self._constants += [data[at : at + 1 + size], *[b""] * counts_twice]
             at += 1 + size
-        self._body = data[at:]
+        self._body = bytearray(data[at:])
 
     def to_bytes(self) -> bytes:
         """The class file."""
@@ -78,11 +78,9 @@ class ClassFile:
         end = at + 4 + _u4(self._body, at)
         if self._body[end - 1 : end] != RETURN:
             raise ValueError(f"{method} does not end with a return")
-        body = bytearray(self._body)
-        body[end - 1 : end - 1] = code
+        self._body[end - 1 : end - 1] = code
         for place in (attribute, at):
-            struct.pack_into(">I", body, place, _u4(body, place) + len(code))
-        self._body = bytes(body)
+            struct.pack_into(">I", self._body, place, _u4(self._body, place) + len(code))
 
     def _constant(self, kind: int, content: bytes) -> bytes:
         constant = bytes([kind]) + content
@@ -115,7 +113,7 @@ class ClassFile:
         return found[0]
 
 
-def _u2(data: bytes, at: int) -> int:
+def _u2(data: bytes | bytearray, at: int) -> int:
     return int.from_bytes(data[at : at + 2])
 
 

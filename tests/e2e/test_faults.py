@@ -67,7 +67,8 @@ def test_killed_worker_costs_no_request_that_waits_for_more_of_its_batch(tmp_pat
         time.sleep(1)
         (worker,) = service.workers("denoise")
         os.kill(worker, signal.SIGKILL)
-        assert Image.open(io.BytesIO(answer.result().content)).size == (100, 100)
+        with Image.open(io.BytesIO(answer.result().content)) as restored:
+            assert restored.size == (100, 100)
     own_root.rmdir()
 
 

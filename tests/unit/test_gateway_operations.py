@@ -278,13 +278,18 @@ async def test_slow_heads_and_bodies_are_closed_and_leave_others_alone(server, r
     assert list(root.iterdir()) == []
 
 
-async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Send a small request and read its answer."""
-    writer.write(b"GET /livez HTTP/1.1\r\nHost: edge\r\n\r\n")
+async def read_answer(reader: asyncio.StreamReader) -> None:
+    """Read one answer of 200, and no more."""
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
     assert head.startswith(b"HTTP/1.1 200 ")
     (length,) = re.findall(rb"content-length: (\d+)", head)
     await reader.readexactly(int(length))
+
+
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send a small request and read its answer."""
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: edge\r\n\r\n")
+    await read_answer(reader)
 
 
 async def test_connections_are_kept_for_the_next_request(server, root, monkeypatch):
@@ -345,10 +350,7 @@ async def test_an_upgrade_that_is_offered_with_a_picture_is_passed_over(server, 
         await asyncio.sleep(0.05)
         writer.write(request[40:] + 2 * request)
         for _ in range(3):
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
-            assert head.startswith(b"HTTP/1.1 200 ")
-            (length,) = re.findall(rb"content-length: (\d+)", head)
-            await reader.readexactly(int(length))
+            await read_answer(reader)
         writer.close()
 
 
