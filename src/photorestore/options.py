@@ -18,6 +18,9 @@ SELECTABLE_STAGES = ("denoise", "scratch", "translate", "face")
 STRENGTH_STAGES = ("denoise", "translate", "face")
 """The stages that can do their work in part."""
 
+GENTLE, THOROUGH = "gentle", "thorough"
+"""How much is done by default: what is beyond doubt, or the whole chain at full strength."""
+
 SCALES = (1, 2, 4)
 """Enlargements; 1 is none."""
 
@@ -25,7 +28,9 @@ TIERS = ("fast", "quality")
 """Sizes of each network: for serving on a CPU, and on a GPU."""
 
 AUTO = "auto"
-"""In place of a tier: the stage's configuration and its device decide."""
+"""In place of a tier: the stage's configuration and its device decide. In place of a mode: the picture decides."""
+
+MODES = (AUTO, GENTLE, THOROUGH)
 
 FORMATS = ("jpeg", "png", "webp", "tiff", "avif")
 """Formats that can be delivered."""
@@ -36,8 +41,10 @@ class Options:
     """How one picture is to be restored. Checks itself.
 
     Attributes:
+        mode: one of `MODES`, for the stages that `stages` leaves undecided. `auto` is thorough with what is judged an
+            old or damaged print, gentle with other photographs, and leaves line art alone.
         stages: the network stages that must work, from `SELECTABLE_STAGES`; an empty tuple makes all of
-            them pass; None lets the picture's own estimates decide.
+            them pass; None lets the mode and the judgement of the picture decide.
         strength: 0 leaves the picture as it is, 1 restores fully; or such a number for each of some of
             `STRENGTH_STAGES`, the others work fully.
         sigma_255: noise level in 8-bit units when the caller knows it; None = estimated.
@@ -54,6 +61,7 @@ class Options:
         UnsupportedOption: a value is out of range; all problems are named at once.
     """
 
+    mode: str = AUTO
     stages: tuple[str, ...] | None = None
     strength: float | Mapping[str, float] = 1.0
     sigma_255: float | None = None
@@ -148,6 +156,7 @@ def _is_strength(value: object) -> bool:
 
 
 _RULES = {
+    "mode": (lambda value: value in MODES, f"one of {', '.join(MODES)}"),
     "stages": (_are_stages, f"a list from {', '.join(SELECTABLE_STAGES)}; scale enlarges"),
     "strength": (
         _is_strength,
@@ -166,6 +175,7 @@ _RULES = {
 
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _SCHEMAS: dict[str, dict[str, Any]] = {
+    "mode": {"type": "string", "enum": list(MODES)},
     "stages": {"type": "array", "items": {"type": "string", "enum": list(SELECTABLE_STAGES)}},
     "strength": {
         "anyOf": [
