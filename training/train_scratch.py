@@ -12,35 +12,30 @@ that are held out for the damage set are not used; others are kept for validatio
 
 from __future__ import annotations
 
+import argparse
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.metrics import PrecisionRecall
+from photorestore.metrics import PrecisionRecall, tolerant_scores
 from photorestore.networks.scratch import ScratchUNet
-from training.data import hold_out, load_photos, sample_batches, scaled_patch
-from training.degradations import fading, noise
-from training.degradations.damage import (
-    DAMAGED,
-    DEFAULT_RECIPE,
-    MODERATE_RECIPE,
-    DamageSources,
-    damage,
-    damage_moderately,
-    load_damage_sources,
-)
-from training.degradations.noise import chance, randint, uniform
-from training.degradations.structure import draw_structure
+from training.damaged_samples import Shares, load_pictures, make_sample
+from training.data import hold_out, load_photos, sample_batches
+from training.degradations.damage import DamageSources, damage_moderately, load_damage_sources
+from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, MarkedPrint, load_marked_prints
 from training.muon import MuonAdamW
 from training.run import Run, add_workers, parse_arguments, read_config
 
 EVALUATE_EVERY = 500
 LARGEST_VARIANCE = 1000.0
+REAL_THRESHOLDS = tuple(step / 20 for step in range(2, 20))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +50,7 @@ class Config:
     frozen_share: (
         float  # of the time, at the end, with the statistics of batch normalisation as they are in use
     )
+    shares: tuple[float, ...]  # of the kinds of samples, in the order of `damaged_samples.Shares`
     patch_px: int
     batch_size: int
     total_steps: int
@@ -64,80 +60,34 @@ class Config:
     seed: int
 
 
-def photo_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) -> Tensor:
-    """A random square at a random scale, in random tones: a photograph is seldom seen twice as it is.
+def detection_loss(scratch_logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy, in which a missed pixel weighs twice a false one, and Dice loss, both over the whole batch.
 
-    Without that the network learns the training photographs by heart, and finds too much in others.
+    Args:
+        weight: what each pixel counts, (N, 1, H, W); 0 where nobody knows.
     """
-    patch = scaled_patch(photos, size_px, (0.7, 1.8) if chance(0.7, rng) else (1.0, 1.0), rng)
-    if chance(0.3, rng):
-        patch = patch[torch.randperm(3, generator=rng)]
-    if chance(0.5, rng):
-        patch = patch ** uniform(0.6, 1.6, rng)
-    if chance(0.5, rng):
-        low, high = uniform(0, 0.2, rng), uniform(0.75, 1, rng)
-        patch = low + (high - low) * patch
-    return 1 - patch if chance(0.2, rng) else patch
-
-
-def degrade(gt: Tensor, sources: DamageSources, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(lq, alpha): aged, damaged, then softened, made noisy and compressed, each in a part of the pictures."""
-    if chance(0.05, rng):
-        return fading.old_photo(gt, sources, rng)
-    if chance(0.2, rng):
-        gt = fading.sepia(fading.grey(gt), uniform(0, 1, rng)) if chance(0.4, rng) else fading.grey(gt)
-    if chance(0.12, rng):
-        gt = fading.fade(gt, uniform(0, 0.5, rng), uniform(0.3, 0.9, rng))
-    recipe = MODERATE_RECIPE if chance(0.8, rng) else DEFAULT_RECIPE
-    lq, alpha = damage(gt.clamp(0, 1), sources, rng, recipe)
-    if chance(0.08, rng):
-        sigma_px = uniform(0.4, 0.9, rng)
-        lq, alpha = fading.blur(lq, sigma_px), fading.blur(alpha, sigma_px)
-    return store(add_noise(lq, rng), rng), alpha
-
-
-def add_noise(lq: Tensor, rng: torch.Generator) -> Tensor:
-    """Mild noise or grain in a sixth of the pictures, so that it is not taken for dust."""
-    kind = randint(0, 24, rng)
-    if kind == 0:
-        return noise.gaussian(lq, uniform(0, 0.1, rng), rng)
-    if kind == 1:
-        return noise.film_grain(lq, uniform(0, 0.12, rng), uniform(0.4, 1.5, rng), rng)
-    if kind == 2:
-        return noise.poisson_gaussian(lq, uniform(0, 0.02, rng), uniform(0, 0.05, rng), rng)
-    if kind == 3:
-        return noise.speckle(lq, uniform(0, 0.15, rng), rng)
-    return lq
-
-
-def store(lq: Tensor, rng: torch.Generator) -> Tensor:
-    """Round to 8 bits, through JPEG in an eighth of the pictures."""
-    if chance(0.125, rng):
-        return noise.jpeg(lq, randint(40, 97, rng), subsample=chance(0.5, rng))
-    return noise.quantise(lq)
-
-
-def make_sample(
-    photos: Sequence[Tensor], sources: DamageSources, size_px: int, rng: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """(lq, target): target is (1, H, W), 1 where the picture is damaged."""
-    gt = photo_patch(photos, size_px, rng)
-    if chance(0.15, rng):
-        gt = draw_structure(gt, rng)
-    if chance(0.15, rng):
-        return store(add_noise(gt, rng), rng), torch.zeros((1, size_px, size_px))
-    lq, alpha = degrade(gt, sources, rng)
-    return lq, (alpha > DAMAGED).float()
-
-
-def detection_loss(scratch_logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy, in which a missed pixel weighs twice a false one, and Dice loss, both over the whole batch."""
     cross_entropy = F.binary_cross_entropy_with_logits(
-        scratch_logits, target, pos_weight=torch.tensor(2.0, device=target.device)
+        scratch_logits, target, weight, pos_weight=torch.tensor(2.0, device=target.device)
     )
-    prob = scratch_logits.sigmoid()
+    prob, target = weight * scratch_logits.sigmoid(), weight * target
     dice = 1 - (2 * (prob * target).sum() + 1) / (prob.sum() + target.sum() + 1)
     return 4 * cross_entropy + dice
+
+
+@torch.inference_mode()
+def evaluate_real(network: nn.Module, prints: Sequence[MarkedPrint], device: str) -> dict[str, float]:
+    """Mean F1 over real prints within `TOLERANCE_PX`, at the best threshold, and that threshold."""
+    network.eval().to(device)
+    scores: dict[float, list[float]] = defaultdict(list)
+    for marked in prints:
+        with torch.autocast(device, torch.bfloat16):
+            prob = network(marked.image[None].to(device) / 255).sigmoid()[0].cpu()
+        for threshold in REAL_THRESHOLDS:
+            found = tolerant_scores(prob >= threshold, marked.mask == DAMAGE, marked.mask == IGNORE)
+            scores[threshold].append(found["f1"])
+    best = max(scores, key=lambda threshold: sum(scores[threshold]))
+    network.train()
+    return {"real_f1": sum(scores[best]) / len(prints), "real_threshold": best}
 
 
 @torch.inference_mode()
@@ -196,8 +146,14 @@ def fold_threshold(network: nn.Module, threshold: float) -> None:
     network.tail.bias -= math.log(threshold / (1 - threshold))
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What only this script takes, beside `--workers`."""
+    parser.add_argument("--masks", type=Path, default=Path("runs/marks"), help="see training.marking")
+    add_workers(parser)
+
+
 def main() -> None:
-    arguments = parse_arguments("scratch", __doc__ or "", add_workers)
+    arguments = parse_arguments("scratch", __doc__ or "", add_arguments)
     config = read_config(Config, arguments.config)
     device = arguments.device
     torch.backends.cudnn.benchmark = True  # all batches have one shape
@@ -208,8 +164,11 @@ def main() -> None:
     photos = [
         photo for folder, times in zip(folders, config.repeats, strict=True) for photo in folder * times
     ]
-    sources = load_damage_sources(arguments.data, held_out=False)
+    pictures = load_pictures(arguments.data, arguments.masks, photos, config.patch_px)
+    real = load_marked_prints(arguments.data, arguments.masks, names=VALIDATION_PRINTS)
     unseen = load_damage_sources(arguments.data, held_out=False, validation=True)
+
+    shares = Shares(*config.shares)
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
@@ -217,7 +176,7 @@ def main() -> None:
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
     run = Run("scratch", arguments, config, network, optimiser)
     samples = sample_batches(
-        lambda rng: make_sample(photos, sources, config.patch_px, rng),
+        lambda rng: make_sample(pictures, shares, config.patch_px, rng),
         config.batch_size,
         config.seed + run.step,
         arguments.workers,
@@ -228,12 +187,13 @@ def main() -> None:
     for progress in run.progress():
         if progress > 1 - config.frozen_share:
             freeze_statistics(network)
-        lq, target = next(samples)
+        lq, target, weight = next(samples)
         with torch.autocast(device, torch.bfloat16):
             scratch_logits = network(lq.contiguous(memory_format=torch.channels_last))
-        run.learn(detection_loss(scratch_logits, target), progress)
+        run.learn(detection_loss(scratch_logits, target, weight), progress)
         if run.step % EVALUATE_EVERY == 0:
-            run.record(evaluate(run.averaged(ScratchUNet(config.widths)), held_out, unseen, device))
+            trained = run.averaged(ScratchUNet(config.widths))
+            run.record(evaluate(trained, held_out, unseen, device) | evaluate_real(trained, real, device))
 
     # 4. The averaged weights with their threshold folded in.
     trained = run.averaged(ScratchUNet(config.widths))
@@ -241,7 +201,9 @@ def main() -> None:
     fold_threshold(trained, evaluate(trained, held_out, unseen, device)["threshold"])
     run.finish(
         trained,
-        evaluate(trained, held_out, unseen, device) | {"threshold": 0.5},
+        evaluate(trained, held_out, unseen, device)
+        | {"threshold": 0.5}
+        | evaluate_real(trained, real, device),
         architecture={"widths": config.widths},
         data="CC0/CC-BY photographs, BSDS400, OSIE, ImageNet, SUN-Hays, CC-BY portraits; "
         "damage stamps, film scan labels, paper textures",

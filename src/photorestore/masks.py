@@ -8,13 +8,7 @@ import numpy.typing as npt
 from photorestore.workspace import Array
 
 FOUND = 0.5
-SURE = 0.97
-"""Probabilities from which a pixel is found to be damaged, and surely so."""
-DAMAGED_SHARE = 0.005
-DAMAGED_RATIO = 0.35
-"""A picture is damaged where this share of its pixels, and of those that were found, are sure. Otherwise a
-photograph's own detail is the likelier explanation: the detector finds much of it, but is rarely sure. None of 206
-clean training photographs is damaged by this rule, and 16 of 43 that are (training/tune_masks.py)."""
+"""Probability from which the detector alone would call a pixel damaged."""
 CERTAIN_IN_DAMAGED = 0.7
 CERTAIN_IN_OTHERS = 0.999
 """A defect counts where its probability rises somewhere to this, in damaged and in other pictures."""
@@ -36,18 +30,17 @@ Mask = npt.NDArray[np.uint8]
 Marked = npt.NDArray[np.bool_]
 
 
-def find_damage(prob: Array, *, is_damaged: bool | None = None) -> Mask:
+def find_damage(prob: Array, *, is_damaged: bool) -> Mask:
     """Decide what to fill.
 
     Args:
         prob: scratch_prob, (1, H, W), uint8 or uint16 of full range.
-        is_damaged: whether the picture is known to be damaged; None = it must say so itself.
+        is_damaged: whether the picture is taken for damaged: then what is likely counts, else only what is certain,
+            since a photograph's own detail is the likelier explanation.
 
     Returns:
         (1, H, W) uint8, 255 = fill, 0 = keep; all 0 when less than `TINY_COVERAGE` was found.
     """
-    if is_damaged is None:
-        is_damaged = looks_damaged(prob)
     mask = clean_mask(prob, CERTAIN_IN_DAMAGED if is_damaged else CERTAIN_IN_OTHERS)
     share = coverage(mask)
     if share < TINY_COVERAGE or (share > MOST_IN_OTHERS and not is_damaged):
@@ -67,15 +60,6 @@ def clean_mask(prob: Array, certain: float) -> Mask:
         defects = dilate(follow(band >= certain * full, band >= FOLLOWED * full), GROW_PX)
         mask[0, top : top + ROWS] = defects[top - start :][:ROWS] * np.uint8(255)
     return mask
-
-
-def looks_damaged(prob: Array) -> bool:
-    """Whether so much of the picture is surely damaged that its own detail does not explain it."""
-    full = np.iinfo(prob.dtype).max
-    bands = [prob[:, top : top + ROWS] for top in range(0, prob.shape[1], ROWS)]
-    sure = sum(np.count_nonzero(band >= SURE * full) for band in bands)
-    found = sum(np.count_nonzero(band >= FOUND * full) for band in bands)
-    return bool(sure >= max(DAMAGED_SHARE * prob.size, DAMAGED_RATIO * found))
 
 
 def follow(seeds: Marked, candidates: Marked) -> Marked:

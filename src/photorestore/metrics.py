@@ -117,3 +117,34 @@ class PrecisionRecall:
         _, precision, recall = self.curve()
         steps = recall - torch.cat([recall[1:], recall.new_zeros(1)])
         return float((steps * precision).sum())
+
+
+TOLERANCE_PX = 2
+
+
+def tolerant_scores(
+    found: Tensor, there: Tensor, ignored: Tensor, tolerance_px: int = TOLERANCE_PX
+) -> dict[str, float]:
+    """Score a mask against one that was drawn by eye, whose rims are good to a pixel or two.
+
+    Args:
+        found, there, ignored: bool (1, H, W); what is ignored counts nowhere.
+        tolerance_px: a found pixel is right so near damage, a marked one found so near a found one.
+
+    Returns:
+        `f1`, `precision`, `recall`; 1 where there is nothing to find and nothing was found.
+    """
+    found, there = found & ~ignored, there & ~ignored
+    right = int((found & _near(there, tolerance_px)).sum())
+    met = int((there & _near(found, tolerance_px)).sum())
+    precision = right / int(found.sum()) if found.any() else float(not there.any())
+    recall = met / int(there.sum()) if there.any() else 1.0
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return {"f1": f1, "precision": precision, "recall": recall}
+
+
+def _near(marked: Tensor, radius_px: int) -> Tensor:
+    """Everything within a disc of `radius_px` around what is marked."""
+    across = torch.arange(-radius_px, radius_px + 1)
+    disc = (across[:, None] ** 2 + across[None] ** 2 <= radius_px**2).float()
+    return F.conv2d(marked[None].float(), disc[None, None], padding=radius_px)[0] > 0.5

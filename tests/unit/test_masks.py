@@ -33,16 +33,21 @@ def test_faint_specks_are_dropped_and_faint_ends_of_a_defect_stay() -> None:
 def test_a_doubtful_defect_counts_in_a_damaged_picture_only() -> None:
     prob = make_prob()
     prob[0, 20:24, 20:24] = round(0.93 * 65535)
-    assert not masks.find_damage(prob).any()
+    assert not masks.find_damage(prob, is_damaged=False).any()
+    assert masks.find_damage(prob, is_damaged=True)[0, 21, 21] == 255
+
+
+def test_much_that_is_certain_is_texture_where_the_picture_is_not_damaged() -> None:
+    prob = make_prob()
     prob[0, 60:90, 60:70] = 65535  # 2.5 % of the picture
-    assert masks.find_damage(prob)[0, 21, 21] == 255
+    assert not masks.find_damage(prob, is_damaged=False).any()
 
 
 def test_almost_nothing_found_is_nothing() -> None:
     prob = make_prob(800, 800)
     prob[0, 250, 250] = 65535
-    assert not masks.find_damage(prob).any()  # 25 pixels of 640,000
-    assert not masks.find_damage(make_prob()).any()
+    assert not masks.find_damage(prob, is_damaged=True).any()  # 25 pixels of 640,000
+    assert not masks.find_damage(make_prob(), is_damaged=True).any()
 
 
 @pytest.mark.parametrize("h", [1, 31, 512, 513, 1300])

@@ -9,7 +9,7 @@ import torch
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.options import Options
 from photorestore.stages.base import StageConfig, run_stage
-from photorestore.stages.scratch import ScratchStage
+from photorestore.stages.scratch import ScratchStage, Search
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
 
@@ -43,11 +43,29 @@ def test_probability_is_written_and_the_picture_stays(workspace: Workspace) -> N
     assert workspace.envelope.trace["scratch"].note == "no damage found"
 
 
+def judge(workspace: Workspace, mode: str) -> Workspace:
+    workspace.envelope.estimates["preprocess"] = {"mode": mode}
+    return workspace
+
+
 def test_damage_is_reported_as_a_share(workspace: Workspace) -> None:
-    run_stage(make_stage(4.0), [give_photo(workspace)])
+    run_stage(make_stage(4.0), [judge(give_photo(workspace), "thorough")])
     assert (workspace.plane("scratch_mask") == 255).all()
     assert workspace.envelope.estimates["scratch"]["coverage"] == 1.0
     assert workspace.envelope.trace["scratch"].note == "100.00 % damaged"
+
+
+@pytest.mark.parametrize(("mode", "views"), [("gentle", 1), ("thorough", 2)])
+def test_a_damaged_print_is_looked_at_at_several_scales(tmp_path: Path, mode: str, views: int) -> None:
+    workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 200, 220), mode)
+    assert len(Search.of(workspace).jobs) == views
+
+
+def test_what_is_likely_counts_in_a_damaged_print_only(tmp_path: Path) -> None:
+    for mode, coverage in (("gentle", 0.0), ("thorough", 1.0)):
+        workspace = judge(give_photo(Workspace.create(tmp_path, Options())), mode)
+        run_stage(make_stage(2.0), [workspace])
+        assert workspace.envelope.estimates["scratch"]["coverage"] == coverage
 
 
 def test_it_passes_when_the_caller_marked_the_damage(workspace: Workspace) -> None:

@@ -59,6 +59,17 @@ def load_damage_sources(root: Path, *, held_out: bool, validation: bool = False)
     )
 
 
+def read_shapes(folder: Path, *, held_out: bool, validation: bool = False) -> tuple[Tensor, ...]:
+    """Read the PNGs of a folder as (H, W) uint8; parts are chosen by hash, as in `load_damage_sources`.
+
+    Raises:
+        FileNotFoundError: the folder holds none.
+    """
+    part = 0 if held_out else 1 if validation else None
+    files = _files(folder, "*.png")
+    return tuple(_read_grey(file) for file in files if _part(file.read_bytes()) == part)
+
+
 def _files(folder: Path, pattern: str) -> list[Path]:
     files = sorted(folder.glob(pattern))
     if not files:

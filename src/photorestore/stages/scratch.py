@@ -1,18 +1,60 @@
-"""Scratch: finds scratches, hairs, tears, dust and folds."""
+"""Scratch: finds scratches, hairs, cracks, creases, tears, flakes and dust."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 from torch import Tensor
 
 from photorestore import masks
 from photorestore.networks.scratch import ScratchUNet
+from photorestore.options import THOROUGH
+from photorestore.scales import factors_of, fuse, shrunk
 from photorestore.stages.base import SingleNetworkStage
 from photorestore.tiling import TileJob
-from photorestore.workspace import Workspace
+from photorestore.workspace import Array, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The search for damage in one picture.
+
+    Attributes:
+        is_thorough: whether the picture is taken for damaged, so that what is likely counts, not only what is sure,
+            and is looked for at several scales.
+        jobs: one for each scale, the full size first.
+        factors: by what the picture is shrunk for each.
+    """
+
+    workspace: Workspace
+    is_thorough: bool
+    jobs: list[TileJob] = field(default_factory=list)
+    factors: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Search:
+        """Look at a picture as its options and its judgement ask."""
+        # Who asks for this stage says that the picture is damaged.
+        is_thorough = bool(workspace.options.wants("scratch")) or _mode(workspace) == THOROUGH
+        image = workspace.plane("image")
+        search = cls(workspace, is_thorough)
+        for factor in (1, *(factors_of(*image.shape[1:]) if is_thorough else ())):
+            view = image if factor == 1 else shrunk(image, factor)
+            search.jobs.append(TileJob((view,), np.empty((1, *view.shape[1:]), np.uint16)))
+            search.factors.append(factor)
+        return search
+
+    def finish(self) -> float:
+        """Write `scratch_prob` and `scratch_mask`; gives the share of pixels in the mask."""
+        probs: list[Array] = [job.target for job in self.jobs]
+        with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
+            fuse(probs, self.factors, target)
+        mask = masks.find_damage(self.workspace.plane("scratch_prob"), is_damaged=self.is_thorough)
+        self.workspace.write_plane("scratch_mask", mask)
+        return masks.coverage(mask)
 
 
 class ScratchStage(SingleNetworkStage[ScratchUNet]):
@@ -24,25 +66,22 @@ class ScratchStage(SingleNetworkStage[ScratchUNet]):
     name: ClassVar[str] = "scratch"
 
     def run(self, batch: Sequence[Workspace]) -> None:
-        working = [workspace for workspace in batch if _engages(workspace)]
-        with contextlib.ExitStack() as planes:
-            jobs = [planes.enter_context(_job(workspace)) for workspace in working]
-            self.run_tiles(self._forward, jobs, self.spec)
-        for workspace in working:
-            self._report(workspace)
+        searches = [Search.of(workspace) for workspace in batch if _engages(workspace)]
+        self.run_tiles(self._forward, [job for search in searches for job in search.jobs], self.spec)
+        for search in searches:
+            coverage = search.finish()
+            search.workspace.envelope.estimates[self.name] = {"coverage": coverage}
+            search.workspace.ran(
+                self.name, f"{100 * coverage:.2f} % damaged" if coverage else "no damage found"
+            )
 
     def _forward(self, tiles: Tensor, _contexts: Sequence[Any]) -> Tensor:
         scratch_logits: Tensor = self.network(tiles)
         return scratch_logits.sigmoid()
 
-    def _report(self, workspace: Workspace) -> None:
-        # Who asks for this stage says that the picture is damaged; else the picture must say so itself.
-        is_asked = bool(workspace.options.wants(self.name))
-        mask = masks.find_damage(workspace.plane("scratch_prob"), is_damaged=is_asked or None)
-        workspace.write_plane("scratch_mask", mask)
-        coverage = masks.coverage(mask)
-        workspace.envelope.estimates[self.name] = {"coverage": coverage}
-        workspace.ran(self.name, f"{100 * coverage:.2f} % damaged" if coverage else "no damage found")
+
+def _mode(workspace: Workspace) -> str:
+    return str(workspace.envelope.estimates.get("preprocess", {}).get("mode", ""))
 
 
 def _engages(workspace: Workspace) -> bool:
@@ -54,10 +93,3 @@ def _engages(workspace: Workspace) -> bool:
         workspace.passed("scratch", "not asked for")
         return False
     return True
-
-
-@contextlib.contextmanager
-def _job(workspace: Workspace) -> Iterator[TileJob]:
-    image = workspace.plane("image")
-    with workspace.new_plane("scratch_prob", (1, *image.shape[1:]), "uint16") as target:
-        yield TileJob((image,), target)
