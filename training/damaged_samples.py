@@ -19,6 +19,8 @@ from training.degradations.damage import (
     damage,
     load_damage_sources,
 )
+from training.degradations.drawings import draw_line_art
+from training.degradations.halftones import halftone
 from training.degradations.noise import chance, randint, uniform
 from training.degradations.prints import PrintSources, damage_print, load_crack_shapes
 from training.degradations.structure import draw_structure
@@ -31,6 +33,9 @@ from training.marked import (
     marked_patch,
     transplant,
 )
+
+DRAWN_SHEETS, DRAWN_PX = 80, 448
+"""How many drawings a run makes for itself, and their sides."""
 
 Sample = tuple[Tensor, Tensor, Tensor]
 """lq (3, S, S) in [0, 1], 8-bit values; target, 1 where damaged, and each pixel's weight in the loss, (1, S, S)."""
@@ -45,6 +50,7 @@ class Shares:
     marked: float  # real prints whose damage was marked by eye
     transplanted: float  # damage of marked prints on other photographs
     sound: float  # photographs, some with structure drawn into them, without damage
+    drawn: float  # line art, pages, halftones
     old: float  # real old photographs in which no damage was seen
 
 
@@ -56,6 +62,7 @@ class Pictures:
     film: DamageSources
     prints: PrintSources
     marked: Sequence[MarkedPrint]
+    drawn: Sequence[Tensor]
     old: Sequence[Tensor]
 
 
@@ -66,8 +73,22 @@ def load_pictures(data: Path, masks: Path, photos: Sequence[Tensor], size_px: in
         load_damage_sources(data, held_out=False),
         load_crack_shapes(data, held_out=False),
         load_marked_prints(data, masks, without=(*TEST_PRINTS, *VALIDATION_PRINTS)),
+        draw_sheets(photos, DRAWN_SHEETS),
         load_sound_old(data, size_px),
     )
+
+
+def draw_sheets(photos: Sequence[Tensor], count: int) -> list[Tensor]:
+    """Line art and pages, every fourth a halftone of a photograph: uint8 (3, DRAWN_PX, DRAWN_PX), always the same."""
+    rng = torch.Generator().manual_seed(0)
+    sheets = []
+    for index in range(count):
+        if index % 4 == 0:
+            sheet = halftone(photo_patch(photos, DRAWN_PX // 2, rng), rng)
+        else:
+            sheet = draw_line_art(DRAWN_PX, DRAWN_PX, rng)
+        sheets.append((255 * sheet.clamp(0, 1)).round().byte())
+    return sheets
 
 
 def load_sound_old(data: Path, size_px: int) -> list[Tensor]:
@@ -86,6 +107,8 @@ def make_sample(pictures: Pictures, shares: Shares, size_px: int, rng: torch.Gen
     if kind == "old":
         lq = store(add_noise(tone(scaled_patch(pictures.old, size_px, (0.6, 1.5), rng), rng), rng), rng)
         return _without_damage(lq)
+    if kind == "drawn":
+        return _without_damage(store(tone(scaled_patch(pictures.drawn, size_px, (0.7, 1.8), rng), rng), rng))
     gt = photo_patch(pictures.photos, size_px, rng)
     if chance(0.5 if kind == "sound" else 0.15, rng):
         gt = draw_structure(gt, rng)
