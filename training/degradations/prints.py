@@ -25,6 +25,8 @@ from training.degradations import strokes
 from training.degradations.noise import chance, randint, uniform
 from training.degradations.sources import read_shapes
 
+SHADING = 0.06
+"""Most that the wide shading on both sides of a crease changes."""
 VISIBLE = 10 / 255
 """A smaller change, in all channels, is none: such a pixel keeps its value and counts as sound."""
 FIBRE = 0.07
@@ -54,7 +56,8 @@ def damage_print(gt: Tensor, sources: PrintSources, rng: torch.Generator) -> tup
 
     Returns:
         lq: (3, H, W) in [0, 1], not quantised.
-        alpha: (1, H, W) in [0, 1], how strongly each pixel was overwritten; where it is 0, lq equals gt.
+        alpha: (1, H, W) in [0, 1], how strongly each pixel was overwritten; where it is 0, lq equals gt but for the wide,
+            soft shading of creases, which is no damage.
     """
     h, w = gt.shape[-2:]
     lq, kept = gt, torch.ones((1, h, w))
@@ -132,7 +135,7 @@ def _creased(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Lay
     relief = uniform(0.04, 0.3, rng) * worn
     shift = width_px * uniform(0.4, 1.5, rng) * (1 if chance(0.5, rng) else -1)
     shade = relief * (_bump(across, width_px) - uniform(0.3, 1, rng) * _bump(across - shift, width_px))
-    wide = uniform(0.01, 0.06, rng) * torch.tanh(across / width_px) * _bump(across, 6 * width_px)
+    wide = uniform(0.01, SHADING, rng) * torch.tanh(across / width_px) * _bump(across, 6 * width_px)
     shaded = image + (shade + wide)[None]
     told = (shade.abs() * 3).clamp(0, 1)[None]
     if chance(0.4, rng):
