@@ -56,8 +56,8 @@ def damage_print(gt: Tensor, sources: PrintSources, rng: torch.Generator) -> tup
 
     Returns:
         lq: (3, H, W) in [0, 1], not quantised.
-        alpha: (1, H, W) in [0, 1], how strongly each pixel was overwritten; where it is 0, lq equals gt but for the wide,
-            soft shading of creases, which is no damage.
+        alpha: (1, H, W) in [0, 1], how strongly each pixel was overwritten; where it is 0, lq equals gt but for the
+            wide, soft shading of creases, which is no damage.
     """
     h, w = gt.shape[-2:]
     lq, kept = gt, torch.ones((1, h, w))
