@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from gateway.uploads import Received
 from photorestore.errors import BrokenArtifact
-from photorestore.imaging import CONTENT_TYPES, LIMITS, Needs, check_enlarged, choose_format, open_picture
+from photorestore.imaging import (
+    CONTENT_TYPES,
+    LIMITS,
+    Needs,
+    check_enlarged,
+    choose_format,
+    open_picture,
+    own_type,
+)
 from photorestore.imaging.sniff import has_short_head
 from photorestore.workspace import Workspace
 
@@ -87,7 +95,9 @@ def _prepare(
     check_enlarged(width, height, scale, LIMITS)
     needs = Needs(scale * width, scale * height, has_alpha=header.has_alpha, bits=header.bits)
     name = choose_format(workspace.options, workspace.envelope.accept, needs)
-    options = workspace.options.to_mapping() | {"format": CONTENT_TYPES[name]}
+    # Which of the two types it becomes is known only after the run, but each run of this key comes to the same one.
+    types = [CONTENT_TYPES[name], own_type(header, workspace.options, workspace.envelope.accept)]
+    options = workspace.options.to_mapping() | {"format": types}
     del options["timeout_s"]
     parts = [release, received.image, received.mask, options]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

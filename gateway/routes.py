@@ -116,7 +116,7 @@ operations = APIRouter()
     response_class=Response,
     responses=documents.answers(
         {
-            **{content_type: {"schema": documents.BINARY} for content_type in CONTENT_TYPES.values()},
+            **{f"image/{name}": {"schema": documents.BINARY} for name in ACCEPTED},
             "application/json": {"schema": {"type": "object"}},
             "multipart/mixed": {"schema": documents.BINARY},
         }

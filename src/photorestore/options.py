@@ -21,6 +21,9 @@ STRENGTH_STAGES = ("denoise", "translate", "face")
 GENTLE, THOROUGH = "gentle", "thorough"
 """How much is done by default: what is beyond doubt, or the whole chain at full strength."""
 
+UNTOUCHED = "untouched"
+"""What `AUTO` makes of line art, text and the like: no stage works. Nobody asks for it; `stages=()` does the same."""
+
 SCALES = (1, 2, 4)
 """Enlargements; 1 is none."""
 
@@ -34,6 +37,8 @@ MODES = (AUTO, GENTLE, THOROUGH)
 
 FORMATS = ("jpeg", "png", "webp", "tiff", "avif")
 """Formats that can be delivered."""
+
+DEFAULT_QUALITY = 95
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,8 @@ class Options:
         normalise: correct colour cast, fading and contrast by classical means first.
         scale: enlargement, one of `SCALES`.
         tier: which networks work, one of `TIERS`; or `AUTO`.
-        format: one of `FORMATS`; None = what `Accept` allows, JPEG by default.
+        format: one of `FORMATS`; None = what `Accept` allows: the upload's bytes where nothing was changed, else JPEG
+            by default.
         quality: 1 to 100, for lossy formats.
         metadata: `keep`, `strip`, or `no-gps`.
         colour: `srgb`, or `source`: convert back to the upload's ICC profile.
@@ -69,7 +75,7 @@ class Options:
     scale: int = 1
     tier: str = AUTO
     format: str | None = None
-    quality: int = 95
+    quality: int = DEFAULT_QUALITY
     metadata: str = "keep"
     colour: str = "srgb"
     timeout_s: float = 120.0
@@ -156,7 +162,13 @@ def _is_strength(value: object) -> bool:
 
 
 _RULES = {
-    "mode": (lambda value: value in MODES, f"one of {', '.join(MODES)}"),
+    "mode": (
+        lambda value: value in MODES,
+        (
+            "gentle (only what is beyond doubt), thorough (the whole chain at full strength) or auto (thorough for "
+            "what is judged an old or damaged print, gentle for other photographs; line art and text stay untouched)"
+        ),
+    ),
     "stages": (_are_stages, f"a list from {', '.join(SELECTABLE_STAGES)}; scale enlarges"),
     "strength": (
         _is_strength,

@@ -103,10 +103,11 @@ async def test_form_with_a_mask_changes_only_what_it_marks(edge):
 async def test_options_reach_the_stages(edge, server):
     first, *others = SELECTABLE_STAGES
     query = f"stages={','.join(others)}&stages={first}&strength=translate:0.5,face:0&normalise=true"
-    query += "&quality=70&timeout=33&colour=source"
+    query += "&mode=gentle&quality=70&timeout=33&colour=source"
     answer = await edge.post(f"/v1/restore?{query}", content=make_picture())
     assert answer.status_code == 200
     expected = Options(
+        mode="gentle",
         stages=(*others, first),
         strength={"translate": 0.5, "face": 0},
         normalise=True,
@@ -133,6 +134,7 @@ async def test_options_reach_the_stages(edge, server):
         "strength=face:",
         "scale=3",
         "tier=best",
+        "mode=untouched",
         "stages=upscale",
         "return=text",
         "timeout=0",
@@ -170,9 +172,44 @@ async def test_a_tier_that_is_not_there_is_refused_before_anything_is_done(edge,
     ],
 )
 async def test_format_is_negotiated(edge, accept, expected):
-    answer = await edge.post("/v1/restore?stages=", content=make_picture(), headers={"Accept": accept})
+    answer = await edge.post(
+        "/v1/restore?stages=&metadata=strip", content=make_picture(), headers={"Accept": accept}
+    )
     assert answer.headers["content-type"] == expected
     assert Image.open(io.BytesIO(answer.content)).get_format_mimetype() == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "query"),
+    [("JPEG", "stages="), ("JPEG", "strength=0&format=jpeg"), ("PNG", "stages="), ("GIF", "strength=0")],
+)
+async def test_a_picture_in_which_nothing_is_changed_comes_back_byte_for_byte(edge, kind, query):
+    upload, content_type = make_picture(kind=kind), f"image/{kind.lower()}"
+    answer = await edge.post(f"/v1/restore?{query}", content=upload)
+    assert (answer.content, answer.headers["content-type"]) == (upload, content_type)
+    report = (await edge.post(f"/v1/restore?{query}&return=report", content=upload)).json()
+    assert (report["unchanged"], report["content_type"]) == (True, content_type)
+    bundle = await edge.post(f"/v1/restore?{query}&return=bundle", content=upload)
+    assert f"Content-Type: {content_type}\r\n".encode() in bundle.content
+    assert upload in bundle.content
+
+
+async def test_an_empty_mask_changes_nothing(edge):
+    upload, mask = make_picture(kind="JPEG"), io.BytesIO()
+    Image.new("L", (60, 40)).save(mask, "PNG")
+    answer = await edge.post("/v1/restore", files={"image": upload, "mask": mask.getvalue()})
+    assert answer.content == upload
+
+
+async def test_kept_results_know_their_type(server, root, tmp_path):
+    async with running_edge(server, root, cache_dir=tmp_path / "kept") as edge:
+        for accept, expected in (("*/*", "image/gif"), ("image/jpeg", "image/jpeg"), ("", "image/gif")):
+            answer = await edge.post(
+                "/v1/restore?stages=", content=make_picture(kind="GIF"), headers={"Accept": accept}
+            )
+            assert answer.headers["content-type"] == expected
+        assert 'result;desc="kept"' in answer.headers["server-timing"]
+    assert len(server.inferences) == 2
 
 
 @pytest.mark.parametrize("query", ["", "return=mask", "return=report", "return=bundle"])
@@ -346,7 +383,8 @@ async def test_etag_is_of_input_options_and_type(edge):
         return answer.headers["etag"]
 
     plain = await etag("")
-    assert plain == await etag("timeout=50", "image/jpeg")
+    assert plain == await etag("timeout=50", "image/*")
+    assert await etag("format=jpeg") == await etag("", "image/jpeg") != plain  # not the upload's type
     others = [
         await etag("quality=90"),
         await etag("", "image/png"),

@@ -12,6 +12,9 @@ from PIL import Image, ImageCms
 GRID = 17
 """Levels per channel at which a profile is compared with sRGB."""
 
+COMMON_BYTES = 64 << 10
+"""Profiles up to this length are compared once and remembered: few are in use, and a comparison takes milliseconds."""
+
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
@@ -86,6 +89,15 @@ def describe(icc: bytes | None) -> str | None:
 
 def is_srgb(icc: bytes) -> bool:
     """Whether a conversion from this RGB or grey profile to sRGB would change no 8-bit value by more than one."""
+    return _remembered(icc) if len(icc) <= COMMON_BYTES else _compare(icc)
+
+
+@functools.lru_cache(maxsize=64)
+def _remembered(icc: bytes) -> bool:
+    return _compare(icc)
+
+
+def _compare(icc: bytes) -> bool:
     mode = mode_of(icc)
     if mode == "L":
         colours = np.arange(256, dtype=np.uint8)[np.newaxis]

@@ -66,6 +66,12 @@ def choose_format(options: Options, accept: str, needs: Needs) -> str:
     return min(best, key=lambda name: (is_named and _loses(name, needs), FORMATS.index(name)))
 
 
+def is_preferred(content_type: str, accept: str) -> bool:
+    """Whether `Accept` allows a media type and gives none that can be delivered more weight."""
+    quality, _ = weigh(content_type, accept)
+    return quality > 0 and all(weigh(other, accept)[0] <= quality for other in CONTENT_TYPES.values())
+
+
 def _loses(name: str, needs: Needs) -> bool:
     return (needs.has_alpha and not keeps_alpha(name)) or (needs.bits > 8 and not keeps_16_bits(name))
 

@@ -1,18 +1,18 @@
-"""Deliver: encode what the caller accepts, put metadata and alpha back, make the report."""
+"""Deliver: the upload as it came, or encode what the caller accepts, metadata and alpha put back; make the report."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
 
 from photorestore.envelope import Trace
-from photorestore.imaging import CONTENT_TYPES, Needs, Outgoing, choose_format, encode
+from photorestore.imaging import CONTENT_TYPES, Needs, Outgoing, choose_format, encode, open_picture, own_type
 from photorestore.imaging.header import quiet
 from photorestore.imaging.metadata import rewrite_exif, rewrite_xmp
 from photorestore.stages.base import StageConfig, ms_since
@@ -34,31 +34,76 @@ class DeliverStage:
 
     def _run(self, workspace: Workspace) -> None:
         start = time.perf_counter()
-        envelope, options = workspace.envelope, workspace.options
-        outgoing = _outgoing(workspace)
-        _, height, width = outgoing.image.shape
-        needs = Needs(width, height, has_alpha=outgoing.alpha is not None, bits=outgoing.bits)
-        name = choose_format(options, envelope.accept, needs)
-        _add_metadata(workspace, outgoing)
-        result = encode(outgoing, name, options.quality)
-        workspace.write_file("result", result)
-        content_type = CONTENT_TYPES[name]
-        envelope.estimates[self.name] = {"content_type": content_type, "bytes": len(result)}
-        workspace.ran(self.name, f"{name} {width}x{height}, {outgoing.bits} bits, {len(result)} bytes")
+        envelope = workspace.envelope
+        _, height, width = workspace.current().shape
+        delivery = _as_it_came(workspace) or _encoded(workspace)
+        workspace.write_file("result", delivery.content)
+        length = len(delivery.content)
+        envelope.estimates[self.name] = {"content_type": delivery.content_type, "bytes": length}
+        name = delivery.content_type.removeprefix("image/")
+        unchanged = "nothing was changed: the upload as it came, " if delivery.unchanged else ""
+        note = f"{unchanged}{name} {width}x{height}, {delivery.bits} bits, {length} bytes"
+        workspace.ran(self.name, note)
         envelope.trace[self.name] = replace(envelope.trace[self.name], ms=ms_since(start))
         report = {
             "request_id": envelope.request_id,
             "source": envelope.source,
             "estimates": envelope.estimates,
             "trace": {stage: _as_document(trace) for stage, trace in envelope.trace.items()},
-            "content_type": content_type,
+            "content_type": delivery.content_type,
+            "unchanged": delivery.unchanged,
             "width": width,
             "height": height,
-            "bits": outgoing.bits,
-            "dropped": [*envelope.source["dropped"], *outgoing.dropped],
+            "bits": delivery.bits,
+            "dropped": delivery.dropped,
         }
         workspace.write_file("report.json", json.dumps(report).encode())
         workspace.mark_done()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A picture's file.
+
+    Attributes:
+        content_type: its media type.
+        bits: per channel, 8 or 16.
+        dropped: what of the upload it has not.
+        unchanged: whether it is the upload, byte for byte.
+    """
+
+    content: bytes | memoryview
+    content_type: str
+    bits: int
+    dropped: list[str]
+    unchanged: bool
+
+
+def _as_it_came(workspace: Workspace) -> Delivery | None:
+    """The upload, where nothing was changed and nothing else was asked for."""
+    envelope = workspace.envelope
+    is_normalised = "before_normalise" in envelope.estimates.get("preprocess", {})
+    if envelope.current != "image" or is_normalised:
+        return None
+    upload = workspace.read_file("upload")
+    if upload is None:  # the picture came as an array
+        return None
+    content_type = own_type(open_picture(upload).header, workspace.options, envelope.accept)
+    if content_type is None:
+        return None
+    return Delivery(upload, content_type, envelope.source["bits"], [], unchanged=True)
+
+
+def _encoded(workspace: Workspace) -> Delivery:
+    envelope, options = workspace.envelope, workspace.options
+    outgoing = _outgoing(workspace)
+    _, height, width = outgoing.image.shape
+    needs = Needs(width, height, has_alpha=outgoing.alpha is not None, bits=outgoing.bits)
+    name = choose_format(options, envelope.accept, needs)
+    _add_metadata(workspace, outgoing)
+    content = encode(outgoing, name, options.quality)
+    dropped = [*envelope.source["dropped"], *outgoing.dropped]
+    return Delivery(content, CONTENT_TYPES[name], outgoing.bits, dropped, unchanged=False)
 
 
 def _outgoing(workspace: Workspace) -> Outgoing:
