@@ -7,7 +7,10 @@ from skimage import data
 
 from photorestore import pipeline
 from photorestore.errors import CorruptImage, NotAnImage, by_type
-from photorestore.options import STAGES, Options
+from photorestore.estimates import estimate
+from photorestore.imaging import put_picture
+from photorestore.options import SELECTABLE_STAGES, STAGES, Options
+from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
 
 
@@ -85,3 +88,44 @@ def test_problems_are_raised_and_leave_nothing_behind(loaded):
 def test_problem_types_name_their_errors():
     assert by_type("not-an-image") is NotAnImage
     assert by_type("no such problem").type == "internal"
+
+
+def judged(loaded, **options) -> Workspace:
+    """A noisy, faded picture that is judged to be line art."""
+    workspace = Workspace.create(loaded.root, Options(format="png", **options))
+    put_picture(workspace, "upload", add_noise(make_photo(64, 80), 25))
+    found = estimate(workspace.plane("image")) | {"noisy": True, "faded": True}
+    workspace.envelope.estimates["preprocess"] = found | {"kind": "line_art", "mode": "untouched"}
+    return workspace
+
+
+def test_what_is_judged_to_be_no_photograph_is_left_as_it_is(loaded):
+    workspace = judged(loaded)
+    loaded.run([workspace])
+    traces = [workspace.envelope.trace[stage] for stage in SELECTABLE_STAGES]
+    assert {(trace.outcome, trace.note) for trace in traces} == {("passed", "line art: left as it is")}
+    assert workspace.envelope.current == "image"
+    workspace.remove()
+
+
+def test_who_names_stages_or_marks_damage_knows_better_than_the_judgement(loaded):
+    named, marked = judged(loaded, stages=("denoise", "scratch")), judged(loaded)
+    mask = np.zeros((1, 64, 80), np.uint8)
+    mask[:, 20:30, 20:40] = 255
+    marked.write_plane("hole_mask", mask)
+    loaded.run([named])
+    loaded.run([marked])
+    assert [named.envelope.trace[stage].outcome for stage in ("denoise", "scratch")] == ["ran", "ran"]
+    assert marked.envelope.trace["translate"].outcome == "ran"
+    assert marked.envelope.trace["denoise"].note.startswith("a mask was given")
+    named.remove()
+    marked.remove()
+
+
+def test_a_clean_file_comes_back_byte_for_byte_beside_its_pixels(loaded):
+    buffer = io.BytesIO()
+    Image.fromarray(make_photo(120, 160)).save(buffer, "JPEG", quality=97)
+    restored = loaded.restore(buffer.getvalue())
+    assert (restored.encoded, restored.content_type) == (buffer.getvalue(), "image/jpeg")
+    assert restored.report["unchanged"]
+    assert (restored.image == np.asarray(Image.open(buffer))).all()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from photorestore.envelope import Problem, Trace
 from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
-from photorestore.options import AUTO
+from photorestore.options import AUTO, UNTOUCHED
 from photorestore.tiling import Tileable, TileJob, TileSpec, run_tiles, tile_spec
 from photorestore.weights import load_network
 from photorestore.workspace import RUNNING, Array, Workspace
@@ -137,6 +137,19 @@ def copied(workspace: Workspace, name: str, source: Array) -> Iterator[Array]:
             band = slice(top, top + COPIED_ROWS)
             target[:, band] = source[:, band].astype(np.uint16) * factor
         yield target
+
+
+def is_left_alone(stage: str, workspace: Workspace) -> bool:
+    """Whether a stage passes because of what the picture is judged to be; the reason goes into the trace.
+
+    Who names stages, or marks what is to be filled, knows better.
+    """
+    found = workspace.envelope.estimates.get("preprocess", {})
+    is_told = workspace.options.stages is not None or "hole_mask" in workspace.envelope.planes
+    if is_told or found.get("mode") != UNTOUCHED:
+        return False
+    workspace.passed(stage, f"{found.get('kind', 'no photograph').replace('_', ' ')}: left as it is")
+    return True
 
 
 def run_stage(stage: Stage, batch: Sequence[Workspace]) -> None:

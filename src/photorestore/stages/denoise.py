@@ -11,7 +11,7 @@ from torch import Tensor
 
 from photorestore.levels import Level, level_of
 from photorestore.networks.denoise import DenoiseUNet
-from photorestore.stages.base import SingleNetworkStage
+from photorestore.stages.base import SingleNetworkStage, is_left_alone
 from photorestore.tiling import TileJob
 from photorestore.workspace import Workspace
 
@@ -38,6 +38,8 @@ class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
 
 def _engages(workspace: Workspace) -> bool:
     """Whether to denoise; the reason not to goes into the trace."""
+    if is_left_alone("denoise", workspace):
+        return False
     wanted = workspace.options.wants("denoise")
     if wanted is None and "hole_mask" in workspace.envelope.planes:
         workspace.passed("denoise", "a mask was given: only what it marks is restored")

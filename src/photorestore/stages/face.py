@@ -15,7 +15,7 @@ from photorestore.faces.judgement import CAREFUL, Limits
 from photorestore.faces.refine import Outcome, Patch, find_faces, refine_faces
 from photorestore.networks.face import FaceUNet
 from photorestore.networks.face_detector import FaceDetector
-from photorestore.stages.base import NetworkStage, StageConfig, autocast, copied
+from photorestore.stages.base import NetworkStage, StageConfig, autocast, copied, is_left_alone
 from photorestore.weights import load_network
 from photorestore.workspace import Workspace
 
@@ -88,6 +88,8 @@ class FaceStage(NetworkStage):
 
 def _engages(workspace: Workspace) -> bool:
     """Whether to look for faces; the reason not to goes into the trace."""
+    if is_left_alone("face", workspace):
+        return False
     wanted = workspace.options.wants("face")
     if wanted is None and "hole_mask" in workspace.envelope.planes:
         workspace.passed("face", "a mask was given: only what it marks is restored")

@@ -13,7 +13,7 @@ from photorestore import masks
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.options import THOROUGH
 from photorestore.scales import factors_of, fuse, shrunk
-from photorestore.stages.base import SingleNetworkStage
+from photorestore.stages.base import SingleNetworkStage, is_left_alone
 from photorestore.tiling import TileJob
 from photorestore.workspace import Array, Workspace
 
@@ -86,6 +86,8 @@ def _mode(workspace: Workspace) -> str:
 
 def _engages(workspace: Workspace) -> bool:
     """Whether to look; the reason not to goes into the trace."""
+    if is_left_alone("scratch", workspace):
+        return False
     if "hole_mask" in workspace.envelope.planes:
         workspace.passed("scratch", "a mask was given")
         return False

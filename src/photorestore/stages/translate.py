@@ -16,7 +16,7 @@ from photorestore.estimates import view_of
 from photorestore.networks.latent_mapping import KeyView
 from photorestore.networks.translate import VIEW_PX, Translator
 from photorestore.normalise import apply_curves, tone_curves
-from photorestore.stages.base import SingleNetworkStage, autocast, copied
+from photorestore.stages.base import SingleNetworkStage, autocast, copied, is_left_alone
 from photorestore.tiling import TileJob, spans, to_float
 from photorestore.workspace import Array, Workspace
 
@@ -107,6 +107,8 @@ class TranslateStage(SingleNetworkStage[Translator]):
 
 def make_plan(workspace: Workspace) -> Plan | None:
     """What to do, or None; the reason not to goes into the trace."""
+    if is_left_alone("translate", workspace):
+        return None
     wanted = workspace.options.wants("translate")
     if wanted is False or workspace.options.strength_of("translate") == 0:
         workspace.passed("translate", "not asked for")
