@@ -16,7 +16,7 @@ from bench.service import Service, session
 
 SLOW_UPLOADS = 100
 SLOW_BYTES_S = 10
-PASSING_QUERY = "stages=&format=jpeg&timeout=600"
+PASSING_QUERY = "stages=&format=jpeg&metadata=strip&timeout=600"
 
 
 def post(service: Service, picture: bytes) -> requests.Response:

@@ -73,7 +73,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "options of the restoration", "What is left out is the service's default."
     )
-    group.add_argument("--stages", type=_names, metavar="A,B", help="these work, all others pass")
+    group.add_argument(
+        "--mode",
+        choices=("auto", "gentle", "thorough"),
+        help="gentle: only what is beyond doubt; thorough: the whole chain at full strength; auto: thorough for old "
+        "and damaged prints, gentle for other photographs, line art and text untouched",
+    )
+    group.add_argument(
+        "--stages", type=_names, metavar="A,B", help="these work, all others pass, whatever the mode"
+    )
     group.add_argument(
         "--strength", type=_strength, metavar="X", help="0 (as it is) to 1, or by stage: denoise:0.5,face:0"
     )

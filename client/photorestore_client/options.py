@@ -12,7 +12,10 @@ class Options(TypedDict, total=False):
     The service checks the values: its answer to a wrong one is `BadOption`.
 
     Attributes:
-        stages: the stages that must work, all others pass; an empty list makes all pass.
+        mode: how much is done by default: `gentle`, only what is beyond doubt; `thorough`, the whole chain at full
+            strength; `auto`, the service's default, is thorough with what is judged an old or damaged print, gentle
+            with other photographs, and leaves line art and text untouched.
+        stages: overrides `mode`: the stages that must work, all others pass; an empty list makes all pass.
         strength: 0 leaves the picture as it is, 1 restores fully; or such a number by stage, for example
             `{"denoise": 0.5, "face": 0}`.
         sigma_255: noise level in 8-bit units, if it is known.
@@ -26,6 +29,7 @@ class Options(TypedDict, total=False):
         timeout: seconds that the service may take.
     """
 
+    mode: Literal["auto", "gentle", "thorough"]
     stages: Sequence[str]
     strength: float | Mapping[str, float]
     sigma_255: float

@@ -2,11 +2,17 @@
 
 import { make } from "./dom.js";
 
-const FIRST = ["stages", "strength", "scale", "format"];
+const FIRST = ["mode", "stages", "strength", "scale", "format"];
 /** Options that stand in the open; all others, new ones too, are among "More options". */
 
 const TEXTS = {
-  stages: { label: "What to mend", automatic: "What the photo needs", chosen: "Only what I choose" },
+  mode: {
+    label: "How much to mend",
+    value: (value) => ({ auto: "as the photo needs", gentle: "gently", thorough: "thoroughly" })[value] ?? value,
+    hint: "Gently: only what is beyond doubt. Thoroughly: everything, at full strength. As the photo needs: old and damaged "
+      + "prints thoroughly, other photos gently, drawings and text not at all.",
+  },
+  stages: { label: "What to mend", automatic: "All that this calls for", chosen: "Only what I choose, always" },
   strength: { label: "Strength" },
   scale: { label: "Enlarge", value: (value) => `× ${value}` },
   format: { label: "Save as", automatic: "Like the photo" },
@@ -107,12 +113,12 @@ function makeChoice(name, schema) {
 }
 
 function makeSelect(name, schema) {
-  const { label, automatic = "Automatic", value: say } = text(name);
+  const { label, automatic = "Automatic", value: say, hint } = text(name);
   const shown = name === "format" ? formatName : say;
   const select = make("select", { id: `option-${name}` },
     ...(schema.default === null ? [make("option", { value: "" }, automatic)] : []),
     ...schema.enum.map((value) => make("option", { value, selected: value === schema.default }, shown(value))));
-  return { element: labelled(name, label, select), value: () => select.value || null };
+  return { element: labelled(name, label, select, hint), value: () => select.value || null };
 }
 
 function makeSwitch(name, schema) {

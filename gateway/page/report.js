@@ -6,6 +6,9 @@ import { formatName } from "./options.js";
 const OUTCOMES = { ran: "worked", passed: "passed", failed: "failed" };
 const STATES = { ...OUTCOMES, waiting: "", running: "at work" };
 const ORIGINS = { shared: "Shared with an identical request.", kept: "From the results that the service keeps." };
+const KINDS = { line_art: "line art or text" };
+const FLAWS = ["damaged", "noisy", "faded", "toned"];
+const MODES = { untouched: "left as it is" };
 const ADVICE = {
   401: "Enter an API key above.",
   408: "The connection is slow; try again on a better one, or with a smaller file.",
@@ -36,12 +39,25 @@ export function showReport({ report, image, by }, seconds) {
   const from = `${formatName(source.format)}, ${source.width} × ${source.height} px, ${source.bits} bits`;
   const to = `${formatName(report.content_type.replace("image/", ""))}, ${report.width} × ${report.height} px, ${report.bits} bits, ${size(image.size)}`;
   find("report-facts").replaceChildren(
-    make("span", {}, from), " → ", make("span", {}, to), `. ${ORIGINS[by] ?? `Took ${seconds.toFixed(1)} s.`}`);
+    make("span", {}, from), " → ", make("span", {}, to), `. ${ORIGINS[by] ?? `Took ${seconds.toFixed(1)} s.`}`,
+    report.unchanged ? " Nothing was changed: this is your file, byte for byte." : "");
+  const judgement = judgementOf(report.estimates.preprocess ?? {});
+  find("report-judgement").textContent = judgement;
+  show({ "report-judgement": Boolean(judgement) });
   const longest = Math.max(...Object.values(trace).map((entry) => entry.ms), 1e-9);
   find("report-stages").replaceChildren(...Object.entries(trace).map(([stage, entry]) => stageRow(stage, entry, longest)));
   find("report-dropped").replaceChildren(...report.dropped.map((text) => make("li", {}, `Lost: ${text}`)));
   find("report-json").textContent = JSON.stringify(report, null, 2);
   show({ report: true });
+}
+
+/** As in "Judged a damaged, faded print (97 % sure): thorough."; empty where the service does not judge. */
+function judgementOf({ kind, confidence, mode, ...found }) {
+  if (!kind) return "";
+  const flaws = FLAWS.filter((flaw) => found[flaw]).join(", ");
+  const what = `${flaws} ${KINDS[kind] ?? kind.replaceAll("_", " ")}`.trim();
+  const sure = confidence === undefined ? "" : ` (${Math.round(100 * confidence)} % sure)`;
+  return `Judged ${kind === "line_art" ? "" : "a "}${what}${sure}: ${MODES[mode] ?? mode}.`;
 }
 
 function stageRow(stage, { outcome, note, ms, tier = "fast" }, longest) {

@@ -6,11 +6,15 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import yaml
+from photorestore_client.arguments import make_parser
+from photorestore_client.options import Options as ClientOptions
 
-from photorestore.options import SELECTABLE_STAGES, STAGES, TIERS
+from gateway.queries import NAMES
+from photorestore.options import SELECTABLE_STAGES, STAGES, TIERS, describe
 from photorestore.pipeline import STAGE_CLASSES
 from photorestore.weights import NETWORKS, stage_of, weights_file
 
@@ -74,6 +78,31 @@ def test_stages_are_the_same_in_every_room():
     }
     assert set(spec["models"]) - settings == set(STAGES) == nodes
     assert {*SELECTABLE_STAGES, "upscale"} == set(map(stage_of, NETWORKS))
+
+
+def test_options_are_the_same_in_every_room():
+    schemas = {NAMES.get(name, name): schema for name, schema in describe().items()}
+    assert set(get_type_hints(ClientOptions)) == set(schemas)
+    arguments = {action.dest: action for action in make_parser()._actions}
+    for name, hint in get_type_hints(ClientOptions).items():
+        allowed = set(schemas[name].get("enum", ()))
+        assert set(get_args(hint) if get_origin(hint) is Literal else allowed) == allowed
+        assert set(arguments[name].choices or allowed) == allowed
+
+
+@pytest.mark.parametrize(
+    ("file", "row"),
+    [
+        ("README.md", r"^\| `{}` \|"),
+        ("docs/api.md", r"^\| `{}` \|"),
+        ("client/README.md", "`{}`"),
+        ("gateway/page/options.js", "^  {}: {{"),
+    ],
+)
+def test_every_option_is_told_of(file: str, row: str):
+    text = (HOME / file).read_text()
+    for name in describe():
+        assert re.search(row.format(NAMES.get(name, name)), text, re.MULTILINE), name
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))

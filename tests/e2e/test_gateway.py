@@ -42,6 +42,10 @@ def fronted(tmp_path_factory, root) -> Iterator[Service]:
         yield service
 
 
+def size(picture: bytes) -> tuple[int, int]:
+    return Image.open(io.BytesIO(picture)).size
+
+
 def restore(service: Service, upload: bytes, query: str = "", **headers: str) -> requests.Response:
     return requests.post(
         f"{service.gateway_url}/v1/restore?{query}", data=upload, headers=headers, timeout=300
@@ -69,6 +73,30 @@ def test_pictures_come_back_as_in_process_and_leave_nothing_behind(fronted, orac
     etag = {"If-None-Match": answer.headers["etag"]}
     assert restore(fronted, upload, "format=png&stages=denoise,translate", **etag).status_code == 412
     assert metric(fronted, 'photorestore_gateway_runs_total{outcome="ok"}') == had
+
+
+def test_a_clean_picture_comes_back_byte_for_byte_whoever_asks(fronted, oracle):
+    buffer = io.BytesIO()
+    Image.fromarray(make_photo(240, 320)).save(buffer, "JPEG", quality=97)
+    upload = buffer.getvalue()
+    assert oracle.restore(upload).encoded == upload
+    answer = restore(fronted, upload)
+    assert (answer.content, answer.headers["content-type"]) == (upload, "image/jpeg")
+    assert restore(fronted, upload, "return=report").json()["unchanged"]
+    as_png = restore(fronted, upload, Accept="image/png")
+    assert (as_png.headers["content-type"], size(as_png.content)) == ("image/png", (320, 240))
+    assert as_png.headers["etag"] != answer.headers["etag"]
+    job = requests.post(f"{fronted.gateway_url}/v1/jobs", data=upload, timeout=300).json()
+    link = fronted.gateway_url + job["links"]["self"]
+    wait_for(lambda: requests.get(link, timeout=30).json()["state"] == "succeeded")
+    assert requests.get(f"{link}/result", timeout=30).content == upload
+
+
+@pytest.mark.parametrize("mode", ["gentle", "thorough"])
+def test_modes_are_taken_and_named_by_the_report(fronted, mode):
+    report = restore(fronted, make_upload(60, 80), f"mode={mode}&return=report").json()
+    assert report["estimates"]["preprocess"].get("mode", mode) == mode
+    assert restore(fronted, make_upload(60, 80), "mode=untouched").status_code == 400
 
 
 def test_metrics_of_torchserve_are_those_that_the_dashboard_is_checked_with(fronted):

@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 from skimage import data
 
 from photorestore.envelope import Envelope
-from photorestore.options import Options
+from photorestore.options import MODES, Options
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
 
@@ -90,6 +90,20 @@ def test_server_gives_what_the_pipeline_gives(service, oracle, name, options):
     answer = service.restore(UPLOADS[name], json.dumps(options))
     assert answer.status_code == 200
     assert answer.content == expected.encoded
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_gives_what_the_pipeline_gives(service, oracle, mode):
+    options = {"mode": mode, "format": "png"}
+    expected = oracle.restore(UPLOADS["jpeg"], Options.from_mapping(options))
+    assert service.restore(UPLOADS["jpeg"], json.dumps(options)).content == expected.encoded
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png-16", "webp-alpha", "tiff", "gif", "bmp", "avif"])
+def test_a_picture_that_no_stage_changes_comes_back_byte_for_byte(service, oracle, name):
+    for options in ({"stages": []}, {"strength": 0}):
+        assert service.restore(UPLOADS[name], json.dumps(options)).content == UPLOADS[name]
+    assert oracle.restore(UPLOADS[name], Options(stages=())).encoded == UPLOADS[name]
 
 
 @pytest.mark.parametrize("options", [{}, {"stages": ["face"], "scale": 2}, {"strength": {"face": 0.5}}])

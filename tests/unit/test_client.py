@@ -54,6 +54,7 @@ def test_picture_and_options_are_sent_and_the_result_is_typed(edge, client, tmp_
         tmp_path / "old.jpg",
         accept="image/webp",
         request_id="r1",
+        mode="gentle",
         stages=["denoise", "translate"],
         strength={"translate": 0.5, "denoise": 1},
         normalise=True,
@@ -63,6 +64,7 @@ def test_picture_and_options_are_sent_and_the_result_is_typed(edge, client, tmp_
     seen = edge.seen[0]
     assert (seen.method, seen.path, seen.body) == ("POST", "/v1/restore", b"old" * 100_000)
     assert seen.query == {
+        "mode": "gentle",
         "stages": "denoise,translate",
         "strength": "denoise:1,translate:0.5",
         "normalise": "true",

@@ -211,6 +211,8 @@ def test_options_are_those_of_the_service_and_are_sent(serve, server, photo):
     browser = serve()
     browser.open()
     browser.choose(photo)
+    assert "beyond doubt" in browser.text("#hint-mode")
+    browser.find("#option-mode option[value=thorough]").click()
     browser.find("#stages-chosen").click()
     assert [box.get_attribute("value") for box in browser.all(".choices input")] == list(SELECTABLE_STAGES)
     browser.find("#stages-denoise").click()
@@ -222,12 +224,50 @@ def test_options_are_those_of_the_service_and_are_sent(serve, server, photo):
     browser.find("#option-metadata option[value=strip]").click()
     browser.restore()
     sent = server.inferences[-1]["options"]
-    assert sent["stages"] == ["denoise"]
+    assert (sent["mode"], sent["stages"]) == ("thorough", ["denoise"])
     assert (sent["strength"], sent["sigma_255"], sent["normalise"]) == (0.7, 12.5, True)
     assert (sent["format"], sent["metadata"], sent["quality"]) == ("tiff", "strip", 95)
     assert "cannot show TIFF" in browser.text("#blank")
     assert browser.find("#slider").get_property("hidden")
     assert Image.open(io.BytesIO(downloaded(browser))).format == "TIFF"
+    browser.assert_calm()
+
+
+def test_the_report_says_what_the_picture_was_judged_to_be_and_that_nothing_was_changed(
+    serve, server, photo, monkeypatch
+):
+    judgements = [
+        {
+            "kind": "print",
+            "confidence": 0.97,
+            "damaged": True,
+            "noisy": False,
+            "faded": True,
+            "mode": "thorough",
+        },
+        {"kind": "line_art", "confidence": 0.99, "mode": "untouched"},
+    ]
+    run = server._run
+
+    def judge(body: bytes, headers: dict) -> bytes:
+        report = json.loads(run(body, headers))
+        for key in ("kind", "confidence", "damaged", "noisy", "faded", "toned", "mode"):
+            report["estimates"]["preprocess"].pop(key, None)
+        report["estimates"]["preprocess"] |= judgements.pop(0)
+        return json.dumps(report).encode()
+
+    browser = serve()
+    browser.open()
+    browser.choose(photo)
+    monkeypatch.setattr(server, "_run", judge)
+    browser.restore()
+    assert browser.text("#report-judgement") == "Judged a damaged, faded print (97 % sure): thorough."
+    assert "byte for byte" not in browser.text("#report-facts")
+    browser.find("#option-strength").send_keys(Keys.HOME)
+    browser.restore()
+    browser.wait(lambda: "line art" in browser.text("#report-judgement"))
+    assert browser.text("#report-judgement") == "Judged line art or text (99 % sure): left as it is."
+    assert "byte for byte" in browser.text("#report-facts")
     browser.assert_calm()
 
 
