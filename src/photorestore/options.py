@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -161,12 +161,12 @@ def _is_strength(value: object) -> bool:
     return _is_number(value, 0, 1)
 
 
-_RULES = {
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mode": (
         lambda value: value in MODES,
         (
-            "gentle (only what is beyond doubt), thorough (the whole chain at full strength) or auto (thorough for "
-            "what is judged an old or damaged print, gentle for other photographs; line art and text stay untouched)"
+            f"{GENTLE} (only what is beyond doubt), {THOROUGH} (the whole chain at full strength) or {AUTO} (thorough "
+            "for what is judged an old or damaged print, gentle for other photographs; line art and text untouched)"
         ),
     ),
     "stages": (_are_stages, f"a list from {', '.join(SELECTABLE_STAGES)}; scale enlarges"),
