@@ -1,5 +1,7 @@
 """What is wrong with a picture: noise, blur, fading, cast, JPEG compression. Blind, and on a fixed subsample.
 
+Samples are taken inside the picture's border, where it is opaque (`region.py`).
+
 Noise, after Liu, Tanaka and Okutomi (TIP 2013) and Chen, Zhu and Heng (ICCV 2015): in patches of weak texture the
 least eigenvalue of the patches' covariance is the variance of the noise, since texture has few directions and
 noise has all. Here weak texture is chosen in two steps without iterating, first whole blocks by their variance
@@ -17,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from photorestore.region import blocks_of, find_region, is_opaque
 from photorestore.workspace import Array
 
 Floats = npt.NDArray[np.float32]
@@ -79,14 +82,20 @@ _IJG_LUMINANCE = (  # the standard's table K.1 by rising value: only its sum is 
 
 
 def estimate(
-    image: Array, quantisation: Sequence[int] | None = None, config: EstimateConfig = CONFIG
+    image: Array,
+    quantisation: Sequence[int] | None = None,
+    config: EstimateConfig = CONFIG,
+    *,
+    alpha: Array | None = None,
 ) -> dict[str, Any]:
     """`Envelope.estimates["preprocess"]` of a plane (3, H, W).
 
     Args:
         quantisation: the upload's first JPEG quantisation table, or None.
+        alpha: the picture's plane `alpha`, (1, H, W).
 
     Returns:
+        region: top, left, height and width of the picture inside its border, in pixels.
         sigma_255: noise, standard deviation in 8-bit units, mean over channels; 0 for pictures below 32 px.
         grain_255: the same for noise that is wider than a pixel, as film grain is; fine texture counts as such, too.
         noisy: whether denoising is worth it.
@@ -98,16 +107,20 @@ def estimate(
         cast: three factors minus one by which a channel exceeds grey.
         is_grey: whether the channels are equal, but for compression.
     """
-    blocks = _blocks_of(image, config)
+    region = find_region(image, alpha)
+    image = region.of(image)
+    shown = None if alpha is None else region.of(alpha)
+    blocks = blocks_of(image, shown, config.block_px, config.blocks_per_side)
     sigma_255, grain_255, is_noisy = (0.0, 0.0, False) if blocks is None else _noise(blocks, config)
     quality = None if quantisation is None else jpeg_quality(quantisation)
-    view = view_of(image, config.view_px)
+    view = shown_view(image, shown, config.view_px)
     fading = _fading(view, config)
     spread = view.max(axis=0) - view.min(axis=0)
     is_grey = bool(np.quantile(spread, 0.99) <= config.grey_255)
     gradient_255 = 0.0 if blocks is None else _gradient(blocks)
     artefacts_255 = None if quantisation is None else round(artefacts_of(quantisation, is_grey=is_grey), 2)
     return {
+        "region": region.as_list(),
         "sigma_255": round(sigma_255, 2),
         "grain_255": round(grain_255, 2),
         "noisy": is_noisy or (quality is not None and quality <= config.jpeg_quality),
@@ -124,9 +137,21 @@ def estimate(
 
 def view_of(image: Array, side_px: int) -> npt.NDArray[np.uint8]:
     """Every n-th pixel of a plane, (3, h, w) in 8 bits, so that the longest side is about `side_px`."""
-    step = max(1, max(image.shape[1:]) // side_px)
-    view = np.ascontiguousarray(image[:, step // 2 :: step, step // 2 :: step])
+    view = np.ascontiguousarray(every_nth(image, side_px))
     return (view // 257 if view.dtype == np.uint16 else view).astype(np.uint8)
+
+
+def every_nth(plane: Array, side_px: int) -> Array:
+    """Every n-th pixel of a plane (C, H, W), so that the longest side is about `side_px`: a view."""
+    step = max(1, max(plane.shape[1:]) // side_px)
+    return plane[:, step // 2 :: step, step // 2 :: step]
+
+
+def shown_view(image: Array, alpha: Array | None, side_px: int) -> npt.NDArray[np.uint8]:
+    """`view_of` a plane, or those of its pixels that are opaque, (3, n), where some are not and some are."""
+    view = view_of(image, side_px)
+    opaque = None if alpha is None else is_opaque(every_nth(alpha, side_px)[0])
+    return view if opaque is None or opaque.all() or not opaque.any() else view[:, opaque]
 
 
 def luma_of(view: npt.NDArray[np.uint8]) -> Floats:
@@ -207,26 +232,6 @@ def _covariance(rows: Floats) -> npt.NDArray[np.float64]:
     parts = rows[: len(rows) // size * size].reshape(-1, size, rows.shape[1])
     products = parts.swapaxes(1, 2) @ parts
     return products.astype(np.float64).sum(axis=0) / (parts.shape[0] * size)
-
-
-def _blocks_of(image: Array, config: EstimateConfig) -> Floats | None:
-    """Samples (N, 3, B, B), 0 to 255, on a regular grid; None for a picture smaller than one."""
-    _, h, w = image.shape
-    side = config.block_px
-    if min(h, w) < side:
-        return None
-    rows, columns = _grid(h, config), _grid(w, config)
-    samples = image[:, rows.reshape(-1, 1), columns.reshape(1, -1)].astype(np.float32)
-    samples *= 255 / np.iinfo(image.dtype).max
-    samples = samples.reshape(3, len(rows), side, len(columns), side).transpose(1, 3, 0, 2, 4)
-    return samples.reshape(-1, 3, side, side)
-
-
-def _grid(length: int, config: EstimateConfig) -> npt.NDArray[np.intp]:
-    """Positions (samples, block_px) along one side."""
-    side = config.block_px
-    starts = np.linspace(0, length - side, min(config.blocks_per_side, length // side)).astype(np.intp)
-    return np.add.outer(starts, np.arange(side))
 
 
 def _unclipped(blocks: Floats) -> Floats:

@@ -14,8 +14,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.estimates import CONFIG, luma_of, view_of
+from photorestore.estimates import CONFIG, luma_of, shown_view
 from photorestore.imaging.planes import strips
+from photorestore.region import find_region
 from photorestore.workspace import Array
 
 GAIN = 1.35
@@ -28,24 +29,27 @@ KNEE = 0.06
 Curves = npt.NDArray[np.float64]
 
 
-def normalise(image: Array, cast: list[float] | None) -> None:
-    """Correct cast, fading and contrast of a writable plane (3, H, W) in place.
+def normalise(image: Array, cast: list[float] | None, alpha: Array | None = None) -> None:
+    """Correct cast, fading and contrast of a writable plane (3, H, W) in place, border and all.
 
     Args:
         cast: as `estimates.estimate` found it; None leaves colours alone, as for grey pictures.
+        alpha: the plane (1, H, W): what is transparent is not asked.
     """
-    apply_curves(image, tone_curves(view_of(image, CONFIG.view_px), cast))
+    region = find_region(image, alpha)
+    view = shown_view(region.of(image), None if alpha is None else region.of(alpha), CONFIG.view_px)
+    apply_curves(image, tone_curves(view, cast))
 
 
 def tone_curves(view: npt.NDArray[np.uint8], cast: list[float] | None = None, levels: int = 1024) -> Curves:
     """The curves that normalise a picture, (3, levels): output in [0, 1] for inputs spaced evenly over [0, 1].
 
     Args:
-        view: the picture, or every n-th pixel of it: (3, h, w), see `estimates.view_of`.
+        view: the picture, or some of its pixels: (3, h, w) or (3, n).
         cast: three factors minus one by which a channel exceeds grey; None leaves colours alone.
     """
     gains = np.ones(3) if cast is None else _gains(cast)
-    balanced = (view * gains[:, np.newaxis, np.newaxis]).clip(0, 255).astype(np.uint8)
+    balanced = (view * gains.reshape(3, *[1] * (view.ndim - 1))).clip(0, 255).astype(np.uint8)
     low, high = np.quantile(luma_of(balanced), (TAIL, 1 - TAIL)) / 255
     slope, offset = _line(float(low), float(high))
     inputs = np.linspace(0, 1, levels)

@@ -85,11 +85,12 @@ class PreprocessStage:
         _, height, width = image.shape
         check_enlarged(width, height, workspace.options.scale, self.limits)
         _reserve(workspace, height, width, envelope.source["bits"], has_alpha="alpha" in envelope.planes)
-        found = estimate(image)
+        alpha = workspace.plane("alpha") if "alpha" in envelope.planes else None
+        found = estimate(image, alpha=alpha)
         if workspace.options.normalise:
             with workspace.new_plane("image", image.shape, image.dtype.name) as normalised:
                 normalised[:] = image
-                found = _normalise(normalised, found)
+                found = _normalise(normalised, found, alpha)
         return found
 
     def _read_mask(self, workspace: Workspace) -> None:
@@ -122,18 +123,18 @@ def _write_planes(workspace: Workspace, picture: Picture) -> dict[str, Any]:
         if header.has_alpha:
             alpha = planes.enter_context(workspace.new_plane("alpha", (1, height, width), dtype))
         picture.decode(image, alpha)
-        found = estimate(image, header.quantisation)
+        found = estimate(image, header.quantisation, alpha=alpha)
         if workspace.options.normalise:
-            found = _normalise(image, found, header.quantisation)
+            found = _normalise(image, found, alpha, header.quantisation)
     return found
 
 
 def _normalise(
-    image: Array, found: dict[str, Any], quantisation: Sequence[int] | None = None
+    image: Array, found: dict[str, Any], alpha: Array | None, quantisation: Sequence[int] | None = None
 ) -> dict[str, Any]:
     """Normalise a plane in place; gives the estimates of what it is now."""
-    normalise(image, None if found["is_grey"] else found["cast"])
-    now = estimate(image, quantisation)
+    normalise(image, None if found["is_grey"] else found["cast"], alpha)
+    now = estimate(image, quantisation, alpha=alpha)
     return {**now, "noisy": now["noisy"] or found["noisy"], "before_normalise": found}
 
 

@@ -1,0 +1,212 @@
+"""Where the picture is: inside its border, at its opaque pixels.
+
+Paper, passe-partout, black frame, letter box, the lid of the scanner, the white of an instant print: what lies around
+a picture says nothing about its noise, its tone or its colours. Borders are peeled off a small view, side by side and
+layer by layer. A layer counts as border where whole lines have nearly one colour and then, within few lines, most of
+the next do not: a sky has no such edge, or has it on one side only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from photorestore.workspace import Array
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What a border must look like.
+
+    Attributes:
+        near_255: its pixels differ by no more from its colour.
+        border_share: of each of its lines so many pixels, or more, are near its colour.
+        picture_share: of the middle of the picture's first line so many are, or less.
+        most: of the side: it is at most so deep.
+    """
+
+    near_255: int
+    border_share: float
+    picture_share: float
+    most: float
+
+
+PAIRED = Edge(near_255=28, border_share=0.85, picture_share=0.5, most=0.3)
+"""Where there is a border on the opposite side, too."""
+
+ALONE = Edge(near_255=12, border_share=0.97, picture_share=0.2, most=0.12)
+
+VIEW_PX = 256
+"""About the longest side of the view, at most twice that."""
+
+EDGE_SHARE = 0.03
+"""Of the side: within so much of it border gives way to picture; a scan is never quite straight."""
+
+LAYERS = 3
+"""So many borders may lie in each other."""
+
+LEAST_AREA = 0.5
+"""Of the picture: so much remains, unless there is a border on all four sides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A rectangle of a picture, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @classmethod
+    def whole(cls, image: Array) -> Region:
+        """All of a plane (C, H, W)."""
+        return cls(0, 0, *image.shape[1:])
+
+    def of(self, image: Array) -> Array:
+        """This part of a plane (C, H, W): a view."""
+        return image[:, self.top : self.top + self.height, self.left : self.left + self.width]
+
+    def as_list(self) -> list[int]:
+        """[top, left, height, width]."""
+        return [self.top, self.left, self.height, self.width]
+
+
+def find_region(image: Array, alpha: Array | None = None) -> Region:
+    """The picture inside its border: all of it where there is none.
+
+    The cost is that of a view of some hundred pixels, whatever the size.
+
+    Args:
+        image: a plane (3, H, W).
+        alpha: its plane (1, H, W); what is transparent counts as border.
+    """
+    _, h, w = image.shape
+    step = max(1, max(h, w) // VIEW_PX)
+    view = _sampled(image, step)
+    clear = np.zeros(view.shape[1:], bool) if alpha is None else ~is_opaque(_sampled(alpha, step)[0])
+    (top, bottom), (left, right) = _peel(view, clear)
+    top, left = step * top, step * left
+    height = (h if bottom == view.shape[1] else step * bottom) - top
+    width = (w if right == view.shape[2] else step * right) - left
+    is_framed = min(top, left, h - top - height, w - left - width) > 0
+    least = 0.0 if is_framed else LEAST_AREA * h * w
+    if height * width <= least or min(height, width) < min(16, h, w):
+        return Region.whole(image)
+    return Region(top, left, height, width)
+
+
+def is_opaque(alpha: Array) -> Bools:
+    """Where more than half of the colour shows."""
+    opaque: Bools = alpha > np.iinfo(alpha.dtype).max // 2
+    return opaque
+
+
+def blocks_of(
+    image: Array, alpha: Array | None, side_px: int, per_side: int
+) -> npt.NDArray[np.float32] | None:
+    """Samples (N, 3, B, B), 0 to 255, on a regular grid, wholly opaque; None where there is no such sample.
+
+    Args:
+        side_px: B.
+        per_side: at most so many along a side of the picture.
+    """
+    _, h, w = image.shape
+    if min(h, w) < side_px:
+        return None
+    rows, columns = (_grid(length, side_px, per_side) for length in (h, w))
+    blocks = _cut(image, rows, columns).astype(np.float32)
+    blocks *= 255 / np.iinfo(image.dtype).max
+    if alpha is not None:
+        blocks = blocks[is_opaque(_cut(alpha, rows, columns)).all(axis=(1, 2, 3))]
+    return blocks if len(blocks) else None
+
+
+def _grid(length: int, side_px: int, per_side: int) -> npt.NDArray[np.intp]:
+    """Positions (samples, side_px) along one side."""
+    starts = np.linspace(0, length - side_px, min(per_side, length // side_px)).astype(np.intp)
+    return np.add.outer(starts, np.arange(side_px))
+
+
+def _cut(plane: Array, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Array:
+    """Squares (N, C, B, B) of a plane at all of these places, each (n, B)."""
+    side = rows.shape[1]
+    cut = plane[:, rows.reshape(-1, 1), columns.reshape(1, -1)]
+    cut = cut.reshape(len(plane), len(rows), side, len(columns), side).transpose(1, 3, 0, 2, 4)
+    return cut.reshape(-1, len(plane), side, side)
+
+
+def _sampled(plane: Array, step: int) -> npt.NDArray[np.uint8]:
+    """Every n-th pixel, in 8 bits."""
+    view = plane[:, step // 2 :: step, step // 2 :: step]
+    return np.ascontiguousarray(view // 257 if view.dtype == np.uint16 else view).astype(np.uint8)
+
+
+def _peel(view: npt.NDArray[np.uint8], clear: Bools) -> list[tuple[int, int]]:
+    """First and last row, first and last column of the picture in a view (3, h, w)."""
+    limits = [(0, side) for side in clear.shape]
+    for _ in range(LAYERS):
+        before = list(limits)
+        for axis, side in enumerate(clear.shape):
+            rows, columns = (slice(*limit) for limit in limits)
+            lines, empty = view[:, rows, columns], clear[rows, columns]
+            if axis == 1:
+                lines, empty = lines.swapaxes(1, 2), empty.T
+            first, last = _depths(lines, empty)
+            start, stop = limits[axis][0] + first, limits[axis][1] - last
+            edge = PAIRED if start > 0 and stop < side else ALONE
+            if max(start, side - stop) <= edge.most * side:
+                limits[axis] = (start, stop)
+        if limits == before:
+            break
+    return limits
+
+
+def _depths(lines: npt.NDArray[np.uint8], clear: Bools) -> tuple[int, int]:
+    """How many of the lines (3, n, length) are border, before and behind the picture."""
+    both = (lines, clear), (lines[:, ::-1], clear[::-1])
+    first, last = (_depth(*side, PAIRED) for side in both)
+    apart_255 = np.abs(_colour(lines[:, 0], clear[0]) - _colour(lines[:, -1], clear[-1])).max()
+    if (first > 0 and last > 0 and apart_255 <= PAIRED.near_255) or first == last == 0:
+        return first, last
+    first, last = (_depth(*side, ALONE) for side in both)
+    return first, last
+
+
+def _depth(lines: npt.NDArray[np.uint8], clear: Bools, edge: Edge) -> int:
+    """How many of the lines, the outermost first, are border; 0 for none, and for one without an edge."""
+    _, count, length = lines.shape
+    depth = int(edge.most * count)
+    if depth < 1 or length < 5:
+        return 0
+    near = clear[: 2 * depth] | _near(lines[:, : 2 * depth], clear[0], edge.near_255)
+    middle = near[:, length // 5 : length - length // 5].mean(axis=1)
+    is_border = np.minimum(near.mean(axis=1), middle) >= edge.border_share
+    is_picture = middle <= edge.picture_share
+    if not is_border[0] or not is_picture.any():
+        return 0
+    inside = int(is_picture.argmax())
+    width = int(is_border[:inside][::-1].argmax())
+    if inside > depth or width > max(3, EDGE_SHARE * count):
+        return 0
+    return inside + 1  # one line more: the first is often mixed
+
+
+def _near(lines: npt.NDArray[np.uint8], clear: Bools, near_255: int) -> Bools:
+    """Which pixels of lines (3, n, length) have about the colour of the outermost one."""
+    near = np.ones(lines.shape[1:], bool)
+    for values, colour in zip(lines, _colour(lines[:, 0], clear), strict=True):
+        near &= (values >= colour - near_255) & (values <= colour + near_255)
+    return near
+
+
+def _colour(line: npt.NDArray[np.uint8], clear: Bools) -> npt.NDArray[np.float64]:
+    """The median colour (3,) of a line (3, length) where it is opaque; black where it is nowhere."""
+    if clear.all():
+        return np.zeros(3)
+    colour: npt.NDArray[np.float64] = np.median(line[:, ~clear], axis=1)
+    return colour
