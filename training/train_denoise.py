@@ -6,7 +6,8 @@
 
 Blind and non-blind at once: half of the samples hide the noise level. With `noise = "mixed"` two samples in five carry
 plain Gaussian noise, neither clipped nor quantised (the benchmark's protocol); the others JPEG artefacts, sensor noise,
-film grain, speckle, and real camera noise, stored in 8 bits as pictures are.
+film grain, speckle, real camera noise, and what lies on a picture's surface: coarse grain, mosaics, embossed paper,
+screens; stored in 8 bits as pictures are. Many patches have stronger colours than photographs.
 
 With `targets = "noisy"` the target is a second noisy draw of the same picture (Noise2Noise), so that no clean picture
 is needed; `difficulty_levels` above 1 draws more samples where the network is weakest (on-demand learning). What these
@@ -26,19 +27,24 @@ from torch import Tensor, nn
 from photorestore.metrics import psnr
 from photorestore.networks.denoise import DenoiseUNet
 from training.data import load_photos, random_patch, read_photo, sample_batches, scaled_patch
-from training.degradations.levelled import NOISES, Noise, gaussian_noise, mixed_noise, rough_level
+from training.degradations.colours import strong_colours
+from training.degradations.levelled import NOISES, Noise, gaussian_noise, mixed_noise, on_surface, rough_level
 from training.degradations.noise import chance, uniform
 from training.losses import LOSSES
 from training.muon import MuonAdamW
 from training.on_demand import OnDemand, Span
 from training.run import Run, add_workers, parse_arguments, read_config
 
-PAIRS_SHARE = 0.25
+PAIRS_SHARE = 0.2
 """Of the samples with mixed noise, so many are of real camera noise."""
+SURFACES_SHARE = 0.18
+"""Of the others, so many are grainy or on a structured surface."""
 SHRUNK_SHARE = 0.4
 """So many photographs are shrunk by up to half: their texture is busier than that of photographs as they come."""
 GREY_SHARE = 0.35
 """Old photographs are mostly grey, and noise that is equal in all channels is harder to tell from texture."""
+STRONG_SHARE = 0.45
+"""So many patches in colour get stronger colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class Config:
     depths: tuple[int, ...]  # residual blocks at these strides
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     pairs: str  # folder of `*_real` / `*_mean` pairs of real camera noise
+    papers: str  # folder of photographs of paper, or "": no surfaces
     validation: int  # this many photographs of the first folder are held out
     patch_px: int
     batch_size: int
@@ -87,8 +94,13 @@ def load_pairs(folder: Path) -> list[Tensor]:
     ]
 
 
-def degrade(gt: Tensor, config: Config, span: Span, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """(lq, target, sigma) of a patch (3 or 1 channels), of a difficulty within `span`."""
+def degrade(
+    gt: Tensor, config: Config, span: Span, rng: torch.Generator, papers: Sequence[Tensor] = ()
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(lq, target, sigma) of a patch (3 or 1 channels), of a difficulty within `span`; surfaces where there are papers."""
+    if papers and chance(SURFACES_SHARE, rng):
+        lq, sigma = on_surface(gt, papers, rng)
+        return lq, gt, sigma
     strength = uniform(*span, rng)
     if config.noise == "mixed":
         lq, sigma = mixed_noise(gt, strength * config.max_sigma_255 / 255, rng)
@@ -101,6 +113,7 @@ def degrade(gt: Tensor, config: Config, span: Span, rng: torch.Generator) -> tup
 def make_sample(
     photos: Sequence[Tensor],
     pairs: Sequence[Tensor],
+    papers: Sequence[Tensor],
     config: Config,
     difficulty: OnDemand,
     rng: torch.Generator,
@@ -113,7 +126,9 @@ def make_sample(
     gt = scaled_patch(photos, config.patch_px, shrink, rng)
     if chance(GREY_SHARE, rng):
         gt = gt.mean(0, keepdim=True)  # and so is the noise
-    lq, target, sigma = degrade(gt, config, difficulty.draw(rng), rng)
+    elif config.noise == "mixed" and chance(STRONG_SHARE, rng):
+        gt = strong_colours(gt, rng)
+    lq, target, sigma = degrade(gt, config, difficulty.draw(rng), rng, papers)
     lq, target = lq.expand(3, -1, -1), target.expand(3, -1, -1)
     return lq, target, torch.full_like(sigma, -1.0) if chance(0.5, rng) else sigma
 
@@ -169,6 +184,9 @@ def train(config: Config, arguments: argparse.Namespace) -> nn.Module:
     # 1. Pictures: the first ones are held out for validation.
     photos = load_photos([arguments.data / name for name in config.photos], min_side_px=config.patch_px)
     pairs = load_pairs(arguments.data / config.pairs) if config.noise == "mixed" else []
+    papers = (
+        load_photos([arguments.data / config.papers], min_side_px=config.patch_px) if config.papers else []
+    )
     held_out, photos = photos[: config.validation], photos[config.validation :]
     difficulty = OnDemand(config.difficulty_levels)
 
@@ -178,7 +196,7 @@ def train(config: Config, arguments: argparse.Namespace) -> nn.Module:
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0)
     run = Run("denoise", arguments, config, network, optimiser)
     samples = sample_batches(
-        lambda rng: make_sample(photos, pairs, config, difficulty, rng),
+        lambda rng: make_sample(photos, pairs, papers, config, difficulty, rng),
         config.batch_size,
         config.seed + run.step,
         arguments.workers,
@@ -203,7 +221,7 @@ def train(config: Config, arguments: argparse.Namespace) -> nn.Module:
         trained,
         evaluate(trained, held_out, config),
         architecture=architecture,
-        data="BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays, PolyU pairs",
+        data="BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays, PolyU pairs, photographs of paper",
         licence="BSDS500 and PolyU: academic use; see docs/models/denoise.md",
     )
     return trained

@@ -7,7 +7,7 @@ of it where it is not plain, and what a JPEG's table stands for where that is al
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from training.degradations.noise import (
     speckle,
     uniform,
 )
+from training.degradations.surfaces import surface
 
 ROUGHLY = 0.25
 """Where noise is not plain, the level told is off by about this share, as estimates are."""
@@ -85,6 +86,20 @@ def mixed_noise(gt: Tensor, sigma: float, rng: torch.Generator) -> Noisy:
     lq = quantise(lq)
     sigma_found = rough_level(lq, gt, rng)
     return store_as_jpeg(lq, sigma_found, rng) if chance(0.4, rng) else (lq, sigma_found)
+
+
+def on_surface(gt: Tensor, papers: Sequence[Tensor], rng: torch.Generator) -> Noisy:
+    """A picture (3 or 1 channels) with grain or on a structured surface, some with fine noise or as a JPEG.
+
+    Args:
+        papers: photographs of paper, uint8 (3, H, W).
+    """
+    lq = surface(gt, papers, rng)
+    if chance(0.3, rng):
+        lq = gaussian(lq, uniform(0, 8, rng) / 255, rng)
+    lq = quantise(lq)
+    sigma_found = rough_level(lq, gt, rng)
+    return store_as_jpeg(lq, sigma_found, rng) if chance(0.3, rng) else (lq, sigma_found)
 
 
 def store_as_jpeg(image: Tensor, sigma: Tensor, rng: torch.Generator) -> Noisy:
