@@ -30,6 +30,7 @@ from bench import (
     report,
     sheets,
     speed,
+    surfaces,
     upscale,
 )
 from bench.statistics import write
@@ -64,6 +65,7 @@ SUITES: dict[str, Suite] = {
     "grey": _alone(grey.measure),
     "real_noise": _alone(real_noise.measure),
     "jpeg": _alone(jpeg.measure),
+    "surfaces": _alone(surfaces.measure),
     "damage": _whole(damage.measure),
     "holes": _holes,
     "mixed": _whole(mixed.measure),

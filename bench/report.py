@@ -127,6 +127,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "grey": report_noise.grey,
     "real_noise": report_noise.real_noise,
     "jpeg": report_noise.jpeg,
+    "surfaces": report_noise.surfaces,
     "damage": report_damage.damage,
     "holes": report_damage.holes,
     "mixed": report_damage.mixed,

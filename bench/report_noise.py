@@ -82,3 +82,40 @@ def jpeg(result: dict[str, Any]) -> str:
         header = [f"{name}, {found['pictures']} pictures", *(f"quality {quality}" for quality in qualities)]
         text += table(header, rows) + "\n"
     return text.rstrip("\n") + "\n"
+
+
+def surfaces(result: dict[str, Any]) -> str:
+    found = result["surfaces"]
+    methods = next(iter(found.values()))["psnr_db"]
+    rows = [
+        [
+            kind,
+            *(f"{figures['psnr_db'][method]['mean']:.2f}" for method in methods),
+            interval(figures["gain_db"]),
+            f"{figures['level_255']['true']:.1f} / {figures['level_255']['estimated']:.1f}",
+        ]
+        for kind, figures in found.items()
+    ]
+    text = (
+        f"## Grain and surfaces: {result['set']}, RGB PSNR in dB\n\nDrawn in other ways than in training, stored in 8 "
+        "bits. Ours is told the level that the service estimates in a picture that is judged noisy, or nothing "
+        "(blind); the gain is of the first.\n\n"
+    ) + table(["surface", *methods, "gain over the input", "level, true / estimated"], rows)
+    strong = result["strong"]
+    rows = [
+        [
+            f"sigma_255 {level}",
+            *(interval(figures["psnr_db"][colours]) for colours in figures["psnr_db"]),
+            interval(figures["gain_db"]),
+        ]
+        for level, figures in strong["levels"].items()
+    ]
+    header = ["noise", *next(iter(strong["levels"].values()))["psnr_db"], "difference"]
+    return (
+        text
+        + (
+            f"\nStrong colours, {strong['set']}: channels permuted and saturation doubled, then noise, neither clipped "
+            "nor quantised; blind.\n\n"
+        )
+        + table(header, rows)
+    )

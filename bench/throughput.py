@@ -55,6 +55,7 @@ FOUND = {
     "noisy": True,
     "sigma_255": 20.0,
     "grain_255": 0.0,
+    "surface_255": 0.0,
     "artefacts_255": None,
     "gradient_255": 9.0,
     "faded": False,

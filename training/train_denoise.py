@@ -97,7 +97,7 @@ def load_pairs(folder: Path) -> list[Tensor]:
 def degrade(
     gt: Tensor, config: Config, span: Span, rng: torch.Generator, papers: Sequence[Tensor] = ()
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(lq, target, sigma) of a patch (3 or 1 channels), of a difficulty within `span`; with `papers` some on surfaces."""
+    """(lq, target, sigma) of a patch (3 or 1 channels), of a difficulty within `span`; some on surfaces."""
     if papers and chance(SURFACES_SHARE, rng):
         lq, sigma = on_surface(gt, papers, rng)
         return lq, gt, sigma

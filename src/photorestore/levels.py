@@ -21,6 +21,12 @@ GRAIN_RATIO = 1.6
 LEAST_GRAIN_255 = 6.5
 """Grain counts where it exceeds the noise of single pixels so much, and this, and a JPEG's artefacts: nine in ten
 clean photographs show less, and grain of 15 shows more up to a width of about .7 px."""
+SURFACE_RATIO = 2.0
+SURFACE_OVER_ARTEFACTS = 1.5
+LEAST_SURFACE_255 = 3.0
+"""In a picture that is judged noisy, what lies on its flat places counts where it exceeds the noise of single pixels
+and a JPEG's artefacts so many times, and this: coarse grain, paper and screens show next to no noise of single pixels.
+It is within a tenth of their true level on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,10 @@ def level_of(found: Mapping[str, Any], given_255: float | None = None) -> Level:
         return Level(given_255, "given")
     noise_255, artefacts_255 = found["sigma_255"], found["artefacts_255"] or 0.0
     has_grain = found["grain_255"] > max(GRAIN_RATIO * noise_255, LEAST_GRAIN_255, artefacts_255)
+    if found["noisy"] and found["surface_255"] > max(
+        SURFACE_RATIO * noise_255, SURFACE_OVER_ARTEFACTS * artefacts_255, LEAST_SURFACE_255
+    ):
+        return Level(found["surface_255"], "estimated from coarse grain or the paper's surface")
     if has_grain:
         noise_255 = found["grain_255"]
     both_255 = math.hypot(noise_255, artefacts_255)

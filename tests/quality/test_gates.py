@@ -91,6 +91,19 @@ def test_jpeg_artefacts_are_reduced():
 
 
 @needs_pictures
+def test_grain_and_paper_are_reduced_and_strong_colours_cost_nothing():
+    from bench import surfaces
+
+    found, gate = surfaces.measure(BENCH, every=2), GATES["surfaces"]
+    gains = {kind: figures["gain_db"]["mean"] for kind, figures in found["surfaces"].items()}
+    assert gains["grain of 1 px"] >= gate["gain_grain_1_db"]
+    assert gains["grain of 2 px"] >= gate["gain_grain_2_db"]
+    assert min(gains[kind] for kind in ("linen", "silk", "honeycomb")) >= gate["gain_paper_db"]
+    for level in found["strong"]["levels"].values():
+        assert level["gain_db"]["mean"] >= gate["strong_db"]
+
+
+@needs_pictures
 def test_enlarging_beats_bicubic():
     sets = upscale.measure(BENCH, every=20)["scales"]
     for scale in ("2", "4"):

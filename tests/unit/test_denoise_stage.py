@@ -30,6 +30,7 @@ def prepared(tmp_path, *, noisy=True, hw=(60, 80), **options) -> Workspace:
     found = {
         "sigma_255": 20.0 if noisy else 1.0,
         "grain_255": 0.0,
+        "surface_255": 0.0,
         "artefacts_255": None,
         "gradient_255": 9.0,
         "noisy": noisy,
@@ -106,6 +107,17 @@ def test_noise_makes_it_work(stage, tmp_path):
     assert workspace.envelope.current == "denoised"
     assert workspace.plane("denoised").dtype == np.uint16
     assert not (workspace.plane("denoised") == workspace.plane("image").astype(np.uint16) * 257).all()
+
+
+def test_strength_says_how_much_of_the_noise_stays(stage, tmp_path):
+    planes = {}
+    for strength in (0.5, 1.0):
+        workspace = prepared(tmp_path, strength=strength)
+        run_stage(stage, [workspace])
+        planes[strength] = workspace.plane("denoised").astype(float)
+    image = workspace.plane("image") * 257.0
+    inner = (planes[1.0] > 0) & (planes[1.0] < 65535)
+    assert np.allclose((planes[0.5] - image)[inner], 0.5 * (planes[1.0] - image)[inner], atol=1.5)
 
 
 @pytest.mark.parametrize(

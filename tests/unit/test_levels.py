@@ -5,13 +5,21 @@ import pytest
 from photorestore.levels import MOST_ASSUMED_255, level_of
 
 
-def found(sigma_255: float, artefacts_255: float | None = None, grain_255: float = 0.0) -> dict:
+def found(
+    sigma_255: float,
+    artefacts_255: float | None = None,
+    grain_255: float = 0.0,
+    surface_255: float = 0.0,
+    *,
+    noisy: bool = False,
+) -> dict:
     return {
         "sigma_255": sigma_255,
         "grain_255": grain_255,
+        "surface_255": surface_255,
         "artefacts_255": artefacts_255,
         "gradient_255": 7.5625,
-        "noisy": False,
+        "noisy": noisy,
     }
 
 
@@ -40,6 +48,25 @@ def test_noise_and_artefacts_add_up(estimates, sigma_255, origin):
     assert level.sigma_255 == pytest.approx(sigma_255)
     assert level.origin == origin
     assert str(level) == f"sigma {sigma_255:.1f} of 255, {origin}"
+
+
+SURFACE = "estimated from coarse grain or the paper's surface"
+
+
+@pytest.mark.parametrize(
+    ("estimates", "sigma_255", "origin"),
+    [
+        (found(1.5, surface_255=12, noisy=True), 12, SURFACE),
+        (found(1.5, 5, surface_255=12, noisy=True), 12, SURFACE),
+        (found(1.5, surface_255=12), 4, "assumed: less was found"),  # nobody says that it is noise
+        (found(9, surface_255=12, noisy=True), 9, "estimated"),  # white noise
+        (found(1.5, 11, surface_255=12, noisy=True), math.hypot(1.5, 11), "estimated from the JPEG's table"),
+    ],
+)
+def test_coarse_grain_counts_where_the_picture_is_judged_noisy(estimates, sigma_255, origin):
+    level = level_of(estimates)
+    assert level.sigma_255 == pytest.approx(sigma_255)
+    assert level.origin == origin
 
 
 def test_less_is_assumed_in_a_busy_picture():

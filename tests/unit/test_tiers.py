@@ -64,6 +64,7 @@ def prepared(tmp_path):
         found = {
             "sigma_255": 20.0,
             "grain_255": 0.0,
+            "surface_255": 0.0,
             "artefacts_255": None,
             "gradient_255": 9.0,
             "noisy": noisy,
