@@ -44,8 +44,8 @@ def shrunk(plane: Array, factor: int) -> Array:
     for top in range(0, h, BAND_ROWS):
         band = plane[:, top : top + BAND_ROWS]
         missing = (-band.shape[1] % factor, -w % factor)
-        band = np.pad(band, ((0, 0), (0, missing[0]), (0, missing[1])), mode="edge")
-        squares = band.reshape(channels, band.shape[1] // factor, factor, -1, factor)
+        filled = np.pad(band, ((0, 0), (0, missing[0]), (0, missing[1])), mode="edge")
+        squares = filled.reshape(channels, filled.shape[1] // factor, factor, -1, factor)
         means = squares.mean(axis=(2, 4), dtype=np.float32)
         small[:, top // factor :][:, : means.shape[1]] = np.round(means)
     return small
