@@ -95,7 +95,7 @@ def crack_shape(h: int, w: int, shapes: Sequence[Tensor], rng: torch.Generator) 
     if chance(0.5, rng):
         shape = shape.flip(1)
     zoom = max(math.exp(uniform(math.log(0.5), math.log(3), rng)), h / shape.shape[0], w / shape.shape[1])
-    high, wide = math.ceil(h / zoom), math.ceil(w / zoom)
+    high, wide = (min(math.ceil(side / zoom), most) for side, most in zip((h, w), shape.shape, strict=True))
     for _ in range(6):
         top, left = randint(0, shape.shape[0] - high + 1, rng), randint(0, shape.shape[1] - wide + 1, rng)
         crop = shape[top : top + high, left : left + wide]
