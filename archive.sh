@@ -43,23 +43,26 @@ YAML
 # The networks of a stage: none works without the weights of its fast tier.
 networks_of() {
     case $1 in
-        preprocess | deliver) ;;
+        preprocess) echo preprocess_judge ;;
+        deliver) ;;
         face) echo "face face_detector" ;;
         upscale) echo "upscale upscale_real" ;;
         *) echo "$1" ;;
     esac
 }
 
-# Files at the archive's root: the package, and the weights of this stage's networks in all tiers that are there.
+# Files at the archive's root: the package, and the weights of this stage's networks in all tiers that are there; those of
+# `preprocess` as well, which every stage runs for a picture that is sent to it alone.
 stage_files() {
-    local files=$1 stage=$2 network weights
+    local files=$1 stage=$2 network weights owner
     mkdir -p "$files/weights"
     cp -r src/photorestore "$files/"
     find "$files" -name __pycache__ -prune -exec rm -rf {} +
-    for network in $(networks_of "$stage"); do
-        weights=weights/$stage/$network
-        [[ -f $weights.fast.safetensors ]] || { echo "$weights.fast.safetensors is missing: make train-$stage" >&2; return 1; }
-        install -D -m 644 -t "$files/weights/$stage" "$weights".*.safetensors
+    for network in $(networks_of preprocess) $(networks_of "$stage"); do
+        owner=${network%%_*}
+        weights=weights/$owner/$network
+        [[ -f $weights.fast.safetensors ]] || { echo "$weights.fast.safetensors is missing: make train-$owner" >&2; return 1; }
+        install -D -m 644 -t "$files/weights/$owner" "$weights".*.safetensors
     done
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from photorestore.errors import UnavailableTier
 from photorestore.options import AUTO, TIERS, Options
 
-SHARED_NETWORKS = frozenset({"face_detector"})
+SHARED_NETWORKS = frozenset({"face_detector", "preprocess_judge"})
 """Networks that have one tier, with which all tiers of their stage work."""
 
 
@@ -19,7 +19,7 @@ def available_tiers(folder: Path) -> tuple[str, ...]:
     """The tiers that a stage has: those of which each of its networks has weights in the stage's folder."""
     found = {tuple(file.name.split(".")[:2]) for file in folder.glob("*.safetensors")}
     networks = {network for network, _ in found} - SHARED_NETWORKS
-    return tuple(tier for tier in TIERS if networks and all((name, tier) in found for name in networks))
+    return tuple(tier for tier in TIERS if found and all((name, tier) in found for name in networks))
 
 
 def choose_tier(configured: str, available: Collection[str], device_type: str) -> str:

@@ -15,11 +15,13 @@ from photorestore.errors import BrokenArtifact
 from photorestore.networks.denoise import DenoiseUNet
 from photorestore.networks.face import FaceUNet
 from photorestore.networks.face_detector import FaceDetector
+from photorestore.networks.judge import JudgeNet
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.networks.translate import Translator
 from photorestore.networks.upscale import Upscaler
 
 NETWORKS: dict[str, type[nn.Module]] = {
+    "preprocess_judge": JudgeNet,
     "denoise": DenoiseUNet,
     "scratch": ScratchUNet,
     "translate": Translator,

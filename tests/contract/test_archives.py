@@ -94,10 +94,12 @@ def test_archive_loads_and_answers_a_picture_by_itself(stage, archive, picture, 
     assert answer["foreign"] == []
 
 
-def test_archive_holds_its_own_weights_only(stage, archive):
+def test_archive_holds_its_own_weights_and_those_of_the_judgement_only(stage, archive):
     weights = {file.relative_to(archive / "weights") for file in archive.rglob("*.safetensors")}
     assert weights == {
-        file.relative_to(HOME / "weights") for file in (HOME / "weights" / stage).glob("*.safetensors")
+        file.relative_to(HOME / "weights")
+        for name in {stage, "preprocess"}
+        for file in (HOME / "weights" / name).glob("*.safetensors")
     }
     assert {
         Path(stage, f"{name}.fast.safetensors") for name in NETWORKS if stage_of(name) == stage
@@ -129,7 +131,7 @@ def test_archives_hold_every_tier_whose_weights_are_there(tmp_path):
     subprocess.run([tmp_path / "archive.sh", "cpu"], env=environment, check=True, capture_output=True)
     for stage, tiers in {"denoise": ["fast", "quality"], "scratch": ["fast"]}.items():
         with zipfile.ZipFile(tmp_path / f"model_store/{stage}.mar") as packed:
-            weights = sorted(name for name in packed.namelist() if name.endswith(".safetensors"))
+            weights = sorted(name for name in packed.namelist() if name.startswith(f"weights/{stage}/"))
             config = yaml.safe_load(packed.read(f"{stage}-config.yaml"))
         assert weights == [f"weights/{stage}/{stage}.{tier}.safetensors" for tier in tiers]
         assert config["photorestore"]["tier"] == "auto"

@@ -77,7 +77,7 @@ def test_stages_are_the_same_in_every_room():
         "__init__",
     }
     assert set(spec["models"]) - settings == set(STAGES) == nodes
-    assert {*SELECTABLE_STAGES, "upscale"} == set(map(stage_of, NETWORKS))
+    assert {*SELECTABLE_STAGES, "preprocess", "upscale"} == set(map(stage_of, NETWORKS))
 
 
 def test_options_are_the_same_in_every_room():

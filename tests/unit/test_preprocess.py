@@ -230,3 +230,49 @@ def test_limits_belong_to_the_stage(tmp_path: Path) -> None:
     run_stage(PreprocessStage(Limits(pixels=1000)), [workspace])
     assert workspace.envelope.problem is not None
     assert workspace.envelope.problem.type == "image-too-large"
+
+
+def test_the_judgement_is_handed_on(tmp_path: Path) -> None:
+    found = preprocessed(tmp_path, saved(make_photo(200, 300))).envelope.estimates["preprocess"]
+    assert found["kind"] == "photograph"
+    assert 0.2 < found["confidence"] <= 1
+    assert found["mode"] == "gentle"
+    assert set(found["probabilities"]) == {"damaged", "noisy", "faded", "toned"}
+    assert not any(found[flag] for flag in ("damaged", "noisy", "faded"))
+
+
+def test_the_mode_is_that_of_the_options(tmp_path: Path) -> None:
+    for mode in ("gentle", "thorough"):
+        envelope = preprocessed(tmp_path, saved(PHOTO), mode=mode).envelope
+        assert envelope.estimates["preprocess"]["mode"] == mode
+
+
+def test_a_bilevel_picture_is_left_alone_and_has_no_noise(tmp_path: Path) -> None:
+    found = preprocessed(tmp_path, saved(Image.fromarray(PHOTO).convert("1"))).envelope.estimates[
+        "preprocess"
+    ]
+    assert found["mode"] == "untouched"
+    assert not found["noisy"]
+
+
+def test_nothing_is_judged_where_nothing_depends_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preprocess, "judge", lambda *_: pytest.fail("judged"))
+    for options in ({"stages": ("denoise", "scratch")}, {"mask": saved(np.zeros((60, 90), np.uint8))}):
+        envelope = preprocessed(tmp_path, saved(PHOTO), **options).envelope
+        assert envelope.problem is None
+        assert envelope.estimates["preprocess"]["mode"] == "gentle"
+        assert "kind" not in envelope.estimates["preprocess"]
+
+
+def test_tone_depends_on_the_judgement_where_translate_is_asked_for(tmp_path: Path) -> None:
+    found = preprocessed(tmp_path, saved(PHOTO), stages=("translate",)).envelope.estimates["preprocess"]
+    assert "kind" in found
+
+
+def test_without_a_network_pictures_are_treated_gently(tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path, Options())
+    workspace.write_file("upload", saved(PHOTO))
+    run_stage(PreprocessStage(), [workspace])
+    assert workspace.envelope.estimates["preprocess"]["mode"] == "gentle"

@@ -9,6 +9,7 @@ import torch
 from photorestore import pipeline
 from photorestore.errors import BrokenArtifact, UnavailableTier, UnsupportedOption, by_type
 from photorestore.networks.denoise import DenoiseUNet
+from photorestore.networks.judge import JudgeNet
 from photorestore.options import STAGES, Options
 from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.denoise import DenoiseStage
@@ -34,6 +35,20 @@ def save_denoiser(root: Path, *tiers: str) -> Path:
         save_network(
             weights_file("denoise", tier, root), network, architecture=architecture, metadata=described
         )
+    return root
+
+
+def save_judge(root: Path) -> Path:
+    """A small judgement beside them."""
+    described = dict.fromkeys(REQUIRED, "x")
+    del described["architecture"]
+    widths = (8, 8, 8)
+    save_network(
+        weights_file("preprocess_judge", "fast", root),
+        JudgeNet(widths),
+        architecture={"widths": widths},
+        metadata=described,
+    )
     return root
 
 
@@ -206,7 +221,7 @@ def test_in_process_the_tier_may_be_asked_for_and_is_reported(tmp_path):
     loaded = pipeline.load(
         config=CONFIG,
         stages=("preprocess", "denoise", "deliver"),
-        weights=save_denoiser(tmp_path, "fast", "quality"),
+        weights=save_judge(save_denoiser(tmp_path, "fast", "quality")),
         root=tmp_path / "spaces",
     )
     options = {"stages": ("denoise",), "format": "png"}
@@ -224,7 +239,7 @@ def test_in_process_the_tier_may_be_asked_for_and_is_reported(tmp_path):
 def test_in_process_a_missing_tier_is_found_before_any_work(tmp_path):
     loaded = pipeline.load(
         stages=("preprocess", "denoise", "deliver"),
-        weights=save_denoiser(tmp_path, "fast"),
+        weights=save_judge(save_denoiser(tmp_path, "fast")),
         root=tmp_path / "spaces",
     )
     with pytest.raises(UnavailableTier, match="denoise has fast"):

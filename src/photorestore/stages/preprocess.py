@@ -1,4 +1,4 @@
-"""Preprocess: acquire the upload, find out what is wrong with it, normalise it when asked."""
+"""Preprocess: acquire the upload, judge it and find out what is wrong with it, normalise it when asked."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from photorestore.housekeeping import require_room
 from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture
 from photorestore.imaging.header import Picture
 from photorestore.imaging.planes import luma
+from photorestore.judgement import UNTOUCHED, Judgement, judge, resolve_mode
+from photorestore.networks.judge import JudgeNet
 from photorestore.normalise import normalise
-from photorestore.stages.base import StageConfig
+from photorestore.options import Options
+from photorestore.stages.base import StageConfig, autocast
+from photorestore.weights import load_network
 from photorestore.workspace import Array, Workspace
 
 WORK_BYTES_PX = 3 * 2 + 2 + 1 + 3 * 2 + 3 * 2
@@ -31,16 +35,31 @@ RESULT_BYTES_PX = 3
 
 
 class PreprocessStage:
-    """Writes the planes `image`, `alpha` and `hole_mask`; always works."""
+    """Writes the planes `image`, `alpha` and `hole_mask`; always works.
+
+    Its network is small and the same in all tiers.
+
+    Args:
+        network: judges pictures; without one none is judged, and all are treated gently.
+    """
 
     name: ClassVar[str] = "preprocess"
 
-    def __init__(self, limits: Limits = LIMITS) -> None:
-        self.limits = limits
+    def __init__(
+        self,
+        limits: Limits = LIMITS,
+        network: JudgeNet | None = None,
+        config: StageConfig = StageConfig(),  # noqa: B008 - frozen
+        device: torch.device = torch.device("cpu"),  # noqa: B008 - a constant
+    ) -> None:
+        self.limits, self.network = limits, network
+        self.precision, self.device = config.precision, device
 
     @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:  # noqa: ARG003 - no network
-        return cls()
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
+        """See `LoadableStage.load`."""
+        network = load_network("preprocess_judge", "fast", device, root=weights)
+        return cls(LIMITS, network, config, device)  # type: ignore[arg-type]
 
     def run(self, batch: Sequence[Workspace]) -> None:
         for workspace in batch:
@@ -67,7 +86,7 @@ class PreprocessStage:
         needs = Needs(scale * width, scale * height, has_alpha=header.has_alpha, bits=bits)
         choose_format(workspace.options, workspace.envelope.accept, needs)  # fail before the work is done
         _reserve(workspace, height, width, bits, has_alpha=header.has_alpha)
-        found = _write_planes(workspace, picture)
+        found = self._write_planes(workspace, picture)
         for name in ("exif", "xmp", "icc"):
             if block := getattr(header, name):
                 workspace.write_file(name, block)
@@ -86,12 +105,43 @@ class PreprocessStage:
         check_enlarged(width, height, workspace.options.scale, self.limits)
         _reserve(workspace, height, width, envelope.source["bits"], has_alpha="alpha" in envelope.planes)
         alpha = workspace.plane("alpha") if "alpha" in envelope.planes else None
-        found = estimate(image, alpha=alpha)
+        if not workspace.options.normalise:
+            return self._look(workspace, image, alpha)
+        with workspace.new_plane("image", image.shape, image.dtype.name) as normalised:
+            normalised[:] = image
+            return self._look(workspace, normalised, alpha)
+
+    def _write_planes(self, workspace: Workspace, picture: Picture) -> dict[str, Any]:
+        header = picture.header
+        height, width = header.upright_hw
+        dtype = f"uint{header.bits}"
+        with contextlib.ExitStack() as planes:
+            image = planes.enter_context(workspace.new_plane("image", (3, height, width), dtype))
+            alpha = None
+            if header.has_alpha:
+                alpha = planes.enter_context(workspace.new_plane("alpha", (1, height, width), dtype))
+            picture.decode(image, alpha)
+            return self._look(workspace, image, alpha, header.quantisation)
+
+    def _look(
+        self,
+        workspace: Workspace,
+        image: Array,
+        alpha: Array | None,
+        quantisation: Sequence[int] | None = None,
+    ) -> dict[str, Any]:
+        """Judge a plane as it came, and estimate what is wrong with it, after normalising it in place when asked."""
+        judgement = self._judge(image) if _needs_judgement(workspace) else None
+        found = estimate(image, quantisation, alpha=alpha)
         if workspace.options.normalise:
-            with workspace.new_plane("image", image.shape, image.dtype.name) as normalised:
-                normalised[:] = image
-                found = _normalise(normalised, found, alpha)
-        return found
+            found = _normalise(image, found, alpha, quantisation)
+        return found | _decide(workspace.options, judgement, found)
+
+    def _judge(self, image: Array) -> Judgement | None:
+        if self.network is None:
+            return None
+        with autocast(self.precision, self.device):
+            return judge(image, self.network, self.device)
 
     def _read_mask(self, workspace: Workspace) -> None:
         """The caller's mask as plane `hole_mask`: 255 where its luma is at least half and it is opaque.
@@ -113,20 +163,24 @@ class PreprocessStage:
             _threshold(mask, hole_mask)
 
 
-def _write_planes(workspace: Workspace, picture: Picture) -> dict[str, Any]:
-    header = picture.header
-    height, width = header.upright_hw
-    dtype = f"uint{header.bits}"
-    with contextlib.ExitStack() as planes:
-        image = planes.enter_context(workspace.new_plane("image", (3, height, width), dtype))
-        alpha = None
-        if header.has_alpha:
-            alpha = planes.enter_context(workspace.new_plane("alpha", (1, height, width), dtype))
-        picture.decode(image, alpha)
-        found = estimate(image, header.quantisation, alpha=alpha)
-        if workspace.options.normalise:
-            found = _normalise(image, found, alpha, header.quantisation)
-    return found
+def _needs_judgement(workspace: Workspace) -> bool:
+    """Whether anything depends on it: with stages named only the tone does, with a mask alone nothing."""
+    if workspace.options.stages is None:
+        return not workspace.path("mask_upload").exists()
+    return workspace.options.wants("translate") is True
+
+
+def _decide(options: Options, judgement: Judgement | None, found: dict[str, Any]) -> dict[str, Any]:
+    """The judgement and the mode, for the stages; white noise is better estimated than judged, in photographs."""
+    mode = resolve_mode(options, judgement)
+    if judgement is None:
+        return {"mode": mode}
+    decided = judgement.to_mapping() | {"mode": mode}
+    is_noisy_print = judgement.kind == "print" and judgement.says("noisy")
+    decided["noisy"] = mode != UNTOUCHED and (found["noisy"] or is_noisy_print)
+    if "before_normalise" in found:
+        decided["faded"] = found["faded"]
+    return decided
 
 
 def _normalise(
@@ -188,4 +242,8 @@ def _describe(source: dict[str, Any], found: dict[str, Any]) -> str:
     if "before_normalise" in found:
         parts.append("cast and contrast normalised")
     parts.append(f"noise sigma {found['sigma_255']:.1f} of 255")
+    if "kind" in found:
+        parts.append(
+            f"a {found['kind'].replace('_', ' ')} ({100 * found['confidence']:.0f} %): {found['mode']}"
+        )
     return ", ".join(parts)

@@ -1,0 +1,155 @@
+"""What a picture is and what is wrong with it, as `JudgeNet` sees it, and how much is therefore done by default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from photorestore.networks.judge import FLAGS, KINDS, JudgeNet
+from photorestore.options import AUTO, GENTLE, THOROUGH, Options
+from photorestore.workspace import Array
+
+UNTOUCHED = "untouched"
+"""The mode in which no stage works: for what is no photograph."""
+
+VIEW_PX = 160
+"""Sides of the view; a picture that is not square is squeezed."""
+CROP_PX = 96
+CROP_CENTRES = ((0.3, 0.35), (0.35, 0.7), (0.7, 0.3), (0.65, 0.65))
+"""Shares of height and width, around the middle; a border of a tenth stays outside."""
+DRAWN = ("line_art", "halftone", "screenshot")
+"""Kinds that are no photograph."""
+FEW_LEVELS = 4
+"""A picture with no more values than this is bilevel, or close to it: nothing in it can be noise or a crack."""
+
+SURE_NO_PHOTO = 0.6
+"""So sure it must be that a picture is a drawing, a halftone or a screenshot for it to be left alone."""
+SURE_PRINT = 0.7
+"""So sure it must be that it is a print for it to be restored thoroughly."""
+SURE_DAMAGE = 0.95
+"""So sure it must be that a picture is damaged for that alone to decide."""
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was found. Checks itself.
+
+    Attributes:
+        kinds: probability of each of `KINDS`, by name; together 1.
+        flags: probability of each of `FLAGS`, by name.
+
+    Raises:
+        ValueError: a name is unknown or lacking, or a number is no probability.
+    """
+
+    kinds: Mapping[str, float]
+    flags: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for found, names in ((self.kinds, KINDS), (self.flags, FLAGS)):
+            if set(found) != set(names):
+                raise ValueError(f"probabilities are of {sorted(found)}; expected {', '.join(names)}")
+            for name, value in found.items():
+                if not 0 <= value <= 1:
+                    raise ValueError(f"{name} is {value}; expected 0 to 1")
+
+    @property
+    def kind(self) -> str:
+        """The likeliest of `KINDS`."""
+        return max(self.kinds, key=self.kinds.__getitem__)
+
+    @property
+    def no_photo(self) -> float:
+        """Probability that it is neither a photograph nor a print of one."""
+        return 1 - min(1.0, self.kinds["photograph"] + self.kinds["print"])
+
+    def says(self, flag: str) -> bool:
+        """Whether one of `FLAGS` is more likely than not; what is no photograph has none but its tone."""
+        return self.flags[flag] >= 0.5 and (flag == "toned" or self.no_photo < 0.5)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """For `Envelope.estimates`."""
+        return {
+            "kind": self.kind,
+            "confidence": round(self.kinds[self.kind], 4),
+            **{flag: self.says(flag) for flag in FLAGS},
+            "probabilities": {flag: round(self.flags[flag], 4) for flag in FLAGS},
+        }
+
+
+def resolve_mode(options: Options, judgement: Judgement | None) -> str:
+    """How much is done: what the options say; else by the judgement, and gently where nothing is sure."""
+    if options.mode != AUTO:
+        return options.mode
+    if judgement is None:
+        return GENTLE
+    if judgement.no_photo >= 0.5:
+        return UNTOUCHED if judgement.no_photo >= SURE_NO_PHOTO else GENTLE
+    is_bad = judgement.kinds["print"] >= SURE_PRINT or judgement.flags["damaged"] >= SURE_DAMAGE
+    return THOROUGH if is_bad else GENTLE
+
+
+@torch.inference_mode()
+def judge(image: Array, network: JudgeNet, device: torch.device) -> Judgement:
+    """Judge a plane (3, H, W); the cost is the same for every size.
+
+    Args:
+        network: on `device`, in evaluation mode.
+    """
+    logits = network(*(_as_input(pixels, device) for pixels in glimpse(image)))[0].double().cpu()
+    kinds = dict(zip(KINDS, logits[: len(KINDS)].softmax(0).tolist(), strict=True))
+    if has_few_levels(image):
+        kinds = dict.fromkeys(KINDS, 0.0) | {max(DRAWN, key=kinds.__getitem__): 1.0}
+    return Judgement(kinds, dict(zip(FLAGS, logits[len(KINDS) :].sigmoid().tolist(), strict=True)))
+
+
+def has_few_levels(image: Array) -> bool:
+    """Whether a plane holds at most `FEW_LEVELS` different values, as far as a sample shows."""
+    values = _sample(image)
+    return int(np.count_nonzero(np.bincount(values.ravel(), minlength=256))) <= FEW_LEVELS
+
+
+def glimpse(image: Array) -> tuple[Pixels, Pixels]:
+    """What is looked at of a plane (3, H, W): (3, VIEW_PX, VIEW_PX) and (K, 3, CROP_PX, CROP_PX), in 8 bits.
+
+    However large the picture is, about as many of its pixels are read.
+    """
+    _, h, w = image.shape
+    view = F.adaptive_avg_pool2d(torch.from_numpy(_sample(image)).float(), VIEW_PX).round().byte().numpy()
+    crops = [_crop(image, round(y * h), round(x * w)) for y, x in CROP_CENTRES]
+    return view, np.stack(crops)
+
+
+def _sample(image: Array) -> Pixels:
+    """Every n-th row and m-th column, so that at least twice `VIEW_PX` of each stay, if there are so many."""
+    row_step, column_step = (max(1, side // (2 * VIEW_PX)) for side in image.shape[1:])
+    return _in_8_bits(image[:, ::row_step, ::column_step])
+
+
+def _crop(image: Array, y: int, x: int) -> Pixels:
+    """A square around a place, moved inside the picture; a smaller picture is mirrored on."""
+    _, h, w = image.shape
+    top = min(max(0, y - CROP_PX // 2), max(0, h - CROP_PX))
+    left = min(max(0, x - CROP_PX // 2), max(0, w - CROP_PX))
+    crop = _in_8_bits(image[:, top : top + CROP_PX, left : left + CROP_PX])
+    _, high, wide = crop.shape
+    return np.pad(crop, ((0, 0), (0, CROP_PX - high), (0, CROP_PX - wide)), "symmetric")
+
+
+def _in_8_bits(part: Array) -> Pixels:
+    copied = np.ascontiguousarray(part)
+    return (copied // 257).astype(np.uint8) if copied.dtype == np.uint16 else copied.astype(np.uint8)
+
+
+def _as_input(pixels: Pixels, device: torch.device) -> Tensor:
+    """One more leading axis, in [0, 1]."""
+    return torch.from_numpy(pixels)[None].to(device).float() / 255

@@ -1,0 +1,67 @@
+"""Parts, sizes and borders of whole pictures, drawn from `rng`. Images are (3, H, W), in [0, 1] unless said."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.degradations.noise import chance, randint, uniform
+
+MIDDLE_PX = 380
+"""Middle of the sizes drawn by `any_side`."""
+
+
+def bordered(image: Tensor, rng: torch.Generator) -> Tensor:
+    """In a frame of paper, mount or scanner bed, (3, H, W); as in an instant print it may be wider below."""
+    _, h, w = image.shape
+    side = round(uniform(0.01, 0.12, rng) * min(h, w)) + 1
+    below = round(side * uniform(1, 4, rng)) if chance(0.25, rng) else side
+    colour = _frame_colour(rng)
+    framed = colour.expand(3, h + side + below, w + 2 * side).clone()
+    if chance(0.5, rng):
+        framed += uniform(0, 0.03, rng) * torch.randn(framed.shape, generator=rng)
+    framed[:, side : side + h, side : side + w] = image
+    return framed.clamp(0, 1)
+
+
+def _frame_colour(rng: torch.Generator) -> Tensor:
+    draw = uniform(0, 1, rng)
+    if draw < 0.4:
+        return torch.full((3, 1, 1), uniform(0.88, 1, rng))
+    if draw < 0.65:
+        return torch.full((3, 1, 1), uniform(0, 0.12, rng))
+    paper = torch.tensor([1.0, uniform(0.9, 1, rng), uniform(0.7, 0.95, rng)]).view(3, 1, 1)
+    return uniform(0.5, 1, rng) * paper
+
+
+def any_part(photo: Tensor, rng: torch.Generator) -> Tensor:
+    """A part of a photograph of any type, flipped at times; mostly nearly all of it."""
+    _, h, w = photo.shape
+    share = uniform(0.8, 1, rng) if chance(0.6, rng) else uniform(0.4, 1, rng)
+    high, wide = (max(min(96, side), round(side * share)) for side in (h, w))
+    top, left = randint(0, h - high + 1, rng), randint(0, w - wide + 1, rng)
+    part = photo[:, top : top + high, left : left + wide]
+    return part.flip(-1) if chance(0.5, rng) else part
+
+
+def scaled(image: Tensor, long_side_px: int) -> Tensor:
+    """At most 1.6 times as large, and no smaller than 96 px."""
+    _, h, w = image.shape
+    factor = max(min(long_side_px / max(h, w), 1.6), 96 / min(h, w))
+    size = (round(h * factor), round(w * factor))
+    return F.interpolate(image[None], size, mode="bilinear", antialias=True, align_corners=False)[0]
+
+
+def any_size(rng: torch.Generator) -> tuple[int, int]:
+    """Height and width of a picture, px."""
+    long_side, ratio = any_side(rng), uniform(0.55, 1, rng)
+    sides = (long_side, round(long_side * ratio))
+    return sides if chance(0.5, rng) else sides[::-1]
+
+
+def any_side(rng: torch.Generator) -> int:
+    """Length of a longer side, px."""
+    return round(MIDDLE_PX * math.exp(uniform(-0.6, 0.6, rng)))

@@ -1,0 +1,105 @@
+"""What the constants of `photorestore.judgement` rest on; prints tables, changes nothing.
+
+    python -m training.tune_judgement --data ../shared/data/train
+
+On photographs and old prints that are held out from training, as they are, grey, noisy and damaged, and on drawings,
+halftones and screenshots: how many would be restored thoroughly, or left alone, by how sure the judgement must be.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from photorestore import judgement
+from photorestore.judgement import Judgement, judge, resolve_mode
+from photorestore.options import Options
+from photorestore.weights import load_network
+from training.data import read_photo
+from training.degradations import fading, noise
+from training.degradations.prints import damage_print
+from training.judged import MAKERS, Sources, stored
+from training.marked import ANNOTATIONS, VALIDATION_PRINTS
+from training.run import read_config
+from training.train_preprocess_judge import Config, load_sources
+
+SURE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
+MADE = 60
+CONSTANTS = ("SURE_PRINT", "SURE_DAMAGE", "SURE_NO_PHOTO")
+CPU = torch.device("cpu")
+
+
+def make_sets(sources: Sources, data: Path) -> dict[str, Iterable[Tensor]]:
+    """Held-out pictures in [0, 1] by name; made anew with the same seed."""
+    rng = torch.Generator().manual_seed(3)
+    photos = [photo.float() / 255 for folder in sources.folders for photo in folder[:30]]
+    some = photos[::3]
+    damaged = [
+        read_photo(next((data / "domain/old_damaged").glob(f"{name}.*"))) for name in VALIDATION_PRINTS
+    ]
+    sets = {
+        "photographs": photos,
+        "photographs, grey": [fading.grey(photo) for photo in some],
+        "photographs, noise of 15": [noise.quantise(noise.gaussian(photo, 15 / 255, rng)) for photo in some],
+        "photographs, JPEG of 50": [noise.jpeg(photo, 50) for photo in some],
+        "photographs, damaged": [
+            noise.quantise(damage_print(photo, sources.cracks, rng)[0]) for photo in some
+        ],
+        "old prints": [print_.image.float() / 255 for print_ in sources.prints],
+        "damaged prints": [picture.float() / 255 for picture in damaged],
+    }
+    made = {name: [stored(MAKERS[name](sources, rng), rng).image for _ in range(MADE)] for name in MAKERS}
+    return sets | {f"made: {name}": pictures for name, pictures in made.items()}
+
+
+def print_modes(judged: dict[str, list[Judgement]]) -> None:
+    """How many are thorough, and how many untouched, as one constant after the other varies."""
+    for constant in CONSTANTS:
+        before = getattr(judgement, constant)
+        print(
+            f"\n{constant} ({before} in use): thorough, untouched of all\n{'':28}", *(f"{s:>9}" for s in SURE)
+        )
+        for name, found in judged.items():
+            cells = []
+            for sure in SURE:
+                setattr(judgement, constant, sure)
+                modes = [resolve_mode(Options(), one) for one in found]
+                cells.append(f"{modes.count('thorough'):>4},{modes.count('untouched'):>4}")
+            print(f"{name:28}", *cells, f"of {len(found)}")
+        setattr(judgement, constant, before)
+
+
+def print_flags(judged: dict[str, list[Judgement]]) -> None:
+    """How many of each set have each flag."""
+    print(f"\n{'':28} {'print':>9}", *(f"{flag:>9}" for flag in judgement.FLAGS))
+    for name, found in judged.items():
+        shares = [sum(one.kind == "print" for one in found)]
+        shares += [sum(one.says(flag) for one in found) for flag in judgement.FLAGS]
+        print(f"{name:28}", *(f"{count:>9}" for count in shares), f"of {len(found)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/train"))
+    parser.add_argument("--weights", type=Path, default=Path("weights"))
+    parser.add_argument("--annotations", type=Path, default=ANNOTATIONS)
+    arguments = parser.parse_args()
+    network = load_network("preprocess_judge", root=arguments.weights)
+    config = read_config(Config, Path("training/configs/preprocess_judge.fast.toml"))
+    _, unseen = load_sources(arguments.data, config, arguments.annotations)
+    judged = {}
+    for name, pictures in make_sets(unseen, arguments.data).items():
+        planes = ((picture * 255).round().byte().numpy() for picture in pictures)
+        judged[name] = [judge(plane, network, CPU) for plane in planes]
+    print_modes(judged)
+    print_flags(judged)
+
+
+if __name__ == "__main__":
+    main()
