@@ -13,11 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.networks.judge import FLAGS, KINDS, JudgeNet
-from photorestore.options import AUTO, GENTLE, THOROUGH, Options
+from photorestore.options import AUTO, GENTLE, THOROUGH, UNTOUCHED, Options
 from photorestore.workspace import Array
-
-UNTOUCHED = "untouched"
-"""The mode in which no stage works: for what is no photograph."""
 
 VIEW_PX = 160
 """Sides of the view; a picture that is not square is squeezed."""

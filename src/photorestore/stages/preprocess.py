@@ -16,10 +16,10 @@ from photorestore.housekeeping import require_room
 from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture
 from photorestore.imaging.header import Picture
 from photorestore.imaging.planes import luma
-from photorestore.judgement import UNTOUCHED, Judgement, judge, resolve_mode
+from photorestore.judgement import Judgement, judge, resolve_mode
 from photorestore.networks.judge import JudgeNet
 from photorestore.normalise import normalise
-from photorestore.options import Options
+from photorestore.options import UNTOUCHED, Options
 from photorestore.stages.base import StageConfig, autocast
 from photorestore.weights import load_network
 from photorestore.workspace import Array, Workspace
