@@ -68,7 +68,7 @@ class Region:
         return cls(0, 0, *image.shape[1:])
 
     def of(self, image: Array) -> Array:
-        """Cut this part out of a plane (C, H, W): a view."""
+        """Cut the rectangle out of a plane (C, H, W): a view."""
         return image[:, self.top : self.top + self.height, self.left : self.left + self.width]
 
     def as_list(self) -> list[int]:

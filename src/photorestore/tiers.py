@@ -11,7 +11,7 @@ from pathlib import Path
 from photorestore.errors import UnavailableTier
 from photorestore.options import AUTO, TIERS, Options
 
-SHARED_NETWORKS = frozenset({"face_detector", "preprocess_judge"})
+SHARED_NETWORKS = frozenset({"face_detector", "preprocess_judge", "translate_tone"})
 """Networks that have one tier, with which all tiers of their stage work."""
 
 

@@ -17,6 +17,7 @@ from photorestore.networks.face import FaceUNet
 from photorestore.networks.face_detector import FaceDetector
 from photorestore.networks.judge import JudgeNet
 from photorestore.networks.scratch import ScratchUNet
+from photorestore.networks.tone import ToneNetwork
 from photorestore.networks.translate import Translator
 from photorestore.networks.upscale import Upscaler
 
@@ -25,6 +26,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "denoise": DenoiseUNet,
     "scratch": ScratchUNet,
     "translate": Translator,
+    "translate_tone": ToneNetwork,
     "face": FaceUNet,
     "face_detector": FaceDetector,
     "upscale": Upscaler,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from photorestore.networks.tone import ToneNetwork
 from photorestore.networks.translate import Translator
 from photorestore.options import Options
 from photorestore.stages.base import StageConfig, run_stage
@@ -24,7 +25,8 @@ def stage() -> TranslateStage:
     torch.nn.init.normal_(network.fusion.tail.weight, std=0.3)
     torch.nn.init.constant_(network.fusion.tail.bias, 0.2)
     config = StageConfig(precision="float32", tile_px=320, tile_batch=2)
-    return TranslateStage(network, config, torch.device("cpu"))
+    tone = ToneNetwork((8, 8, 8), 16).eval().requires_grad_(False)
+    return TranslateStage(network, tone, config, torch.device("cpu"))
 
 
 @pytest.fixture
@@ -157,6 +159,25 @@ def test_a_faded_picture_gains_contrast_as_a_whole(stage, make):
     run_stage(stage, [workspace])
     assert workspace.envelope.estimates["translate"]["tone"] is True
     assert workspace.current().std() > 1.2 * as_u16(faded).std()
+
+
+def test_a_gentle_mode_leaves_tone_alone_unless_it_is_asked_for(stage, make):
+    gentle = {"preprocess": {"faded": True, "mode": "gentle"}}
+    workspace, asked = make(estimates=gentle), make(estimates=gentle, options=Options(stages=("translate",)))
+    run_stage(stage, [workspace, asked])
+    assert workspace.envelope.trace["translate"].outcome == "passed"
+    assert asked.envelope.estimates["translate"]["tone"] is True
+
+
+@pytest.mark.parametrize("found", [{"toned": True}, {"is_grey": True}])
+def test_toned_and_grey_pictures_keep_their_hue(stage, make, found):
+    workspace = make(estimates={"preprocess": {"faded": True, "region": [10, 20, 120, 190], **found}})
+    pale = np.repeat(100 + workspace.plane("image")[:1] // 4, 3, axis=0).astype(np.uint8)
+    workspace.write_plane("image", pale)
+    run_stage(stage, [workspace])
+    after = workspace.current()
+    assert (after == after[:1]).all()
+    assert (after != as_u16(pale)).any()
 
 
 def test_tone_is_corrected_once_only(stage, make):

@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Self, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from photorestore.estimates import CONFIG as VIEW
-from photorestore.estimates import view_of
 from photorestore.networks.latent_mapping import KeyView
+from photorestore.networks.tone import ToneNetwork
 from photorestore.networks.translate import VIEW_PX, Translator
-from photorestore.normalise import apply_curves, tone_curves
-from photorestore.stages.base import SingleNetworkStage, autocast, copied, is_left_alone
+from photorestore.options import THOROUGH
+from photorestore.region import Region
+from photorestore.stages.base import SingleNetworkStage, StageConfig, autocast, copied, is_left_alone
 from photorestore.tiling import TileJob, spans, to_float
+from photorestore.tone import correct, find_tone
+from photorestore.weights import load_network
 from photorestore.workspace import Array, Workspace
 
 SAMPLE_PX = 4 * VIEW_PX
@@ -40,7 +43,7 @@ class Plan:
     Attributes:
         mask: (1, H, W), 255 = fill.
         image: the plane to start from.
-        corrects_tone: whether the whole picture gets a tone curve.
+        corrects_tone: whether the whole picture's tone and colours are lifted.
     """
 
     workspace: Workspace
@@ -59,6 +62,19 @@ class TranslateStage(SingleNetworkStage[Translator]):
 
     name: ClassVar[str] = "translate"
 
+    def __init__(
+        self, network: Translator, tone: ToneNetwork, config: StageConfig, device: torch.device
+    ) -> None:
+        super().__init__(network, config, device)
+        self.tone = tone
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
+        """See `LoadableStage.load`. There is one tier of the network for tone."""
+        network = cast("Translator", load_network("translate", config.tier, device, root=weights))
+        tone = cast("ToneNetwork", load_network("translate_tone", "fast", device, root=weights))
+        return cls(network, tone, config, device)
+
     def run(self, batch: Sequence[Workspace]) -> None:
         plans = [plan for workspace in batch if (plan := make_plan(workspace))]
         with contextlib.ExitStack() as planes:
@@ -69,7 +85,7 @@ class TranslateStage(SingleNetworkStage[Translator]):
             self.run_tiles(self._forward, jobs, self.spec)
             for plan, target in zip(plans, targets, strict=True):
                 if plan.corrects_tone:
-                    correct_tone(target, plan.workspace.options.strength_of("translate"))
+                    correct_tone(self.tone, plan.workspace, target)
         for plan in plans:
             self._report(plan)
 
@@ -114,8 +130,7 @@ def make_plan(workspace: Workspace) -> Plan | None:
         workspace.passed("translate", "not asked for")
         return None
     mask, has_caller_mask = find_mask(workspace)
-    is_faded = bool(workspace.envelope.estimates.get("preprocess", {}).get("faded"))
-    corrects_tone = is_faded and not has_caller_mask and not workspace.options.normalise
+    corrects_tone = not has_caller_mask and needs_tone(workspace)
     if not mask.any() and not corrects_tone:
         workspace.passed("translate", "the mask is empty" if has_caller_mask else "no damage found")
         return None
@@ -142,11 +157,20 @@ def sample(image: Array, mask: Array) -> tuple[Array, Array]:
     return picked, any_hole
 
 
-def correct_tone(image: Array, strength: float) -> None:
-    """Stretch the contrast of a writable plane in place, by one bounded curve for all channels.
+def needs_tone(workspace: Workspace) -> bool:
+    """Whether tone is to be lifted: it was judged faded, and the mode is thorough or the stage was asked for."""
+    found, options = workspace.envelope.estimates.get("preprocess", {}), workspace.options
+    is_due = options.wants("translate") or found.get("mode", THOROUGH) == THOROUGH
+    return bool(found.get("faded")) and is_due and not options.normalise
 
-    Hues stay: a cast is corrected on request only, see `Options.normalise`.
-    """
-    curves = tone_curves(view_of(image, VIEW.view_px))
-    unchanged = np.linspace(0, 1, curves.shape[1])
-    apply_curves(image, unchanged + strength * (curves - unchanged))
+
+def correct_tone(network: ToneNetwork, workspace: Workspace, image: Array) -> None:
+    """Lift tone and colours of a writable plane (3, H, W) in place; what is grey or toned keeps its hue."""
+    envelope = workspace.envelope
+    found = envelope.estimates.get("preprocess", {})
+    region = Region(*found["region"]) if "region" in found else Region.whole(image)
+    alpha = workspace.plane("alpha") if "alpha" in envelope.planes else None
+    is_grey = envelope.source.get("is_grey") or found.get("is_grey")
+    keeps_hue = True if is_grey else found.get("toned")
+    tone = find_tone(network, image, region, alpha, keeps_hue=keeps_hue)
+    correct(image, tone, workspace.options.strength_of("translate"))
