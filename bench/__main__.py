@@ -31,6 +31,7 @@ from bench import (
     sheets,
     speed,
     surfaces,
+    tone,
     upscale,
 )
 from bench.statistics import write
@@ -69,6 +70,7 @@ SUITES: dict[str, Suite] = {
     "damage": _whole(damage.measure),
     "holes": _holes,
     "mixed": _whole(mixed.measure),
+    "tone": _whole(tone.measure),
     "faces": lambda arguments, loaded: faces.measure(
         arguments.data, loaded, tier=arguments.tier, every=arguments.every
     ),

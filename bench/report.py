@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import report_cost, report_damage, report_noise, report_training
+from bench import report_cost, report_damage, report_noise, report_tone, report_training
 from bench.statistics import RESULTS
 from bench.tables import interval, scores, table
 from photorestore.weights import NETWORKS, read_metadata, weights_file
@@ -131,6 +131,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "damage": report_damage.damage,
     "holes": report_damage.holes,
     "mixed": report_damage.mixed,
+    "tone": report_tone.tone,
     "faces": _faces,
     "harmless": _harmless,
     "upscale": _upscale,

@@ -51,7 +51,9 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
             for name, methods in scores.items()
         },
         "gain_over_faded_db": {
-            method: paired(scores["psnr_db"], method)[FADED] for method in scores["psnr_db"] if method != FADED
+            method: paired(scores["psnr_db"], method)[FADED]
+            for method in scores["psnr_db"]
+            if method != FADED
         },
         "gain_by_kind_db": {
             kind: summary([gain for gain, of in zip(gains, pictures, strict=True) if of.kind == kind])

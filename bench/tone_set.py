@@ -2,7 +2,7 @@
 
     python -m bench.tone_set --data ../shared/data/bench --pictures /tmp/tone   # look at it
 
-Made of what a print is made of, by other means than training has (`training/degradations/ageing.py`). A photograph is
+Made of what a print is made of, by other means than training has (`training/degradations/faded_tone.py`). A photograph is
 separated into the amounts of three dyes that also absorb a little of each other's light; each dye fades to .3 to .8,
 in a quarter of the prints more towards one edge; the paper yellows and darkens, stray light veils the blacks, the
 scanner bends the mid-tones. One print in five is of silver and fades as a whole, one in five is brown; their truth is
@@ -120,7 +120,9 @@ def write_sheet(pictures: Sequence[FadedPicture], file: Path) -> None:
     """Prints beside their truth."""
     rows = []
     for picture in pictures:
-        pair = [Image.fromarray(pixels).resize((240, 200)) for pixels in (picture.inside(picture.lq), picture.gt)]
+        pair = [
+            Image.fromarray(pixels).resize((240, 200)) for pixels in (picture.inside(picture.lq), picture.gt)
+        ]
         rows.append(np.hstack([np.asarray(part) for part in pair]))
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.vstack(rows)).save(file)

@@ -2,7 +2,7 @@
 
     python -m training.train_tone --threads 1 --minutes 15
 
-A photograph is seen as a whole, 64 px wide and high, faded by `degradations.faded_tone.py`; the loss is the distance of
+A photograph is seen as a whole, 64 px wide and high, faded by `degradations.faded_tone`; the loss is the distance of
 the corrected view from what it was. Fifteen minutes on one core bring held-out pictures from 15.4 to some 22 dB.
 """
 

@@ -1,8 +1,8 @@
 """Lift what faded: tone and colours of a whole picture, by what `networks/tone.py` says of a small view of it.
 
 The correction is bounded. It is found inside the picture's border, where it is opaque, and applied everywhere, in
-strips, at the plane's full depth. Colour prints get a curve for each channel, mixed channels, and a coarse map for
-what faded unevenly. Pictures of one hue, such as sepia prints, keep it: their luma gets a curve, and grey stays grey.
+strips, at the plane's full depth. Colour prints get a curve for each channel, and mixed channels. Pictures of one hue,
+such as sepia prints, keep it: their luma gets a curve, and grey stays grey.
 Ends of the scale are bent, not cut, so that a face keeps its modelling; a picture of one colour stays as it is.
 """
 
@@ -48,16 +48,11 @@ class Tone:
     Attributes:
         curves: (C, TABLE), what becomes of evenly spaced values over [0, 1]; of luma where C is 1.
         mixing: (3, 3), rows of sum 1; unused for luma.
-        gain, shift: (C, G, G), over the region.
-        region: where the picture is.
         weight: 0 to 1, how much of it is done.
     """
 
     curves: Floats
     mixing: Floats
-    gain: Floats
-    shift: Floats
-    region: Region
     weight: float
 
 
@@ -83,13 +78,12 @@ def find_tone(
         keeps_hue = True
     device = next(network.parameters()).device
     correction = network(view.to(device), quantiles_of(view[..., known]).to(device))
-    curves, gain, shift = _curves(correction), correction.gain[0], correction.shift[0]
+    curves = _curves(correction)
     if keeps_hue:
-        curves, gain, shift = (part.mean(0, keepdim=True) for part in (curves, gain, shift))
+        curves = curves.mean(0, keepdim=True)
     low, high = np.quantile(_luma(view)[0, 0, known].numpy(), (0.01, 0.99))
     weight = float(np.clip((high - low - FLAT) / (FULL - FLAT), 0, 1))
-    arrays = (part.float().cpu().numpy() for part in (curves, correction.mixing[0], gain, shift))
-    return Tone(*arrays, region, weight)
+    return Tone(curves.cpu().numpy(), correction.mixing[0].cpu().numpy(), weight)
 
 
 def correct(image: Array, tone: Tone, strength: float) -> None:
@@ -99,13 +93,10 @@ def correct(image: Array, tone: Tone, strength: float) -> None:
     if strength == 0:
         return
     full_scale = np.iinfo(image.dtype).max
-    columns = _places(w, tone.region.left, tone.region.width, tone.gain.shape[2])
-    rows = _places(h, tone.region.top, tone.region.height, tone.gain.shape[1])
+    lift = _lift_luma if len(tone.curves) == 1 else _lift_colours
     for strip in strips(h, STRIP_SHARE * w):
         values = image[:, strip] / np.float32(full_scale)
-        gain, shift = (rows[strip] @ part @ columns.T for part in (tone.gain, tone.shift))
-        lifted = (_lift_luma if len(tone.curves) == 1 else _lift_colours)(values, tone, gain, shift)
-        values += np.float32(strength) * (lifted - values)
+        values += np.float32(strength) * (lift(values, tone) - values)
         image[:, strip] = np.rint(values * full_scale)
 
 
@@ -121,17 +112,16 @@ def is_toned(view: Tensor, known: Tensor) -> bool:
     return float(apart.quantile(0.95)) <= ONE_HUE
 
 
-def _lift_colours(values: Floats, tone: Tone, gain: Floats, shift: Floats) -> Floats:
+def _lift_colours(values: Floats, tone: Tone) -> Floats:
     index = _index(values)
     curved = np.stack([curve[part] for curve, part in zip(tone.curves, index, strict=True)])
-    mixed = np.tensordot(tone.mixing, curved, 1)
-    return _bent(mixed * gain + shift)
+    return _bent(np.tensordot(tone.mixing, curved, 1))
 
 
-def _lift_luma(values: Floats, tone: Tone, gain: Floats, shift: Floats) -> Floats:
+def _lift_luma(values: Floats, tone: Tone) -> Floats:
     """The new luma, with the chroma that was there; less of it near black and white."""
     luma = np.tensordot(np.array(LUMA, np.float32), values, 1)
-    lifted = tone.curves[0][_index(luma)] * gain[0] + shift[0]
+    lifted = tone.curves[0][_index(luma)]
     room = (lifted * (1 - lifted)) / np.maximum(luma * (1 - luma), 1e-3)
     return _bent(lifted + (values - luma) * room.clip(LEAST_TINT, 1))
 
@@ -179,10 +169,3 @@ def _small_view(image: Array, alpha: Array | None) -> tuple[Tensor, Tensor]:
     mean = (view * weight).sum((2, 3), keepdim=True) / weight.sum()
     seen = F.adaptive_avg_pool2d(view * weight, size) / share.clamp_min(1e-6)
     return torch.where(share > 0, seen, mean), share[0, 0] > 0
-
-
-def _places(length: int, start: int, size: int, nodes: int) -> Floats:
-    """Bilinear weights (length, nodes) of a map that lies over [start, start + size)."""
-    at = ((np.arange(length) + 0.5 - start) / size * nodes - 0.5).clip(0, nodes - 1)
-    weights: Floats = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(nodes))).astype(np.float32)
-    return weights

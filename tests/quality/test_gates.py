@@ -82,6 +82,19 @@ def test_pictures_worn_in_every_way_are_translated(loaded):
 
 
 @needs_pictures
+def test_faded_prints_come_nearer_to_what_they_were(loaded):
+    from bench import tone
+
+    result = tone.measure(BENCH, loaded, every=11)
+    gate, psnr_db = GATES["tone"], result["scores"]["psnr_db"]
+    gained = result["gain_over_faded_db"]["corrected"]["mean"]
+    assert gained >= gate["gain_db"]
+    stretched_db = psnr_db["one stretched curve"]["mean"]
+    assert psnr_db["corrected"]["mean"] - stretched_db >= gate["gain_over_stretched_db"]
+    assert result["clean_judged_faded"] <= gate["clean_judged_faded"]
+
+
+@needs_pictures
 def test_jpeg_artefacts_are_reduced():
     from bench import jpeg
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bench import cost, grey, jpeg, mixed_set, real_noise, report, report_noise
+from bench import cost, grey, jpeg, mixed_set, real_noise, report, report_noise, tone_set
 from bench.blind import read_upload
 from bench.statistics import paired
 from photorestore.levels import level_of
@@ -107,3 +107,20 @@ def test_committed_results_are_rendered(suite):
     text = report.SECTIONS[suite](result)
     assert text.startswith("## ")
     assert "nan" not in text
+
+
+@pytest.mark.parametrize("kind", ["colour", "grey", "brown"])
+def test_a_print_fades_the_same_each_time_and_its_truth_is_of_its_kind(kind):
+    photo = make_photo(90, 120)
+    first, second = (tone_set.fade("photo", photo, kind, seed=7) for _ in range(2))
+    assert np.array_equal(first.lq, second.lq)
+    assert first.inside(first.lq).shape == first.gt.shape == photo.shape
+    assert first.inside(first.lq).std() < first.gt.std()
+    if kind == "grey":
+        assert (first.gt == first.gt[..., :1]).all()
+        assert (first.lq == first.lq[..., :1]).all()
+
+
+def test_some_prints_have_a_border():
+    borders = [tone_set.fade("photo", make_photo(60, 80), "colour", seed).border for seed in range(20)]
+    assert 2 <= sum(any(border) for border in borders) <= 14

@@ -171,6 +171,6 @@ def correct_tone(network: ToneNetwork, workspace: Workspace, image: Array) -> No
     region = Region(*found["region"]) if "region" in found else Region.whole(image)
     alpha = workspace.plane("alpha") if "alpha" in envelope.planes else None
     is_grey = envelope.source.get("is_grey") or found.get("is_grey")
-    keeps_hue = True if is_grey else found.get("toned")
-    tone = find_tone(network, image, region, alpha, keeps_hue=keeps_hue)
+    keeps_hue = bool(is_grey or found.get("toned"))
+    tone = find_tone(network, image, region, alpha, keeps_hue=keeps_hue or None)
     correct(image, tone, workspace.options.strength_of("translate"))
