@@ -29,6 +29,7 @@ from photorestore.levels import MOST_ASSUMED_255, level_of
 from photorestore.metrics import psnr
 from photorestore.weights import load_network
 from training.degradations.noise import film_grain
+from training.degradations.surfaces import embossed, grain, woven_paper
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -40,6 +41,8 @@ SIGMAS_255 = (12, 25)
 PEAKS = (60,)
 GRAIN_255 = 15
 GRAIN_PX = (0.5, 1.0)
+SURFACE_255 = 14
+WIDTHS_PX, PERIOD_PX = (2.0, 4.0), 6.0
 FACTORS = (0.7, 0.85, 1.0, 1.15, 1.4)
 """The estimated level is also told multiplied by these."""
 ASSUMED = (0.1, 8, 11, 14, 17, 22, 28)
@@ -101,6 +104,22 @@ def make_noisy(photos: Sequence[Image.Image]) -> Iterator[Example]:
             for kind, values in noisy.items():
                 lq = np.repeat(values.clip(0, 255).round().astype(np.uint8), 3 // gt.shape[2], 2)
                 yield _example(f"{kind}, {colours}", lq, _pixels(picture))
+
+
+def make_surfaces(photos: Sequence[Image.Image]) -> Iterator[Example]:
+    """Coarse grain and embossed paper in 8 bits, as in pictures that were judged noisy."""
+    rng = torch.Generator().manual_seed(2)
+    for photo in photos:
+        for colours, picture in variants(photo):
+            gt = torch.from_numpy(_pixels(picture).copy()).permute(2, 0, 1) / 255
+            paper = woven_paper(gt.shape[-2:], PERIOD_PX, rng)
+            drawn = {f"grain {size} px": grain(gt, SURFACE_255 / 255, size, rng) for size in WIDTHS_PX}
+            drawn["woven paper"] = embossed(gt, SURFACE_255 / 255, paper, rng)
+            for kind, image in drawn.items():
+                lq = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+                example = _example(f"{kind}, {colours}", lq, _pixels(picture))
+                example.found["noisy"] = True
+                yield example
 
 
 def _with_grain(
@@ -225,7 +244,7 @@ def main() -> None:
         for colours, picture in variants(photo)
     ]
     pairs = list(read_pairs(arguments.data, 2, arguments.side_px))
-    print_gains(network, pairs + jpegs + list(make_noisy(photos)))
+    print_gains(network, pairs + jpegs + [*make_noisy(photos), *make_surfaces(photos)])
     print_assumed(
         network, pairs + [example for example in jpegs if example.kind.startswith(("JPEG 75", "JPEG 90"))]
     )
