@@ -10,6 +10,7 @@ machine that does nothing else.
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,29 +27,28 @@ from bench import (
     holes,
     jpeg,
     mixed,
+    old,
+    prints,
+    real,
     real_noise,
     report,
-    sheets,
     speed,
     surfaces,
     tone,
+    untouched,
     upscale,
 )
 from bench.statistics import write
 from photorestore import pipeline
 from photorestore.pipeline import Pipeline
 
-Suite = Callable[[argparse.Namespace, Pipeline], dict[str, Any] | None]
+Suite = Callable[[argparse.Namespace, Pipeline], dict[str, Any]]
 """What a suite gives is stored as bench/results/<suite>.json."""
 
 
 def _holes(arguments: argparse.Namespace, loaded: Pipeline) -> dict[str, Any]:
     every, pictures = holes.EVERY * arguments.every, Path("bench/pictures/holes")
     return holes.measure(arguments.data, loaded, every=every, pictures=pictures)
-
-
-def _sheets(arguments: argparse.Namespace, loaded: Pipeline) -> None:
-    print("\n".join(map(str, sheets.write_old_photos(arguments.data, loaded))))
 
 
 def _alone(measure: Callable[..., dict[str, Any]]) -> Suite:
@@ -74,11 +74,14 @@ SUITES: dict[str, Suite] = {
     "faces": lambda arguments, loaded: faces.measure(
         arguments.data, loaded, tier=arguments.tier, every=arguments.every
     ),
+    "prints": _whole(prints.measure),
+    "real": _whole(real.measure),
+    "old": _whole(old.measure),
+    "untouched": lambda arguments, loaded: untouched.measure(loaded, every=arguments.every),
     "harmless": _whole(harmless.measure),
     "upscale": lambda arguments, _: upscale.measure(arguments.data, every=arguments.every),
     "cost": lambda *_: cost.measure(),
     "speed": lambda _, loaded: speed.measure(loaded),
-    "sheets": _sheets,
 }
 
 
@@ -97,9 +100,9 @@ def main() -> None:
     loaded = pipeline.load(arguments.tier)
     for suite in arguments.suites:
         print(f"measuring {suite} ...", flush=True)
-        result = SUITES[suite](arguments, loaded)
-        if result is not None:
-            write(suite, result)
+        start = time.perf_counter()
+        write(suite, SUITES[suite](arguments, loaded))
+        print(f"{time.perf_counter() - start:.0f} s", flush=True)
     report.write_all()
 
 

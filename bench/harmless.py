@@ -1,7 +1,8 @@
 """Do no harm, and yet work: default options on clean photographs, and on the same ones with noise.
 
-Clean: lossless output against the input, PSNR capped at 60 dB a picture. Noisy: Gaussian noise, clipped and
-rounded to 8 bits; how often the denoiser engages by itself, and what it gains.
+Clean: lossless output against the input, PSNR capped at 60 dB a picture. As files: the same photographs as they are
+stored, nothing asked for; where no stage has worked, the upload's own bytes are to come back. Noisy: Gaussian noise,
+clipped and rounded to 8 bits; how often the denoiser engages by itself, and what it gains.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.pictures import CLEAN_SETS, Pixels, add_gaussian, as_stored, read_set
+from bench.pictures import CLEAN_SETS, Pixels, add_gaussian, as_stored, read_set, set_files
 from bench.statistics import pixel_hash, summary
 from photorestore.metrics import psnr
 from photorestore.options import Options
@@ -20,6 +21,8 @@ from photorestore.pipeline import Pipeline, Restored
 
 CAP_DB = 60.0
 SIGMAS_255 = (15, 25, 50)
+CHANGING = ("denoise", "translate", "face")
+"""The stages that change pixels."""
 OPTIONS = Options(format="png", timeout_s=600)
 
 
@@ -29,6 +32,9 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
     return {
         "pixel_sha256": pixel_hash(pixels for chosen in photos.values() for _, pixels in chosen),
         "clean": _measure_clean(photos, pipeline),
+        "files": _measure_files(
+            [file for name in CLEAN_SETS for file in set_files(root, name)[::every]], pipeline
+        ),
         "noisy": {str(sigma_255): _measure_noisy(photos, pipeline, sigma_255) for sigma_255 in SIGMAS_255},
     }
 
@@ -54,6 +60,26 @@ def _measure_clean(photos: dict[str, list[tuple[str, Pixels]]], pipeline: Pipeli
         "denoise_engaged": round(float(np.mean([row["engaged"] for row in rows])), 4),
         "face_engaged": round(float(np.mean([row["refined"] for row in rows])), 4),
         "worst": sorted(rows, key=lambda row: row["psnr_db"])[:10],
+    }
+
+
+def _measure_files(files: list[Path], pipeline: Pipeline) -> dict[str, Any]:
+    """How many photographs no stage has changed, how many came back byte for byte, and by how much they grew."""
+    untouched, same, said, grown = 0, 0, 0, []
+    for file in files:
+        upload = file.read_bytes()
+        restored = pipeline.restore(upload, Options(timeout_s=600))
+        trace = restored.report["trace"]
+        untouched += all(trace[stage]["outcome"] != "ran" for stage in CHANGING if stage in trace)
+        same += restored.encoded == upload
+        said += bool(restored.report.get("unchanged", False))
+        grown.append(len(restored.encoded) / len(upload))
+    return {
+        "n": len(files),
+        "untouched": untouched,
+        "same_bytes": same,
+        "reported_unchanged": said,
+        "bytes_over_upload": summary(grown),
     }
 
 

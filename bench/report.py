@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import report_cost, report_damage, report_noise, report_tone, report_training
+from bench import report_cost, report_damage, report_noise, report_prints, report_tone, report_training
 from bench.statistics import RESULTS
 from bench.tables import interval, scores, table
 from photorestore.weights import NETWORKS, read_metadata, weights_file
@@ -74,11 +74,12 @@ def _harmless(result: dict[str, Any]) -> str:
     refined = (
         f", faces were refined on {100 * clean['face_engaged']:.1f} %" if "face_engaged" in clean else ""
     )
+    files = f" {report_prints.as_files(result['files'])}" if "files" in result else ""
     return (
         f"## Do no harm: {quality['n']} clean photographs, default options\n\nPSNR(in, out) capped at 60 dB: mean "
         f"{quality['mean']:.2f}, worst {quality['min']:.2f} dB. The denoiser engaged on "
         f"{100 * clean['denoise_engaged']:.1f} %{refined}; scratch coverage is "
-        f"{100 * clean['coverage']['mean']:.3f} % on average. The same photographs with noise, 8 bits:\n\n"
+        f"{100 * clean['coverage']['mean']:.3f} % on average.{files} The same photographs with noise, 8 bits:\n\n"
     ) + table(["sigma_255", "denoiser engages", "gain in dB"], rows)
 
 
@@ -133,6 +134,10 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "mixed": report_damage.mixed,
     "tone": report_tone.tone,
     "faces": _faces,
+    "prints": report_prints.prints,
+    "real": report_prints.real,
+    "old": report_prints.old,
+    "untouched": report_prints.untouched,
     "harmless": _harmless,
     "upscale": _upscale,
     "cost": report_cost.cost,

@@ -133,6 +133,48 @@ def test_refining_brings_faces_nearer(loaded):
 
 
 @needs_pictures
+def test_damaged_prints_are_mended_by_default(loaded):
+    from bench import prints
+
+    scores = prints.measure(BENCH, loaded, every=8)["scores"]
+    gate = GATES["prints"]
+    assert scores["f1"]["mean"] >= gate["f1"]
+    assert scores["matched_inside_gain"]["mean"] >= gate["gain_inside_db"]
+    assert scores["matched_outside_gain"]["mean"] >= -gate["loss_outside_db"]
+    assert scores["marked_gain"]["mean"] >= gate["marked_over_telea_db"]
+
+
+@needs_pictures
+def test_real_damage_is_found_by_default(loaded):
+    from bench import real
+
+    sets = real.measure(BENCH, loaded)["sets"]
+    gate = GATES["real"]
+    assert sets["light"]["default"]["f1"]["mean"] >= gate["light_f1"]
+    assert sets["heavy"]["default"]["f1"]["mean"] >= gate["heavy_f1"]
+    assert sets["heavy"]["default"]["precision"]["mean"] >= gate["heavy_precision"]
+
+
+@needs_pictures
+def test_real_old_photographs_are_restored_by_default(loaded):
+    from bench import old
+
+    result = old.measure(BENCH, loaded, every=8, pictures=None)
+    assert result["plainly_changed"] >= GATES["old"]["plainly_changed"] * len(result["pictures"])
+
+
+def test_drawings_halftones_and_fine_lines_stay(loaded):
+    from bench import untouched
+
+    groups = untouched.measure(loaded, every=3)["groups"]
+    gate = GATES["untouched"]
+    for figures in groups.values():
+        assert figures["ink_lost"]["max"] <= gate["ink_lost"]
+    for group in ("drawings", "bilevel"):
+        assert groups[group]["coverage"]["max"] <= gate["coverage"]
+
+
+@needs_pictures
 def test_clean_photographs_come_back_and_noisy_ones_are_restored(loaded):
     from bench import harmless
 

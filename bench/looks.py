@@ -1,0 +1,99 @@
+"""One picture through the stages, with what they thought of it on the way: mask, probability, judgement, trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.pictures import Pixels
+from photorestore import imaging
+from photorestore.options import STAGES, Options
+from photorestore.pipeline import Picture, Pipeline
+from photorestore.stages.base import run_stage
+from photorestore.workspace import Workspace
+
+DEFAULT = Options(timeout_s=600)
+"""Nothing named: the picture decides."""
+FOR_MASK = ("preprocess", "scratch")
+"""The stages on which the mask depends."""
+VISIBLE_255 = 8
+"""A pixel is changed where a channel moved by more than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the stages made of a picture.
+
+    Attributes:
+        image: (H, W, 3), the result, before encoding.
+        mask: (H, W), what was found to be damaged; nothing where nobody looked.
+        prob: (H, W) in [0, 1], the detector's; None where it did not look.
+        judgement: what `preprocess` thinks: `mode`, `kind`, `damaged`, ...
+        ran: the stages between reading and delivering that worked.
+    """
+
+    image: Pixels
+    mask: npt.NDArray[np.bool_]
+    prob: npt.NDArray[np.float32] | None
+    judgement: dict[str, Any]
+    ran: tuple[str, ...]
+
+    @property
+    def mode(self) -> str:
+        """What `mode=auto` came to; "none" where the picture was not judged."""
+        return str(self.judgement.get("mode", "none"))
+
+    @property
+    def kind(self) -> str:
+        """What the picture was taken for; "none" where it was not judged."""
+        return str(self.judgement.get("kind", "none"))
+
+
+def look(
+    pipeline: Pipeline,
+    picture: Picture,
+    options: Options = DEFAULT,
+    *,
+    mask: Picture | None = None,
+    stages: tuple[str, ...] = STAGES,
+) -> Look:
+    """Run `stages`, but not the encoder.
+
+    Raises:
+        RuntimeError: a stage failed.
+    """
+    workspace = Workspace.create(pipeline.root, options)
+    try:
+        imaging.put_picture(workspace, "upload", picture)
+        if mask is not None:
+            imaging.put_picture(workspace, "mask_upload", mask)
+        for stage in pipeline.stages:
+            if stage.name in stages and stage.name != "deliver":
+                run_stage(stage, [workspace])
+        if problem := workspace.envelope.problem:
+            raise RuntimeError(problem.detail)
+        return _seen(workspace)
+    finally:
+        workspace.remove()
+
+
+def changed_share(before: Pixels, after: Pixels) -> float:
+    """Share of the pixels that one may see to be changed."""
+    moved = np.abs(before.astype(np.int16) - after).max(2)
+    return float((moved > VISIBLE_255).mean())
+
+
+def _seen(workspace: Workspace) -> Look:
+    envelope = workspace.envelope
+    image = np.array(imaging.result_array(workspace)[..., :3])
+    mask, prob = np.zeros(image.shape[:2], bool), None
+    if "scratch_mask" in envelope.planes:
+        mask = workspace.plane("scratch_mask")[0] > 0
+        prob = np.float32(1 / 65535) * workspace.plane("scratch_prob")[0]
+    ran = tuple(
+        stage for stage in STAGES[1:-1] if stage in envelope.trace and envelope.trace[stage].outcome == "ran"
+    )
+    return Look(image, mask, prob, dict(envelope.estimates["preprocess"]), ran)
