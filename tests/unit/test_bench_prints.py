@@ -98,6 +98,15 @@ def test_a_mask_one_pixel_aside_is_right_with_tolerance_only():
     assert scores["f1_2px"] == 1
 
 
+def test_a_mask_grown_by_a_pixel_loses_nothing_without_the_rim():
+    there, grown = np.zeros((40, 40), bool), np.zeros((40, 40), bool)
+    there[20], grown[19:22] = True, True
+    scores = prints.found_scores(grown, there)
+    assert scores["f1"] == pytest.approx(0.5)
+    assert scores["f1_rimless"] == 1
+    assert prints.found_scores(np.roll(there, 1, 0), there)["f1_rimless"] == 0
+
+
 @pytest.fixture(scope="module")
 def finding(tmp_path_factory):
     return pipeline.load(
