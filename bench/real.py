@@ -31,7 +31,6 @@ from training.marked import DAMAGE, IGNORE, TEST_PRINTS
 NAMED = Options(stages=SELECTABLE_STAGES, timeout_s=600)
 THRESHOLDS = (0.02, *(round(0.05 * step, 2) for step in range(1, 20)))
 SPECK_PX = 8
-SETS = {"light": "the nine of old_masks", "heavy": "six of old_damaged"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,8 @@ def real(result: dict[str, Any]) -> str:
     text = (
         "## Real damage of real prints\n\nMasks drawn by eye, never trained on; tolerance 2 px, unsure places left "
         "out; F1 by picture, then the mean. *Large*: recall of marked pieces above 8 px, since specks are hardly ever "
-        "marked in full. *Detector alone*: F1 of its probability at the one threshold that is best for these very "
-        "pictures.\n"
+        "marked in full (1 where there are none). *Detector alone*: F1 of its probability at the "
+        "one threshold that is best for these very pictures.\n"
     )
     for name, found in result["sets"].items():
         rows = [
