@@ -26,6 +26,8 @@ Config = TypeVar("Config")
 
 CHECKPOINT_EVERY_S = 120.0
 """Where evaluations are further apart, so much is lost at most when a run is stopped."""
+TRAINED_SHARE = 0.9
+"""The least share of the time between two evaluations that is training."""
 
 
 def parse_arguments(
@@ -47,6 +49,9 @@ def parse_arguments(
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="the trained network goes here")
     parser.add_argument("--begin", type=Path, help="weights to begin with, such as those delivered before")
     parser.add_argument("--minutes", type=float, help="end after this time, with the schedule fitted to it")
+    parser.add_argument(
+        "--until", type=float, help="end at this time, in seconds since 1970, however long loading took"
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     if add_more is not None:
@@ -136,9 +141,12 @@ class Run:
                 self._parts()[part].load_state_dict(state)
             self.average.values = checkpoint["average"]
             self.step, spent_s = checkpoint["step"], checkpoint["spent_s"]
-        self.budget = Budget(config.total_steps, arguments.minutes, spent_s)
+        minutes = arguments.minutes
+        if arguments.until is not None:
+            minutes = (spent_s + max(1.0, arguments.until - time.time())) / 60
+        self.budget = Budget(config.total_steps, minutes, spent_s)
         self.learning_rate, self._losses, self._recorded = config.learning_rate, Mean(), self.step
-        self._saved = time.monotonic()
+        self._saved = self._due_s = self._asked_s = time.monotonic()
         print(f"{config}\ndevice {self.device}, from step {self.step}", flush=True)
 
     def progress(self) -> Iterator[float]:
@@ -147,6 +155,7 @@ class Run:
             yield progress
             if time.monotonic() - self._saved > CHECKPOINT_EVERY_S:
                 self._save()
+        self._save()
 
     def learn(self, loss: Tensor, progress: float) -> None:
         """One update, at the learning rate that belongs to `progress`."""
@@ -169,9 +178,19 @@ class Run:
         network.load_state_dict(self.average.values)
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
+    def is_due(self, every: int) -> bool:
+        """Whether to evaluate and `record`: each so-many steps, unless that would take too much of the time.
+
+        A network that learns many steps a second is evaluated after more of them.
+        """
+        self._asked_s = time.monotonic()
+        return self.step % every == 0 and self._asked_s >= self._due_s
+
     def record(self, metrics: Mapping[str, float]) -> None:
         """Print and log where the run stands, and write a checkpoint."""
         self._recorded = self.step
+        now = time.monotonic()
+        self._due_s = now + (now - self._asked_s) * TRAINED_SHARE / (1 - TRAINED_SHARE)
         self.log.write(
             self.step,
             seconds=self.budget.spent_s,

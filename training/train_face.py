@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -29,11 +28,11 @@ from photorestore.networks.face import FaceUNet
 from photorestore.networks.face_detector import FaceDetector
 from photorestore.weights import load_network, weights_file
 from training.aligned_faces import Faces, load_faces
-from training.data import make_batch, worker_batches
+from training.data import sample_batches
 from training.degradations.noise import randint
 from training.degradations.portraits import old_portrait
 from training.muon import MuonAdamW
-from training.run import Run, parse_arguments, read_config
+from training.run import Run, add_workers, parse_arguments, read_config
 
 EVALUATE_EVERY = 250
 VALIDATION_BATCH = 8
@@ -53,7 +52,6 @@ class Config:
     repeats: tuple[int, ...]  # how often a face of each folder is drawn, against one of the others
     validation_every: int  # each so-many-th person of a folder is kept for validation
     denoised_share: float  # share of a batch that is denoised before it is refined
-    workers: int  # processes that prepare batches
     batch_size: int
     total_steps: int
     learning_rate: float
@@ -180,7 +178,7 @@ def evaluate(
 
 
 def main() -> None:
-    arguments = parse_arguments("face", __doc__ or "")
+    arguments = parse_arguments("face", __doc__ or "", add_workers)
     config = read_config(Config, arguments.config)
     device = arguments.device
     architecture = {"widths": config.widths, "depths": config.depths, "hidden": config.hidden}
@@ -203,10 +201,11 @@ def main() -> None:
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
     opponent = torch.optim.AdamW(adversary.parameters(), 1e-4, betas=(0.5, 0.9), weight_decay=0.0)
     run = Run("face", arguments, config, network, optimiser, adversary=adversary, opponent=opponent)
-    samples = worker_batches(
-        lambda rng: make_batch(partial(make_sample, faces, numbers), config.batch_size, rng),
+    samples = sample_batches(
+        lambda rng: make_sample(faces, numbers, rng),
+        config.batch_size,
         config.seed + run.step,
-        config.workers,
+        arguments.workers,
         device,
     )
 
@@ -229,7 +228,7 @@ def main() -> None:
             opponent.zero_grad(set_to_none=True)
             verdict.backward()
             opponent.step()
-        if run.step % EVALUATE_EVERY == 0:
+        if run.is_due(EVALUATE_EVERY):
             trained = run.averaged(FaceUNet(**architecture))
             run.record(evaluate(trained, held, detector, device))
 

@@ -191,7 +191,7 @@ def main() -> None:
         with torch.autocast(device, torch.bfloat16):
             scratch_logits = network(lq.contiguous(memory_format=torch.channels_last))
         run.learn(detection_loss(scratch_logits, target, weight), progress)
-        if run.step % EVALUATE_EVERY == 0:
+        if run.is_due(EVALUATE_EVERY):
             trained = run.averaged(ScratchUNet(config.widths))
             run.record(evaluate(trained, held_out, unseen, device) | evaluate_real(trained, real, device))
 

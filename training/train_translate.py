@@ -235,7 +235,7 @@ def main() -> None:
             opponent.zero_grad(set_to_none=True)
             verdict.backward()
             opponent.step()
-        if run.step % EVALUATE_EVERY == 0:
+        if run.is_due(EVALUATE_EVERY):
             run.record(evaluate(run.averaged(Translator(**config.architecture)), held, device))
 
     # 4. The averaged weights.

@@ -70,7 +70,12 @@ def start(tmp_path, total_steps: int, begin: Path | None = None) -> Run:
     torch.manual_seed(0)
     network = ScratchUNet((8, 8))
     arguments = argparse.Namespace(
-        runs=tmp_path / "runs", weights=tmp_path / "weights", device="cpu", minutes=None, begin=begin
+        runs=tmp_path / "runs",
+        weights=tmp_path / "weights",
+        device="cpu",
+        minutes=None,
+        until=None,
+        begin=begin,
     )
     return Run("scratch", arguments, Schedule(total_steps), network, torch.optim.AdamW(network.parameters()))
 

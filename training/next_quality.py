@@ -1,0 +1,194 @@
+"""Train the next quality network on a GPU that is at hand for some minutes, from a pack of pictures.
+
+    python -m training.pack                                             # where the pictures are
+    python -m training.next_quality --pack pack/train --minutes 9 --out OUT
+    python -m training.next_quality --network scratch --resume OUT/scratch.quality.checkpoint.*.pt ...
+
+The next network is the first of `ORDER` without quality weights; `upscale_real` begins with what `upscale` learned and
+is passed over where no checkpoint of `upscale` is at hand. The minutes include loading, the last evaluation and
+writing. OUT gets the weights, the curve, the metrics and the checkpoint in pieces of at most 16 MiB, eight files at
+most; a run goes on from `--resume`, from a checkpoint in `--runs`, or from the pieces in OUT. The first piece alone is
+enough to go on with, without the optimiser's state.
+
+The weights are delivered when they have been measured and lie in `weights/<stage>`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from photorestore.weights import read_metadata, weights_file
+from training.checkpoints import load_checkpoint, load_pieces, save_checkpoint, save_pieces
+from training.commit import PACK_RECORD, VARIABLE
+
+ORDER = ("scratch", "denoise", "upscale", "upscale_real", "translate", "face")
+BEGINS_WITH = {"upscale_real": "upscale"}
+"""Whose checkpoint a network needs."""
+SCRIPTS = {name: f"training.train_{name}" for name in ORDER} | {"upscale_real": "training.train_upscale"}
+RESERVE_S = 50.0
+"""Time at the end for the last evaluation and the curve; measured on a GPU, on a CPU it takes minutes."""
+WRITE_S = 8.0
+"""Time after that for the pieces of the checkpoint."""
+
+
+def run_name(network: str) -> str:
+    """The folder of a network's run."""
+    return f"{network}.quality"
+
+
+def next_network(weights: Path, at_hand: set[str]) -> str:
+    """The first network without quality weights.
+
+    Args:
+        at_hand: runs that there are checkpoints of.
+
+    Raises:
+        ValueError: all have them.
+    """
+    for network in ORDER:
+        if weights_file(network, "quality", weights).exists():
+            continue
+        if network in BEGINS_WITH and run_name(BEGINS_WITH[network]) not in at_hand:
+            print(f"{network} is passed over: there is no checkpoint of {BEGINS_WITH[network]}", flush=True)
+            continue
+        return network
+    raise ValueError("every network that can be trained has quality weights: name one with --network")
+
+
+def place_checkpoint(pieces: Sequence[Path], runs: Path, *, replace: bool) -> str:
+    """Write the checkpoint of a run's pieces where the run will look for it; returns the run's name.
+
+    Args:
+        replace: also where there is one already.
+    """
+    checkpoint = load_pieces(pieces)
+    run = str(checkpoint.pop("run"))
+    folder = runs / run
+    if replace or not (folder / "checkpoint.pt").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "log.csv").write_text(checkpoint.pop("log"))
+        save_checkpoint(folder / "checkpoint.pt", **checkpoint)
+        print(f"{run} goes on from step {checkpoint['step']}", flush=True)
+    return run
+
+
+def choose_network(arguments: argparse.Namespace) -> str:
+    """Put all checkpoints that are given into `--runs`, and say which network is trained.
+
+    Raises:
+        ValueError: all networks have quality weights, or what was given to resume is another's.
+    """
+    resumed = place_checkpoint(arguments.resume, arguments.runs, replace=True) if arguments.resume else None
+    for network in ORDER:
+        if found := sorted(arguments.out.glob(f"{run_name(network)}.checkpoint.*.pt")):
+            place_checkpoint(found, arguments.runs, replace=False)
+    at_hand = {file.parent.name for file in arguments.runs.glob("*/checkpoint.pt")}
+    chosen: str = arguments.network or next_network(arguments.weights, at_hand)
+    if resumed not in (None, run_name(chosen), run_name(BEGINS_WITH.get(chosen, chosen))):
+        raise ValueError(f"the checkpoint is of {resumed}, but the network is {chosen}: see --network")
+    return chosen
+
+
+def command(network: str, arguments: argparse.Namespace, weights: Path, until: float) -> list[str]:
+    """The training script's command line."""
+    line = [sys.executable, "-m", SCRIPTS[network]]
+    line += ["--config", str(arguments.configs / f"{network}.quality.toml")]
+    line += ["--data", str(arguments.pack), "--runs", str(arguments.runs), "--weights", str(weights)]
+    line += ["--until", str(until), "--device", arguments.device]
+    if network == "scratch":
+        line += ["--masks", str(arguments.pack / "marks")]
+    if arguments.workers is not None:
+        line += ["--workers", str(arguments.workers)]
+    return line
+
+
+def train(network: str, arguments: argparse.Namespace, weights: Path, begun: float) -> bool:
+    """Run the training script within the minutes; whether it came to its end.
+
+    On a CPU, which is for trying it out, its last evaluation takes as long as it takes.
+    """
+    end = begun + 60 * arguments.minutes
+    line = command(network, arguments, weights, end - arguments.reserve - WRITE_S)
+    commit = json.loads((arguments.pack / PACK_RECORD).read_text())["commit"]
+    with subprocess.Popen(line, env={VARIABLE: commit} | os.environ) as process:
+        try:
+            limit_s = end - WRITE_S - time.time() if arguments.device.startswith("cuda") else None
+            return process.wait(limit_s) == 0
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return False
+
+
+def collect(
+    network: str, runs: Path, weights: Path, out: Path, told: dict[str, Any], *, complete: bool
+) -> None:
+    """Write what a run has left into a folder: all of it, or where it did not come to its end, its checkpoint.
+
+    Args:
+        told: goes into the metrics.
+    """
+    run, file = run_name(network), weights_file(network, "quality", weights)
+    checkpoint = load_checkpoint(runs / run / "checkpoint.pt")
+    if checkpoint is not None:
+        log = runs / run / "log.csv"
+        save_pieces(out, run, checkpoint, log.read_text() if log.exists() else "")
+        told = told | {"step": checkpoint["step"]}
+    if complete:
+        shutil.copy(file, out)
+        shutil.copy(runs / run / "curve.png", out / f"{run}.png")
+        told = told | read_metadata(file)
+    (out / f"{run}.json").write_text(json.dumps(told | {"complete": complete}, indent=1) + "\n")
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pack", type=Path, default=Path("pack/train"), help="see training.pack")
+    parser.add_argument("--out", type=Path, required=True, help="a folder for what was trained")
+    parser.add_argument("--minutes", type=float, default=9.0, help="for everything")
+    parser.add_argument("--reserve", type=float, default=RESERVE_S, help="seconds of them for the end")
+    parser.add_argument("--network", choices=ORDER, help="default: the next one")
+    parser.add_argument(
+        "--resume", type=Path, nargs="+", help="pieces of one checkpoint, or the first of them"
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where it trains")
+    parser.add_argument("--weights", type=Path, default=Path("weights"), help="networks that are delivered")
+    parser.add_argument("--configs", type=Path, default=Path("training/configs"))
+    parser.add_argument("--workers", type=int, help="processes that make samples; default: the script's own")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser.parse_args()
+
+
+def main() -> int:
+    begun = time.time()
+    arguments = parse_arguments()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    network = choose_network(arguments)
+    print(f"training {network}", flush=True)
+    # Others' weights are read there, and its own are written: those delivered stay as they are.
+    with tempfile.TemporaryDirectory() as temporary:
+        weights = Path(shutil.copytree(arguments.weights, Path(temporary) / "weights"))
+        complete = train(network, arguments, weights, begun)
+        told = {"network": network, "minutes": arguments.minutes}
+        collect(network, arguments.runs, weights, arguments.out, told, complete=complete)
+    for file in sorted(arguments.out.glob(f"{run_name(network)}*")):
+        print(f"{file}  {file.stat().st_size / 2**20:.2f} MiB")
+    print(f"{time.time() - begun:.0f} s", flush=True)
+    return 0 if complete else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
