@@ -175,3 +175,13 @@ def test_running_twice_changes_nothing(stage, tmp_path):
     first = workspace.plane("denoised").copy()
     run_stage(stage, [workspace])
     assert (workspace.plane("denoised") == first).all()
+
+
+def test_a_grey_picture_gets_no_colour(stage, tmp_path):
+    workspace = prepared(tmp_path)
+    workspace.write_plane("image", workspace.plane("image")[:1].repeat(3, 0))
+    workspace.envelope.estimates["preprocess"]["is_grey"] = True
+    run_stage(stage, [workspace])
+    denoised = workspace.plane("denoised")
+    assert (denoised == denoised[:1]).all()
+    assert (denoised != workspace.plane("image").astype(np.uint16) * 257).any()

@@ -141,15 +141,29 @@ def test_strength_blends(stage, make):
     assert np.abs(half.current() - expected)[unclamped].max() <= 1
 
 
-def test_a_grey_picture_stays_grey(stage, make):
-    workspace = make(mask=hole())
+@pytest.mark.parametrize("is_stored_grey", [True, False])
+def test_a_grey_picture_stays_grey(stage, make, is_stored_grey):
+    workspace = make(mask=hole(), estimates={"preprocess": {"is_grey": not is_stored_grey}})
     grey = np.repeat(workspace.plane("image")[:1], 3, axis=0)
+    grey[0, 25:30, 35:40] = 250  # the damage is red
     workspace.write_plane("image", grey)
-    workspace.envelope.source["is_grey"] = True
+    workspace.envelope.source["is_grey"] = is_stored_grey
     run_stage(stage, [workspace])
     after = workspace.current()
     assert (after[0] == after[1]).all()
     assert (after[0] == after[2]).all()
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (90, 120)])
+def test_a_wide_hole_in_one_colour_stays_this_colour(stage, make, corner):
+    colour = np.array([200, 60, 40], np.uint8).reshape(3, 1, 1)
+    rows, columns = (slice(start, start + 128) for start in corner)
+    workspace = make(mask=hole((400, 330), rows, columns), hw=(400, 330))
+    image = np.broadcast_to(colour, (3, 400, 330)).copy()
+    image[:, rows, columns] = 255
+    workspace.write_plane("image", image)
+    run_stage(stage, [workspace])
+    assert (workspace.current() == colour.astype(np.uint16) * 257).all()
 
 
 def test_a_faded_picture_gains_contrast_as_a_whole(stage, make):

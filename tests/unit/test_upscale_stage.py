@@ -141,3 +141,11 @@ def test_results_of_tiles_are_bounded_at_each_scale(stage):
     network = stage.networks[CLEAN]
     sides = {scale: scale * stage.spec(network, scale).tile_px for scale in (2, 4)}
     assert sides[2] == sides[4] == 2 * 72
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_grey_picture_gets_no_colour(stage, prepared, scale):
+    grey = make_photo(60, 80).transpose(2, 0, 1)[:1].repeat(3, 0)
+    upscaled = run(stage, prepared(scale, image=grey, found=SOUND | {"is_grey": True})).plane("upscaled")
+    assert (upscaled == upscaled[:1]).all()
+    assert (run(stage, prepared(scale, image=grey)).plane("upscaled") != upscaled).any()

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from photorestore.grey import for_grey, is_grey
 from photorestore.levels import Level, level_of
 from photorestore.networks.denoise import DenoiseUNet
 from photorestore.stages.base import SingleNetworkStage, is_left_alone
@@ -30,9 +31,9 @@ class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
             workspace.envelope.current = "denoised"
             workspace.ran(self.name, f"noise removed ({_level(workspace)})")
 
-    def _forward(self, tiles: Tensor, requests: Sequence[tuple[float, float]]) -> Tensor:
-        sigma, strength = torch.tensor(requests, device=tiles.device).unbind(1)
-        pred: Tensor = self.network(tiles, sigma)
+    def _forward(self, tiles: Tensor, requests: Sequence[tuple[float, float, bool]]) -> Tensor:
+        sigma, strength, are_grey = torch.tensor(requests, device=tiles.device).unbind(1)
+        pred: Tensor = for_grey(self.network(tiles, sigma), tiles, are_grey > 0)
         return torch.lerp(tiles, pred, strength.view(-1, 1, 1, 1))
 
 
@@ -57,7 +58,8 @@ def _engages(workspace: Workspace) -> bool:
 @contextlib.contextmanager
 def _job(workspace: Workspace) -> Iterator[TileJob]:
     image = workspace.plane("image")
-    context = (_level(workspace).sigma_255 / 255, workspace.options.strength_of("denoise"))
+    sigma = _level(workspace).sigma_255 / 255
+    context = (sigma, workspace.options.strength_of("denoise"), is_grey(workspace))
     with workspace.new_plane("denoised", image.shape, "uint16") as target:
         yield TileJob((image,), target, context=context)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from photorestore.faces.judgement import CAREFUL, Limits
 from photorestore.faces.refine import Outcome, Patch, find_faces, refine_faces
+from photorestore.grey import is_grey, without_new_colour
 from photorestore.networks.face import FaceUNet
 from photorestore.networks.face_detector import FaceDetector
 from photorestore.stages.base import NetworkStage, StageConfig, autocast, copied, is_left_alone
@@ -70,7 +71,7 @@ class FaceStage(NetworkStage):
                 faces = find_faces(image, self.detector)
                 return [Outcome(face, refined=False, reason="not asked for") for face in faces], []
             faces = find_faces(image, self.detector, eye_distance_px=limits.eye_distance_px)
-            refine = functools.partial(self._refine, is_grey=_is_grey(workspace))
+            refine = functools.partial(self._refine, is_grey=is_grey(workspace))
             return refine_faces(image, faces, self.detector, refine, limits)
 
     def _refine(self, crops: Tensor, *, is_grey: bool) -> Tensor:
@@ -82,8 +83,8 @@ class FaceStage(NetworkStage):
             with autocast(self.precision, self.device):
                 refined: Tensor = self.network(filled)
             changes.append((refined - filled)[: len(part)].cpu())
-        change = torch.cat(changes)
-        return crops + (change.mean(1, keepdim=True) if is_grey else change)
+        refined = crops + torch.cat(changes)
+        return without_new_colour(refined, crops) if is_grey else refined
 
 
 def _engages(workspace: Workspace) -> bool:
@@ -112,11 +113,6 @@ def _looks_old(workspace: Workspace) -> bool:
     is_damaged = estimates.get("scratch", {}).get("coverage", 0) > 0
     was_faded = found.get("before_normalise", found).get("faded", False)
     return bool(is_damaged or was_faded or found.get("noisy", False))
-
-
-def _is_grey(workspace: Workspace) -> bool:
-    found = workspace.envelope.estimates.get("preprocess", {})
-    return bool(workspace.envelope.source.get("is_grey") or found.get("is_grey"))
 
 
 def _describe(outcome: Outcome) -> dict[str, Any]:

@@ -12,12 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from photorestore.grey import for_grey, is_grey
+from photorestore.networks.fusion import smooth_fill
 from photorestore.networks.latent_mapping import KeyView
 from photorestore.networks.tone import ToneNetwork
 from photorestore.networks.translate import VIEW_PX, Translator
 from photorestore.options import THOROUGH
 from photorestore.region import Region
 from photorestore.stages.base import SingleNetworkStage, StageConfig, autocast, copied, is_left_alone
+from photorestore.surroundings import Surroundings
 from photorestore.tiling import TileJob, spans, to_float
 from photorestore.tone import correct, find_tone
 from photorestore.weights import load_network
@@ -43,12 +46,14 @@ class Plan:
     Attributes:
         mask: (1, H, W), 255 = fill.
         image: the plane to start from.
+        is_callers: whether the mask is the caller's.
         corrects_tone: whether the whole picture's tone and colours are lifted.
     """
 
     workspace: Workspace
     image: Array
     mask: Array
+    is_callers: bool
     corrects_tone: bool
 
 
@@ -84,6 +89,7 @@ class TranslateStage(SingleNetworkStage[Translator]):
             jobs = [self._job(plan, target) for plan, target in zip(plans, targets, strict=True)]
             self.run_tiles(self._forward, jobs, self.spec)
             for plan, target in zip(plans, targets, strict=True):
+                _finish(plan, target)
                 if plan.corrects_tone:
                     correct_tone(self.tone, plan.workspace, target)
         for plan in plans:
@@ -95,7 +101,7 @@ class TranslateStage(SingleNetworkStage[Translator]):
             view, hole = (to_float(part)[None].to(self.device) for part in sample(image, plan.mask))
             keys = self.network.key_view(view, hole)
         strength = plan.workspace.options.strength_of("translate")
-        context = Context(keys, strength, bool(plan.workspace.envelope.source.get("is_grey")))
+        context = Context(keys, strength, is_grey(plan.workspace))
         return TileJob((image, plan.mask), target, context, wanted=plan.mask[0])
 
     def _forward(self, tiles: Tensor, contexts: Sequence[Context]) -> Tensor:
@@ -103,9 +109,10 @@ class TranslateStage(SingleNetworkStage[Translator]):
         keys = KeyView.collate([context.keys for context in contexts])
         strength = torch.tensor([context.strength for context in contexts], device=tiles.device)
         pred = self.network(image, mask * strength.view(-1, 1, 1, 1), keys)
-        is_grey = torch.tensor([context.is_grey for context in contexts], device=tiles.device)
-        grey = torch.where(mask > 0, pred.mean(1, keepdim=True), pred)
-        return torch.where(is_grey.view(-1, 1, 1, 1), grey, pred)
+        are_grey = torch.tensor([context.is_grey for context in contexts], device=tiles.device)
+        if are_grey.any():  # what the damage shows may have colour: what is around it tells
+            pred = torch.where(mask > 0, for_grey(pred, smooth_fill(image, (mask > 0).float()), are_grey), pred)
+        return pred
 
     def _report(self, plan: Plan) -> None:
         _, h, w = plan.mask.shape
@@ -121,6 +128,16 @@ class TranslateStage(SingleNetworkStage[Translator]):
         plan.workspace.ran(self.name, f"{100 * filled:.2f} % filled{tone}")
 
 
+def _finish(plan: Plan, target: Array) -> None:
+    """Bring the filling of a picture into line with what is around it."""
+    if not plan.mask.any():
+        return
+    strength = plan.workspace.options.strength_of("translate")
+    surroundings = Surroundings.of(target, plan.mask)
+    # What the detector marked may be sound after all; what a caller marked is to go.
+    surroundings.hold(target, plan.image, plan.mask, strength, keeps_image=not plan.is_callers)
+
+
 def make_plan(workspace: Workspace) -> Plan | None:
     """What to do, or None; the reason not to goes into the trace."""
     if is_left_alone("translate", workspace):
@@ -134,7 +151,7 @@ def make_plan(workspace: Workspace) -> Plan | None:
     if not mask.any() and not corrects_tone:
         workspace.passed("translate", "the mask is empty" if has_caller_mask else "no damage found")
         return None
-    return Plan(workspace, workspace.before("translated"), mask, corrects_tone)
+    return Plan(workspace, workspace.before("translated"), mask, has_caller_mask, corrects_tone)
 
 
 def find_mask(workspace: Workspace) -> tuple[Array, bool]:

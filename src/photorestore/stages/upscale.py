@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from photorestore.grey import for_grey, is_grey
 from photorestore.networks.upscale import Upscaler
 from photorestore.stages.base import NetworkStage, StageConfig
 from photorestore.tiling import TileJob, TileSpec, tile_spec
@@ -109,11 +110,13 @@ def without_hidden(image: Tensor, alpha: Tensor) -> Tensor:
     return torch.where(is_taken, weighted / weight.clamp_min(1e-9), image)
 
 
-def _forward(network: Upscaler, scale: int, tiles: Tensor, _contexts: Sequence[Any]) -> Tensor:
+def _forward(network: Upscaler, scale: int, tiles: Tensor, are_grey: Sequence[bool]) -> Tensor:
     image = tiles[:, :3]
     if tiles.shape[1] > 3:
         image = without_hidden(image, tiles[:, 3:])
-    return cast("Tensor", network(image, scale))
+    chosen = torch.tensor(are_grey, device=image.device)
+    lq = F.interpolate(image, scale_factor=scale, mode="bilinear") if chosen.any() else image
+    return for_grey(network(image, scale), lq, chosen)
 
 
 def _smooth(scale: int, tiles: Tensor, _contexts: Sequence[Any]) -> Tensor:
@@ -127,7 +130,7 @@ def _job(workspace: Workspace) -> Iterator[TileJob]:
     sources = (image, workspace.plane("alpha")) if "alpha" in workspace.envelope.planes else (image,)
     _, h, w = image.shape
     with workspace.new_plane("upscaled", (3, scale * h, scale * w), "uint16") as target:
-        yield TileJob(sources, target)
+        yield TileJob(sources, target, context=is_grey(workspace))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,45 @@
+"""Pictures without colour: which are such, and that no stage gives them any.
+
+A scan of a grey photograph mostly holds three equal channels. A network that was made for colour pictures gives such
+a picture colour here and there, which is seen at once.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from photorestore.workspace import Workspace
+
+NO_COLOUR = 1e-5
+"""Channels that are no further apart than this, less than a step of 16 bits, are equal."""
+
+
+def is_grey(workspace: Workspace) -> bool:
+    """Whether a picture is grey: by its file, or because its channels differ by no more than compression makes them."""
+    found = workspace.envelope.estimates.get("preprocess", {})
+    return bool(workspace.envelope.source.get("is_grey") or found.get("is_grey"))
+
+
+def without_new_colour(pred: Tensor, lq: Tensor) -> Tensor:
+    """The prediction, its channels in no pixel further apart than they were.
+
+    So equal channels stay equal, and a tint, a stamp in colour or what a JPEG left of either stays, too.
+
+    Args:
+        pred, lq: (N, 3, H, W), what a network made and what it was given.
+    """
+    middle, spread = pred.mean(1, keepdim=True), _spread(lq)
+    allowed = torch.where(spread > NO_COLOUR, spread, 0)
+    return middle + (pred - middle) * (allowed / _spread(pred).clamp_min(NO_COLOUR)).clamp_max(1)
+
+
+def for_grey(pred: Tensor, lq: Tensor, are_grey: Tensor) -> Tensor:
+    """`without_new_colour` for those pictures of a batch of which `are_grey`, (N,) of bool, says so."""
+    if not are_grey.any():
+        return pred
+    return torch.where(are_grey.view(-1, 1, 1, 1), without_new_colour(pred, lq), pred)
+
+
+def _spread(image: Tensor) -> Tensor:
+    return image.amax(1, keepdim=True) - image.amin(1, keepdim=True)
