@@ -25,10 +25,10 @@ from PIL import Image
 from bench.bilevel import BILEVEL
 from bench.blind import read_upload
 from bench.drawings import DRAWINGS, printed_page
+from bench.lookalikes import LOOKALIKES
 from bench.looks import changed_share, look
 from bench.pictures import Pixels
 from bench.statistics import pixel_hash, summary
-from bench.lookalikes import LOOKALIKES
 from photorestore.pipeline import Pipeline
 
 GROUPS: dict[str, dict[str, Callable[[np.random.Generator], Any]]] = {

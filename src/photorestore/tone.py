@@ -95,7 +95,7 @@ def correct(image: Array, tone: Tone, strength: float) -> None:
     full_scale = np.iinfo(image.dtype).max
     lift = _lift_luma if len(tone.curves) == 1 else _lift_colours
     for strip in strips(h, STRIP_SHARE * w):
-        values = image[:, strip] / np.float32(full_scale)
+        values = image[:, strip].astype(np.float32) / np.float32(full_scale)
         values += np.float32(strength) * (lift(values, tone) - values)
         image[:, strip] = np.rint(values * full_scale)
 

@@ -111,7 +111,9 @@ class TranslateStage(SingleNetworkStage[Translator]):
         pred = self.network(image, mask * strength.view(-1, 1, 1, 1), keys)
         are_grey = torch.tensor([context.is_grey for context in contexts], device=tiles.device)
         if are_grey.any():  # what the damage shows may have colour: what is around it tells
-            pred = torch.where(mask > 0, for_grey(pred, smooth_fill(image, (mask > 0).float()), are_grey), pred)
+            pred = torch.where(
+                mask > 0, for_grey(pred, smooth_fill(image, (mask > 0).float()), are_grey), pred
+            )
         return pred
 
     def _report(self, plan: Plan) -> None:
