@@ -20,7 +20,7 @@ import torch
 from bench import baselines
 from bench.damage_set import DamagedPicture, load_damage_set, pixel_sha256
 from bench.statistics import summary
-from photorestore.masks import FOUND
+from photorestore.masks import FOUND, grow
 from photorestore.metrics import PrecisionRecall, psnr
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
@@ -54,9 +54,9 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1, curve: Path | Non
         workspace = _restored(picture, pipeline)
         truth = picture.mask.numpy()
         detection.add(to_float(workspace.plane("scratch_prob")), picture.mask)
-        mask = workspace.plane("scratch_mask") > 0
-        cleaned += Counter(_counts(mask, truth))
-        for method, places in _fillings(workspace, picture, mask).items():
+        mask = workspace.plane("scratch_mask")
+        cleaned += Counter(_counts(mask > 0, truth))
+        for method, places in _fillings(workspace, picture, grow(mask) > 0).items():
             for place, value in places.items():
                 if not math.isnan(value):
                     scores[method][place].append(value)

@@ -1,4 +1,4 @@
-"""From the probability of damage to the mask that is filled."""
+"""From the probability of damage to the mask of it, and to what is filled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEPS = 2
 """From there a defect is followed while its probability is above `FOLLOWED`, so many times so far: faint ends of a
 scratch stay, faint specks go."""
 GROW_PX = 1
-"""The mask is grown by this: the rim of a defect is damaged too, if less."""
+"""What is filled is grown by this: the rim of a defect is damaged too, if less."""
 TINY_COVERAGE = 5e-5
 """A mask of a smaller share of the picture is taken for a mistake of the detector and left empty."""
 ROWS = 512
@@ -31,7 +31,7 @@ Marked = npt.NDArray[np.bool_]
 
 
 def find_damage(prob: Array, *, is_damaged: bool) -> Mask:
-    """Decide what to fill.
+    """Decide what is damaged.
 
     Args:
         prob: scratch_prob, (1, H, W), uint8 or uint16 of full range.
@@ -39,7 +39,7 @@ def find_damage(prob: Array, *, is_damaged: bool) -> Mask:
             since a photograph's own detail is the likelier explanation.
 
     Returns:
-        (1, H, W) uint8, 255 = fill, 0 = keep; all 0 when less than `TINY_COVERAGE` was found.
+        (1, H, W) uint8, 255 = damage, 0 = sound; all 0 when less than `TINY_COVERAGE` was found.
     """
     mask = clean_mask(prob, CERTAIN_IN_DAMAGED if is_damaged else CERTAIN_IN_OTHERS)
     share = coverage(mask)
@@ -49,17 +49,27 @@ def find_damage(prob: Array, *, is_damaged: bool) -> Mask:
 
 
 def clean_mask(prob: Array, certain: float) -> Mask:
-    """Defects that rise to the probability `certain`, followed down to `FOLLOWED` and grown; (1, H, W), 0 or 255."""
+    """Defects that rise to the probability `certain`, followed down to `FOLLOWED`; (1, H, W), 0 or 255."""
     _, h, w = prob.shape
     full = int(np.iinfo(prob.dtype).max)
-    halo = STEPS * STEP_PX + GROW_PX
+    halo = STEPS * STEP_PX
     mask = np.zeros((1, h, w), np.uint8)
     for top in range(0, h, ROWS):
         start, stop = max(0, top - halo), min(h, top + ROWS + halo)
         band = prob[0, start:stop]
-        defects = dilate(follow(band >= certain * full, band >= FOLLOWED * full), GROW_PX)
+        defects = follow(band >= certain * full, band >= FOLLOWED * full)
         mask[0, top : top + ROWS] = defects[top - start :][:ROWS] * np.uint8(255)
     return mask
+
+
+def grow(mask: Mask) -> Mask:
+    """What is to be filled of a mask of damage (1, H, W): it and `GROW_PX` around it."""
+    grown = np.zeros_like(mask)
+    for top in range(0, mask.shape[1], ROWS):
+        start = max(0, top - GROW_PX)
+        band = dilate(mask[0, start : top + ROWS + GROW_PX] > 0, GROW_PX)
+        grown[0, top : top + ROWS] = band[top - start :][:ROWS] * np.uint8(255)
+    return grown
 
 
 def follow(seeds: Marked, candidates: Marked) -> Marked:

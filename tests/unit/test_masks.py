@@ -10,14 +10,16 @@ def make_prob(h: int = 100, w: int = 120) -> np.ndarray:
     return np.zeros((1, h, w), np.uint16)
 
 
-def test_scratch_is_kept_and_grown_by_a_pixel() -> None:
+def test_a_scratch_is_kept_as_it_is_and_filled_with_a_pixel_around_it() -> None:
     prob = make_prob()
     prob[0, 10:90, 50] = 65535
     mask = masks.find_damage(prob, is_damaged=True)
     assert mask.dtype == np.uint8
-    assert np.array_equal(np.unique(mask), [0, 255])
-    assert np.array_equal(np.nonzero(mask[0].any(0))[0], [49, 50, 51])
-    assert np.array_equal(np.nonzero(mask[0].any(1))[0], np.arange(9, 91))
+    assert np.array_equal(mask, (prob > 0) * 255)
+    filled = masks.grow(mask)
+    assert np.array_equal(np.unique(filled), [0, 255])
+    assert np.array_equal(np.nonzero(filled[0].any(0))[0], [49, 50, 51])
+    assert np.array_equal(np.nonzero(filled[0].any(1))[0], np.arange(9, 91))
 
 
 def test_faint_specks_are_dropped_and_faint_ends_of_a_defect_stay() -> None:
@@ -55,8 +57,10 @@ def test_bands_do_not_show(h: int, monkeypatch: pytest.MonkeyPatch) -> None:
     prob = np.random.default_rng(h).integers(0, 65536, (1, h, 37), dtype=np.uint16)
     prob[0, ::3] = 0
     whole = masks.clean_mask(prob, 0.97)
+    grown = masks.grow(whole)
     monkeypatch.setattr(masks, "ROWS", 7)
     assert np.array_equal(masks.clean_mask(prob, 0.97), whole)
+    assert np.array_equal(masks.grow(whole), grown)
 
 
 def test_eight_bits_decide_as_sixteen_do() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from photorestore import masks
 from photorestore.grey import for_grey, is_grey
 from photorestore.networks.fusion import smooth_fill
 from photorestore.networks.latent_mapping import KeyView
@@ -157,12 +158,12 @@ def make_plan(workspace: Workspace) -> Plan | None:
 
 
 def find_mask(workspace: Workspace) -> tuple[Array, bool]:
-    """The caller's mask or what the detector found, (1, H, W), 255 = fill; and whether it is the caller's."""
+    """The caller's mask or what the detector found, grown; (1, H, W), 255 = fill; and whether it is the caller's."""
     planes = workspace.envelope.planes
     if "hole_mask" in planes:
         return workspace.plane("hole_mask"), True
     if "scratch_mask" in planes:
-        return workspace.plane("scratch_mask"), False
+        return masks.grow(workspace.plane("scratch_mask")), False  # type: ignore[arg-type]
     return np.zeros((1, *planes["image"].shape[1:]), np.uint8), False
 
 
