@@ -23,6 +23,7 @@ from bench.mixed_set import CROP_PX, SETS, load_mixed_set
 from bench.no_reference import load_brisque
 from bench.pictures import Pixels, as_stored
 from bench.statistics import paired, summary
+from photorestore.masks import grow
 from photorestore.metrics import psnr, ssim
 from photorestore.networks.blocks import pad_to_multiple
 from photorestore.networks.translate import Translator
@@ -83,7 +84,7 @@ def restore(picture: DamagedPicture, pipeline: Pipeline) -> dict[str, Tensor]:
         workspace = run_stages(picture.lq, stages, pipeline)
         results[method] = _as_u8(to_float(workspace.current()))
         if method == "latent translation alone":
-            mask = workspace.plane("scratch_mask")
+            mask = grow(workspace.plane("scratch_mask"))
             results["NLM + Telea"] = classical_chain(pixels, np.ascontiguousarray(mask[0]))
             results["latent translation, decoded"] = decoded(picture.lq, mask, pipeline)
         workspace.remove()
