@@ -35,10 +35,14 @@ class Edge:
     most: float
 
 
-PAIRED = Edge(near_255=28, border_share=0.85, picture_share=0.5, most=0.3)
-"""Where there is a border on the opposite side, too."""
+FRAMED = Edge(near_255=28, border_share=0.85, picture_share=0.5, most=0.3)
+"""Where there is a border on all four sides."""
+
+PAIRED = Edge(near_255=28, border_share=0.85, picture_share=0.3, most=0.3)
+"""Where there is one on the opposite side only: a studio's backdrop is on both sides of a head."""
 
 ALONE = Edge(near_255=12, border_share=0.97, picture_share=0.2, most=0.12)
+"""Where there is none on the opposite side."""
 
 VIEW_PX = 256
 """About the longest side of the view, at most twice that."""
@@ -89,11 +93,13 @@ def find_region(image: Array, alpha: Array | None = None) -> Region:
     step = max(1, max(h, w) // VIEW_PX)
     view = _sampled(image, step)
     clear = np.zeros(view.shape[1:], bool) if alpha is None else ~is_opaque(_sampled(alpha, step)[0])
-    (top, bottom), (left, right) = _peel(view, clear)
+    limits, is_framed = _peel(view, clear, FRAMED)
+    if not is_framed:
+        limits, is_framed = _peel(view, clear, PAIRED)
+    (top, bottom), (left, right) = limits
     top, left = step * top, step * left
     height = (h if bottom == view.shape[1] else step * bottom) - top
     width = (w if right == view.shape[2] else step * right) - left
-    is_framed = min(top, left, h - top - height, w - left - width) > 0
     least = 0.0 if is_framed else LEAST_AREA * h * w
     if height * width <= least or min(height, width) < min(16, h, w):
         return Region.whole(image)
@@ -146,8 +152,12 @@ def _sampled(plane: Array, step: int) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(view // 257 if view.dtype == np.uint16 else view).astype(np.uint8)
 
 
-def _peel(view: npt.NDArray[np.uint8], clear: Bools) -> list[tuple[int, int]]:
-    """First and last row, first and last column of the picture in a view (3, h, w)."""
+def _peel(view: npt.NDArray[np.uint8], clear: Bools, paired: Edge) -> tuple[list[tuple[int, int]], bool]:
+    """First and last row, first and last column of the picture in a view (3, h, w); whether it is framed.
+
+    Args:
+        paired: what borders on opposite sides must look like; those on one side alone: `ALONE`.
+    """
     limits = [(0, side) for side in clear.shape]
     for _ in range(LAYERS):
         before = list(limits)
@@ -156,22 +166,25 @@ def _peel(view: npt.NDArray[np.uint8], clear: Bools) -> list[tuple[int, int]]:
             lines, empty = view[:, rows, columns], clear[rows, columns]
             if axis == 1:
                 lines, empty = lines.swapaxes(1, 2), empty.T
-            first, last = _depths(lines, empty)
+            first, last = _depths(lines, empty, paired)
             start, stop = limits[axis][0] + first, limits[axis][1] - last
-            edge = PAIRED if start > 0 and stop < side else ALONE
+            edge = paired if start > 0 and stop < side else ALONE
             if max(start, side - stop) <= edge.most * side:
                 limits[axis] = (start, stop)
         if limits == before:
             break
-    return limits
+    is_framed = all(
+        start > 0 and stop < side for (start, stop), side in zip(limits, clear.shape, strict=True)
+    )
+    return limits, is_framed
 
 
-def _depths(lines: npt.NDArray[np.uint8], clear: Bools) -> tuple[int, int]:
+def _depths(lines: npt.NDArray[np.uint8], clear: Bools, paired: Edge) -> tuple[int, int]:
     """How many of the lines (3, n, length) are border, before and behind the picture."""
     both = (lines, clear), (lines[:, ::-1], clear[::-1])
-    first, last = (_depth(*side, PAIRED) for side in both)
+    first, last = (_depth(*side, paired) for side in both)
     apart_255 = np.abs(_colour(lines[:, 0], clear[0]) - _colour(lines[:, -1], clear[-1])).max()
-    if (first > 0 and last > 0 and apart_255 <= PAIRED.near_255) or first == last == 0:
+    if (first > 0 and last > 0 and apart_255 <= paired.near_255) or first == last == 0:
         return first, last
     first, last = (_depth(*side, ALONE) for side in both)
     return first, last

@@ -140,3 +140,8 @@ def test_a_picture_that_is_nowhere_opaque_is_estimated_all_the_same() -> None:
     found = estimate(image, alpha=np.zeros((1, 256, 320), np.uint8))
     assert found["region"] == [0, 0, 256, 320]
     assert found["fading"] == estimate(image)["fading"]
+
+
+def test_opaque_pictures_are_estimated_as_those_without_alpha() -> None:
+    image = picture()
+    assert estimate(image, alpha=np.full((1, 240, 320), 255, np.uint8)) == estimate(image)
