@@ -49,6 +49,7 @@ def save_pieces(folder: Path, run: str, checkpoint: dict[str, Any], log: str) ->
     }
     rest = _packed({"states": states, **told})
     pieces = [first, *(rest[at : at + PIECE_BYTES] for at in range(0, len(rest), PIECE_BYTES))]
+    folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob(f"{run}.checkpoint.*.pt"):
         old.unlink()
     files = [folder / f"{run}.checkpoint.{number}.pt" for number in range(len(pieces))]

@@ -60,7 +60,7 @@ def next_network(weights: Path, at_hand: set[str]) -> str:
     for network in ORDER:
         if weights_file(network, "quality", weights).exists():
             continue
-        if network in BEGINS_WITH and run_name(BEGINS_WITH[network]) not in at_hand:
+        if network in BEGINS_WITH and at_hand.isdisjoint(map(run_name, (network, BEGINS_WITH[network]))):
             print(f"{network} is passed over: there is no checkpoint of {BEGINS_WITH[network]}", flush=True)
             continue
         return network

@@ -181,12 +181,13 @@ def main() -> None:
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
     network = build(config).to(device, memory_format=torch.channels_last)
-    if config.warm_start:
+    name = NETWORK_NAMES[config.degradation]
+    if config.warm_start and not (arguments.runs / f"{name}.{config.tier}" / "checkpoint.pt").exists():
         warm_start(network, arguments.runs / config.warm_start, device)
     optimiser = torch.optim.AdamW(
         network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
     )
-    run = Run(NETWORK_NAMES[config.degradation], arguments, config, network, optimiser)
+    run = Run(name, arguments, config, network, optimiser)
     forward = torch.compile(network) if arguments.compile else network
     seed = config.seed + run.step
     if bank is not None:

@@ -66,7 +66,7 @@ class Schedule:
     seed: int = 3
 
 
-def start(tmp_path, total_steps: int, begin: Path | None = None) -> Run:
+def start(tmp_path, total_steps: int, begin: Path | None = None, until: float | None = None) -> Run:
     torch.manual_seed(0)
     network = ScratchUNet((8, 8))
     arguments = argparse.Namespace(
@@ -74,7 +74,7 @@ def start(tmp_path, total_steps: int, begin: Path | None = None) -> Run:
         weights=tmp_path / "weights",
         device="cpu",
         minutes=None,
-        until=None,
+        until=until,
         begin=begin,
     )
     return Run("scratch", arguments, Schedule(total_steps), network, torch.optim.AdamW(network.parameters()))
@@ -111,6 +111,29 @@ def test_a_run_that_is_stopped_between_evaluations_goes_on_from_its_last_minutes
     monkeypatch.setattr("training.run.CHECKPOINT_EVERY_S", 0.0)
     learn(start(tmp_path, total_steps=3))
     assert start(tmp_path, total_steps=5).step == 3
+
+
+def test_a_run_ends_at_the_time_it_is_given_whatever_it_spent_before(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.run.time.time", lambda: 1000.0)
+    first = start(tmp_path, total_steps=10**6, until=1005.0)
+    assert first.budget.limit_s == pytest.approx(5)
+    first.budget.start -= 60
+    first.record({"f1": 0.5})
+    assert start(tmp_path, total_steps=10**6, until=1005.0).budget.limit_s == pytest.approx(65, abs=1)
+    assert start(tmp_path, total_steps=10**6, until=990.0).budget.limit_s == pytest.approx(61, abs=1)
+
+
+def test_evaluations_take_a_tenth_of_the_time_at_most(tmp_path, monkeypatch):
+    run, now = start(tmp_path, total_steps=100), [0.0]
+    monkeypatch.setattr("training.run.time.monotonic", lambda: now[0])
+    run._due_s, run.step = 0.0, 10
+    assert run.is_due(10)
+    assert not run.is_due(3)
+    assert run.is_due(5)
+    now[0] = 2.0  # it took two seconds
+    run.record({"f1": 0.5})
+    for now[0], expected in ((19.0, False), (20.1, True)):
+        assert run.is_due(10) == expected
 
 
 def test_a_run_that_ends_before_its_first_evaluation_logs_its_end(tmp_path):

@@ -9,6 +9,7 @@ import torch
 
 from bench.cost import gmacs_per_megapixel
 from photorestore.networks.denoise import DenoiseUNet
+from photorestore.networks.face import FaceUNet
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.networks.translate import Translator
 from training import train_denoise, train_face, train_scratch, train_translate, train_upscale
@@ -30,6 +31,11 @@ BUILDERS = {
     "scratch": lambda config: ScratchUNet(config.widths).eval(),
     "translate": lambda config: Translator(**config.architecture).eval(),
 }
+BUILD_ALL = BUILDERS | {
+    "face": lambda config: FaceUNet(widths=config.widths, depths=config.depths, hidden=config.hidden),
+    "upscale": train_upscale.build,
+    "upscale_real": train_upscale.build,
+}
 
 
 @pytest.mark.parametrize("name", TRAININGS)
@@ -47,6 +53,13 @@ def test_a_quality_configuration_states_what_its_network_costs(name):
     (stated,) = re.findall(r"^# (\d+) GMACs a megapixel", file.read_text())
     assert counted == pytest.approx(int(stated), rel=0.02)
     assert counted <= 700
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_a_quality_network_has_at_most_eight_million_parameters(name):
+    with torch.device("meta"):
+        network = BUILD_ALL[name](read_config(TRAININGS[name].Config, CONFIGS / f"{name}.quality.toml"))
+    assert sum(parameter.numel() for parameter in network.parameters()) <= 8e6
 
 
 def draw(difficulty: OnDemand, rng: torch.Generator) -> tuple[torch.Tensor, ...]:
