@@ -104,7 +104,7 @@ def test_the_next_network_is_trained_delivered_and_trained_on(place, run, capfd)
     assert run("again", "--resume", *pieces) == 0
     assert f"goes on from step {told['step']}" in capfd.readouterr().out
     assert read_metadata(place / "again/denoise.quality.safetensors")["steps"] > told["step"]
-    with pytest.raises(ValueError, match="the checkpoint is of denoise.quality, but the network is face"):
+    with pytest.raises(ValueError, match=r"of denoise\.quality, but the network is face"):
         run("wrong", "--network", "face", "--resume", *pieces)
 
 
