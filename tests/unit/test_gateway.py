@@ -554,7 +554,7 @@ async def test_stages_options_and_cards_are_described(edge):
     assert [stage["name"] for stage in document["stages"]] == list(STAGES)
     for stage in document["stages"]:
         assert stage["ready_workers"] == 1
-        has_networks = stage["name"] in {*SELECTABLE_STAGES, "upscale"}
+        has_networks = stage["name"] != "deliver"
         assert bool(stage["cards"]) == has_networks
         assert stage["tiers"][:1] == (["fast"] if has_networks else [])
     assert document["stages"][1]["cards"][0]["licence"]

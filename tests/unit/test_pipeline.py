@@ -95,7 +95,11 @@ def judged(loaded, **options) -> Workspace:
     workspace = Workspace.create(loaded.root, Options(format="png", **options))
     put_picture(workspace, "upload", add_noise(make_photo(64, 80), 25))
     found = estimate(workspace.plane("image")) | {"noisy": True, "faded": True}
-    workspace.envelope.estimates["preprocess"] = found | {"kind": "line_art", "mode": "untouched"}
+    workspace.envelope.estimates["preprocess"] = found | {
+        "kind": "line_art",
+        "confidence": 0.9,
+        "mode": "untouched",
+    }
     return workspace
 
 
