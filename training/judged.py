@@ -22,13 +22,14 @@ from training.degradations import fading, noise
 from training.degradations.ageing import contrast_of, tone, tone_of, unevenly_aged
 from training.degradations.damage import DEFAULT_RECIPE, DamageSources, damage
 from training.degradations.drawings import draw_line_art, draw_screenshot, halftone
-from training.degradations.framing import any_part, any_side, any_size, bordered, scaled
+from training.degradations.framing import any_part, any_side, any_size, bordered, scaled, soft_scene
 from training.degradations.noise import chance, randint, uniform
-from training.degradations.prints import PrintSources, damage_print, smooth_noise
+from training.degradations.prints import PrintSources, damage_print
+from training.degradations.sheets import pick
 from training.degradations.structure import draw_structure
 
 UNKNOWN = -1.0
-SHARES = {"photograph": 0.36, "print": 0.36, "line_art": 0.12, "halftone": 0.07, "screenshot": 0.09}
+SHARES = {"photograph": 0.4, "print": 0.36, "line_art": 0.1, "halftone": 0.06, "screenshot": 0.08}
 """How often each kind is drawn."""
 REAL_SHARE = 0.5
 """Of the prints: those that time has made."""
@@ -105,18 +106,6 @@ def any_photo(sources: Sources, rng: torch.Generator) -> Tensor:
     return photo ** uniform(0.6, 1.6, rng) if chance(0.3, rng) else photo
 
 
-def soft_scene(h: int, w: int, rng: torch.Generator) -> Tensor:
-    """A photograph of hardly anything, (3, H, W): sky, walls, light out of focus, with some plain things before it."""
-    cell_px = uniform(0.15, 0.8, rng) * max(h, w)
-    scene = torch.stack([smooth_noise(h, w, cell_px, rng) for _ in range(3)])
-    for _ in range(randint(0, 9, rng)):
-        high, wide = randint(h // 12, h // 3, rng), randint(w // 12, w // 3, rng)
-        top, left = randint(0, h - high, rng), randint(0, w - wide, rng)
-        thing = torch.rand((3, 1, 1), generator=rng) + uniform(0, 0.1, rng) * scene[:, :high, :wide]
-        scene[:, top : top + high, left : left + wide] = thing
-    return scene
-
-
 def photograph(sources: Sources, rng: torch.Generator) -> Judged:
     """Clean, grey, noisy, toned by computer, with lines and letters in it, or of film with dust on it."""
     image = soft_scene(*any_size(rng), rng) if chance(0.05, rng) else any_photo(sources, rng)
@@ -142,29 +131,36 @@ def photograph(sources: Sources, rng: torch.Generator) -> Judged:
 
 
 def synthetic_print(sources: Sources, rng: torch.Generator) -> Judged:
-    """A photograph made old: a silver print, grey or toned, or a colour print whose dyes have gone."""
+    """A photograph made old: a silver print, grey or toned, or a colour print whose dyes have gone.
+
+    What shows little makes no print of it: a soft or warm photograph is none yet.
+    """
     image, is_colour = any_photo(sources, rng), chance(0.25, rng)
-    age, faded, toned = 0, 0.0, UNKNOWN if is_colour else 0.0
+    faded, toned, signs = 0.0, UNKNOWN if is_colour else 0.0, 0
     image = image if is_colour else fading.grey(image)
     if chance(0.5, rng):
-        image, age = fading.blur(image, uniform(0.5, 1.8, rng)), age + 1
+        sigma_px = uniform(0.5, 1.8, rng)
+        image, signs = fading.blur(image, sigma_px), signs + (sigma_px > 1.2)
     damaged = 0.0
     if chance(0.65, rng):
         image, alpha = _damage(image.clamp(0, 1), sources, rng)
-        damaged, age = _is_damaged(alpha), age + 2
+        damaged = _is_damaged(alpha)
+        signs += 2 * (damaged == 1)
     if chance(0.6, rng) or is_colour:
         image, faded = _faded(image, rng)
-        age += faded > 0
+        signs += faded == 1
     if is_colour:
-        image, age = fading.colour_cast(fading.bleach(image, uniform(0.3, 1, rng)), 0.15, rng), age + 1
+        strength = uniform(0.3, 1, rng)
+        image = fading.colour_cast(fading.bleach(image, strength), 0.15, rng)
+        signs += strength > 0.6
     elif chance(0.5, rng):
-        image, toned, age = tone(image, rng), 1.0, age + 1
+        image, toned, signs = tone(image, rng), 1.0, signs + 1
     if chance(0.4, rng):
-        texture = sources.film.papers[randint(0, len(sources.film.papers), rng)]
-        image, age = fading.paper(image, texture, uniform(0.08, 0.4, rng), rng), age + 1
+        opacity, texture = uniform(0.08, 0.4, rng), pick(sources.film.papers, rng)
+        image, signs = fading.paper(image, texture, opacity, rng), signs + (opacity > 0.2)
     if chance(0.35, rng):
-        image, age = unevenly_aged(image, rng), age + 1
-    kind = KINDS.index("print") if age >= 2 else -1
+        image, signs = unevenly_aged(image, rng), signs + (not is_colour)
+    kind = KINDS.index("print") if signs >= 2 else -1
     judged = Judged(image.clamp(0, 1), kind, damaged, 0.0, faded, toned)
     return with_noise(judged, rng, grain=0.8) if chance(0.55, rng) else judged
 
@@ -175,7 +171,7 @@ def real_print(sources: Sources, rng: torch.Generator) -> Judged:
     image = any_part(real.image, rng).float() / 255
     if chance(0.6, rng):
         image = scaled(image, any_side(rng))
-    damaged, noisy = real.damaged, UNKNOWN
+    damaged = real.damaged
     if chance(0.1, rng):
         image = image ** uniform(0.7, 1.4, rng)
     if chance(0.2, rng):
@@ -188,7 +184,7 @@ def real_print(sources: Sources, rng: torch.Generator) -> Judged:
     faded = UNKNOWN
     if chance(0.2, rng):
         image, faded = _faded(image, rng)
-    judged = Judged(image.clamp(0, 1), KINDS.index("print"), damaged, noisy, faded or UNKNOWN)
+    judged = Judged(image.clamp(0, 1), KINDS.index("print"), damaged, UNKNOWN, faded or UNKNOWN)
     judged = replace(judged, toned=tone_of(judged.image), faded=_is_faded(judged))
     return with_noise(judged, rng) if chance(0.1, rng) else judged
 

@@ -28,15 +28,15 @@ from training.run import read_config
 from training.train_preprocess_judge import Config, load_sources
 
 SURE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
-MADE = 60
-CONSTANTS = ("SURE_PRINT", "SURE_DAMAGE", "SURE_NO_PHOTO")
+MADE = 24
+CONSTANTS = ("SURE_PRINT", "SURE_COLOUR_PRINT", "SURE_DAMAGE", "SURE_NO_PHOTO")
 CPU = torch.device("cpu")
 
 
 def make_sets(sources: Sources, data: Path) -> dict[str, Iterable[Tensor]]:
     """Held-out pictures in [0, 1] by name; made anew with the same seed."""
     rng = torch.Generator().manual_seed(3)
-    photos = [photo.float() / 255 for folder in sources.folders for photo in folder[:30]]
+    photos = [photo.float() / 255 for folder in sources.folders for photo in folder[:12]]
     some = photos[::3]
     damaged = [
         read_photo(next((data / "domain/old_damaged").glob(f"{name}.*"))) for name in VALIDATION_PRINTS

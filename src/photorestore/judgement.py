@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from photorestore.estimates import luma_of
 from photorestore.networks.judge import FLAGS, KINDS, JudgeNet
 from photorestore.options import AUTO, GENTLE, THOROUGH, UNTOUCHED, Options
 from photorestore.workspace import Array
@@ -26,10 +27,14 @@ DRAWN = ("line_art", "halftone", "screenshot")
 FEW_LEVELS = 4
 """A picture with no more values than this is bilevel, or close to it: nothing in it can be noise or a crack."""
 
-SURE_NO_PHOTO = 0.6
+SURE_NO_PHOTO = 0.7
 """So sure it must be that a picture is a drawing, a halftone or a screenshot for it to be left alone."""
-SURE_PRINT = 0.7
+SURE_PRINT = 0.6
 """So sure it must be that it is a print for it to be restored thoroughly."""
+SURE_COLOUR_PRINT = 0.9
+"""The same for a picture of many hues: most old prints have one."""
+MANY_HUES_255 = 4.5
+"""From this on a picture has many hues: of 95 old photographs for training 7 have, of 172 others 153."""
 SURE_DAMAGE = 0.95
 """So sure it must be that a picture is damaged for that alone to decide."""
 
@@ -43,6 +48,7 @@ class Judgement:
     Attributes:
         kinds: probability of each of `KINDS`, by name; together 1.
         flags: probability of each of `FLAGS`, by name.
+        hues_255: how far its colours stray from one hue for each tone, from `stray_hues`.
 
     Raises:
         ValueError: a name is unknown or lacking, or a number is no probability.
@@ -50,6 +56,7 @@ class Judgement:
 
     kinds: Mapping[str, float]
     flags: Mapping[str, float]
+    hues_255: float = 0.0
 
     def __post_init__(self) -> None:
         for found, names in ((self.kinds, KINDS), (self.flags, FLAGS)):
@@ -78,6 +85,7 @@ class Judgement:
         return {
             "kind": self.kind,
             "confidence": round(self.kinds[self.kind], 4),
+            "hues_255": round(self.hues_255, 2),
             **{flag: self.says(flag) for flag in FLAGS},
             "probabilities": {flag: round(self.flags[flag], 4) for flag in FLAGS},
         }
@@ -91,8 +99,9 @@ def resolve_mode(options: Options, judgement: Judgement | None) -> str:
         return GENTLE
     if judgement.no_photo >= 0.5:
         return UNTOUCHED if judgement.no_photo >= SURE_NO_PHOTO else GENTLE
-    is_bad = judgement.kinds["print"] >= SURE_PRINT or judgement.flags["damaged"] >= SURE_DAMAGE
-    return THOROUGH if is_bad else GENTLE
+    sure = SURE_PRINT if judgement.hues_255 < MANY_HUES_255 else SURE_COLOUR_PRINT
+    is_print = judgement.kinds["print"] >= sure
+    return THOROUGH if is_print or judgement.flags["damaged"] >= SURE_DAMAGE else GENTLE
 
 
 @torch.inference_mode()
@@ -102,11 +111,26 @@ def judge(image: Array, network: JudgeNet, device: torch.device) -> Judgement:
     Args:
         network: on `device`, in evaluation mode.
     """
-    logits = network(*(_as_input(pixels, device) for pixels in glimpse(image)))[0].double().cpu()
+    view, crops = glimpse(image)
+    logits = network(_as_input(view, device), _as_input(crops, device))[0].double().cpu()
     kinds = dict(zip(KINDS, logits[: len(KINDS)].softmax(0).tolist(), strict=True))
     if has_few_levels(image):
         kinds = dict.fromkeys(KINDS, 0.0) | {max(DRAWN, key=kinds.__getitem__): 1.0}
-    return Judgement(kinds, dict(zip(FLAGS, logits[len(KINDS) :].sigmoid().tolist(), strict=True)))
+    flags = dict(zip(FLAGS, logits[len(KINDS) :].sigmoid().tolist(), strict=True))
+    return Judgement(kinds, flags, stray_hues(view))
+
+
+def stray_hues(view: Pixels) -> float:
+    """Mean distance of a view's colours from the mean colour of their tone, in 8-bit units: 0 for grey and sepia."""
+    luma = luma_of(view)
+    tones = (luma / 16).astype(np.intp).ravel()
+    counts = np.maximum(np.bincount(tones, minlength=16), 1)
+    stray = 0.0
+    for channel in (view[0], view[2]):
+        chroma = (channel - luma).ravel()
+        usual = np.bincount(tones, chroma, minlength=16) / counts
+        stray += float(np.abs(chroma - usual[tones]).mean())
+    return stray
 
 
 def has_few_levels(image: Array) -> bool:

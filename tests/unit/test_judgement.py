@@ -17,6 +17,7 @@ from photorestore.judgement import (
     has_few_levels,
     judge,
     resolve_mode,
+    stray_hues,
 )
 from photorestore.networks.judge import FLAGS, KINDS
 from photorestore.options import GENTLE, THOROUGH, Options
@@ -169,6 +170,20 @@ def test_what_is_no_photograph_is_neither_damaged_nor_noisy_nor_faded():
     told = judgement("halftone", **flags).to_mapping()
     assert (told["damaged"], told["noisy"], told["faded"], told["toned"]) == (False, False, False, True)
     assert all(judgement("print", **flags).says(flag) for flag in FLAGS)
+
+
+@pytest.mark.parametrize(("hues_255", "mode"), [(2.0, THOROUGH), (20.0, GENTLE)])
+def test_a_print_of_many_hues_must_be_surer(hues_255, mode):
+    found = judgement("print", 0.8)
+    assert resolve_mode(Options(), Judgement(found.kinds, found.flags, hues_255)) == mode
+
+
+def test_grey_and_sepia_have_one_hue():
+    slope = np.linspace(0, 255, 64 * 64).reshape(64, 64)
+    sepia = np.stack([slope, 0.8 * slope, 0.6 * slope]).round().astype(np.uint8)
+    assert stray_hues(np.stack([slope.astype(np.uint8)] * 3)) == pytest.approx(0, abs=0.01)
+    assert stray_hues(sepia) < 3
+    assert stray_hues(as_plane(make_photo(64, 64))) > 6
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Parts, sizes and borders of whole pictures, drawn from `rng`. Images are (3, H, W), in [0, 1] unless said."""
+"""Parts, sizes and borders of whole pictures, and plain scenes; all drawn from `rng`.
+
+Images are (3, H, W) in [0, 1] unless said.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.degradations.noise import chance, randint, uniform
+from training.degradations.prints import smooth_noise
 
 MIDDLE_PX = 380
 """Middle of the sizes drawn by `any_side`."""
@@ -65,3 +69,15 @@ def any_size(rng: torch.Generator) -> tuple[int, int]:
 def any_side(rng: torch.Generator) -> int:
     """Length of a longer side, px."""
     return round(MIDDLE_PX * math.exp(uniform(-0.6, 0.6, rng)))
+
+
+def soft_scene(h: int, w: int, rng: torch.Generator) -> Tensor:
+    """A photograph of hardly anything, (3, H, W): sky, walls, light out of focus, with some plain things before it."""
+    cell_px = uniform(0.15, 0.8, rng) * max(h, w)
+    scene = torch.stack([smooth_noise(h, w, cell_px, rng) for _ in range(3)])
+    for _ in range(randint(0, 9, rng)):
+        high, wide = randint(h // 12, h // 3, rng), randint(w // 12, w // 3, rng)
+        top, left = randint(0, h - high, rng), randint(0, w - wide, rng)
+        thing = torch.rand((3, 1, 1), generator=rng) + uniform(0, 0.1, rng) * scene[:, :high, :wide]
+        scene[:, top : top + high, left : left + wide] = thing
+    return scene
