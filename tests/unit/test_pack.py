@@ -122,7 +122,7 @@ def test_a_folder_that_is_no_pack_is_not_deleted(data, tmp_path):
 def test_all_folders_that_a_quality_configuration_names_are_in_the_pack(name):
     config = tomllib.loads((CONFIGS / f"{name}.quality.toml").read_text())
     packed = {part.folder for part in PARTS if name in part.networks}
-    named = {*config["photos"], *(config[key] for key in ("pairs", "old_photos") if key in config)}
+    named = {*config["photos"], *(config[key] for key in ("pairs", "old_photos", "papers") if key in config)}
     assert named <= packed
     if name != "face":
         assert config.get("validation", pack.VALIDATION_FIRST) == pack.VALIDATION_FIRST
