@@ -64,11 +64,11 @@ def load_sources(data: Path, config: Config, annotations: Path = ANNOTATIONS) ->
     folders = [load_photos([data / name], min_side_px=96) for name in config.photos]
     held_out = [folder[:: config.validation_every] for folder in folders]
     _, folders = hold_out(folders, config.validation_every)
-    real = load_prints(data, annotations)
-    damaged = load_damaged(data)
-    train = [print_ for i, print_ in enumerate(real) if i % config.validation_every]
-    train += DAMAGED_TIMES * [print_ for name, print_ in damaged.items() if name not in VALIDATION_PRINTS]
-    unseen = real[:: config.validation_every] + [damaged[name] for name in VALIDATION_PRINTS]
+    real, damaged = load_prints(data, annotations), load_damaged(data)
+    kept = {*list(real)[:: config.validation_every], *VALIDATION_PRINTS}
+    train = [print_ for name, print_ in real.items() if name not in kept]
+    train += DAMAGED_TIMES * [print_ for name, print_ in damaged.items() if name not in kept]
+    unseen = [print_ for name, print_ in (real | damaged).items() if name in kept]
     return (
         Sources(folders, train, load_damage_sources(data, held_out=False), load_crack_shapes(data, held_out=False)),
         Sources(
@@ -79,15 +79,17 @@ def load_sources(data: Path, config: Config, annotations: Path = ANNOTATIONS) ->
     )  # fmt: skip
 
 
-def load_prints(data: Path, annotations: Path) -> list[RealPrint]:
-    """The real old photographs; who has looked at them says whether they are damaged."""
+def load_prints(data: Path, annotations: Path) -> dict[str, RealPrint]:
+    """The real old photographs by name; who has looked at them says whether they are damaged."""
     folder = annotations / "old_real"
     sound = set((folder / "sound.txt").read_text().split())
     marked = {file.stem for file in folder.glob("*.txt")}
-    return [
-        RealPrint(read_photo(file), 0.0 if file.stem in sound else 1.0 if file.stem in marked else UNKNOWN)
+    return {
+        file.stem: RealPrint(
+            read_photo(file), 0.0 if file.stem in sound else 1.0 if file.stem in marked else UNKNOWN
+        )
         for file in sorted((data / "domain" / "old_real").glob("*.jpg"))
-    ]
+    }
 
 
 def load_damaged(data: Path) -> dict[str, RealPrint]:

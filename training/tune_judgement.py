@@ -19,11 +19,10 @@ from photorestore import judgement
 from photorestore.judgement import Judgement, judge, resolve_mode
 from photorestore.options import Options
 from photorestore.weights import load_network
-from training.data import read_photo
 from training.degradations import fading, noise
 from training.degradations.prints import damage_print
 from training.judged import MAKERS, Sources, stored
-from training.marked import ANNOTATIONS, VALIDATION_PRINTS
+from training.marked import ANNOTATIONS
 from training.run import read_config
 from training.train_preprocess_judge import Config, load_sources
 
@@ -33,14 +32,12 @@ CONSTANTS = ("SURE_PRINT", "SURE_COLOUR_PRINT", "SURE_DAMAGE", "SURE_NO_PHOTO")
 CPU = torch.device("cpu")
 
 
-def make_sets(sources: Sources, data: Path) -> dict[str, Iterable[Tensor]]:
+def make_sets(sources: Sources) -> dict[str, Iterable[Tensor]]:
     """Held-out pictures in [0, 1] by name; made anew with the same seed."""
     rng = torch.Generator().manual_seed(3)
     photos = [photo.float() / 255 for folder in sources.folders for photo in folder[:12]]
     some = photos[::3]
-    damaged = [
-        read_photo(next((data / "domain/old_damaged").glob(f"{name}.*"))) for name in VALIDATION_PRINTS
-    ]
+    damaged = [print_.image for print_ in sources.prints if print_.damaged == 1]
     sets = {
         "photographs": photos,
         "photographs, grey": [fading.grey(photo) for photo in some],
@@ -94,7 +91,7 @@ def main() -> None:
     config = read_config(Config, Path("training/configs/preprocess_judge.fast.toml"))
     _, unseen = load_sources(arguments.data, config, arguments.annotations)
     judged = {}
-    for name, pictures in make_sets(unseen, arguments.data).items():
+    for name, pictures in make_sets(unseen).items():
         planes = ((picture * 255).round().byte().numpy() for picture in pictures)
         judged[name] = [judge(plane, network, CPU) for plane in planes]
     print_modes(judged)
