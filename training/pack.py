@@ -15,19 +15,18 @@ validates there, because it has the same place in its folder. Only faces are div
 from __future__ import annotations
 
 import argparse
-import io
 import itertools
 import json
 import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from training.commit import PACK_RECORD, commit_hash
 from training.data import SUFFIXES
@@ -36,11 +35,10 @@ from training.degradations.sources import _part as part_of
 from training.marked import ANNOTATIONS, TEST_PRINTS
 from training.marking.draw import draw_mask
 from training.marking.grammar import read_annotation
+from training.packed_pictures import as_jpeg, as_png, compressed, in_16_levels, large_first, random_crop, read
 
 MEBIBYTE = 2**20
-PHOTO_PX, PHOTO_QUALITY = 448, 92
-"""Photographs are cut to at most this, along either side."""
-PRINT_QUALITY, PAPER_QUALITY = 84, 78
+PHOTO_QUALITY, PAPER_QUALITY = 92, 78
 VALIDATION_EVERY, VALIDATION_FIRST = 40, 16
 """Every so-many-th photograph of a folder, and its first ones, validate some network."""
 
@@ -131,12 +129,12 @@ def photographs(folder: Path, rng: random.Random) -> Iterator[list[File]]:
     """Crops; who validates in the whole folder has its old place, all others come by chance, large ones first."""
     files = picture_files(folder)
     fixed = {i for i in range(len(files)) if i % VALIDATION_EVERY == 0 or i < VALIDATION_FIRST}
-    others = iter(_large_first([file for i, file in enumerate(files) if i not in fixed], rng))
+    others = iter(large_first([file for i, file in enumerate(files) if i not in fixed], rng))
     for place in itertools.count():
         file = files[place] if place in fixed else next(others, None)
         if file is None:
             return
-        yield [(f"{place:04}_{file.stem}.jpg", as_jpeg(_random_crop(_read(file), rng), PHOTO_QUALITY))]
+        yield [(f"{place:04}_{file.stem}.jpg", as_jpeg(random_crop(read(file), rng), PHOTO_QUALITY))]
 
 
 def faces(folder: Path, rng: random.Random) -> Iterator[list[File]]:
@@ -159,13 +157,13 @@ def old_photographs(folder: Path, rng: random.Random) -> Iterator[list[File]]:
     """Whole real old photographs."""
     files = picture_files(folder)
     rng.shuffle(files)
-    return ([(f"{file.stem}.jpg", _compressed(file))] for file in files)
+    return ([(f"{file.stem}.jpg", compressed(file))] for file in files)
 
 
 def sound_photographs(folder: Path, _: random.Random) -> Iterator[list[File]]:
     """The real old photographs without damage that the detector learns from."""
     names = (ANNOTATIONS / folder.name / "sound.txt").read_text().split()
-    return ([(f"{name}.jpg", _compressed(folder / f"{name}.jpg"))] for name in names)
+    return ([(f"{name}.jpg", compressed(folder / f"{name}.jpg"))] for name in names)
 
 
 def marked_prints(data: Path, _: random.Random) -> Iterator[list[File]]:
@@ -175,10 +173,10 @@ def marked_prints(data: Path, _: random.Random) -> Iterator[list[File]]:
             continue
         annotation = read_annotation(file)
         picture = data / "domain" / file.parent.name / annotation.source
-        mask = Image.fromarray(draw_mask(annotation, np.array(_read(picture))))
+        mask = Image.fromarray(draw_mask(annotation, np.array(read(picture))))
         yield [
-            (f"domain/{file.parent.name}/{file.stem}.jpg", _compressed(picture)),
-            (f"marks/{file.parent.name}/{file.stem}.png", _as_png(mask)),
+            (f"domain/{file.parent.name}/{file.stem}.jpg", compressed(picture)),
+            (f"marks/{file.parent.name}/{file.stem}.png", as_png(mask)),
         ]
 
 
@@ -199,7 +197,7 @@ def stamps(folder: Path, rng: random.Random) -> Iterator[list[File]]:
         kinds.append(files)
     for file in itertools.chain(*itertools.zip_longest(*kinds)):
         if file:
-            yield [(f"{file.parent.name}/{file.name}", _in_16_levels(file))]
+            yield [(f"{file.parent.name}/{file.name}", in_16_levels(file))]
 
 
 def scan_labels(folder: Path, _: random.Random) -> Iterator[list[File]]:
@@ -207,12 +205,12 @@ def scan_labels(folder: Path, _: random.Random) -> Iterator[list[File]]:
     for file in sorted(folder.glob("*.png")):
         if file.name not in HELD_OUT_SCANS:
             with Image.open(file) as labels:
-                yield [(file.name, _as_png(Image.fromarray(np.array(labels.convert("L")) > 0)))]
+                yield [(file.name, as_png(Image.fromarray(np.array(labels.convert("L")) > 0)))]
 
 
 def papers(folder: Path, _: random.Random) -> Iterator[list[File]]:
     """Whole, compressed more."""
-    return ([(file.name, as_jpeg(_read(file), PAPER_QUALITY))] for file in sorted(folder.glob("*.jpg")))
+    return ([(file.name, as_jpeg(read(file), PAPER_QUALITY))] for file in sorted(folder.glob("*.jpg")))
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -225,67 +223,6 @@ def picture_files(folder: Path) -> list[Path]:
     if not files:
         raise FileNotFoundError(f"{folder} holds no picture; see training/README.md")
     return files
-
-
-def as_jpeg(image: Image.Image, quality: int) -> bytes:
-    """With full colour; a picture without colour as grey."""
-    levels = np.asarray(image, np.int16)
-    if np.ptp(levels, axis=2).max() <= 1:
-        image = image.convert("L")
-    target = io.BytesIO()
-    image.save(target, "JPEG", quality=quality, subsampling=0, optimize=True, progressive=True)
-    return target.getvalue()
-
-
-def _as_png(image: Image.Image, note: int = 0, **options: int) -> bytes:
-    described = PngImagePlugin.PngInfo()
-    if note:
-        described.add_text("note", str(note))
-    target = io.BytesIO()
-    image.save(target, "PNG", optimize=True, pnginfo=described, **options)
-    return target.getvalue()
-
-
-def _in_16_levels(file: Path) -> bytes:
-    """A stamp at half its bytes; a note in it is counted up until its hash puts it into the part that it was in."""
-    with Image.open(file) as stamp:
-        levels = np.rint(np.asarray(stamp.convert("L")) / 17).astype(np.uint8)
-    small = Image.frombytes("P", levels.shape[::-1], levels.tobytes())
-    small.putpalette([17 * level for level in range(16) for _ in "rgb"])
-    part = part_of(file.read_bytes())
-    return next(
-        content
-        for content in (_as_png(small, note, bits=4) for note in itertools.count())
-        if part_of(content) == part
-    )
-
-
-def _compressed(file: Path) -> bytes:
-    """A whole print as JPEG: compressed again where that makes it smaller."""
-    content, small = file.read_bytes(), as_jpeg(_read(file), PRINT_QUALITY)
-    keeps = file.suffix.lower() in {".jpg", ".jpeg"} and len(content) <= len(small)
-    return content if keeps else small
-
-
-def _large_first(files: Sequence[Path], rng: random.Random) -> list[Path]:
-    """In random order, drawn by area without replacement (Efraimidis & Spirakis, 2006)."""
-
-    def key(file: Path) -> float:
-        with Image.open(file) as picture:
-            return float(rng.random() ** (1e5 / (picture.width * picture.height)))
-
-    return sorted(files, key=key, reverse=True)
-
-
-def _random_crop(image: Image.Image, rng: random.Random) -> Image.Image:
-    width, height = (min(PHOTO_PX, side) for side in image.size)
-    left, top = rng.randint(0, image.width - width), rng.randint(0, image.height - height)
-    return image.crop((left, top, left + width, top + height))
-
-
-def _read(file: Path) -> Image.Image:
-    with Image.open(file) as picture:
-        return picture.convert("RGB")
 
 
 DAMAGED = frozenset({"scratch", "translate"})
