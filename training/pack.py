@@ -30,8 +30,7 @@ from PIL import Image
 
 from training.commit import PACK_RECORD, commit_hash
 from training.data import SUFFIXES
-from training.degradations.sources import HELD_OUT_SCANS, STAMP_KINDS
-from training.degradations.sources import _part as part_of
+from training.degradations.sources import HELD_OUT_SCANS, STAMP_KINDS, part_of
 from training.marked import ANNOTATIONS, TEST_PRINTS
 from training.marking.draw import draw_mask
 from training.marking.grammar import read_annotation

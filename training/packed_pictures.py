@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from training.degradations.sources import _part as part_of
+from training.degradations.sources import part_of
 
 PHOTO_PX = 448
 """Photographs are cut to at most this, along either side."""

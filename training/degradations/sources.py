@@ -67,7 +67,7 @@ def read_shapes(folder: Path, *, held_out: bool, validation: bool = False) -> tu
     """
     part = 0 if held_out else 1 if validation else None
     files = _files(folder, "*.png")
-    return tuple(_read_grey(file) for file in files if _part(file.read_bytes()) == part)
+    return tuple(_read_grey(file) for file in files if part_of(file.read_bytes()) == part)
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
@@ -77,8 +77,8 @@ def _files(folder: Path, pattern: str) -> list[Path]:
     return files
 
 
-def _part(content: bytes) -> int | None:
-    """0 held out, 1 validation, None training."""
+def part_of(content: bytes) -> int | None:
+    """Say by a hash in which part a file is: 0 held out, 1 validation, None training."""
     rest = int(hashlib.sha256(content).hexdigest(), 16) % 5
     return rest if rest < 2 else None
 
@@ -88,7 +88,7 @@ def _scan_part(file: Path) -> int | None:
 
 
 def _read_stamps(folder: Path, part: int | None) -> Tensor:
-    chosen = [file for file in _files(folder, "*.png") if _part(file.read_bytes()) == part]
+    chosen = [file for file in _files(folder, "*.png") if part_of(file.read_bytes()) == part]
     return torch.stack([_read_grey(file) for file in chosen])
 
 
