@@ -94,6 +94,8 @@ def test_sixteen_bits_are_kept_where_nothing_is_changed(stage, prepared):
         (3, SOUND, None, True),
         (1, NOISY, None, True),
         (1, SOUND | {"faded": True}, None, True),
+        (1, SOUND | {"mode": "thorough"}, None, True),
+        (1, SOUND | {"mode": "gentle"}, None, False),
         (1, SOUND, ("face",), True),
         (0, SOUND, ("face",), False),
     ],
@@ -159,6 +161,41 @@ def test_what_is_grey_stays_grey(stage, prepared, is_stored_grey):
     refined = run(stage, workspace).plane("refined")
     assert (refined != grey.astype(np.uint16) * 257).any()
     assert np.ptp(refined.astype(int), axis=0).max() == 0
+
+
+def small_portrait(sigma_255: float = 0.0) -> np.ndarray:
+    """(3, H, W) uint8: a head whose eyes are some 11 px apart, in a room, under grain."""
+    head = torch.from_numpy(data.astronaut()[:256, 96:352].copy()).permute(2, 0, 1)[None] / 255
+    small = torch.nn.functional.interpolate(head, (88, 88), mode="bicubic", antialias=True)
+    room = torch.nn.functional.pad(small, (60, 60, 60, 60), mode="replicate")[0]
+    grain = torch.randn(1, *room.shape[1:], generator=torch.Generator().manual_seed(0)) * sigma_255 / 255
+    return ((blur(room, 0.8) + grain).clamp(0, 1) * 255).round().byte().numpy()
+
+
+def test_a_small_face_is_refined_in_a_picture_that_is_treated_thoroughly(stage, prepared):
+    thorough = run(stage, prepared(small_portrait(), found=SOUND | {"mode": "thorough"}))
+    assert thorough.envelope.trace["face"].note == "1 of 1 face refined"
+    left, _, right, _ = thorough.envelope.estimates["face"]["faces"][0]["box"]
+    assert right - left < 40
+
+
+def test_a_refined_face_keeps_the_grain_of_what_is_around_it(stage, detector, prepared):
+    class Smoother(torch.nn.Module):
+        def forward(self, crops):
+            return torch.stack([blur(crop, 3.0) for crop in crops])
+
+    smoother = FaceStage(Smoother(), detector, StageConfig(precision="float32"), CPU)
+    grain = np.random.default_rng(0).normal(0, 9, (1, 256, 256))
+    grainy = (portrait(2.0) + grain).clip(0, 255).round().astype(np.uint8)
+    kept, lost = (
+        run(smoother, prepared(grainy, found=SOUND | found, options=Options(stages=("face",))))
+        for found in ({"noisy": True}, {"noisy": False, "sigma_255": 0.0})
+    )
+    (face,) = kept.envelope.estimates["face"]["faces"]
+    left, top, right, bottom = face["box"]
+    middle = np.s_[1, (top + bottom) // 2 : bottom - 10, (left + right) // 2 - 15 : (left + right) // 2 + 15]
+    fine = [np.diff(workspace.plane("refined").astype(float)[middle]).std() for workspace in (kept, lost)]
+    assert fine[0] > 2 * fine[1]
 
 
 def test_it_starts_from_what_the_stages_before_made(stage, prepared):

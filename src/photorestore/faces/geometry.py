@@ -100,7 +100,7 @@ def cut(image: Image, alignment: Alignment) -> Tensor:
     Returns:
         (3, CROP_PX, CROP_PX) in [0, 1]; the picture's last pixels are repeated where it ends.
     """
-    rows, columns = _region(image, alignment)
+    rows, columns = region_of(image, alignment)
     size_hw = (rows.stop - rows.start, columns.stop - columns.start)
     part = resized(image, rows, columns, _coarser(size_hw, alignment.scale), "bicubic")
     from_part = _counted_from(alignment, rows, columns)
@@ -118,7 +118,7 @@ def paste(image: Image, change: Tensor, alignment: Alignment, strength: float = 
         change: (3, CROP_PX, CROP_PX), the refined face minus the face as it was cut out.
         strength: 0 changes nothing, 1 all.
     """
-    rows, columns = _region(image, alignment)
+    rows, columns = region_of(image, alignment)
     faded = change * (strength * face_mask())
     for band in bands(rows, columns):
         to_crop = alignment.inverse().shifted(columns.start, band.start)
@@ -182,7 +182,7 @@ def face_mask(feather: float = FEATHER) -> Tensor:
     return fall * fall * (3 - 2 * fall)
 
 
-def _region(image: Image, alignment: Alignment) -> Region:
+def region_of(image: Image, alignment: Alignment) -> Region:
     """The rows and columns of the picture that the crop lies on, and what sampling needs around them.
 
     Raises:

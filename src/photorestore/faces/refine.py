@@ -15,7 +15,7 @@ from photorestore.networks.face_detector import Face, FaceDetector
 
 VIEW_PX = 1600
 """Faces are looked for in a view whose longest side is at most this."""
-SMALLEST_PX = 24.0
+SMALLEST_PX = 20.0
 """Faces below this are not found in the view."""
 FACE_EYES = 2.0
 """A face is at least so many eye distances high."""

@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 
 from photorestore.faces.judgement import CAREFUL, Limits
+from photorestore.faces.surface import give_grain_back
 from photorestore.faces.refine import Outcome, Patch, find_faces, refine_faces
+from photorestore.grain import most_of
 from photorestore.grey import is_grey, without_new_colour
 from photorestore.networks.face import FaceUNet
 from photorestore.networks.face_detector import FaceDetector
+from photorestore.options import THOROUGH
 from photorestore.stages.base import NetworkStage, StageConfig, autocast, copied, is_left_alone
 from photorestore.weights import load_network
 from photorestore.workspace import Workspace
@@ -24,8 +27,9 @@ from photorestore.workspace import Workspace
 class FaceStage(NetworkStage):
     """Writes the plane `refined` where a face gained by being refined.
 
-    Who asks for this stage, and a picture that is noisy, faded or damaged, has every face refined that is fit for it;
-    in other pictures only faces that are surely blurred. Pixels outside the faces leave with the value they came with.
+    Who asks for this stage, and a picture that is treated thoroughly, or is noisy, faded or damaged, has every face
+    refined that is fit for it; in other pictures only faces that are surely blurred. A refined face keeps the grain it
+    had. Pixels outside the faces leave with the value they came with.
     """
 
     name: ClassVar[str] = "face"
@@ -60,6 +64,9 @@ class FaceStage(NetworkStage):
         with copied(workspace, "refined", workspace.before("refined")) as target:
             for patch in patches:
                 patch.apply(target, strength)
+            most_255 = most_of(workspace.envelope.estimates.get("preprocess", {}))
+            for patch in patches:  # after all of them: faces may overlap
+                give_grain_back(target, workspace.before("refined"), patch.alignment, strength, most_255)
         workspace.envelope.current = "refined"
         workspace.ran(self.name, f"{len(patches)} of {_count(outcomes)} refined")
 
@@ -110,9 +117,10 @@ def _looks_old(workspace: Workspace) -> bool:
     """Whether something else than its faces says that the picture needs restoring."""
     estimates = workspace.envelope.estimates
     found = estimates.get("preprocess", {})
+    is_thorough = found.get("mode") == THOROUGH
     is_damaged = estimates.get("scratch", {}).get("coverage", 0) > 0
     was_faded = found.get("before_normalise", found).get("faded", False)
-    return bool(is_damaged or was_faded or found.get("noisy", False))
+    return bool(is_thorough or is_damaged or was_faded or found.get("noisy", False))
 
 
 def _describe(outcome: Outcome) -> dict[str, Any]:

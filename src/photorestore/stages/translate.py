@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from photorestore import masks
+from photorestore.grain import Grain, most_of
 from photorestore.grey import for_grey, is_grey
 from photorestore.networks.fusion import smooth_fill
 from photorestore.networks.latent_mapping import KeyView
@@ -139,6 +140,9 @@ def _finish(plan: Plan, target: Array) -> None:
     surroundings = Surroundings.of(target, plan.mask)
     # What the detector marked may be sound after all; what a caller marked is to go.
     surroundings.hold(target, plan.image, plan.mask, strength, keeps_image=not plan.is_callers)
+    found = plan.workspace.envelope.estimates.get("preprocess", {})
+    if grain := Grain.of(target, plan.mask, most_of(found)):
+        grain.add(target, plan.mask, strength)
 
 
 def make_plan(workspace: Workspace) -> Plan | None:
