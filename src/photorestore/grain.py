@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,12 @@ import numpy.typing as npt
 
 from photorestore.estimates import luma_of
 from photorestore.options import THOROUGH
+from photorestore.squares import CELL_PX, bands, split, transform, without_plane
 from photorestore.surroundings import masked_bands
 from photorestore.workspace import Array
 
 Floats = npt.NDArray[np.float32]
 
-CELL_PX = 16
 BLOCK_PX = 64
 """The level is one for every block of so many pixels a side."""
 REACHES = (1, 2)
@@ -42,8 +41,6 @@ ABOVE_USUAL = 1.4
 """More than so many times the level of all tones is texture: grain is much the same in all."""
 ABOVE_ESTIMATE = 1.5
 """Grain that goes on from pixel to pixel is stronger than what is estimated as noise of single pixels."""
-RINGS, DIRECTIONS = (1.2, 2.5, 4.0, 7.0, 11.0), 3
-"""Bands: where rings of spatial frequency begin, in half periods a cell, and how many directions each is cut into."""
 CLIPPED = 0.02
 """Cells with a larger share of pixels at an end of the scale are not looked at."""
 RIM_PX = 10
@@ -144,18 +141,18 @@ def _cells(image: Array, mask: Array | None) -> tuple[Floats, Floats]:
     """
     _, h, w = image.shape
     rows, columns = h // CELL_PX, w // CELL_PX
-    energies = np.full((rows, columns, len(_bands())), np.nan, np.float32)
+    energies = np.full((rows, columns, len(bands())), np.nan, np.float32)
     tones = np.full((rows, columns), np.nan, np.float32)
     scale = np.float32(255 / np.iinfo(image.dtype).max)
     step = BAND_PX // CELL_PX
     for top in range(0, rows, step):
         stop = min(rows, top + step)
         part = slice(top * CELL_PX, stop * CELL_PX), slice(0, columns * CELL_PX)
-        luma = _split(luma_of(image[:, *part].astype(np.float32) * scale)[None])[0]
+        luma = split(luma_of(image[:, *part].astype(np.float32) * scale)[None])[0]
         is_sound = ((luma < 1) | (luma > 254)).mean(axis=-1) <= CLIPPED
         if mask is not None:
-            is_sound &= ~_split(mask[:, *part])[0].any(axis=-1)
-        energies[top:stop][is_sound] = (_residual(luma[is_sound]) @ _transform()) ** 2 @ _bands().T
+            is_sound &= ~split(mask[:, *part])[0].any(axis=-1)
+        energies[top:stop][is_sound] = (without_plane(luma[is_sound]) @ transform()) ** 2 @ bands().T
         tones[top:stop] = np.where(is_sound, luma.mean(axis=-1), np.nan)
     return energies, tones
 
@@ -201,13 +198,13 @@ def _level(energies: Floats) -> float:
 
 def _low_share() -> Floats:
     """By how much the low quantile of a band's energy in pure grain lies below its mean (Wilson and Hilferty, 1931)."""
-    spread = 2 / (9 * (_bands() > 0).sum(axis=1))
+    spread = 2 / (9 * (bands() > 0).sum(axis=1))
     share: Floats = ((1 - spread - 1.2816 * np.sqrt(spread)) ** 3).astype(np.float32)
     return share
 
 
 def _samples(image: Array, energies: Floats, tones: Floats, levels: Floats) -> Floats:
-    """What cells that show little but grain do beside their slow course: (n, 3, CELL_PX**2), the luma of deviation 1."""
+    """What cells that show little but grain do beside their slow course: (n, 3, CELL_PX**2), luma of deviation 1."""
     side = BLOCK_PX // CELL_PX
     h, w = tones.shape
     classes = np.nan_to_num(tones * np.float32(TONES / 256)).astype(np.intp).clip(0, TONES - 1)
@@ -219,7 +216,7 @@ def _samples(image: Array, energies: Floats, tones: Floats, levels: Floats) -> F
         [image[:, y : y + CELL_PX, x : x + CELL_PX]
          for y, x in zip(chosen // w * CELL_PX, chosen % w * CELL_PX, strict=True)]
     ).astype(np.float32)  # fmt: skip
-    residual = _residual(cells.reshape(len(cells), 3, -1))
+    residual = without_plane(cells.reshape(len(cells), 3, -1))
     luma = luma_of(residual.swapaxes(0, 1)).std(axis=-1)
     return residual / np.maximum(luma, 1e-6)[:, None, None]
 
@@ -252,46 +249,6 @@ def _spectrum(samples: Floats) -> npt.NDArray[np.float64]:
     return np.maximum(np.fft.fft2(period).real, 0)
 
 
-def _split(plane: Array | Floats) -> Array | Floats:
-    """Planes (C, H, W), whose sides are multiples of `CELL_PX`, as cells (C, h, w, CELL_PX**2)."""
-    c, h, w = plane.shape
-    cells = plane.reshape(c, h // CELL_PX, CELL_PX, w // CELL_PX, CELL_PX).swapaxes(2, 3)
-    return cells.reshape(c, h // CELL_PX, w // CELL_PX, CELL_PX**2)
-
-
-def _residual(cells: Floats) -> Floats:
-    """Cells (..., CELL_PX**2) without the planes that fit them best."""
-    basis = _planes()
-    residual: Floats = cells - (cells @ basis) @ basis.T
-    return residual
-
-
-@cache
-def _planes() -> Floats:
-    """Orthonormal, over a cell: (CELL_PX**2, 3)."""
-    y, x = np.mgrid[-1 : 1 : CELL_PX * 1j, -1 : 1 : CELL_PX * 1j].reshape(2, -1)
-    return np.linalg.qr(np.stack([np.ones_like(x), x, y], axis=1))[0].astype(np.float32)
-
-
-@cache
-def _transform() -> Floats:
-    """The cosine transform of a cell, (CELL_PX**2, CELL_PX**2)."""
-    k = np.arange(CELL_PX)
-    waves = np.sqrt(2 / CELL_PX) * np.cos(np.pi * (2 * k + 1) * k[:, None] / (2 * CELL_PX))
-    waves[0] /= np.sqrt(2)
-    return np.kron(waves, waves).T.astype(np.float32)
-
-
-@cache
-def _bands() -> Floats:
-    """Which coefficients belong to which band, over their number: (bands, CELL_PX**2)."""
-    down, across = np.mgrid[:CELL_PX, :CELL_PX].reshape(2, -1)
-    ring = np.digitize(np.hypot(down, across), RINGS)
-    direction = np.minimum(np.arctan2(down, across) / (np.pi / 2) * DIRECTIONS, DIRECTIONS - 1).astype(int)
-    band = np.where((ring > 0) & (down + across > 1), ring * DIRECTIONS + direction, 0)
-    return np.stack([band == one for one in np.unique(band[band > 0])]).astype(np.float32) / CELL_PX**2
-
-
 def _fine(luma: Floats) -> Floats:
     """What a mean over 5x5 pixels takes away."""
     return luma - _mean(luma, 5)
@@ -307,9 +264,9 @@ def _mean_of(values: Floats, chosen: npt.NDArray[np.bool_], side: int) -> Floats
 def _mean(values: Floats, side: int) -> Floats:
     """Over squares of an odd `side`; the last pixels are repeated at the borders."""
     for axis in (0, 1):
-        width = [(side // 2, side // 2) if this == axis else (0, 0) for this in (0, 1)]
+        length, width = values.shape[axis], [(0, 0), (0, 0)]
+        width[axis] = (side // 2 + 1, side // 2)
         sums = np.cumsum(np.pad(values, width, mode="edge"), axis=axis, dtype=np.float64)
-        first = np.take(sums, [side - 1], axis=axis)
-        values = np.concatenate([first, np.take(sums, range(side, sums.shape[axis]), axis=axis)
-                                 - np.take(sums, range(sums.shape[axis] - side), axis=axis)], axis=axis) / side  # fmt: skip
-    return values.astype(np.float32)
+        last, first = (np.take(sums, range(at, at + length), axis=axis) for at in (side, 0))
+        values = ((last - first) / side).astype(np.float32)
+    return values

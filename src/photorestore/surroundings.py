@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from photorestore.squares import CELL_PX
 from photorestore.workspace import Array
 
 Floats = npt.NDArray[np.float64]
 
-CELL_PX = 16
 LEAST_FREEDOM, MORE_FREEDOM = 0.7, 8.0
 """So many standard deviations of its surroundings a filling may be away from their mean: the least where nothing near
 is known, more by the share that is known, since there the network sees what it goes by. On training photographs with

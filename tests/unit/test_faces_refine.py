@@ -86,11 +86,11 @@ def test_each_face_is_judged_by_itself(detector, old_photo):
     image[:, 90:154, 300:364] = small
     faces = find_faces(image, detector)
     assert len(faces) == 2
-    result, outcomes = refined(image, faces, detector, brighten)
+    result, outcomes = refined(image, faces, detector, brighten, Limits(eye_distance_px=20))
     for outcome in outcomes:
         x, y = map(round, outcome.face.landmarks[2])
         noses.append(bool((result[:, y, x] != image[:, y, x]).all()))
-        assert outcome.refined == (outcome.face.eye_distance_px > 12)
+        assert outcome.refined == (outcome.face.eye_distance_px > 20)
     assert noses == [outcome.refined for outcome in outcomes]
     (left_alone,) = (outcome for outcome in outcomes if not outcome.refined)
     assert left_alone.reason.startswith("too small")

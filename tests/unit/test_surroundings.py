@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from photorestore.surroundings import CELL_PX, Surroundings
+from photorestore.squares import CELL_PX
+from photorestore.surroundings import Surroundings
 from tests.conftest import make_photo
 
 

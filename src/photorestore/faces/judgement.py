@@ -29,9 +29,9 @@ class Limits:
     Chosen on training faces, degraded and then given back their own detail: that moves the landmarks by 1.2 % of the
     eye distance (median; 3.6 % in the worst twentieth), leaves a similarity of .96 (.84) and shifts the colour by .2
     (.9); another person's face moves them by 6 %, leaves .45 and shifts it by 30. Of the clean training faces 40 to
-    80 %, by set, count as sharp; blurred by one pixel, a tenth. Training faces of which the picture was shrunk before it
-    was degraded gain .6 dB with 16 px between the eyes, .25 with 12, .1 with 10 and nothing with 8; down to there the
-    landmarks come nearer the truth.
+    80 %, by set, count as sharp; blurred by one pixel, a tenth. Of training faces that were shrunk and then degraded,
+    those with 16 px between the eyes gain .6 dB, with 12 px .25, with 10 px .1 and with 8 px nothing; down to there
+    the landmarks come nearer the truth.
 
     Attributes:
         eye_distance_px: a face whose eyes are closer together in the picture is too small.

@@ -1,4 +1,4 @@
-"""The grain of a refined face: a refiner takes it for noise, and without it the face would be smoother than its hair."""
+"""The grain of a refined face: a refiner takes it for noise, and without it a face is smoother than its own beard."""
 
 from __future__ import annotations
 

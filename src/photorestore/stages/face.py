@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from photorestore.faces.judgement import CAREFUL, Limits
-from photorestore.faces.surface import give_grain_back
 from photorestore.faces.refine import Outcome, Patch, find_faces, refine_faces
+from photorestore.faces.surface import give_grain_back
 from photorestore.grain import most_of
 from photorestore.grey import is_grey, without_new_colour
 from photorestore.networks.face import FaceUNet

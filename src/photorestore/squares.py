@@ -1,0 +1,57 @@
+"""Squares of a picture, and the bands of frequency and direction in them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from photorestore.workspace import Array
+
+Floats = npt.NDArray[np.float32]
+
+CELL_PX = 16
+"""Side of a square."""
+RINGS, DIRECTIONS = (1.2, 2.5, 4.0, 7.0, 11.0), 3
+"""Bands: where rings of spatial frequency begin, in half periods a cell, and how many directions each is cut into."""
+
+
+def split(plane: Array | Floats) -> Array | Floats:
+    """Planes (C, H, W), whose sides are multiples of `CELL_PX`, as cells (C, h, w, CELL_PX**2)."""
+    c, h, w = plane.shape
+    cells = plane.reshape(c, h // CELL_PX, CELL_PX, w // CELL_PX, CELL_PX).swapaxes(2, 3)
+    return cells.reshape(c, h // CELL_PX, w // CELL_PX, CELL_PX**2)
+
+
+def without_plane(cells: Floats) -> Floats:
+    """Cells (..., CELL_PX**2) without the planes that fit them best."""
+    basis = _planes()
+    residual: Floats = cells - (cells @ basis) @ basis.T
+    return residual
+
+
+@cache
+def _planes() -> Floats:
+    """Orthonormal, over a cell: (CELL_PX**2, 3)."""
+    y, x = np.mgrid[-1 : 1 : CELL_PX * 1j, -1 : 1 : CELL_PX * 1j].reshape(2, -1)
+    return np.linalg.qr(np.stack([np.ones_like(x), x, y], axis=1))[0].astype(np.float32)
+
+
+@cache
+def transform() -> Floats:
+    """The cosine transform of a cell, (CELL_PX**2, CELL_PX**2)."""
+    k = np.arange(CELL_PX)
+    waves = np.sqrt(2 / CELL_PX) * np.cos(np.pi * (2 * k + 1) * k[:, None] / (2 * CELL_PX))
+    waves[0] /= np.sqrt(2)
+    return np.kron(waves, waves).T.astype(np.float32)
+
+
+@cache
+def bands() -> Floats:
+    """Which coefficients belong to which band, over their number: (bands, CELL_PX**2)."""
+    down, across = np.mgrid[:CELL_PX, :CELL_PX].reshape(2, -1)
+    ring = np.digitize(np.hypot(down, across), RINGS)
+    direction = np.minimum(np.arctan2(down, across) / (np.pi / 2) * DIRECTIONS, DIRECTIONS - 1).astype(int)
+    band = np.where((ring > 0) & (down + across > 1), ring * DIRECTIONS + direction, 0)
+    return np.stack([band == one for one in np.unique(band[band > 0])]).astype(np.float32) / CELL_PX**2
