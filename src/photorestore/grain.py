@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.estimates import luma_of
 from photorestore.options import THOROUGH
 from photorestore.squares import CELL_PX, bands, split, transform, without_plane
 from photorestore.surroundings import masked_bands
@@ -103,16 +102,18 @@ class Grain:
             columns = slice(max(0, marked.start - RIM_PX), min(target.shape[2], marked.stop + RIM_PX))
             values = target[:, rows, columns].astype(np.float32) * (255 / full)
             share = weight[0, rows, columns].astype(np.float32) * np.float32(strength / 255)
-            luma = luma_of(values)
+            luma = _luma(values)
             lacking = self._lacking(luma, share > 0, rows, columns) * share
-            at = np.ix_(range(3), *(np.arange(part.start, part.stop) % PERIOD_PX for part in (rows, columns)))
+            at = np.ix_(
+                np.arange(3), *(np.arange(part.start, part.stop) % PERIOD_PX for part in (rows, columns))
+            )
             grainy = ((values + lacking * self.texture[at]) * (full / 255)).clip(0, full).round()
             np.copyto(target[:, rows, columns], grainy.astype(target.dtype), where=lacking > 0)
 
     def _lacking(self, luma: Floats, marked: npt.NDArray[np.bool_], rows: slice, columns: slice) -> Floats:
         """Standard deviation of the grain that marked pixels lack, in 8-bit units."""
         wanted = self._level_at(luma, rows, columns)
-        gain = _fine(luma_of(self.texture)).std()
+        gain = _fine(_luma(self.texture)).std()
         square = _fine(luma) ** 2
         present = _mean_of(square, marked, 9)
         at_rim = _mean_of(square, ~marked, 2 * RIM_PX + 1)  # not a number far from it
@@ -148,7 +149,7 @@ def _cells(image: Array, mask: Array | None) -> tuple[Floats, Floats]:
     for top in range(0, rows, step):
         stop = min(rows, top + step)
         part = slice(top * CELL_PX, stop * CELL_PX), slice(0, columns * CELL_PX)
-        luma = split(luma_of(image[:, *part].astype(np.float32) * scale)[None])[0]
+        luma = split(_luma(image[:, *part].astype(np.float32) * scale)[None])[0]
         is_sound = ((luma < 1) | (luma > 254)).mean(axis=-1) <= CLIPPED
         if mask is not None:
             is_sound &= ~split(mask[:, *part])[0].any(axis=-1)
@@ -217,7 +218,7 @@ def _samples(image: Array, energies: Floats, tones: Floats, levels: Floats) -> F
          for y, x in zip(chosen // w * CELL_PX, chosen % w * CELL_PX, strict=True)]
     ).astype(np.float32)  # fmt: skip
     residual = without_plane(cells.reshape(len(cells), 3, -1))
-    luma = luma_of(residual.swapaxes(0, 1)).std(axis=-1)
+    luma = _luma(residual.swapaxes(0, 1)).std(axis=-1)
     return residual / np.maximum(luma, 1e-6)[:, None, None]
 
 
@@ -232,7 +233,7 @@ def _texture(samples: Floats) -> Floats:
     else:
         values, vectors = np.linalg.eigh(np.einsum("nci,ndi->cd", samples, samples, dtype=np.float64))
         noise = np.einsum("cd,dhw->chw", vectors * np.sqrt(np.maximum(values, 0)), noise)
-    texture: Floats = (noise / luma_of(noise).std()).astype(np.float32)
+    texture: Floats = (noise / _luma(noise).std()).astype(np.float32)
     return texture
 
 
@@ -247,6 +248,13 @@ def _spectrum(samples: Floats) -> npt.NDArray[np.float64]:
     period = np.zeros((PERIOD_PX, PERIOD_PX))
     period[np.ix_(lags, lags)] = correlation * np.outer(fade / overlap, fade / overlap)
     return np.maximum(np.fft.fft2(period).real, 0)
+
+
+def _luma(channels: npt.NDArray[Any]) -> Floats:
+    """(3, ...) to (...), weights of BT.601."""
+    red, green, blue = channels
+    luma: Floats = (0.299 * red + 0.587 * green + 0.114 * blue).astype(np.float32)
+    return luma
 
 
 def _fine(luma: Floats) -> Floats:
