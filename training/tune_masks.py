@@ -12,15 +12,16 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from photorestore import masks, scales
-from photorestore.metrics import tolerant_scores
+from photorestore.metrics import TOLERANCE_PX, tolerant_scores
 from photorestore.weights import load_network
 from training.damaged_samples import age, draw_sheets
 from training.data import hold_out, load_photos
@@ -28,10 +29,8 @@ from training.degradations.prints import damage_print, load_crack_shapes
 from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, load_marked_prints
 
 FOLDERS = ("photos_a/hr", "photos_a/bsds400", "photos_b/osie", "photos_b/sunhays80", "domain/faces/ccby320")
-HELD_OUT_EVERY = 40
-"""As in the configurations of the networks."""
-WEIGHTS = ((1.0, 0.0), (0.8, 0.2), (0.65, 0.35), (0.5, 0.5), (0.35, 0.65))
-"""Of the full and of half the size."""
+HELD_OUT_EVERY, LARGE_PX = 40, 700
+"""The first as in the configurations of the networks; prints whose sides are shorter than the second are enlarged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,7 @@ class Example:
     damaged: Tensor
     unknown: Tensor
     probs: list[np.ndarray]
+    tolerance_px: int = TOLERANCE_PX
 
 
 @torch.inference_mode()
@@ -67,6 +67,18 @@ def real_examples(network: torch.nn.Module, data: Path, drawn: Path) -> list[Exa
     return [example(network, one.image, one.mask == DAMAGE, one.mask == IGNORE) for one in prints]
 
 
+def large_examples(network: torch.nn.Module, data: Path, drawn: Path) -> list[Example]:
+    """The smaller ones of these prints at twice their size, as a larger scan would show them."""
+    large = []
+    for one in load_marked_prints(data, drawn, names=VALIDATION_PRINTS):
+        if max(one.image.shape) < LARGE_PX:
+            image = F.interpolate(one.image[None].float(), scale_factor=2, mode="bicubic")[0]
+            mask = F.interpolate(one.mask[None].float(), scale_factor=2)[0]
+            found = example(network, image.clamp(0, 255).round().byte(), mask == DAMAGE, mask == IGNORE)
+            large.append(replace(found, tolerance_px=2 * TOLERANCE_PX))
+    return large
+
+
 def made_examples(network: torch.nn.Module, photos: Sequence[Tensor], data: Path) -> list[Example]:
     """Photographs that training did not see under damage whose shapes it did not see."""
     rng = torch.Generator().manual_seed(1)
@@ -79,25 +91,25 @@ def made_examples(network: torch.nn.Module, photos: Sequence[Tensor], data: Path
     return made
 
 
-def score(examples: Sequence[Example], weights: tuple[float, ...], certain: float, followed: float) -> str:
-    """Mean F1, precision and recall of the mask that is filled."""
-    masks.FOLLOWED, scales.WEIGHTS[2] = followed, weights  # type: ignore[misc]
+def score(examples: Sequence[Example], views: int, certain: float, followed: float) -> str:
+    """Mean F1, precision and recall of the mask, from the full size and, with two views, from half of it."""
+    masks.FOLLOWED = followed  # type: ignore[misc]
     rows = []
     for one in examples:
         fused = np.empty_like(one.probs[0])
-        scales.fuse(one.probs, (1, 2), fused)
+        scales.fuse(one.probs[:views], (1, 2)[:views], fused)
         mask = torch.from_numpy(masks.clean_mask(fused, certain) > 0)
-        rows.append(list(tolerant_scores(mask, one.damaged, one.unknown).values()))
+        rows.append(list(tolerant_scores(mask, one.damaged, one.unknown, one.tolerance_px).values()))
     return "  ".join(f"{value:.3f}" for value in np.mean(rows, axis=0))
 
 
-def print_damaged(real: Sequence[Example], made: Sequence[Example]) -> None:
+def print_damaged(sets: Sequence[Sequence[Example]]) -> None:
     """What is marked in pictures that are taken for damaged."""
-    print("weights     certain  followed   real: F1, precision, recall   made: F1, precision, recall")
-    for weights in WEIGHTS:
-        for certain, followed in itertools.product((0.3, 0.5, 0.7, 0.85), (0.15, 0.3, 0.45)):
-            scores = "   ".join(score(examples, weights, certain, followed) for examples in (real, made))
-            print(f"{weights}  {certain:.2f}  {followed:.2f}   {scores}", flush=True)
+    print("views  certain  followed   F1, precision, recall of: real   real at twice the size   made")
+    for views in (1, 2):
+        for certain, followed in itertools.product((0.2, 0.3, 0.5, 0.7), (0.15, 0.3, 0.45)):
+            scores = "   ".join(score(examples, views, certain, followed) for examples in sets)
+            print(f"{views}  {certain:.2f}  {followed:.2f}   {scores}", flush=True)
 
 
 def print_others(clean: Sequence[np.ndarray], kind: str) -> None:
@@ -123,8 +135,11 @@ def main() -> None:
     folders = [load_photos([arguments.data / name], min_side_px=160) for name in FOLDERS]
     held_out, folders = hold_out(folders, HELD_OUT_EVERY)
     print_damaged(
-        real_examples(detector, arguments.data, arguments.masks),
-        made_examples(detector, held_out, arguments.data),
+        (
+            real_examples(detector, arguments.data, arguments.masks),
+            large_examples(detector, arguments.data, arguments.masks),
+            made_examples(detector, held_out, arguments.data),
+        )
     )
     clean = [detect(detector, photo.numpy()) for folder in folders for photo in folder[::16]]
     print_others(clean, "photographs")

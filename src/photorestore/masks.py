@@ -9,12 +9,12 @@ from photorestore.workspace import Array
 
 FOUND = 0.5
 """Probability from which the detector alone would call a pixel damaged."""
-CERTAIN_IN_DAMAGED = 0.7
+CERTAIN_IN_DAMAGED = 0.35
 CERTAIN_IN_OTHERS = 0.999
 """A defect counts where its probability rises somewhere to this, in damaged and in other pictures."""
 MOST_IN_OTHERS = 0.003
 """In a picture that is not damaged, a larger share than this is taken for texture."""
-FOLLOWED = 0.3
+FOLLOWED = 0.25
 STEP_PX = 3
 STEPS = 2
 """From there a defect is followed while its probability is above `FOLLOWED`, so many times so far: faint ends of a

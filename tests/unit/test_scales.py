@@ -12,7 +12,7 @@ def make_prob(h: int, w: int, seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("height", "width", "factors"),
-    [(100, 3000, ()), (192, 1000, (2,)), (1000, 1399, (2,)), (1050, 1400, (2, 4))],
+    [(100, 3000, ()), (800, 1100, ()), (192, 1200, (2,)), (1000, 2399, (2,)), (1050, 2400, (2, 4))],
 )
 def test_larger_pictures_are_looked_at_smaller_too(height: int, width: int, factors: tuple[int, ...]) -> None:
     assert scales.factors_of(height, width) == factors
@@ -32,7 +32,7 @@ def test_bands_do_not_show(h: int, monkeypatch: pytest.MonkeyPatch) -> None:
     scales.fuse(probs, (1, 2, 4), whole)
     monkeypatch.setattr(scales, "BAND_ROWS", 8)
     scales.fuse(probs, (1, 2, 4), banded)
-    assert np.abs(whole.astype(int) - banded).max() <= 1  # of 65535: rounding
+    assert np.array_equal(whole, banded)
     assert np.array_equal(scales.shrunk(plane, 4), small)
 
 
@@ -40,12 +40,12 @@ def test_one_scale_alone_comes_back_as_it_is() -> None:
     prob = make_prob(40, 50, 0)
     fused = np.empty_like(prob)
     scales.fuse([prob], (1,), fused)
-    assert np.abs(fused.astype(int) - prob).max() <= 1
+    assert np.array_equal(fused, prob)
 
 
-def test_what_is_sure_at_half_the_size_makes_the_full_size_likelier() -> None:
+def test_what_is_sure_at_half_the_size_is_sure() -> None:
     doubtful = np.full((1, 64, 64), 20000, np.uint16)
     sure = np.full((1, 32, 32), 65000, np.uint16)
     fused = np.empty_like(doubtful)
     scales.fuse([doubtful, sure], (1, 2), fused)
-    assert (fused > 32768).all()
+    assert (fused == 65000).all()

@@ -57,7 +57,7 @@ def test_damage_is_reported_as_a_share(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize(("mode", "views"), [("gentle", 1), ("thorough", 2)])
 def test_a_damaged_print_is_looked_at_at_several_scales(tmp_path: Path, mode: str, views: int) -> None:
-    workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 200, 220), mode)
+    workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 200, 1200), mode)
     assert len(Search.of(workspace).jobs) == views
 
 
