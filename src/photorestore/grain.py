@@ -38,8 +38,8 @@ FLOOR_255 = 3.5
 clean training photographs three in four show less."""
 ABOVE_USUAL = 1.4
 """More than so many times the level of all tones is texture: grain is much the same in all."""
-ABOVE_ESTIMATE = 1.5
-"""Grain that goes on from pixel to pixel is stronger than what is estimated as noise of single pixels."""
+NOISY_255 = 12.0
+"""From this estimate of white noise on no photograph's texture explains it."""
 CLIPPED = 0.02
 """Cells with a larger share of pixels at an end of the scale are not looked at."""
 RIM_PX = 10
@@ -54,13 +54,12 @@ BAND_PX = 512
 
 
 def most_of(found: Mapping[str, Any]) -> float:
-    """What grain a picture can have at most, in 8-bit units, after `Envelope.estimates["preprocess"]`.
+    """Say what grain a picture can have at most, in 8-bit units, after `Envelope.estimates["preprocess"]`.
 
-    A picture that is noisy or an old print may have any; in others fine texture would pass for it, so the noise that
-    was estimated says.
+    An old print and a picture of much noise may have any; in others fine texture would pass for it.
     """
-    may_have_any = found.get("noisy") or found.get("mode") == THOROUGH
-    return 255.0 if may_have_any else ABOVE_ESTIMATE * float(found.get("sigma_255", 0))
+    is_noisy = found.get("sigma_255", 0) >= NOISY_255
+    return 255.0 if is_noisy or found.get("mode") == THOROUGH else 0.0
 
 
 @dataclass(frozen=True, slots=True)

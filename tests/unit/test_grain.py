@@ -104,9 +104,9 @@ def test_the_same_picture_gets_the_same_grain_and_half_the_strength_half_of_it()
 @pytest.mark.parametrize(
     ("found", "most_255"),
     [
-        ({"noisy": True, "sigma_255": 1.0}, 255.0),
+        ({"noisy": True, "sigma_255": 15.0}, 255.0),
         ({"noisy": False, "mode": "thorough", "sigma_255": 1.0}, 255.0),
-        ({"noisy": False, "mode": "gentle", "sigma_255": 2.0}, 3.0),
+        ({"noisy": False, "mode": "gentle", "sigma_255": 2.0}, 0.0),
         ({}, 0.0),
     ],
 )
