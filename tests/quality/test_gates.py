@@ -104,7 +104,7 @@ def test_jpeg_artefacts_are_reduced():
 
 
 @needs_pictures
-def test_grain_and_paper_are_reduced_and_strong_colours_cost_nothing():
+def test_grain_and_paper_are_reduced_and_strong_colours_cost_little():
     from bench import surfaces
 
     found, gate = surfaces.measure(BENCH, every=2), GATES["surfaces"]

@@ -100,7 +100,9 @@ def test_multiply_accumulates_are_counted():
     assert cost.gmacs(network, torch.rand(1, 3, 100, 100)) == pytest.approx(3 * 8 * 9 * 1e4 / 1e9)
 
 
-@pytest.mark.parametrize("suite", ["denoise", "grey", "jpeg", "damage", "holes", "mixed", "harmless", "cost"])
+@pytest.mark.parametrize(
+    "suite", ["denoise", "grey", "jpeg", "surfaces", "damage", "holes", "mixed", "harmless", "cost"]
+)
 def test_committed_results_are_rendered(suite):
     result = report._read(suite)
     assert result is not None
