@@ -31,7 +31,7 @@ SURE_NO_PHOTO = 0.7
 """So sure it must be that a picture is a drawing, a halftone or a screenshot for it to be left alone."""
 SURE_PRINT = 0.5
 """So sure it must be that it is a print for it to be restored thoroughly."""
-SURE_COLOUR_PRINT = 0.8
+SURE_COLOUR_PRINT = 0.7
 """The same for a picture of many hues: most old prints have one."""
 MANY_HUES_255 = 4.5
 """From this on a picture has many hues: of 95 old photographs for training 7 have, of 172 others 153."""

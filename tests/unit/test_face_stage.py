@@ -189,7 +189,7 @@ def test_a_refined_face_keeps_the_grain_of_what_is_around_it(stage, detector, pr
     grainy = (portrait(2.0) + grain).clip(0, 255).round().astype(np.uint8)
     kept, lost = (
         run(smoother, prepared(grainy, found=SOUND | found, options=Options(stages=("face",))))
-        for found in ({"noisy": True}, {"noisy": False, "sigma_255": 0.0})
+        for found in ({"mode": "thorough"}, {"mode": "gentle"})
     )
     (face,) = kept.envelope.estimates["face"]["faces"]
     left, top, right, bottom = face["box"]

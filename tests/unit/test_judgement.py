@@ -174,7 +174,7 @@ def test_what_is_no_photograph_is_neither_damaged_nor_noisy_nor_faded():
 
 @pytest.mark.parametrize(("hues_255", "mode"), [(2.0, THOROUGH), (20.0, GENTLE)])
 def test_a_print_of_many_hues_must_be_surer(hues_255, mode):
-    found = judgement("print", 0.8)
+    found = judgement("print", 0.6)
     assert resolve_mode(Options(), Judgement(found.kinds, found.flags, hues_255)) == mode
 
 

@@ -41,8 +41,22 @@ def test_a_doubtful_defect_counts_in_a_damaged_picture_only() -> None:
 
 def test_much_that_is_certain_is_texture_where_the_picture_is_not_damaged() -> None:
     prob = make_prob()
-    prob[0, 60:90, 60:70] = 65535  # 2.5 % of the picture
+    prob[0, 60:70, 60:70] = 65535  # .8 % of the picture
     assert not masks.find_damage(prob, is_damaged=False).any()
+
+
+def test_very_much_that_is_sure_is_damage_whatever_the_picture_was_taken_for() -> None:
+    prob = make_prob()
+    prob[0, 60:90, 60:70] = 62000  # 2.5 % of the picture
+    assert masks.find_damage(prob, is_damaged=False)[0, 75, 65] == 255
+    prob[0, :50] = 30000  # and as much again that is not: texture
+    assert not masks.find_damage(prob, is_damaged=False).any()
+
+
+def test_what_would_leave_too_little_to_fill_from_is_left() -> None:
+    prob = make_prob()
+    prob[0, :40] = 65535
+    assert not masks.find_damage(prob, is_damaged=True).any()
 
 
 def test_almost_nothing_found_is_nothing() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from photorestore import masks
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.options import Options
 from photorestore.stages.base import StageConfig, run_stage
@@ -48,6 +49,12 @@ def judge(workspace: Workspace, mode: str) -> Workspace:
     return workspace
 
 
+@pytest.fixture
+def _everything_may_be_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masks, "MOST_IN_DAMAGED", 1.0)
+
+
+@pytest.mark.usefixtures("_everything_may_be_damaged")
 def test_damage_is_reported_as_a_share(workspace: Workspace) -> None:
     run_stage(make_stage(4.0), [judge(give_photo(workspace), "thorough")])
     assert (workspace.plane("scratch_mask") == 255).all()
@@ -61,10 +68,11 @@ def test_a_damaged_print_is_looked_at_at_several_scales(tmp_path: Path, mode: st
     assert len(Search.of(workspace).jobs) == views
 
 
+@pytest.mark.usefixtures("_everything_may_be_damaged")
 def test_what_is_likely_counts_in_a_damaged_print_only(tmp_path: Path) -> None:
     for mode, coverage in (("gentle", 0.0), ("thorough", 1.0)):
         workspace = judge(give_photo(Workspace.create(tmp_path, Options())), mode)
-        run_stage(make_stage(2.0), [workspace])
+        run_stage(make_stage(1.0), [workspace])
         assert workspace.envelope.estimates["scratch"]["coverage"] == coverage
 
 
