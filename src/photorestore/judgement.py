@@ -100,7 +100,7 @@ def resolve_mode(options: Options, judgement: Judgement | None) -> str:
     if judgement.no_photo >= 0.5:
         return UNTOUCHED if judgement.no_photo >= SURE_NO_PHOTO else GENTLE
     sure = SURE_PRINT if judgement.hues_255 < MANY_HUES_255 else SURE_COLOUR_PRINT
-    is_print = judgement.kinds["print"] >= sure
+    is_print = judgement.kinds["print"] >= sure or (judgement.kind == "print" and judgement.says("damaged"))
     return THOROUGH if is_print or judgement.flags["damaged"] >= SURE_DAMAGE else GENTLE
 
 

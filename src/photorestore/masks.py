@@ -14,9 +14,11 @@ SURE_SHARE, SURE_RATIO = 0.02, 0.35
 """Where this share of the pixels, and of those that could be followed, are sure, no detail explains it. Of some 200
 clean photographs, grey, noisy and compressed ones among them, none shows so much; of 27 damaged ones whose kind was
 not seen, six do."""
-CERTAIN_IN_DAMAGED = 0.35
+CERTAIN_IN_DAMAGED = 0.5
+CERTAIN_IN_PRINTS = 0.9
 CERTAIN_IN_OTHERS = 0.999
-"""A defect counts where its probability rises somewhere to this, in damaged and in other pictures."""
+"""A defect counts where its probability rises somewhere to this, in damaged pictures, in old prints that do not
+seem to be damaged, and in others."""
 MOST_IN_DAMAGED = 0.25
 """Of a damaged picture no more is filled: what is left would not say with what."""
 MOST_IN_OTHERS = 0.003
@@ -37,21 +39,23 @@ Mask = npt.NDArray[np.uint8]
 Marked = npt.NDArray[np.bool_]
 
 
-def find_damage(prob: Array, *, is_damaged: bool) -> Mask:
+def find_damage(prob: Array, certain: float) -> Mask:
     """Decide what is damaged.
 
     Args:
         prob: scratch_prob, (1, H, W), uint8 or uint16 of full range.
-        is_damaged: whether the picture is taken for damaged: then what is likely counts, else only what is certain,
-            since a photograph's own detail is the likelier explanation; unless the detector is sure of very much.
+        certain: to what a defect must rise, one of `CERTAIN_IN_DAMAGED`, `CERTAIN_IN_PRINTS`, `CERTAIN_IN_OTHERS`. The
+            less a picture is taken for damaged, the likelier its own detail explains what was found; unless the
+            detector is sure of very much.
 
     Returns:
         (1, H, W) uint8, 255 = damage, 0 = sound; all 0 when less than `TINY_COVERAGE` was found.
     """
-    is_damaged = is_damaged or shows_damage(prob)
-    mask = clean_mask(prob, CERTAIN_IN_DAMAGED if is_damaged else CERTAIN_IN_OTHERS)
-    share = coverage(mask)
-    if share < TINY_COVERAGE or share > (MOST_IN_DAMAGED if is_damaged else MOST_IN_OTHERS):
+    if shows_damage(prob):
+        certain = CERTAIN_IN_DAMAGED
+    mask = clean_mask(prob, certain)
+    most = MOST_IN_OTHERS if certain == CERTAIN_IN_OTHERS else MOST_IN_DAMAGED
+    if not TINY_COVERAGE <= coverage(mask) <= most:
         mask[:] = 0
     return mask
 

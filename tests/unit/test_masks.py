@@ -13,7 +13,7 @@ def make_prob(h: int = 100, w: int = 120) -> np.ndarray:
 def test_a_scratch_is_kept_as_it_is_and_filled_with_a_pixel_around_it() -> None:
     prob = make_prob()
     prob[0, 10:90, 50] = 65535
-    mask = masks.find_damage(prob, is_damaged=True)
+    mask = masks.find_damage(prob, masks.CERTAIN_IN_DAMAGED)
     assert mask.dtype == np.uint8
     assert np.array_equal(mask, (prob > 0) * 255)
     filled = masks.grow(mask)
@@ -27,7 +27,7 @@ def test_faint_specks_are_dropped_and_faint_ends_of_a_defect_stay() -> None:
     prob[0, 20:24, 20:24] = 20000  # followed, but never certain
     prob[0, 60:64, 60:64] = 65535
     prob[0, 60:64, 64:68] = 20000
-    mask = masks.find_damage(prob, is_damaged=True)
+    mask = masks.find_damage(prob, masks.CERTAIN_IN_DAMAGED)
     assert not mask[0, :40, :40].any()
     assert mask[0, 61, 61] == mask[0, 61, 67] == 255
 
@@ -35,35 +35,35 @@ def test_faint_specks_are_dropped_and_faint_ends_of_a_defect_stay() -> None:
 def test_a_doubtful_defect_counts_in_a_damaged_picture_only() -> None:
     prob = make_prob()
     prob[0, 20:24, 20:24] = round(0.93 * 65535)
-    assert not masks.find_damage(prob, is_damaged=False).any()
-    assert masks.find_damage(prob, is_damaged=True)[0, 21, 21] == 255
+    assert not masks.find_damage(prob, masks.CERTAIN_IN_OTHERS).any()
+    assert masks.find_damage(prob, masks.CERTAIN_IN_DAMAGED)[0, 21, 21] == 255
 
 
 def test_much_that_is_certain_is_texture_where_the_picture_is_not_damaged() -> None:
     prob = make_prob()
     prob[0, 60:70, 60:70] = 65535  # .8 % of the picture
-    assert not masks.find_damage(prob, is_damaged=False).any()
+    assert not masks.find_damage(prob, masks.CERTAIN_IN_OTHERS).any()
 
 
 def test_very_much_that_is_sure_is_damage_whatever_the_picture_was_taken_for() -> None:
     prob = make_prob()
     prob[0, 60:90, 60:70] = 62000  # 2.5 % of the picture
-    assert masks.find_damage(prob, is_damaged=False)[0, 75, 65] == 255
+    assert masks.find_damage(prob, masks.CERTAIN_IN_OTHERS)[0, 75, 65] == 255
     prob[0, :50] = 30000  # and as much again that is not: texture
-    assert not masks.find_damage(prob, is_damaged=False).any()
+    assert not masks.find_damage(prob, masks.CERTAIN_IN_OTHERS).any()
 
 
 def test_what_would_leave_too_little_to_fill_from_is_left() -> None:
     prob = make_prob()
     prob[0, :40] = 65535
-    assert not masks.find_damage(prob, is_damaged=True).any()
+    assert not masks.find_damage(prob, masks.CERTAIN_IN_DAMAGED).any()
 
 
 def test_almost_nothing_found_is_nothing() -> None:
     prob = make_prob(800, 800)
     prob[0, 250, 250] = 65535
-    assert not masks.find_damage(prob, is_damaged=True).any()  # 25 pixels of 640,000
-    assert not masks.find_damage(make_prob(), is_damaged=True).any()
+    assert not masks.find_damage(prob, masks.CERTAIN_IN_DAMAGED).any()  # 25 pixels of 640,000
+    assert not masks.find_damage(make_prob(), masks.CERTAIN_IN_DAMAGED).any()
 
 
 @pytest.mark.parametrize("h", [1, 31, 512, 513, 1300])

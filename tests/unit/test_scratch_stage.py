@@ -45,7 +45,7 @@ def test_probability_is_written_and_the_picture_stays(workspace: Workspace) -> N
 
 
 def judge(workspace: Workspace, mode: str) -> Workspace:
-    workspace.envelope.estimates["preprocess"] = {"mode": mode}
+    workspace.envelope.estimates["preprocess"] = {"mode": mode, "damaged": mode == "thorough"}
     return workspace
 
 

@@ -23,25 +23,23 @@ class Search:
     """The search for damage in one picture.
 
     Attributes:
-        is_thorough: whether the picture is taken for damaged, so that what is likely counts, not only what is sure,
-            and is looked for at several scales.
+        certain: see `masks.find_damage`.
         jobs: one for each scale, the full size first.
         factors: by what the picture is shrunk for each.
     """
 
     workspace: Workspace
-    is_thorough: bool
+    certain: float
     jobs: list[TileJob] = field(default_factory=list)
     factors: list[int] = field(default_factory=list)
 
     @classmethod
     def of(cls, workspace: Workspace) -> Search:
         """Look at a picture as its options and its judgement ask."""
-        # Who asks for this stage says that the picture is damaged.
-        is_thorough = bool(workspace.options.wants("scratch")) or _mode(workspace) == THOROUGH
         image = workspace.plane("image")
-        search = cls(workspace, is_thorough)
-        for factor in (1, *(factors_of(*image.shape[1:]) if is_thorough else ())):
+        search = cls(workspace, _certain(workspace))
+        may_be_damaged = search.certain < masks.CERTAIN_IN_OTHERS
+        for factor in (1, *(factors_of(*image.shape[1:]) if may_be_damaged else ())):
             view = image if factor == 1 else shrunk(image, factor)
             search.jobs.append(TileJob((view,), np.empty((1, *view.shape[1:]), np.uint16)))
             search.factors.append(factor)
@@ -52,7 +50,7 @@ class Search:
         probs: list[Array] = [job.target for job in self.jobs]
         with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
             fuse(probs, self.factors, target)
-        mask = masks.find_damage(self.workspace.plane("scratch_prob"), is_damaged=self.is_thorough)
+        mask = masks.find_damage(self.workspace.plane("scratch_prob"), self.certain)
         self.workspace.write_plane("scratch_mask", mask)
         return masks.coverage(mask)
 
@@ -80,8 +78,15 @@ class ScratchStage(SingleNetworkStage[ScratchUNet]):
         return scratch_logits.sigmoid()
 
 
-def _mode(workspace: Workspace) -> str:
-    return str(workspace.envelope.estimates.get("preprocess", {}).get("mode", ""))
+def _certain(workspace: Workspace) -> float:
+    """How certain the detector must be of a defect, by what was asked for and what the picture was judged to be."""
+    found, options = workspace.envelope.estimates.get("preprocess", {}), workspace.options
+    # Who asks for this stage, or for thorough work, says that the picture is damaged.
+    if options.wants("scratch") or options.mode == THOROUGH:
+        return masks.CERTAIN_IN_DAMAGED
+    if found.get("mode") != THOROUGH:
+        return masks.CERTAIN_IN_OTHERS
+    return masks.CERTAIN_IN_DAMAGED if found.get("damaged") else masks.CERTAIN_IN_PRINTS
 
 
 def _engages(workspace: Workspace) -> bool:
