@@ -27,7 +27,7 @@ DRAWN = ("line_art", "halftone", "screenshot")
 FEW_LEVELS = 4
 """A picture with no more values than this is bilevel, or close to it: nothing in it can be noise or a crack."""
 
-SURE_NO_PHOTO = 0.7
+SURE_NO_PHOTO = 0.8
 """So sure it must be that a picture is a drawing, a halftone or a screenshot for it to be left alone."""
 SURE_PRINT = 0.5
 """So sure it must be that it is a print for it to be restored thoroughly."""

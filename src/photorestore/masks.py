@@ -16,7 +16,7 @@ clean photographs, grey, noisy and compressed ones among them, none shows so muc
 not seen, six do."""
 CERTAIN_IN_DAMAGED = 0.5
 CERTAIN_IN_PRINTS = 0.9
-CERTAIN_IN_OTHERS = 0.999
+CERTAIN_IN_OTHERS = 0.9995
 """A defect counts where its probability rises somewhere to this, in damaged pictures, in old prints that do not
 seem to be damaged, and in others."""
 MOST_IN_DAMAGED = 0.25

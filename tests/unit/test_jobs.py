@@ -87,7 +87,7 @@ async def test_job_goes_from_submission_to_the_result_of_a_direct_request(edge, 
     done = await wait(edge, job)
     assert (done["state"], done["tries"], done["id"]) == ("succeeded", 1, job["id"])
     assert list(done["progress"]) == list(STAGES)
-    assert (done["progress"]["deliver"], done["progress"]["translate"]) == ("ran", "passed")
+    assert (done["progress"]["deliver"], done["progress"]["upscale"]) == ("ran", "passed")
     assert job["created"] <= done["started"] <= done["ended"] < done["expires"]
     result = await edge.get(done["links"]["result"])
     direct = await edge.post("/v1/restore?format=png&strength=0.8", content=make_picture())

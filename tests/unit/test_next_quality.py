@@ -32,6 +32,7 @@ evaluate_every = 100000
 noise = "mixed"
 max_sigma_255 = 55
 targets = "clean"
+papers = ""
 loss = "psnr"
 difficulty_levels = 1
 seed = 1
