@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from photorestore.options import STAGES
-from photorestore.tiers import available_tiers
+from photorestore.tiers import available_tiers, has_one_tier
 
 _CPU_LINES = ("model name", "flags", "Features", "CPU part")
 LONGEST_HEADER_BYTES = 1 << 20
@@ -47,9 +47,13 @@ def cards(home: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def tiers(home: Path) -> dict[str, tuple[str, ...]]:
-    """The tiers that each stage with networks has."""
+    """The tiers of each stage that has a choice of them."""
     folders = {stage: home / "weights" / stage for stage in STAGES}
-    return {stage: available_tiers(folder) for stage, folder in folders.items() if folder.is_dir()}
+    return {
+        stage: available_tiers(folder)
+        for stage, folder in folders.items()
+        if folder.is_dir() and not has_one_tier(folder)
+    }
 
 
 def _metadata(file: Path) -> dict[str, Any]:

@@ -19,7 +19,13 @@ def available_tiers(folder: Path) -> tuple[str, ...]:
     """The tiers that a stage has: those of which each of its networks has weights in the stage's folder."""
     found = {tuple(file.name.split(".")[:2]) for file in folder.glob("*.safetensors")}
     networks = {network for network, _ in found} - SHARED_NETWORKS
-    return tuple(tier for tier in TIERS if found and all((name, tier) in found for name in networks))
+    return tuple(tier for tier in TIERS if networks and all((name, tier) in found for name in networks))
+
+
+def has_one_tier(folder: Path) -> bool:
+    """Whether all networks of a stage are shared by the tiers, so that there is nothing to choose or to lack."""
+    networks = {file.name.split(".")[0] for file in folder.glob("*.safetensors")}
+    return bool(networks) and networks <= SHARED_NETWORKS
 
 
 def choose_tier(configured: str, available: Collection[str], device_type: str) -> str:
