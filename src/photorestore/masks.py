@@ -45,14 +45,11 @@ def find_damage(prob: Array, certain: float) -> Mask:
     Args:
         prob: scratch_prob, (1, H, W), uint8 or uint16 of full range.
         certain: to what a defect must rise, one of `CERTAIN_IN_DAMAGED`, `CERTAIN_IN_PRINTS`, `CERTAIN_IN_OTHERS`. The
-            less a picture is taken for damaged, the likelier its own detail explains what was found; unless the
-            detector is sure of very much.
+            less a picture is taken for damaged, the likelier its own detail explains what was found.
 
     Returns:
         (1, H, W) uint8, 255 = damage, 0 = sound; all 0 when less than `TINY_COVERAGE` was found.
     """
-    if shows_damage(prob):
-        certain = CERTAIN_IN_DAMAGED
     mask = clean_mask(prob, certain)
     most = MOST_IN_OTHERS if certain == CERTAIN_IN_OTHERS else MOST_IN_DAMAGED
     if not TINY_COVERAGE <= coverage(mask) <= most:
@@ -61,7 +58,7 @@ def find_damage(prob: Array, certain: float) -> Mask:
 
 
 def shows_damage(prob: Array) -> bool:
-    """Whether so much of the picture is surely damaged that it is, whatever it was taken for."""
+    """Whether the detector is sure of so much of the picture that hardly any detail explains it."""
     full = np.iinfo(prob.dtype).max
     bands = [prob[:, top : top + ROWS] for top in range(0, prob.shape[1], ROWS)]
     sure, followed = (

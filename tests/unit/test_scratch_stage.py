@@ -76,6 +76,17 @@ def test_what_is_likely_counts_in_a_damaged_print_only(tmp_path: Path) -> None:
         assert workspace.envelope.estimates["scratch"]["coverage"] == coverage
 
 
+@pytest.mark.parametrize(("damaged", "coverage"), [(0.1, 0.0), (0.4, 1.0)])
+@pytest.mark.usefixtures("_everything_may_be_damaged")
+def test_the_detector_may_say_that_a_picture_is_damaged_where_the_judgement_leaves_it_open(
+    tmp_path: Path, damaged: float, coverage: float
+) -> None:
+    workspace = judge(give_photo(Workspace.create(tmp_path, Options())), "gentle")
+    workspace.envelope.estimates["preprocess"]["probabilities"] = {"damaged": damaged}
+    run_stage(make_stage(3.0), [workspace])
+    assert workspace.envelope.estimates["scratch"]["coverage"] == coverage
+
+
 def test_it_passes_when_the_caller_marked_the_damage(workspace: Workspace) -> None:
     give_photo(workspace).write_plane("hole_mask", np.zeros((1, 70, 90), np.uint8))
     run_stage(make_stage(), [workspace])

@@ -17,6 +17,9 @@ from photorestore.stages.base import SingleNetworkStage, is_left_alone
 from photorestore.tiling import TileJob
 from photorestore.workspace import Array, Workspace
 
+MAYBE_DAMAGED = 0.3
+"""From this judged probability of damage on the detector may say that a picture is damaged."""
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -50,7 +53,10 @@ class Search:
         probs: list[Array] = [job.target for job in self.jobs]
         with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
             fuse(probs, self.factors, target)
-        mask = masks.find_damage(self.workspace.plane("scratch_prob"), self.certain)
+        prob, certain = self.workspace.plane("scratch_prob"), self.certain
+        if _may_be_damaged(self.workspace) and masks.shows_damage(prob):
+            certain = masks.CERTAIN_IN_DAMAGED
+        mask = masks.find_damage(prob, certain)
         self.workspace.write_plane("scratch_mask", mask)
         return masks.coverage(mask)
 
@@ -87,6 +93,12 @@ def _certain(workspace: Workspace) -> float:
     if found.get("mode") != THOROUGH:
         return masks.CERTAIN_IN_OTHERS
     return masks.CERTAIN_IN_DAMAGED if found.get("damaged") else masks.CERTAIN_IN_PRINTS
+
+
+def _may_be_damaged(workspace: Workspace) -> bool:
+    """Whether the judgement leaves it open that the picture is damaged; rails and grids look like cracks, too."""
+    found = workspace.envelope.estimates.get("preprocess", {})
+    return bool(found.get("probabilities", {}).get("damaged", 0) >= MAYBE_DAMAGED)
 
 
 def _engages(workspace: Workspace) -> bool:
