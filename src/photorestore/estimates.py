@@ -20,7 +20,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from photorestore.flat_places import surface_of
-from photorestore.region import blocks_of, find_region, is_opaque
+from photorestore.region import blocks_of, find_region, in_8_bits, is_opaque
 from photorestore.workspace import Array
 
 Floats = npt.NDArray[np.float32]
@@ -141,8 +141,7 @@ def estimate(
 
 def view_of(image: Array, side_px: int) -> npt.NDArray[np.uint8]:
     """Every n-th pixel of a plane, (3, h, w) in 8 bits, so that the longest side is about `side_px`."""
-    view = np.ascontiguousarray(every_nth(image, side_px))
-    return (view // 257 if view.dtype == np.uint16 else view).astype(np.uint8)
+    return in_8_bits(every_nth(image, side_px))
 
 
 def every_nth(plane: Array, side_px: int) -> Array:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from photorestore.estimates import luma_of
 from photorestore.networks.judge import FLAGS, KINDS, JudgeNet
 from photorestore.options import AUTO, GENTLE, THOROUGH, UNTOUCHED, Options
+from photorestore.region import in_8_bits
 from photorestore.workspace import Array
 
 VIEW_PX = 160
@@ -153,7 +154,7 @@ def glimpse(image: Array) -> tuple[Pixels, Pixels]:
 def _sample(image: Array) -> Pixels:
     """Every n-th row and m-th column, so that at least twice `VIEW_PX` of each stay, if there are so many."""
     row_step, column_step = (max(1, side // (2 * VIEW_PX)) for side in image.shape[1:])
-    return _in_8_bits(image[:, ::row_step, ::column_step])
+    return in_8_bits(image[:, ::row_step, ::column_step])
 
 
 def _crop(image: Array, y: int, x: int) -> Pixels:
@@ -161,14 +162,9 @@ def _crop(image: Array, y: int, x: int) -> Pixels:
     _, h, w = image.shape
     top = min(max(0, y - CROP_PX // 2), max(0, h - CROP_PX))
     left = min(max(0, x - CROP_PX // 2), max(0, w - CROP_PX))
-    crop = _in_8_bits(image[:, top : top + CROP_PX, left : left + CROP_PX])
+    crop = in_8_bits(image[:, top : top + CROP_PX, left : left + CROP_PX])
     _, high, wide = crop.shape
     return np.pad(crop, ((0, 0), (0, CROP_PX - high), (0, CROP_PX - wide)), "symmetric")
-
-
-def _in_8_bits(part: Array) -> Pixels:
-    copied = np.ascontiguousarray(part)
-    return (copied // 257).astype(np.uint8) if copied.dtype == np.uint16 else copied.astype(np.uint8)
 
 
 def _as_input(pixels: Pixels, device: torch.device) -> Tensor:

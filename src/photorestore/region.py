@@ -148,8 +148,13 @@ def _cut(plane: Array, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
 
 def _sampled(plane: Array, step: int) -> npt.NDArray[np.uint8]:
     """Every n-th pixel, in 8 bits."""
-    view = plane[:, step // 2 :: step, step // 2 :: step]
-    return np.ascontiguousarray(view // 257 if view.dtype == np.uint16 else view).astype(np.uint8)
+    return in_8_bits(plane[:, step // 2 :: step, step // 2 :: step])
+
+
+def in_8_bits(view: Array) -> npt.NDArray[np.uint8]:
+    """Copy a view of a plane in 8 bits; of 16 the lower ones are cut off, which is enough to judge by."""
+    copied = np.ascontiguousarray(view)
+    return (copied // 257 if copied.dtype == np.uint16 else copied).astype(np.uint8)
 
 
 def _peel(view: npt.NDArray[np.uint8], clear: Bools, paired: Edge) -> tuple[list[tuple[int, int]], bool]:
