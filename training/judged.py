@@ -107,7 +107,7 @@ def any_photo(sources: Sources, rng: torch.Generator) -> Tensor:
 
 
 def photograph(sources: Sources, rng: torch.Generator) -> Judged:
-    """Clean, grey, noisy, toned by computer, with lines and letters in it, or of film with dust on it."""
+    """Clean, grey, noisy, toned by computer, with lines and letters in it, or damaged."""
     image = soft_scene(*any_size(rng), rng) if chance(0.05, rng) else any_photo(sources, rng)
     judged = Judged(image, KINDS.index("photograph"))
     if chance(0.1, rng):
@@ -124,8 +124,8 @@ def photograph(sources: Sources, rng: torch.Generator) -> Judged:
         judged = replace(judged, faded=UNKNOWN)
     if chance(0.1, rng):
         judged = replace(judged, image=fading.blur(judged.image, uniform(0.4, 1.5, rng)))
-    if chance(0.08, rng):
-        lq, alpha = damage(judged.image.clamp(0, 1), sources.film, rng, DEFAULT_RECIPE)
+    if chance(0.15, rng):
+        lq, alpha = _damage(judged.image.clamp(0, 1), sources, rng, film=0.4)
         judged = replace(judged, image=lq, damaged=_is_damaged(alpha), kind=-1)
     return with_noise(judged, rng) if chance(0.3, rng) else judged
 
@@ -265,10 +265,12 @@ def with_noise(judged: Judged, rng: torch.Generator, grain: float = 0.3) -> Judg
     return replace(judged, image=image.clamp(0, 1), noisy=is_noisy, kind=kind)
 
 
-def _damage(image: Tensor, sources: Sources, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Damage of prints, at times of film; mostly drawn at the picture's size, at times coarser, as on a large scan."""
+def _damage(
+    image: Tensor, sources: Sources, rng: torch.Generator, film: float = 0.2
+) -> tuple[Tensor, Tensor]:
+    """Damage of prints, or of film with a chance of `film`; drawn at the picture's size or, as in a scan, coarser."""
     _, h, w = image.shape
-    if chance(0.2, rng):
+    if chance(film, rng):
         return damage(image, sources.film, rng, DEFAULT_RECIPE)
     if chance(0.7, rng) or min(h, w) < 128:
         return damage_print(image, sources.cracks, rng)

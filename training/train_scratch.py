@@ -1,13 +1,14 @@
-"""Train the detector of scratches, dust, hairs, tears and folds.
+"""Train the detectors of damage: `scratch` for photographs, `scratch_print` for old prints.
 
     make train-scratch                       # fast tier, configs/scratch.fast.toml
     python -m training.train_scratch --minutes 45 --threads 1
-    python -m training.train_scratch --config training/configs/scratch.quality.toml --minutes 29
+    python -m training.train_scratch --config training/configs/scratch_print.fast.toml --minutes 90
 
-Photographs are damaged by training/degradations/damage.py; a pixel counts as damaged where the damage's alpha is
-above .1. A part of the pictures stays whole, has grids, wires and writing drawn into it that are not damage, or
-is noisy, faded, grey, blurred and compressed, because that is what the detector meets. Stamps and label maps
-that are held out for the damage set are not used; others are kept for validation, which also chooses the threshold.
+One network for both knows each less well: what is a crack in a print is a twig in a photograph. Samples are made by
+training/damaged_samples.py, their kinds by the configuration's shares; a pixel counts as damaged where the damage's
+alpha is above .1. A part of the pictures stays whole, has grids, wires and writing drawn into it that are not damage,
+or is noisy, faded, grey, blurred and compressed, because that is what the detectors meet. Stamps and label maps that
+are held out for the damage set are not used; others are kept for validation, which also chooses the threshold.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from torch.nn import functional as F
 
 from photorestore.metrics import PrecisionRecall, tolerant_scores
 from photorestore.networks.scratch import ScratchUNet
-from training.damaged_samples import Shares, load_pictures, make_sample
+from training.damaged_samples import Shares, age, load_pictures, make_sample
 from training.data import hold_out, load_photos, sample_batches
-from training.degradations.damage import DamageSources, damage_moderately, load_damage_sources
+from training.degradations.damage import DAMAGED, damage_moderately, load_damage_sources
+from training.degradations.noise import quantise
+from training.degradations.prints import damage_print, load_crack_shapes
 from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, MarkedPrint, load_marked_prints
 from training.muon import MuonAdamW
 from training.run import Run, add_workers, parse_arguments, read_config
@@ -42,6 +45,7 @@ REAL_THRESHOLDS = tuple(step / 20 for step in range(2, 20))
 class Config:
     """One training run."""
 
+    network: str  # `scratch` or `scratch_print`
     tier: str  # name of the weights' tier
     widths: tuple[int, ...]  # channels at stride 2, 4, 8, 16
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
@@ -90,20 +94,44 @@ def evaluate_real(network: nn.Module, prints: Sequence[MarkedPrint], device: str
     return {"real_f1": sum(scores[best]) / len(prints), "real_threshold": best}
 
 
+def hold_out_damaged(data: Path, photos: Sequence[Tensor], name: str) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Damage photographs that training does not see, with shapes that it does not see, as a network will meet them.
+
+    Args:
+        photos: uint8 (3, H, W).
+        name: of the network: film is damaged for `scratch`, prints for `scratch_print`.
+
+    Returns:
+        Of each photograph a part before and after, (3, H, W) in 8-bit values of [0, 1], and its mask, bool (1, H, W).
+    """
+    rng = torch.Generator().manual_seed(0)
+    film = load_damage_sources(data, held_out=False, validation=True)
+    cracks = load_crack_shapes(data, held_out=False, validation=True)
+    pairs = []
+    for photo in photos:
+        gt = photo[:, :320, :320].float() / 255
+        if name == "scratch":
+            lq, _, mask = damage_moderately(gt, film, rng)
+        else:
+            gt = quantise(age(gt, rng))
+            lq, alpha = damage_print(gt, cracks, rng)
+            lq, mask = quantise(lq), alpha > DAMAGED
+        pairs.append((gt, lq, mask))
+    return pairs
+
+
 @torch.inference_mode()
 def evaluate(
-    network: nn.Module, photos: Sequence[Tensor], sources: DamageSources, device: str
+    network: nn.Module, held_out: Sequence[tuple[Tensor, Tensor, Tensor]], device: str
 ) -> dict[str, float]:
     """Best F1, its threshold, precision, recall and area below the curve, and the share of clean pixels found there.
 
-    Every photograph comes twice: damaged, in 8 bits, and as it is.
+    Args:
+        held_out: from `hold_out_damaged`; every photograph comes twice, damaged and as it was.
     """
     network.eval().to(device)
-    rng = torch.Generator().manual_seed(0)
     damaged, clean = PrecisionRecall(), PrecisionRecall()
-    for photo in photos:
-        gt = photo[:, :320, :320].float() / 255
-        lq, _, mask = damage_moderately(gt, sources, rng)
+    for gt, lq, mask in held_out:
         with torch.autocast(device, torch.bfloat16):
             probs = network(torch.stack([lq, gt]).to(device)).sigmoid().cpu()
         damaged.add(probs[0], mask)
@@ -166,15 +194,14 @@ def main() -> None:
     ]
     pictures = load_pictures(arguments.data, arguments.masks, photos, config.patch_px)
     real = load_marked_prints(arguments.data, arguments.masks, names=VALIDATION_PRINTS)
-    unseen = load_damage_sources(arguments.data, held_out=False, validation=True)
-
+    unseen = hold_out_damaged(arguments.data, held_out, config.network)
     shares = Shares(*config.shares)
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
     network = ScratchUNet(config.widths).to(device, memory_format=torch.channels_last)
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
-    run = Run("scratch", arguments, config, network, optimiser)
+    run = Run(config.network, arguments, config, network, optimiser)
     samples = sample_batches(
         lambda rng: make_sample(pictures, shares, config.patch_px, rng),
         config.batch_size,
@@ -193,17 +220,15 @@ def main() -> None:
         run.learn(detection_loss(scratch_logits, target, weight), progress)
         if run.is_due(EVALUATE_EVERY):
             trained = run.averaged(ScratchUNet(config.widths))
-            run.record(evaluate(trained, held_out, unseen, device) | evaluate_real(trained, real, device))
+            run.record(evaluate(trained, unseen, device) | evaluate_real(trained, real, device))
 
     # 4. The averaged weights with their threshold folded in.
     trained = run.averaged(ScratchUNet(config.widths))
     bound_statistics(trained)
-    fold_threshold(trained, evaluate(trained, held_out, unseen, device)["threshold"])
+    fold_threshold(trained, evaluate(trained, unseen, device)["threshold"])
     run.finish(
         trained,
-        evaluate(trained, held_out, unseen, device)
-        | {"threshold": 0.5}
-        | evaluate_real(trained, real, device),
+        evaluate(trained, unseen, device) | {"threshold": 0.5} | evaluate_real(trained, real, device),
         architecture={"widths": config.widths},
         data="CC0/CC-BY photographs, BSDS400, OSIE, ImageNet, SUN-Hays, CC-BY portraits; "
         "damage stamps, film scan labels, paper textures",

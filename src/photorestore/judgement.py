@@ -18,7 +18,7 @@ from photorestore.options import AUTO, GENTLE, THOROUGH, UNTOUCHED, Options
 from photorestore.region import in_8_bits
 from photorestore.workspace import Array
 
-VIEW_PX = 160
+VIEW_PX = 288
 """Sides of the view; a picture that is not square is squeezed."""
 CROP_PX = 96
 CROP_CENTRES = ((0.3, 0.35), (0.35, 0.7), (0.7, 0.3), (0.65, 0.65))
