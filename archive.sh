@@ -45,6 +45,7 @@ networks_of() {
     case $1 in
         preprocess) echo preprocess_judge ;;
         deliver) ;;
+        scratch) echo "scratch scratch_print" ;;
         translate) echo "translate translate_tone" ;;
         face) echo "face face_detector" ;;
         upscale) echo "upscale upscale_real" ;;

@@ -78,6 +78,7 @@ def _by_scale() -> Inputs:
 INPUTS: dict[str, Callable[[], Inputs]] = {
     "denoise": lambda: {"": (_image(),)},
     "scratch": lambda: {"": (_image(),)},
+    "scratch_print": lambda: {"": (_image(),)},
     "translate": lambda: {"": (_image(), torch.ones(1, 1, SIDE_PX, SIDE_PX))},
     "face": lambda: {"face": (torch.rand(1, 3, FACE_PX, FACE_PX),)},
     "upscale": _by_scale,

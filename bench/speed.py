@@ -19,6 +19,7 @@ from photorestore.networks.blocks import count_parameters
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import SingleNetworkStage, Stage, run_stage
+from photorestore.stages.scratch import PRINTS, ScratchStage
 from photorestore.stages.tiered import TieredStage
 from photorestore.stages.upscale import REAL, UpscaleStage
 from photorestore.workspace import Workspace
@@ -68,6 +69,8 @@ def _network_of(stage: Stage) -> nn.Module | None:
     loaded = stage.configured
     if isinstance(loaded, UpscaleStage):
         return loaded.networks[REAL]
+    if isinstance(loaded, ScratchStage):
+        return loaded.networks[PRINTS]
     return loaded.network if isinstance(loaded, SingleNetworkStage) else None
 
 

@@ -29,14 +29,14 @@ from typing import Any
 
 import torch
 
-from photorestore.weights import read_metadata, weights_file
+from photorestore.weights import read_metadata, stage_of, weights_file
 from training.checkpoints import load_checkpoint, load_pieces, save_checkpoint, save_pieces
 from training.commit import PACK_RECORD, VARIABLE
 
-ORDER = ("scratch", "denoise", "upscale", "upscale_real", "translate", "face")
+ORDER = ("scratch_print", "scratch", "denoise", "upscale", "upscale_real", "translate", "face")
 BEGINS_WITH = {"upscale_real": "upscale"}
 """Whose checkpoint a network needs."""
-SCRIPTS = {name: f"training.train_{name}" for name in ORDER} | {"upscale_real": "training.train_upscale"}
+SCRIPTS = {name: f"training.train_{stage_of(name)}" for name in ORDER}
 RESERVE_S = 50.0
 """Time at the end for the last evaluation and the curve; measured on a GPU, on a CPU it takes minutes."""
 WRITE_S = 8.0
@@ -107,7 +107,7 @@ def command(network: str, arguments: argparse.Namespace, weights: Path, until: f
     line += ["--config", str(arguments.configs / f"{network}.quality.toml")]
     line += ["--data", str(arguments.pack), "--runs", str(arguments.runs), "--weights", str(weights)]
     line += ["--until", str(until), "--device", arguments.device]
-    if network == "scratch":
+    if stage_of(network) == "scratch":
         line += ["--masks", str(arguments.pack / "marks")]
     if arguments.workers is not None:
         line += ["--workers", str(arguments.workers)]

@@ -224,13 +224,14 @@ def picture_files(folder: Path) -> list[Path]:
     return files
 
 
-DAMAGED = frozenset({"scratch", "translate"})
+DETECTORS = frozenset({"scratch", "scratch_print"})
+DAMAGED = DETECTORS | {"translate"}
 CLEAN = frozenset({"denoise", "upscale", "upscale_real"})
 PARTS = (
     Part("domain/crack_shapes", DAMAGED, crack_shapes),
     Part("domain/film_scan_labels", DAMAGED, scan_labels),
     Part("domain/paper_textures", DAMAGED | {"denoise"}, papers),
-    Part("", frozenset({"scratch"}), marked_prints),
+    Part("", DETECTORS, marked_prints),
     Part("domain/old_real", DAMAGED, sound_photographs),
     Part("domain/damage_stamps", DAMAGED, stamps, 1.6),
     Part("domain/polyu_pairs", frozenset({"denoise"}), pairs, 0.8),
@@ -238,7 +239,7 @@ PARTS = (
     Part("domain/faces/lfwgray128", frozenset({"face"}), faces, 0.4),
     Part("domain/faces/ytf128", frozenset({"face"}), faces, 0.4),
     Part("domain/faces/aaf256", frozenset({"face"}), faces, 1.2),
-    Part("domain/faces/ccby320", frozenset({"face", "scratch"}), faces, 1.4),
+    Part("domain/faces/ccby320", DETECTORS | {"face"}, faces, 1.4),
     Part("photos_b/sunhays80", CLEAN | DAMAGED, photographs, 0.8),
     Part("photos_b/imagenet1k", DAMAGED, photographs, 0.8),
     Part("photos_b/osie", CLEAN | DAMAGED, photographs, 1.2),

@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("--masks", type=Path, default=Path("runs/marks"), help="see training.marking")
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     arguments = parser.parse_args()
-    detector = load_network("scratch", root=arguments.weights)
+    detector = load_network("scratch_print", root=arguments.weights)
     folders = [load_photos([arguments.data / name], min_side_px=160) for name in FOLDERS]
     held_out, folders = hold_out(folders, HELD_OUT_EVERY)
     print_damaged(

@@ -25,6 +25,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "preprocess_judge": JudgeNet,
     "denoise": DenoiseUNet,
     "scratch": ScratchUNet,
+    "scratch_print": ScratchUNet,
     "translate": Translator,
     "translate_tone": ToneNetwork,
     "face": FaceUNet,

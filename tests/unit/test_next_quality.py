@@ -41,7 +41,7 @@ seed = 1
 
 @pytest.fixture
 def place(tmp_path):
-    """A pack of made pictures, a configuration of a tiny denoiser, and weights of a detector that are there already."""
+    """A pack of made pictures, a configuration of a tiny denoiser, and weights of detectors that are there already."""
     rng = np.random.default_rng(0)
     for name in (
         "photos_a/bsds400/a",
@@ -59,7 +59,8 @@ def place(tmp_path):
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs/denoise.quality.toml").write_text(CONFIG)
     (tmp_path / "weights/scratch").mkdir(parents=True)
-    (tmp_path / "weights/scratch/scratch.quality.safetensors").touch()
+    for name in ("scratch", "scratch_print"):
+        (tmp_path / f"weights/scratch/{name}.quality.safetensors").touch()
     return tmp_path
 
 
@@ -126,8 +127,8 @@ def deliver(weights: Path, *networks: str) -> None:
 
 
 def test_networks_come_in_their_order(tmp_path):
-    assert next_network(tmp_path, set()) == "scratch"
-    deliver(tmp_path, "scratch", "denoise", "upscale")
+    assert next_network(tmp_path, set()) == "scratch_print"
+    deliver(tmp_path, "scratch_print", "scratch", "denoise", "upscale")
     assert next_network(tmp_path, set()) == "translate"
     for at_hand in ("upscale.quality", "upscale_real.quality"):
         assert next_network(tmp_path, {at_hand}) == "upscale_real"

@@ -1,6 +1,7 @@
 """When the stage looks for damage, and what it writes down."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from photorestore import masks
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.options import Options
 from photorestore.stages.base import StageConfig, run_stage
-from photorestore.stages.scratch import ScratchStage, Search
+from photorestore.stages.scratch import PHOTOGRAPHS, PRINTS, ScratchStage, Search, choose
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
 
@@ -18,12 +19,20 @@ ARCHITECTURE = {"widths": (16, 16)}
 CPU = torch.device("cpu")
 
 
-def make_stage(logit: float = -4.0) -> ScratchStage:
-    """A detector that answers the same everywhere."""
+def make_stage(logit: float = -4.0, in_prints: float | None = None) -> ScratchStage:
+    """Detectors that answer the same everywhere; that for prints with a logit of its own, if one is given."""
+    networks = {
+        PHOTOGRAPHS: constant_detector(logit),
+        PRINTS: constant_detector(logit if in_prints is None else in_prints),
+    }
+    return ScratchStage(networks, StageConfig(precision="float32", tile_px=256), CPU)
+
+
+def constant_detector(logit: float) -> ScratchUNet:
     network = ScratchUNet(**ARCHITECTURE).eval()
     torch.nn.init.zeros_(network.tail.weight)
     torch.nn.init.constant_(network.tail.bias, logit)
-    return ScratchStage(network, StageConfig(precision="float32", tile_px=256), CPU)
+    return network
 
 
 def give_photo(workspace: Workspace, h: int = 70, w: int = 90) -> Workspace:
@@ -45,7 +54,8 @@ def test_probability_is_written_and_the_picture_stays(workspace: Workspace) -> N
 
 
 def judge(workspace: Workspace, mode: str) -> Workspace:
-    workspace.envelope.estimates["preprocess"] = {"mode": mode, "damaged": mode == "thorough"}
+    kind = "print" if mode == "thorough" else "photograph"
+    workspace.envelope.estimates["preprocess"] = {"mode": mode, "damaged": mode == "thorough", "kind": kind}
     return workspace
 
 
@@ -65,7 +75,32 @@ def test_damage_is_reported_as_a_share(workspace: Workspace) -> None:
 @pytest.mark.parametrize(("mode", "views"), [("gentle", 1), ("thorough", 2)])
 def test_a_damaged_print_is_looked_at_at_several_scales(tmp_path: Path, mode: str, views: int) -> None:
     workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 200, 1200), mode)
-    assert len(Search.of(workspace).jobs) == views
+    assert len(Search.of(workspace).looks) == views
+
+
+@pytest.mark.parametrize(
+    ("judged", "options", "networks"),
+    [
+        ({"kind": "print"}, {}, (PRINTS,)),
+        ({"kind": "photograph", "probabilities": {"damaged": 0.1}}, {}, (PHOTOGRAPHS,)),
+        ({"kind": "photograph", "probabilities": {"damaged": 0.4}}, {}, (PHOTOGRAPHS, PRINTS)),
+        ({"kind": "photograph"}, {"mode": "thorough"}, (PHOTOGRAPHS, PRINTS)),
+        ({"kind": "photograph"}, {"stages": ("scratch",)}, (PHOTOGRAPHS, PRINTS)),
+        ({"kind": "print"}, {"stages": ("scratch",)}, (PRINTS,)),
+    ],
+)
+def test_prints_are_looked_at_by_a_network_of_their_own(
+    tmp_path: Path, judged: dict[str, Any], options: dict[str, Any], networks: tuple[str, ...]
+) -> None:
+    workspace = Workspace.create(tmp_path, Options(**options))
+    workspace.envelope.estimates["preprocess"] = judged
+    assert choose(workspace) == networks
+
+
+def test_where_both_look_the_surer_one_counts(tmp_path: Path) -> None:
+    workspace = judge(give_photo(Workspace.create(tmp_path, Options(mode="thorough"))), "gentle")
+    run_stage(make_stage(-4.0, in_prints=0.0), [workspace])
+    assert (workspace.plane("scratch_prob") == 32768).all()
 
 
 @pytest.mark.usefixtures("_everything_may_be_damaged")
@@ -105,7 +140,7 @@ def test_it_passes_when_it_is_not_asked_for(tmp_path: Path, stages: tuple[str, .
 def test_a_batch_gives_what_each_picture_gives_alone(tmp_path: Path) -> None:
     torch.manual_seed(1)
     stage = make_stage()
-    torch.nn.init.normal_(stage.network.tail.weight)
+    torch.nn.init.normal_(stage.networks[PHOTOGRAPHS].tail.weight)
     sizes = [(70, 90), (33, 41), (64, 64)]
     together = [give_photo(Workspace.create(tmp_path, Options()), *size) for size in sizes]
     alone = [give_photo(Workspace.create(tmp_path, Options()), *size) for size in sizes]

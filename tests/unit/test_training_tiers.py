@@ -21,6 +21,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "training/configs"
 TRAININGS = {
     "denoise": train_denoise,
     "scratch": train_scratch,
+    "scratch_print": train_scratch,
     "translate": train_translate,
     "face": train_face,
     "upscale": train_upscale,
@@ -29,6 +30,7 @@ TRAININGS = {
 BUILDERS = {
     "denoise": lambda config: DenoiseUNet(config.widths, config.depths),
     "scratch": lambda config: ScratchUNet(config.widths).eval(),
+    "scratch_print": lambda config: ScratchUNet(config.widths).eval(),
     "translate": lambda config: Translator(**config.architecture).eval(),
 }
 BUILD_ALL = BUILDERS | {

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from photorestore import masks
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.options import THOROUGH
 from photorestore.scales import factors_of, fuse, shrunk
-from photorestore.stages.base import SingleNetworkStage, is_left_alone
-from photorestore.tiling import TileJob
+from photorestore.stages.base import NetworkStage, StageConfig, is_left_alone
+from photorestore.tiling import TileJob, TileSpec, tile_spec
+from photorestore.weights import load_network
 from photorestore.workspace import Array, Workspace
 
+PHOTOGRAPHS, PRINTS = "scratch", "scratch_print"
+"""The network that knows what happens to film, and sound photographs; and the one that knows what happens to prints."""
 MAYBE_DAMAGED = 0.3
 """From this judged probability of damage on the detector may say that a picture is damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One network's look at a picture, shrunk by `factor`."""
+
+    network: str
+    factor: int
+    job: TileJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +42,30 @@ class Search:
 
     Attributes:
         certain: see `masks.find_damage`.
-        jobs: one for each scale, the full size first.
-        factors: by what the picture is shrunk for each.
+        looks: what sees the full size comes first.
     """
 
     workspace: Workspace
     certain: float
-    jobs: list[TileJob] = field(default_factory=list)
-    factors: list[int] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
 
     @classmethod
     def of(cls, workspace: Workspace) -> Search:
         """Look at a picture as its options and its judgement ask."""
-        image = workspace.plane("image")
-        search = cls(workspace, _certain(workspace))
-        may_be_damaged = search.certain < masks.CERTAIN_IN_OTHERS
-        for factor in (1, *(factors_of(*image.shape[1:]) if may_be_damaged else ())):
-            view = image if factor == 1 else shrunk(image, factor)
-            search.jobs.append(TileJob((view,), np.empty((1, *view.shape[1:]), np.uint16)))
-            search.factors.append(factor)
+        image, search = workspace.plane("image"), cls(workspace, _certain(workspace))
+        for network in choose(workspace):
+            is_wide = network == PRINTS and search.certain < masks.CERTAIN_IN_OTHERS
+            for factor in (1, *(factors_of(*image.shape[1:]) if is_wide else ())):
+                view = image if factor == 1 else shrunk(image, factor)
+                job = TileJob((view,), np.empty((1, *view.shape[1:]), np.uint16))
+                search.looks.append(Look(network, factor, job))
         return search
 
     def finish(self) -> float:
         """Write `scratch_prob` and `scratch_mask`; gives the share of pixels in the mask."""
-        probs: list[Array] = [job.target for job in self.jobs]
+        probs: list[Array] = [look.job.target for look in self.looks]
         with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
-            fuse(probs, self.factors, target)
+            fuse(probs, [look.factor for look in self.looks], target)
         prob, certain = self.workspace.plane("scratch_prob"), self.certain
         if _may_be_damaged(self.workspace) and masks.shows_damage(prob):
             certain = masks.CERTAIN_IN_DAMAGED
@@ -61,7 +74,7 @@ class Search:
         return masks.coverage(mask)
 
 
-class ScratchStage(SingleNetworkStage[ScratchUNet]):
+class ScratchStage(NetworkStage):
     """Writes the planes `scratch_prob` and `scratch_mask`, unless the caller marked the damage or did not ask for it.
 
     It looks at the plane `image`, so that it can work beside the denoiser.
@@ -69,9 +82,27 @@ class ScratchStage(SingleNetworkStage[ScratchUNet]):
 
     name: ClassVar[str] = "scratch"
 
+    def __init__(
+        self, networks: Mapping[str, ScratchUNet], config: StageConfig, device: torch.device
+    ) -> None:
+        super().__init__(config, device)
+        self.networks = networks
+        self.config = config
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
+        """See `LoadableStage.load`."""
+        networks = {
+            name: cast("ScratchUNet", load_network(name, config.tier, device, root=weights))
+            for name in (PHOTOGRAPHS, PRINTS)
+        }
+        return cls(networks, config, device)
+
     def run(self, batch: Sequence[Workspace]) -> None:
         searches = [Search.of(workspace) for workspace in batch if _engages(workspace)]
-        self.run_tiles(self._forward, [job for search in searches for job in search.jobs], self.spec)
+        for name, network in self.networks.items():
+            jobs = [look.job for search in searches for look in search.looks if look.network == name]
+            self.run_tiles(partial(_forward, network), jobs, self.spec(network))
         for search in searches:
             coverage = search.finish()
             search.workspace.envelope.estimates[self.name] = {"coverage": coverage}
@@ -79,16 +110,33 @@ class ScratchStage(SingleNetworkStage[ScratchUNet]):
                 self.name, f"{100 * coverage:.2f} % damaged" if coverage else "no damage found"
             )
 
-    def _forward(self, tiles: Tensor, _contexts: Sequence[Any]) -> Tensor:
-        scratch_logits: Tensor = self.network(tiles)
-        return scratch_logits.sigmoid()
+    def spec(self, network: ScratchUNet) -> TileSpec:
+        """Tiles as the configuration has them."""
+        return tile_spec(network, self.config.tile_px, self.config.tile_batch)
+
+
+def choose(workspace: Workspace) -> tuple[str, ...]:
+    """The networks that look at a picture: a print's own for prints, both for other pictures that may be damaged."""
+    if workspace.envelope.estimates.get("preprocess", {}).get("kind") == "print":
+        return (PRINTS,)
+    may_be = _is_asked_for(workspace) or _may_be_damaged(workspace)
+    return (PHOTOGRAPHS, PRINTS) if may_be else (PHOTOGRAPHS,)
+
+
+def _forward(network: ScratchUNet, tiles: Tensor, _contexts: Sequence[Any]) -> Tensor:
+    scratch_logits: Tensor = network(tiles)
+    return scratch_logits.sigmoid()
+
+
+def _is_asked_for(workspace: Workspace) -> bool:
+    """Whether the caller asks for this stage, or for thorough work, and so says that the picture is damaged."""
+    return bool(workspace.options.wants("scratch")) or workspace.options.mode == THOROUGH
 
 
 def _certain(workspace: Workspace) -> float:
     """How certain the detector must be of a defect, by what was asked for and what the picture was judged to be."""
-    found, options = workspace.envelope.estimates.get("preprocess", {}), workspace.options
-    # Who asks for this stage, or for thorough work, says that the picture is damaged.
-    if options.wants("scratch") or options.mode == THOROUGH:
+    found = workspace.envelope.estimates.get("preprocess", {})
+    if _is_asked_for(workspace):
         return masks.CERTAIN_IN_DAMAGED
     if found.get("mode") != THOROUGH:
         return masks.CERTAIN_IN_OTHERS
