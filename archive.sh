@@ -43,7 +43,7 @@ YAML
 # The networks of a stage: none works without the weights of its fast tier.
 networks_of() {
     case $1 in
-        preprocess) echo preprocess_judge ;;
+        preprocess) echo "preprocess_judge scratch_print" ;;
         deliver) ;;
         scratch) echo "scratch scratch_print" ;;
         translate) echo "translate translate_tone" ;;

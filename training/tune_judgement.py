@@ -87,13 +87,13 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     parser.add_argument("--annotations", type=Path, default=ANNOTATIONS)
     arguments = parser.parse_args()
-    network = load_network("preprocess_judge", root=arguments.weights)
+    networks = [load_network(name, root=arguments.weights) for name in ("preprocess_judge", "scratch_print")]
     config = read_config(Config, Path("training/configs/preprocess_judge.fast.toml"))
     _, unseen = load_sources(arguments.data, config, arguments.annotations)
     judged = {}
     for name, pictures in make_sets(unseen).items():
         planes = ((picture * 255).round().byte().numpy() for picture in pictures)
-        judged[name] = [judge(plane, network, CPU) for plane in planes]
+        judged[name] = [judge(plane, *networks, CPU) for plane in planes]
     print_modes(judged)
     print_flags(judged)
 

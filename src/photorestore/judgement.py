@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from photorestore.estimates import luma_of
 from photorestore.networks.judge import FLAGS, KINDS, JudgeNet
+from photorestore.networks.scratch import ScratchUNet
 from photorestore.options import AUTO, GENTLE, THOROUGH, UNTOUCHED, Options
 from photorestore.region import in_8_bits
 from photorestore.workspace import Array
@@ -23,6 +24,7 @@ VIEW_PX = 288
 CROP_PX = 96
 CROP_CENTRES = ((0.3, 0.35), (0.35, 0.7), (0.7, 0.3), (0.65, 0.65))
 """Shares of height and width, around the middle; a border of a tenth stays outside."""
+PHOTOGRAPHIC = [KINDS.index(kind) for kind in ("photograph", "print")]
 DRAWN = ("line_art", "halftone", "screenshot")
 """Kinds that are no photograph."""
 FEW_LEVELS = 4
@@ -106,14 +108,19 @@ def resolve_mode(options: Options, judgement: Judgement | None) -> str:
 
 
 @torch.inference_mode()
-def judge(image: Array, network: JudgeNet, device: torch.device) -> Judgement:
+def judge(image: Array, network: JudgeNet, detector: ScratchUNet, device: torch.device) -> Judgement:
     """Judge a plane (3, H, W); the cost is the same for every size.
 
     Args:
-        network: on `device`, in evaluation mode.
+        network: on `device`, in evaluation mode, like the detector.
+        detector: of damage in prints; asked where it may be one.
     """
     view, crops = glimpse(image)
-    logits = network(_as_input(view, device), _as_input(crops, device))[0].double().cpu()
+    seen = _as_input(view, device)
+    logits = network(seen, _as_input(crops, device))
+    if float(logits[:, : len(KINDS)].softmax(1)[:, PHOTOGRAPHIC].sum()) >= 0.5:
+        logits = network.weigh(logits, detector(seen).sigmoid())
+    logits = logits[0].double().cpu()
     kinds = dict(zip(KINDS, logits[: len(KINDS)].softmax(0).tolist(), strict=True))
     if has_few_levels(image):
         kinds = dict.fromkeys(KINDS, 0.0) | {max(DRAWN, key=kinds.__getitem__): 1.0}

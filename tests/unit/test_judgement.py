@@ -28,8 +28,8 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def network():
-    return load_network("preprocess_judge")
+def networks():
+    return load_network("preprocess_judge"), load_network("scratch_print")
 
 
 def judgement(kind: str = "photograph", confidence: float = 0.99, **flags: float) -> Judgement:
@@ -42,8 +42,8 @@ def as_plane(picture: Image.Image | np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def mode_of(picture: Image.Image | np.ndarray, network) -> str:
-    return resolve_mode(Options(), judge(as_plane(picture), network, CPU))
+def mode_of(picture: Image.Image | np.ndarray, networks) -> str:
+    return resolve_mode(Options(), judge(as_plane(picture), *networks, CPU))
 
 
 def through_jpeg(picture: Image.Image) -> Image.Image:
@@ -91,24 +91,24 @@ def dithered() -> Image.Image:
 
 
 @pytest.mark.parametrize("make", [bar_chart, floor_plan, typed_page, dithered])
-def test_what_is_no_photograph_is_left_alone(make, network):
-    assert mode_of(make(), network) == UNTOUCHED
+def test_what_is_no_photograph_is_left_alone(make, networks):
+    assert mode_of(make(), networks) == UNTOUCHED
 
 
 @pytest.mark.parametrize("make", [bar_chart, floor_plan, typed_page])
-def test_it_is_left_alone_as_a_jpeg(make, network):
-    assert mode_of(through_jpeg(make()), network) != THOROUGH
+def test_it_is_left_alone_as_a_jpeg(make, networks):
+    assert mode_of(through_jpeg(make()), networks) != THOROUGH
 
 
 @pytest.mark.parametrize("hw", [(60, 90), (300, 400), (700, 500)])
 @pytest.mark.parametrize("sigma_255", [0, 25])
-def test_photographs_are_treated_gently(hw, sigma_255, network):
-    assert mode_of(add_noise(make_photo(*hw, seed=3), sigma_255), network) == GENTLE
+def test_photographs_are_treated_gently(hw, sigma_255, networks):
+    assert mode_of(add_noise(make_photo(*hw, seed=3), sigma_255), networks) == GENTLE
 
 
-def test_a_judgement_comes_back_the_same(network):
+def test_a_judgement_comes_back_the_same(networks):
     image = as_plane(make_photo(300, 400))
-    assert judge(image, network, CPU) == judge(image, network, CPU)
+    assert judge(image, *networks, CPU) == judge(image, *networks, CPU)
 
 
 @pytest.mark.parametrize("hw", [(1, 1), (3, 500), (129, 40), (900, 1300)])

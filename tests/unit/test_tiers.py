@@ -10,6 +10,7 @@ from photorestore import pipeline
 from photorestore.errors import BrokenArtifact, UnavailableTier, UnsupportedOption, by_type
 from photorestore.networks.denoise import DenoiseUNet
 from photorestore.networks.judge import JudgeNet
+from photorestore.networks.scratch import ScratchUNet
 from photorestore.options import STAGES, Options
 from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.denoise import DenoiseStage
@@ -39,16 +40,15 @@ def save_denoiser(root: Path, *tiers: str) -> Path:
 
 
 def save_judge(root: Path) -> Path:
-    """A small judgement beside them."""
+    """A small judgement beside them, and the detector that it asks."""
     described = dict.fromkeys(REQUIRED, "x")
     del described["architecture"]
-    widths = (8, 8, 8)
-    save_network(
-        weights_file("preprocess_judge", "fast", root),
-        JudgeNet(widths),
-        architecture={"widths": widths},
-        metadata=described,
-    )
+    for name, cls, widths in (
+        ("preprocess_judge", JudgeNet, (8, 8, 8)),
+        ("scratch_print", ScratchUNet, (16, 16)),
+    ):
+        file = weights_file(name, "fast", root)
+        save_network(file, cls(widths), architecture={"widths": widths}, metadata=described)
     return root
 
 

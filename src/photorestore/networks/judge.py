@@ -5,6 +5,8 @@ resolution, where grain, dots, strokes and fine cracks do. Each has a trunk of i
 4x4 px into channels, which a CPU computes fastest and which loses nothing. Their features are pooled, by mean for what
 is everywhere and by maximum for what is anywhere, and judged together.
 
+What is damaged the detector of damage knows better: how much it finds in the view is weighed with what JudgeNet says.
+
 Batch normalisation makes it learn faster; when used, its statistics are constants.
 """
 
@@ -16,6 +18,9 @@ from torch.nn import functional as F
 
 KINDS = ("photograph", "print", "line_art", "halftone", "screenshot")
 FLAGS = ("damaged", "noisy", "faded", "toned")
+FOUND_FROM = (0.25, 0.5, 0.8, 0.9, 0.95, 0.98)
+"""Probabilities of the detector; how much of a view reaches each tells damage from texture."""
+LEAST_SHARE = 1e-4
 FOLD = 4
 FINE_GAIN = 6.0
 """By which detail finer than 5 px is multiplied where it stands beside the picture: noise is small against edges."""
@@ -35,6 +40,10 @@ class JudgeNet(nn.Module):
         self.head = nn.Sequential(
             nn.Linear(4 * widths[-1], hidden), nn.ReLU(), nn.Linear(hidden, len(KINDS) + len(FLAGS))
         )
+        self.evidence = nn.Linear(1 + len(FOUND_FROM), 1)
+        with torch.no_grad():  # until it is fitted the judgement stands as it is
+            self.evidence.weight.copy_(torch.eye(1, 1 + len(FOUND_FROM)))
+            self.evidence.bias.zero_()
 
     def forward(self, view: Tensor, crops: Tensor) -> Tensor:
         """Logits, (N, KINDS + FLAGS): of the kinds together, and of each flag by itself.
@@ -50,6 +59,23 @@ class JudgeNet(nn.Module):
         pooled = [seen.mean((2, 3)), seen.amax((2, 3)), parts.mean((2, 3)), parts.amax((2, 3))]
         logits: Tensor = self.head(torch.cat(pooled, 1))
         return logits
+
+    def weigh(self, logits: Tensor, scratch_prob: Tensor) -> Tensor:
+        """Logits (N, KINDS + FLAGS), that of damage weighed with what the detector finds in the view.
+
+        Args:
+            logits: from `forward`.
+            scratch_prob: what `ScratchUNet` says of the view, (N, 1, V, V) in [0, 1].
+        """
+        place = len(KINDS) + FLAGS.index("damaged")
+        told = torch.cat([logits[:, place : place + 1], found_shares(scratch_prob)], 1)
+        return torch.cat([logits[:, :place], self.evidence(told.float()), logits[:, place + 1 :]], 1)
+
+
+def found_shares(scratch_prob: Tensor) -> Tensor:
+    """How much of a view reaches each of `FOUND_FROM`: (N, FOUND_FROM), decadic logarithms of shares."""
+    shares = [(scratch_prob >= limit).float().mean((1, 2, 3)) for limit in FOUND_FROM]
+    return (torch.stack(shares, 1) + LEAST_SHARE).log10()
 
 
 def describe(image: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from photorestore.imaging.header import Picture
 from photorestore.imaging.planes import luma
 from photorestore.judgement import Judgement, judge, resolve_mode
 from photorestore.networks.judge import JudgeNet
+from photorestore.networks.scratch import ScratchUNet
 from photorestore.normalise import normalise
 from photorestore.options import UNTOUCHED, Options
 from photorestore.stages.base import StageConfig, autocast
@@ -37,10 +38,11 @@ RESULT_BYTES_PX = 3
 class PreprocessStage:
     """Writes the planes `image`, `alpha` and `hole_mask`; always works.
 
-    Its network is small and the same in all tiers.
+    Its networks see a small view of each picture and are the same in all tiers.
 
     Args:
-        network: judges pictures; without one none is judged, and all are treated gently.
+        networks: what judges pictures, and the detector that it asks; without them none is judged, and all are treated
+            gently.
     """
 
     name: ClassVar[str] = "preprocess"
@@ -48,18 +50,20 @@ class PreprocessStage:
     def __init__(
         self,
         limits: Limits = LIMITS,
-        network: JudgeNet | None = None,
+        networks: tuple[JudgeNet, ScratchUNet] | None = None,
         config: StageConfig = StageConfig(),  # noqa: B008 - frozen
         device: torch.device = torch.device("cpu"),  # noqa: B008 - a constant
     ) -> None:
-        self.limits, self.network = limits, network
+        self.limits, self.networks = limits, networks
         self.precision, self.device = config.precision, device
 
     @classmethod
     def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
         """See `LoadableStage.load`."""
-        network = load_network("preprocess_judge", "fast", device, root=weights)
-        return cls(LIMITS, network, config, device)  # type: ignore[arg-type]
+        judging, detecting = (
+            load_network(name, "fast", device, root=weights) for name in ("preprocess_judge", "scratch_print")
+        )
+        return cls(LIMITS, (cast("JudgeNet", judging), cast("ScratchUNet", detecting)), config, device)
 
     def run(self, batch: Sequence[Workspace]) -> None:
         for workspace in batch:
@@ -138,10 +142,10 @@ class PreprocessStage:
         return found | _decide(workspace.options, judgement, found)
 
     def _judge(self, image: Array) -> Judgement | None:
-        if self.network is None:
+        if self.networks is None:
             return None
         with autocast(self.precision, self.device):
-            return judge(image, self.network, self.device)
+            return judge(image, *self.networks, self.device)
 
     def _read_mask(self, workspace: Workspace) -> None:
         """The caller's mask as plane `hole_mask`: 255 where its luma is at least half and it is opaque.
