@@ -16,7 +16,7 @@ from photorestore.estimates import luma_of
 from photorestore.networks.judge import FLAGS, KINDS, JudgeNet
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.options import AUTO, GENTLE, THOROUGH, UNTOUCHED, Options
-from photorestore.region import in_8_bits
+from photorestore.region import in_8_bits, is_opaque
 from photorestore.workspace import Array
 
 VIEW_PX = 288
@@ -42,6 +42,7 @@ SURE_DAMAGE = 0.95
 """So sure it must be that a picture is damaged for that alone to decide."""
 
 Pixels = npt.NDArray[np.uint8]
+Place = tuple[slice, slice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +109,24 @@ def resolve_mode(options: Options, judgement: Judgement | None) -> str:
 
 
 @torch.inference_mode()
-def judge(image: Array, network: JudgeNet, detector: ScratchUNet, device: torch.device) -> Judgement:
+def judge(
+    image: Array, network: JudgeNet, detector: ScratchUNet, device: torch.device, alpha: Array | None = None
+) -> Judgement:
     """Judge a plane (3, H, W); the cost is the same for every size.
 
     Args:
         network: on `device`, in evaluation mode, like the detector.
         detector: of damage in prints; asked where it may be one.
+        alpha: the picture's plane (1, H, W); colours that it hides are not looked at.
     """
-    view, crops = glimpse(image)
+    view, crops = glimpse(image, alpha)
     seen = _as_input(view, device)
     logits = network(seen, _as_input(crops, device))
     if float(logits[:, : len(KINDS)].softmax(1)[:, PHOTOGRAPHIC].sum()) >= 0.5:
         logits = network.weigh(logits, detector(seen).sigmoid())
     logits = logits[0].double().cpu()
     kinds = dict(zip(KINDS, logits[: len(KINDS)].softmax(0).tolist(), strict=True))
-    if has_few_levels(image):
+    if has_few_levels(image, alpha):
         kinds = dict.fromkeys(KINDS, 0.0) | {max(DRAWN, key=kinds.__getitem__): 1.0}
     flags = dict(zip(FLAGS, logits[len(KINDS) :].sigmoid().tolist(), strict=True))
     return Judgement(kinds, flags, stray_hues(view))
@@ -141,35 +145,49 @@ def stray_hues(view: Pixels) -> float:
     return stray
 
 
-def has_few_levels(image: Array) -> bool:
+def has_few_levels(image: Array, alpha: Array | None = None) -> bool:
     """Whether a plane holds at most `FEW_LEVELS` different values, as far as a sample shows."""
-    values = _sample(image)
+    place = _sampled(image)
+    values = in_8_bits(image[:, *place])
+    if alpha is not None:
+        values = values[:, is_opaque(alpha[0][place])]
     return int(np.count_nonzero(np.bincount(values.ravel(), minlength=256))) <= FEW_LEVELS
 
 
-def glimpse(image: Array) -> tuple[Pixels, Pixels]:
+def glimpse(image: Array, alpha: Array | None = None) -> tuple[Pixels, Pixels]:
     """What is looked at of a plane (3, H, W): (3, VIEW_PX, VIEW_PX) and (K, 3, CROP_PX, CROP_PX), in 8 bits.
 
     However large the picture is, about as many of its pixels are read.
     """
     _, h, w = image.shape
-    view = F.adaptive_avg_pool2d(torch.from_numpy(_sample(image)).float(), VIEW_PX).round().byte().numpy()
-    crops = [_crop(image, round(y * h), round(x * w)) for y, x in CROP_CENTRES]
+    sample = torch.from_numpy(_visible(image, alpha, _sampled(image)))
+    view = F.adaptive_avg_pool2d(sample.float(), VIEW_PX).round().byte().numpy()
+    crops = [_crop(image, alpha, round(y * h), round(x * w)) for y, x in CROP_CENTRES]
     return view, np.stack(crops)
 
 
-def _sample(image: Array) -> Pixels:
+def _sampled(image: Array) -> Place:
     """Every n-th row and m-th column, so that at least twice `VIEW_PX` of each stay, if there are so many."""
     row_step, column_step = (max(1, side // (2 * VIEW_PX)) for side in image.shape[1:])
-    return in_8_bits(image[:, ::row_step, ::column_step])
+    return slice(None, None, row_step), slice(None, None, column_step)
 
 
-def _crop(image: Array, y: int, x: int) -> Pixels:
+def _visible(image: Array, alpha: Array | None, place: Place) -> Pixels:
+    """A part of a plane; transparent pixels, which may hold anything, get the mean colour of the others."""
+    part = in_8_bits(image[:, *place])
+    if alpha is None:
+        return part
+    opaque = is_opaque(alpha[0][place])
+    mean = part[:, opaque].mean(1).round() if opaque.any() else np.zeros(len(part))
+    return np.where(opaque, part, mean.astype(np.uint8)[:, None, None])
+
+
+def _crop(image: Array, alpha: Array | None, y: int, x: int) -> Pixels:
     """A square around a place, moved inside the picture; a smaller picture is mirrored on."""
     _, h, w = image.shape
     top = min(max(0, y - CROP_PX // 2), max(0, h - CROP_PX))
     left = min(max(0, x - CROP_PX // 2), max(0, w - CROP_PX))
-    crop = in_8_bits(image[:, top : top + CROP_PX, left : left + CROP_PX])
+    crop = _visible(image, alpha, (slice(top, top + CROP_PX), slice(left, left + CROP_PX)))
     _, high, wide = crop.shape
     return np.pad(crop, ((0, 0), (0, CROP_PX - high), (0, CROP_PX - wide)), "symmetric")
 

@@ -133,6 +133,28 @@ def test_crops_hold_the_picture_at_its_own_size():
     np.testing.assert_array_equal(glimpse(image)[1][0], expected)
 
 
+def test_hidden_colours_are_not_looked_at():
+    rng = np.random.default_rng(0)
+    image, alpha = as_plane(make_photo(300, 400)), np.full((1, 300, 400), 255, np.uint8)
+    alpha[:, 100:220, 80:] = 0
+    other = image.copy()
+    other[:, 100:220, 80:] = rng.integers(0, 256, (3, 120, 320))
+    for one, another in zip(glimpse(image, alpha), glimpse(other, alpha), strict=True):
+        np.testing.assert_array_equal(one, another)
+    for one, plain in zip(glimpse(image, np.full_like(alpha, 255)), glimpse(image), strict=True):
+        np.testing.assert_array_equal(one, plain)
+
+
+def test_colours_that_nobody_sees_make_no_photograph():
+    page = as_plane(dithered())
+    rng = np.random.default_rng(0)
+    alpha = np.full((1, *page.shape[1:]), 255, np.uint8)
+    alpha[:, :40] = 0
+    page[:, :40] = rng.integers(0, 256, page[:, :40].shape)
+    assert has_few_levels(page, alpha)
+    assert not has_few_levels(page)
+
+
 def test_few_levels_are_counted():
     assert has_few_levels(np.zeros((3, 20, 20), np.uint8))
     assert has_few_levels(as_plane(dithered()))

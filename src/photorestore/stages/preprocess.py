@@ -135,17 +135,17 @@ class PreprocessStage:
         quantisation: Sequence[int] | None = None,
     ) -> dict[str, Any]:
         """Judge a plane as it came, and estimate what is wrong with it, after normalising it in place when asked."""
-        judgement = self._judge(image) if _needs_judgement(workspace) else None
+        judgement = self._judge(image, alpha) if _needs_judgement(workspace) else None
         found = estimate(image, quantisation, alpha=alpha)
         if workspace.options.normalise:
             found = _normalise(image, found, alpha, quantisation)
         return found | _decide(workspace.options, judgement, found)
 
-    def _judge(self, image: Array) -> Judgement | None:
+    def _judge(self, image: Array, alpha: Array | None) -> Judgement | None:
         if self.networks is None:
             return None
         with autocast(self.precision, self.device):
-            return judge(image, *self.networks, self.device)
+            return judge(image, *self.networks, self.device, alpha)
 
     def _read_mask(self, workspace: Workspace) -> None:
         """The caller's mask as plane `hole_mask`: 255 where its luma is at least half and it is opaque.
