@@ -34,7 +34,11 @@ class Result:
 
 
 def read_result(file: Path) -> Result | None:
-    """The result in a file. One that is not whole is deleted."""
+    """The result in a file. One that is not whole is deleted.
+
+    Raises:
+        OSError: it cannot be read now, which says nothing of what it holds.
+    """
     try:
         with file.open("rb") as stored:
             head = json.loads(stored.readline())
@@ -45,7 +49,7 @@ def read_result(file: Path) -> Result | None:
         return Result(picture, head["content_type"], head["report"], mask)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         logger.warning("the kept result %s cannot be read: %s", file.name, error)
         file.unlink(missing_ok=True)
         return None
@@ -85,7 +89,11 @@ class ResultCache:
     def get(self, key: str) -> Result | None:
         """The result of a key, if it is kept. A file that is not whole is deleted."""
         file = self._file(key)
-        result = read_result(file)
+        try:
+            result = read_result(file)
+        except OSError as error:
+            logger.warning("the kept result %s cannot be read: %s", file.name, error)
+            return None
         if result is not None:
             with contextlib.suppress(OSError):
                 os.utime(file)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from gateway.admission import REASONS, Admission
+from gateway.jobs import clock
 from gateway.jobs.records import ENDED
 from gateway.jobs.store import Counts
 from gateway.problems import BackendUnavailable
@@ -107,7 +107,7 @@ class Metrics:
         for state, count in counts.states.items():
             self.jobs.labels(state).set(count)
         oldest = counts.oldest_queued
-        self.oldest_job.set(0 if oldest is None else time.time() - oldest)
+        self.oldest_job.set(0 if oldest is None else clock.now() - oldest)
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""

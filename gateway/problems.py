@@ -116,6 +116,13 @@ class BackendUnavailable(RestorationError):
     status = 503
 
 
+class JobsUnavailable(RestorationError):
+    """The folder of the jobs is read-only or failing."""
+
+    type = "jobs-unavailable"
+    status = 503
+
+
 class PipelineProblem(RestorationError):
     """A stage reports a problem.
 

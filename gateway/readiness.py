@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 CANARY_SIDE_PX = 16
 CANARY_TIMEOUT_S = 60.0
 SWEEP_EVERY_S = 15.0
+LEAST_FREE_BYTES = 16 << 20
+"""Of shared memory; with less, even small pictures are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Readiness:
 
     Attributes:
         state: of the last look.
+        find_more: gives what else is wrong, or nothing; blocking.
         draining_since: when the edge was told to stop, by the monotonic clock; None before.
     """
 
@@ -66,6 +71,7 @@ class Readiness:
         self._succeeded = float("-inf")
         self._swept = time.monotonic()
         self.state = State()
+        self.find_more: Callable[[], str] = lambda: ""
         self.draining_since: float | None = None
 
     @property
@@ -115,10 +121,20 @@ class Readiness:
         self._missing_since = None
         if idle := [node.stage for node in nodes if not node.ready]:
             return f"no worker is ready for {', '.join(idle)}"
+        if problem := await asyncio.to_thread(self._find_lack):
+            return problem
         is_known = time.monotonic() - self._succeeded < self._settings.canary_s
         if is_known or (not self.state.problem and self._is_busy()):
             return ""
         return await self._send_canary()
+
+    def _find_lack(self) -> str:
+        """What pictures or jobs have no room for; empty when they have."""
+        with contextlib.suppress(FileNotFoundError):  # the next picture makes it
+            free_bytes = shutil.disk_usage(self._settings.workspace_root).free
+            if free_bytes < LEAST_FREE_BYTES:
+                return f"shared memory is full: {free_bytes >> 20} MiB are free"
+        return self.find_more()
 
     async def _consider_registration(self) -> None:
         """Register when the workflow has been missing for a while and nobody else is at it.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import httpx
@@ -14,10 +16,26 @@ from photorestore.errors import UnsupportedOption
 
 LONGEST_URL = 2048
 PORTS = {"http": 80, "https": 443}
+HIGHEST_PORT = 65535
+LONGEST_NAME, LONGEST_LABEL = 253, 63
 _NAME = re.compile(r"^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$")
+_LOOKUPS = ThreadPoolExecutor(32, "webhook-lookup")
+"""A name server that does not answer holds these threads, and none of those that serve requests."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_EMBEDDING = (
+    (ipaddress.IPv6Network("::/96"), 0),  # IPv4-compatible
+    (ipaddress.IPv6Network("::ffff:0:0:0/96"), 0),  # IPv4-translated
+    (ipaddress.IPv6Network("64:ff9b::/96"), 0),  # NAT64
+    (ipaddress.IPv6Network("2002::/16"), 80),  # 6to4
+)
+"""Networks whose addresses lead to one of IPv4, and how many bits stand behind that."""
+_NEVER_PUBLIC = (
+    ipaddress.IPv6Network("64:ff9b:1::/48"),  # NAT64 of a local network: RFC 8215
+    ipaddress.IPv6Network("2001::/32"),  # Teredo: server and client are anybody's
+)
 
 
 class ForbiddenAddressError(Exception):
@@ -63,12 +81,17 @@ class Destinations:
             parsed = httpx.URL(url)
         except httpx.InvalidURL as error:
             raise UnsupportedOption(f"webhook is no URL: {error}") from None
-        if parsed.scheme not in PORTS or not parsed.host or parsed.userinfo or len(url) > LONGEST_URL:
+        host = parsed.raw_host.decode()
+        if parsed.scheme not in PORTS or not host or parsed.userinfo or len(url) > LONGEST_URL:
             raise UnsupportedOption(
                 f"webhook is {url[:LONGEST_URL]!r}; expected a URL of https without user and password"
             )
-        if not self._is_listed(parsed.raw_host.decode()):
-            raise UnsupportedOption(f"webhook goes to {parsed.host}, which this service does not allow")
+        if parsed.port is not None and not 0 < parsed.port <= HIGHEST_PORT:
+            raise UnsupportedOption(f"webhook has the port {parsed.port}; expected 1 to {HIGHEST_PORT}")
+        if len(host) > LONGEST_NAME or max(map(len, host.split("."))) > LONGEST_LABEL:
+            raise UnsupportedOption("webhook has a host whose name is too long to be one")
+        if not self._is_listed(host):
+            raise UnsupportedOption(f"webhook goes to {host}, which this service does not allow")
 
     async def address_of(self, url: httpx.URL) -> str:
         """The address to connect to.
@@ -79,11 +102,13 @@ class Destinations:
         """
         loop = asyncio.get_running_loop()
         port = url.port or PORTS[url.scheme]
-        found = await loop.getaddrinfo(url.raw_host.decode(), port, type=socket.SOCK_STREAM)
+        host = url.raw_host.decode()
+        look_up = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await loop.run_in_executor(_LOOKUPS, look_up)
         addresses = [_address(str(entry[4][0])) for entry in found]
         for address in addresses:
             if not self._allows(address, url.scheme):
-                raise ForbiddenAddressError(f"{url.host} is not allowed for {url.scheme} at its address")
+                raise ForbiddenAddressError(f"{host} is not allowed for {url.scheme} at its address")
         return str(addresses[0])
 
     def _is_listed(self, host: str) -> bool:
@@ -94,8 +119,7 @@ class Destinations:
             return not self.names.isdisjoint({host, *above})
 
     def _allows(self, address: Address, scheme: str) -> bool:
-        is_public = address.is_global and not address.is_multicast
-        return self._in_network(address) or (scheme == "https" and is_public)
+        return self._in_network(address) or (scheme == "https" and _is_public(address))
 
     def _in_network(self, address: Address) -> bool:
         return any(address in network for network in self.networks)
@@ -110,3 +134,16 @@ def _address(text: str) -> Address:
     address = ipaddress.ip_address(text.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
+
+
+def _is_public(address: Address) -> bool:
+    """Whether an address leads to the open network, as must what it holds of IPv4."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if any(address in network for network in _NEVER_PUBLIC):
+            return False
+        for network, shift in _EMBEDDING:
+            if address in network and not _is_public(
+                ipaddress.IPv4Address(int(address) >> shift & 0xFFFFFFFF)
+            ):
+                return False
+    return address.is_global and not address.is_multicast

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import fcntl
 import os
 import shutil
-import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway.cache import SUFFIX, Result, read_result, write_result
+from gateway.jobs.trouble import trouble_means_retry
 from gateway.uploads import FILES
-from photorestore.errors import BrokenArtifact, OutOfSpace
+from photorestore.errors import BrokenArtifact, OutOfSpace, RestorationError
 from photorestore.options import Options
 from photorestore.workspace import Workspace
+
+RESERVE_BYTES = 16 << 20
+"""Of the disk, for records: no upload is begun when less is free, so that jobs can still end and be deleted."""
 
 
 class JobFiles:
@@ -31,6 +32,7 @@ class JobFiles:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._uploads = folder / "uploads"
         self._results = folder / "results"
         for part in (folder, self._uploads, self._results):
@@ -42,13 +44,27 @@ class JobFiles:
         """Leave the folder to others."""
         self._lock.close()
 
+    def find_problem(self) -> str:
+        """Why nothing can be kept now; empty when it can."""
+        probe = self._folder / "probe"
+        try:
+            with trouble_means_retry():
+                self._require_space()
+                probe.write_bytes(b"0")
+                probe.unlink()
+        except (RestorationError, OSError) as error:
+            return str(error)
+        return ""
+
     def new_upload(self, options: Options, request_id: str) -> Workspace:
         """A folder for an upload, as a workspace that lies on disk.
 
         Raises:
             OutOfSpace: the disk is full.
+            JobsUnavailable: it is read-only or failing.
         """
-        with full_means_retry():
+        with trouble_means_retry():
+            self._require_space()
             return Workspace.create(self._uploads, options, request_id=request_id)
 
     def secure(self, upload: Workspace) -> int:
@@ -56,9 +72,10 @@ class JobFiles:
 
         Raises:
             OutOfSpace: the disk is full.
+            JobsUnavailable: it is read-only or failing.
         """
         files = [file for file in map(upload.path, FILES.values()) if file.exists()]
-        with full_means_retry():
+        with trouble_means_retry():
             for path in (*files, upload.directory, self._uploads):
                 _sync(path)
         return sum(file.stat().st_size for file in files)
@@ -69,11 +86,14 @@ class JobFiles:
         Raises:
             BrokenArtifact: it is gone.
             OutOfSpace: shared memory is full.
+            JobsUnavailable: the disk fails.
         """
         for name in FILES.values():
-            file = self._uploads / upload / name
-            if file.exists():
-                workspace.write_file(name, file.read_bytes())
+            with trouble_means_retry():
+                file = self._uploads / upload / name
+                content = file.read_bytes() if file.exists() else None
+            if content is not None:
+                workspace.write_file(name, content)
         if not workspace.path(FILES["image"]).exists():
             raise BrokenArtifact(f"the upload {upload} is gone")
 
@@ -86,56 +106,57 @@ class JobFiles:
 
         Raises:
             OutOfSpace: the disk is full.
+            JobsUnavailable: it is read-only or failing.
         """
         file = self._result(job_id)
-        with full_means_retry():
+        with trouble_means_retry():
             write_result(file, result)
             _sync(file)
             _sync(self._results)
         return file.stat().st_size
 
     def result(self, job_id: str) -> Result | None:
-        """A result, if it is kept."""
-        return read_result(self._result(job_id))
+        """A result, if it is kept.
+
+        Raises:
+            JobsUnavailable: the disk fails.
+        """
+        with trouble_means_retry():
+            return read_result(self._result(job_id))
 
     def drop_result(self, job_id: str) -> None:
-        """Delete a result."""
-        self._result(job_id).unlink(missing_ok=True)
+        """Delete a result.
 
-    def drop_others(self, jobs: Collection[str], uploads: Collection[str]) -> None:
-        """Delete results of other jobs, and other uploads: a process that ended suddenly may have left them."""
-        for folder in self._uploads.iterdir():
-            if folder.name not in uploads:
-                shutil.rmtree(folder, ignore_errors=True)
-        for file in self._results.iterdir():
-            if file.name.removesuffix(SUFFIX) not in jobs:
-                file.unlink()
+        Raises:
+            JobsUnavailable: the disk is read-only or failing.
+        """
+        with trouble_means_retry():
+            self._result(job_id).unlink(missing_ok=True)
+
+    def drop_others(self, jobs: Collection[str], waiting: Collection[str]) -> None:
+        """Delete what a process that ended suddenly may have left.
+
+        Args:
+            jobs: ids of those whose results are kept.
+            waiting: ids of those whose uploads are kept.
+
+        Raises:
+            JobsUnavailable: the disk is read-only or failing.
+        """
+        with trouble_means_retry():
+            for folder in self._uploads.iterdir():
+                if folder.name.partition("-")[2] not in waiting:
+                    shutil.rmtree(folder, ignore_errors=True)
+            for file in self._results.iterdir():
+                if file.name.removesuffix(SUFFIX) not in jobs:
+                    file.unlink()
+
+    def _require_space(self) -> None:
+        if shutil.disk_usage(self._folder).free < RESERVE_BYTES:
+            raise OutOfSpace("the reserve for records is all that is left")
 
     def _result(self, job_id: str) -> Path:
         return self._results / f"{job_id}{SUFFIX}"
-
-
-@contextlib.contextmanager
-def full_means_retry() -> Iterator[None]:
-    """What a full disk means.
-
-    Raises:
-        OutOfSpace: it is full.
-    """
-    try:
-        yield
-    except OutOfSpace as error:
-        raise OutOfSpace("the disk of the jobs is full; try again later") from error
-    except (OSError, sqlite3.OperationalError) as error:
-        if not _is_full(error):
-            raise
-        raise OutOfSpace("the disk of the jobs is full; try again later") from error
-
-
-def _is_full(error: OSError | sqlite3.OperationalError) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return error.sqlite_errorcode == sqlite3.SQLITE_FULL
 
 
 def _lock(path: Path) -> BinaryIO:

@@ -7,17 +7,16 @@ import hashlib
 import json
 import math
 import re
-import time
 from dataclasses import replace
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.answers import KINDS, answer, check_accept, etag_of, if_none_match
-from gateway.jobs import documents
-from gateway.jobs.files import full_means_retry
+from gateway.jobs import clock, documents
 from gateway.jobs.records import ENDED, Record, Webhook, Work
 from gateway.jobs.service import Jobs
+from gateway.jobs.trouble import trouble_means_retry
 from gateway.problems import BadRequest, NotFound
 from gateway.queries import FINDING, RETURNS, parse_query
 from gateway.routes import gateway_of, require_key, take_in
@@ -107,7 +106,7 @@ async def _enter(
     upload = kept.files.new_upload(options, request.state.request_id)
     is_handed_over = False
     try:
-        with full_means_retry():
+        with trouble_means_retry():
             prepared = await take_in(request, upload, wants_mask=True)
         record = Record(
             id=upload.envelope.workspace_id.partition("-")[2],
@@ -123,7 +122,7 @@ async def _enter(
                 kind=kind,
                 request_id=request.state.request_id,
             ),
-            created=time.time(),
+            created=clock.now(),
             webhook=None if webhook is None else Webhook(webhook),
         )
         is_handed_over = True

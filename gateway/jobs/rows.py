@@ -51,6 +51,15 @@ _GIVEN = (
 )
 INSERT = f"INSERT INTO jobs ({', '.join(_GIVEN)}) VALUES ({', '.join(f':{name}' for name in _GIVEN)})"  # noqa: S608
 """Takes the values of `to_row`."""
+NEXT = """
+SELECT jobs.* FROM jobs LEFT JOIN turns USING (owner)
+WHERE state = 'queued' AND due <= :now AND CASE WHEN json_valid(work)
+    THEN coalesce(json_extract(work, '$.pixels') NOT BETWEEN :free AND :all, 1)
+    ELSE 1
+END
+ORDER BY turn, created LIMIT 1
+"""
+"""Finds the job that is to be begun. Of one whose `work` cannot be read nobody knows the size: it is found."""
 _SAME = (
     *("id", "owner", "idempotency_key", "fingerprint", "state", "created", "started", "ended", "expires"),
     *("due", "tries"),

@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 from gateway.admission import Admission
 from gateway.cache import Result
+from gateway.jobs import clock
 from gateway.jobs.destinations import Destinations
-from gateway.jobs.files import JobFiles, full_means_retry
+from gateway.jobs.files import JobFiles
 from gateway.jobs.records import Record, document
 from gateway.jobs.store import Bounds, Store
 from gateway.jobs.webhooks import Patience, Webhooks, read_secret
-from gateway.jobs.worker import Worker
+from gateway.jobs.worker import LONGEST_WAIT_S, Worker
 from gateway.metrics import Metrics
 from gateway.problems import JobHasNoResult, NotFound, ResultGone
 from gateway.readiness import Readiness
 from gateway.runs import Runner
 from gateway.settings import GatewaySettings
+from photorestore.errors import RestorationError
 
 logger = logging.getLogger(__name__)
 
@@ -60,14 +61,16 @@ class Jobs:
         self._metrics = metrics
         self._bounds = Bounds(settings.max_queued_jobs, settings.max_queued_bytes)
         destinations = Destinations.parse(settings.webhook_hosts)
-        patience = Patience(settings.webhook_tries, settings.webhook_wait_s)
+        self._patience = Patience(settings.webhook_tries, settings.webhook_wait_s)
         if settings.webhook_secret_file is not None:
             read_secret(settings.webhook_secret_file)
         with contextlib.ExitStack() as opened:
             self.files = opened.enter_context(contextlib.closing(JobFiles(folder)))
             self.store = opened.enter_context(contextlib.closing(Store(self.files.records)))
             self._opened = opened.pop_all()
-        self.webhooks = Webhooks(self.store, metrics, destinations, settings.webhook_secret_file, patience)
+        self.webhooks = Webhooks(
+            self.store, metrics, destinations, settings.webhook_secret_file, self._patience
+        )
         self._worker = Worker(
             settings,
             self.store,
@@ -80,6 +83,7 @@ class Jobs:
             self.webhooks.wake,
         )
         admission.on_freed = self._worker.note_freed
+        readiness.find_more = self.files.find_problem
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._recover)
@@ -117,6 +121,7 @@ class Jobs:
             IdempotencyKeyReused: its key stands for another request.
             TooManyRequests: the queue is full, or holds too many jobs of this owner.
             OutOfSpace: the disk is full.
+            JobsUnavailable: it is read-only or failing.
         """
         known, is_new = await asyncio.to_thread(self._add, record)
         self._worker.wake()
@@ -125,8 +130,7 @@ class Jobs:
     def _add(self, record: Record) -> tuple[Record, bool]:
         is_new = False
         try:
-            with full_means_retry():
-                known, is_new = self.store.add(record, self._bounds, self._admission.retry_after_s)
+            known, is_new = self.store.add(record, self._bounds, self._admission.retry_after_s)
         finally:
             if not is_new:
                 self.files.drop_upload(record.work.upload)
@@ -166,8 +170,13 @@ class Jobs:
         return result
 
     async def end(self, record: Record) -> None:
-        """Cancel a job, or forget one that has ended. A cancelled one stays until it expires."""
-        now = time.time()
+        """Cancel a job, or forget one that has ended. A cancelled one stays until it expires.
+
+        Raises:
+            OutOfSpace: the disk is full.
+            JobsUnavailable: it is read-only or failing.
+        """
+        now = clock.now()
         expires = now + self._settings.job_expiry_s
         if await asyncio.to_thread(self.store.cancel, record.id, now, expires):
             self._worker.cancel(record.id)
@@ -183,17 +192,20 @@ class Jobs:
         while True:
             try:
                 await asyncio.to_thread(self.sweep)
+            except RestorationError as error:
+                logger.warning("the jobs cannot be swept: %s", error)
             except Exception:
                 logger.exception("the jobs could not be swept")
             await asyncio.sleep(SWEEP_EVERY_S)
 
     def sweep(self) -> None:
         """Forget jobs that have expired, and delete the oldest results beyond the limit. Blocking."""
-        for record in self.store.expired(time.time()):
+        for record in self.store.expired(clock.now(), self._patience.longest_s):
             self._forget(record)
-        for job_id in self.store.drop_results(self._settings.job_results_bytes):
+        for job_id in self.store.results_beyond(self._settings.job_results_bytes):
             logger.info("job %s: its result makes room for later ones", job_id)
             self.files.drop_result(job_id)
+            self.store.note_dropped(job_id)
 
     def _forget_ended(self, record: Record) -> None:
         """Forget a job that has ended, maybe a moment ago, unless it was cancelled."""
@@ -202,11 +214,18 @@ class Jobs:
             self._forget(now)
 
     def _forget(self, record: Record) -> None:
-        self.store.forget(record.id)
+        """Files go first: where the disk is full, that makes room for the entry."""
         self.files.drop_upload(record.work.upload)
         self.files.drop_result(record.id)
+        self.store.forget(record.id)
 
     def _recover(self) -> None:
-        """Set right what a sudden end has left."""
-        self._worker.recover()
-        self.files.drop_others(self.store.ids(), self.store.uploads())
+        """Set right what a sudden end, or a clock that was ahead, has left, as far as the disk lets us."""
+        try:
+            self.files.drop_others(self.store.ids(), self.store.ids(waiting=True))
+            now = clock.now()
+            self.store.limit_waits(
+                now + LONGEST_WAIT_S, now + self._patience.wait_after_s(self._patience.tries)
+            )
+        except RestorationError as error:
+            logger.warning("what the last run left of jobs cannot be set right: %s", error)

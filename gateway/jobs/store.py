@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sqlite3
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from gateway.jobs.records import ENDED, STATES, Outcome, Record, Webhook
-from gateway.jobs.rows import INSERT, VERSIONS, from_row, to_row
+from gateway.jobs.rows import INSERT, NEXT, VERSIONS, from_row, to_row
+from gateway.jobs.trouble import trouble_means_retry
 from gateway.problems import IdempotencyKeyReused, TooManyRequests
 
+logger = logging.getLogger(__name__)
+
+UNREADABLE = "unreadable"
+"""State of a record that is set aside: none of a job's, so that nothing finds it but an operator."""
 _ENDED = ", ".join(f"'{state}'" for state in ENDED)
 _STILL = "id = ? AND state = 'running' AND tries = ?"
 """Holds for whoever began a job, until it is cancelled or begun again."""
@@ -38,6 +45,9 @@ class Counts:
 class Store:
     """All records, in one file of this process's. For any number of threads; blocking.
 
+    Each method raises OutOfSpace where the disk is full, and JobsUnavailable where it is read-only or failing. A record
+    that cannot be read is set aside.
+
     Raises:
         OSError: the file cannot be used.
         ValueError: it is of a later version.
@@ -50,6 +60,7 @@ class Store:
                 self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
                 opened.callback(self._db.close)
                 self._db.row_factory = sqlite3.Row
+                self._db.text_factory = _text
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = FULL")
                 self._migrate(file)
@@ -69,7 +80,7 @@ class Store:
             IdempotencyKeyReused: it stands for another request.
             TooManyRequests: the queue is full, or this owner has more in it than would be left for others.
         """
-        with self._lock:
+        with self._using():
             known = self._known(record.owner, record.idempotency_key)
             if known is not None:
                 return _same_request(known, record.fingerprint), False
@@ -85,28 +96,31 @@ class Store:
         Raises:
             TooManyRequests: as for `add`.
         """
-        with self._lock:
+        with self._using():
             if self._known(owner, idempotency_key) is None:
                 self._check_bounds(bounds, owner, 0, retry_after_s)
 
     def find(self, job_id: str, owner: str) -> Record | None:
         """A job of this owner."""
-        return self._one("SELECT * FROM jobs WHERE id = ? AND owner = ?", job_id, owner)
-
-    def next_queued(self, now: float) -> Record | None:
-        """Of the owner whose latest turn is longest ago, the job that has waited longest, if it may be begun."""
         return self._one(
-            "SELECT jobs.* FROM jobs LEFT JOIN turns USING (owner) WHERE state = 'queued' AND due <= ?"
-            " ORDER BY turn, created LIMIT 1",
-            now,
+            "SELECT * FROM jobs WHERE id = ? AND owner = ? AND state != ?", (job_id, owner, UNREADABLE)
         )
+
+    def next_queued(self, now: float, free_pixels: float, all_pixels: float) -> Record | None:
+        """Of the owner whose latest turn is longest ago, the job that has waited longest, if it may be begun.
+
+        Args:
+            free_pixels: for which there is room. Larger pictures are passed over ...
+            all_pixels: ... unless there never is room for so many: they wait for nothing.
+        """
+        return self._one(NEXT, {"now": now, "free": free_pixels, "all": all_pixels})
 
     def begin(self, job_id: str, now: float) -> Record | None:
         """A queued job runs from now on; None if it is not queued any more."""
         return self._one(
             "UPDATE jobs SET state = 'running', started = ?, tries = tries + 1"
             " WHERE id = ? AND state = 'queued' RETURNING *",
-            *(now, job_id),
+            (now, job_id),
         )
 
     def put_back(self, record: Record, due: float, *, is_try: bool) -> bool:
@@ -152,43 +166,56 @@ class Store:
         """Jobs that run, or did when the service ended."""
         return self._all("SELECT * FROM jobs WHERE state = 'running'")
 
-    def expired(self, now: float) -> list[Record]:
-        """Jobs to be forgotten; whoever is to be told of one's end is told before."""
+    def expired(self, now: float, telling_s: float) -> list[Record]:
+        """Jobs to be forgotten.
+
+        Args:
+            telling_s: how long one stays beyond its time if somebody is yet to be told of its end.
+        """
         return self._all(
             f"SELECT * FROM jobs WHERE state IN ({_ENDED}) AND expires < ?"  # noqa: S608
-            " AND webhook_state IS NOT 'pending'",
-            now,
+            " AND (webhook_state IS NOT 'pending' OR expires < ?)",
+            (now, now - telling_s),
         )
 
-    def drop_results(self, limit_bytes: int) -> list[str]:
-        """The ids of the jobs whose results, the oldest, are too much for a limit; they have none any more."""
-        with self._lock:
+    def results_beyond(self, limit_bytes: int) -> list[str]:
+        """The ids of the jobs whose results, the oldest, are too much for a limit."""
+        with self._using():
             rows = self._db.execute(
-                "UPDATE jobs SET result_bytes = 0 WHERE id IN ("
-                " SELECT id FROM (SELECT id, sum(result_bytes) OVER (ORDER BY ended DESC, id) AS total FROM jobs"
-                " WHERE result_bytes > 0) WHERE total > ?) RETURNING id",
+                "SELECT id FROM (SELECT id, sum(result_bytes) OVER (ORDER BY ended DESC, id) AS total FROM jobs"
+                " WHERE result_bytes > 0) WHERE total > ?",
                 (limit_bytes,),
             ).fetchall()
         return [row["id"] for row in rows]
 
+    def note_dropped(self, job_id: str) -> None:
+        """A job's result is not kept any more."""
+        self._change("UPDATE jobs SET result_bytes = 0 WHERE id = ?", job_id)
+
+    def limit_waits(self, due: float, webhook_due: float) -> None:
+        """Let nothing wait beyond these times: a clock that was ahead may have set them."""
+        self._change("UPDATE jobs SET due = ? WHERE due > ?", due, due)
+        self._change("UPDATE jobs SET webhook_due = ? WHERE webhook_due > ?", webhook_due, webhook_due)
+
     def webhooks_due(self, now: float, most: int) -> list[Record]:
-        """Ended jobs whose end somebody is to be told of now."""
+        """Ended jobs whose end is to be told now: of each owner as many as given, those that wait longest."""
         return self._all(
-            "SELECT * FROM jobs WHERE webhook_state = 'pending' AND webhook_due <= ?"  # noqa: S608
-            f" AND state IN ({_ENDED}) ORDER BY webhook_due LIMIT ?",
-            *(now, most),
+            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY owner ORDER BY webhook_due) AS place FROM jobs"  # noqa: S608
+            f" WHERE webhook_state = 'pending' AND webhook_due <= ? AND state IN ({_ENDED}))"
+            " WHERE place <= ? ORDER BY webhook_due",
+            (now, most),
         )
 
-    def note_webhook(self, job_id: str, webhook: Webhook) -> None:
-        """Enter how telling it went."""
-        self._change(
+    def note_webhook(self, job_id: str, webhook: Webhook) -> bool:
+        """Enter how telling it went; False if the job is forgotten by now."""
+        return self._change(
             "UPDATE jobs SET webhook_state = ?, webhook_tries = ?, webhook_due = ?, webhook_error = ? WHERE id = ?",
             *(webhook.state, webhook.tries, webhook.due, webhook.error, job_id),
         )
 
     def counts(self) -> Counts:
         """How many there are."""
-        with self._lock:
+        with self._using():
             rows = self._db.execute(
                 "SELECT state, count(*), min(created) FROM jobs GROUP BY state"
             ).fetchall()
@@ -197,19 +224,19 @@ class Store:
             {state: found.get(state, (0, None))[0] for state in STATES}, found.get("queued", (0, None))[1]
         )
 
-    def ids(self) -> set[str]:
-        """Of all jobs."""
-        return {record.id for record in self._all("SELECT * FROM jobs")}
-
-    def uploads(self) -> set[str]:
-        """The folders of the uploads that are still needed."""
-        needed = self._all(f"SELECT * FROM jobs WHERE state NOT IN ({_ENDED})")  # noqa: S608
-        return {record.work.upload for record in needed}
+    def ids(self, *, waiting: bool = False) -> set[str]:
+        """Of all jobs; or of those alone whose uploads may still be needed."""
+        condition = f"state NOT IN ({_ENDED})" if waiting else "true"
+        with self._using():
+            rows = self._db.execute(f"SELECT id FROM jobs WHERE {condition}").fetchall()  # noqa: S608
+        return {row["id"] for row in rows}
 
     def _migrate(self, file: Path) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > len(VERSIONS):
             raise ValueError(f"{file} is of version {version}; expected {len(VERSIONS)} or less")
+        if version == len(VERSIONS):
+            return  # writes nothing: the disk may be full
         steps = "".join(VERSIONS[version:])
         self._db.executescript(f"BEGIN; {steps} PRAGMA user_version = {len(VERSIONS)}; COMMIT;")
 
@@ -217,7 +244,7 @@ class Store:
         row = self._db.execute(
             "SELECT * FROM jobs WHERE owner = ? AND idempotency_key = ?", (owner, idempotency_key)
         ).fetchone()
-        return None if row is None else from_row(row)
+        return None if row is None else self._read(row)
 
     def _check_bounds(self, bounds: Bounds, owner: str, upload_bytes: int, retry_after_s: float) -> None:
         waiting, waiting_bytes, own, own_bytes = self._db.execute(
@@ -237,17 +264,42 @@ class Store:
             text = f"{own} jobs of this API key wait; what is left of the queue is kept for others"
             raise TooManyRequests("jobs", text, retry_after_s)
 
-    def _one(self, query: str, *values: object) -> Record | None:
-        found = self._all(query, *values)
+    def _one(self, query: str, values: Any) -> Record | None:
+        found = self._all(query, values)
         return found[0] if found else None
 
-    def _all(self, query: str, *values: Any) -> list[Record]:
-        with self._lock:
-            return [from_row(row) for row in self._db.execute(query, values).fetchall()]
+    def _all(self, query: str, values: Any = ()) -> list[Record]:
+        with self._using():
+            rows = self._db.execute(query, values).fetchall()
+            return [record for row in rows if (record := self._read(row)) is not None]
 
     def _change(self, query: str, *values: Any) -> bool:
-        with self._lock:
+        with self._using():
             return self._db.execute(query, values).rowcount > 0
+
+    def _read(self, row: sqlite3.Row) -> Record | None:
+        """A record; one that cannot be read is set aside, with its files, and holds nobody up."""
+        try:
+            return from_row(row)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            logger.error(  # noqa: TRY400 - its text says all
+                "job %r: its record cannot be read and is set aside: %r", row["id"], error
+            )
+            self._db.execute(
+                "UPDATE jobs SET state = ?, idempotency_key = NULL, webhook_state = NULL WHERE id = ?",
+                (UNREADABLE, row["id"]),
+            )
+            return None
+
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[None]:
+        with self._lock, trouble_means_retry():
+            yield
+
+
+def _text(content: bytes) -> str:
+    """What a column holds, whatever became of it on the disk: one record must not hide the others."""
+    return content.decode(errors="replace")
 
 
 def _same_request(known: Record, fingerprint: str) -> Record:

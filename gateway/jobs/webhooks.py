@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import hmac
 import json
 import logging
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 
+from gateway.jobs import clock
 from gateway.jobs.destinations import Destinations, ForbiddenAddressError
 from gateway.jobs.records import Record, Webhook, announcement
 from gateway.jobs.store import Store
+from gateway.jobs.trouble import entered
 from gateway.metrics import Metrics
 from photorestore.errors import UnsupportedOption
 
@@ -43,6 +47,11 @@ class Patience:
         """Seconds to wait after that many tries."""
         return min(self.wait_s * GROWTH ** (tries - 1), LONGEST_WAIT_S)
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds after which nothing is tried any more, however many there are to be told."""
+        return self.tries * LONGEST_WAIT_S
+
 
 def read_secret(file: Path) -> bytes:
     """The secret that signs.
@@ -64,7 +73,7 @@ def sign(secret: bytes, body: bytes, now: int) -> str:
 
 
 class Webhooks:
-    """Sends what is due.
+    """Sends what is due, owners in turn, some at a time: one whose receivers hang keeps nobody else's waiting.
 
     Args:
         secret_file: read anew for each try, so that a secret can be exchanged; None = webhooks are off.
@@ -84,6 +93,9 @@ class Webhooks:
         self._secret_file = secret_file
         self._patience = patience
         self._wake = asyncio.Event()
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._places: Counter[str] = Counter()
+        self._turns: dict[str, int] = {}
 
     def check(self, url: str) -> None:
         """Refuse a URL that nothing may be sent to.
@@ -104,14 +116,18 @@ class Webhooks:
         async with httpx.AsyncClient(
             trust_env=False, timeout=TRY_S, headers={"User-Agent": "photorestore"}
         ) as http:
-            while True:
-                try:
-                    is_idle = not await self._send_due(http)
-                except Exception:
-                    logger.exception("the webhooks could not be looked at")
-                    is_idle = True
-                if is_idle:
+            try:
+                while True:
+                    try:
+                        await self._send_due(http)
+                    except Exception:
+                        logger.exception("the webhooks could not be looked at")
                     await self._pause()
+            finally:
+                sending = list(self._sending.values())
+                for task in sending:
+                    task.cancel()
+                await asyncio.gather(*sending, return_exceptions=True)
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -119,31 +135,64 @@ class Webhooks:
                 await self._wake.wait()
         self._wake.clear()
 
-    async def _send_due(self, http: httpx.AsyncClient) -> bool:
-        due = await asyncio.to_thread(self._store.webhooks_due, time.time(), AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            for record in due:
-                if record.webhook is not None:
-                    group.create_task(self._tell(http, record, record.webhook))
-        return bool(due)
+    async def _send_due(self, http: httpx.AsyncClient) -> None:
+        if len(self._sending) >= AT_ONCE:
+            return
+        due = await asyncio.to_thread(self._store.webhooks_due, clock.now(), AT_ONCE)
+        waiting = [record for record in due if record.id not in self._sending]
+        while (record := self._choose(waiting)) is not None:
+            waiting.remove(record)
+            self._begin(http, record)
 
-    async def _tell(self, http: httpx.AsyncClient, record: Record, webhook: Webhook) -> None:
-        try:
-            self.check(webhook.url)  # the operator may have thought better of it
-            async with asyncio.timeout(TRY_S):
-                error = await self._post(http, webhook.url, json.dumps(announcement(record)).encode())
-        except TimeoutError:
-            error = f"no answer in {TRY_S:g} s"
-        except (ForbiddenAddressError, UnsupportedOption) as found:
-            error = str(found)
-        except (httpx.HTTPError, OSError, ValueError) as found:
-            logger.info("job %s: webhook: %r", record.id, found)
-            error = "it cannot be reached"
-        noted = self._judge(webhook, error)
-        await asyncio.to_thread(self._store.note_webhook, record.id, noted)
+    def _choose(self, waiting: list[Record]) -> Record | None:
+        """Of the owner whose latest turn is longest ago, what has waited longest.
+
+        As in the queue of jobs, an owner may not hold more places than are left to others. Without keys all are one.
+        """
+        left = AT_ONCE - len(self._sending) - 1
+        if left < 0:
+            return None
+        fair = [record for record in waiting if not record.owner or self._places[record.owner] <= left]
+        return min(fair, key=lambda record: self._turns.get(record.owner, 0), default=None)
+
+    def _begin(self, http: httpx.AsyncClient, record: Record) -> None:
+        def leave(_: asyncio.Task[None]) -> None:
+            del self._sending[record.id]
+            self._places -= Counter({record.owner: 1})  # forgets who holds none
+            self.wake()
+
+        self._turns[record.owner] = max(self._turns.values(), default=0) + 1
+        self._places[record.owner] += 1
+        self._sending[record.id] = asyncio.create_task(self._tell(http, record))
+        self._sending[record.id].add_done_callback(leave)
+
+    async def _tell(self, http: httpx.AsyncClient, record: Record) -> None:
+        """Send once and enter how it went, whatever happens: what fails here must fail alone, and not for ever."""
+        if record.webhook is None:
+            return
+        error = await self._try(http, record, record.webhook.url)
+        noted = self._judge(record.webhook, error)
+        await entered(record.id, functools.partial(self._store.note_webhook, record.id, noted))
         outcome = "retried" if noted.state == "pending" else noted.state
         self._metrics.webhooks.labels(outcome).inc()
         logger.info("job %s: webhook: %s %s", record.id, outcome, error)
+
+    async def _try(self, http: httpx.AsyncClient, record: Record, url: str) -> str:
+        """Send once; gives what is wrong, or nothing."""
+        try:
+            self.check(url)  # the operator may have thought better of it
+            async with asyncio.timeout(TRY_S):
+                return await self._post(http, url, json.dumps(announcement(record)).encode())
+        except TimeoutError:
+            return f"no answer in {TRY_S:g} s"
+        except (ForbiddenAddressError, UnsupportedOption) as found:
+            return str(found)
+        except (httpx.HTTPError, OSError, ValueError) as found:
+            logger.info("job %s: webhook: %r", record.id, found)
+            return "it cannot be reached"
+        except Exception:
+            logger.exception("job %s: its webhook", record.id)
+            return "it cannot be sent"
 
     async def _post(self, http: httpx.AsyncClient, url: str, body: bytes) -> str:
         """Send once; gives what is wrong, or nothing. Goes to the address that was checked, and follows nobody."""
@@ -174,5 +223,5 @@ class Webhooks:
             return replace(webhook, state="delivered", tries=tries, error="")
         if tries >= self._patience.tries:
             return replace(webhook, state="failed", tries=tries, error=error)
-        due = time.time() + self._patience.wait_after_s(tries)
+        due = clock.now() + self._patience.wait_after_s(tries)
         return replace(webhook, tries=tries, due=due, error=error)

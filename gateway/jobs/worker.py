@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
+import math
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.admission import Admission
 from gateway.cache import Result
+from gateway.jobs import clock
 from gateway.jobs.files import JobFiles
 from gateway.jobs.records import Outcome, Record
 from gateway.jobs.store import Store
+from gateway.jobs.trouble import entered
 from gateway.metrics import Metrics
 from gateway.preparing import Prepared, prepare
-from gateway.problems import TooManyRequests, problem_of
+from gateway.problems import JobsUnavailable, TooManyRequests, problem_of
 from gateway.readiness import Readiness
 from gateway.runs import Runner
 from gateway.settings import GatewaySettings
 from photorestore.envelope import Problem
-from photorestore.errors import BrokenArtifact, RestorationError
+from photorestore.errors import BrokenArtifact, OutOfSpace, RestorationError
 from photorestore.options import Options
 from photorestore.serving.answers import problem_answer
 from photorestore.workspace import Workspace
@@ -33,6 +38,14 @@ POLL_S = 1.0
 """Between looks at the queue when nothing calls for one."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 60.0
 """Before a job is tried again; doubles with each try."""
+SPACE_WAIT_S = 5.0
+"""Before a job is begun again that found no room."""
+ADOPT_EVERY_S = 10.0
+PIXEL_BYTES = 36
+"""What a picture takes of shared memory at most: 16 bits, with alpha and a mask."""
+
+Entry = Callable[[], bool]
+"""Enters how a try went; gives whether the job has ended by that. Blocking."""
 
 
 @dataclass(slots=True)
@@ -58,18 +71,7 @@ class Worker:
     _keys: dict[str, str] = field(default_factory=dict)
     _is_stopping: bool = False
     _lacks_room: bool = False
-
-    def recover(self) -> None:
-        """Put the jobs back that ran when the service ended suddenly, and give those up at which it ended too often.
-
-        Blocking.
-        """
-        for record in self.store.running():
-            if record.tries < self.settings.job_tries:
-                self.store.put_back(record, 0.0, is_try=True)
-                continue
-            logger.error("job %s: given up after %d tries", record.id, record.tries)
-            self._note_failure(record, Problem.internal("gateway"))
+    _adopted: float = float("-inf")
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -93,8 +95,11 @@ class Worker:
         """Take jobs until `stop` is called."""
         while not self._is_stopping:
             try:
+                await self._adopt()
                 while not self._is_stopping and await self._take():
                     pass
+            except RestorationError as error:
+                logger.warning("the queue of jobs cannot be looked at: %s", error)
             except Exception:
                 logger.exception("the queue of jobs could not be looked at")
             with contextlib.suppress(TimeoutError):
@@ -117,20 +122,52 @@ class Worker:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
+    async def _adopt(self) -> None:
+        """Put the jobs back that run by their records alone, and give those up with which that came about too often.
+
+        The service may have ended suddenly, or an end may not have been entered.
+        """
+        if time.monotonic() < self._adopted + ADOPT_EVERY_S:
+            return
+        for record in await asyncio.to_thread(self.store.running):
+            if record.id in self._tasks:
+                continue
+            if record.tries < self.settings.job_tries:
+                logger.warning("job %s: put back after try %d, which nobody ended", record.id, record.tries)
+                await asyncio.to_thread(self.store.put_back, record, 0.0, is_try=True)
+                continue
+            logger.error("job %s: given up after %d tries", record.id, record.tries)
+            if await asyncio.to_thread(self._note_failure, record, Problem.internal("gateway")):
+                await self._let_go(record)
+        self._adopted = time.monotonic()
+
     async def _take(self) -> bool:
         """Begin a job, if there is one and room for it."""
         if self.readiness.problem or len(self._tasks) >= self.settings.max_jobs:
             return False
-        record = await asyncio.to_thread(self.store.next_queued, time.time())
+        record = await asyncio.to_thread(self._next)
         self._lacks_room = record is not None and not self.admission.has_room(record.work.pixels)
         if record is None or self._lacks_room:
             return False
-        begun = await asyncio.to_thread(self.store.begin, record.id, time.time())
+        begun = await asyncio.to_thread(self.store.begin, record.id, clock.now())
         if begun is not None:
             task = asyncio.create_task(self._work(begun))
             self._tasks[begun.id] = task
             task.add_done_callback(lambda _: self._leave(begun.id))
         return True
+
+    def _next(self) -> Record | None:
+        """The job that is to be begun, among those for which shared memory has room."""
+        free, total = self._room()
+        return self.store.next_queued(clock.now(), free, total)
+
+    def _room(self) -> tuple[float, float]:
+        """Pixels that shared memory has room for: now, and when it is empty."""
+        try:
+            memory = shutil.disk_usage(self.settings.workspace_root)
+        except FileNotFoundError:  # the next picture makes it
+            return math.inf, math.inf
+        return memory.free / PIXEL_BYTES, memory.total / PIXEL_BYTES
 
     def _leave(self, job_id: str) -> None:
         self._tasks.pop(job_id, None)
@@ -140,21 +177,31 @@ class Worker:
     async def _work(self, record: Record) -> None:
         logger.info("job %s: try %d, request %s", record.id, record.tries, record.work.request_id)
         try:
+            if await entered(record.id, await self._try(record)):
+                await self._let_go(record)
+        except asyncio.CancelledError:
+            with contextlib.suppress(RestorationError):  # the next start puts it back
+                await asyncio.to_thread(self._put_back, record, is_try=False)
+            raise
+        except Exception:
+            logger.exception("job %s: its end could not be entered", record.id)  # it will be adopted
+
+    async def _try(self, record: Record) -> Entry:
+        """Do a job; gives how that is entered."""
+        try:
             prepared = await self._prepare(record)
             self._keys[record.id] = prepared.key
             finished = await self.runner.restore(prepared)
-            has_ended = await asyncio.shield(self._succeed(record, prepared.key, finished.result))
-        except asyncio.CancelledError:
-            await asyncio.to_thread(self.store.put_back, record, 0.0, is_try=False)
-            raise
         except TooManyRequests:  # the room was given away while the upload was copied
-            await asyncio.to_thread(self.store.put_back, record, 0.0, is_try=False)
-            return
+            return functools.partial(self._put_back, record, is_try=False)
         except Exception as error:  # noqa: BLE001 - whatever it is becomes the job's problem
-            has_ended = await self._fail(record, error)
-        if has_ended:
-            await asyncio.to_thread(self.files.drop_upload, record.work.upload)
-            self.on_end()
+            return await asyncio.to_thread(self._judge_failure, record, error)
+        return functools.partial(self._keep, record, prepared.key, finished.result)
+
+    async def _let_go(self, record: Record) -> None:
+        """A job has ended."""
+        await asyncio.to_thread(self.files.drop_upload, record.work.upload)
+        self.on_end()
 
     async def _prepare(self, record: Record) -> Prepared:
         """Copy the upload into a workspace."""
@@ -174,33 +221,43 @@ class Worker:
                 workspace.remove()
         return prepared
 
-    async def _succeed(self, record: Record, key: str, result: Result) -> bool:
+    def _put_back(self, record: Record, wait_s: float = 0.0, *, is_try: bool) -> bool:
+        self.store.put_back(record, clock.now() + wait_s, is_try=is_try)
+        return False
+
+    def _keep(self, record: Record, key: str, result: Result) -> bool:
         """Keep the result and enter it; if nobody wants it any more, drop it."""
-        stored_bytes = await asyncio.to_thread(self.files.keep, record.id, result)
+        stored_bytes = self.files.keep(record.id, result)
         stages = {stage: trace["outcome"] for stage, trace in result.report["trace"].items()}
         outcome = Outcome(key, result.content_type, stored_bytes, stages)
-        now = time.time()
-        expires = now + self.settings.job_expiry_s
-        has_ended = await asyncio.to_thread(self.store.succeed, record, outcome, now, expires)
+        now = clock.now()
+        has_ended = self.store.succeed(record, outcome, now, now + self.settings.job_expiry_s)
         if has_ended:
             self._count(record, "succeeded", now)
         else:
-            await asyncio.to_thread(self.files.drop_result, record.id)
+            self.files.drop_result(record.id)
         return has_ended
 
-    async def _fail(self, record: Record, error: Exception) -> bool:
+    def _judge_failure(self, record: Record, error: Exception) -> Entry:
         """Try again later what may pass by itself; else the job has failed."""
         problem = problem_of(error)
         is_ours = isinstance(error, RestorationError) and not isinstance(error, BrokenArtifact)
         logger.warning("job %s: %s: %s", record.id, problem.type, error, exc_info=None if is_ours else error)
+        if self._is_no_fault(record, problem):
+            return functools.partial(self._put_back, record, SPACE_WAIT_S, is_try=False)
         if problem.status == 503 and record.tries < self.settings.job_tries:
             wait_s = min(FIRST_WAIT_S * 2 ** (record.tries - 1), LONGEST_WAIT_S)
-            await asyncio.to_thread(self.store.put_back, record, time.time() + wait_s, is_try=True)
-            return False
-        return await asyncio.to_thread(self._note_failure, record, problem)
+            return functools.partial(self._put_back, record, wait_s, is_try=True)
+        return functools.partial(self._note_failure, record, problem)
+
+    def _is_no_fault(self, record: Record, problem: Problem) -> bool:
+        """Whether a job failed for lack of what it is to have: room that there is at times, or a folder that works."""
+        if problem.type == OutOfSpace.type:
+            return record.work.pixels <= self._room()[1]
+        return problem.type == JobsUnavailable.type and bool(self.files.find_problem())
 
     def _note_failure(self, record: Record, problem: Problem) -> bool:
-        now = time.time()
+        now = clock.now()
         document = json.loads(problem_answer(problem, record.work.request_id).body)
         has_ended = self.store.fail(record, document, now, now + self.settings.job_expiry_s)
         if has_ended:
