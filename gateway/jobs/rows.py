@@ -6,8 +6,9 @@ import json
 import sqlite3
 from typing import Any
 
-from gateway.jobs.records import Outcome, Record, Webhook, Work
+from gateway.jobs.records import ENDED, Outcome, Record, Webhook, Work
 
+ENDED_SQL = ", ".join(f"'{state}'" for state in ENDED)
 JOBS = """
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY,
@@ -60,6 +61,19 @@ END
 ORDER BY turn, created LIMIT 1
 """
 """Finds the job that is to be begun. Of one whose `work` cannot be read nobody knows the size: it is found."""
+BEYOND = """
+SELECT id FROM (
+    SELECT id, sum(result_bytes) OVER (ORDER BY ended DESC, id) AS total FROM jobs WHERE result_bytes > 0
+) WHERE total > ?
+"""
+"""Finds whose results, the oldest, are beyond a limit in bytes."""
+TO_TELL = f"""
+SELECT * FROM (
+    SELECT *, row_number() OVER (PARTITION BY owner ORDER BY webhook_due) AS place FROM jobs
+    WHERE webhook_state = 'pending' AND webhook_due <= ? AND state IN ({ENDED_SQL})
+) WHERE place <= ? ORDER BY webhook_due
+"""  # noqa: S608
+"""Finds the webhooks that are due: of each owner so many."""
 _SAME = (
     *("id", "owner", "idempotency_key", "fingerprint", "state", "created", "started", "ended", "expires"),
     *("due", "tries"),

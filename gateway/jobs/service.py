@@ -14,7 +14,7 @@ from gateway.cache import Result
 from gateway.jobs import clock
 from gateway.jobs.destinations import Destinations
 from gateway.jobs.files import JobFiles
-from gateway.jobs.records import Record, document
+from gateway.jobs.records import ENDED, Record, document
 from gateway.jobs.store import Bounds, Store
 from gateway.jobs.webhooks import Patience, Webhooks, read_secret
 from gateway.jobs.worker import LONGEST_WAIT_S, Worker
@@ -178,7 +178,8 @@ class Jobs:
         """
         now = clock.now()
         expires = now + self._settings.job_expiry_s
-        if await asyncio.to_thread(self.store.cancel, record.id, now, expires):
+        is_open = record.state not in ENDED
+        if is_open and await asyncio.to_thread(self.store.cancel, record.id, now, expires):
             self._worker.cancel(record.id)
             await asyncio.to_thread(self.files.drop_upload, record.work.upload)
             self._metrics.jobs_ended.labels("cancelled").inc()

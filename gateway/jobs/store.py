@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.jobs.records import ENDED, STATES, Outcome, Record, Webhook
-from gateway.jobs.rows import INSERT, NEXT, VERSIONS, from_row, to_row
+from gateway.jobs.records import STATES, Outcome, Record, Webhook
+from gateway.jobs.rows import BEYOND, ENDED_SQL, INSERT, NEXT, TO_TELL, VERSIONS, from_row, to_row
 from gateway.jobs.trouble import trouble_means_retry
 from gateway.problems import IdempotencyKeyReused, TooManyRequests
 
@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 
 UNREADABLE = "unreadable"
 """State of a record that is set aside: none of a job's, so that nothing finds it but an operator."""
-_ENDED = ", ".join(f"'{state}'" for state in ENDED)
 _STILL = "id = ? AND state = 'running' AND tries = ?"
 """Holds for whoever began a job, until it is cancelled or begun again."""
 
@@ -173,7 +172,7 @@ class Store:
             telling_s: how long one stays beyond its time if somebody is yet to be told of its end.
         """
         return self._all(
-            f"SELECT * FROM jobs WHERE state IN ({_ENDED}) AND expires < ?"  # noqa: S608
+            f"SELECT * FROM jobs WHERE state IN ({ENDED_SQL}) AND expires < ?"  # noqa: S608
             " AND (webhook_state IS NOT 'pending' OR expires < ?)",
             (now, now - telling_s),
         )
@@ -181,11 +180,7 @@ class Store:
     def results_beyond(self, limit_bytes: int) -> list[str]:
         """The ids of the jobs whose results, the oldest, are too much for a limit."""
         with self._using():
-            rows = self._db.execute(
-                "SELECT id FROM (SELECT id, sum(result_bytes) OVER (ORDER BY ended DESC, id) AS total FROM jobs"
-                " WHERE result_bytes > 0) WHERE total > ?",
-                (limit_bytes,),
-            ).fetchall()
+            rows = self._db.execute(BEYOND, (limit_bytes,)).fetchall()
         return [row["id"] for row in rows]
 
     def note_dropped(self, job_id: str) -> None:
@@ -199,12 +194,7 @@ class Store:
 
     def webhooks_due(self, now: float, most: int) -> list[Record]:
         """Ended jobs whose end is to be told now: of each owner as many as given, those that wait longest."""
-        return self._all(
-            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY owner ORDER BY webhook_due) AS place FROM jobs"  # noqa: S608
-            f" WHERE webhook_state = 'pending' AND webhook_due <= ? AND state IN ({_ENDED}))"
-            " WHERE place <= ? ORDER BY webhook_due",
-            (now, most),
-        )
+        return self._all(TO_TELL, (now, most))
 
     def note_webhook(self, job_id: str, webhook: Webhook) -> bool:
         """Enter how telling it went; False if the job is forgotten by now."""
@@ -226,7 +216,7 @@ class Store:
 
     def ids(self, *, waiting: bool = False) -> set[str]:
         """Of all jobs; or of those alone whose uploads may still be needed."""
-        condition = f"state NOT IN ({_ENDED})" if waiting else "true"
+        condition = f"state NOT IN ({ENDED_SQL})" if waiting else "true"
         with self._using():
             rows = self._db.execute(f"SELECT id FROM jobs WHERE {condition}").fetchall()  # noqa: S608
         return {row["id"] for row in rows}

@@ -198,6 +198,35 @@ def test_expired_jobs_wait_for_their_webhook(store):
     assert store.expired(8.0, 1000.0) == []
 
 
+def test_webhook_keeps_its_job_for_some_time_only(store):
+    store.add(make_record(webhook=Webhook("https://example.org")), WIDE, 1.0)
+    store.fail(begin(store), {"stage": "denoise"}, 3.0, 9.0)
+    assert store.expired(100.0, 95.0) == []
+    assert [record.id for record in store.expired(100.0, 90.0)] == ["a"]
+
+
+def test_of_each_owner_some_webhooks_are_due(store):
+    for number in range(6):
+        webhook = Webhook("https://example.org")
+        store.add(
+            make_record(f"{'ab'[number > 3]}{number}", owner="ab"[number > 3], webhook=webhook), WIDE, 1.0
+        )
+        store.cancel(f"{'ab'[number > 3]}{number}", 2.0, 9.0)
+    assert [record.id for record in store.webhooks_due(5.0, 3)] == ["a0", "a1", "a2", "b4", "b5"]
+
+
+def test_what_there_is_no_room_for_is_passed_over(store):
+    for name, pixels in (("large", 500), ("small", 100), ("never", 2000)):
+        work = Work(f"folder-{name}", 10, Received("00", None), pixels, {}, "image", "r1")
+        store.add(make_record(name, work=work, created=float(pixels)), WIDE, 1.0)
+    assert store.next_queued(10.0, 600.0, 1000.0).id == "small"
+    begin(store, "small")
+    assert store.next_queued(10.0, 400.0, 1000.0).id == "never"
+    begin(store, "never")
+    assert store.next_queued(10.0, 400.0, 1000.0) is None
+    assert store.next_queued(10.0, 600.0, 1000.0).id == "large"
+
+
 def test_webhooks_wait_for_the_end(store):
     store.add(make_record(webhook=Webhook("https://example.org")), WIDE, 1.0)
     assert store.webhooks_due(5.0, 8) == []

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
+import ipaddress
 import json
 import socket
 import textwrap
@@ -17,10 +18,13 @@ import httpx
 import pytest
 
 from gateway.jobs.destinations import Destinations, ForbiddenAddressError
-from gateway.jobs.webhooks import Patience, sign
+from gateway.jobs.records import Webhook
+from gateway.jobs.store import Store
+from gateway.jobs.webhooks import TRY_S, Patience, sign
 from gateway.settings import HOME, GatewaySettings
-from photorestore.errors import UnsupportedOption
+from photorestore.errors import OutOfSpace, UnsupportedOption
 from tests.edge import free_port, make_picture, metric, problem, running_edge, until
+from tests.unit.test_jobs_store import WIDE, make_record
 
 pytestmark = pytest.mark.anyio
 SECRET = b"0123456789abcdef"
@@ -61,7 +65,7 @@ def settings(tmp_path):
     (tmp_path / "secret").write_bytes(SECRET + b"\n")
     return {
         "jobs_dir": tmp_path / "jobs",
-        "webhook_hosts": "127.0.0.1, hooks.example.org",
+        "webhook_hosts": "127.0.0.1, hooks.example.org, *.example.net",
         "webhook_secret_file": tmp_path / "secret",
         "webhook_wait_s": 0.01,
     }
@@ -174,6 +178,81 @@ async def test_webhook_survives_a_restart(server, root, settings):
         assert len(receiver.got) == 1
 
 
+def enter(edge, name: str, owner: str, url: str) -> None:
+    """A job that was cancelled, and its webhook, which nobody has checked."""
+    store = edge.app.state.gateway.jobs.store
+    store.add(make_record(name, owner=owner, created=time.time(), webhook=Webhook(url)), WIDE, 1.0)
+    store.cancel(name, time.time(), time.time() + 600.0)
+
+
+async def webhook_of(edge, name: str, condition) -> Webhook:
+    """A webhook, once it is so."""
+
+    def find() -> Webhook:
+        return edge.app.state.gateway.jobs.store.find(name, "").webhook
+
+    await until(lambda: condition(find()))
+    return find()
+
+
+@pytest.mark.parametrize("error", [OverflowError("port must be 0-65535"), RecursionError("a fault of ours")])
+async def test_webhook_that_cannot_be_sent_fails_alone_and_counts_as_a_try(
+    server, root, settings, monkeypatch, error
+):
+    address_of = Destinations.address_of
+
+    async def fail(destinations, url):
+        if url.host == "hooks.example.org":
+            raise error
+        return await address_of(destinations, url)
+
+    monkeypatch.setattr(Destinations, "address_of", fail)
+    with receiving() as receiver:
+        async with running_edge(server, root, **settings, webhook_tries=2) as edge:
+            enter(edge, "a", "", "https://hooks.example.org/")
+            enter(edge, "b", "", receiver.url)
+            assert (await webhook_of(edge, "b", lambda found: found.state == "delivered")).tries == 1
+            failed = await webhook_of(edge, "a", lambda found: found.state == "failed")
+            assert (failed.tries, failed.error) == (2, "it cannot be sent")
+
+
+async def test_port_that_was_let_in_earlier_is_given_up(server, root, settings):
+    async with running_edge(server, root, **settings, webhook_tries=1) as edge:
+        enter(edge, "a", "", "http://127.0.0.1:99999/")
+        assert "port" in (await webhook_of(edge, "a", lambda found: found.tries)).error
+
+
+async def test_hanging_receivers_of_one_key_do_not_delay_anothers(server, root, settings):
+    with socket.create_server(("127.0.0.1", 0)) as hanging, receiving() as receiver:  # the one never answers
+        async with running_edge(server, root, **settings) as edge:
+            for number in range(24):
+                enter(edge, f"a{number}", "a", f"http://127.0.0.1:{hanging.getsockname()[1]}/")
+            edge.app.state.gateway.jobs.webhooks.wake()
+            await asyncio.sleep(0.2)
+            start = time.monotonic()
+            for number in range(24):
+                enter(edge, f"b{number}", "b", receiver.url)
+            await until(lambda: len(receiver.got) == 24)
+            assert time.monotonic() - start < TRY_S / 2
+
+
+async def test_webhook_is_sent_once_while_it_cannot_be_entered(server, root, settings, monkeypatch):
+    note = Store.note_webhook
+    failures = iter(range(5))
+
+    def fail(store, *arguments):
+        if next(failures, None) is not None:
+            raise OutOfSpace("full")
+        return note(store, *arguments)
+
+    monkeypatch.setattr(Store, "note_webhook", fail)
+    monkeypatch.setattr("gateway.jobs.trouble.FIRST_WAIT_S", 0.01)
+    with receiving() as receiver:
+        async with running_edge(server, root, **settings) as edge:
+            await told(edge, await submit(edge, receiver.url), "delivered")
+        assert len(receiver.got) == 1
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -189,6 +268,13 @@ async def test_webhook_survives_a_restart(server, root, settings):
         "http://127.0.0.2/",
         "https://hooks.example.org/" + "x" * 2048,
         "https://[",
+        "https://hooks.example.org:99999/",
+        "https://hooks.example.org:65536/",
+        "https://hooks.example.org:0/",
+        "https://hooks.example.org:-1/",
+        "https://xn--zzzzzzzz99.example.com/",
+        "https://" + "a" * 64 + ".example.net/",
+        "https://" + "a." * 130 + "example.net/",
     ],
 )
 async def test_other_places_are_refused_at_once(server, root, settings, url):
@@ -207,6 +293,18 @@ async def test_other_places_are_refused_at_once(server, root, settings, url):
         ("hooks.example.org", "https://hooks.example.org", ["::ffff:169.254.169.254"], False),
         ("hooks.example.org", "https://hooks.example.org", ["fe80::1%eth0"], False),
         ("hooks.example.org", "https://hooks.example.org", ["224.0.0.1"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["::10.0.0.1"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["::ffff:10.0.0.1"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["::ffff:0:10.0.0.1"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["64:ff9b::10.0.0.1"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["64:ff9b::169.254.169.254"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["64:ff9b::93.184.215.14"], True),
+        ("hooks.example.org", "https://hooks.example.org", ["64:ff9b:1::93.184.215.14"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["64:ff9b:1:a00:0:100::"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["2002:a00:1::1"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["2002:5db8:d70e::1"], True),
+        ("hooks.example.org", "https://hooks.example.org", ["2001:0:a00:1::1"], False),
+        ("hooks.example.org", "https://hooks.example.org", ["2606:2800:21f:cb07::1"], True),
         ("hooks.example.org, 10.0.0.0/8", "http://hooks.example.org", ["10.0.0.1"], True),
         ("hooks.example.org, fd00::/8", "http://hooks.example.org", ["fd00::1"], True),
     ],
@@ -219,10 +317,30 @@ async def test_addresses_are_looked_at_when_they_are_used(monkeypatch, text, url
     destinations = Destinations.parse(text)
     destinations.check(url)
     if is_allowed:
-        assert await destinations.address_of(httpx.URL(url)) == found[0]
+        assert await destinations.address_of(httpx.URL(url)) == str(ipaddress.ip_address(found[0]))
     else:
         with pytest.raises(ForbiddenAddressError, match=r"hooks\.example\.org"):
             await destinations.address_of(httpx.URL(url))
+
+
+async def test_name_server_that_hangs_holds_no_thread_that_serves_requests(monkeypatch):
+    may_answer = threading.Event()
+
+    def getaddrinfo(*_, **__):
+        may_answer.wait(20)
+        raise OSError("no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    destinations = Destinations.parse("hooks.example.org")
+    url = httpx.URL("https://hooks.example.org")
+    looking = [asyncio.create_task(destinations.address_of(url)) for _ in range(64)]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(5):
+            await asyncio.to_thread(time.time)
+    finally:
+        may_answer.set()
+        await asyncio.gather(*looking, return_exceptions=True)
 
 
 def test_names_may_stand_for_all_below_them():
