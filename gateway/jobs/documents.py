@@ -48,6 +48,7 @@ JOB: dict[str, Any] = {
     },
 }
 _UNKNOWN = {404: "there is no such job of this API key, or this service keeps none"}
+_FAILING = {503: "the disk of the jobs is full, read-only or failing; Retry-After says when to come back"}
 _REUSED = {422: f"{STATUSES[422]}; or the Idempotency-Key stands for another request"}
 
 
@@ -72,21 +73,24 @@ def submit_answers() -> dict[int | str, dict[str, Any]]:
     return {
         202: {**_job("the job, which waits"), "headers": headers},
         200: {**_job("the job that the Idempotency-Key stands for"), "headers": headers},
-        **_problems({**texts, **_REUSED, 404: "this service keeps no jobs"}),
+        **_problems({**texts, **_REUSED, **_FAILING, 404: "this service keeps no jobs"}),
     }
 
 
 def job_answers() -> dict[int | str, dict[str, Any]]:
     """Answers of `GET /v1/jobs/{job_id}`."""
     headers = {"Retry-After": {"description": "seconds; before the end", "schema": _TEXT}}
-    return {200: {**_job("the job"), "headers": headers}, **_problems({401: STATUSES[401], **_UNKNOWN})}
+    return {
+        200: {**_job("the job"), "headers": headers},
+        **_problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
+    }
 
 
 def delete_answers() -> dict[int | str, dict[str, Any]]:
     """Answers of `DELETE /v1/jobs/{job_id}`."""
     return {
         204: {"description": "it is cancelled, or forgotten"},
-        **_problems({401: STATUSES[401], **_UNKNOWN}),
+        **_problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
     }
 
 
@@ -113,6 +117,7 @@ def result_answers() -> dict[int | str, dict[str, Any]]:
             {
                 **{status: STATUSES[status] for status in (400, 401, 406)},
                 **_UNKNOWN,
+                **_FAILING,
                 409: "the job has not succeeded, or makes nothing of this kind",
                 410: "the result has made room for later ones",
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 from collections.abc import Collection
@@ -15,6 +16,8 @@ from gateway.uploads import FILES
 from photorestore.errors import BrokenArtifact, OutOfSpace, RestorationError
 from photorestore.options import Options
 from photorestore.workspace import Workspace
+
+logger = logging.getLogger(__name__)
 
 RESERVE_BYTES = 16 << 20
 """Of the disk, for records: no upload is begun when less is free, so that jobs can still end and be deleted."""
@@ -125,13 +128,8 @@ class JobFiles:
             return read_result(self._result(job_id))
 
     def drop_result(self, job_id: str) -> None:
-        """Delete a result.
-
-        Raises:
-            JobsUnavailable: the disk is read-only or failing.
-        """
-        with trouble_means_retry():
-            self._result(job_id).unlink(missing_ok=True)
+        """Delete a result; one that cannot be deleted now goes at the next start."""
+        _delete(self._result(job_id))
 
     def drop_others(self, jobs: Collection[str], waiting: Collection[str]) -> None:
         """Delete what a process that ended suddenly may have left.
@@ -149,7 +147,7 @@ class JobFiles:
                     shutil.rmtree(folder, ignore_errors=True)
             for file in self._results.iterdir():
                 if file.name.removesuffix(SUFFIX) not in jobs:
-                    file.unlink()
+                    _delete(file)
 
     def _require_space(self) -> None:
         if shutil.disk_usage(self._folder).free < RESERVE_BYTES:
@@ -157,6 +155,13 @@ class JobFiles:
 
     def _result(self, job_id: str) -> Path:
         return self._results / f"{job_id}{SUFFIX}"
+
+
+def _delete(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        logger.warning("the result %s cannot be deleted: %s", file.name, error)
 
 
 def _lock(path: Path) -> BinaryIO:

@@ -60,6 +60,7 @@ class Store:
                 opened.callback(self._db.close)
                 self._db.row_factory = sqlite3.Row
                 self._db.text_factory = _text
+                self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # or else it starts on no full disk
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = FULL")
                 self._migrate(file)
@@ -216,9 +217,9 @@ class Store:
 
     def ids(self, *, waiting: bool = False) -> set[str]:
         """Of all jobs; or of those alone whose uploads may still be needed."""
-        condition = f"state NOT IN ({ENDED_SQL})" if waiting else "true"
+        query = "SELECT id FROM jobs" + (f" WHERE state NOT IN ({ENDED_SQL})" if waiting else "")  # noqa: S608
         with self._using():
-            rows = self._db.execute(f"SELECT id FROM jobs WHERE {condition}").fetchall()  # noqa: S608
+            rows = self._db.execute(query).fetchall()
         return {row["id"] for row in rows}
 
     def _migrate(self, file: Path) -> None:
@@ -272,13 +273,10 @@ class Store:
         try:
             return from_row(row)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            logger.error(  # noqa: TRY400 - its text says all
-                "job %r: its record cannot be read and is set aside: %r", row["id"], error
-            )
-            self._db.execute(
-                "UPDATE jobs SET state = ?, idempotency_key = NULL, webhook_state = NULL WHERE id = ?",
-                (UNREADABLE, row["id"]),
-            )
+            text = "job %r: its record cannot be read and is set aside: %r"
+            logger.error(text, row["id"], error)  # noqa: TRY400 - its text says all
+            change = "UPDATE jobs SET state = ?, idempotency_key = NULL, webhook_state = NULL WHERE id = ?"
+            self._db.execute(change, (UNREADABLE, row["id"]))
             return None
 
     @contextlib.contextmanager

@@ -227,6 +227,11 @@ def test_what_there_is_no_room_for_is_passed_over(store):
     assert store.next_queued(10.0, 600.0, 1000.0).id == "large"
 
 
+def test_store_is_opened_without_a_file_that_a_full_disk_has_no_room_for(store, tmp_path):
+    store.add(make_record(), WIDE, 1.0)
+    assert not (tmp_path / "jobs.sqlite-shm").exists()
+
+
 def test_webhooks_wait_for_the_end(store):
     store.add(make_record(webhook=Webhook("https://example.org")), WIDE, 1.0)
     assert store.webhooks_due(5.0, 8) == []

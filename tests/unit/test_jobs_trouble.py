@@ -261,6 +261,13 @@ async def test_uploads_leave_room_on_the_disk_for_the_ends_of_jobs(server, root,
         assert (await edge.delete(job["links"]["self"])).status_code == 204
 
 
+async def test_service_starts_on_a_disk_that_takes_no_change(server, root, folder, monkeypatch):
+    full = Failing(monkeypatch, Store, "limit_waits", OutOfSpace("full"))
+    async with running_edge(server, root, jobs_dir=folder) as edge:
+        assert full.count == 1
+        assert (await wait(edge, await submit(edge)))["state"] == "succeeded"
+
+
 async def test_result_that_cannot_be_read_now_is_not_lost(server, root, folder, monkeypatch):
     async with running_edge(server, root, jobs_dir=folder) as edge:
         job = await wait(edge, await submit(edge))
@@ -279,6 +286,18 @@ async def test_full_disk_is_emptied_by_forgetting(server, root, folder):
         assert list((folder / "results").iterdir()) == []
         disk.error = None
         assert (await edge.delete(job["links"]["self"])).status_code == 204
+
+
+async def test_result_that_cannot_be_deleted_holds_up_no_other(server, root, folder, monkeypatch):
+    async with running_edge(server, root, jobs_dir=folder, job_expiry_s=0.0) as edge:
+        jobs = [await wait(edge, await submit(edge, seed)) for seed in range(2)]
+        with monkeypatch.context() as patch:
+            Failing(patch, type(folder), "unlink", OSError(errno.EIO, "it does not work"))
+            edge.app.state.gateway.jobs.sweep()
+        for job in jobs:
+            assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
+    async with running_edge(server, root, jobs_dir=folder):
+        assert list((folder / "results").iterdir()) == []
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "succeeded"])
