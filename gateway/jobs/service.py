@@ -181,7 +181,7 @@ class Jobs:
         is_open = record.state not in ENDED
         if is_open and await asyncio.to_thread(self.store.cancel, record.id, now, expires):
             self._worker.cancel(record.id)
-            await asyncio.to_thread(self.files.drop_upload, record.work.upload)
+            await asyncio.to_thread(self._drop_files, record)
             self._metrics.jobs_ended.labels("cancelled").inc()
             self._metrics.job_seconds.labels("cancelled").observe(now - record.created)
             self.webhooks.wake()
@@ -216,9 +216,12 @@ class Jobs:
 
     def _forget(self, record: Record) -> None:
         """Files go first: where the disk is full, that makes room for the entry."""
+        self._drop_files(record)
+        self.store.forget(record.id)
+
+    def _drop_files(self, record: Record) -> None:
         self.files.drop_upload(record.work.upload)
         self.files.drop_result(record.id)
-        self.store.forget(record.id)
 
     def _recover(self) -> None:
         """Set right what a sudden end, or a clock that was ahead, has left, as far as the disk lets us."""

@@ -272,7 +272,7 @@ class Store:
         """A record; one that cannot be read is set aside, with its files, and holds nobody up."""
         try:
             return from_row(row)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever may be in it
             text = "job %r: its record cannot be read and is set aside: %r"
             logger.error(text, row["id"], error)  # noqa: TRY400 - its text says all
             change = "UPDATE jobs SET state = ?, idempotency_key = NULL, webhook_state = NULL WHERE id = ?"

@@ -138,8 +138,9 @@ class Webhooks:
     async def _send_due(self, http: httpx.AsyncClient) -> None:
         if len(self._sending) >= AT_ONCE:
             return
+        sending = set(self._sending)  # what arrives while we look is due no more
         due = await asyncio.to_thread(self._store.webhooks_due, clock.now(), AT_ONCE)
-        waiting = [record for record in due if record.id not in self._sending]
+        waiting = [record for record in due if record.id not in sending]
         while (record := self._choose(waiting)) is not None:
             waiting.remove(record)
             self._begin(http, record)

@@ -129,8 +129,9 @@ class Worker:
         """
         if time.monotonic() < self._adopted + ADOPT_EVERY_S:
             return
+        at_work = set(self._tasks)
         for record in await asyncio.to_thread(self.store.running):
-            if record.id in self._tasks:
+            if record.id in at_work:
                 continue
             if record.tries < self.settings.job_tries:
                 logger.warning("job %s: put back after try %d, which nobody ended", record.id, record.tries)

@@ -253,6 +253,32 @@ async def test_webhook_is_sent_once_while_it_cannot_be_entered(server, root, set
         assert len(receiver.got) == 1
 
 
+async def test_webhook_that_arrives_while_the_queue_is_looked_at_is_not_sent_again(
+    server, root, settings, monkeypatch
+):
+    look, note = Store.webhooks_due, Store.note_webhook
+
+    def look_slowly(store, *arguments):
+        found = look(store, *arguments)
+        time.sleep(0.3)
+        return found
+
+    def note_slowly(store, *arguments):
+        time.sleep(0.1)
+        return note(store, *arguments)
+
+    monkeypatch.setattr(Store, "webhooks_due", look_slowly)
+    monkeypatch.setattr(Store, "note_webhook", note_slowly)
+    with receiving() as receiver:
+        async with running_edge(server, root, **settings) as edge:
+            path = await submit(edge, receiver.url)
+            await until(lambda: receiver.got)
+            edge.app.state.gateway.jobs.webhooks.wake()
+            await told(edge, path, "delivered")
+            await asyncio.sleep(0.5)
+        assert len(receiver.got) == 1
+
+
 @pytest.mark.parametrize(
     "url",
     [
