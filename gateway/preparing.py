@@ -19,14 +19,11 @@ from photorestore.imaging import (
     open_picture,
     own_type,
 )
-from photorestore.imaging.sniff import has_short_head
 from photorestore.workspace import Workspace
 
 MASK_MARK = "-mask"
 QUICK_BYTES = 4 << 20
 """Files up to this size lie in memory and are read where requests are served: a thread would cost more."""
-QUICK_HEAD_BYTES = 32 << 10
-"""Headers up to this size are, too: those that are made to be slow take 20 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ class Prepared:
 
 
 async def prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Prepared:
-    """Read the picture's header; in a thread where that may take long.
+    """Read the picture's header, in a thread: where requests are served, nobody's bytes are parsed.
 
     Args:
         release: what results depend on beside the request, see `release.fingerprint`.
@@ -62,13 +59,7 @@ async def prepare(workspace: Workspace, received: Received, release: str, *, wan
     Raises:
         InvalidInput: the picture, or what is accepted, makes a restoration impossible.
     """
-    if is_quick(workspace, "upload"):
-        upload = _read_upload(workspace)
-        if has_short_head(upload[:QUICK_HEAD_BYTES]):
-            return _prepare(workspace, upload, received, release, wants_mask=wants_mask)
-    else:
-        upload = await asyncio.to_thread(_read_upload, workspace)
-    return await asyncio.to_thread(_prepare, workspace, upload, received, release, wants_mask=wants_mask)
+    return await asyncio.to_thread(_prepare, workspace, received, release, wants_mask=wants_mask)
 
 
 def is_quick(workspace: Workspace, name: str) -> bool:
@@ -86,10 +77,8 @@ def _read_upload(workspace: Workspace) -> bytes:
     return upload
 
 
-def _prepare(
-    workspace: Workspace, upload: bytes, received: Received, release: str, *, wants_mask: bool
-) -> Prepared:
-    header = open_picture(upload).header
+def _prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Prepared:
+    header = open_picture(_read_upload(workspace)).header
     height, width = header.upright_hw
     scale = workspace.options.scale
     check_enlarged(width, height, scale, LIMITS)

@@ -12,7 +12,7 @@ from photorestore.imaging import Limits, colour, open_picture, to_array, write_a
 from photorestore.imaging.deep import vips
 from photorestore.imaging.negotiate import Needs, choose_format
 from photorestore.imaging.planes import luma, to_u8
-from photorestore.imaging.sniff import has_short_head
+from photorestore.imaging.heads import has_short_head
 from photorestore.options import Options
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo

@@ -7,7 +7,6 @@ by libjpeg-turbo), 16-bit ones by libvips, see `deep`.
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 from PIL import Image
@@ -15,7 +14,8 @@ from PIL import Image
 from photorestore.errors import NotAnImage
 from photorestore.imaging import colour, metadata
 from photorestore.imaging.deep import open_deep
-from photorestore.imaging.header import Header, Picture, decoding, quiet
+from photorestore.imaging.header import Header, Picture, decoding
+from photorestore.imaging.heads import BoundedReader, check_head, reader
 from photorestore.imaging.planes import copy_bands, turned
 from photorestore.imaging.sniff import (
     LIMITS,
@@ -23,7 +23,7 @@ from photorestore.imaging.sniff import (
     check_bytes,
     check_header,
     check_size,
-    png_chunks,
+    png_chunk,
     sniff,
 )
 from photorestore.workspace import Array
@@ -45,14 +45,19 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
     """
     check_bytes(upload, limits)
     kind = sniff(upload)
+    check_head(upload, kind)
     check_header(upload, kind, limits)
     deep = open_deep(upload, kind, limits)
     if deep is not None:
         return deep
-    with decoding(upload, kind), quiet():
-        image = Image.open(io.BytesIO(upload), formats=(kind.upper(),))
+    with decoding(upload, kind):
+        file = reader(upload, kind)
+        image = Image.open(file, formats=(kind.upper(),))
         check_size(*image.size, limits)
-        return PillowPicture(upload, kind, image)
+        picture = PillowPicture(upload, kind, image)
+        if isinstance(file, BoundedReader):
+            file.renew()
+        return picture
 
 
 class PillowPicture:
@@ -135,7 +140,7 @@ def _exif(upload: bytes, kind: str, image: Image.Image) -> bytes | None:
     if kind == "tiff":
         return metadata.exif_of_tiff(image)
     if kind == "png":  # may stand after the pixels, where Pillow finds it only when it has decoded them
-        return image.info.get("exif") or png_chunks(upload).get(b"eXIf")
+        return image.info.get("exif") or png_chunk(upload, b"eXIf")
     return image.info.get("exif")
 
 

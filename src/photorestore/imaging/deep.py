@@ -12,9 +12,9 @@ import numpy as np
 
 from photorestore.errors import CorruptImage
 from photorestore.imaging import colour, metadata
-from photorestore.imaging.header import Header, decoding, quiet
+from photorestore.imaging.header import Header, decoding
 from photorestore.imaging.planes import strips, turned
-from photorestore.imaging.sniff import Limits, check_size, png_chunks
+from photorestore.imaging.sniff import Limits, check_size, png_chunk
 from photorestore.workspace import Array
 
 _LOADERS = {"png": "VipsForeignLoadPng", "tiff": "VipsForeignLoadTiff"}
@@ -74,9 +74,7 @@ class DeepPicture:
     def _read_header(self, kind: str) -> Header:
         image = self._image
         colours = image.bands - (not self._is_cmyk and image.bands in _ALPHA_BANDS)
-        exif = _field(image, "exif-data") or (
-            png_chunks(self._upload).get(b"eXIf") if kind == "png" else None
-        )
+        exif = _field(image, "exif-data") or (png_chunk(self._upload, b"eXIf") if kind == "png" else None)
         header = Header(
             format=kind,
             mode="CMYK;16"
@@ -90,8 +88,7 @@ class DeepPicture:
             exif=exif,
             xmp=_field(image, "xmp-data"),
         )
-        with quiet():
-            stored = metadata.orientation_of(metadata.load_exif(exif))
+        stored = metadata.orientation_of(metadata.load_exif(exif))
         header.orientation = int(_field(image, "orientation") or stored)
         header.keep_profile(
             _field(image, "icc-profile-data"), "CMYK" if self._is_cmyk else "L" if colours == 1 else "RGB"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,9 @@ from photorestore.imaging import colour
 from photorestore.imaging.sniff import breaks_off
 from photorestore.workspace import Array
 
-_FILTERS = threading.Lock()
+# Oddities of an upload are no news to whoever runs this, and `sniff.check_size` judges its size. Set once, as filters
+# belong to the process: to set them for each upload, threads would have to wait for one another.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(slots=True)
@@ -113,16 +114,3 @@ def decoding(upload: bytes, kind: str) -> Iterator[None]:
         if "truncated" in str(error).lower() or breaks_off(upload, kind):
             raise TruncatedImage(f"the {kind.upper()} breaks off before its end") from error
         raise CorruptImage(f"the {kind.upper()} cannot be decoded: it contradicts itself") from error
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """No warnings about oddities of an upload, but an error for a decompression bomb.
-
-    Python's filters belong to the process, so one thread at a time is let in: only headers and metadata may be
-    read under it.
-    """
-    with _FILTERS, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield

@@ -1,18 +1,22 @@
-"""EXIF and XMP: read from the upload, brought up to date for the result.
+"""EXIF: read from the upload, brought up to date for the result.
 
-Both are written by strangers, so every reading may fail; what cannot be read is left out and reported.
+It is written by strangers, so every reading may fail; what cannot be read is left out and reported.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from PIL import ExifTags, Image
 
+from photorestore.imaging.tiff import check_directories
+
 ORIENTATION = ExifTags.Base.Orientation
 _GPS_IFD = ExifTags.IFD.GPSInfo
 _EXIF_IFD = ExifTags.IFD.Exif
+_LONGEST_SEGMENT = 64 << 10
+"""Bytes of a JPEG's EXIF: what so few can point to is unpacked in milliseconds."""
+_PREFIX = b"Exif\0\0"
 
 _DESCRIPTIVE_TAGS = (
     ExifTags.Base.ImageDescription,
@@ -35,6 +39,8 @@ def load_exif(block: bytes | None) -> Image.Exif | None:
         return None
     exif = Image.Exif()
     try:
+        if len(block) > _LONGEST_SEGMENT:
+            check_directories(block.removeprefix(_PREFIX).removeprefix(_PREFIX))
         exif.load(block)
     except Exception:  # noqa: BLE001 - a parser of hostile bytes, which fails in many ways
         return None
@@ -98,19 +104,3 @@ def _update(exif: Image.Exif, width: int, height: int, *, gps: bool) -> None:
         exif[ORIENTATION] = 1
     if not gps and _GPS_IFD in exif:
         del exif[_GPS_IFD]
-
-
-def rewrite_xmp(block: bytes, width: int, height: int, *, gps: bool) -> bytes | None:
-    """The XMP packet for a picture that was turned and may have another size; None if it has to go.
-
-    Without `gps` a packet that says anything of GPS goes as a whole.
-    """
-    if not gps and re.search(rb"GPS", block, re.IGNORECASE):
-        return None
-    for name, value in (
-        (rb"tiff:Orientation", 1),
-        (rb"(?:tiff:ImageWidth|exif:PixelXDimension)", width),
-        (rb"(?:tiff:ImageLength|exif:PixelYDimension)", height),
-    ):
-        block = re.sub(rb"(\b" + name + rb"(?:\s*=\s*[\"']|>)\s*)\d+", rb"\g<1>" + str(value).encode(), block)
-    return re.sub(rb"<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>", b"", block, flags=re.DOTALL)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from photorestore.errors import CorruptImage, ImageTooLarge, NotAnImage, PayloadTooLarge
 
@@ -30,12 +30,8 @@ class Limits:
 
 LIMITS = Limits()
 
-JPEG_SEGMENTS = 64
-"""Segments that a short head may have."""
-_START_OF_SCAN = 0xFFDA
 _SCANS = re.compile(b"\xff\xda")
-_SEGMENTS = {0xFFC0, 0xFFC1, 0xFFC2, 0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0)}
-"""Frames, tables, comments and applications' segments, all with a length."""
+_SLICE = 1 << 20
 
 ACCEPTED = ("jpeg", "png", "webp", "tiff", "bmp", "gif", "avif")
 """Formats that are read."""
@@ -93,7 +89,8 @@ def _guess(upload: bytes) -> str:
         return "an empty upload"
     if upload[4:8] == b"ftyp":
         return f"an ISO media file of brand {upload[8:12].decode('ascii', 'replace')!r}"
-    names = [name for magic, name in _REFUSED if upload.lstrip().startswith(magic)]
+    start = upload[:1024].lstrip()
+    names = [name for magic, name in _REFUSED if start.startswith(magic)]
     return names[0] if names else "bytes that begin like none of them"
 
 
@@ -142,7 +139,7 @@ def check_header(upload: bytes, kind: str, limits: Limits) -> None:
         CorruptImage: a JPEG of too many scans.
         ImageTooLarge: a WebP canvas over the limits; its decoder allocates the canvas when it is opened.
     """
-    if kind == "jpeg" and any(islice(_SCANS.finditer(upload), limits.jpeg_scans, None)):
+    if kind == "jpeg" and _has_more_scans(upload, limits.jpeg_scans):
         raise CorruptImage(f"JPEG has more than {limits.jpeg_scans} scans")
     if kind == "webp" and upload[12:16] == b"VP8X" and len(upload) >= 30:
         width = 1 + int.from_bytes(upload[24:27], "little")
@@ -150,34 +147,27 @@ def check_header(upload: bytes, kind: str, limits: Limits) -> None:
         check_size(width, height, limits)
 
 
-def has_short_head(start: bytes) -> bool:
-    """Whether an upload that begins like this is a JPEG whose head ends in there after a few well-formed segments.
-
-    Reading such a header takes time in proportion to its length, whatever stands in it.
-    """
-    position = 2
-    for _ in range(JPEG_SEGMENTS):
-        if not start.startswith(b"\xff\xd8") or position + 4 > len(start):
-            return False
-        marker, length = struct.unpack_from(">HH", start, position)
-        if marker == _START_OF_SCAN:
+def _has_more_scans(upload: bytes, most: int) -> bool:
+    """Whether more scans begin; looked for in slices, between which other threads may run."""
+    for start in range(0, len(upload), _SLICE):
+        most -= sum(1 for _ in _SCANS.finditer(upload, start, start + _SLICE + 1))
+        if most < 0:
             return True
-        if marker not in _SEGMENTS or length < 2:
-            return False
-        position += 2 + length
     return False
 
 
-def png_chunks(upload: bytes) -> dict[bytes, bytes]:
-    """The chunks of a PNG by type, the first of each; ends where the file does. IDAT is left out."""
-    chunks: dict[bytes, bytes] = {}
+def png_chunk(upload: bytes, wanted: bytes) -> bytes | None:
+    """The content of a PNG's first chunk of this type, or None; ends where the file does."""
+    return next((upload[start : start + length] for name, start, length in png_chunks(upload) if name == wanted), None)
+
+
+def png_chunks(upload: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Type of each chunk of a PNG, where its content starts and how long it claims to be."""
     start = 8
     while start + 8 <= len(upload):
         length, name = struct.unpack_from(">I4s", upload, start)
-        if name != b"IDAT":
-            chunks.setdefault(name, upload[start + 8 : start + 8 + length])
+        yield name, start + 8, length
         start += 12 + length
-    return chunks
 
 
 def breaks_off(upload: bytes, kind: str) -> bool:

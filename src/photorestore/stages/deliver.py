@@ -13,8 +13,8 @@ import torch
 
 from photorestore.envelope import Trace
 from photorestore.imaging import CONTENT_TYPES, Needs, Outgoing, choose_format, encode, open_picture, own_type
-from photorestore.imaging.header import quiet
-from photorestore.imaging.metadata import rewrite_exif, rewrite_xmp
+from photorestore.imaging.metadata import rewrite_exif
+from photorestore.imaging.xmp import rewrite_xmp
 from photorestore.stages.base import StageConfig, ms_since
 from photorestore.workspace import Workspace
 
@@ -136,8 +136,7 @@ def _add_metadata(workspace: Workspace, outgoing: Outgoing) -> None:
         block = workspace.read_file(name)
         if block is None:
             continue
-        with quiet():
-            rewritten = rewrite(block, width, height, gps=has_gps)
+        rewritten = rewrite(block, width, height, gps=has_gps)
         if rewritten is None:
             outgoing.dropped.append(f"{name}: cannot be carried over")
         setattr(outgoing, name, rewritten)

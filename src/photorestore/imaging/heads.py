@@ -1,0 +1,172 @@
+"""Bounds of a head: how many pieces it may have, and how long reading it may take, whatever stands in it.
+
+Decoders written in C read all at once, so the pieces of what they get are counted first. Those written in Python
+read piece by piece, from a `BoundedReader`.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import time
+
+from photorestore.errors import CorruptImage
+from photorestore.imaging.sniff import png_chunks
+from photorestore.imaging.tiff import check_directories
+
+FEWEST_PIECES = 16_384
+BYTES_PER_PIECE = 512
+"""A file may have `FEWEST_PIECES` chunks or boxes, and one more for each so many bytes."""
+MOST_PROFILES = 16
+"""ICC profiles in a PNG: one is allowed, and each may unpack to a thousand times its size."""
+LONGEST_LIST = 64 << 10
+"""Bytes of a list of items in an AVIF, over which its decoder looks for each item from the start."""
+FEWEST_READS = 65_536
+PRICE_OF_READ = 1024
+TIMES_READ = 8
+"""A decoder may read a file so many times over, each read at a price in bytes: a GIF is read in blocks of 255."""
+LONGEST_S = 1.0
+"""Of computing for a head; ordinary ones take less than a thousandth, a GIF of 64 MB a third."""
+LOOK_AFTER = 64 << 10
+"""Bytes of what may be read, prices included, between two looks at the clock."""
+
+SHORT_HEAD_SEGMENTS = 64
+SHORT_HEAD_BYTES = 32 << 10
+
+_SEGMENT = struct.Struct(">HH")
+_START_OF_SCAN = 0xFFDA
+_SEGMENTS = {0xFFC0, 0xFFC1, 0xFFC2, 0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0)}
+"""Frames, tables, comments and applications' segments, all with a length."""
+_ANIMATION_FRAME_BYTES = 16
+_LISTS = (b"iinf", b"iloc", b"iref", b"ipma", b"pitm", b"grpl")
+_CONTAINERS = {b"meta": 4, b"iprp": 0}
+"""Boxes of an AVIF that hold others, behind so many bytes."""
+
+
+def check_head(upload: bytes, kind: str) -> None:
+    """Hold the pieces of an upload against the limits.
+
+    Raises:
+        CorruptImage: there are too many.
+    """
+    match kind:
+        case "png":
+            _check_png(upload)
+        case "webp":
+            _check_webp(upload)
+        case "avif":
+            _check_avif(upload)
+        case "tiff":
+            check_directories(upload)
+
+
+class BoundedReader(io.BytesIO):
+    """An upload as a decoder reads it: not too often, nor too much of it over and over, nor for too long."""
+
+    def __init__(self, upload: bytes) -> None:
+        super().__init__(upload)
+        self._budget = PRICE_OF_READ * FEWEST_READS + TIMES_READ * len(upload)
+        self._left = self._budget
+        self._next_look = self._left - LOOK_AFTER
+        self._ends_s = time.thread_time() + LONGEST_S
+
+    def renew(self) -> None:
+        """Let the pixels be read, too: as much again; how long they take depends on their number."""
+        self._left = self._budget
+        self._next_look = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read on.
+
+        Raises:
+            CorruptImage: it was too often, too much or for too long.
+        """
+        content = io.BytesIO.read(self, size)
+        self._left -= PRICE_OF_READ + len(content)
+        if self._left < self._next_look:
+            self._look()
+        return content
+
+    def _look(self) -> None:
+        if self._left < 0:
+            raise CorruptImage("more pieces than a picture of this length needs")
+        if time.thread_time() > self._ends_s:
+            raise CorruptImage(f"reading the head takes more than {LONGEST_S:g} s")
+        self._next_look = max(0, self._left - LOOK_AFTER)
+
+
+def reader(upload: bytes, kind: str) -> io.BytesIO:
+    """The upload as a decoder written in Python is to read it."""
+    return io.BytesIO(upload) if kind == "jpeg" and has_short_head(upload) else BoundedReader(upload)
+
+
+def has_short_head(upload: bytes) -> bool:
+    """Whether a JPEG's head is a few well-formed segments.
+
+    Reading such a one takes 20 ms at the worst, and is not slowed down by looking at each step.
+    """
+    position = 2
+    for _ in range(SHORT_HEAD_SEGMENTS):
+        if position > SHORT_HEAD_BYTES or position + 4 > len(upload):
+            return False
+        marker, length = _SEGMENT.unpack_from(upload, position)
+        if marker == _START_OF_SCAN:
+            return True
+        if marker not in _SEGMENTS or length < 2:
+            return False
+        position += 2 + length
+    return False
+
+
+class _Pieces:
+    """Counts."""
+
+    def __init__(self, upload: bytes) -> None:
+        self._left = FEWEST_PIECES + len(upload) // BYTES_PER_PIECE
+
+    def count(self) -> None:
+        """One more.
+
+        Raises:
+            CorruptImage: that is one too many.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise CorruptImage("more pieces than a picture of this length needs")
+
+
+def _check_png(upload: bytes) -> None:
+    pieces, profiles = _Pieces(upload), 0
+    for name, _, _ in png_chunks(upload):
+        pieces.count()
+        profiles += name == b"iCCP"
+        if profiles > MOST_PROFILES:
+            raise CorruptImage(f"PNG has more than {MOST_PROFILES} ICC profiles; expected one")
+
+
+def _check_webp(upload: bytes) -> None:
+    pieces, start = _Pieces(upload), 12
+    while start + 8 <= len(upload):
+        pieces.count()
+        name, length = struct.unpack_from("<4sI", upload, start)
+        start += 8 + (_ANIMATION_FRAME_BYTES if name == b"ANMF" else length + length % 2)
+
+
+def _check_avif(upload: bytes) -> None:
+    """Walk the boxes, and those in boxes that hold lists."""
+    pieces, start = _Pieces(upload), 0
+    while start + 8 <= len(upload):
+        pieces.count()
+        length, name = struct.unpack_from(">I4s", upload, start)
+        head = 8
+        if length == 1 and start + 16 <= len(upload):
+            (length,) = struct.unpack_from(">Q", upload, start + 8)
+            head = 16
+        if name in _LISTS and length > LONGEST_LIST:
+            raise CorruptImage("AVIF has more items than a picture needs")
+        if name in _CONTAINERS:
+            start += head + _CONTAINERS[name]
+        elif length < head:  # to the end of the file, or broken
+            return
+        else:
+            start += length
