@@ -16,6 +16,8 @@ _GPS_IFD = ExifTags.IFD.GPSInfo
 _EXIF_IFD = ExifTags.IFD.Exif
 _LONGEST_SEGMENT = 64 << 10
 """Bytes of a JPEG's EXIF: what so few can point to is unpacked in milliseconds."""
+LONGEST_EXIF = 4 << 20
+"""Bytes of a block that is read; JPEG, where EXIF comes from, has room for a 64th."""
 _PREFIX = b"Exif\0\0"
 
 _DESCRIPTIVE_TAGS = (
@@ -34,8 +36,8 @@ _DESCRIPTIVE_TAGS = (
 
 
 def load_exif(block: bytes | None) -> Image.Exif | None:
-    """The parsed EXIF block, or None if there is none or it cannot be read."""
-    if not block:
+    """The parsed EXIF block, or None if there is none it is too long, or it cannot be read."""
+    if not block or len(block) > LONGEST_EXIF:
         return None
     exif = Image.Exif()
     try:

@@ -73,9 +73,7 @@ class _Editor:
 
     def _on_start(self, name: str, attributes: list[str]) -> None:
         if name in _THUMBNAILS:
-            self._thumbnails, self._depth = (name, self._position()), 1
-            self._parser.StartElementHandler = self._on_inner_start
-            self._parser.EndElementHandler = self._on_inner_end
+            self._leave_out(name, self._position())
         elif name in self._values or not self._values.keys().isdisjoint(attributes[::2]):
             self._change(name, self._position())
 
@@ -84,7 +82,7 @@ class _Editor:
         attributes, end = _apart(self._block, start)
         for name, value_start in attributes:
             self._change_number(name, value_start)
-        if self._block[end - 2 : end] != b"/>":
+        if not _is_empty(self._block, end):
             self._change_number(element, end)
 
     def _change_number(self, name: str, start: int) -> None:
@@ -94,6 +92,16 @@ class _Editor:
         if name in self._values and end > start:
             self._edits.append((start, end, self._values[name]))
 
+    def _leave_out(self, name: str, start: int) -> None:
+        """Take an element out, with all that it holds."""
+        _, end = _apart(self._block, start)
+        if _is_empty(self._block, end):
+            self._edits.append((start, end, b""))
+            return
+        self._thumbnails, self._depth = (name, start), 1
+        self._parser.StartElementHandler = self._on_inner_start
+        self._parser.EndElementHandler = self._on_inner_end
+
     def _on_inner_start(self, name: str, _: list[str]) -> None:
         self._depth += name == self._thumbnails[0]
 
@@ -101,16 +109,16 @@ class _Editor:
         self._depth -= name == self._thumbnails[0]
         if self._depth:
             return
-        _, end = _apart(self._block, self._position())  # an empty element's end is where it began
+        end = self._block.index(b">", self._position()) + 1
         self._edits.append((self._thumbnails[1], end, b""))
         self._parser.StartElementHandler = self._on_start
         self._parser.EndElementHandler = None
 
 
 def _apart(block: bytes, start: int) -> tuple[list[tuple[str, int]], int]:
-    """The attributes of a well-formed tag at `start`, by name and where the value begins, and where the tag ends."""
+    """The attributes of a well-formed start tag at `start`, by name and where the value begins, and where the tag ends."""
     attributes = []
-    position = _end_of(_TAG_NAME, block, start + 2)  # behind "</", or a letter
+    position = _end_of(_TAG_NAME, block, start + 1)
     while True:
         position = _end_of(_BLANKS, block, position)
         if block[position] in b"/>":
@@ -120,6 +128,11 @@ def _apart(block: bytes, start: int) -> tuple[list[tuple[str, int]], int]:
         opening = _end_of(_BLANKS, block, equals + 1)
         attributes.append((name, opening + 1))
         position = block.index(block[opening : opening + 1], opening + 1) + 1
+
+
+def _is_empty(block: bytes, end: int) -> bool:
+    """Whether the tag that ends there is a whole element."""
+    return block[end - 2 : end] == b"/>"
 
 
 def _end_of(pattern: re.Pattern[bytes], block: bytes, start: int) -> int:

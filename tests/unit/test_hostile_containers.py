@@ -1,0 +1,74 @@
+"""Time to read, decode and bring up to date what is made to keep a reader busy: in proportion to its bytes."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from photorestore.errors import RestorationError
+from photorestore.imaging import LIMITS, open_picture
+from photorestore.imaging.heads import BoundedReader
+from photorestore.imaging.metadata import rewrite_exif
+from photorestore.imaging.xmp import rewrite_xmp
+from tests.hostile_containers import FAMILIES, MIXED, mixture
+
+LONGEST_S = 3.0
+MIXTURES = [(kind, seed) for kind in MIXED for seed in range(3)]
+
+
+def restore_nothing(upload: bytes) -> float:
+    """Seconds of computing for all that is done to an upload but for the networks and the result's pixels."""
+    start = time.process_time()
+    try:
+        picture = open_picture(upload)
+        header = picture.header
+        shape = header.upright_hw
+        if header.exif:
+            rewrite_exif(header.exif, 32, 24, gps=True)
+        if header.xmp:
+            rewrite_xmp(header.xmp, 32, 24, gps=True)
+        depth = np.uint16 if header.bits == 16 else np.uint8
+        alpha = np.zeros((1, *shape), depth) if header.has_alpha else None
+        picture.decode(np.zeros((3, *shape), depth), alpha)
+    except RestorationError:
+        pass
+    return time.process_time() - start
+
+
+def check(make: Callable[[int], bytes]) -> None:
+    quarter_s = restore_nothing(make(LIMITS.upload_bytes // 4)[: LIMITS.upload_bytes // 4])
+    whole_s = restore_nothing(make(LIMITS.upload_bytes)[: LIMITS.upload_bytes])
+    assert whole_s < LONGEST_S
+    assert whole_s < 6 * quarter_s + 0.3
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_longest_upload_of_each_hostile_family_takes_little_time(name: str) -> None:
+    check(FAMILIES[name])
+
+
+@pytest.mark.parametrize(("kind", "seed"), MIXTURES)
+def test_longest_upload_of_pieces_drawn_by_chance_takes_little_time(kind: str, seed: int) -> None:
+    check(lambda length: mixture(kind, length, seed))
+
+
+def test_reader_that_was_used_up_serves_the_pixels_anew_and_is_bounded_again(monkeypatch) -> None:
+    monkeypatch.setattr("photorestore.imaging.heads.FEWEST_READS", 10)
+    reader = BoundedReader(bytes(100))
+    for _ in range(10):
+        reader.read(1)
+    reader.renew()
+    with pytest.raises(RestorationError, match="more pieces"):  # noqa: PT012 - one of many
+        for _ in range(12):
+            reader.read(1)
+
+
+def test_head_that_takes_too_long_is_refused_but_not_its_pixels(monkeypatch) -> None:
+    monkeypatch.setattr("photorestore.imaging.heads.LONGEST_S", 0.0)
+    reader = BoundedReader(bytes(1 << 20))
+    with pytest.raises(RestorationError, match="takes more than"):
+        reader.read()
+    reader.renew()
+    reader.seek(0)
+    assert len(reader.read()) == 1 << 20
