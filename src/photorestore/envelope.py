@@ -123,7 +123,7 @@ class Envelope:
             values["trace"] = {stage: Trace(**trace) for stage, trace in values["trace"].items()}
             values["problem"] = Problem(**values["problem"]) if values["problem"] else None
             return cls(**values)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise BrokenArtifact(f"not an envelope of version {VERSION}: {error!r}") from error
 
 

@@ -134,7 +134,7 @@ class Options:
         """
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UnsupportedOption(f"options are not JSON: {error}") from error
         if not isinstance(values, dict):
             raise UnsupportedOption(f"options must be a JSON object, not {type(values).__name__}")

@@ -56,7 +56,7 @@ def prepare(root: Path, upload: bytes):
 async def test_event_loop_is_never_silent_while_a_hostile_head_is_read(tmp_path, name: str) -> None:
     upload = FAMILIES[name](LIMITS.upload_bytes)[: LIMITS.upload_bytes]
     silences = []
-    while len(silences) < 3 and min(silences, default=1.0) >= LONGEST_SILENCE_S:  # the machine may be busy, too
+    while len(silences) < 8 and min(silences, default=1.0) >= LONGEST_SILENCE_S:  # the machine may be busy, too
         silences.append(await longest_silence_s(prepare(tmp_path, upload)))
     assert min(silences) < LONGEST_SILENCE_S
 

@@ -15,7 +15,7 @@ from photorestore.imaging.sniff import png_chunks
 from photorestore.imaging.tiff import check_directories
 
 FEWEST_PIECES = 16_384
-BYTES_PER_PIECE = 512
+BYTES_PER_PIECE = 1024
 """A file may have `FEWEST_PIECES` chunks or boxes, and one more for each so many bytes."""
 MOST_PROFILES = 16
 """ICC profiles in a PNG: one is allowed, and each may unpack to a thousand times its size."""
