@@ -93,7 +93,9 @@ def webp_chunk(name: bytes, content: bytes = b"") -> bytes:
     return name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
 
 
-def tiff(extra: list[tuple[int, int, int, int]], tail: Callable[[int], bytes], further: bool = False) -> bytes:
+def tiff(
+    extra: list[tuple[int, int, int, int]], tail: Callable[[int], bytes], *, further: bool = False
+) -> bytes:
     """A TIFF of 32x24 grey pixels with further tags, and a tail, which knows where it begins."""
     count = 8 + len(extra)
     end = 8 + 2 + 12 * count + 4
@@ -103,7 +105,12 @@ def tiff(extra: list[tuple[int, int, int, int]], tail: Callable[[int], bytes], f
     ]  # fmt: skip
     after = end + 32 * 24
     tags = [(tag, kind, length, value or after) for tag, kind, length, value in extra]
-    return b"II*\0\x08\0\0\0" + directory(sorted(plain + tags), after if further else 0) + bytes(768) + tail(after)
+    return (
+        b"II*\0\x08\0\0\0"
+        + directory(sorted(plain + tags), after if further else 0)
+        + bytes(768)
+        + tail(after)
+    )
 
 
 def chained(length: int) -> Callable[[int], bytes]:
@@ -176,17 +183,19 @@ FAMILIES: dict[str, Callable[[int], bytes]] = {
     "tiff: directories that are read": lambda n: tiff([], chained(min(n, 4000 * 18)), further=True),
     "tiff: numbers": lambda n: tiff([(700, 3, n // 2, 0)], lambda _: bytes(n)),
     "tiff: fractions": lambda n: tiff([(34665, 5, n // 8, 0)], lambda _: bytes(n)),
-    "tiff: many tags": lambda n: tiff(
-        [(40_000 + tag, 7, n, 0) for tag in range(20_000)], lambda _: bytes(n)
-    ),
+    "tiff: many tags": lambda n: tiff([(40_000 + tag, 7, n, 0) for tag in range(20_000)], lambda _: bytes(n)),
     "tiff: hostile xmp": lambda n: tiff([(700, 1, len(hostile_xmp(n)), 0)], lambda _: hostile_xmp(n)),
     "tiff: busy xmp": lambda n: tiff([(700, 1, len(busy_xmp(n)), 0)], lambda _: busy_xmp(n)),
-    "tiff: xmp that is read": lambda n: tiff([(700, 1, len(busy_xmp(min(n, LONGEST) - 200)), 0)], lambda _: busy_xmp(min(n, LONGEST) - 200)),
+    "tiff: xmp that is read": lambda n: tiff(
+        [(700, 1, len(busy_xmp(min(n, LONGEST) - 200)), 0)], lambda _: busy_xmp(min(n, LONGEST) - 200)
+    ),
     "tiff: exif points to itself": lambda n: tiff([(34665, 4, 1, 8), (34853, 4, 1, 8)], lambda _: bytes(n)),
     "webp: chunks": lambda n: webp(repeated(webp_chunk(b"teSt"), n)),
     "webp: frames": lambda n: webp(repeated(webp_chunk(b"ANMF", bytes(16)), n)),
     "webp: short chunks": lambda n: webp(repeated(webp_chunk(b"teSt", bytes(820)), n)),
-    "webp: short frames": lambda n: webp(repeated(webp_chunk(b"ANMF", bytes(16) + webp_chunk(b"teSt", bytes(1640))), n)),
+    "webp: short frames": lambda n: webp(
+        repeated(webp_chunk(b"ANMF", bytes(16) + webp_chunk(b"teSt", bytes(1640))), n)
+    ),
     "webp: exif of fractions": lambda n: webp(webp_chunk(b"EXIF", greedy_exif(n, 5, 1)), 8),
     "webp: exif of many": lambda n: webp(webp_chunk(b"EXIF", greedy_exif(n, 7)), 8),
     "webp: hostile xmp": lambda n: webp(webp_chunk(b"XMP ", hostile_xmp(n)), 4),
@@ -200,14 +209,32 @@ FAMILIES: dict[str, Callable[[int], bytes]] = {
 
 
 def _png_piece(rng: random.Random, longest: int) -> bytes:
-    names = [b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"IDAT", b"fdAT", b"gAMA", b"tRNS", b"acTL", b"fcTL", b"teSt"]
+    names = [
+        b"tEXt",
+        b"zTXt",
+        b"iTXt",
+        b"eXIf",
+        b"IDAT",
+        b"fdAT",
+        b"gAMA",
+        b"tRNS",
+        b"acTL",
+        b"fcTL",
+        b"teSt",
+    ]
     if rng.random() < 1e-4:
         return bomb(rng.choice([b"zTXt", b"iTXt", b"iCCP"]))
     return png_chunk(rng.choice(names), _content(rng, longest))
 
 
 def _jpeg_piece(rng: random.Random, longest: int) -> bytes:
-    starts = [b"", b"Exif\0\0II*\0\x08\0\0\0", b"Photoshop 3.0\0", b"ICC_PROFILE\0\1\2", b"MPF\0II*\0\x08\0\0\0"]
+    starts = [
+        b"",
+        b"Exif\0\0II*\0\x08\0\0\0",
+        b"Photoshop 3.0\0",
+        b"ICC_PROFILE\0\1\2",
+        b"MPF\0II*\0\x08\0\0\0",
+    ]
     marker = rng.choice([0xFFFE, 0xFFDD, *range(0xFFE0, 0xFFF0)])
     filling = rng.choice([b"", b"", b"\xff\xff", b"\xff\0", b"x"])
     content = (rng.choice(starts) + _content(rng, longest)).replace(b"\xff\xda", b"")

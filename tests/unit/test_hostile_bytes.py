@@ -74,7 +74,9 @@ def changed(draw: st.DrawFn, wholes: list[bytes]) -> bytes:
     for _ in range(draw(st.integers(0, 6))):
         # Most often in the head, where containers say what they hold.
         start = draw(st.integers(0, min(len(content), 400)) | st.integers(0, len(content)))
-        piece = draw(st.binary(max_size=12) | st.sampled_from([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\x80"]))
+        piece = draw(
+            st.binary(max_size=12) | st.sampled_from([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\x80"])
+        )
         length = draw(st.integers(0, 40))
         match draw(st.sampled_from(["over", "in", "out", "again", "cut"])):
             case "over":
@@ -114,11 +116,14 @@ def test_header_is_read_or_refused() -> None:
 
 
 def test_metadata_is_brought_up_to_date_or_left_out() -> None:
-    blocks = [greedy_exif(400, kind, 5) for kind in (1, 3, 5)] + [b"Exif\0\0II*\0\x08\0\0\0\0\0", busy_xmp(300)]
+    blocks = [greedy_exif(400, kind, 5) for kind in (1, 3, 5)] + [
+        b"Exif\0\0II*\0\x08\0\0\0\0\0",
+        busy_xmp(300),
+    ]
 
     @often
-    @given(changed(blocks) | st.binary(max_size=100), st.booleans())
-    def check(block: bytes, gps: bool) -> None:
+    @given(changed(blocks) | st.binary(max_size=100), gps=st.booleans())
+    def check(block: bytes, *, gps: bool) -> None:
         assert 1 <= orientation_of(load_exif(block)) <= 8
         for rewrite in (rewrite_exif, rewrite_xmp):
             assert isinstance(rewrite(block, 30, 20, gps=gps), bytes | None)
@@ -149,7 +154,9 @@ def test_envelope_is_read_or_refused() -> None:
 def test_options_are_read_or_refused() -> None:
     named = st.dictionaries(st.sampled_from(sorted(describe())) | st.text(), JSON | DEEP)
     texts = st.sampled_from(["thorough", "denoise:1", "face:0.5,face", "1e999", "-0", "NaN", "9" * 5000])
-    pairs = st.tuples(st.sampled_from([*describe(), "timeout", "return"]) | st.text(), texts | st.text() | DEEP)
+    pairs = st.tuples(
+        st.sampled_from([*describe(), "timeout", "return"]) | st.text(), texts | st.text() | DEEP
+    )
 
     @often
     @given(named.map(json.dumps) | DEEP | st.text(), st.lists(pairs, max_size=4))
@@ -165,7 +172,9 @@ def test_form_is_received_or_refused() -> None:
         b'--b\r\nContent-Disposition: form-data; name="%s"; filename="a"\r\n\r\nxyz\r\n' % name
         for name in (b"image", b"mask")
     )
-    kinds = st.sampled_from([b"multipart/form-data; boundary=b", b"multipart/form-data; boundary=", b"image/png"])
+    kinds = st.sampled_from(
+        [b"multipart/form-data; boundary=b", b"multipart/form-data; boundary=", b"image/png"]
+    )
 
     with tempfile.TemporaryDirectory() as root:
 

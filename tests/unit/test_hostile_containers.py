@@ -55,18 +55,18 @@ def test_longest_upload_of_pieces_drawn_by_chance_takes_little_time(kind: str, s
 
 def test_reader_that_was_used_up_serves_the_pixels_anew_and_is_bounded_again(monkeypatch) -> None:
     monkeypatch.setattr("photorestore.imaging.heads.FEWEST_READS", 10)
-    reader = BoundedReader(bytes(100))
+    reader = BoundedReader(bytes(100), "png")
     for _ in range(10):
         reader.read(1)
     reader.renew()
-    with pytest.raises(RestorationError, match="more pieces"):  # noqa: PT012 - one of many
+    with pytest.raises(RestorationError, match="more pieces"):
         for _ in range(12):
             reader.read(1)
 
 
 def test_head_that_takes_too_long_is_refused_but_not_its_pixels(monkeypatch) -> None:
     monkeypatch.setattr("photorestore.imaging.heads.LONGEST_S", 0.0)
-    reader = BoundedReader(bytes(1 << 20))
+    reader = BoundedReader(bytes(1 << 20), "png")
     with pytest.raises(RestorationError, match="takes more than"):
         reader.read()
     reader.renew()

@@ -10,9 +10,9 @@ from PIL import Image, ImageCms, ImageOps
 from photorestore.errors import CorruptImage, ImageTooLarge, NotAnImage, PayloadTooLarge
 from photorestore.imaging import Limits, colour, open_picture, to_array, write_array
 from photorestore.imaging.deep import vips
+from photorestore.imaging.heads import has_short_head
 from photorestore.imaging.negotiate import Needs, choose_format
 from photorestore.imaging.planes import luma, to_u8
-from photorestore.imaging.heads import has_short_head
 from photorestore.options import Options
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo

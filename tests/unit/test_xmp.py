@@ -39,7 +39,9 @@ def test_orientation_sizes_and_thumbnails_change_and_nothing_else(before: str, a
     assert rewrite_xmp(block, 20, 10, gps=True) == expected
 
 
-@pytest.mark.parametrize("block", [b"", b"no packet", b"<a>", b"\xff\xfe", hostile_xmp(100)[:40], b"<a/>" * LONGEST])
+@pytest.mark.parametrize(
+    "block", [b"", b"no packet", b"<a>", b"\xff\xfe", hostile_xmp(100)[:40], b"<a/>" * LONGEST]
+)
 def test_packet_that_needs_no_change_stays_as_it_is(block: bytes) -> None:
     assert rewrite_xmp(block, 20, 10, gps=True) == block
 

@@ -25,6 +25,9 @@ FEWEST_READS = 65_536
 PRICE_OF_READ = 1024
 TIMES_READ = 8
 """A decoder may read a file so many times over, each read at a price in bytes: a GIF is read in blocks of 255."""
+LONGEST_JPEG_HEAD = 24 << 20
+"""Bytes of a JPEG before its pixels, prices included: more than a profile and a map of depths, in hundreds of segments.
+EXIF in pieces is put together anew with each of them."""
 LONGEST_S = 1.0
 """Of computing for a head; ordinary ones take less than a thousandth, a GIF of 64 MB a third."""
 LOOK_AFTER = 64 << 10
@@ -63,10 +66,10 @@ def check_head(upload: bytes, kind: str) -> None:
 class BoundedReader(io.BytesIO):
     """An upload as a decoder reads it: not too often, nor too much of it over and over, nor for too long."""
 
-    def __init__(self, upload: bytes) -> None:
+    def __init__(self, upload: bytes, kind: str) -> None:
         super().__init__(upload)
         self._budget = PRICE_OF_READ * FEWEST_READS + TIMES_READ * len(upload)
-        self._left = self._budget
+        self._left = LONGEST_JPEG_HEAD if kind == "jpeg" else self._budget
         self._next_look = self._left - LOOK_AFTER
         self._ends_s = time.thread_time() + LONGEST_S
 
@@ -97,7 +100,7 @@ class BoundedReader(io.BytesIO):
 
 def reader(upload: bytes, kind: str) -> io.BytesIO:
     """The upload as a decoder written in Python is to read it."""
-    return io.BytesIO(upload) if kind == "jpeg" and has_short_head(upload) else BoundedReader(upload)
+    return io.BytesIO(upload) if kind == "jpeg" and has_short_head(upload) else BoundedReader(upload, kind)
 
 
 def has_short_head(upload: bytes) -> bool:

@@ -158,7 +158,9 @@ def _has_more_scans(upload: bytes, most: int) -> bool:
 
 def png_chunk(upload: bytes, wanted: bytes) -> bytes | None:
     """The content of a PNG's first chunk of this type, or None; ends where the file does."""
-    return next((upload[start : start + length] for name, start, length in png_chunks(upload) if name == wanted), None)
+    return next(
+        (upload[start : start + length] for name, start, length in png_chunks(upload) if name == wanted), None
+    )
 
 
 def png_chunks(upload: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -116,8 +116,8 @@ class _Editor:
 
 
 def _apart(block: bytes, start: int) -> tuple[list[tuple[str, int]], int]:
-    """The attributes of a well-formed start tag at `start`, by name and where the value begins, and where the tag ends."""
-    attributes = []
+    """Attributes of a well-formed start tag at `start`: names and where values begin; and where the tag ends."""
+    attributes = list[tuple[str, int]]()
     position = _end_of(_TAG_NAME, block, start + 1)
     while True:
         position = _end_of(_BLANKS, block, position)
@@ -137,7 +137,8 @@ def _is_empty(block: bytes, end: int) -> bool:
 
 def _end_of(pattern: re.Pattern[bytes], block: bytes, start: int) -> int:
     """Where a run of bytes that may be empty ends."""
-    return pattern.match(block, start).end()  # type: ignore[union-attr] - it matches nothing, too
+    found = pattern.match(block, start)
+    return found.end() if found else start
 
 
 def _refuse(*_: object) -> None:
