@@ -37,7 +37,7 @@ MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
 pytestmark = pytest.mark.timeout(600 + 60 * MINUTES)
 
 often = settings(
-    max_examples=400,
+    max_examples=200,
     derandomize=not MINUTES,
     database=None,
     deadline=None,
@@ -122,7 +122,7 @@ def test_metadata_is_brought_up_to_date_or_left_out() -> None:
     ]
 
     @often
-    @given(changed(blocks) | st.binary(max_size=100), gps=st.booleans())
+    @given(block=changed(blocks) | st.binary(max_size=100), gps=st.booleans())
     def check(block: bytes, *, gps: bool) -> None:
         assert 1 <= orientation_of(load_exif(block)) <= 8
         for rewrite in (rewrite_exif, rewrite_xmp):
