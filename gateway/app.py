@@ -28,6 +28,7 @@ from gateway.runs import Runner
 from gateway.settings import GatewaySettings
 from gateway.torchserve_client import TorchServeClient
 from photorestore.errors import RestorationError
+from photorestore.folders import make_private
 
 
 def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
@@ -37,9 +38,10 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
         transport: in place of the network to TorchServe, for tests.
 
     Raises:
-        OSError, ValueError: the file of API keys, the folder of the cache or that of the jobs cannot be used.
+        OSError, ValueError: the file of API keys, or the folder of pictures in work, of the cache or of the jobs cannot
+            be used.
     """
-    settings.workspace_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(settings.workspace_root)
     client = TorchServeClient(settings, transport)
     gateway = _make_gateway(settings, client)
     app = FastAPI(

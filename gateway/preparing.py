@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import time
 from dataclasses import dataclass
 
 from gateway.uploads import Received
@@ -47,7 +46,7 @@ class Prepared:
     @property
     def left_s(self) -> float:
         """Until the caller's deadline."""
-        return self.workspace.envelope.deadline - time.time()
+        return self.workspace.left_s
 
 
 async def prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Prepared:

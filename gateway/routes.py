@@ -261,7 +261,7 @@ async def take_in(request: Request, workspace: Workspace, *, wants_mask: bool) -
     with gateway.admission.uploading() as place:
         pace = Pace(settings.upload_grace_s, settings.upload_bytes_s)
         received = await receive(request, workspace, pace, place)
-        workspace.envelope.deadline = time.time() + workspace.options.timeout_s
+        workspace.allow_time()
         return await prepare(workspace, received, gateway.release, wants_mask=wants_mask)
 
 

@@ -26,6 +26,7 @@ from gateway.backend import HOME, torchserve
 from gateway.backend.instance import only_instance, running_pid
 from gateway.backend.supervisor import is_ready, last_lines, supervise
 from gateway.backend.torchserve import Ports, Settings
+from photorestore.folders import make_private
 from photorestore.workspace import default_root
 
 POLL_S = 0.5
@@ -35,9 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; gives the exit status."""
     given = _parser().parse_args(arguments)
     ports = Ports() if given.port_base is None else Ports.from_base(given.port_base)
-    folders = (given.home.resolve(), given.run_dir.resolve(), given.workspace_root.resolve())
+    folders = (given.home.resolve(), given.run_dir.resolve(), given.workspace_root.absolute())
     settings = Settings(*folders, ports, given.gateway_port)
     if given.command == "serve":
+        os.umask(0o077)  # of all that is started, too: pictures, logs, and the classes that Java runs
         serve = _serve_in_background if given.background else _serve
         return serve(settings, given.drain_s)
     return _stop(settings, given.drain_s) if given.command == "stop" else _status(settings)
@@ -67,7 +69,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(settings: Settings, drain_s: float) -> int:
     settings.run_dir.mkdir(parents=True, exist_ok=True)
-    settings.workspace_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        make_private(settings.workspace_root)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 1
     with only_instance(settings) as is_only:
         taken = torchserve.taken_ports(settings.ports, settings.gateway_port)
         if not is_only or taken:

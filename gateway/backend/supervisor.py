@@ -17,8 +17,7 @@ from gateway.backend.front import Front
 from gateway.backend.front import is_ready as is_front_ready
 from gateway.backend.torchserve import Settings, TorchServe
 from gateway.workflow import Node
-from photorestore.housekeeping import GRACE_S, sweep
-from photorestore.workspace import ID_PATTERN
+from photorestore.housekeeping import GRACE_S, count_awaited, sweep
 
 START_S = 600.0
 """How long a start may take before it is given up."""
@@ -68,7 +67,9 @@ def supervise(
         if front is not None:
             front.stop()
         server.stop()
-        sweep(settings.workspace_root, time.time() + GRACE_S)  # nobody is left to fetch what was delivered
+        sweep(
+            settings.workspace_root, time.monotonic() + GRACE_S
+        )  # nobody is left to fetch what was delivered
 
 
 def _what_ended(server: TorchServe, front: Front | None) -> TorchServe | Front | None:
@@ -131,16 +132,8 @@ def _drain(root: Path, drain_s: float) -> None:
     idle_since = time.monotonic()
     while time.monotonic() < min(until, idle_since + SENDING_S):
         time.sleep(POLL_S)
-        if _in_flight(root):
+        if count_awaited(root):
             idle_since = time.monotonic()
-
-
-def _in_flight(root: Path) -> int:
-    """Workspaces that somebody waits for."""
-    waiting = (entry for entry in root.iterdir() if ID_PATTERN.match(entry.name))
-    return sum(
-        not (entry / "done").exists() and int(entry.name.split("-")[0]) > time.time() for entry in waiting
-    )
 
 
 def last_lines(log: Path, count: int = 30) -> str:

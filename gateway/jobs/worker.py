@@ -213,7 +213,7 @@ class Worker:
         is_handed_over = False
         try:
             await asyncio.to_thread(self.files.lay_out, record.work.upload, workspace)
-            workspace.envelope.deadline = time.time() + options.timeout_s
+            workspace.allow_time()
             received, release = record.work.received, self.release()
             prepared = await prepare(workspace, received, release, wants_mask=True)
             is_handed_over = True

@@ -75,7 +75,8 @@ class Envelope:
     Attributes:
         workspace_id: name of the request's directory below the workspace root.
         request_id: the caller's label, for logs.
-        deadline: Unix time in seconds after which nobody waits for the result.
+        deadline: after which nobody waits for the result; seconds of the monotonic clock, which all processes of a
+            machine share and which nobody sets.
         options: what was asked for.
         accept: the caller's `Accept` header.
         answer: `image` (the result's bytes) or `report` (JSON; the result stays in the workspace).

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from photorestore.errors import OutOfSpace
-from photorestore.workspace import ID_PATTERN, delete
+from photorestore.folders import delete
+from photorestore.workspace import ID_PATTERN
 
 GRACE_S = 60.0
 """How long a delivered directory stays, so that a retried `deliver` finds its result."""
@@ -35,19 +36,36 @@ def require_room(root: Path, needed_bytes: int) -> None:
 def sweep(root: Path, now: float | None = None) -> int:
     """Delete directories that nobody waits for any more; gives their number.
 
-    Delivered ones go after `GRACE_S`, others `LONGEST_TIMEOUT_S` after their deadline.
+    Delivered ones go after `GRACE_S`, others `LONGEST_TIMEOUT_S` after their deadline, and those of an earlier start of
+    the machine at once.
+
+    Args:
+        now: by the monotonic clock, which all processes of a machine share and which nobody sets; by default its time.
     """
-    now = time.time() if now is None else now
+    now = time.monotonic() if now is None else now
     expired = [entry for entry in root.glob("*-*") if _is_expired(entry, now)]
     for entry in expired:
         delete(entry)
     return len(expired)
 
 
+def count_awaited(root: Path) -> int:
+    """How many directories there are that somebody waits for."""
+    awaited = (entry for entry in root.iterdir() if ID_PATTERN.match(entry.name))
+    return sum(not (entry / "done").exists() and _deadline_of(entry) > time.monotonic() for entry in awaited)
+
+
 def _is_expired(directory: Path, now: float) -> bool:
     if not ID_PATTERN.match(directory.name):
         return False
+    if directory.is_symlink() or _deadline_of(directory) > now + LONGEST_TIMEOUT_S:
+        return True  # nobody may wait for so long
     try:
-        return now > (directory / "done").stat().st_mtime + GRACE_S
+        return now > (directory / "done").lstat().st_mtime + GRACE_S
     except FileNotFoundError:
-        return now > int(directory.name.split("-")[0]) + LONGEST_TIMEOUT_S
+        return now > _deadline_of(directory) + LONGEST_TIMEOUT_S
+
+
+def _deadline_of(directory: Path) -> int:
+    """The deadline that a directory was made with, in seconds of the monotonic clock."""
+    return int(directory.name.partition("-")[0])

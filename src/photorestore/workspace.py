@@ -15,7 +15,6 @@ import errno
 import os
 import re
 import secrets
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ import numpy.typing as npt
 
 from photorestore.envelope import Envelope, Plane, Trace
 from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded, OutOfSpace
+from photorestore.folders import delete, make_private
 from photorestore.options import STAGES, Options
 
 ID_PATTERN = re.compile(r"^\d{10}-[0-9a-f]{32}$")
@@ -71,12 +71,13 @@ class Workspace:
 
         Raises:
             OutOfSpace: shared memory is full.
+            PermissionError: others own the root or may write to it.
         """
-        deadline = time.time() + options.timeout_s
+        deadline = time.monotonic() + options.timeout_s
         workspace_id = f"{int(deadline):010d}-{secrets.token_hex(16)}"
         workspace = cls(root, Envelope(workspace_id, request_id, deadline, options, accept))
         with _full_means_retry():
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(root)
             workspace.directory.mkdir(mode=0o700)
         return workspace
 
@@ -90,13 +91,22 @@ class Workspace:
         if not ID_PATTERN.match(envelope.workspace_id):
             raise BrokenArtifact("the envelope names no workspace")
         workspace = cls(root, envelope)
-        if not workspace.directory.is_dir():
+        if workspace.directory.is_symlink() or not workspace.directory.is_dir():
             raise BrokenArtifact(f"workspace {envelope.workspace_id} is gone")
         return workspace
 
     @property
     def options(self) -> Options:
         return self.envelope.options
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the deadline; negative after it."""
+        return self.envelope.deadline - time.monotonic()
+
+    def allow_time(self) -> None:
+        """Let the time that the caller allows begin now."""
+        self.envelope.deadline = time.monotonic() + self.options.timeout_s
 
     def path(self, name: str) -> Path:
         """Where a file of this request lies: `upload`, `result`, `exif`, `xmp`, `icc`, or `<plane>.npy`."""
@@ -245,12 +255,13 @@ class Workspace:
         """
         if self.path("cancelled").exists():
             raise Cancelled("the request was cancelled")
-        if time.time() > self.envelope.deadline:
+        if self.left_s < 0:
             raise DeadlineExceeded(f"the request was to be answered within {self.options.timeout_s:g} s")
 
     def mark_done(self) -> None:
-        """Let the sweeper take the directory after the grace."""
+        """Let the sweeper take the directory after the grace, which is counted from the note's time: monotonic, too."""
         self.path("done").touch()
+        os.utime(self.path("done"), 2 * (time.monotonic(),))
 
     def remove(self) -> None:
         """Delete the directory now."""
@@ -261,16 +272,6 @@ class Workspace:
 
     def _temporary(self, name: str) -> Path:
         return self.path(f".{name}.{secrets.token_hex(8)}")
-
-
-def delete(directory: Path) -> None:
-    """Delete a workspace's directory. It is flat: `rmtree` takes twice as long."""
-    try:
-        for file in directory.iterdir():
-            file.unlink()
-        directory.rmdir()
-    except OSError:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _allocate(file: Path, shape: tuple[int, int, int], dtype: str) -> Array:

@@ -68,6 +68,8 @@ def test_containers_share_one_folder_in_memory(pod, containers):
     for container in containers.values():
         (mount,) = (mount for mount in container["volumeMounts"] if mount["name"] == "spaces")
         assert mount["mountPath"] == "/spaces"
+        (root,) = (entry["value"] for entry in container["env"] if entry["name"] == "PHOTORESTORE_WORKSPACE")
+        assert root == "/spaces/work"  # made by us: others own the mount
     admitted = GatewaySettings()
     size = bytes_of(volume["emptyDir"]["sizeLimit"])
     assert admitted.max_pixels * BYTES_PX + admitted.max_upload_bytes <= size

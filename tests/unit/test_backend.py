@@ -1,7 +1,9 @@
 import fcntl
 import os
 import socket
-import time
+import stat
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -10,8 +12,8 @@ from gateway.backend import HOME, command, supervisor, torchserve
 from gateway.backend.instance import only_instance, running_pid
 from gateway.backend.torchserve import HOST, Ports, Settings
 from gateway.workflow import Node
-from photorestore.options import STAGES, Options
-from photorestore.workspace import Workspace
+from photorestore.options import STAGES
+from tests.edge import ENVIRONMENT
 
 
 @pytest.fixture
@@ -52,15 +54,6 @@ def test_run_directories_with_names_of_no_use_get_a_temp_dir_elsewhere(tmp_path,
     chosen.rmdir()
 
 
-def test_requests_in_flight_are_those_that_somebody_waits_for(tmp_path):
-    assert supervisor._in_flight(tmp_path) == 0
-    workspace = Workspace.create(tmp_path, Options())
-    (tmp_path / f"{int(time.time()) - 5:010d}-{'0' * 32}").mkdir()  # nobody waits any more
-    assert supervisor._in_flight(tmp_path) == 1
-    workspace.mark_done()
-    assert supervisor._in_flight(tmp_path) == 0
-
-
 def test_run_directory_has_one_instance(settings):
     assert running_pid(settings) is None
     with only_instance(settings) as is_first, only_instance(settings) as is_second:
@@ -90,6 +83,37 @@ def test_ports_in_use_are_named(settings, capsys):
         settings = replace(settings, ports=Ports.from_base(base))
         assert command._serve(settings, 0) == 1
     assert f"ports in use: [{base}" in capsys.readouterr().err
+
+
+def test_nobody_else_may_read_or_write_what_is_started(settings, capfd):
+    with socket.create_server((HOST, 0)) as listener:
+        base = listener.getsockname()[1]
+        run_dir = settings.run_dir / "fresh"
+        words = [
+            "serve",
+            "--run-dir",
+            run_dir,
+            "--workspace-root",
+            settings.workspace_root,
+            "--port-base",
+            base,
+        ]
+        subprocess.run(
+            [sys.executable, "-m", "gateway.backend", *map(str, words)],
+            env=ENVIRONMENT,
+            check=False,
+            umask=0o022,
+        )
+    assert "ports in use" in capfd.readouterr().err
+    assert stat.S_IMODE(run_dir.stat().st_mode) == 0o700
+    assert stat.S_IMODE((run_dir / "pid").stat().st_mode) == 0o600
+
+
+def test_a_workspace_root_of_others_stops_the_start(settings, capsys):
+    settings.workspace_root.mkdir()
+    settings.workspace_root.chmod(0o777)
+    assert command._serve(settings, 0) == 1
+    assert "may write to" in capsys.readouterr().err
 
 
 def test_stopping_what_does_not_run_is_no_error(settings, capsys):

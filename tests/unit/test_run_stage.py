@@ -80,7 +80,7 @@ def test_a_batch_too_large_for_the_memory_is_halved(batch):
 
 
 def test_failed_and_late_requests_are_not_run(batch):
-    batch[0].envelope.deadline = time.time() - 1
+    batch[0].envelope.deadline = time.monotonic() - 1
     stage = Recorder()
     run_stage(stage, batch)
     run_stage(stage, batch)

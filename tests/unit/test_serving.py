@@ -134,7 +134,7 @@ def test_failed_envelope_passes_untouched(tmp_path):
 
 
 def test_late_request_is_not_worked_on(tmp_path):
-    workspace = make_workspace(tmp_path, deadline=time.time() - 1)
+    workspace = make_workspace(tmp_path, deadline=time.monotonic() - 1)
     (answer,) = make_handler("denoise", tmp_path).handle([body(workspace)], FakeContext())
     assert Envelope.from_json(answer).problem.type == "deadline-exceeded"
 

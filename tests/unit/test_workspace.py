@@ -8,7 +8,7 @@ import pytest
 
 from photorestore import workspace as module
 from photorestore.errors import BrokenArtifact, OutOfSpace
-from photorestore.housekeeping import GRACE_S, LONGEST_TIMEOUT_S, require_room, sweep
+from photorestore.housekeeping import GRACE_S, LONGEST_TIMEOUT_S, count_awaited, require_room, sweep
 from photorestore.options import Options
 from photorestore.workspace import Workspace
 
@@ -77,13 +77,78 @@ def test_the_sweeper_takes_only_what_nobody_waits_for(tmp_path):
     waiting, delivered, late = (Workspace.create(tmp_path, Options(timeout_s=1)) for _ in range(3))
     (tmp_path / "someone-elses").mkdir()
     delivered.mark_done()
-    now = time.time() + GRACE_S + 5
+    now = time.monotonic() + GRACE_S + 5
     assert sweep(tmp_path, now) == 1
     assert waiting.directory.exists()
     assert not delivered.directory.exists()
     assert sweep(tmp_path, now + LONGEST_TIMEOUT_S) == 2
     assert not late.directory.exists()
     assert (tmp_path / "someone-elses").exists()
+
+
+@pytest.mark.parametrize("step_s", [-3600, 3600])
+def test_a_step_of_the_clock_ends_nothing_and_sweeps_nothing_in_use(tmp_path, monkeypatch, step_s):
+    awaited, delivered = (Workspace.create(tmp_path, Options(timeout_s=1)) for _ in range(2))
+    delivered.mark_done()
+    before = time.time
+    monkeypatch.setattr(time, "time", lambda: before() + step_s)
+    awaited.require_wanted()
+    assert sweep(tmp_path) == 0
+    assert sweep(tmp_path, time.monotonic() + GRACE_S + 5) == 1
+    assert sweep(tmp_path, time.monotonic() + LONGEST_TIMEOUT_S + 5) == 1
+
+
+def test_a_delivery_is_dated_by_the_monotonic_clock(workspace):
+    workspace.mark_done()
+    assert abs(workspace.path("done").stat().st_mtime - time.monotonic()) < 5
+
+
+def test_what_an_earlier_start_of_the_machine_left_is_swept_at_once(tmp_path):
+    Workspace.create(tmp_path, Options())
+    old = tmp_path / f"{int(time.time()):010d}-{'0' * 32}"
+    old.mkdir()
+    assert sweep(tmp_path) == 1
+    assert not old.exists()
+
+
+def test_requests_in_flight_are_those_that_somebody_waits_for(tmp_path):
+    assert count_awaited(tmp_path) == 0
+    workspace = Workspace.create(tmp_path, Options())
+    (tmp_path / f"{0:010d}-{'0' * 32}").mkdir()  # nobody waits any more
+    assert count_awaited(tmp_path) == 1
+    workspace.mark_done()
+    assert count_awaited(tmp_path) == 0
+
+
+def test_links_among_the_workspaces_are_unlinked_and_never_followed(tmp_path):
+    root, elsewhere = tmp_path / "spaces", tmp_path / "elsewhere"
+    workspace = Workspace.create(root, Options())
+    elsewhere.mkdir()
+    (elsewhere / "precious").write_text("kept")
+    for name in ("0" * 32, "1" * 32):
+        (root / f"{1:010d}-{name}").symlink_to(elsewhere)
+    workspace.path("link").symlink_to(elsewhere)
+    workspace.envelope.workspace_id = f"{1:010d}-{'0' * 32}"
+    with pytest.raises(BrokenArtifact, match="gone"):
+        Workspace.open(root, workspace.envelope)
+    assert sweep(root) == 2
+    workspace.remove()
+    assert list(root.iterdir()) == []
+    assert (elsewhere / "precious").read_text() == "kept"
+
+
+def test_a_root_that_others_own_or_may_write_to_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o770)
+    with pytest.raises(PermissionError, match=r"shared .*only user .* mode 0770"):
+        Workspace.create(tmp_path / "shared", Options())
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(PermissionError, match="link"):
+        Workspace.create(tmp_path / "link", Options())
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    with pytest.raises(PermissionError, match=f"got one of user {user}"):
+        Workspace.create(tmp_path, Options())
 
 
 def test_a_file_written_in_pieces_is_there_when_it_is_whole(workspace):
