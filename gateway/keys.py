@@ -2,6 +2,7 @@
 
 The file has a line for each key, `NAME SHA256`; empty lines and such that begin with `#` do not count. It is read
 anew when it changes, so a key is exchanged by adding the new one, moving the callers over, and deleting the old one.
+Jobs belong to a key's name: under the same name the new key finds those of the old one.
 Keys are 32 random bytes, so one round of SHA-256 is enough: there is nothing to guess.
 """
 
@@ -16,6 +17,9 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
+STALE = "the file of API keys cannot be read anew; those read before stay valid"
+NONE = "the file of API keys holds none: nobody is let in"
+
 _LINE = re.compile(r"^(\S+)\s+([0-9a-f]{64})$")
 
 
@@ -29,14 +33,14 @@ def key_line(name: str, key: str) -> str:
     return f"{name} {_hashed(key)}"
 
 
-def read_keys(file: Path) -> dict[str, str]:
-    """Hashes by name.
+def read_keys(file: Path) -> list[tuple[str, str]]:
+    """Names and hashes; a name may have several, and of a file without keys there are none.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: a line is not as it should be, or there is none.
+        ValueError: a line is not as it should be.
     """
-    found: dict[str, str] = {}
+    found: list[tuple[str, str]] = []
     for number, line in enumerate(file.read_text().splitlines(), 1):
         text = line.strip()
         if not text or text.startswith("#"):
@@ -44,40 +48,57 @@ def read_keys(file: Path) -> dict[str, str]:
         match = _LINE.match(text)
         if match is None:
             raise ValueError(f"{file}, line {number}: expected NAME SHA256")
-        found[match[1]] = match[2]
-    if not found:
-        raise ValueError(f"{file} holds no key")
+        found.append((match[1], match[2]))
     return found
 
 
 class Keys:
     """The keys of a file, read anew when it changes.
 
+    A file that is emptied lets nobody in. While it is gone or broken, the keys read before stay.
+
     Raises:
-        OSError, ValueError: as `read_keys`; later on the keys read before stay.
+        OSError, ValueError: as `read_keys`, or the file holds no key.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._state = self._look()
+        self._problem = ""
         self._hashes = read_keys(file)
+        if not self._hashes:
+            raise ValueError(f"{file} holds no key")
+
+    @property
+    def problem(self) -> str:
+        """Why the keys are not those that the operator wants, as it seems; empty when they are."""
+        self._reload()
+        return self._problem
 
     def name_of(self, key: str) -> str | None:
         """The name of a key, or None. Takes as long for a wrong key as for a right one."""
         self._reload()
         given = _hashed(key)
-        names = [name for name, known in self._hashes.items() if hmac.compare_digest(given, known)]
+        names = [name for name, known in self._hashes if hmac.compare_digest(given, known)]
         return names[0] if names else None
 
     def _reload(self) -> None:
         state = self._look()
-        if state == self._state:
+        if state == self._state and self._problem != STALE:
             return
         self._state = state
         try:
             self._hashes = read_keys(self._file)
-        except (OSError, ValueError):
-            logger.exception("the API keys cannot be read anew; those read before stay")
+        except (OSError, ValueError) as error:
+            self._note(STALE, f": {error}")
+        else:
+            self._note("" if self._hashes else NONE)
+
+    def _note(self, problem: str, detail: str = "") -> None:
+        """Enter what is wrong, and tell the log once."""
+        if problem != self._problem:
+            logger.warning("%s%s", problem or "the API keys are read again", detail)
+        self._problem = problem
 
     def _look(self) -> tuple[int, int, int] | None:
         try:

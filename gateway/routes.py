@@ -66,6 +66,11 @@ class Gateway:
         since = self.readiness.draining_since or time.monotonic()
         return max(since + self.settings.drain_s - time.monotonic(), 0)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What somebody should look at, although restorations succeed."""
+        return [self.keys.problem] if self.keys is not None and self.keys.problem else []
+
     def renew(self) -> None:
         """The backend has come up, maybe with other archives."""
         home = self.settings.home
@@ -204,7 +209,12 @@ async def readyz(request: Request) -> JSONResponse:
     """Whether restorations will succeed, and why not."""
     readiness = gateway_of(request).readiness
     nodes = {node.stage: {"ready": node.ready, "pending": node.pending} for node in readiness.state.nodes}
-    document = {"ready": not readiness.problem, "problem": readiness.problem, "stages": nodes}
+    document = {
+        "ready": not readiness.problem,
+        "problem": readiness.problem,
+        "warnings": gateway_of(request).warnings,
+        "stages": nodes,
+    }
     return JSONResponse(document, 503 if readiness.problem else 200)
 
 

@@ -39,7 +39,7 @@ def make_private(folder: Path) -> None:
 
 
 def delete(directory: Path) -> None:
-    """Delete a flat folder of ours, as far as that is possible. It is opened once, and links are unlinked, not followed.
+    """Delete a flat folder of ours, as far as that is possible; links are unlinked, never followed.
 
     `rmtree` takes twice as long; it is called where the folder is not flat.
     """
@@ -49,7 +49,7 @@ def delete(directory: Path) -> None:
         _unlink(directory)
         return
     try:
-        for name in os.listdir(descriptor):
+        for name in os.listdir(descriptor):  # noqa: PTH208 - by the descriptor
             os.unlink(name, dir_fd=descriptor)
         directory.rmdir()
     except OSError:

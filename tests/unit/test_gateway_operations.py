@@ -59,6 +59,43 @@ async def test_keys_are_asked_for_where_there_are_some(server, root, tmp_path):
         assert (await edge.get("/readyz")).status_code == 200
 
 
+async def test_keys_that_are_not_those_of_the_file_are_told(server, root, tmp_path, caplog):
+    file, key = tmp_path / "keys", make_key()
+    line = key_line("album", key)
+    file.write_text(line)
+    async with running_edge(server, root, keys_file=file) as edge:
+
+        async def look() -> tuple[int, list[str]]:
+            asked = await edge.get("/v1/stages", headers={"Authorization": f"Bearer {key}"})
+            ready = await edge.get("/readyz")
+            assert ready.status_code == 200
+            return asked.status_code, ready.json()["warnings"]
+
+        assert await look() == (200, [])
+        file.unlink()
+        stale = "the file of API keys cannot be read anew; those read before stay valid"
+        assert await look() == (200, [stale])
+        file.write_text(f"{line}\nbroken")
+        assert await look() == (200, [stale])
+        file.write_text("")
+        assert await look() == (401, ["the file of API keys holds none: nobody is let in"])
+        file.write_text(line)
+        assert await look() == (200, [])
+    told = [record.getMessage() for record in caplog.records if record.name == "gateway.keys"]
+    assert [message.partition(":")[0] for message in told] == [
+        stale,
+        "the file of API keys holds none",
+        "the API keys are read again",
+    ]
+
+
+def test_two_keys_of_one_name_are_valid_at_a_time(tmp_path):
+    old, new = make_key(), make_key()
+    (tmp_path / "keys").write_text(f"{key_line('album', old)}\n{key_line('album', new)}\n")
+    keys = Keys(tmp_path / "keys")
+    assert keys.name_of(old) == keys.name_of(new) == "album"
+
+
 def test_keys_lie_hashed(tmp_path, capsys):
     assert main(["key", "album"]) == 0
     key, line = re.findall(r": +(.*)", capsys.readouterr().out)
