@@ -69,7 +69,7 @@ def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gatewa
         settings.max_requests, settings.max_pixels, settings.max_uploads, settings.max_upload_bytes
     )
     admission = Admission(limits)
-    metrics = Metrics(admission, settings.workspace_root)
+    metrics = Metrics(admission, settings.workspace_root, settings.restarts_file)
     readiness = Readiness(client, settings, lambda: gateway.renew(), lambda: admission.requests > 0)  # noqa: PLW0108
     cache = None if settings.cache_dir is None else ResultCache(settings.cache_dir, settings.cache_bytes)
     runner = Runner(client, admission, metrics, readiness, cache)

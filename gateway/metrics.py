@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,9 +36,10 @@ class Metrics:
 
     Args:
         root: the workspace root, whose file system is looked at.
+        restarts: the file in which a supervisor counts what it starts again; None = there is none.
     """
 
-    def __init__(self, admission: Admission, root: Path) -> None:
+    def __init__(self, admission: Admission, root: Path, restarts: Path | None = None) -> None:
         self.registry = CollectorRegistry()
         self._admission = admission
         self._root = root
@@ -78,6 +80,8 @@ class Metrics:
         self._in_flight()
         self._memory()
         self._of_jobs()
+        if restarts is not None:
+            self._of_supervisor(restarts)
 
     def observe_report(self, report: dict[str, Any]) -> None:
         """Enter a finished restoration."""
@@ -145,6 +149,11 @@ class Metrics:
         total.set_function(lambda: _total_and_used(self._root)[0])
         used.set_function(lambda: _total_and_used(self._root)[1])
 
+    def _of_supervisor(self, file: Path) -> None:
+        restarts = self._gauge("process_restarts", "starts by the supervisor of what had ended", "process")
+        for process in ("edge", "torchserve"):
+            restarts.labels(process).set_function(functools.partial(_restarts, file, process))
+
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{PREFIX}{name}", text, labels, registry=self.registry)
 
@@ -161,3 +170,10 @@ def _total_and_used(root: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return state.f_blocks * state.f_frsize, (state.f_blocks - state.f_bfree) * state.f_frsize
+
+
+def _restarts(file: Path, process: str) -> int:
+    try:
+        return int(json.loads(file.read_text())[process])
+    except (OSError, ValueError, KeyError):  # it is being written
+        return 0

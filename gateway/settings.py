@@ -74,6 +74,7 @@ class GatewaySettings:
     webhook_wait_s: Annotated[
         float, "seconds before a webhook's second try; each further wait is four times as long"
     ] = 5.0
+    restarts_file: Annotated[Path | None, "file of a supervisor that counts what it starts again"] = None
     poll_s: Annotated[float, "seconds between looks at TorchServe"] = 2.0
     canary_s: Annotated[float, "seconds without a restoration after which a canary picture is sent"] = 60.0
     register_after_s: Annotated[float, "seconds after which a workflow that is missing is registered"] = 20.0

@@ -28,7 +28,7 @@ class Front:
     def __init__(self, settings: Settings, drain_s: float) -> None:
         self._settings = settings
         self._drain_s = drain_s
-        with (settings.run_dir / "gateway.log").open("wb") as log:
+        with (settings.run_dir / "gateway.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "gateway", "serve"),
@@ -39,6 +39,7 @@ class Front:
                     *("--management-url", settings.management),
                     *("--metrics-url", f"http://{HOST}:{settings.ports.metrics}"),
                     *("--drain-s", str(drain_s)),
+                    *("--restarts-file", str(settings.restarts_file)),
                 ],
                 cwd=HOME,
                 stdin=subprocess.DEVNULL,
@@ -46,15 +47,13 @@ class Front:
                 stderr=subprocess.STDOUT,
                 env={JOBS_VARIABLE: str(settings.run_dir / "jobs"), **os.environ},
                 start_new_session=True,
-                preexec_fn=stop_with_parent,  # noqa: PLW1509 - no thread has been started yet
+                preexec_fn=stop_with_parent(),  # noqa: PLW1509 - it takes no lock
             )
 
-    def __str__(self) -> str:
-        return "the REST edge"
-
-    def has_ended(self) -> bool:
-        """Whether the process is gone."""
-        return self._process.poll() is not None
+    @property
+    def exit_status(self) -> int | None:
+        """See `kept.Process`."""
+        return self._process.poll()
 
     def stop(self) -> None:
         """Let it answer what is in flight, and end it."""

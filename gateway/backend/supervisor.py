@@ -1,11 +1,14 @@
 """The supervisor: TorchServe with its workflow, with or without the REST edge before it, from their start to their end.
 
 It registers the workflow, waits until every stage has its workers, sweeps workspaces that nobody waits for, lets
-requests in flight end, and takes TorchServe with it when it goes. With an edge it starts TorchServe again when it dies.
+requests in flight end, and takes TorchServe with it when it goes. With an edge it starts either again when it dies, but
+not for ever: see `gateway.backend.kept`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sys
 import threading
 import time
@@ -15,6 +18,7 @@ from pathlib import Path
 from gateway.backend import torchserve
 from gateway.backend.front import Front
 from gateway.backend.front import is_ready as is_front_ready
+from gateway.backend.kept import GaveUp, Kept, say
 from gateway.backend.torchserve import Settings, TorchServe
 from gateway.workflow import Node
 from photorestore.housekeeping import GRACE_S, count_awaited, sweep
@@ -23,6 +27,8 @@ START_S = 600.0
 """How long a start may take before it is given up."""
 LOOK_EVERY_S = 2.0
 POLL_S = 0.5
+LOGS = ("console.log", "gateway.log")
+"""What TorchServe and the edge print, from all their starts."""
 SENDING_S = 2.0
 """How long the last answers may take from their delivery to the caller."""
 
@@ -37,67 +43,114 @@ def supervise(
         on_ready: called when restorations will succeed for the first time.
     """
     ready_file = settings.run_dir / "ready"
-    ready_file.unlink(missing_ok=True)
-    server = TorchServe(settings)
-    front = None if settings.gateway_port is None else Front(settings, drain_s)
+    for file in (ready_file, settings.restarts_file, *(settings.run_dir / name for name in LOGS)):
+        file.unlink(missing_ok=True)
+    instance = Instance(settings, drain_s)
     try:
-        if not _wait_ready(settings, server, front, stopping):
+        if not _wait_ready(instance, stopping):
             return 0 if stopping.is_set() else 1
         ready_file.write_text(settings.url)
         on_ready()
-        while not stopping.wait(LOOK_EVERY_S):
-            sweep(settings.workspace_root)
-            ended = _what_ended(server, front)
-            if ended is not None:
-                print(f"{ended} has ended", file=sys.stderr, flush=True)
-            if (
-                ended is server and front is not None
-            ):  # callers can wait: the edge tells them that it is not ready
-                server.stop()
-                server = TorchServe(settings)
-                ended = None if _wait_ready(settings, server, front, stopping) else server
-            if ended is not None and not stopping.is_set():
-                return 1
-        if front is not None:
-            front.stop()
+        if not _watch(instance, stopping):
+            return 1
+        instance.stop_front()
         _drain(settings.workspace_root, drain_s)
         return 0
     finally:
         ready_file.unlink(missing_ok=True)
-        if front is not None:
-            front.stop()
-        server.stop()
+        instance.stop_front()
+        instance.server.process.stop()
         sweep(
             settings.workspace_root, time.monotonic() + GRACE_S
         )  # nobody is left to fetch what was delivered
 
 
-def _what_ended(server: TorchServe, front: Front | None) -> TorchServe | Front | None:
-    """What ought to run and does not, if anything."""
-    if server.has_ended():
-        return server
-    return front if front is not None and front.has_ended() else None
+class Instance:
+    """TorchServe, its workflow, and the REST edge where there is one.
+
+    Attributes:
+        registration: of the workflow with the TorchServe that runs now.
+    """
+
+    def __init__(self, settings: Settings, drain_s: float) -> None:
+        self.settings = settings
+        self.server = Kept("TorchServe", lambda: TorchServe(settings))
+        self.registration = Registration(settings)
+        has_front = settings.gateway_port is not None
+        self.front = Kept("the REST edge", lambda: Front(settings, drain_s)) if has_front else None
+        self._note_restarts()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether something that ought to run does not."""
+        return self.server.has_ended or (self.front is not None and self.front.has_ended)
+
+    def register(self) -> None:
+        """Begin to register the workflow as soon as TorchServe answers."""
+        if self.registration.ident is None and torchserve.answers(self.settings):
+            self.registration.start()
+
+    def keep_up(self) -> None:
+        """Start again what has ended; callers can wait, for the edge tells them that it is not ready.
+
+        Raises:
+            GaveUp: it has ended too often; or there is no edge, and whoever runs the container starts it again.
+        """
+        if self.front is None and self.server.has_ended:
+            raise GaveUp("TorchServe has ended")
+        if self.registration.error is not None and not self.server.has_ended:
+            say(str(self.registration.error))
+            self.server.process.stop()
+        if self.server.keep_up():
+            self.registration = Registration(self.settings)
+            self._note_restarts()
+        if self.front is not None and self.front.keep_up():
+            self._note_restarts()
+        self.register()
+
+    def stop_front(self) -> None:
+        """Let the edge answer what is in flight, and end it."""
+        if self.front is not None:
+            self.front.process.stop()
+
+    def _note_restarts(self) -> None:
+        """Let the edge's metrics know; a disk that is full is no reason to end."""
+        if self.front is not None:
+            counts = {"edge": self.front.restarts, "torchserve": self.server.restarts}
+            with contextlib.suppress(OSError):
+                self.settings.restarts_file.write_text(json.dumps(counts))
 
 
-def _wait_ready(
-    settings: Settings, server: TorchServe, front: Front | None, stopping: threading.Event
-) -> bool:
-    """Register the workflow, wait for its workers and the edge; False when that failed or is not wanted any more."""
-    until = time.monotonic() + START_S
-    registration = Registration(settings)
+def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:
+    """Register the workflow, wait for its workers and the edge; False when that failed or is not wanted any more.
+
+    What does not come up at all is not started again.
+    """
+    settings, until = instance.settings, time.monotonic() + START_S
     while not stopping.wait(POLL_S):
-        has_ended = _what_ended(server, front) is not None
-        if has_ended or registration.error is not None or time.monotonic() > until:
-            print(last_lines(settings.run_dir / "console.log"), registration.error or "", file=sys.stderr)
-            print(last_lines(settings.run_dir / "gateway.log"), file=sys.stderr)
-            print(f"the logs are in {settings.run_dir / 'logs'}", file=sys.stderr)
+        error = instance.registration.error
+        if instance.has_ended or error is not None or time.monotonic() > until:
+            for log in LOGS:
+                print(last_lines(settings.run_dir / log), file=sys.stderr)
+            print(error or "", f"the logs are in {settings.run_dir / 'logs'}", file=sys.stderr)
             return False
-        if registration.ident is None:
-            if torchserve.answers(settings):
-                registration.start()
-        elif not registration.is_alive() and is_ready(settings, torchserve.nodes(settings)):
+        instance.register()
+        is_registered = instance.registration.ident is not None and not instance.registration.is_alive()
+        if is_registered and is_ready(settings, torchserve.nodes(settings)):
             return True
     return False
+
+
+def _watch(instance: Instance, stopping: threading.Event) -> bool:
+    """Keep all running until `stopping` is set; False when that failed."""
+    while not stopping.wait(LOOK_EVERY_S):
+        sweep(instance.settings.workspace_root)
+        try:
+            instance.keep_up()
+        except GaveUp as error:
+            say(str(error))
+            return False
+    return True
 
 
 def is_ready(settings: Settings, stages: Sequence[Node]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib.util
 import os
 import re
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -85,6 +87,11 @@ class Settings:
         return f"http://{HOST}:{self.ports.inference}/wfpredict/{WORKFLOW}"
 
     @property
+    def restarts_file(self) -> Path:
+        """How often the supervisor has started something again, as JSON."""
+        return self.run_dir / "restarts.json"
+
+    @property
     def management(self) -> str:
         """TorchServe's management interface."""
         return f"http://{HOST}:{self.ports.management}"
@@ -93,15 +100,12 @@ class Settings:
 class TorchServe:
     """A running TorchServe; its workers are in its process group."""
 
-    def __str__(self) -> str:
-        return "TorchServe"
-
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._temp_dir = _private_temp_dir(settings.run_dir)
         write_patched_classes(_package() / "frontend" / "model-server.jar", self._temp_dir / PATCHED)
         config = _write_config(settings)
-        with (settings.run_dir / "console.log").open("wb") as console:
+        with (settings.run_dir / "console.log").open("ab") as console:
             self._process = subprocess.Popen(
                 _command(settings, config, self._temp_dir),
                 cwd=settings.run_dir,
@@ -110,7 +114,7 @@ class TorchServe:
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=stop_with_parent,  # noqa: PLW1509 - no thread has been started yet
+                preexec_fn=stop_with_parent(),  # noqa: PLW1509 - it takes no lock
             )
 
     @property
@@ -118,9 +122,10 @@ class TorchServe:
         """Of the Java process, which leads the group."""
         return self._process.pid
 
-    def has_ended(self) -> bool:
-        """Whether the Java process is gone."""
-        return self._process.poll() is not None
+    @property
+    def exit_status(self) -> int | None:
+        """See `kept.Process`; of the Java process."""
+        return self._process.poll()
 
     def stop(self) -> None:
         """End Java and every worker; delete the temp dir."""
@@ -250,10 +255,13 @@ def _private_temp_dir(run_dir: Path) -> Path:
     return chosen
 
 
-def stop_with_parent() -> None:
-    """Let the kernel end Java when its supervisor dies, by whatever means."""
+def stop_with_parent() -> Callable[[], None]:
+    """What lets the kernel end a child when its supervisor dies, by whatever means; called in the child.
+
+    The library is loaded here: after the fork of a process with threads that could wait for ever.
+    """
     pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    return functools.partial(ctypes.CDLL(None).prctl, pr_set_pdeathsig, signal.SIGTERM)
 
 
 def _kill_group(pid: int) -> None:
