@@ -66,6 +66,7 @@ stage_files() {
         [[ -f $weights.fast.safetensors ]] || { echo "$weights.fast.safetensors is missing: make train-$owner" >&2; return 1; }
         install -D -m 644 -t "$files/weights/$owner" "$weights".*.safetensors
     done
+    (cd "$files/weights" && sha256sum -- */*.safetensors > SHA256SUMS)  # compared when they are loaded
 }
 
 # The archivers write the hour of the day into their manifest and into the zip entries: fix both.

@@ -20,7 +20,7 @@ from photorestore import errors, imaging
 from photorestore.errors import BrokenArtifact
 from photorestore.housekeeping import sweep
 from photorestore.options import STAGES, Options
-from photorestore.stages.base import LoadableStage, NetworkStage, Stage, StageConfig, run_stage
+from photorestore.stages.base import LoadableStage, NetworkStage, Stage, StageConfig, autocast, run_stage
 from photorestore.stages.deliver import DeliverStage
 from photorestore.stages.denoise import DenoiseStage
 from photorestore.stages.face import FaceStage
@@ -146,7 +146,8 @@ def load_stage(name: str, config: StageConfig, weights: Path | None, device: tor
     cls = STAGE_CLASSES[name]
     if issubclass(cls, NetworkStage):
         return TieredStage(cls, config, weights, device)
-    return cls.load(config, weights, device)
+    with autocast(config.precision, device):  # in which the networks are looked at
+        return cls.load(config, weights, device)
 
 
 def _collect(workspace: Workspace) -> Restored:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from photorestore import canary
 from photorestore.errors import BrokenArtifact
 from photorestore.networks.denoise import DenoiseUNet
 from photorestore.networks.face import FaceUNet
@@ -35,6 +38,9 @@ NETWORKS: dict[str, type[nn.Module]] = {
 }
 """The stages' network classes. What stands before `_` is the stage's name, which is the folder's, too."""
 
+MANIFEST = "SHA256SUMS"
+"""In the folder `weights/` of an archive: `archive.sh` writes it by `sha256sum`."""
+SUFFIX = ".safetensors"
 FORMAT_VERSION = 1
 REQUIRED = (
     "architecture",
@@ -70,7 +76,7 @@ def stage_of(name: str) -> str:
 
 def weights_file(name: str, tier: str, root: Path | None = None) -> Path:
     """Where the weights of a network lie: `<root>/<stage>/<name>.<tier>.safetensors`."""
-    return (root or default_root()) / stage_of(name) / f"{name}.{tier}.safetensors"
+    return (root or default_root()) / stage_of(name) / f"{name}.{tier}{SUFFIX}"
 
 
 def load_network(
@@ -84,20 +90,31 @@ def load_network(
         root: the folder `weights/`; by default the one beside the package.
 
     Raises:
-        BrokenArtifact: no such weights, or they do not fit what their metadata says.
+        BrokenArtifact: no such weights, they do not fit what their metadata says, or they are not those that were
+            archived.
     """
     if name not in NETWORKS:
         raise BrokenArtifact(f"no network {name!r}; there are {', '.join(sorted(NETWORKS))}")
-    return build_network(NETWORKS[name], weights_file(name, tier, root), device)
+    root = root or default_root()
+    file = weights_file(name, tier, root)
+    network = build_network(NETWORKS[name], file, device)
+    own_name = read_metadata(file).get("name", f"{name}.{tier}")
+    if own_name != f"{name}.{tier}":
+        raise BrokenArtifact(f"{file.name} holds the weights of {own_name}")
+    _require_archived(file, root)
+    return network
 
 
 def build_network(cls: type[nn.Module], file: Path, device: str | torch.device = "cpu") -> nn.Module:
     """A network of a class with the weights of a file, as `load_network` gives it.
 
+    It is shown the canary, under the autocast of the caller, where the file says what comes out.
+
     Raises:
         BrokenArtifact: no such weights, or they do not fit what their metadata says.
     """
-    network = cls(**_as_arguments(read_metadata(file)["architecture"]))
+    metadata = read_metadata(file)
+    network = cls(**_as_arguments(metadata["architecture"]))
     with safe_open(file, framework="pt") as stored:
         values = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
     try:
@@ -107,7 +124,10 @@ def build_network(cls: type[nn.Module], file: Path, device: str | torch.device =
     if not all(bool(torch.isfinite(value).all()) for value in values.values()):
         raise BrokenArtifact(f"{file.name} holds weights that are not finite")
     network.requires_grad_(False)
-    return network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if expected := metadata.get("canary"):
+        canary.check(network, expected, file.name)
+    return network
 
 
 def read_metadata(file: Path) -> dict[str, Any]:
@@ -131,17 +151,44 @@ def read_metadata(file: Path) -> dict[str, Any]:
 def save_network(
     file: Path, network: nn.Module, *, architecture: dict[str, Any], metadata: dict[str, Any]
 ) -> None:
-    """Write a network in 16 bits with its description.
+    """Write a network in 16 bits with its description, its name and its answer to the canary.
 
     Args:
         architecture: the arguments that build the network again.
         metadata: the rest of `REQUIRED`.
     """
-    described = {"format": FORMAT_VERSION, "architecture": architecture, **metadata}
     values = {key: _in_16_bits(value).contiguous() for key, value in network.state_dict().items()}
+    described = {"format": FORMAT_VERSION, "architecture": architecture, **metadata}
+    described |= {"name": file.name.removesuffix(SUFFIX), "canary": _answer(network, values)}
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(values, file, {"photorestore": json.dumps(described, sort_keys=True)})
     read_metadata(file)
+
+
+def _require_archived(file: Path, root: Path) -> None:
+    """Compare a file with the manifest of its archive. A checkout has none: there git knows what belongs where.
+
+    Raises:
+        BrokenArtifact: it is another file than was archived.
+    """
+    manifest = root / MANIFEST
+    if not manifest.exists():
+        return
+    hashes = {path: value for value, path in map(str.split, manifest.read_text().splitlines())}
+    with file.open("rb") as stored:
+        found = hashlib.file_digest(stored, "sha256").hexdigest()
+    if hashes.get(file.relative_to(root).as_posix()) != found:
+        raise BrokenArtifact(
+            f"{file.name} is not the file that was archived: its hash is not that in {MANIFEST}"
+        )
+
+
+def _answer(network: nn.Module, values: dict[str, Tensor]) -> list[float] | None:
+    """What comes out of the canary with the values that are saved."""
+    saved = copy.deepcopy(network).cpu().float().eval()
+    saved.load_state_dict(values)
+    with torch.autocast("cpu", enabled=False):
+        return canary.answer_of(saved)
 
 
 def _in_16_bits(value: Tensor) -> Tensor:

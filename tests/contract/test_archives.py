@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 from photorestore.options import STAGES
-from photorestore.weights import NETWORKS, stage_of
+from photorestore.weights import MANIFEST, NETWORKS, stage_of
 from tests.conftest import make_photo
 
 pytestmark = pytest.mark.contract
@@ -104,6 +104,20 @@ def test_archive_holds_its_own_weights_and_those_of_the_judgement_only(stage, ar
     assert {
         Path(stage, f"{name}.fast.safetensors") for name in NETWORKS if stage_of(name) == stage
     } <= weights
+
+
+def test_archive_knows_the_hashes_of_its_weights(archive):
+    """Those in it, whatever they are: nobody keeps a list."""
+    checked = subprocess.run(
+        ["sha256sum", "--check", "--strict", MANIFEST],
+        cwd=archive / "weights",
+        check=True,
+        capture_output=True,
+    )
+    names = {line.partition(":")[0] for line in checked.stdout.decode().splitlines()}
+    assert names == {
+        file.relative_to(archive / "weights").as_posix() for file in archive.rglob("*.safetensors")
+    }
 
 
 def test_manifest_names_handler_and_version(stage, archive):

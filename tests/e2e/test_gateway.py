@@ -5,7 +5,6 @@ import io
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -55,11 +54,6 @@ def restore(service: Service, upload: bytes, query: str = "", **headers: str) ->
 
 def is_ready(service: Service) -> bool:
     return requests.get(f"{service.gateway_url}/readyz", timeout=30).ok
-
-
-def is_listening(service: Service) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", service.port + 6)) == 0
 
 
 def metric(service: Service, line: str) -> float:
@@ -253,7 +247,7 @@ def test_edge_that_is_killed_comes_back_and_torchserve_stays(fronted):
     java = fronted.java.pid
     (edge,) = (child for child in fronted.supervisor.children() if "gateway" in child.cmdline())
     edge.kill()
-    wait_for(lambda: is_listening(fronted) and is_ready(fronted))
+    wait_for(lambda: is_listening(fronted.gateway_url) and is_ready(fronted))
     assert restore(fronted, make_upload(60, 80)).ok
     assert fronted.java.pid == java
     assert metric(fronted, 'photorestore_gateway_process_restarts{process="edge"}') == 1

@@ -72,9 +72,7 @@ class ToneNetwork(nn.Module):
             view: (N, 3, VIEW_PX, VIEW_PX) in [0, 1].
             quantiles: (N, 4, len(LEVELS)), from `quantiles_of`.
         """
-        features = self.look(view - 0.5)  # (N, C, 8, 8)
-        known = self.think(torch.cat([features.mean((2, 3)), quantiles.flatten(1) - 0.5], 1))
-        by_channel, mixed = self.curves(known).float().split((3 * (5 + SEGMENTS), 6), 1)
+        by_channel, mixed = self.numbers_of(view, quantiles).split((3 * (5 + SEGMENTS), 6), 1)
         ends, bends = by_channel.unflatten(1, (3, -1)).split((5, SEGMENTS), 2)
         low, high = _points(ends, quantiles)
         return Correction(
@@ -83,6 +81,13 @@ class ToneNetwork(nn.Module):
             _knots(ends[..., 3:], bends),
             _mixing(MOST_MIXED * mixed.tanh()),
         )  # fmt: skip
+
+    def numbers_of(self, view: Tensor, quantiles: Tensor) -> Tensor:
+        """What a correction is made from, (N, 3 * (5 + SEGMENTS) + 6): all 0 where nothing was learned."""
+        features = self.look(view - 0.5)  # (N, C, 8, 8)
+        known = self.think(torch.cat([features.mean((2, 3)), quantiles.flatten(1) - 0.5], 1))
+        numbers: Tensor = self.curves(known).float()
+        return numbers
 
 
 def quantiles_of(view: Tensor) -> Tensor:

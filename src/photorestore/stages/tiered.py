@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from photorestore.options import AUTO, Options
-from photorestore.stages.base import NetworkStage, StageConfig
+from photorestore.stages.base import NetworkStage, StageConfig, autocast
 from photorestore.tiers import available_tiers, choose_tier, require_tier
 from photorestore.weights import default_root
 from photorestore.workspace import Workspace
@@ -67,7 +67,8 @@ class TieredStage:
     def in_tier(self, tier: str) -> NetworkStage:
         """The stage with the networks of one tier."""
         if tier not in self._loaded:
-            stage = self._cls.load(replace(self._config, tier=tier), self._weights, self._device)
+            with autocast(self._config.precision, self._device):  # in which the networks are looked at
+                stage = self._cls.load(replace(self._config, tier=tier), self._weights, self._device)
             stage.turn = self._turn
             self._loaded[tier] = stage
         return self._loaded[tier]
