@@ -8,17 +8,15 @@ SIGTERM: `/readyz` says no at once, the port closes after `--drain-delay-s`, req
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
 
 from gateway.app import create_app
 from gateway.keys import key_line, make_key
+from gateway.logs import log_to_stderr
 from gateway.server import Server
 from gateway.settings import parse
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     match words:
         case ["serve", *options]:
             return _serve(options)
-        case ["key", name] if name.split() == [name]:
+        case ["key", name] if name.split() == [name] and name.isprintable():
             key = make_key()
             print(f"key, shown only once:      {key}\nline of the file of keys:  {key_line(name, key)}")
             return 0
@@ -36,8 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: Sequence[str]) -> int:
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request
+    log_to_stderr()
     try:
         settings = parse(options, os.environ)
         app = create_app(settings)

@@ -53,7 +53,12 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
         lifespan=lambda _: _running(client, gateway),
     )
     app.state.gateway = gateway
-    app.add_middleware(Edge, metrics=gateway.metrics, express={("POST", "/v1/restore"): restore_directly})
+    app.add_middleware(
+        Edge,
+        metrics=gateway.metrics,
+        express={("POST", "/v1/restore"): restore_directly},
+        origins=settings.cors_origins,
+    )
     if settings.cors_origins:
         allow_origins(app, settings.cors_origins)
     app.add_exception_handler(HTTPException, _answer_http)
@@ -66,11 +71,16 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
 
 def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gateway:
     limits = Limits(
-        settings.max_requests, settings.max_pixels, settings.max_uploads, settings.max_upload_bytes
+        settings.max_requests,
+        settings.max_pixels,
+        settings.max_uploads,
+        settings.max_upload_bytes,
+        settings.max_answer_bytes,
+        has_owners=settings.keys_file is not None,
     )
     admission = Admission(limits)
     metrics = Metrics(admission, settings.workspace_root, settings.restarts_file)
-    readiness = Readiness(client, settings, lambda: gateway.renew(), lambda: admission.requests > 0)  # noqa: PLW0108
+    readiness = Readiness(client, settings, lambda: gateway.renew(), lambda: admission.requests.total > 0)  # noqa: PLW0108
     cache = None if settings.cache_dir is None else ResultCache(settings.cache_dir, settings.cache_bytes)
     runner = Runner(client, admission, metrics, readiness, cache)
     gateway = Gateway(

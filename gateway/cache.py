@@ -9,7 +9,9 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from gateway.stored import PIECE_BYTES, Content, File, content_of, piece
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +29,10 @@ class Result:
         mask: PNG of what was filled, white; None where nobody asked for it.
     """
 
-    picture: bytes
+    picture: Content
     content_type: str
     report: dict[str, Any]
-    mask: bytes | None = None
+    mask: Content | None = None
 
 
 def read_result(file: Path) -> Result | None:
@@ -41,11 +43,14 @@ def read_result(file: Path) -> Result | None:
     """
     try:
         with file.open("rb") as stored:
-            head = json.loads(stored.readline())
-            picture = stored.read(head["picture"])
-            mask = None if head["mask"] is None else stored.read(head["mask"])
-        if len(picture) != head["picture"] or (mask is not None and len(mask) != head["mask"]):
+            line, opened = stored.readline(), File(stored)
+        head = json.loads(line)
+        sizes = [head["picture"], head["mask"] or 0]
+        if opened.length != len(line) + sum(sizes):
             raise ValueError("it is not whole")
+        picture = content_of(opened, len(line), sizes[0], in_memory=False)
+        has_mask, start = head["mask"] is not None, len(line) + sizes[0]
+        mask = content_of(opened, start, sizes[1], in_memory=False) if has_mask else None
         return Result(picture, head["content_type"], head["report"], mask)
     except FileNotFoundError:
         return None
@@ -71,11 +76,15 @@ def write_result(file: Path, result: Result) -> None:
     try:
         with temporary.open("wb") as part:
             part.write(json.dumps(head).encode() + b"\n")
-            part.write(result.picture)
-            part.write(result.mask or b"")
+            _copy(result.picture, part)
+            _copy(result.mask or b"", part)
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _copy(content: Content, target: BinaryIO) -> None:
+    target.writelines(piece(content, start) for start in range(0, len(content), PIECE_BYTES))
 
 
 class ResultCache:

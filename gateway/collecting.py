@@ -1,9 +1,8 @@
-"""After a run: the result, and what was filled, read from the workspace."""
+"""After a run: the result, and what was filled, taken from the workspace."""
 
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,39 +10,44 @@ import numpy as np
 from PIL import Image
 
 from gateway.cache import Result
-from gateway.preparing import is_quick
+from gateway.stored import Content, File, content_of
 from photorestore.errors import BrokenArtifact
 from photorestore.serving.answers import MASK_FILES
 from photorestore.workspace import Workspace
 
+MASK = "mask.png"
+"""The workspace's file of what was filled."""
+
 
 async def collect(workspace: Workspace, report: dict[str, Any], *, wants_mask: bool) -> Result:
-    """Read a result; in a thread where that may take long.
+    """The result, which outlives the workspace. The mask is made in a thread.
 
     Raises:
         BrokenArtifact: it is not there, or the mask is not what it should be.
+        OutOfSpace: there is no room for the mask.
     """
-    if not wants_mask and is_quick(workspace, "result"):
-        return _collect(workspace, report, wants_mask=False)
-    return await asyncio.to_thread(_collect, workspace, report, wants_mask=wants_mask)
-
-
-def _collect(workspace: Workspace, report: dict[str, Any], *, wants_mask: bool) -> Result:
-    picture = workspace.read_file("result")
-    if picture is None:
-        raise BrokenArtifact(f"workspace {workspace.envelope.workspace_id} has no result")
-    source = report["source"]
-    mask = _mask_png(workspace, source["height"], source["width"]) if wants_mask else None
+    try:
+        picture = _content(workspace, "result")
+    except FileNotFoundError:
+        raise BrokenArtifact(f"workspace {workspace.envelope.workspace_id} has no result") from None
+    mask = await asyncio.to_thread(_make_mask, workspace, report["source"]) if wants_mask else None
     return Result(picture, report["content_type"], report, mask)
 
 
-def _mask_png(workspace: Workspace, height: int, width: int) -> bytes:
+def _content(workspace: Workspace, name: str) -> Content:
+    with workspace.path(name).open("rb") as stored:
+        file = File(stored)
+    return content_of(file, 0, file.length, in_memory=True)
+
+
+def _make_mask(workspace: Workspace, source: dict[str, Any]) -> Content:
     """What was marked or found, white on black, as a PNG; all black where nothing was looked for."""
+    height, width = source["height"], source["width"]
     mask = _read_mask(workspace, (1, height, width))
     image = Image.new("L", (width, height)) if mask is None else Image.fromarray(mask[0], "L")
-    file = io.BytesIO()
-    image.save(file, "PNG", compress_level=1)
-    return file.getvalue()
+    with workspace.new_file(MASK) as file:
+        image.save(file, "PNG", compress_level=1)
+    return _content(workspace, MASK)
 
 
 def _read_mask(workspace: Workspace, shape: Sequence[int]) -> np.ndarray[Any, np.dtype[np.uint8]] | None:

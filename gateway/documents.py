@@ -23,15 +23,16 @@ PROBLEM = {
 STATUSES = {
     400: "an option or the form is not as it should be",
     401: "an API key is missing or unknown",
+    403: "a page of another origin may not call this service",
     406: "nothing that Accept allows can be delivered",
     408: "the upload brings too few bytes per second",
     412: "If-None-Match names the result",
-    413: "too many bytes",
+    413: "too many bytes, or more than this service ever has room for",
     415: "not a picture of an accepted format",
     422: "the picture is truncated, contradicts itself, or has too many pixels",
     429: "too much is in flight; Retry-After says when to come back",
     500: "a stage failed; the log has the details",
-    503: "the backend is not ready, or shared memory is full; Retry-After says when to come back",
+    503: "the backend is not ready, shared memory is full, or too many connections are busy; see Retry-After",
     504: "the deadline has passed",
 }
 _HEADERS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,19 +12,22 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.metrics import Metrics
-from gateway.problems import TooManyRequests, problem_response
+from gateway.origins import check_origin
+from gateway.problems import TooManyConnections, TooManyRequests, problem_response
 from photorestore.serving.requests import request_id
 
 logger = logging.getLogger(__name__)
 
 QUIET = ("/livez", "/readyz", "/metrics", "/metrics/torchserve")
-"""Routes that are asked every few seconds; they are logged when they fail."""
+"""Routes that are asked every few seconds; they are logged when they fail, and answered in any crowd."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 """Of every answer; pages have a policy of their own."""
+IN_A_CROWD = "is_in_a_crowd"
+"""Key of a request's state: true where more connections are busy than may be."""
 CLIENT_CLOSED = 499
 """What is entered where the caller left before the answer; nobody is sent this."""
 
@@ -44,33 +47,44 @@ class Edge:
 
     Args:
         express: applications by method and path that are asked without the framework's layers below.
+        origins: other origins whose pages may call.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, express: Mapping[tuple[str, str], ASGIApp]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        express: Mapping[tuple[str, str], ASGIApp],
+        origins: Collection[str],
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._express = express
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(request_id(Headers(scope=scope)))
+        headers = Headers(scope=scope)
+        exchange = Exchange(request_id(headers))
         scope.setdefault("state", {})["request_id"] = exchange.label
 
         async def send_labelled(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = exchange.label
+                sent = MutableHeaders(scope=message)
+                sent["X-Request-Id"] = exchange.label
                 for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                    sent.setdefault(name, value)
             await send(message)
 
         app = self._express.get((scope["method"], scope["path"]))
         if app is not None:
             exchange.route = scope["path"]
         try:
+            _check_crowd(scope)
+            check_origin(scope["method"], headers, self._origins)
             await (app or self._app)(scope, receive, send_labelled)
         except ClientDisconnect:
             exchange.status = CLIENT_CLOSED
@@ -92,6 +106,11 @@ class Edge:
         level = logging.DEBUG if route in QUIET and status < 400 else logging.INFO
         text = "request %s: %s %s: %s in %.0f ms"
         logger.log(level, text, label, method, route, status, 1000 * seconds)
+
+
+def _check_crowd(scope: Scope) -> None:
+    if scope["state"].get(IN_A_CROWD) and scope["path"] not in QUIET:
+        raise TooManyConnections("more connections are busy than this service takes; try again later")
 
 
 def _known(method: str) -> str:

@@ -137,9 +137,17 @@ class Metrics:
 
     def _in_flight(self) -> None:
         admission = self._admission
-        self._gauge("in_flight_requests", "restorations in flight").set_function(lambda: admission.requests)
-        self._gauge("in_flight_pixels", "pixels in flight").set_function(lambda: admission.pixels)
-        self._gauge("in_flight_uploads", "uploads in flight").set_function(lambda: admission.uploads)
+        self._gauge("in_flight_requests", "restorations in flight").set_function(
+            lambda: admission.requests.total
+        )
+        self._gauge("in_flight_pixels", "pixels in flight").set_function(lambda: admission.pixels.total)
+        self._gauge("in_flight_uploads", "uploads in flight").set_function(lambda: admission.uploads.total)
+        self._gauge("in_flight_answer_bytes", "bytes of results that callers are reading").set_function(
+            lambda: admission.answer_bytes.total
+        )
+        self._gauge("waiting_requests", "restorations that wait for a place").set_function(
+            lambda: len(admission.waiting)
+        )
         self._gauge("max_in_flight_requests", "restorations admitted").set(admission.limits.requests)
         self._gauge("max_in_flight_pixels", "pixels admitted").set(admission.limits.pixels)
 

@@ -21,8 +21,6 @@ from photorestore.imaging import (
 from photorestore.workspace import Workspace
 
 MASK_MARK = "-mask"
-QUICK_BYTES = 4 << 20
-"""Files up to this size lie in memory and are read where requests are served: a thread would cost more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +57,6 @@ async def prepare(workspace: Workspace, received: Received, release: str, *, wan
         InvalidInput: the picture, or what is accepted, makes a restoration impossible.
     """
     return await asyncio.to_thread(_prepare, workspace, received, release, wants_mask=wants_mask)
-
-
-def is_quick(workspace: Workspace, name: str) -> bool:
-    """Whether a file takes less time to read than to hand to a thread, or not much more."""
-    try:
-        return workspace.path(name).stat().st_size <= QUICK_BYTES
-    except FileNotFoundError:
-        return False
 
 
 def _read_upload(workspace: Workspace) -> bytes:

@@ -32,6 +32,13 @@ class Unauthorized(InvalidInput):
     status = 401
 
 
+class ForeignPage(InvalidInput):
+    """A page of another origin makes its reader's browser send this, and nobody has allowed that origin."""
+
+    type = "foreign-page"
+    status = 403
+
+
 class NotFound(InvalidInput):
     """There is no such resource."""
 
@@ -120,6 +127,13 @@ class JobsUnavailable(RestorationError):
     """The folder of the jobs is read-only or failing."""
 
     type = "jobs-unavailable"
+    status = 503
+
+
+class TooManyConnections(RestorationError):
+    """As many connections are busy as may be."""
+
+    type = "too-many-connections"
     status = 503
 
 

@@ -20,6 +20,7 @@ from gateway.admission import Admission
 from gateway.answers import KINDS, answer, check_accept, etag_of, if_none_match
 from gateway.jobs.service import Jobs
 from gateway.keys import Keys
+from gateway.leaving import until_left
 from gateway.metrics import Metrics
 from gateway.preparing import Prepared, prepare
 from gateway.problems import PreconditionFailed, Unauthorized
@@ -243,6 +244,7 @@ async def _produce(
 ) -> tuple[Finished, dict[str, str]]:
     """Take the upload in and restore it; gives the headers of the answer, too."""
     gateway = gateway_of(request)
+    gateway.admission.check_answers(request.state.caller)
     label = request.state.request_id
     workspace = Workspace.create(gateway.settings.workspace_root, options, request_id=label, accept=accept)
     workspace.envelope.answer = "report"
@@ -255,7 +257,8 @@ async def _produce(
     finally:
         if not is_handed_over:
             workspace.remove()
-    finished = await gateway.runner.restore(prepared)
+    async with until_left(request.receive):
+        finished = await gateway.runner.restore(prepared, request.state.caller)
     return finished, {"ETag": etag, "Server-Timing": _server_timing(finished), "Vary": "Accept"}
 
 
@@ -268,7 +271,7 @@ async def take_in(request: Request, workspace: Workspace, *, wants_mask: bool) -
     gateway = gateway_of(request)
     settings = gateway.settings
     require_tier(workspace.options, gateway.tiers)
-    with gateway.admission.uploading() as place:
+    with gateway.admission.uploading(request.state.caller) as place:
         pace = Pace(settings.upload_grace_s, settings.upload_bytes_s)
         received = await receive(request, workspace, pace, place)
         workspace.allow_time()

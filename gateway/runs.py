@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import Counter
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from gateway.metrics import Metrics
 from gateway.preparing import Prepared
 from gateway.problems import PipelineProblem
 from gateway.readiness import Readiness
+from gateway.shares import Owner
 from gateway.torchserve_client import TorchServeClient
 from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
 from photorestore.workspace import Workspace
@@ -51,8 +51,11 @@ class Runner:
         self._waiting: Counter[str] = Counter()
         self.in_flight: InFlight[Result] = InFlight()
 
-    async def restore(self, prepared: Prepared) -> Finished:
+    async def restore(self, prepared: Prepared, owner: Owner = None) -> Finished:
         """The result of a prepared picture, whose workspace is removed in any case.
+
+        Args:
+            owner: who waits for it; None for a job.
 
         Raises:
             TooManyRequests: it is not admitted.
@@ -65,11 +68,13 @@ class Runner:
         try:
             if (kept := await self._from_cache(prepared)) is not None:
                 return Finished(kept, "kept")
-            while (shared := self.in_flight.find(prepared.key)) is not None:
-                if (result := await self._join(shared, prepared)) is not None:
-                    return Finished(result, "shared")
-            run = self._start(prepared)
-            is_handed_over = True
+            while True:
+                if (shared := self.in_flight.find(prepared.key)) is not None:
+                    if (result := await self._join(shared, prepared)) is not None:
+                        return Finished(result, "shared")
+                elif (run := await self._enter(prepared, owner)) is not None:
+                    is_handed_over = True
+                    break
         finally:
             if not is_handed_over:
                 prepared.workspace.remove()
@@ -80,12 +85,16 @@ class Runner:
         workspace = self._at_work.get(key)
         return {} if workspace is None else workspace.states()
 
-    def _start(self, prepared: Prepared) -> asyncio.Task[Result]:
-        with contextlib.ExitStack() as places:
-            places.enter_context(self._admission.restoring(prepared.pixels))
-            run = self.in_flight.start(prepared.key, self._run(prepared))
-            give_back = places.pop_all().close
-        run.add_done_callback(lambda _: give_back())
+    async def _enter(self, prepared: Prepared, owner: Owner) -> asyncio.Task[Result] | None:
+        """Begin a run when there is a place for it; None where an identical one has begun meanwhile."""
+        place = self._admission.enter(prepared.pixels, owner)
+        if place is None:
+            place = await self._admission.wait(prepared.pixels, owner, max(prepared.left_s, 0))
+            if self.in_flight.find(prepared.key) is not None:
+                self._admission.leave(place)
+                return None
+        run = self.in_flight.start(prepared.key, self._run(prepared))
+        run.add_done_callback(lambda _: self._admission.leave(place))
         return run
 
     async def _join(self, shared: asyncio.Task[Result], prepared: Prepared) -> Result | None:

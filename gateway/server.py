@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import logging
+import resource
 import sys
 import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
 
 import httptools
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http import httptools_impl
 
+from gateway.edge import IN_A_CROWD
 from gateway.routes import Gateway
+from gateway.uploads import Pace
+
+logger = logging.getLogger(__name__)
 
 CONNECTIONS = 2048
-"""Open at a time; further ones are answered 503 at once."""
+"""Busy at a time; requests of further ones are answered 503. As many may be open, and `SPARE` more."""
+SPARE = 256
+"""Beyond these, the connection that has waited longest for a request is closed for each new one."""
+UNREAD_BYTES = 48 << 20
+"""Of answers that the system does not take yet; beyond, the connection that has not read for longest is closed."""
+FILES = 16384
+"""Descriptors to be had: for connections, files of uploads and results, connections to TorchServe."""
 HEAD_BYTES = 64 << 10
 """How long a request's head may be."""
 READ_BYTES = 256 << 10
@@ -32,16 +48,49 @@ KEEP_ALIVE_IN_A_CROWD_S = 5
 httptools_impl.HIGH_WATER_LIMIT = READ_BYTES  # type: ignore[attr-defined]
 
 
+@dataclass(slots=True)
+class Crowd:
+    """What the connections of one server share.
+
+    Attributes:
+        limit: connections that may be busy.
+        pace: at which answers must be read: each part of one that does not fit into the system's buffers has the
+            grace, and the time that its bytes may take.
+        waiting: those that wait for a request or its head, longest first.
+        unread: bytes that callers have yet to read, by connection, longest first.
+        unread_bytes: of all of them.
+    """
+
+    limit: int
+    pace: Pace
+    waiting: OrderedDict[Protocol, None] = field(default_factory=OrderedDict)
+    unread: OrderedDict[Protocol, int] = field(default_factory=OrderedDict)
+    unread_bytes: int = 0
+
+
 class Protocol(httptools_impl.HttpToolsProtocol):
-    """One connection, closed when a request's head is not there in time, or when it is too long."""
+    """One connection.
+
+    It is closed when a request's head is not there in time, or when it is too long; when its caller does not read
+    answers; and, while it waits for a request, when it has to make room.
+    """
 
     _timer: asyncio.TimerHandle | None = None
+    _patience: asyncio.TimerHandle | None = None
     _silent_bytes = 0
     """What came since the parser last had something to say: a part of a head, or of what stands behind a body."""
+
+    def __init__(self, *arguments: Any, crowd: Crowd, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._crowd = crowd
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Called by asyncio."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # a part of an answer waits until the one before it is read
+        self._crowd.waiting[self] = None
+        if len(self.connections) > self._crowd.limit + SPARE:
+            self._crowd.waiting.popitem(last=False)[0].transport.abort()
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -56,6 +105,9 @@ class Protocol(httptools_impl.HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Called by the parser."""
         self._silent_bytes = 0
+        self._crowd.waiting.pop(self, None)
+        if len(self.connections) - len(self._crowd.waiting) > self._crowd.limit:
+            self.scope.setdefault("state", {})[IN_A_CROWD] = True
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -70,14 +122,34 @@ class Protocol(httptools_impl.HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Called by uvicorn, which then waits for the next request."""
-        is_crowded = len(self.connections) > CONNECTIONS // 2
+        is_crowded = len(self.connections) > self._crowd.limit // 2
         self.timeout_keep_alive = KEEP_ALIVE_IN_A_CROWD_S if is_crowded else KEEP_ALIVE_S
         super().on_response_complete()
+        if self.cycle.response_complete:
+            self._crowd.waiting[self] = None
+
+    def pause_writing(self) -> None:
+        """Called by asyncio when the system takes no more of an answer."""
+        super().pause_writing()
+        crowd, size = self._crowd, self.transport.get_write_buffer_size()
+        seconds = crowd.pace.grace_s + size / crowd.pace.bytes_s
+        self._patience = self.loop.call_later(seconds, self._give_up)
+        crowd.unread[self] = size
+        crowd.unread_bytes += size
+        if crowd.unread_bytes > UNREAD_BYTES:
+            next(iter(crowd.unread))._give_up()  # noqa: SLF001 - one of its own kind
+
+    def resume_writing(self) -> None:
+        """Called by asyncio when the system has taken all of it."""
+        super().resume_writing()
+        self._stop_patience()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio."""
         super().connection_lost(exc)
+        self._crowd.waiting.pop(self, None)
         self._stop_watch()
+        self._stop_patience()
 
     def _should_upgrade(self) -> bool:
         """Whether another protocol is offered, which makes the parser leave the body out."""
@@ -105,6 +177,17 @@ class Protocol(httptools_impl.HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _give_up(self) -> None:
+        logger.info("an answer is not read: the connection is closed")
+        self._stop_patience()
+        self.transport.abort()
+
+    def _stop_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+            self._crowd.unread_bytes -= self._crowd.unread.pop(self)
+
     def _watch(self) -> None:
         """Give the caller time, once, while no request is being answered."""
         if self.cycle is not None and not self.cycle.response_complete:
@@ -128,16 +211,16 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI) -> None:
         gateway: Gateway = app.state.gateway
         settings = gateway.settings
+        crowd = Crowd(_connections(), Pace(settings.answer_grace_s, settings.answer_bytes_s))
         config = uvicorn.Config(
             app,
             host=settings.host,
             port=settings.port,
-            http=Protocol,
+            http=functools.partial(Protocol, crowd=crowd),  # type: ignore[arg-type]
             proxy_headers=False,  # neither the caller's address nor the scheme is asked for
             log_config=None,
             access_log=False,
             server_header=False,
-            limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=int(settings.drain_s) + 1,
         )
         super().__init__(config)
@@ -158,3 +241,12 @@ class Server(uvicorn.Server):
         if self._close_at is not None and time.monotonic() >= self._close_at:
             self.should_exit = True
         return await super().on_tick(counter)
+
+
+def _connections() -> int:
+    """How many may be busy: each takes some descriptors, of which there are as many as the system allows."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    return min(CONNECTIONS, wanted // 4)

@@ -55,6 +55,11 @@ class GatewaySettings:
     max_upload_bytes: Annotated[int, "bytes of all uploads in flight together"] = 1 << 30
     upload_grace_s: Annotated[float, "seconds that an upload may take in any case"] = 10.0
     upload_bytes_s: Annotated[float, "bytes per second that an upload must bring beyond that"] = 8192.0
+    max_answer_bytes: Annotated[int, "bytes of results that callers are reading; beyond, none is begun"] = (
+        256 << 20
+    )
+    answer_grace_s: Annotated[float, "seconds that each part of an answer may take in any case"] = 10.0
+    answer_bytes_s: Annotated[float, "bytes per second that callers must read beyond that"] = 32768.0
     cache_dir: Annotated[Path | None, "folder for results, which are then kept; default: none"] = None
     cache_bytes: Annotated[int, "bytes of all results kept"] = 1 << 30
     jobs_dir: Annotated[Path | None, "folder for jobs, of this edge alone; default: there are no jobs"] = None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from python_multipart.exceptions import FormParserError
@@ -58,9 +60,10 @@ async def receive(request: Request, workspace: Workspace, pace: Pace, place: Upl
     """
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     is_form = kind == FORM
-    _check_headers(request, is_form=is_form)
+    limit_bytes = min(LIMITS.upload_bytes, place.limit_bytes, _all_bytes(workspace.root))
+    _check_headers(request, limit_bytes, is_form=is_form)
     with contextlib.ExitStack() as files:
-        parts = Parts(workspace, files)
+        parts = Parts(workspace, files, limit_bytes)
         form = _form_parser(parts, parameters.get(b"boundary")) if is_form else None
         if form is None:
             parts.begin("image")
@@ -82,13 +85,17 @@ async def receive(request: Request, workspace: Workspace, pace: Pace, place: Upl
 class Parts:
     """Writes parts into the workspace, one after the other, and hashes them.
 
+    Args:
+        limit_bytes: of each part.
+
     Attributes:
         is_open: whether a part has begun that has not ended.
     """
 
-    def __init__(self, workspace: Workspace, files: contextlib.ExitStack) -> None:
+    def __init__(self, workspace: Workspace, files: contextlib.ExitStack, limit_bytes: int) -> None:
         self._workspace = workspace
         self._files = files
+        self._limit_bytes = limit_bytes
         self._hashes: dict[str, hashlib._Hash] = {}
         self._name = ""
         self._bytes = 0
@@ -119,8 +126,8 @@ class Parts:
             PayloadTooLarge: they are too many.
         """
         self._bytes += len(content)
-        if self._bytes > LIMITS.upload_bytes:
-            raise _too_large(self._name)
+        if self._bytes > self._limit_bytes:
+            raise _too_large(self._name, self._limit_bytes)
         self._file.write(content)
         self._hashes[self._name].update(content)
 
@@ -150,20 +157,26 @@ def _nothing_sent() -> NotAnImage:
     return NotAnImage("no picture was sent; expected it as the body, or as the part image of a form")
 
 
-def _check_headers(request: Request, *, is_form: bool) -> None:
+def _all_bytes(folder: Path) -> int:
+    """What a folder's file system could hold, were it empty."""
+    state = os.statvfs(folder)
+    return state.f_blocks * state.f_frsize
+
+
+def _check_headers(request: Request, limit_bytes: int, *, is_form: bool) -> None:
     """What can be refused before a byte is read."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise UnsupportedEncoding(f"Content-Encoding is {encoding!r}; expected the picture as it is")
     length = request.headers.get("content-length", "")
-    limit = len(FILES) * LIMITS.upload_bytes + FRAME_BYTES if is_form else LIMITS.upload_bytes
-    if length.isdecimal() and int(length[:LONGEST_LENGTH]) > limit:
-        raise _too_large("body", int(length[:LONGEST_LENGTH]))
+    most = len(FILES) * limit_bytes + FRAME_BYTES if is_form else limit_bytes
+    if length.isdecimal() and int(length[:LONGEST_LENGTH]) > most:
+        raise _too_large("body", limit_bytes, int(length[:LONGEST_LENGTH]))
 
 
-def _too_large(name: str, got: int | None = None) -> PayloadTooLarge:
+def _too_large(name: str, limit_bytes: int, got: int | None = None) -> PayloadTooLarge:
     size = "more" if got is None else f"{got} bytes"
-    return PayloadTooLarge(f"the {name} has {size}; the limit of a picture is {LIMITS.upload_bytes} bytes")
+    return PayloadTooLarge(f"the {name} has {size}; the limit of a picture is {limit_bytes} bytes")
 
 
 class _Patience:
@@ -184,7 +197,7 @@ class _Patience:
         """
         self.received_bytes += received_bytes
         if self.received_bytes > len(FILES) * LIMITS.upload_bytes + FRAME_BYTES:
-            raise _too_large("body")
+            raise _too_large("body", LIMITS.upload_bytes)
         self._deadline.reschedule(self._ends + self.received_bytes / self._pace.bytes_s)
 
 

@@ -1,7 +1,7 @@
-"""A made picture through a network: what comes out is known, so that weights that are not what they were are found out.
+"""A made picture through a network: what comes out is known, so that weights that are not what they were are found.
 
-The answer is computed when weights are saved, stands in their metadata, and is compared wherever they are loaded: in the
-precision and on the device that the network will compute in.
+The answer is computed when weights are saved, stands in their metadata, and is compared wherever they are loaded: in
+the precision and on the device that the network will compute in.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ SIDE_PX = 32
 LENGTH = 64
 """Values of an answer."""
 TOLERANCE = 0.1
-"""By how much an answer may be off, as `distance` says it. In bfloat16 the networks that ship are off by up to .01, with
-weights of 0 by .8 and more."""
+"""By how much an answer may be off, as `distance` says it. In bfloat16 the networks that ship are off by up to .01,
+with weights of 0 by .8 and more."""
 FLOOR = 0.02
 """Of what is smaller the absolute difference counts: a network that has learned little has small answers."""
 

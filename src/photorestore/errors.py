@@ -21,8 +21,20 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def printable(text: str) -> str:
+    """Escape what a terminal or a reader of logs would act on: line ends, control characters, marks of direction."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
 class RestorationError(Exception):
     """Base of all errors of this package; the message may be shown to the caller.
+
+    Messages quote what callers sent, and end in logs and on terminals: so they are made `printable`.
 
     Attributes:
         type: stable name of the problem, in kebab case.
@@ -31,6 +43,9 @@ class RestorationError(Exception):
 
     type: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(printable(text))
 
 
 class InvalidInput(RestorationError):
@@ -61,7 +76,7 @@ class ImageTooLarge(InvalidInput):
 
 
 class PayloadTooLarge(ImageTooLarge):
-    """The upload has too many bytes."""
+    """The upload has too many bytes, or takes more memory than there is at all."""
 
     type = "payload-too-large"
     status = 413

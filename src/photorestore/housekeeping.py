@@ -9,7 +9,7 @@ import os
 import time
 from pathlib import Path
 
-from photorestore.errors import OutOfSpace
+from photorestore.errors import OutOfSpace, PayloadTooLarge
 from photorestore.folders import delete
 from photorestore.workspace import ID_PATTERN
 
@@ -23,10 +23,15 @@ def require_room(root: Path, needed_bytes: int) -> None:
     """Check that the planes of a picture will fit.
 
     Raises:
-        OutOfSpace: they will not.
+        OutOfSpace: they will not now.
+        PayloadTooLarge: they never will.
     """
     state = os.statvfs(root)
-    free_bytes = state.f_bavail * state.f_frsize
+    free_bytes, all_bytes = state.f_bavail * state.f_frsize, state.f_blocks * state.f_frsize
+    if needed_bytes > all_bytes:
+        raise PayloadTooLarge(
+            f"the picture needs {needed_bytes >> 20} MiB of shared memory; this service has {all_bytes >> 20}"
+        )
     if needed_bytes > free_bytes:
         raise OutOfSpace(
             f"the picture needs {needed_bytes >> 20} MiB of shared memory; {free_bytes >> 20} MiB are free"

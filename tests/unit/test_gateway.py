@@ -463,9 +463,23 @@ async def test_pixels_beyond_the_limit_wait_but_a_picture_alone_goes_in(server, 
 async def test_uploads_are_bounded_in_number_and_bytes(server, root):
     async with running_edge(server, root, max_uploads=0) as edge:
         assert problem(await edge.post("/v1/restore", content=make_picture()))[0] == 429
-    async with running_edge(server, root, max_upload_bytes=100) as edge:
-        assert problem(await edge.post("/v1/restore", content=make_picture()))[0] == 429
+    picture = make_picture()
+    gate = asyncio.Event()
+
+    async def held_up():
+        yield picture
+        await gate.wait()
+
+    async with (
+        running_edge(server, root, max_upload_bytes=len(picture)) as edge,
+        asyncio.TaskGroup() as group,
+    ):
+        first = group.create_task(edge.post("/v1/restore?stages=", content=held_up()))
+        await until(lambda: edge.app.state.gateway.admission.upload_bytes.total)
+        assert problem(await edge.post("/v1/restore", content=picture))[0] == 429
         assert metric(edge, "rejected_total", reason="uploads") == 1
+        gate.set()
+        assert (await first).status_code == 200
         assert metric(edge, "in_flight_uploads") == 0
 
 

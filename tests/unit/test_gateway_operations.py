@@ -13,12 +13,11 @@ import pytest
 
 from gateway import release
 from gateway.__main__ import main
-from gateway.admission import Admission, Limits
 from gateway.cache import Result, ResultCache
 from gateway.coalescing import InFlight
 from gateway.keys import Keys, key_line, make_key
-from gateway.problems import TooManyRequests
 from gateway.settings import HOME, GatewaySettings, parse
+from gateway.stored import PIECE_BYTES, piece
 from photorestore.options import STAGES
 from tests.edge import (
     ENVIRONMENT,
@@ -239,18 +238,6 @@ async def test_runs_that_take_too_long_are_cancelled_at_the_end():
     assert task.cancelled()
 
 
-def test_admission_gives_places_back_when_something_fails():
-    admission = Admission(Limits(requests=1, pixels=10, uploads=1, upload_bytes=10))
-    with pytest.raises(RuntimeError), admission.restoring(10):
-        raise RuntimeError
-    with pytest.raises(RuntimeError), admission.uploading() as place:
-        place.grow(7)
-        raise RuntimeError
-    assert (admission.requests, admission.pixels, admission.uploads, admission.upload_bytes) == (0, 0, 0, 0)
-    with admission.restoring(10), pytest.raises(TooManyRequests), admission.restoring(0):
-        pass
-
-
 def test_cache_forgets_what_was_not_used_for_longest(tmp_path):
     cache = ResultCache(tmp_path, 2500)
     for number, key in enumerate("abc"):
@@ -262,6 +249,23 @@ def test_cache_forgets_what_was_not_used_for_longest(tmp_path):
     kept = cache.get("a")
     assert kept is not None
     assert (len(kept.picture), kept.mask, kept.report) == (1000, b"mask", {"n": 0})
+
+
+def test_a_long_result_stays_in_its_file(tmp_path):
+    cache = ResultCache(tmp_path, 1 << 30)
+    picture, mask = os.urandom(3 * PIECE_BYTES + 5), os.urandom(PIECE_BYTES + 1)
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    cache.put("a", Result(picture, "image/png", {}, mask))
+    kept = cache.get("a")
+    assert not isinstance(kept.picture, bytes)
+    cache.put("b", kept)
+    (tmp_path / "a.result").unlink()  # whoever reads it may go on
+    for result in (kept, cache.get("b")):
+        for content, expected in ((result.picture, picture), (result.mask, mask)):
+            starts = range(0, len(content), PIECE_BYTES)
+            assert b"".join(piece(content, start) for start in starts) == expected
+    del kept, result, content
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 
 def test_cache_takes_no_broken_file(tmp_path):
@@ -306,7 +310,7 @@ async def test_slow_heads_and_bodies_are_closed_and_leave_others_alone(server, r
         silent = [group.create_task(talk(port)) for _ in range(5)]
         heads = [group.create_task(talk(port, HEAD)) for _ in range(5)]
         bodies = [group.create_task(talk(port, HEAD, b"Content-Length: 99\r\n\r\nx")) for _ in range(5)]
-        await until(lambda: app.state.gateway.admission.uploads == 5)
+        await until(lambda: app.state.gateway.admission.uploads.total == 5)
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.post(f"http://127.0.0.1:{port}/v1/restore?stages=", content=make_picture())
         assert answer.status_code == 200
@@ -421,9 +425,9 @@ async def test_who_leaves_during_the_upload_leaves_nothing_behind(server, root):
         admission = app.state.gateway.admission
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(HEAD + b"Content-Length: 99\r\n\r\nx")
-        await until(lambda: admission.uploads == 1)
+        await until(lambda: admission.uploads.total == 1)
         writer.close()
-        await until(lambda: admission.uploads == 0)
+        await until(lambda: admission.uploads.total == 0)
         await until(lambda: not list(root.iterdir()))
         labels = {"route": "/v1/restore", "method": "POST", "status": "499"}
         registry = app.state.gateway.metrics.registry

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from photorestore import workspace as module
-from photorestore.errors import BrokenArtifact, OutOfSpace
+from photorestore.errors import BrokenArtifact, OutOfSpace, PayloadTooLarge
 from photorestore.housekeeping import GRACE_S, LONGEST_TIMEOUT_S, count_awaited, require_room, sweep
 from photorestore.options import Options
 from photorestore.workspace import Workspace
@@ -69,7 +69,10 @@ def test_full_shared_memory_is_a_problem_that_can_be_tried_again(workspace, monk
 
 def test_room_is_checked_before_pixels_are_written(workspace):
     require_room(workspace.root, 1)
+    state = os.statvfs(workspace.root)
     with pytest.raises(OutOfSpace, match="MiB of shared memory"):
+        require_room(workspace.root, state.f_blocks * state.f_frsize)
+    with pytest.raises(PayloadTooLarge, match="MiB of shared memory"):  # no later try will do
         require_room(workspace.root, 1 << 60)
 
 
