@@ -1,7 +1,7 @@
-"""A made picture through a network: what comes out is known, so that weights that are not what they were are found.
+"""A made picture through a network: what comes out is known, so that weights that have changed are found out.
 
-The answer is computed when weights are saved, stands in their metadata, and is compared wherever they are loaded: in
-the precision and on the device that the network will compute in.
+The answer is computed when weights are saved, stands in their metadata, and is compared wherever they are loaded:
+in the precision and on the device that the network will compute in.
 """
 
 from __future__ import annotations
