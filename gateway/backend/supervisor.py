@@ -60,9 +60,8 @@ def supervise(
         ready_file.unlink(missing_ok=True)
         instance.stop_front()
         instance.server.process.stop()
-        sweep(
-            settings.workspace_root, time.monotonic() + GRACE_S
-        )  # nobody is left to fetch what was delivered
+        # Nobody is left to fetch what was delivered.
+        sweep(settings.workspace_root, time.monotonic() + GRACE_S)
 
 
 class Instance:
