@@ -12,6 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench import learned
 from photorestore.networks.blocks import count_parameters
 from photorestore.options import TIERS
+from photorestore.stages.base import SingleNetworkStage, Stage
+from photorestore.stages.scratch import PRINTS, ScratchStage
+from photorestore.stages.tiered import TieredStage
+from photorestore.stages.upscale import REAL, UpscaleStage
 from photorestore.weights import NETWORKS, load_network, weights_file
 from training.baselines import NETWORKS as BASELINES
 
@@ -73,6 +77,16 @@ def _image(channels: int = 3) -> Tensor:
 
 def _by_scale() -> Inputs:
     return {f"x{scale}": (_image(), scale) for scale in SCALES}
+
+
+def network_of(stage: Stage) -> nn.Module | None:
+    """The network of a loaded stage that is measured, if there is one; of two that for pictures as they mostly come."""
+    loaded = stage.configured if isinstance(stage, TieredStage) else stage
+    if isinstance(loaded, UpscaleStage):
+        return loaded.networks[REAL]
+    if isinstance(loaded, ScratchStage):
+        return loaded.networks[PRINTS]
+    return loaded.network if isinstance(loaded, SingleNetworkStage) else None
 
 
 INPUTS: dict[str, Callable[[], Inputs]] = {

@@ -11,17 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from bench import learned, machine
-from bench.cost import gmacs_per_megapixel
+from bench.cost import gmacs_per_megapixel, network_of
 from photorestore.networks.blocks import count_parameters
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
-from photorestore.stages.base import SingleNetworkStage, Stage, run_stage
-from photorestore.stages.scratch import PRINTS, ScratchStage
-from photorestore.stages.tiered import TieredStage
-from photorestore.stages.upscale import REAL, UpscaleStage
+from photorestore.stages.base import run_stage
 from photorestore.workspace import Workspace
 from training.baselines import NETWORKS as BASELINES
 
@@ -43,7 +39,7 @@ def measure(pipeline: Pipeline) -> dict[str, Any]:
             start = time.perf_counter()
             run_stage(stage, [workspace])
             seconds.append(time.perf_counter() - start)
-        if (network := _network_of(stage)) is not None:
+        if (network := network_of(stage)) is not None:
             stages[stage.name] = {
                 "s_per_megapixel": round(min(seconds) / megapixels, 3),
                 "note": workspace.envelope.trace[stage.name].note,
@@ -60,18 +56,6 @@ def measure(pipeline: Pipeline) -> dict[str, Any]:
         "networks_s_per_megapixel": round(total, 3),
         "baselines": dict(_time_baselines()),
     }
-
-
-def _network_of(stage: Stage) -> nn.Module | None:
-    """What is measured of a stage, if anything."""
-    if not isinstance(stage, TieredStage):
-        return None
-    loaded = stage.configured
-    if isinstance(loaded, UpscaleStage):
-        return loaded.networks[REAL]
-    if isinstance(loaded, ScratchStage):
-        return loaded.networks[PRINTS]
-    return loaded.network if isinstance(loaded, SingleNetworkStage) else None
 
 
 @torch.inference_mode()

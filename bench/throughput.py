@@ -29,8 +29,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from bench import machine
+from bench.cost import network_of
 from bench.replay import Recorder, recorded
 from bench.statistics import RESULTS, write
 from photorestore import pipeline
@@ -52,6 +54,7 @@ FORMS = ("eager", "compiled")
 COMPILE_MODES = ("default", "reduce-overhead")
 OPTIONS = Options(stages=STAGES, timeout_s=600)
 FOUND = {
+    "kind": "print",
     "noisy": True,
     "sigma_255": 20.0,
     "grain_255": 0.0,
@@ -125,11 +128,17 @@ def _run_recorded(loaded: Pipeline, batch: Sequence[Workspace]) -> Iterator[tupl
     """Run the pipeline, noting what each network was called with."""
     for stage in loaded.stages:
         if isinstance(stage, TieredStage):
-            with recorded(stage.configured.network) as recorder:
+            with recorded(_network(stage)) as recorder:
                 run_stage(stage, batch)
             yield stage, recorder
         else:
             run_stage(stage, batch)
+
+
+def _network(stage: TieredStage) -> nn.Module:
+    network = network_of(stage)
+    assert network is not None
+    return network
 
 
 @contextmanager
@@ -169,7 +178,7 @@ def load(arguments: argparse.Namespace, root: Path, mode: str | None = None) -> 
         torch._dynamo.config.recompile_limit = 256  # noqa: SLF001 - every shape of a tile is a graph of its own
         for stage in loaded.stages:
             if isinstance(stage, TieredStage):
-                network = stage.configured.network
+                network = _network(stage)
                 network.forward = torch.compile(network.forward, dynamic=False, mode=mode)
     return loaded
 

@@ -23,7 +23,7 @@ MOST_IN_DAMAGED = 0.25
 """Of a damaged picture no more is filled: what is left would not say with what."""
 MOST_IN_OTHERS = 0.003
 """In a picture that is not damaged, a larger share than this is taken for texture."""
-FOLLOWED = 0.25
+FOLLOWED = 0.45
 STEP_PX = 3
 STEPS = 2
 """From there a defect is followed while its probability is above `FOLLOWED`, so many times so far: faint ends of a

@@ -20,6 +20,9 @@ from tests.conftest import make_photo
 
 pytestmark = pytest.mark.contract
 
+JUDGING = ("preprocess/preprocess_judge.*", "scratch/scratch_print.*")
+"""Networks of `preprocess`, which every stage runs for a picture that is sent to it alone."""
+
 HOME = Path(__file__).resolve().parents[2]
 STORE = HOME / "model_store"
 
@@ -98,8 +101,8 @@ def test_archive_holds_its_own_weights_and_those_of_the_judgement_only(stage, ar
     weights = {file.relative_to(archive / "weights") for file in archive.rglob("*.safetensors")}
     assert weights == {
         file.relative_to(HOME / "weights")
-        for name in {stage, "preprocess"}
-        for file in (HOME / "weights" / name).glob("*.safetensors")
+        for pattern in (f"{stage}/*", *JUDGING)
+        for file in (HOME / "weights").glob(f"{pattern}.safetensors")
     }
     assert {
         Path(stage, f"{name}.fast.safetensors") for name in NETWORKS if stage_of(name) == stage
@@ -143,11 +146,12 @@ def test_archives_hold_every_tier_whose_weights_are_there(tmp_path):
     shutil.copy(fast, fast.with_name("denoise.quality.safetensors"))
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     subprocess.run([tmp_path / "archive.sh", "cpu"], env=environment, check=True, capture_output=True)
-    for stage, tiers in {"denoise": ["fast", "quality"], "scratch": ["fast"]}.items():
+    for stage, tiers in {"denoise": ["fast", "quality"], "upscale": ["fast"]}.items():
         with zipfile.ZipFile(tmp_path / f"model_store/{stage}.mar") as packed:
             weights = sorted(name for name in packed.namelist() if name.startswith(f"weights/{stage}/"))
             config = yaml.safe_load(packed.read(f"{stage}-config.yaml"))
-        assert weights == [f"weights/{stage}/{stage}.{tier}.safetensors" for tier in tiers]
+        names = sorted(name for name in NETWORKS if stage_of(name) == stage)
+        assert weights == [f"weights/{stage}/{name}.{tier}.safetensors" for name in names for tier in tiers]
         assert config["photorestore"]["tier"] == "auto"
 
 

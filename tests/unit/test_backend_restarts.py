@@ -197,7 +197,7 @@ def test_without_an_edge_whoever_runs_the_container_starts_torchserve_again(tmp_
 
 def restarts(file: Path) -> tuple[float, ...]:
     """What the edge's metrics say, of the edge and of TorchServe."""
-    registry = Metrics(Admission(Limits(1, 1, 1, 1)), file.parent, file).registry
+    registry = Metrics(Admission(Limits(1, 1, 1, 1, 1)), file.parent, file).registry
     name = "photorestore_gateway_process_restarts"
     return tuple(registry.get_sample_value(name, {"process": of}) for of in ("edge", "torchserve"))
 

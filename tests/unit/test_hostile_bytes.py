@@ -197,5 +197,5 @@ async def _receive(pieces: list[bytes], kind: bytes, workspace: Workspace) -> ob
         return next(waiting)
 
     scope = {"type": "http", "method": "POST", "headers": [(b"content-type", kind)]}
-    with Admission(Limits(1, 1, 1, 1 << 20)).uploading() as place:
+    with Admission(Limits(1, 1, 1, 1 << 20, 1 << 20)).uploading(None) as place:
         return await receive(Request(scope, next_message), workspace, Pace(10, 1e6), place)

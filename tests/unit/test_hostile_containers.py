@@ -1,10 +1,12 @@
 """Time to read, decode and bring up to date what is made to keep a reader busy: in proportion to its bytes."""
 
+import io
 import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from photorestore.errors import RestorationError
 from photorestore.imaging import LIMITS, open_picture
@@ -72,3 +74,10 @@ def test_head_that_takes_too_long_is_refused_but_not_its_pixels(monkeypatch) -> 
     reader.renew()
     reader.seek(0)
     assert len(reader.read()) == 1 << 20
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF"])
+def test_what_follows_a_picture_is_not_counted(kind: str) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(file, kind)
+    assert open_picture(file.getvalue() + bytes(4 << 20)).header.upright_hw == (30, 40)

@@ -24,9 +24,9 @@ def test_a_scratch_is_kept_as_it_is_and_filled_with_a_pixel_around_it() -> None:
 
 def test_faint_specks_are_dropped_and_faint_ends_of_a_defect_stay() -> None:
     prob = make_prob()
-    prob[0, 20:24, 20:24] = 20000  # followed, but never certain
+    prob[0, 20:24, 20:24] = 31000  # followed, but never certain
     prob[0, 60:64, 60:64] = 65535
-    prob[0, 60:64, 64:68] = 20000
+    prob[0, 60:64, 64:68] = 31000
     mask = masks.find_damage(prob, masks.CERTAIN_IN_DAMAGED)
     assert not mask[0, :40, :40].any()
     assert mask[0, 61, 61] == mask[0, 61, 67] == 255

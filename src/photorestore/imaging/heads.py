@@ -149,7 +149,8 @@ def _check_png(upload: bytes) -> None:
 
 def _check_webp(upload: bytes) -> None:
     pieces, start = _Pieces(upload), 12
-    while start + 8 <= len(upload):
+    end = min(len(upload), 8 + int.from_bytes(upload[4:8], "little"))
+    while start + 8 <= end:
         pieces.count()
         name, length = struct.unpack_from("<4sI", upload, start)
         start += 8 + (_ANIMATION_FRAME_BYTES if name == b"ANMF" else length + length % 2)

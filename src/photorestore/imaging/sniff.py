@@ -164,11 +164,15 @@ def png_chunk(upload: bytes, wanted: bytes) -> bytes | None:
 
 
 def png_chunks(upload: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Type of each chunk of a PNG, where its content starts and how long it claims to be."""
+    """Type of each chunk of a PNG, where its content starts and how long it claims to be; what comes behind the last
+    one, `IEND`, is none.
+    """
     start = 8
     while start + 8 <= len(upload):
         length, name = struct.unpack_from(">I4s", upload, start)
         yield name, start + 8, length
+        if name == b"IEND":
+            return
         start += 12 + length
 
 
