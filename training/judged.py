@@ -86,7 +86,20 @@ def make_sample(sources: Sources, rng: torch.Generator) -> tuple[Tensor, Tensor,
         flags: (4,) of 1, 0 and `UNKNOWN`.
     """
     index = int(torch.multinomial(torch.tensor(list(SHARES.values())), 1, generator=rng))
-    judged = stored(MAKERS[list(SHARES)[index]](sources, rng), rng)
+    return as_seen(MAKERS[list(SHARES)[index]](sources, rng), rng)
+
+
+def make_structured(sources: Sources, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """One sound photograph with grids, wires, bars or writing in it, as `make_sample` gives it."""
+    image = any_photo(sources, rng)
+    for _ in range(randint(1, 4, rng)):
+        image = draw_structure(image, rng)
+    return as_seen(Judged(image, KINDS.index("photograph")), rng)
+
+
+def as_seen(judged: Judged, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A picture as it is stored and looked at; see `make_sample`."""
+    judged = stored(judged, rng)
     view, crops = glimpse((judged.image * 255).round().byte().numpy())
     return (
         torch.from_numpy(view),
