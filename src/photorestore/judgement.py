@@ -38,7 +38,7 @@ SURE_COLOUR_PRINT = 0.7
 """The same for a picture of many hues: most old prints have one."""
 MANY_HUES_255 = 4.5
 """From this on a picture has many hues: of 95 old photographs for training 7 have, of 172 others 153."""
-SURE_DAMAGE = 0.6
+SURE_DAMAGE = 0.7
 """So sure it must be that a picture is damaged for that alone to decide."""
 
 Pixels = npt.NDArray[np.uint8]

@@ -47,7 +47,7 @@ schemathesis.openapi.media_type("image/*", PICTURES, aliases=["image/png", "imag
 
 
 schema = schemathesis.openapi.from_dict(
-    create_app(GatewaySettings(workspace_root=Path(tempfile.gettempdir()))).openapi()
+    create_app(GatewaySettings(workspace_root=Path(tempfile.mkdtemp()))).openapi()
 )
 
 
