@@ -9,11 +9,6 @@ from photorestore.workspace import Array
 
 FOUND = 0.5
 """Probability from which the detector alone would call a pixel damaged."""
-SURE = 0.9
-SURE_SHARE, SURE_RATIO = 0.02, 0.35
-"""Where this share of the pixels, and of those that could be followed, are sure, no detail explains it. Of some 200
-clean photographs, grey, noisy and compressed ones among them, none shows so much; of 27 damaged ones whose kind was
-not seen, six do."""
 CERTAIN_IN_DAMAGED = 0.5
 CERTAIN_IN_PRINTS = 0.9
 CERTAIN_IN_OTHERS = 0.9995
@@ -55,16 +50,6 @@ def find_damage(prob: Array, certain: float) -> Mask:
     if not TINY_COVERAGE <= coverage(mask) <= most:
         mask[:] = 0
     return mask
-
-
-def shows_damage(prob: Array) -> bool:
-    """Whether the detector is sure of so much of the picture that hardly any detail explains it."""
-    full = np.iinfo(prob.dtype).max
-    bands = [prob[:, top : top + ROWS] for top in range(0, prob.shape[1], ROWS)]
-    sure, followed = (
-        sum(np.count_nonzero(band >= limit * full) for band in bands) for limit in (SURE, FOLLOWED)
-    )
-    return bool(sure >= max(SURE_SHARE * prob.size, SURE_RATIO * followed))
 
 
 def clean_mask(prob: Array, certain: float) -> Mask:

@@ -45,14 +45,6 @@ def test_much_that_is_certain_is_texture_where_the_picture_is_not_damaged() -> N
     assert not masks.find_damage(prob, masks.CERTAIN_IN_OTHERS).any()
 
 
-def test_very_much_that_is_sure_shows_damage() -> None:
-    prob = make_prob()
-    prob[0, 60:90, 60:70] = 62000  # 2.5 % of the picture
-    assert masks.shows_damage(prob)
-    prob[0, :50] = 30000  # and much more that is not sure: texture
-    assert not masks.shows_damage(prob)
-
-
 def test_what_would_leave_too_little_to_fill_from_is_left() -> None:
     prob = make_prob()
     prob[0, :40] = 65535

@@ -72,24 +72,23 @@ def test_damage_is_reported_as_a_share(workspace: Workspace) -> None:
     assert workspace.envelope.trace["scratch"].note == "100.00 % damaged"
 
 
-@pytest.mark.parametrize(("mode", "views"), [("gentle", 1), ("thorough", 2)])
-def test_a_damaged_print_is_looked_at_at_several_scales(tmp_path: Path, mode: str, views: int) -> None:
+@pytest.mark.parametrize(("mode", "views"), [("gentle", [1]), ("thorough", [1, 1, 2])])
+def test_a_damaged_print_is_looked_at_at_several_scales(tmp_path: Path, mode: str, views: list[int]) -> None:
     workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 200, 1200), mode)
-    assert len(Search.of(workspace).looks) == views
+    assert [look.factor for look in Search.of(workspace).looks] == views
 
 
 @pytest.mark.parametrize(
     ("judged", "options", "networks"),
     [
-        ({"kind": "print"}, {}, (PRINTS,)),
-        ({"kind": "photograph", "probabilities": {"damaged": 0.1}}, {}, (PHOTOGRAPHS,)),
-        ({"kind": "photograph", "probabilities": {"damaged": 0.4}}, {}, (PHOTOGRAPHS, PRINTS)),
-        ({"kind": "photograph"}, {"mode": "thorough"}, (PHOTOGRAPHS, PRINTS)),
-        ({"kind": "photograph"}, {"stages": ("scratch",)}, (PHOTOGRAPHS, PRINTS)),
-        ({"kind": "print"}, {"stages": ("scratch",)}, (PRINTS,)),
+        ({"kind": "print", "mode": "thorough"}, {}, (PHOTOGRAPHS, PRINTS)),
+        ({"kind": "photograph", "mode": "gentle"}, {}, (PHOTOGRAPHS,)),
+        ({"kind": "photograph", "mode": "thorough"}, {}, (PHOTOGRAPHS, PRINTS)),
+        ({"kind": "photograph", "mode": "gentle"}, {"mode": "thorough"}, (PHOTOGRAPHS, PRINTS)),
+        ({"kind": "photograph", "mode": "gentle"}, {"stages": ("scratch",)}, (PHOTOGRAPHS, PRINTS)),
     ],
 )
-def test_prints_are_looked_at_by_a_network_of_their_own(
+def test_what_may_be_damaged_is_looked_at_by_both_networks(
     tmp_path: Path, judged: dict[str, Any], options: dict[str, Any], networks: tuple[str, ...]
 ) -> None:
     workspace = Workspace.create(tmp_path, Options(**options))
@@ -103,23 +102,19 @@ def test_where_both_look_the_surer_one_counts(tmp_path: Path) -> None:
     assert (workspace.plane("scratch_prob") == 32768).all()
 
 
+def test_in_prints_the_network_for_photographs_counts_where_it_is_sure(tmp_path: Path) -> None:
+    for logit, prob in ((1.0, 0), (4.0, round(65535 / (1 + np.exp(-4.0))))):
+        workspace = judge(give_photo(Workspace.create(tmp_path, Options())), "thorough")
+        run_stage(make_stage(logit, in_prints=-30.0), [workspace])
+        assert np.abs(workspace.plane("scratch_prob").astype(int) - prob).max() <= 1
+
+
 @pytest.mark.usefixtures("_everything_may_be_damaged")
 def test_what_is_likely_counts_in_a_damaged_print_only(tmp_path: Path) -> None:
     for mode, coverage in (("gentle", 0.0), ("thorough", 1.0)):
         workspace = judge(give_photo(Workspace.create(tmp_path, Options())), mode)
         run_stage(make_stage(1.0), [workspace])
         assert workspace.envelope.estimates["scratch"]["coverage"] == coverage
-
-
-@pytest.mark.parametrize(("damaged", "coverage"), [(0.1, 0.0), (0.4, 1.0)])
-@pytest.mark.usefixtures("_everything_may_be_damaged")
-def test_the_detector_may_say_that_a_picture_is_damaged_where_the_judgement_leaves_it_open(
-    tmp_path: Path, damaged: float, coverage: float
-) -> None:
-    workspace = judge(give_photo(Workspace.create(tmp_path, Options())), "gentle")
-    workspace.envelope.estimates["preprocess"]["probabilities"] = {"damaged": damaged}
-    run_stage(make_stage(3.0), [workspace])
-    assert workspace.envelope.estimates["scratch"]["coverage"] == coverage
 
 
 def test_it_passes_when_the_caller_marked_the_damage(workspace: Workspace) -> None:

@@ -23,8 +23,9 @@ from photorestore.workspace import Array, Workspace
 
 PHOTOGRAPHS, PRINTS = "scratch", "scratch_print"
 """The network that knows what happens to film, and sound photographs; and the one that knows what happens to prints."""
-MAYBE_DAMAGED = 0.3
-"""From this judged probability of damage on the detector may say that a picture is damaged."""
+SURE_IN_PRINTS = 0.9
+"""From this probability on the network for photographs is believed in prints: on held-out pictures the F1 of damaged
+film rises from .71 to .75, and that of real prints stays at .56; believed as a whole, it would take that to .50."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,11 @@ class Search:
     def finish(self) -> float:
         """Write `scratch_prob` and `scratch_mask`; gives the share of pixels in the mask."""
         probs: list[Array] = [look.job.target for look in self.looks]
+        if _is_print(self.workspace):
+            probs[0][probs[0] < round(SURE_IN_PRINTS * np.iinfo(np.uint16).max)] = 0
         with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
             fuse(probs, [look.factor for look in self.looks], target)
-        prob, certain = self.workspace.plane("scratch_prob"), self.certain
-        if _may_be_damaged(self.workspace) and masks.shows_damage(prob):
-            certain = masks.CERTAIN_IN_DAMAGED
-        mask = masks.find_damage(prob, certain)
+        mask = masks.find_damage(self.workspace.plane("scratch_prob"), self.certain)
         self.workspace.write_plane("scratch_mask", mask)
         return masks.coverage(mask)
 
@@ -116,16 +116,18 @@ class ScratchStage(NetworkStage):
 
 
 def choose(workspace: Workspace) -> tuple[str, ...]:
-    """The networks that look at a picture: a print's own for prints, both for other pictures that may be damaged."""
-    if workspace.envelope.estimates.get("preprocess", {}).get("kind") == "print":
-        return (PRINTS,)
-    may_be = _is_asked_for(workspace) or _may_be_damaged(workspace)
-    return (PHOTOGRAPHS, PRINTS) if may_be else (PHOTOGRAPHS,)
+    """The networks that look at a picture: both at prints and at what is taken for damaged."""
+    is_sound = _certain(workspace) == masks.CERTAIN_IN_OTHERS and not _is_print(workspace)
+    return (PHOTOGRAPHS,) if is_sound else (PHOTOGRAPHS, PRINTS)
 
 
 def _forward(network: ScratchUNet, tiles: Tensor, _contexts: Sequence[Any]) -> Tensor:
     scratch_logits: Tensor = network(tiles)
     return scratch_logits.sigmoid()
+
+
+def _is_print(workspace: Workspace) -> bool:
+    return bool(workspace.envelope.estimates.get("preprocess", {}).get("kind") == "print")
 
 
 def _is_asked_for(workspace: Workspace) -> bool:
@@ -141,12 +143,6 @@ def _certain(workspace: Workspace) -> float:
     if found.get("mode") != THOROUGH:
         return masks.CERTAIN_IN_OTHERS
     return masks.CERTAIN_IN_DAMAGED if found.get("damaged") else masks.CERTAIN_IN_PRINTS
-
-
-def _may_be_damaged(workspace: Workspace) -> bool:
-    """Whether the judgement leaves it open that the picture is damaged; rails and grids look like cracks, too."""
-    found = workspace.envelope.estimates.get("preprocess", {})
-    return bool(found.get("probabilities", {}).get("damaged", 0) >= MAYBE_DAMAGED)
 
 
 def _engages(workspace: Workspace) -> bool:
