@@ -12,6 +12,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from PIL import Image
@@ -51,10 +52,19 @@ def test_killed_worker_costs_no_request(service, oracle, stage):
         answers = [pool.submit(service.restore, upload, json.dumps(options)) for upload in uploads]
         wait_for(lambda: any(service.root.glob(f"*/{IN_FLIGHT[stage]}")))
         os.kill(worker, signal.SIGKILL)
-        assert [answer.result().content for answer in answers] == expected
+        for answer, alone in zip(answers, expected, strict=True):
+            # Pictures that wait together are computed together, in 16 bits: a last bit may differ.
+            difference = pixels_of(answer.result().content) - pixels_of(alone)
+            assert np.abs(difference).max() <= 1
+            assert np.count_nonzero(difference) <= 1e-4 * difference.size
     wait_for(lambda: "READY" in service.workers(stage).values() and worker not in service.workers(stage))
     sweep(service.root, time.monotonic() + 10_000)
     assert list(service.root.iterdir()) == []
+
+
+def pixels_of(encoded: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(encoded)) as picture:
+        return np.asarray(picture).astype(int)
 
 
 def test_killed_worker_costs_no_request_that_waits_for_more_of_its_batch(tmp_path, root):
