@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,6 +126,29 @@ class SingleNetworkStage(NetworkStage, Generic[Network]):
     def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
         """See `LoadableStage.load`."""
         return cls(load_network(cls.name, config.tier, device, root=weights), config, device)  # type: ignore[arg-type]
+
+
+class ChoosingStage(NetworkStage, Generic[Network]):
+    """A stage with several networks of one class, of which it chooses for each picture.
+
+    Attributes:
+        network_names: keys of `weights.NETWORKS`.
+    """
+
+    network_names: ClassVar[tuple[str, ...]]
+
+    def __init__(self, networks: Mapping[str, Network], config: StageConfig, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.networks = networks
+        self.config = config
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
+        """See `LoadableStage.load`."""
+        networks: dict[str, Any] = {
+            name: load_network(name, config.tier, device, root=weights) for name in cls.network_names
+        }
+        return cls(networks, config, device)
 
 
 @contextlib.contextmanager

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from photorestore import masks
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.options import THOROUGH
 from photorestore.scales import factors_of, fuse, shrunk
-from photorestore.stages.base import NetworkStage, StageConfig, is_left_alone
+from photorestore.stages.base import ChoosingStage, is_left_alone
 from photorestore.tiling import TileJob, TileSpec, tile_spec
-from photorestore.weights import load_network
 from photorestore.workspace import Array, Workspace
 
 PHOTOGRAPHS, PRINTS = "scratch", "scratch_print"
@@ -74,29 +71,14 @@ class Search:
         return masks.coverage(mask)
 
 
-class ScratchStage(NetworkStage):
+class ScratchStage(ChoosingStage[ScratchUNet]):
     """Writes the planes `scratch_prob` and `scratch_mask`, unless the caller marked the damage or did not ask for it.
 
     It looks at the plane `image`, so that it can work beside the denoiser.
     """
 
     name: ClassVar[str] = "scratch"
-
-    def __init__(
-        self, networks: Mapping[str, ScratchUNet], config: StageConfig, device: torch.device
-    ) -> None:
-        super().__init__(config, device)
-        self.networks = networks
-        self.config = config
-
-    @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `LoadableStage.load`."""
-        networks = {
-            name: cast("ScratchUNet", load_network(name, config.tier, device, root=weights))
-            for name in (PHOTOGRAPHS, PRINTS)
-        }
-        return cls(networks, config, device)
+    network_names = (PHOTOGRAPHS, PRINTS)
 
     def run(self, batch: Sequence[Workspace]) -> None:
         searches = [Search.of(workspace) for workspace in batch if _engages(workspace)]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,9 +15,8 @@ from torch.nn import functional as F
 
 from photorestore.grey import for_grey, is_grey
 from photorestore.networks.upscale import Upscaler
-from photorestore.stages.base import NetworkStage, StageConfig
+from photorestore.stages.base import ChoosingStage
 from photorestore.tiling import TileJob, TileSpec, tile_spec
-from photorestore.weights import load_network
 from photorestore.workspace import Workspace
 
 CLEAN, REAL = "upscale", "upscale_real"
@@ -32,24 +30,11 @@ HIDDEN_PX = 8
 """Fully transparent pixels as near as this to visible ones take on their colour."""
 
 
-class UpscaleStage(NetworkStage):
+class UpscaleStage(ChoosingStage[Upscaler]):
     """Writes the planes `upscaled` and, where there is opacity, `upscaled_alpha`, where `scale` is above 1."""
 
     name: ClassVar[str] = "upscale"
-
-    def __init__(self, networks: Mapping[str, Upscaler], config: StageConfig, device: torch.device) -> None:
-        super().__init__(config, device)
-        self.networks = networks
-        self.config = config
-
-    @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `LoadableStage.load`."""
-        networks = {
-            name: cast("Upscaler", load_network(name, config.tier, device, root=weights))
-            for name in (CLEAN, REAL)
-        }
-        return cls(networks, config, device)
+    network_names = (CLEAN, REAL)
 
     def run(self, batch: Sequence[Workspace]) -> None:
         groups: dict[tuple[str, int, bool], list[Workspace]] = defaultdict(list)
