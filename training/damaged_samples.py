@@ -21,6 +21,7 @@ from training.degradations.damage import (
 )
 from training.degradations.drawings import draw_line_art
 from training.degradations.halftones import halftone
+from training.degradations.lookalikes import draw_lookalike
 from training.degradations.noise import chance, randint, uniform
 from training.degradations.prints import PrintSources, damage_print, load_crack_shapes
 from training.degradations.structure import draw_structure
@@ -49,7 +50,7 @@ class Shares:
     prints: float  # photographs, mostly aged, under damage of prints
     marked: float  # real prints whose damage was marked by eye
     transplanted: float  # damage of marked prints on other photographs
-    sound: float  # photographs, some with structure drawn into them, without damage
+    sound: float  # photographs, most with structure or lookalikes drawn into them, without damage
     drawn: float  # line art, pages, halftones
     old: float  # real old photographs in which no damage was seen
 
@@ -110,8 +111,8 @@ def make_sample(pictures: Pictures, shares: Shares, size_px: int, rng: torch.Gen
     if kind == "drawn":
         return _without_damage(store(tone(scaled_patch(pictures.drawn, size_px, (0.7, 1.8), rng), rng), rng))
     gt = photo_patch(pictures.photos, size_px, rng)
-    if chance(0.5 if kind == "sound" else 0.15, rng):
-        gt = draw_structure(gt, rng)
+    if chance(0.7 if kind == "sound" else 0.2, rng):
+        gt = (draw_lookalike if chance(0.5, rng) else draw_structure)(gt, rng)
     if kind == "sound":
         return _without_damage(store(add_noise(gt, rng), rng))
     if kind == "film":

@@ -23,6 +23,7 @@ from training.degradations.ageing import contrast_of, tone, tone_of, unevenly_ag
 from training.degradations.damage import DEFAULT_RECIPE, DamageSources, damage
 from training.degradations.drawings import draw_line_art, draw_screenshot, halftone
 from training.degradations.framing import any_part, any_side, any_size, bordered, scaled, soft_scene
+from training.degradations.lookalikes import draw_lookalike
 from training.degradations.noise import chance, randint, uniform
 from training.degradations.prints import PrintSources, damage_print
 from training.degradations.sheets import pick
@@ -90,10 +91,10 @@ def make_sample(sources: Sources, rng: torch.Generator) -> tuple[Tensor, Tensor,
 
 
 def make_structured(sources: Sources, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """One sound photograph with grids, wires, bars or writing in it, as `make_sample` gives it."""
+    """One sound photograph with structure or lookalikes of damage in it, as `make_sample` gives it."""
     image = any_photo(sources, rng)
     for _ in range(randint(1, 4, rng)):
-        image = draw_structure(image, rng)
+        image = (draw_lookalike if chance(0.5, rng) else draw_structure)(image, rng)
     return as_seen(Judged(image, KINDS.index("photograph")), rng)
 
 
@@ -110,12 +111,14 @@ def as_seen(judged: Judged, rng: torch.Generator) -> tuple[Tensor, Tensor, Tenso
 
 
 def any_photo(sources: Sources, rng: torch.Generator) -> Tensor:
-    """A part of a photograph, flipped, scaled, at times in other tones."""
+    """A part of a photograph, flipped, scaled, at times in other tones or with a lookalike of damage in it."""
     folder = sources.folders[randint(0, len(sources.folders), rng)]
     photo = any_part(folder[randint(0, len(folder), rng)], rng).float() / 255
     photo = scaled(photo, any_side(rng))
     if chance(0.3, rng):
         photo = photo[torch.randperm(3, generator=rng)]
+    if chance(0.2, rng):
+        photo = draw_lookalike(photo, rng)
     return photo ** uniform(0.6, 1.6, rng) if chance(0.3, rng) else photo
 
 
@@ -123,8 +126,9 @@ def photograph(sources: Sources, rng: torch.Generator) -> Judged:
     """Clean, grey, noisy, toned by computer, with lines and letters in it, or damaged."""
     image = soft_scene(*any_size(rng), rng) if chance(0.05, rng) else any_photo(sources, rng)
     judged = Judged(image, KINDS.index("photograph"))
-    if chance(0.1, rng):
-        judged = replace(judged, image=draw_structure(judged.image, rng))
+    if chance(0.2, rng):
+        draw = draw_lookalike if chance(0.5, rng) else draw_structure
+        judged = replace(judged, image=draw(judged.image, rng))
     if chance(0.35, rng):
         judged = replace(judged, image=fading.grey(judged.image), toned=0.0)
         if chance(0.15, rng):

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from tests.conftest import make_photo
-from training.degradations import fading, strokes
+from training.degradations import fading, lookalikes, strokes
 from training.degradations.damage import MODERATE_SHARE, DamageRecipe, damage, damage_moderately
 from training.degradations.sources import (
     HELD_OUT_SCANS,
@@ -177,3 +177,13 @@ def test_held_out_stamps_are_those_of_hash_zero_modulo_five(domain: Path) -> Non
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="damage_stamps"):
         load_damage_sources(tmp_path, held_out=False)
+
+
+@pytest.mark.parametrize("kind", lookalikes.KINDS)
+def test_lookalikes_are_drawn(kind, gt: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookalikes, "KINDS", (kind,))
+    drawn = torch.stack([lookalikes.draw_lookalike(gt, seeded(seed)) for seed in range(5)])
+    assert drawn.shape == (5, *gt.shape)
+    assert 0 <= float(drawn.min()) <= float(drawn.max()) <= 1
+    assert not torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[2], lookalikes.draw_lookalike(gt, seeded(2)))
