@@ -128,8 +128,8 @@ def under(service: Service, faults: Callable[[], dict[str, Any]]) -> dict[str, A
 
 
 def is_whole(service: Service) -> bool:
-    """Whether the edge is ready and every stage has its workers."""
-    return is_ready(service) and len(workers(service)) >= len(STAGES)
+    """Whether the edge is ready and every stage has a worker."""
+    return is_ready(service) and set(workers(service).values()) == set(STAGES)
 
 
 def workers(service: Service) -> dict[int, str]:
@@ -147,12 +147,13 @@ def workers(service: Service) -> dict[int, str]:
 def kill_each(service: Service) -> dict[str, Any]:
     """Kill every process by SIGKILL, one after the other, `TIMES` over; the longest time until all was whole."""
     longest: dict[str, float] = {}
+    count = len(workers(service))
     for _ in range(TIMES):
         (java,) = (child for child in service.supervisor.children() if kind_of(child) == "torchserve")
         victims = {f"worker of {stage}": pid for pid, stage in workers(service).items()}
         for name, pid in {**victims, "edge": edge_of(service).pid, "torchserve": java.pid}.items():
             psutil.Process(pid).kill()
-            longest[name] = max(longest.get(name, 0.0), _seconds_until_whole(service, {pid}))
+            longest[name] = max(longest.get(name, 0.0), _seconds_until_whole(service, {pid}, count))
     return {"seconds_until_whole": longest}
 
 
@@ -163,13 +164,14 @@ def kill_workers(service: Service) -> dict[str, Any]:
         pids = set(workers(service))
         for pid in pids:
             psutil.Process(pid).kill()
-        longest = max(longest, _seconds_until_whole(service, pids))
+        longest = max(longest, _seconds_until_whole(service, pids, len(pids)))
     return {"seconds_until_whole": longest}
 
 
-def _seconds_until_whole(service: Service, killed: set[int]) -> float:
+def _seconds_until_whole(service: Service, killed: set[int], count: int) -> float:
+    """Until the edge is ready and as many workers as before are, none of them among the killed."""
     start = time.monotonic()
-    wait_until(lambda: is_whole(service) and not killed & set(workers(service)), WHOLE_S)
+    wait_until(lambda: is_ready(service) and len(set(workers(service)) - killed) == count, WHOLE_S)
     seconds = round(time.monotonic() - start, 1)
     print(f"whole again after {seconds} s", flush=True)
     time.sleep(QUIET_S)
