@@ -19,6 +19,7 @@ from photorestore.imaging.heads import BoundedReader, check_head, reader
 from photorestore.imaging.jpeg import completed, refuse_rare_coding
 from photorestore.imaging.layout import layout_of
 from photorestore.imaging.planes import copy_bands, turned
+from photorestore.imaging.png import without_long_texts
 from photorestore.imaging.sniff import (
     LIMITS,
     Limits,
@@ -51,10 +52,17 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
     check_header(upload, kind, limits)
     if kind == "tiff":
         return _open_tiff(upload, limits)
-    if is_deep_png(upload, kind):
-        return open_deep(upload, limits)
+    left_out: list[str] = []
+    if kind == "png":
+        upload, left_out = without_long_texts(upload)
     if kind == "jpeg":
         refuse_rare_coding(upload)
+    picture = open_deep(upload, limits) if is_deep_png(upload, kind) else _open_shallow(upload, kind, limits)
+    picture.header.dropped += left_out
+    return picture
+
+
+def _open_shallow(upload: bytes, kind: str, limits: Limits) -> Picture:
     with decoding(upload, kind):
         file = reader(upload, kind)
         image = Image.open(file, formats=(kind.upper(),))
@@ -80,12 +88,17 @@ class PillowPicture:
             raise NotAnImage(f"{kind.upper()} of mode {image.mode}; expected integers of 8 or 16 bits")
         self._upload = upload
         self._image = image
+        self._frame = _partial_frame(image) if kind == "gif" else None
         self.header = _read_header(upload, kind, image)
+        self.header.has_alpha |= self._frame is not None
 
     def decode(self, image: Array, alpha: Array | None) -> None:
         with decoding(self._upload, self.header.format):
             self._load()
             colours, opacity = apart(self._image)
+        if self._frame is not None:
+            opacity = Image.new("L", self._image.size)
+            opacity.paste(255, self._frame)
         colours = in_srgb(colours, self.header)
         copy_bands(colours, turned(image, self.header.orientation))
         if alpha is not None and opacity is not None:
@@ -123,6 +136,15 @@ def in_srgb(colours: Image.Image, header: Header) -> Image.Image:
         header.dropped.append("icc: the profile cannot be applied")
         header.icc = None
     return colours if colours.mode in ("L", "RGB", "RGBA") else colours.convert("RGB")
+
+
+def _partial_frame(image: Image.Image) -> tuple[int, int, int, int] | None:
+    """Where the first frame of a GIF without transparency lies, if it leaves some of the canvas free.
+
+    There, browsers show what is behind the picture; Pillow fills in the first colour of the palette.
+    """
+    box = getattr(image, "dispose_extent", None)
+    return None if image.has_transparency_data or box in (None, (0, 0, *image.size)) else box
 
 
 def apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
