@@ -19,7 +19,7 @@ from photorestore.imaging.heads import BoundedReader, check_head, reader
 from photorestore.imaging.jpeg import completed, refuse_rare_coding
 from photorestore.imaging.layout import layout_of
 from photorestore.imaging.planes import copy_bands, turned
-from photorestore.imaging.png import without_long_texts
+from photorestore.imaging.png import mend_transparent_grey, without_long_texts
 from photorestore.imaging.sniff import (
     LIMITS,
     Limits,
@@ -67,6 +67,8 @@ def _open_shallow(upload: bytes, kind: str, limits: Limits) -> Picture:
         file = reader(upload, kind)
         image = Image.open(file, formats=(kind.upper(),))
         check_size(*image.size, limits)
+        if kind == "png":
+            mend_transparent_grey(upload, image)
         picture = PillowPicture(upload, kind, image)
         if isinstance(file, BoundedReader):
             file.renew()

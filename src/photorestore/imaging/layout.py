@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from photorestore.errors import CorruptImage, NotAnImage
+from photorestore.imaging.coding import CCITT, OLD_JPEG, PICTURES, check_coding, is_differenced, segment_hw
 from photorestore.imaging.directory import Directory, below, pages
-from photorestore.imaging.jpeg import refuse_rare_coding
 from photorestore.imaging.raw import refuse_raw
 
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 5, 6, 8, 9
@@ -24,38 +24,12 @@ _OTHER_KINDS = {
     32845: "LogLuv",
 }
 
-UNCODED, CCITT, OLD_JPEG, JPEG, WEBP = (1,), (2, 3, 4, 32771), (6,), (7,), (50001,)
-PICTURES = (*OLD_JPEG, *JPEG, *WEBP)
-"""Strips and tiles that are pictures of their own, in RGB even where the TIFF is said to be YCbCr."""
-DEFLATE = (8, 32946)
-PACKED = (*DEFLATE, 5, 32773, 34925, 50000)
-"""With LZW, PackBits, LZMA and Zstandard: bytes become bytes."""
-_OTHER_CODINGS = {
-    9: "JBIG",
-    10: "JBIG",
-    32766: "NeXT",
-    32809: "ThunderScan",
-    32909: "PixarLog",
-    33003: "JPEG 2000",
-    33004: "JPEG 2000",
-    33005: "JPEG 2000",
-    34661: "JBIG",
-    34676: "SGILog",
-    34677: "SGILog24",
-    34712: "JPEG 2000",
-    34887: "LERC",
-    34933: "PNG",
-    34934: "JPEG XR",
-    50002: "JPEG XL",
-    52546: "JPEG XL",
-}
 _SAMPLE_FORMATS = {
     2: "signed integers",
     3: "floating-point numbers",
     5: "complex integers",
     6: "complex numbers",
 }
-MOST_TILE_BYTES = 64 << 20
 
 _REDUCED, _MASK = 1, 4
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -70,7 +44,7 @@ class Layout:
         page: its directory.
         width, height: as stored.
         photometric: the kind of picture, one of `COLOURS`.
-        stored_bits: of a sample, 1 to 32.
+        stored_bits: of a sample, 1 to 16, or 32.
         samples: of a pixel, extra ones included.
         alpha: which of the samples is the alpha, or None.
         is_associated: whether colours were multiplied by it.
@@ -157,9 +131,10 @@ def _layout(upload: bytes, page: Directory, dropped: list[str]) -> Layout:
     alpha, is_associated = _alpha(page, photometric, samples, dropped)
     if stored_bits > 16:
         dropped.append(f"{stored_bits} bits: read as 16")
-    _check_coding(upload, page, coding, stored_bits, samples)
+    check_coding(upload, page, coding, stored_bits, samples)
     across, down = ((*page.integers(530), 2, 2)[:2]) if photometric == YCBCR else (1, 1)
-    is_picture = coding in PICTURES
+    is_planar = page.first(284, 1) == 2 and samples > 1
+    is_picture = coding in PICTURES and not is_planar  # whose decoder makes RGB of YCbCr
     orientation = page.first(274, 1)
     return Layout(
         page=page,
@@ -171,9 +146,9 @@ def _layout(upload: bytes, page: Directory, dropped: list[str]) -> Layout:
         alpha=alpha,
         is_associated=is_associated,
         coding=coding,
-        is_differenced=_is_differenced(page, coding, stored_bits),
-        is_planar=page.first(284, 1) == 2 and samples > 1,
-        segment_hw=_segment_hw(page, width, height, samples * stored_bits),
+        is_differenced=is_differenced(page, coding, stored_bits),
+        is_planar=is_planar,
+        segment_hw=segment_hw(page, width, height, samples * stored_bits),
         is_tiled=322 in page and coding not in OLD_JPEG,
         orientation=orientation if 1 <= orientation <= 8 else 1,
         subsampling=(1, 1) if is_picture else _checked_subsampling(page, (down, across), stored_bits),
@@ -199,9 +174,9 @@ def _samples(page: Directory, coding: int) -> tuple[int, int, int]:
         raise NotAnImage(f"TIFF of {_SAMPLE_FORMATS[kind]} ({depths[0]} bits); expected unsigned integers")
     if len(set(depths[:samples])) > 1:
         raise NotAnImage(f"TIFF whose samples differ in depth: {', '.join(map(str, depths[:samples]))} bits")
-    most = 8 if photometric == PALETTE else 32
-    if not 1 <= depths[0] <= most or (depths[0] > 24 and depths[0] != 32):
-        raise NotAnImage(f"TIFF with {depths[0]} bits a sample; expected at most {most}")
+    most = 8 if photometric == PALETTE else 16
+    if not 1 <= depths[0] <= most and (photometric == PALETTE or depths[0] != 32):
+        raise NotAnImage(f"TIFF with {depths[0]} bits a sample; expected at most {most}, or 32")
     if photometric in (CIELAB, ICCLAB) and depths[0] not in (8, 16):
         raise NotAnImage(f"TIFF of Lab with {depths[0]} bits a sample; expected 8 or 16")
     return photometric, samples, depths[0]
@@ -222,46 +197,10 @@ def _alpha(page: Directory, photometric: int, samples: int, dropped: list[str]) 
     others = [str(index + 1) for index in range(first, samples) if index != alpha]
     if others:
         dropped.append(f"extra channels: {', '.join(others)} of {samples}, not said to be alpha")
-    return alpha, alpha is not None and kinds[alpha - first] == _ASSOCIATED
-
-
-def _check_coding(upload: bytes, page: Directory, coding: int, stored_bits: int, samples: int) -> None:
-    if coding in PICTURES:
-        if stored_bits != 8 or samples > 4:
-            raise NotAnImage(
-                f"JPEG or WebP in a TIFF with {samples} samples of {stored_bits} bits; expected 8"
-            )
-        start = page.first(513 if coding in OLD_JPEG else 324 if 324 in page else 273, 0)
-        if coding in JPEG:
-            refuse_rare_coding(upload, start)
-        elif coding in OLD_JPEG and upload[start : start + 2] != b"\xff\xd8":
-            raise NotAnImage("TIFF with JPEG in the style of TIFF 6.0, in pieces")
-    elif coding in CCITT and (stored_bits, samples) != (1, 1):
-        raise CorruptImage(f"fax compression of {samples} samples of {stored_bits} bits; expected 1 of 1")
-    elif coding not in (*UNCODED, *CCITT, *PACKED):
-        name = _OTHER_CODINGS.get(coding, f"number {coding}")
-        raise NotAnImage(f"TIFF with compression {name}, which is not read")
-
-
-def _is_differenced(page: Directory, coding: int, stored_bits: int) -> bool:
-    predictor = page.first(317, 1)
-    if predictor == 1 or coding not in PACKED:  # others know none
-        return False
-    if predictor != 2 or stored_bits not in (8, 16, 32):
-        raise NotAnImage(f"TIFF with predictor {predictor} over samples of {stored_bits} bits")
-    return True
-
-
-def _segment_hw(page: Directory, width: int, height: int, bits_px: int) -> tuple[int, int]:
-    if page.first(259, 1) in OLD_JPEG:  # one stream, wherever strips are said to begin
-        return height, width
-    if 322 not in page:
-        rows = page.first(278, height)
-        return (min(rows, height) if rows > 0 else height), width
-    tile_hw = page.first(323, 0), page.first(322, 0)
-    if min(tile_hw) < 1 or tile_hw[0] * tile_hw[1] * bits_px > 8 * MOST_TILE_BYTES:
-        raise CorruptImage(f"TIFF has tiles of {tile_hw[1]}x{tile_hw[0]} px")
-    return tile_hw
+    is_associated = alpha is not None and kinds[alpha - first] == _ASSOCIATED
+    if is_associated and photometric not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB, CMYK):
+        raise NotAnImage("TIFF of palette, YCbCr or Lab with associated alpha is not read")
+    return alpha, is_associated
 
 
 def _checked_subsampling(page: Directory, subsampling: tuple[int, int], stored_bits: int) -> tuple[int, int]:

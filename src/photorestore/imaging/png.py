@@ -1,10 +1,10 @@
-"""A PNG's texts: those too long to unpack are left out, so that they do not spoil the picture."""
+"""What Pillow misses in a PNG: pictures with texts too long to unpack, and transparent greys of few bits."""
 
 from __future__ import annotations
 
 import zlib
 
-from PIL import PngImagePlugin
+from PIL import Image, PngImagePlugin
 
 from photorestore.imaging.sniff import png_chunks
 
@@ -13,8 +13,9 @@ LONGEST_TEXT = 4 << 20
 LONGEST_TEXTS = PngImagePlugin.MAX_TEXT_MEMORY
 """Of all texts together."""
 
-# Pillow calls a PNG broken for a longer text. Set once, as the limit belongs to the process.
-PngImagePlugin.MAX_TEXT_CHUNK = LONGEST_TEXT
+# Pillow calls a PNG broken for a longer text. Set once, as the limit belongs to the process; and a little higher, as
+# Pillow counts the end of what is packed as well.
+PngImagePlugin.MAX_TEXT_CHUNK = LONGEST_TEXT + 1024
 
 
 def without_long_texts(upload: bytes) -> tuple[bytes, list[str]]:
@@ -23,25 +24,25 @@ def without_long_texts(upload: bytes) -> tuple[bytes, list[str]]:
     for name, content, length in png_chunks(upload):
         if name not in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
             continue
-        found = _unpacked_length(name, upload[content : content + length]) if left > 0 else 0
-        left -= found
-        if found <= LONGEST_TEXT and left > 0:
-            continue
-        kept.append(upload[start : content - 8])
-        start = content + length + 4
-        names.append(_describe(name, upload[content : content + 80]))
+        packed = _packed(name, upload[content : content + length])
+        is_long = False
+        if left > 0:
+            found = length if packed is None else _unpacked_length(packed)
+            is_long = packed is not None and found > LONGEST_TEXT
+            left -= found
+        if is_long or left <= 0:
+            kept.append(upload[start : content - 8])
+            start = content + length + 4
+            names.append(_describe(name, upload[content : content + 80]))
     return (b"".join((*kept, upload[start:])), names) if names else (upload, [])
 
 
-def _unpacked_length(name: bytes, content: bytes) -> int:
-    """Bytes of a chunk's text or profile; `LONGEST_TEXT` + 1 where it is longer than that."""
-    packed = _packed(name, content)
-    if packed is None:
-        return min(len(content), LONGEST_TEXT)  # nothing is to be unpacked, however long it is
+def _unpacked_length(packed: bytes) -> int:
+    """At most `LONGEST_TEXT` + 1."""
     try:
         return len(zlib.decompressobj().decompress(packed, LONGEST_TEXT + 1))
-    except zlib.error:
-        return len(content)
+    except zlib.error:  # Pillow passes over it
+        return 0
 
 
 def _packed(name: bytes, content: bytes) -> bytes | None:
@@ -57,4 +58,12 @@ def _packed(name: bytes, content: bytes) -> bytes | None:
 def _describe(name: bytes, content: bytes) -> str:
     keyword = content.partition(b"\0")[0].decode("latin-1")
     kind = "icc" if name == b"iCCP" else "xmp" if keyword == "XML:com.adobe.xmp" else f"text {keyword!r}"
-    return f"{kind}: longer than {LONGEST_TEXT >> 20} MiB"
+    return f"{kind}: too long"
+
+
+def mend_transparent_grey(upload: bytes, image: Image.Image) -> None:
+    """Bring the transparent grey of 2 or 4 bits to the 8 to which Pillow unpacks the pixels alone."""
+    bits, kind = upload[24:26]
+    grey = image.info.get("transparency")
+    if kind == 0 and bits in (2, 4) and isinstance(grey, int):
+        image.info["transparency"] = grey * 255 // ((1 << bits) - 1)

@@ -57,10 +57,9 @@ class _Meaning:
         layout = self._layout
         count = kinds.COLOURS[layout.photometric]
         alpha = None if layout.alpha is None else self._scaled(stored[..., layout.alpha])
-        colours = self._colours(stored[..., :count])
-        if alpha is not None and layout.is_associated:
-            colours = self._dissociated(colours, alpha)
-        return colours, alpha
+        if layout.is_associated:
+            return self._dissociated(stored[..., :count], stored[..., layout.alpha]), alpha
+        return self._colours(stored[..., :count]), alpha
 
     def _colours(self, stored: Samples) -> Values:
         match self._layout.photometric:
@@ -88,9 +87,12 @@ class _Meaning:
         """From [0, 1] and beyond."""
         return (values.clip(0, 1) * self._most + 0.5).astype(self._type)
 
-    def _dissociated(self, colours: Values, alpha: Values) -> Values:
-        opacity = alpha[..., np.newaxis].astype(np.uint32)
-        wide = (colours.astype(np.uint32) * self._most + opacity // 2) // np.maximum(opacity, 1)
+    def _dissociated(self, stored: Samples, alpha: Samples) -> Values:
+        """Grey, RGB or CMYK that was multiplied by the alpha; divided before it is rounded."""
+        wide, opacity = stored.astype(np.uint64), alpha[..., np.newaxis].astype(np.uint64)
+        if self._layout.photometric == kinds.MIN_IS_WHITE:
+            wide = ((1 << self._layout.stored_bits) - 1) - wide
+        wide = (wide * self._most + opacity // 2) // np.maximum(opacity, 1)
         return np.where(opacity > 0, np.minimum(wide, self._most), 0).astype(self._type)
 
     def _from_ycbcr(self, stored: Samples) -> Values:

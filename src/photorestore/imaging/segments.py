@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image, TiffImagePlugin
 
 from photorestore.errors import CorruptImage, TruncatedImage
+from photorestore.imaging import coding
 from photorestore.imaging import layout as kinds
 from photorestore.imaging.layout import Layout
 from photorestore.imaging.unpack import replicated, unpacked
@@ -60,7 +61,7 @@ class _Reader:
         self.rows_at_a_time = max(1, BAND_BYTES // row)
         self._starts = page.integers(324 if layout.is_tiled else 273)
         self._lengths = page.integers(325 if layout.is_tiled else 279)
-        if layout.coding in kinds.OLD_JPEG:  # the only strip may begin behind the tables of its stream
+        if layout.coding in coding.OLD_JPEG:  # the only strip may begin behind the tables of its stream
             self._starts, self._lengths = page.integers(513), page.integers(514)
 
     def read(self, first: int, last: int) -> Samples:
@@ -87,11 +88,11 @@ class _Reader:
         """Strips or tiles one below the other, (rows, width, samples)."""
         layout = self._layout
         parts = [self._part(number) for number in numbers]
-        if layout.coding in kinds.WEBP:
+        if layout.coding in coding.WEBP:
             return self._checked(np.concatenate([_picture(part, "WEBP") for part in parts]), rows)
-        if layout.coding in kinds.OLD_JPEG:
+        if layout.coding in coding.OLD_JPEG:
             return self._checked(_picture(parts[0], "JPEG"), rows)
-        if layout.coding in (*kinds.JPEG, *kinds.CCITT):
+        if layout.coding in (*coding.JPEG, *coding.CCITT):
             return self._checked(_by_libtiff(parts, self._picture_tags(rows)), rows)
         raw = self._bytes(numbers, parts, math.ceil(rows / layout.subsampling[0]))
         if layout.subsampling != (1, 1):
@@ -110,7 +111,7 @@ class _Reader:
         if number >= len(self._starts):
             raise TruncatedImage(f"TIFF has {len(self._starts)} strips or tiles; expected more than {number}")
         start, layout = self._starts[number], self._layout
-        if layout.coding in kinds.UNCODED:  # some writers count wrongly, and here the length is known
+        if layout.coding in coding.UNCODED:  # some writers count wrongly, and here the length is known
             length = self._length(number)
         elif number < len(self._lengths):
             length = self._lengths[number]
@@ -119,7 +120,7 @@ class _Reader:
         if length < 1 or start + length > len(self._upload):
             raise TruncatedImage("the TIFF breaks off before its end")
         part = self._upload[start : start + length]
-        is_reversed = layout.page.first(266, 1) == 2 and layout.coding not in kinds.PICTURES
+        is_reversed = layout.page.first(266, 1) == 2 and layout.coding not in coding.PICTURES
         return part.translate(_REVERSED) if is_reversed else part
 
     def _length(self, number: int) -> int:
@@ -132,11 +133,11 @@ class _Reader:
     def _bytes(self, numbers: range, parts: Sequence[bytes], rows: int) -> Bytes:
         """Parts one below the other, unpacked to (rows, bytes)."""
         layout = self._layout
-        if layout.coding in kinds.DEFLATE:
+        if layout.coding in coding.DEFLATE:
             parts = [
                 _inflated(part, self._length(number)) for number, part in zip(numbers, parts, strict=True)
             ]
-        if layout.coding in (*kinds.UNCODED, *kinds.DEFLATE):
+        if layout.coding in (*coding.UNCODED, *coding.DEFLATE):
             whole = parts[0] if len(parts) == 1 else b"".join(parts)
             return np.frombuffer(whole, np.uint8).reshape(rows, self._row_bytes)
         part_rows = math.ceil(self._height / layout.subsampling[0])

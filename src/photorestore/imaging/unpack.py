@@ -12,7 +12,7 @@ Samples = npt.NDArray[np.unsignedinteger]
 
 
 def unpacked(raw: Bytes, count: int, bits: int, order: str) -> Samples:
-    """Samples (rows, count) of 8, 16 or 32 bits, from rows of bytes that hold samples of `bits` (1 to 24, or 32).
+    """Samples (rows, count) of 8, 16 or 32 bits, from rows of bytes that hold samples of `bits` (1 to 16, or 32).
 
     Args:
         raw: (rows, bytes), each row of whole bytes.
@@ -23,8 +23,6 @@ def unpacked(raw: Bytes, count: int, bits: int, order: str) -> Samples:
     if bits in (16, 32):
         words = raw.view(f"{order}u{bits // 8}")
         return words.astype(words.dtype.newbyteorder("="), copy=False)
-    if bits == 24 and order == "<":
-        raw = raw.reshape(len(raw), -1, 3)[..., ::-1].reshape(len(raw), -1)
     return _from_stream(raw, count, bits)
 
 
@@ -33,7 +31,7 @@ def _from_stream(raw: Bytes, count: int, bits: int) -> Samples:
     group = 8 // math.gcd(bits, 8)
     stride = group * bits // 8
     padded = np.pad(raw, ((0, 0), (0, 4 + stride)))
-    kind = np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32
+    kind = np.uint8 if bits <= 8 else np.uint16
     samples = np.empty((len(raw), count), kind)
     for place in range(min(group, count)):
         start, shift = divmod(place * bits, 8)
