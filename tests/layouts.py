@@ -223,7 +223,7 @@ def tiff(tags, segments: list[bytes], order: str, *, is_big: bool) -> bytes:
     directory, beyond = struct.pack(f"{order}{'Q' if is_big else 'H'}", len(entries)), b""
     free = len(body) + len(directory) + entry * len(entries) + size
     for tag, (kind, values) in sorted(entries.items()):
-        content = struct.pack(f"{order}{len(values)}{'H' if kind == 3 else 'I'}", *values)
+        content = struct.pack(f"{order}{len(values)}{' BBHI'[kind]}", *values)
         directory += struct.pack(f"{order}HH{pointer}", tag, kind, len(values))
         if len(content) <= size:
             directory += content.ljust(size, b"\0")

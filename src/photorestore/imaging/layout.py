@@ -169,9 +169,11 @@ def _samples(page: Directory, coding: int) -> tuple[int, int, int]:
         raise NotAnImage("TIFF of other inks than CMYK")
     if not COLOURS[photometric] <= samples <= 64:
         raise CorruptImage(f"TIFF has {samples} samples a pixel; expected {COLOURS[photometric]} or more")
-    kind = max(page.integers(339)[:samples], default=1)
-    if kind in _SAMPLE_FORMATS:
-        raise NotAnImage(f"TIFF of {_SAMPLE_FORMATS[kind]} ({depths[0]} bits); expected unsigned integers")
+    for kind in page.integers(339)[:samples]:
+        if kind in _SAMPLE_FORMATS:
+            raise NotAnImage(
+                f"TIFF of {_SAMPLE_FORMATS[kind]} ({depths[0]} bits); expected unsigned integers"
+            )
     if len(set(depths[:samples])) > 1:
         raise NotAnImage(f"TIFF whose samples differ in depth: {', '.join(map(str, depths[:samples]))} bits")
     most = 8 if photometric == PALETTE else 16
