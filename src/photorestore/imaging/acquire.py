@@ -13,7 +13,7 @@ from PIL import Image
 
 from photorestore.errors import NotAnImage
 from photorestore.imaging import colour, metadata
-from photorestore.imaging.deep import open_deep
+from photorestore.imaging.deep import cmyk_profile, open_deep
 from photorestore.imaging.header import Header, Picture, decoding
 from photorestore.imaging.heads import BoundedReader, check_head, reader
 from photorestore.imaging.planes import copy_bands, turned
@@ -26,6 +26,7 @@ from photorestore.imaging.sniff import (
     png_chunk,
     sniff,
 )
+from photorestore.imaging.told import profile_of_bmp
 from photorestore.workspace import Array
 
 _GREY_MODES = ("1", "L", "LA", "La")
@@ -93,6 +94,8 @@ class PillowPicture:
                 return converted
             self.header.dropped.append("icc: the profile cannot be applied")
             self.header.icc = None
+        if colours.mode == "CMYK":
+            return colour.to_srgb(colours, cmyk_profile()) or colours.convert("RGB")
         if colours.mode == "LAB":
             return colour.lab_to_srgb(colours) or colours.convert("RGB")
         return colours if colours.mode in ("L", "RGB", "RGBA") else colours.convert("RGB")
@@ -128,7 +131,9 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
         xmp=_xmp(kind, image),
         quantisation=_first_table(image),
     )
-    header.keep_profile(image.info.get("icc_profile"), _profile_mode(image))
+    mode = _profile_mode(image)
+    header.keep_profile(_profile(upload, kind, image), mode)
+    header.take_told(upload, mode)
     if _has_more_frames(kind, image):
         header.dropped.append("further frames")
     if kind == "avif" and (bits := _avif_bits(upload)) > 8:
@@ -162,6 +167,13 @@ def _xmp(kind: str, image: Image.Image) -> bytes | None:
 def _first_table(image: Image.Image) -> list[int] | None:
     tables: dict[int, list[int]] = getattr(image, "quantization", {})
     return tables.get(0)
+
+
+def _profile(upload: bytes, kind: str, image: Image.Image) -> bytes | None:
+    """Empty where there is one that Pillow cannot read."""
+    if kind == "bmp":
+        return profile_of_bmp(upload)
+    return (image.info["icc_profile"] or b"") if "icc_profile" in image.info else None
 
 
 def _profile_mode(image: Image.Image) -> str:

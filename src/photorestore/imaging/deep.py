@@ -6,6 +6,7 @@ Only PNG and TIFF come here, and only those loaders of libvips are open at all.
 from __future__ import annotations
 
 import functools
+import zlib
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,17 @@ from photorestore.imaging import colour, metadata
 from photorestore.imaging.header import Header, decoding
 from photorestore.imaging.planes import strips, turned
 from photorestore.imaging.sniff import Limits, check_size, png_chunk
+from photorestore.imaging.tiff import content
 from photorestore.workspace import Array
 
 _LOADERS = {"png": "VipsForeignLoadPng", "tiff": "VipsForeignLoadTiff"}
 _CMYK = "cmyk"
 _ALPHA_BANDS = (2, 4)
+_ICC_TAG = 34675
+LONGEST_PROFILE = 16 << 20
+"""Bytes of a PNG's profile, unpacked."""
+CONVERSION = {"depth": 16, "intent": "relative", "black_point_compensation": True}
+"""How libvips converts profiles: as `colour` does."""
 
 
 @functools.cache
@@ -33,6 +40,12 @@ def vips() -> Any:
         pyvips.operation_block_set(loader, False)
     pyvips.cache_set_max(0)
     return pyvips
+
+
+@functools.cache
+def cmyk_profile() -> bytes:
+    """What CMYK means where no profile says it, in 8 and in 16 bits: the profile that libvips brings."""
+    return bytes(vips().Image.profile_load("cmyk"))
 
 
 def open_deep(upload: bytes, kind: str, limits: Limits) -> DeepPicture | None:
@@ -90,9 +103,9 @@ class DeepPicture:
         )
         stored = metadata.orientation_of(metadata.load_exif(exif))
         header.orientation = int(_field(image, "orientation") or stored)
-        header.keep_profile(
-            _field(image, "icc-profile-data"), "CMYK" if self._is_cmyk else "L" if colours == 1 else "RGB"
-        )
+        profile_mode = "CMYK" if self._is_cmyk else "L" if colours == 1 else "RGB"
+        header.keep_profile(_profile(self._upload, kind, image), profile_mode)
+        header.take_told(self._upload, profile_mode)
         if (_field(image, "n-pages") or 1) > 1:
             header.dropped.append("further pages")
         return header
@@ -105,11 +118,16 @@ class DeepPicture:
 
     def _in_srgb(self) -> Any:
         """A lazy picture in sRGB of the same depth and alpha."""
-        header, image = self.header, self._image
-        is_known = header.icc is None or colour.is_srgb(header.icc)
-        if is_known and not self._is_cmyk:
-            return image
-        return image.icc_transform("srgb", embedded=True, input_profile=_CMYK, depth=16, intent="relative")
+        header = self.header
+        if header.icc is not None and not colour.can_be_applied(header.icc):
+            header.dropped.append("icc: the profile cannot be applied")
+            header.icc = None
+        icc = header.icc or (cmyk_profile() if self._is_cmyk else None)
+        if icc is None or colour.is_srgb(icc):
+            return self._image
+        image = self._image.copy()
+        image.set_type(vips().GValue.blob_type, "icc-profile-data", icc)
+        return image.icc_transform("srgb", embedded=True, **CONVERSION)
 
 
 def _copy(source: Any, image: Array, alpha: Array | None) -> None:
@@ -123,6 +141,21 @@ def _copy(source: Any, image: Array, alpha: Array | None) -> None:
             target[rows] = values[..., channel if bands >= 3 else 0]
         if alpha is not None:
             alpha[0, rows] = values[..., -1]
+
+
+def _profile(upload: bytes, kind: str, image: Any) -> bytes | None:
+    """The file's profile; libvips leaves one out that does not fit. Empty where it cannot be read."""
+    if found := _field(image, "icc-profile-data"):
+        return bytes(found)
+    if kind == "tiff":
+        return content(upload, _ICC_TAG)
+    chunk = png_chunk(upload, b"iCCP")
+    if chunk is None:
+        return None
+    try:
+        return zlib.decompressobj().decompress(chunk[chunk.index(b"\0") + 2 :], LONGEST_PROFILE)
+    except (ValueError, zlib.error):
+        return b""
 
 
 def _field(image: Any, name: str) -> Any:

@@ -13,6 +13,7 @@ from PIL import Image
 from photorestore.errors import CorruptImage, ImageTooLarge, RestorationError, TruncatedImage
 from photorestore.imaging import colour
 from photorestore.imaging.sniff import breaks_off
+from photorestore.imaging.told import find_told
 from photorestore.workspace import Array
 
 # Oddities of an upload are no news to whoever runs this, and `sniff.check_size` judges its size. Set once, as filters
@@ -58,13 +59,25 @@ class Header:
         return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
 
     def keep_profile(self, icc: bytes | None, mode: str) -> None:
-        """Set `icc` if the profile describes pixels of `mode` (`RGB`, `L` or `CMYK`); report it otherwise."""
-        if not icc:
+        """Set `icc` if the profile describes pixels of `mode` (`RGB`, `L` or `CMYK`); report it otherwise.
+
+        An empty profile is one that is there and cannot be read.
+        """
+        if icc is None:
             return
         if colour.mode_of(icc) == mode:
             self.icc = icc
         else:
             self.dropped.append("icc: the profile does not fit the picture")
+
+    def take_told(self, upload: bytes, mode: str) -> None:
+        """Set `icc` by what else tells the colour space of pixels of `mode`, where no profile does."""
+        if self.icc is not None or mode == "CMYK":
+            return
+        told = find_told(upload, self.format, self.exif, mode)
+        if told is not None:
+            self.icc = told.icc
+            self.dropped += [told.problem] if told.problem else []
 
     def as_source(self) -> dict[str, Any]:
         """`Envelope.source`."""
