@@ -18,6 +18,7 @@ from photorestore.stages.deliver import DeliverStage
 from photorestore.stages.preprocess import PreprocessStage
 from photorestore.workspace import Workspace
 from tests.broken_inputs import COUNT, broken_inputs
+from tests.unit.test_imaging import as_rgb
 
 INPUTS = broken_inputs()
 PARTS = 10
@@ -27,7 +28,7 @@ def expected_pixels(name: str, upload: bytes) -> np.ndarray:
     """What the decoder gives for a broken picture that it does decode."""
     if "16-bit" in name:
         return vips().Image.new_from_buffer(upload, "").numpy()[..., :3]
-    return np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(upload))).convert("RGB"))
+    return np.asarray(as_rgb(ImageOps.exif_transpose(Image.open(io.BytesIO(upload)))))
 
 
 def restore(root: Path, upload: bytes) -> Workspace:

@@ -130,6 +130,15 @@ class DeepPicture:
         return image.icc_transform("srgb", embedded=True, **CONVERSION)
 
 
+def joined(plane: Array) -> Any:
+    """A lazy libvips picture over a plane (C, H, W) of uint16."""
+    _, height, width = plane.shape
+    bands = [vips().Image.new_from_memory(band.data, width, height, 1, "ushort") for band in plane]
+    if len(bands) == 1:
+        return bands[0].copy(interpretation="grey16")
+    return bands[0].bandjoin(bands[1:]).copy(interpretation="rgb16")
+
+
 def _copy(source: Any, image: Array, alpha: Array | None) -> None:
     """Write a lazy picture into planes (3, H, W) and (1, H, W), some rows at a time."""
     width, height, bands = source.width, source.height, source.bands

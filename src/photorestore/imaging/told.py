@@ -102,12 +102,12 @@ def _as_profile(name: str, primaries: Primaries, curves: Sequence[bytes], mode: 
     is_srgb_curve = all(curve == srgb_curve() for curve in curves)
     if is_srgb_curve and (mode == "L" or _is_near(primaries, BT709)):
         return Told()
-    name = f"colours by {name}"
+    described = f"colours by {name}"
     try:
         if mode == "L":
-            return Told(grey_profile(name, curves[0]))
+            return Told(grey_profile(described, curves[0]))
         red, green, blue = curves if len(curves) == 3 else [curves[0]] * 3
-        return Told(rgb_profile(name, primaries, (red, green, blue)))
+        return Told(rgb_profile(described, primaries, (red, green, blue)))
     except (ValueError, struct.error):
         return Told(problem=f"{name}: no colour space, taken for sRGB")
 

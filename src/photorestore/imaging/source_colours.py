@@ -1,0 +1,117 @@
+"""Back from sRGB to the colours in which a picture came, which may reach further.
+
+What no stage has changed gets the numbers that the file has, so that nothing is lost there (docs/adr/0017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from photorestore.imaging import colour
+from photorestore.imaging.deep import CONVERSION, joined, vips
+from photorestore.imaging.planes import luma, strips, to_pillow, to_u8
+from photorestore.workspace import Array
+
+REACH = 65535 // 8
+"""A change of so much, in 16 bits, and nothing is left of what a pixel had beyond sRGB. Less of it stays with every step,
+so that no edge is seen between what is changed and what is not."""
+
+Convert = Callable[[Array], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A picture as it came.
+
+    Attributes:
+        values: the file's own numbers, upright, (3, H, W); they are written over.
+        image: what was made of them, in sRGB, of the same type: the plane `image`.
+    """
+
+    values: Array
+    image: Array
+
+
+def to_source(current: Array, profile: Path, bits: int, *, is_grey: bool, stored: Stored | None) -> Array | None:
+    """A picture in the colours of a profile; None where the profile cannot be applied in this direction.
+
+    Args:
+        current: (3, H, W), uint8 or uint16, sRGB.
+        profile: its file.
+        bits: 8 or 16, of the result.
+        stored: what it was before; None where no pixel is what it was.
+
+    Returns:
+        (1, H, W) if `is_grey`, else (3, H, W).
+    """
+    if colour.mode_of(profile.read_bytes()) != ("L" if is_grey else "RGB"):
+        return None
+    channels, convert = 1 if is_grey else 3, None
+    target: Array = np.empty((channels, *current.shape[1:]), f"uint{bits}")
+    if stored is not None:
+        target = stored.values[:channels]
+    for rows in strips(*current.shape[1:]):
+        before = None if stored is None else stored.image[:, rows]
+        change = None if before is None else _change(current[:, rows], before)
+        if change is not None and not change.any():
+            continue
+        convert = convert or _converter(profile, bits, is_grey=is_grey)
+        if convert is None:
+            return None
+        made = convert(current[:, rows])
+        if before is not None and change is not None:
+            made = _with_rest(made, target[:, rows], convert(before), change)
+        target[:, rows] = made
+    return target
+
+
+def _change(current: Array, before: Array) -> npt.NDArray[np.int32]:
+    """By how much each pixel differs, (h, w), in 16 bits."""
+    difference: npt.NDArray[np.int32] = np.abs(_in_16_bits(current) - _in_16_bits(before)).max(axis=0)
+    return difference
+
+
+def _in_16_bits(values: Array) -> npt.NDArray[np.int32]:
+    return values.astype(np.int32) * (257 if values.dtype == np.uint8 else 1)
+
+
+def _with_rest(made: Array, own: Array, returned: Array, change: npt.NDArray[np.int32]) -> Array:
+    """Add what the way to sRGB and back had taken, the less the more a pixel was changed."""
+    weight = (1 - change / np.float32(REACH)).clip(0)
+    mixed = made + weight * (own.astype(np.float32) - returned)
+    rounded: Array = mixed.round().clip(0, np.iinfo(own.dtype).max).astype(own.dtype)
+    return rounded
+
+
+def _converter(profile: Path, bits: int, *, is_grey: bool) -> Convert | None:
+    """For rows of a plane, sRGB, (3, h, w); None where there is no way back to this profile."""
+    icc = profile.read_bytes()
+    if colour.from_srgb(to_pillow(np.zeros((3, 1, 1), np.uint8)), icc) is None:
+        return None
+    convert = _convert_16 if bits == 16 else _convert_8
+
+    def run(values: Array) -> Array:
+        if bits == 8:
+            values = to_u8(values)
+        values = luma(values).repeat(3, axis=0) if is_grey else np.ascontiguousarray(values)
+        return convert(values, profile, icc)
+
+    return run
+
+
+def _convert_8(values: Any, _profile: Path, icc: bytes) -> Array:
+    converted = colour.from_srgb(to_pillow(values), icc)
+    array = np.asarray(converted).reshape(*values.shape[1:], -1)
+    return np.moveaxis(array, -1, 0)
+
+
+def _convert_16(values: Array, profile: Path, _icc: bytes) -> Array:
+    image = joined(values).icc_transform(str(profile), input_profile="srgb", **CONVERSION)
+    array = np.frombuffer(image.write_to_memory(), np.uint16)
+    return np.moveaxis(array.reshape(*values.shape[1:], image.bands), -1, 0)
