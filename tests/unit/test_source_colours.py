@@ -10,7 +10,7 @@ from PIL import Image
 
 from photorestore.imaging import colour
 from photorestore.imaging.deep import vips
-from photorestore.imaging.profiles import BT709, gamma_curve, grey_profile, rgb_profile, srgb_curve
+from photorestore.imaging.profiles import gamma_curve, grey_profile, rgb_profile, srgb_curve
 from photorestore.imaging.told import CICP_PRIMARIES
 from photorestore.options import Options
 from photorestore.stages.base import copied, run_stage
@@ -31,7 +31,11 @@ def scanner_profile() -> bytes:
     """Of RGB, with a table that leads to greys of CIELab and none that leads back."""
     lightness = [255 * sum(at) // 3 for at in np.ndindex(2, 2, 2)]
     table = b"mft1\0\0\0\0\3\3\2\0" + struct.pack(">9i", *(np.eye(3, dtype=int).ravel() << 16))
-    table += bytes(range(256)) * 3 + b"".join(bytes((value, 128, 128)) for value in lightness) + bytes(range(256)) * 3
+    table += (
+        bytes(range(256)) * 3
+        + b"".join(bytes((value, 128, 128)) for value in lightness)
+        + bytes(range(256)) * 3
+    )
     start = 128 + 4 + 12
     head = struct.pack(">I", start + len(table)) + P3[4:12] + b"scnrRGB Lab " + P3[24:128]
     return head + struct.pack(">I4sII", 1, b"A2B0", start, len(table)) + table
@@ -127,7 +131,9 @@ def test_a_gamma_is_kept_as_a_profile(tmp_path: Path) -> None:
 def test_a_small_change_leaves_most_of_what_is_beyond_srgb(tmp_path: Path) -> None:
     red = np.full((8, 8, 3), (250, 10, 10), np.uint8)
     upload = upload_of(red, P3)
-    results = [restored(tmp_path, upload, Changing(slice(0, 8), by))[0][0, 0].tolist() for by in (0, -257, -9000)]
+    results = [
+        restored(tmp_path, upload, Changing(slice(0, 8), by))[0][0, 0].tolist() for by in (0, -257, -9000)
+    ]
     in_srgb, _, _ = restored(tmp_path, upload, Changing(slice(0, 8), -9000), wanted="srgb")
     clipped = colour.from_srgb(Image.fromarray(in_srgb), P3)
     assert results[0] == [250, 10, 10]

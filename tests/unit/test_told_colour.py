@@ -1,6 +1,5 @@
 """Colour spaces that files tell by something else than a profile: chunks, boxes and tags."""
 
-import io
 import struct
 import zlib
 
@@ -208,7 +207,7 @@ def _packed(order: str, kind: int, numbers: list[int]) -> bytes:
 
 
 def tiff(values: np.ndarray, tags: dict[int, tuple[int, list[int] | bytes]], order: str = "<") -> bytes:
-    """One strip of (H, W, C), of its own depth; tags by number: type and values, fractions as two, bytes as they are."""
+    """One strip of (H, W, C), of its own depth; tags by number: type and values (fractions as two) or bytes."""
     h, w, c = values.shape
     data = values.astype(values.dtype.newbyteorder(order)).tobytes()
     bits = 8 * values.dtype.itemsize
@@ -244,9 +243,18 @@ def test_colours_that_a_tiff_tells_are_converted(depth: int, order: str) -> None
     assert last == list(WHITE)
     linear = np.linspace(0, 65535, 256 * (1 if depth == 1 else 256)).round().astype(int).tolist()
     np.testing.assert_allclose(ends(tiff(values, {301: (3, linear)}, order))[0], [188, 137, 99], atol=1)
-    assert ends(tiff(values, {301: (3, linear * 3)}, order))[0] == ends(tiff(values, {301: (3, linear)}, order))[0]
+    assert (
+        ends(tiff(values, {301: (3, linear * 3)}, order))[0]
+        == ends(tiff(values, {301: (3, linear)}, order))[0]
+    )
     named = ["TIFF PrimaryChromaticities: no colour space, taken for sRGB"]
     assert dropped(tiff(values, {319: fractions(0, 0, 0, 0, 0, 0)}, order)) == named
+
+
+def test_cielab_knows_its_white_by_itself() -> None:
+    values = np.full((24, 32, 3), (128, 30, 226), np.uint8)
+    white = {318: fractions(0.3457, 0.3585)}
+    assert ends(tiff(values, {262: (3, [8])})) == ends(tiff(values, {262: (3, [8]), **white}))
 
 
 def test_adobe_primaries_bring_adobes_curve() -> None:

@@ -54,7 +54,7 @@ def _of_sequence(upload: bytes) -> tuple[int, int] | None:
     """Of the first track of an animation."""
     moov = _only(upload, Box(b"", 0, len(upload)), b"moov")
     found = upload.find(b"colrnclx", moov.start, moov.end) if moov else -1
-    return None if found < 0 else struct.unpack_from(">HH", upload, found + 8)  # type: ignore[return-value]
+    return None if found < 0 else struct.unpack_from(">HH", upload, found + 8)
 
 
 def _nclx(upload: bytes, box: Box) -> tuple[int, int] | None:

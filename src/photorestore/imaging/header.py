@@ -72,7 +72,7 @@ class Header:
 
     def take_told(self, upload: bytes, mode: str) -> None:
         """Set `icc` by what else tells the colour space of pixels of `mode`, where no profile does."""
-        if self.icc is not None or mode == "CMYK":
+        if self.icc is not None or self.mode.startswith(("CMYK", "LAB")):
             return
         told = find_told(upload, self.format, self.exif, mode)
         if told is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,8 +38,10 @@ ADOBE_GAMMA = 563 / 256
 
 
 def srgb_curve() -> bytes:
-    """sRGB's tone curve (IEC 61966-2-1) as an element of a profile."""
-    return b"para\0\0\0\0" + struct.pack(">HH", 3, 0) + _s15(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    """The tone curve of sRGB (IEC 61966-2-1) as an element of a profile."""
+    return (
+        b"para\0\0\0\0" + struct.pack(">HH", 3, 0) + _s15(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    )
 
 
 def gamma_curve(gamma: float) -> bytes:

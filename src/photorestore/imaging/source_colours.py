@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from photorestore.imaging import colour
-from photorestore.imaging.deep import CONVERSION, joined, vips
+from photorestore.imaging.deep import CONVERSION, joined
 from photorestore.imaging.planes import luma, strips, to_pillow, to_u8
 from photorestore.workspace import Array
 
 REACH = 65535 // 8
-"""A change of so much, in 16 bits, and nothing is left of what a pixel had beyond sRGB. Less of it stays with every step,
-so that no edge is seen between what is changed and what is not."""
+"""A pixel that was changed by so much, in 16 bits, keeps nothing of what it had beyond sRGB, one that was changed less
+keeps a share of it: no edge is seen between what was changed and what was not."""
 
 Convert = Callable[[Array], Array]
 
@@ -38,7 +38,9 @@ class Stored:
     image: Array
 
 
-def to_source(current: Array, profile: Path, bits: int, *, is_grey: bool, stored: Stored | None) -> Array | None:
+def to_source(
+    current: Array, profile: Path, bits: int, *, is_grey: bool, stored: Stored | None
+) -> Array | None:
     """A picture in the colours of a profile; None where the profile cannot be applied in this direction.
 
     Args:
@@ -90,28 +92,24 @@ def _with_rest(made: Array, own: Array, returned: Array, change: npt.NDArray[np.
 
 
 def _converter(profile: Path, bits: int, *, is_grey: bool) -> Convert | None:
-    """For rows of a plane, sRGB, (3, h, w); None where there is no way back to this profile."""
+    """From rows of a plane in sRGB, (3, h, w), to a profile; None where there is no way back to it."""
     icc = profile.read_bytes()
     if colour.from_srgb(to_pillow(np.zeros((3, 1, 1), np.uint8)), icc) is None:
         return None
-    convert = _convert_16 if bits == 16 else _convert_8
 
-    def run(values: Array) -> Array:
+    def convert(values: Array) -> Array:
+        if is_grey:
+            values = luma(values).repeat(3, axis=0)
+        flat: Any
         if bits == 8:
-            values = to_u8(values)
-        values = luma(values).repeat(3, axis=0) if is_grey else np.ascontiguousarray(values)
-        return convert(values, profile, icc)
+            flat = np.asarray(colour.from_srgb(to_pillow(to_u8(values)), icc))
+        else:
+            flat = _converted_16(profile, values)
+        return np.moveaxis(flat.reshape(*values.shape[1:], -1), -1, 0)
 
-    return run
-
-
-def _convert_8(values: Any, _profile: Path, icc: bytes) -> Array:
-    converted = colour.from_srgb(to_pillow(values), icc)
-    array = np.asarray(converted).reshape(*values.shape[1:], -1)
-    return np.moveaxis(array, -1, 0)
+    return convert
 
 
-def _convert_16(values: Array, profile: Path, _icc: bytes) -> Array:
+def _converted_16(profile: Path, values: Array) -> Array:
     image = joined(values).icc_transform(str(profile), input_profile="srgb", **CONVERSION)
-    array = np.frombuffer(image.write_to_memory(), np.uint16)
-    return np.moveaxis(array.reshape(*values.shape[1:], image.bands), -1, 0)
+    return np.frombuffer(image.write_to_memory(), np.uint16)

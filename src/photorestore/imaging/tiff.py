@@ -70,7 +70,10 @@ def _tags(block: bytes, wanted: Sequence[int], start: int | None) -> Iterator[tu
     """Number, type, content and byte order of the tags `wanted` in one directory, as far as they are whole."""
     order = "<" if block[:1] == b"I" else ">"
     is_big = block[2:4] in (b"+\0", b"\0+")
-    count, offset = struct.Struct(order + ("Q" if is_big else "H")), struct.Struct(order + ("Q" if is_big else "I"))
+    count, offset = (
+        struct.Struct(order + ("Q" if is_big else "H")),
+        struct.Struct(order + ("Q" if is_big else "I")),
+    )
     entry = struct.Struct(order + ("HHQ8s" if is_big else "HHI4s"))
     try:
         start = offset.unpack_from(block, 8 if is_big else 4)[0] if start is None else start
@@ -82,12 +85,11 @@ def _tags(block: bytes, wanted: Sequence[int], start: int | None) -> Iterator[tu
     for tag, kind, length, value in entry.iter_unpack(block[first:last]):
         if tag not in wanted:
             continue
-        length *= _UNIT_BYTES.get(kind, 1)
-        if length > len(value):
-            (at,) = offset.unpack(value)
-            value = block[at : at + length]
-        if len(value) >= length:
-            yield tag, kind, value[:length], order
+        size = length * _UNIT_BYTES.get(kind, 1)
+        (at,) = offset.unpack(value)
+        found = value[:size] if size <= len(value) else block[at : at + size]
+        if len(found) == size:
+            yield tag, kind, found, order
 
 
 class _Walk:

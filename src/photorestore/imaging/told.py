@@ -180,7 +180,10 @@ def _by_tags(found: dict[int, Sequence[float]], where: str, mode: str) -> Told |
     if not found:
         return None
     name = f"{where} {', '.join(names[tag] for tag in names if tag in found)}"
-    white, others = found.get(_WHITE_POINT, D65), found.get(_PRIMARIES, (*BT709.red, *BT709.green, *BT709.blue))
+    white, others = (
+        found.get(_WHITE_POINT, D65),
+        found.get(_PRIMARIES, (*BT709.red, *BT709.green, *BT709.blue)),
+    )
     if len(white) != 2 or len(others) != 6:
         return Told(problem=f"{name}: no colour space, taken for sRGB")
     primaries = _primaries(white, others)

@@ -13,8 +13,16 @@ import numpy as np
 import torch
 
 from photorestore.envelope import Trace
-from photorestore.imaging import CONTENT_TYPES, Needs, Outgoing, choose_format, encode, open_picture, own_type
-from photorestore.imaging import colour
+from photorestore.imaging import (
+    CONTENT_TYPES,
+    Needs,
+    Outgoing,
+    choose_format,
+    colour,
+    encode,
+    open_picture,
+    own_type,
+)
 from photorestore.imaging.metadata import rewrite_exif
 from photorestore.imaging.source_colours import Stored, to_source
 from photorestore.imaging.unchanged import CONVERTED_MODES
@@ -131,7 +139,9 @@ def _to_source(workspace: Workspace, outgoing: Outgoing) -> None:
         return
     icc = profile.read_bytes()
     if not colour.is_srgb(icc):
-        image = to_source(outgoing.image, profile, outgoing.bits, is_grey=outgoing.is_grey, stored=_stored(workspace))
+        image = to_source(
+            outgoing.image, profile, outgoing.bits, is_grey=outgoing.is_grey, stored=_stored(workspace)
+        )
         if image is None:
             outgoing.dropped.append("colour: the source's profile cannot be applied; sRGB")
             return
