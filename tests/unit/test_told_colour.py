@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from photorestore.imaging.boxes import find_nclx
 from photorestore.imaging.deep import vips
 from photorestore.imaging.profiles import BT709, gamma_curve, grey_profile, rgb_profile
 from photorestore.imaging.told import ADOBE_RGB, CICP_PRIMARIES
+from tests.unit.test_deliver import restored
 from tests.unit.test_imaging import decoded, saved, saved_16
 
 COLOUR, WHITE = (128, 64, 32), (255, 255, 255)
@@ -293,3 +295,14 @@ def test_dark_inks_of_a_profile_are_the_same_in_8_and_16_bits() -> None:
     deep, _ = decoded(tiff(values.astype(np.uint16) * 257, tagged))
     np.testing.assert_allclose(shallow, deep / 257, atol=1.01)
     assert shallow.min() == 0
+
+
+@pytest.mark.parametrize(("wanted", "named"), [("srgb", True), ("source", False)])
+def test_an_upload_that_goes_back_in_colours_that_were_not_asked_for_names_them(
+    tmp_path: Path, wanted: str, *, named: bool
+) -> None:
+    upload = png(8, code(9, 16, 0, 1))
+    _, result, report = restored(tmp_path, upload, colour=wanted, format="png")
+    assert result == upload
+    expected = ["PNG cICP 9/16: high dynamic range (PQ), taken for sRGB"]
+    assert report["dropped"] == (expected if named else [])

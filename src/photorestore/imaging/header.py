@@ -36,6 +36,8 @@ class Header:
         icc: the profile to convert from, or None; one that does not fit the pixels is left out.
         exif, xmp: the blocks as they stand in the upload, or None.
         quantisation: a JPEG's first table, in zigzag order.
+        unconverted: a colour space that the upload has and that cannot be converted to sRGB, or None; it is in
+            `dropped`, too.
         dropped: what cannot be kept; `decode` may add to it.
     """
 
@@ -51,6 +53,7 @@ class Header:
     exif: bytes | None = None
     xmp: bytes | None = None
     quantisation: Sequence[int] | None = None
+    unconverted: str | None = None
     dropped: list[str] = field(default_factory=list)
 
     @property
@@ -76,7 +79,7 @@ class Header:
             return
         told = find_told(upload, self.format, self.exif, mode)
         if told is not None:
-            self.icc = told.icc
+            self.icc, self.unconverted = told.icc, told.problem
             self.dropped += [told.problem] if told.problem else []
 
     def as_source(self) -> dict[str, Any]:

@@ -99,10 +99,13 @@ def _as_it_came(workspace: Workspace) -> Delivery | None:
     upload = workspace.read_file("upload")
     if upload is None:  # the picture came as an array
         return None
-    content_type = own_type(open_picture(upload).header, workspace.options, envelope.accept)
+    header = open_picture(upload).header
+    content_type = own_type(header, workspace.options, envelope.accept)
     if content_type is None:
         return None
-    return Delivery(upload, content_type, envelope.source["bits"], [], unchanged=True)
+    is_as_asked = header.unconverted is None or workspace.options.colour == "source"
+    dropped = [] if is_as_asked else [str(header.unconverted)]
+    return Delivery(upload, content_type, envelope.source["bits"], dropped, unchanged=True)
 
 
 def _encoded(workspace: Workspace) -> Delivery:
