@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from photorestore.imaging import colour, open_picture
 from photorestore.imaging.boxes import find_nclx
 from photorestore.imaging.deep import vips
 from photorestore.imaging.profiles import BT709, gamma_curve, grey_profile, rgb_profile
-from photorestore.imaging.told import ADOBE_RGB, CICP_PRIMARIES
+from photorestore.imaging.told import ADOBE_RGB, CICP_PRIMARIES, find_told
 from tests.unit.test_deliver import restored
+from tests.unit.test_hostile_bytes import changed, often
 from tests.unit.test_imaging import decoded, saved, saved_16
 
 COLOUR, WHITE = (128, 64, 32), (255, 255, 255)
@@ -232,6 +235,17 @@ def fractions(*values: float) -> tuple[int, list[int]]:
     return 5, [part for value in values for part in (round(value * 10_000), 10_000)]
 
 
+WHOLES = [
+    ("png", png(8, gamma(1.0), primaries(9))),
+    ("png", png(8, code(12, 13, 0, 1))),
+    ("avif", avif((12, 13))),
+    (
+        "tiff",
+        tiff(pixels(), {318: fractions(0.31, 0.33), 319: fractions(0.68, 0.32, 0.26, 0.69, 0.15, 0.06)}),
+    ),
+    ("tiff", tiff(pixels(), {301: (3, list(range(256)))}, ">")),
+    ("bmp", saved(Image.fromarray(pixels()), "BMP")),
+]
 P3 = {318: fractions(0.3127, 0.3290), 319: fractions(0.68, 0.32, 0.265, 0.69, 0.15, 0.06)}
 
 
@@ -251,6 +265,25 @@ def test_colours_that_a_tiff_tells_are_converted(depth: int, order: str) -> None
     )
     named = ["TIFF PrimaryChromaticities: no colour space, taken for sRGB"]
     assert dropped(tiff(values, {319: fractions(0, 0, 0, 0, 0, 0)}, order)) == named
+
+
+def test_a_big_tiff_tells_its_colours_too() -> None:
+    points = struct.pack("<12I", *P3[319][1])
+    entry = struct.pack("<HHQQ", 319, 5, 6, 52) + bytes(8)
+    upload = b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 1) + entry + points
+    told = find_told(upload, "tiff", None, "RGB")
+    assert told is not None
+    assert colour.describe(told.icc) == "colours by TIFF PrimaryChromaticities"
+
+
+@often
+@given(data=st.data())
+def test_whatever_bytes_come_they_tell_a_colour_space_or_none(data: st.DataObject) -> None:
+    kind, whole = data.draw(st.sampled_from(WHOLES))
+    upload, exif = data.draw(changed([whole])), data.draw(changed([ADOBE_EXIF]))
+    for mode in ("RGB", "L"):
+        told = find_told(upload, kind, exif, mode)
+        assert told is None or told.icc is None or colour.can_be_applied(told.icc)
 
 
 def test_cielab_knows_its_white_by_itself() -> None:

@@ -15,6 +15,8 @@ Point = tuple[float, float]
 
 _D50 = (0.9642, 1.0, 0.8249)
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+_MOST = 2.0
+"""Of a coordinate; those of imaginary primaries are a little below 0 or above 1."""
 _LEAST_DETERMINANT = 1e-3
 """Of the primaries' matrix; sRGB's is 0.1. Below, they lie nearly on a line."""
 
@@ -67,8 +69,9 @@ def rgb_profile(name: str, primaries: Primaries, curves: tuple[bytes, bytes, byt
     Raises:
         ValueError: the primaries span no colours.
     """
+    matrix = _matrix(primaries)
     adapt = _adaptation(primaries.white)
-    columns = adapt @ _matrix(primaries)
+    columns = adapt @ matrix
     tags = {b"chad": b"sf32\0\0\0\0" + _s15(*adapt.ravel())}
     for channel, column, curve in zip((b"r", b"g", b"b"), columns.T, curves, strict=True):
         tags[channel + b"XYZ"] = b"XYZ \0\0\0\0" + _s15(*column)
@@ -78,8 +81,11 @@ def rgb_profile(name: str, primaries: Primaries, curves: tuple[bytes, bytes, byt
 
 def _matrix(primaries: Primaries) -> Floats:
     """From linear channels to XYZ, as (3, 3)."""
+    coordinates = [*primaries.white, *primaries.red, *primaries.green, *primaries.blue]
+    if not all(abs(value) < _MOST for value in coordinates):
+        raise ValueError("there are no such chromaticities")
     directions = np.array([_xyz(point) for point in (primaries.red, primaries.green, primaries.blue)]).T
-    if not np.isfinite(directions).all() or abs(np.linalg.det(directions)) < _LEAST_DETERMINANT:
+    if abs(np.linalg.det(directions)) < _LEAST_DETERMINANT:
         raise ValueError("the primaries lie on a line")
     amounts = np.linalg.solve(directions, _white(primaries.white))
     if not (amounts > 0).all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Sequence
 
@@ -57,7 +58,8 @@ def numbers(block: bytes, wanted: Sequence[int], start: int | None = None) -> di
         values = struct.unpack(f"{order}{len(raw) // struct.calcsize('=' + letter)}{letter}", raw)
         if kind in _RATIO_TYPES:
             values = tuple(a / b if b else 0.0 for a, b in zip(values[::2], values[1::2], strict=True))
-        found[tag] = values
+        if values and all(map(math.isfinite, values)):
+            found[tag] = values
     return found
 
 
@@ -78,7 +80,7 @@ def _tags(block: bytes, wanted: Sequence[int], start: int | None) -> Iterator[tu
     try:
         start = offset.unpack_from(block, 8 if is_big else 4)[0] if start is None else start
         (entries,) = count.unpack_from(block, start)
-    except struct.error:
+    except (struct.error, OverflowError):  # the latter of a place beyond all memory
         return
     first = start + count.size
     last = first + min(entries, (len(block) - first) // entry.size) * entry.size
