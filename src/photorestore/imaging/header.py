@@ -73,11 +73,15 @@ class Header:
         else:
             self.dropped.append("icc: the profile does not fit the picture")
 
-    def take_told(self, upload: bytes, mode: str) -> None:
-        """Set `icc` by what else tells the colour space of pixels of `mode`, where no profile does."""
+    def take_told(self, upload: bytes, mode: str, directory: int | None = None) -> None:
+        """Set `icc` by what else tells the colour space of pixels of `mode`, where no profile does.
+
+        Args:
+            directory: where that of the picture stands in a TIFF; None for the first.
+        """
         if self.icc is not None or self.mode.startswith(("CMYK", "LAB")):
             return
-        told = find_told(upload, self.format, self.exif, mode)
+        told = find_told(upload, self.format, self.exif, mode, directory)
         if told is not None:
             self.icc, self.unconverted = told.icc, told.problem
             self.dropped += [told.problem] if told.problem else []

@@ -77,13 +77,27 @@ class Told:
     problem: str | None = None
 
 
-def find_told(upload: bytes, kind: str, exif: bytes | None, mode: str) -> Told | None:
+def find_told(
+    upload: bytes, kind: str, exif: bytes | None, mode: str, directory: int | None = None
+) -> Told | None:
     """The colour space of pixels of `mode` (`RGB` or `L`), or None where nothing is told.
 
     What the container says counts before what EXIF says.
+
+    Args:
+        directory: where that of the picture stands in a TIFF; None for the first.
     """
-    container = {"png": _by_png, "avif": _by_avif, "tiff": _by_tiff, "bmp": _by_bmp}.get(kind)
-    found = container(upload, mode) if container else None
+    found: Told | None = None
+    match kind:
+        case "png":
+            found = _by_png(upload, mode)
+        case "avif":
+            found = _by_avif(upload, mode)
+        case "tiff":
+            tags = tiff.numbers(upload, (_WHITE_POINT, _PRIMARIES, _TRANSFER), directory)
+            found = _by_tags(tags, "TIFF", mode)
+        case "bmp":
+            found = _by_bmp(upload)
     return found or (_by_exif(exif, mode) if exif else None)
 
 
@@ -171,10 +185,6 @@ def _by_avif(upload: bytes, mode: str) -> Told | None:
     return None if code is None else find_cicp("AVIF nclx", *code, mode)
 
 
-def _by_tiff(upload: bytes, mode: str) -> Told | None:
-    return _by_tags(tiff.numbers(upload, (_WHITE_POINT, _PRIMARIES, _TRANSFER)), "TIFF", mode)
-
-
 def _by_tags(found: dict[int, Sequence[float]], where: str, mode: str) -> Told | None:
     names = {_WHITE_POINT: "WhitePoint", _PRIMARIES: "PrimaryChromaticities", _TRANSFER: "TransferFunction"}
     if not found:
@@ -204,7 +214,7 @@ def _tables(values: Sequence[float]) -> list[bytes] | None:
     return [table_curve(np.clip(table, 0, 65535).astype(np.uint16)) for table in points]
 
 
-def _by_bmp(upload: bytes, mode: str) -> Told | None:  # noqa: ARG001 - as the others
+def _by_bmp(upload: bytes) -> Told | None:
     """Primaries and gammas in a header of version 4 are rare, and mostly left open."""
     is_calibrated = int.from_bytes(upload[14:18], "little") >= 108 and upload[70:74] == bytes(4)
     if is_calibrated and any(upload[74:122]):
