@@ -117,13 +117,3 @@ def _convert(image: Image.Image, source: bytes, target: bytes, mode: str) -> Ima
     except ImageCms.PyCMSError:
         return None
     return image if in_place else converted
-
-
-def lab_to_srgb(image: Image.Image) -> Image.Image | None:
-    """An `RGB` picture from Pillow's mode `LAB`."""
-    lab = ImageCms.createProfile("LAB")
-    srgb = ImageCms.createProfile("sRGB")
-    try:
-        return ImageCms.applyTransform(image, ImageCms.buildTransform(lab, srgb, "LAB", "RGB"))
-    except ImageCms.PyCMSError:
-        return None

@@ -7,7 +7,7 @@ from photorestore.imaging.header import Header
 from photorestore.imaging.negotiate import is_preferred
 from photorestore.options import DEFAULT_QUALITY, Options
 
-CONVERTED_MODES = ("CMYK", "CMYK;16", "LAB")
+CONVERTED_MODES = ("CMYK", "CMYK;16", "LAB", "LAB;16")
 """Kinds of pixels that are converted to sRGB whatever profile describes them."""
 
 
