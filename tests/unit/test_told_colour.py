@@ -106,6 +106,7 @@ def test_grey_has_a_gamma_too(bits: int) -> None:
     first, last = ends(png(bits, gamma(1.0), colour_=(128,)))
     assert first == [188, 188, 188]
     assert last == list(WHITE)
+    assert ends(png(bits, gamma(0.45455), primaries(9), colour_=(20,)))[0] == [20, 20, 20]
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -200,6 +201,21 @@ def test_adobe_rgb_that_exif_tells_is_converted(kind: str) -> None:
     assert expected[0] == 0
     plain = saved(picture, kind, exif=ADOBE_EXIF.replace(b"R03", b"R98"), **settings)
     np.testing.assert_allclose(ends(plain)[0], [60, 160, 60], atol=1)
+
+
+@pytest.mark.parametrize("depth", [1, 257])
+def test_adobe_rgb_that_the_exif_of_a_tiff_tells_is_converted(depth: int) -> None:
+    values = pixels((60, 160, 60)).astype(np.uint8 if depth == 1 else np.uint16) * np.uint16(depth)
+    plain = tiff(values.astype(f"uint{8 if depth == 1 else 16}"), {34665: (4, [0])}, ">")
+    start = len(plain)
+    entry = struct.pack(">HHI", 34665, 4, 1)
+    at = plain.index(entry) + len(entry)
+    details = struct.pack(">HHHIIHHIII", 2, 40961, 3, 1, 0xFFFF << 16, 40965, 4, 1, start + 30, 0)
+    interoperable = struct.pack(">HHHI4sI", 1, 1, 2, 4, b"R03\0", 0)
+    upload = plain[:at] + struct.pack(">I", start) + plain[at + 4 :] + details + interoperable
+    icc = rgb_profile("Adobe RGB", ADOBE_RGB, (gamma_curve(563 / 256),) * 3)
+    expected = ends(saved(Image.fromarray(pixels((60, 160, 60))), "PNG", icc_profile=icc))[0]
+    np.testing.assert_allclose(ends(upload)[0], expected, atol=1)
 
 
 def test_srgb_that_the_container_tells_counts_before_exif() -> None:

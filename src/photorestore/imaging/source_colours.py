@@ -54,12 +54,13 @@ def to_source(
     """
     if colour.mode_of(profile.read_bytes()) != ("L" if is_grey else "RGB"):
         return None
-    channels, convert = 1 if is_grey else 3, None
-    target: Array = np.empty((channels, *current.shape[1:]), f"uint{bits}")
-    if stored is not None:
-        target = stored.values[:channels]
+    channels = 1 if is_grey else 3
+    target: Array = (
+        stored.values[:channels] if stored else np.empty((channels, *current.shape[1:]), f"uint{bits}")
+    )
+    convert: Convert | None = None
     for rows in strips(*current.shape[1:]):
-        before = None if stored is None else stored.image[:, rows]
+        before = stored.image[:, rows] if stored else None
         change = None if before is None else _change(current[:, rows], before)
         if change is not None and not change.any():
             continue

@@ -91,11 +91,11 @@ def find_told(
     match kind:
         case "png":
             found = _by_png(upload, mode)
-        case "avif":
-            found = _by_avif(upload, mode)
+        case "avif" | "heic" | "heif":
+            found = _by_boxes(upload, kind, mode)
         case "tiff":
             tags = tiff.numbers(upload, (_WHITE_POINT, _PRIMARIES, _TRANSFER), directory)
-            found = _by_tags(tags, "TIFF", mode)
+            found = _by_tags(tags, "TIFF", mode) or _by_exif(upload, mode)  # it is laid out as EXIF is
         case "bmp":
             found = _by_bmp(upload)
     return found or (_by_exif(exif, mode) if exif else None)
@@ -175,14 +175,16 @@ def _by_gamma(gama: bytes, chrm: bytes, mode: str) -> Told | None:
         exponent = int.from_bytes(gama, "big") / 100_000
         if not GAMMAS[0] <= exponent <= GAMMAS[1]:
             return Told(problem=f"{name}: no exponent of a curve, taken for sRGB")
-        is_srgb = abs(exponent - SRGB_GAMMA) <= GAMMA_TOLERANCE and _is_near(primaries, BT709)
+        is_srgb = abs(exponent - SRGB_GAMMA) <= GAMMA_TOLERANCE and (
+            mode == "L" or _is_near(primaries, BT709)
+        )
         curve = srgb_curve() if is_srgb else gamma_curve(1 / exponent)
     return _as_profile(name, primaries, [curve], mode)
 
 
-def _by_avif(upload: bytes, mode: str) -> Told | None:
+def _by_boxes(upload: bytes, kind: str, mode: str) -> Told | None:
     code = boxes.find_nclx(upload)
-    return None if code is None else find_cicp("AVIF nclx", *code, mode)
+    return None if code is None else find_cicp(f"{kind.upper()} nclx", *code, mode)
 
 
 def _by_tags(found: dict[int, Sequence[float]], where: str, mode: str) -> Told | None:
@@ -238,7 +240,7 @@ def _by_exif(exif: bytes, mode: str) -> Told | None:
     details = tiff.numbers(block, (_COLOUR_SPACE, _INTEROP_POINTER), int(pointer[0])) if pointer else {}
     space = details.get(_COLOUR_SPACE, [0])[0]
     interop = details.get(_INTEROP_POINTER)
-    index = tiff.content(block, _INTEROP_INDEX, int(interop[0])) if interop else None
-    if space == _ADOBE_RGB or (index == b"R03\0" and space != _SRGB):
+    index = (interop and tiff.content(block, _INTEROP_INDEX, int(interop[0]))) or b""
+    if space == _ADOBE_RGB or (index.startswith(b"R03") and space != _SRGB):
         return _as_profile("EXIF (Adobe RGB)", ADOBE_RGB, [gamma_curve(ADOBE_GAMMA)], mode)
     return None if space == _SRGB else _by_tags(first, "EXIF", mode)
