@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from photorestore.envelope import Problem
 from photorestore.errors import RestorationError
 from photorestore.imaging.deep import vips
+from photorestore.imaging.png import without_long_texts
 from photorestore.options import Options
 from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.deliver import DeliverStage
@@ -28,7 +29,13 @@ def expected_pixels(name: str, upload: bytes) -> np.ndarray:
     """What the decoder gives for a broken picture that it does decode."""
     if "16-bit" in name:
         return vips().Image.new_from_buffer(upload, "").numpy()[..., :3]
+<<<<<<< HEAD
     return np.asarray(as_rgb(ImageOps.exif_transpose(Image.open(io.BytesIO(upload)))))
+=======
+    if upload.startswith(b"\x89PNG"):
+        upload, _ = without_long_texts(upload)
+    return np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(upload))).convert("RGB"))
+>>>>>>> 2e08dcb9fe1b9facf98ea33b3596f84baba51b9f
 
 
 def restore(root: Path, upload: bytes) -> Workspace:

@@ -193,16 +193,33 @@ def test_camera_raw_is_refused_by_name(name: str, upload: bytes) -> None:
         open_picture(upload)
 
 
+def below(preview: bytes, further: bytes) -> bytes:
+    """A TIFF whose page points to another with tag 330."""
+    at = preview.index(struct.pack("<HHI", 330, 4, 1)) + 8
+    start = len(preview) + struct.unpack_from("<I", further, 4)[0]
+    return preview[:at] + struct.pack("<I", start) + preview[at + 4 :] + _moved(further, len(preview))
+
+
 @pytest.mark.parametrize(("make", "name"), [("NIKON CORPORATION", "NEF"), ("SONY", "ARW")])
 def test_camera_raw_below_the_preview_is_refused_by_name(make: str, name: str) -> None:
-    mosaic = file(full((9,), np.uint16), 32803)
-    letters = [*make.encode(), 0]
-    preview = file(full(COLOUR), 2, t254=(4, [1]), t271=(1, letters), t330=(4, [0]))
-    at = preview.index(struct.pack("<HHI", 330, 4, 1)) + 8
-    below = len(preview) + struct.unpack_from("<I", mosaic, 4)[0]
-    upload = preview[:at] + struct.pack("<I", below) + preview[at + 4 :] + _moved(mosaic, len(preview))
+    preview = file(full(COLOUR), 2, t254=(4, [1]), t271=(1, [*make.encode(), 0]), t330=(4, [0]))
     with pytest.raises(NotAnImage, match=name):
-        open_picture(upload)
+        open_picture(below(preview, file(full((9,), np.uint16), 32803)))
+
+
+def test_the_full_picture_below_a_reduced_one_is_refused_and_a_reduced_one_below_the_full_is_named() -> None:
+    reduced, whole = (file(full(COLOUR), 2, t254=(4, [kind]), t330=(4, [0])) for kind in (1, 0))
+    with pytest.raises(NotAnImage, match="below a reduced copy"):
+        open_picture(below(reduced, file(full(COLOUR), 2)))
+    assert open_picture(below(whole, file(full(COLOUR), 2, t254=(4, [1])))).header.dropped == [
+        "reduced copies"
+    ]
+
+
+def test_more_tiles_than_a_picture_needs_are_corrupt() -> None:
+    tags = page(full((1,)), 1, t322=(3, [1]), t323=(3, [1])) | {256: (4, [5000]), 257: (4, [5000])}
+    with pytest.raises(CorruptImage, match="strips or tiles"):
+        decoded(tiff(tags, [b"a"], "<", is_big=False))
 
 
 @pytest.mark.parametrize(

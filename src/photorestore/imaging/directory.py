@@ -9,7 +9,8 @@ from photorestore.errors import TruncatedImage
 MOST_PAGES = 4096
 MOST_BELOW = 16
 """Directories below a page that are looked at; cameras write up to four."""
-MOST_ENTRIES = 65_536
+MOST_ENTRIES = 4096
+"""Of a directory that are looked at; the lowest numbers stand first."""
 
 SUB_DIRECTORIES = 330
 _FORMATS = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
@@ -58,13 +59,14 @@ class Directory:
     def __contains__(self, tag: int) -> bool:
         return tag in self._entries
 
-    def numbers(self, tag: int) -> tuple[float, ...]:
-        """All values of a tag, fractions divided; none where it is missing.
+    def numbers(self, tag: int, most: int) -> tuple[float, ...]:
+        """The values of a tag, fractions divided, `most` of them; none where it is missing.
 
         Raises:
             TruncatedImage: they stand beyond the end of the file.
         """
         kind, count, place = self._entries.get(tag, (1, 0, 0))
+        count = min(count, most)
         is_ratio = kind in _RATIOS
         letter = _RATIOS.get(kind) or _FORMATS.get(kind, "B")
         size = struct.calcsize(letter) * (1 + is_ratio)
@@ -77,13 +79,13 @@ class Directory:
             above / below if below else 0.0 for above, below in zip(*[iter(values)] * 2, strict=True)
         )
 
-    def integers(self, tag: int) -> tuple[int, ...]:
-        """All values of a tag as integers; see `numbers`."""
-        return tuple(int(value) for value in self.numbers(tag))
+    def integers(self, tag: int, most: int) -> tuple[int, ...]:
+        """The values of a tag as integers; see `numbers`."""
+        return tuple(int(value) for value in self.numbers(tag, most))
 
     def first(self, tag: int, default: int) -> int:
         """The first value of a tag; `default` where there is none."""
-        found = self.integers(tag)
+        found = self.integers(tag, 1)
         return found[0] if found else default
 
     def blob(self, tag: int) -> bytes | None:
@@ -128,7 +130,7 @@ def pages(upload: bytes) -> list[Directory]:
 def below(upload: bytes, page: Directory) -> list[Directory]:
     """The directories that a page points to as its own; those that break off are left out."""
     found = []
-    for start in page.integers(SUB_DIRECTORIES)[:MOST_BELOW]:
+    for start in page.integers(SUB_DIRECTORIES, MOST_BELOW):
         if 0 < start < len(upload):
             try:
                 found.append(Directory(upload, start))

@@ -31,6 +31,9 @@ _SAMPLE_FORMATS = {
     6: "complex numbers",
 }
 
+MOST_SAMPLES = 64
+"""Of a pixel."""
+
 _REDUCED, _MASK = 1, 4
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _PHOTOSHOP_LAYERS = 37724
@@ -104,8 +107,14 @@ def layout_of(upload: bytes) -> Layout:
     chain = pages(upload)
     under = [directory for page in chain[:1] for directory in below(upload, page)]
     refuse_raw(upload, [*chain, *under])
-    page = next((page for page in [*chain, *under] if not _kind(page) & (_REDUCED | _MASK)), chain[0])
+    page = next(filter(_is_full, chain), chain[0])
+    if not _is_full(page) and any(map(_is_full, under)):
+        raise NotAnImage("TIFF whose full picture stands below a reduced copy is not read")
     return _layout(upload, page, _left_out(page, [*chain, *under]))
+
+
+def _is_full(page: Directory) -> bool:
+    return not _kind(page) & (_REDUCED | _MASK)
 
 
 def _kind(page: Directory) -> int:
@@ -132,7 +141,7 @@ def _layout(upload: bytes, page: Directory, dropped: list[str]) -> Layout:
     if stored_bits > 16:
         dropped.append(f"{stored_bits} bits: read as 16")
     check_coding(upload, page, coding, stored_bits, samples)
-    across, down = ((*page.integers(530), 2, 2)[:2]) if photometric == YCBCR else (1, 1)
+    across, down = ((*page.integers(530, 2), 2, 2)[:2]) if photometric == YCBCR else (1, 1)
     is_planar = page.first(284, 1) == 2 and samples > 1
     is_picture = coding in PICTURES and not is_planar  # whose decoder makes RGB of YCbCr
     orientation = page.first(274, 1)
@@ -158,7 +167,7 @@ def _layout(upload: bytes, page: Directory, dropped: list[str]) -> Layout:
 
 def _samples(page: Directory, coding: int) -> tuple[int, int, int]:
     """Kind of picture, samples of a pixel, and their bits."""
-    depths = page.integers(258) or (1,)
+    depths = page.integers(258, MOST_SAMPLES) or (1,)
     samples = page.first(277, len(depths))
     guess = RGB if samples >= 3 else MIN_IS_WHITE if coding in CCITT else MIN_IS_BLACK
     photometric = page.first(262, guess)
@@ -167,9 +176,9 @@ def _samples(page: Directory, coding: int) -> tuple[int, int, int]:
         raise NotAnImage(f"TIFF of {name}; expected grey, RGB, palette, CMYK, YCbCr, CIELab or ICCLab")
     if photometric == CMYK and page.first(332, 1) != 1:
         raise NotAnImage("TIFF of other inks than CMYK")
-    if not COLOURS[photometric] <= samples <= 64:
+    if not COLOURS[photometric] <= samples <= MOST_SAMPLES:
         raise CorruptImage(f"TIFF has {samples} samples a pixel; expected {COLOURS[photometric]} or more")
-    for kind in page.integers(339)[:samples]:
+    for kind in page.integers(339, samples):
         if kind in _SAMPLE_FORMATS:
             raise NotAnImage(
                 f"TIFF of {_SAMPLE_FORMATS[kind]} ({depths[0]} bits); expected unsigned integers"
@@ -191,7 +200,7 @@ def _alpha(page: Directory, photometric: int, samples: int, dropped: list[str]) 
     than the colours of grey or RGB is taken for alpha, as libtiff does.
     """
     first = COLOURS[photometric]
-    kinds = page.integers(338)
+    kinds = page.integers(338, MOST_SAMPLES)
     if 338 not in page and samples == first + 1 and photometric in (MIN_IS_WHITE, MIN_IS_BLACK, RGB):
         kinds = (_UNASSOCIATED,)
     alphas = [index for index, kind in enumerate(kinds, first) if kind in (_ASSOCIATED, _UNASSOCIATED)]

@@ -100,13 +100,13 @@ class _Meaning:
         page, bits = self._layout.page, self._layout.stored_bits
         most, middle = (1 << bits) - 1, 1 << (bits - 1)
         defaults = (0, most, middle, most, middle, most)
-        black_white = np.array(page.numbers(532) or defaults, np.float32).reshape(3, 2)
+        black_white = np.array(page.numbers(532, 6) or defaults, np.float32).reshape(3, 2)
         spans = np.array([most, middle - 1, middle - 1], np.float32)
         black, white = black_white.T
         y, cb, cr = np.moveaxis(
             (stored - black) * (spans / np.where(white == black, 1, white - black)), -1, 0
         )
-        red, green, blue = page.numbers(529) or (0.299, 0.587, 0.114)
+        red, green, blue = page.numbers(529, 3) or (0.299, 0.587, 0.114)
         r, b = y + (2 - 2 * red) * cr, y + (2 - 2 * blue) * cb
         g = (y - red * r - blue * b) / (green or 1)
         return self._rounded(np.stack([r, g, b], axis=-1) / np.float32(most))
@@ -147,7 +147,7 @@ def _palette(layout: Layout) -> Values:
     Some writers take 8 bits times 256 and some times 257, so the upper byte is right; some write 8 bits as they are.
     """
     entries = np.zeros((3, 1 << layout.stored_bits), np.uint32)
-    found = np.array(layout.page.integers(320), np.uint32)
+    found = np.array(layout.page.integers(320, 3 * 256), np.uint32)
     found = found[: found.size // 3 * 3].reshape(3, -1)
     entries[:, : found.shape[1]] = found[:, : entries.shape[1]]
     return (entries >> 8 if entries.max() > 255 else entries).T.astype(np.uint8)

@@ -25,6 +25,9 @@ from photorestore.imaging.unpack import replicated, unpacked
 BAND_BYTES = 2 << 20
 """Bytes decoded at a time, so that what lies between stays in the processor's cache; one strip at least."""
 
+MOST_SEGMENTS = 1 << 19
+"""Tiles of 16x16 of 50 megapixels, in planes of their own, and more."""
+
 Samples = npt.NDArray[np.unsignedinteger]
 Bytes = npt.NDArray[np.uint8]
 _Tags = dict[int, int | tuple[int, ...] | bytes]
@@ -59,10 +62,13 @@ class _Reader:
             self._row_bytes = math.ceil(self._width / across) * (down * across + 2)  # of `down` rows
         row = self._across * self._row_bytes * self._height * (layout.samples if layout.is_planar else 1)
         self.rows_at_a_time = max(1, BAND_BYTES // row)
-        self._starts = page.integers(324 if layout.is_tiled else 273)
-        self._lengths = page.integers(325 if layout.is_tiled else 279)
+        count = self.down * self._across * (layout.samples if layout.is_planar else 1)
+        if count > MOST_SEGMENTS:
+            raise CorruptImage(f"TIFF has {count} strips or tiles; expected at most {MOST_SEGMENTS}")
+        self._starts = page.integers(324 if layout.is_tiled else 273, count)
+        self._lengths = page.integers(325 if layout.is_tiled else 279, count)
         if layout.coding in coding.OLD_JPEG:  # the only strip may begin behind the tables of its stream
-            self._starts, self._lengths = page.integers(513), page.integers(514)
+            self._starts, self._lengths = page.integers(513, 1), page.integers(514, 1)
 
     def read(self, first: int, last: int) -> Samples:
         """The rows of strips or tiles `first` to `last`."""
@@ -80,8 +86,10 @@ class _Reader:
         if layout.is_differenced:
             samples = _summed(samples)
         if across > 1 or layout.is_tiled:
-            tiles = samples.reshape(last - first, across, self._height, self._width, -1).swapaxes(1, 2)
-            samples = tiles.reshape((last - first) * self._height, across * self._width, -1)
+            channels = np.moveaxis(samples, -1, 0)  # each by itself, as that is faster
+            tiles = channels.reshape(-1, last - first, across, self._height, self._width).swapaxes(2, 3)
+            joined = tiles.reshape(-1, (last - first) * self._height, across * self._width)
+            samples = np.moveaxis(joined, 0, -1)
         return samples[:rows, : layout.width]
 
     def _decoded(self, numbers: range, rows: int) -> Samples:
@@ -163,7 +171,7 @@ class _Reader:
         if count == 2:
             tags[338] = 2
         if photometric == kinds.YCBCR:
-            tags[530] = (*page.integers(530), 2, 2)[:2]
+            tags[530] = (*page.integers(530, 2), 2, 2)[:2]
         for tag in (_FAX_3, _FAX_4):
             if tag in page:
                 tags[tag] = page.first(tag, 0)
