@@ -20,6 +20,7 @@ from photorestore.stages.deliver import DeliverStage
 from photorestore.stages.preprocess import PreprocessStage
 from photorestore.workspace import Workspace
 from tests.broken_inputs import COUNT, broken_inputs
+from tests.unit.test_imaging import as_rgb
 
 INPUTS = broken_inputs()
 PARTS = 10
@@ -31,7 +32,7 @@ def expected_pixels(name: str, upload: bytes) -> np.ndarray:
         upload = _of_one_plane(upload)
     if "16-bit" in name:
         return vips().Image.new_from_buffer(upload, "").numpy()[..., :3]
-    return np.asarray(ImageOps.exif_transpose(by_pillow(upload)).convert("RGB"))
+    return np.asarray(as_rgb(ImageOps.exif_transpose(by_pillow(upload))))
 
 
 def _of_one_plane(upload: bytes) -> bytes:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from photorestore.errors import NotAnImage
 from photorestore.imaging import colour, metadata
-from photorestore.imaging.deep import DeepTiff, is_deep_png, open_deep
+from photorestore.imaging.deep import DeepTiff, cmyk_profile, is_deep_png, open_deep
 from photorestore.imaging.header import Header, Picture, decoding
 from photorestore.imaging.heads import BoundedReader, check_head, reader
 from photorestore.imaging.jpeg import completed, refuse_rare_coding
@@ -30,6 +30,7 @@ from photorestore.imaging.sniff import (
     sniff,
 )
 from photorestore.imaging.tiff_picture import TiffPicture
+from photorestore.imaging.told import profile_of_bmp
 from photorestore.workspace import Array
 
 _GREY_MODES = ("1", "L", "LA", "La")
@@ -137,6 +138,8 @@ def in_srgb(colours: Image.Image, header: Header) -> Image.Image:
             return converted
         header.dropped.append("icc: the profile cannot be applied")
         header.icc = None
+    if colours.mode == "CMYK":
+        return colour.to_srgb(colours, cmyk_profile()) or colours.convert("RGB")
     return colours if colours.mode in ("L", "RGB", "RGBA") else colours.convert("RGB")
 
 
@@ -176,7 +179,9 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
         xmp=_xmp(image),
         quantisation=_first_table(image),
     )
-    header.keep_profile(image.info.get("icc_profile"), _profile_mode(image))
+    mode = _profile_mode(image)
+    header.keep_profile(_profile(upload, kind, image), mode)
+    header.take_told(upload, mode)
     if _has_more_frames(kind, image):
         header.dropped.append("further frames")
     if kind == "avif" and (bits := _avif_bits(upload)) > 8:
@@ -198,6 +203,13 @@ def _xmp(image: Image.Image) -> bytes | None:
 def _first_table(image: Image.Image) -> list[int] | None:
     tables: dict[int, list[int]] = getattr(image, "quantization", {})
     return tables.get(0)
+
+
+def _profile(upload: bytes, kind: str, image: Image.Image) -> bytes | None:
+    """Empty where there is one that Pillow cannot read."""
+    if kind == "bmp":
+        return profile_of_bmp(upload)
+    return (image.info["icc_profile"] or b"") if "icc_profile" in image.info else None
 
 
 def _profile_mode(image: Image.Image) -> str:

@@ -7,6 +7,7 @@ loaders of libvips are open at all.
 from __future__ import annotations
 
 import functools
+import zlib
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,10 @@ from photorestore.workspace import Array
 _LOADERS = {"png": "VipsForeignLoadPng", "tiff": "VipsForeignLoadTiff"}
 _CMYK = "cmyk"
 _ALPHA_BANDS = (2, 4)
+LONGEST_PROFILE = 16 << 20
+"""Bytes of a PNG's profile, unpacked."""
+CONVERSION = {"depth": 16, "intent": "relative", "black_point_compensation": True}
+"""How libvips converts profiles: as `colour` does."""
 
 
 @functools.cache
@@ -34,6 +39,12 @@ def vips() -> Any:
         pyvips.operation_block_set(loader, False)
     pyvips.cache_set_max(0)
     return pyvips
+
+
+@functools.cache
+def cmyk_profile() -> bytes:
+    """What CMYK means where no profile says it, in 8 and in 16 bits: the profile that libvips brings."""
+    return bytes(vips().Image.profile_load("cmyk"))
 
 
 def open_deep(upload: bytes, limits: Limits) -> DeepPicture:
@@ -83,7 +94,9 @@ class DeepPicture:
         )
         stored = metadata.orientation_of(metadata.load_exif(exif))
         header.orientation = int(_field(image, "orientation") or stored)
-        header.keep_profile(_field(image, "icc-profile-data"), "L" if colours == 1 else "RGB")
+        profile_mode = "L" if colours == 1 else "RGB"
+        header.keep_profile(_profile(self._upload, image), profile_mode)
+        header.take_told(self._upload, profile_mode)
         return header
 
     def decode(self, image: Array, alpha: Array | None) -> None:
@@ -100,17 +113,29 @@ class DeepTiff(TiffPicture):
         height, width, count = colours.shape
         image = vips().Image.new_from_memory(colours.data, width, height, count, "ushort")
         image = image.copy(interpretation={1: "grey16", 3: "rgb16", 4: _CMYK}[count])
-        if self.header.icc is not None:
-            image.set_type(vips().GValue.blob_type, "icc-profile-data", self.header.icc)
         _copy(in_srgb(image, self.header), target, None)
 
 
 def in_srgb(image: Any, header: Header) -> Any:
     """A lazy picture in sRGB of the same depth and alpha."""
-    is_known = header.icc is None or colour.is_srgb(header.icc)
-    if is_known and image.interpretation != _CMYK:
+    if header.icc is not None and not colour.can_be_applied(header.icc):
+        header.dropped.append("icc: the profile cannot be applied")
+        header.icc = None
+    icc = header.icc or (cmyk_profile() if image.interpretation == _CMYK else None)
+    if icc is None or colour.is_srgb(icc):
         return image
-    return image.icc_transform("srgb", embedded=True, input_profile=_CMYK, depth=16, intent="relative")
+    image = image.copy()
+    image.set_type(vips().GValue.blob_type, "icc-profile-data", icc)
+    return image.icc_transform("srgb", embedded=True, **CONVERSION)
+
+
+def joined(plane: Array) -> Any:
+    """A lazy libvips picture over a plane (C, H, W) of uint16."""
+    _, height, width = plane.shape
+    bands = [vips().Image.new_from_memory(band.data, width, height, 1, "ushort") for band in plane]
+    if len(bands) == 1:
+        return bands[0].copy(interpretation="grey16")
+    return bands[0].bandjoin(bands[1:]).copy(interpretation="rgb16")
 
 
 def _copy(source: Any, image: Array, alpha: Array | None) -> None:
@@ -124,6 +149,19 @@ def _copy(source: Any, image: Array, alpha: Array | None) -> None:
             target[rows] = values[..., channel if bands >= 3 else 0]
         if alpha is not None:
             alpha[0, rows] = values[..., -1]
+
+
+def _profile(upload: bytes, image: Any) -> bytes | None:
+    """The file's profile; libvips leaves one out that does not fit. Empty where it cannot be read."""
+    if found := _field(image, "icc-profile-data"):
+        return bytes(found)
+    chunk = png_chunk(upload, b"iCCP")
+    if chunk is None:
+        return None
+    try:
+        return zlib.decompressobj().decompress(chunk[chunk.index(b"\0") + 2 :], LONGEST_PROFILE)
+    except (ValueError, zlib.error):
+        return b""
 
 
 def _field(image: Any, name: str) -> Any:

@@ -71,4 +71,5 @@ def _header(upload: bytes, layout: Layout) -> Header:
         dropped=list(layout.dropped),
     )
     header.keep_profile(page.blob(_ICC_TAG), layout.space)
+    header.take_told(upload, layout.space, page.offset)
     return header
