@@ -13,6 +13,7 @@ from PIL import Image
 
 from photorestore.errors import NotAnImage
 from photorestore.imaging import colour, metadata
+from photorestore.imaging.blocks import exif_in, orientation_of, xmp_in
 from photorestore.imaging.deep import open_deep
 from photorestore.imaging.header import Header, Picture, decoding
 from photorestore.imaging.heads import BoundedReader, check_head, reader
@@ -23,7 +24,6 @@ from photorestore.imaging.sniff import (
     check_bytes,
     check_header,
     check_size,
-    png_chunk,
     sniff,
 )
 from photorestore.workspace import Array
@@ -68,6 +68,8 @@ class PillowPicture:
             raise NotAnImage(f"{kind.upper()} of mode {image.mode}; expected integers of 8 or 16 bits")
         self._upload = upload
         self._image = image
+        # Pillow turns a TIFF upright by itself while it decodes it, if it is told so by its tag.
+        self._is_turned_by_pillow = kind == "tiff" and metadata.orientation_told(upload) is not None
         self.header = _read_header(upload, kind, image)
 
     def decode(self, image: Array, alpha: Array | None) -> None:
@@ -75,8 +77,7 @@ class PillowPicture:
             self._image.load()
             colours, opacity = apart(self._image)
         colours = self._in_srgb(colours)
-        # Pillow turns a TIFF upright by itself while it decodes it.
-        orientation = 1 if self.header.format == "tiff" else self.header.orientation
+        orientation = 1 if self._is_turned_by_pillow else self.header.orientation
         copy_bands(colours, turned(image, orientation))
         if alpha is not None and opacity is not None:
             copy_bands(opacity, turned(alpha, orientation))
@@ -111,9 +112,13 @@ def apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
     width, height = image.size
-    exif = _exif(upload, kind, image)
-    orientation = _orientation(kind, image, exif)
-    if kind == "tiff" and orientation >= 5:  # Pillow gives the size after the turn
+    dropped = list[str]()
+    exif = exif_in(upload, kind, image.info.get("exif"), dropped)
+    xmp = xmp_in(upload, kind, _take_xmp(kind, image), dropped)
+    orientation = orientation_of(upload, kind, exif, xmp)
+    if (
+        kind == "tiff" and (metadata.orientation_told(upload) or 1) >= 5
+    ):  # Pillow gives the size after the turn
         width, height = height, width
     header = Header(
         format=kind,
@@ -125,8 +130,9 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
         has_alpha=image.has_transparency_data,
         is_grey=image.mode in _GREY_MODES,
         exif=exif,
-        xmp=_xmp(kind, image),
+        xmp=xmp,
         quantisation=_first_table(image),
+        dropped=dropped,
     )
     header.keep_profile(image.info.get("icc_profile"), _profile_mode(image))
     if _has_more_frames(kind, image):
@@ -136,26 +142,10 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
     return header
 
 
-def _exif(upload: bytes, kind: str, image: Image.Image) -> bytes | None:
-    if kind == "tiff":
-        return metadata.exif_of_tiff(image)
-    if kind == "png":  # may stand after the pixels, where Pillow finds it only when it has decoded them
-        return image.info.get("exif") or png_chunk(upload, b"eXIf")
-    return image.info.get("exif")
-
-
-def _orientation(kind: str, image: Image.Image, exif: bytes | None) -> int:
-    if kind == "tiff":
-        return metadata.orientation_of(image.getexif())
-    return metadata.orientation_of(metadata.load_exif(exif))
-
-
-def _xmp(kind: str, image: Image.Image) -> bytes | None:
-    found: Any = None
-    if kind == "tiff":
-        found = getattr(image, "tag_v2", {}).get(_XMP_TAG)
-    else:
-        found = next((image.info[key] for key in _XMP_KEYS if key in image.info), None)
+def _take_xmp(kind: str, image: Image.Image) -> bytes | None:
+    """The XMP packet, taken from Pillow's picture, so that Pillow does not turn a TIFF by it."""
+    found: Any = [image.info.pop(key, None) for key in _XMP_KEYS]
+    found = getattr(image, "tag_v2", {}).get(_XMP_TAG) if kind == "tiff" else found[0] or found[1]
     return found.encode() if isinstance(found, str) else found if isinstance(found, bytes) else None
 
 

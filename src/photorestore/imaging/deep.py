@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from photorestore.errors import CorruptImage
-from photorestore.imaging import colour, metadata
+from photorestore.imaging import colour
+from photorestore.imaging.blocks import exif_in, orientation_of, xmp_in
 from photorestore.imaging.header import Header, decoding
 from photorestore.imaging.planes import strips, turned
-from photorestore.imaging.sniff import Limits, check_size, png_chunk
+from photorestore.imaging.sniff import Limits, check_size
 from photorestore.workspace import Array
 
 _LOADERS = {"png": "VipsForeignLoadPng", "tiff": "VipsForeignLoadTiff"}
@@ -74,7 +75,9 @@ class DeepPicture:
     def _read_header(self, kind: str) -> Header:
         image = self._image
         colours = image.bands - (not self._is_cmyk and image.bands in _ALPHA_BANDS)
-        exif = _field(image, "exif-data") or (png_chunk(self._upload, b"eXIf") if kind == "png" else None)
+        dropped = list[str]()
+        exif = exif_in(self._upload, kind, None, dropped)
+        xmp = xmp_in(self._upload, kind, _field(image, "xmp-data"), dropped)
         header = Header(
             format=kind,
             mode="CMYK;16"
@@ -86,10 +89,10 @@ class DeepPicture:
             has_alpha=not self._is_cmyk and image.bands in _ALPHA_BANDS,
             is_grey=colours == 1,
             exif=exif,
-            xmp=_field(image, "xmp-data"),
+            xmp=xmp,
+            orientation=orientation_of(self._upload, kind, exif, xmp),
+            dropped=dropped,
         )
-        stored = metadata.orientation_of(metadata.load_exif(exif))
-        header.orientation = int(_field(image, "orientation") or stored)
         header.keep_profile(
             _field(image, "icc-profile-data"), "CMYK" if self._is_cmyk else "L" if colours == 1 else "RGB"
         )

@@ -1,0 +1,57 @@
+"""An upload's EXIF and XMP, wherever its format keeps them, and the orientation that they tell."""
+
+from __future__ import annotations
+
+from photorestore.imaging.extras import raw_profile, text_of
+from photorestore.imaging.extras_read import jpeg_segments
+from photorestore.imaging.metadata import exif_of_tiff, orientation_told
+from photorestore.imaging.sniff import png_chunks
+from photorestore.imaging.xmp import orientation_in
+from photorestore.imaging.xmp_extended import EXTENSION_PREFIX, joined
+
+_RAW_EXIF = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
+_APP1 = 0xE1
+
+
+def exif_in(upload: bytes, kind: str, given: bytes | None, dropped: list[str]) -> bytes | None:
+    """The EXIF block of an upload of the format `kind`, or None.
+
+    Args:
+        given: what the decoder has found.
+        dropped: gets the names of what cannot be kept.
+    """
+    if kind == "tiff":
+        return exif_of_tiff(upload, dropped)
+    return _exif_in_png(upload) if kind == "png" else given
+
+
+def _exif_in_png(upload: bytes) -> bytes | None:
+    """From its chunk, which may stand behind the pixels, or as ImageMagick wrote it before there was one."""
+    raw = None
+    for name, start, length in png_chunks(upload):
+        if name == b"eXIf":
+            return upload[start : start + length]
+        if raw is None and name in (b"zTXt", b"tEXt") and upload.startswith(_RAW_EXIF, start):
+            text = text_of(name, upload[start : start + length])
+            raw = raw_profile(text[1].encode("latin-1", "replace")) if text else None
+    return raw
+
+
+def xmp_in(upload: bytes, kind: str, given: bytes | None, dropped: list[str]) -> bytes | None:
+    """The XMP packet of an upload, with what a JPEG keeps in further segments; see `exif_in`."""
+    if kind != "jpeg" or not given or b"HasExtendedXMP" not in given:
+        return given
+    pieces = [
+        content.removeprefix(EXTENSION_PREFIX)
+        for marker, _, content in jpeg_segments(upload)
+        if marker == _APP1 and content.startswith(EXTENSION_PREFIX)
+    ]
+    whole = joined(given, pieces)
+    if whole is None:
+        dropped.append("xmp: extension: not whole")
+    return whole or given
+
+
+def orientation_of(upload: bytes, kind: str, exif: bytes | None, xmp: bytes | None) -> int:
+    """Orientation 1 to 8 by EXIF, or a TIFF's own tag, or by XMP where these say nothing; 1 where nothing does."""
+    return orientation_told(upload if kind == "tiff" else exif) or orientation_in(xmp) or 1
