@@ -105,7 +105,7 @@ def _png_chunks(attachments: Attachments) -> Iterator[bytes]:
         yield _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + attachments.xmp)
     if extras.resources:
         yield _chunk(b"zTXt", as_raw_profile("iptc", write_resources(extras.resources)))
-    yield from (_chunk(name, content) for name, content in extras.chunks)
+    yield from (_chunk(text.kind, text.content) for text in extras.texts)
     yield from (_chunk(*_as_text(comment)) for comment in extras.comments)
 
 

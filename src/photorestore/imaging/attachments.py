@@ -1,12 +1,12 @@
-"""What goes with a picture: EXIF, XMP and the rest, and what of it moves where a format has no place of its own for it."""
+"""What goes with a picture: EXIF, XMP and the rest, and what of it moves where a format has no place of its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from photorestore.imaging.change import Change
-from photorestore.imaging.extras import RESOLUTION, TIFF_UNITS, Density, Extras, density_of_tags, text_of
-from photorestore.imaging.extras_read import read_extras
+from photorestore.imaging.extras import RESOLUTION, TIFF_UNITS, Density, Extras, Text, density_of_tags
+from photorestore.imaging.extras_read import MOST_NAMED, read_extras
 from photorestore.imaging.ifd import Entry
 from photorestore.imaging.metadata import ORIENTATION, RATIONAL, SHORT, Exif, rewrite_exif
 from photorestore.imaging.xmp import rewrite_xmp
@@ -35,9 +35,10 @@ class Attachments:
         """Bring what the format `name` has no place for of its own to where it has one, or leave it out and say so."""
         extras = self.extras
         if name != "png":
-            for chunk in extras.chunks:
-                self._settle_text(*chunk, name, dropped)
-            extras.chunks = []
+            left = [text for text in extras.texts if not self._settle_text(text, name)]
+            keywords = sorted({text.keyword if text.text else text.kind.decode() for text in left})
+            dropped += [f"text {keyword}: {name} has no place for it" for keyword in keywords[:MOST_NAMED]]
+            extras.texts = []
         if name not in ("png", "jpeg") and extras.comments:
             dropped.append(f"comment: {name} has no place for it")
             extras.comments = []
@@ -53,17 +54,17 @@ class Attachments:
         if self.exif is not None and self.exif.is_empty:
             self.exif = None
 
-    def _settle_text(self, kind: bytes, content: bytes, name: str, dropped: list[str]) -> None:
-        """A PNG's text goes where EXIF or JPEG keep the like, if nothing stands there."""
-        keyword, text = text_of(kind, content) or (kind.decode(), "")
-        encoded, tag = text.encode(), _TEXT_TAGS.get(keyword)
+    def _settle_text(self, text: Text, name: str) -> bool:
+        """A PNG's text goes where EXIF or JPEG keep the like, if nothing stands there; gives whether it went."""
+        encoded, tag = (text.text or "").encode(), _TEXT_TAGS.get(text.keyword)
         told = self.exif.directory.entries if self.exif else {}
-        if name == "jpeg" and keyword == "Comment" and len(encoded) <= _LONGEST_COMMENT:
+        if name == "jpeg" and text.keyword == "Comment" and len(encoded) <= _LONGEST_COMMENT:
             self.extras.comments.append(encoded)
-        elif encoded and tag is not None and tag not in told:
-            self._exif().directory.entries[tag] = Entry(_TEXT, encoded + b"\0")
-        else:
-            dropped.append(f"text {keyword[:79]}: {name} has no place for it")
+            return True
+        if not encoded or tag is None or tag in told:
+            return False
+        self._exif().directory.entries[tag] = Entry(_TEXT, encoded + b"\0")
+        return True
 
     def _settle_density(self, name: str, dropped: list[str]) -> None:
         """The resolution goes into EXIF's first directory, if none is told there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from photorestore.imaging.extras import raw_profile, text_of
+from photorestore.imaging.extras import raw_profile, read_text
 from photorestore.imaging.extras_read import jpeg_segments
 from photorestore.imaging.metadata import exif_of_tiff, orientation_told
 from photorestore.imaging.sniff import png_chunks
@@ -32,9 +32,8 @@ def _exif_in_png(upload: bytes) -> bytes | None:
         if name == b"eXIf":
             return upload[start : start + length]
         if raw is None and name in (b"zTXt", b"tEXt") and upload.startswith(_RAW_EXIF, start):
-            text = text_of(name, upload[start : start + length])
-            raw = raw_profile(text[1].encode("latin-1", "replace")) if text else None
-    return raw
+            raw = raw_profile(read_text(name, upload[start : start + length])) or b""
+    return raw or None
 
 
 def xmp_in(upload: bytes, kind: str, given: bytes | None, dropped: list[str]) -> bytes | None:

@@ -14,8 +14,8 @@ from photorestore.imaging.change import mentions_gps
 from photorestore.imaging.ifd import Entry
 
 LONGEST_TEXT = 4 << 20
-"""Bytes of a compressed text that are unpacked."""
-_TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
+"""Bytes of a PNG's packed texts that are unpacked, all together."""
+TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 _PER_METRE = {"inch": Fraction(10_000, 254), "cm": Fraction(100), "metre": Fraction(1)}
 RESOLUTION = (282, 283, 296)
 """TIFF's tags of it: across, down, and the unit."""
@@ -43,6 +43,27 @@ class Density:
         return Density(self.y, self.x, self.unit)
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A chunk of a PNG.
+
+    Attributes:
+        kind: its type.
+        content: as it is stored.
+        keyword, text: what it says; `text` is None where that cannot be read.
+    """
+
+    kind: bytes
+    content: bytes
+    keyword: str
+    text: str | None
+
+    def mentions_gps(self) -> bool:
+        """Whether it does; of what cannot be read it is supposed."""
+        is_unknown = self.text is None and self.kind in TEXT_CHUNKS
+        return is_unknown or mentions_gps(self.content) or mentions_gps((self.text or "").encode())
+
+
 @dataclass(slots=True)
 class Extras:
     """What was found.
@@ -50,14 +71,14 @@ class Extras:
     Attributes:
         resources: Photoshop's, IPTC among them.
         comments: JPEG's and GIF's, in the bytes of an encoding that nobody tells.
-        chunks: a PNG's texts and its time, type and content of each.
+        texts: a PNG's, and its time.
         density: the resolution, or None.
         dropped: what is not kept.
     """
 
     resources: photoshop.Resources = field(default_factory=dict)
     comments: list[bytes] = field(default_factory=list)
-    chunks: list[tuple[bytes, bytes]] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
     density: Density | None = None
     dropped: list[str] = field(default_factory=list)
 
@@ -65,50 +86,39 @@ class Extras:
         """Take out what mentions GPS."""
         self.resources = photoshop.without_place(self.resources, self.dropped)
         comments = [comment for comment in self.comments if not mentions_gps(comment)]
-        chunks = [chunk for chunk in self.chunks if not _chunk_mentions_gps(*chunk)]
+        texts = [text for text in self.texts if not text.mentions_gps()]
         if len(comments) < len(self.comments):
             self.dropped.append("comment: speaks of GPS")
-        if len(chunks) < len(self.chunks):
+        if len(texts) < len(self.texts):
             self.dropped.append("text: speaks of GPS")
-        self.comments, self.chunks = comments, chunks
+        self.comments, self.texts = comments, texts
 
 
-def _chunk_mentions_gps(name: bytes, content: bytes) -> bool:
-    """Of a text that cannot be read it is supposed."""
-    if mentions_gps(content):
-        return True
-    text = text_of(name, content) if name in _TEXT_CHUNKS else ("", "")
-    return text is None or mentions_gps(text[1].encode())
-
-
-def text_of(name: bytes, content: bytes) -> tuple[str, str] | None:
-    """Keyword and text of a PNG's chunk of text; None where it cannot be read or is longer than `LONGEST_TEXT`."""
+def read_text(kind: bytes, content: bytes, longest: int = LONGEST_TEXT) -> Text:
+    """A PNG's chunk of text; what is packed is read up to `longest` bytes."""
     keyword, _, rest = content.partition(b"\0")
-    try:
-        match name:
+    text = None
+    with contextlib.suppress(ValueError, IndexError):
+        match kind:
             case b"tEXt":
                 text = rest.decode("latin-1")
             case b"zTXt":
-                text = unpacked(rest[1:]).decode("latin-1")
+                text = _unpacked(rest[1:], longest).decode("latin-1")
             case b"iTXt":
                 is_packed, (_, _, body) = rest[0], rest[2:].split(b"\0", 2)
-                text = (unpacked(body) if is_packed else body).decode("utf-8", "replace")
-            case _:
-                return None
-    except (ValueError, IndexError):
-        return None
-    return keyword.decode("latin-1"), text
+                text = (_unpacked(body, longest) if is_packed else body).decode("utf-8", "replace")
+    return Text(kind, content, keyword[:79].decode("latin-1"), text)
 
 
-def unpacked(packed: bytes) -> bytes:
+def _unpacked(packed: bytes, longest: int) -> bytes:
     """What zlib has packed.
 
     Raises:
-        ValueError: it is not, not whole, or longer than `LONGEST_TEXT`.
+        ValueError: it is not, not whole, or longer.
     """
     unpacking = zlib.decompressobj()
     try:
-        content = unpacking.decompress(packed, LONGEST_TEXT)
+        content = unpacking.decompress(packed, max(longest, 1))
     except zlib.error as error:
         raise ValueError("not packed by zlib") from error
     if not unpacking.eof:
@@ -116,12 +126,12 @@ def unpacked(packed: bytes) -> bytes:
     return content
 
 
-def raw_profile(content: bytes) -> bytes | None:
+def raw_profile(text: Text) -> bytes | None:
     """A block that was written as hexadecimal text into a PNG's chunk `Raw profile type ...`, or None."""
     with contextlib.suppress(ValueError):
-        _, _, rest = content.lstrip().partition(b"\n")
-        length, _, digits = rest.lstrip().partition(b"\n")
-        found = bytes.fromhex(digits.decode("ascii"))
+        _, _, rest = (text.text or "").lstrip().partition("\n")
+        length, _, digits = rest.lstrip().partition("\n")
+        found = bytes.fromhex(digits)
         return found[: int(length[:12])] or None
     return None
 

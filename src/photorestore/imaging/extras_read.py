@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from photorestore.imaging.extras import (
+    LONGEST_TEXT,
     RESOLUTION,
+    TEXT_CHUNKS,
     Density,
     Extras,
+    Text,
     density_of_jfif,
     density_of_phys,
     density_of_tags,
     raw_profile,
-    text_of,
+    read_text,
 )
 from photorestore.imaging.ifd import Entry, order_of, read_directory
 from photorestore.imaging.photoshop import IPTC, read_resources
@@ -23,6 +26,8 @@ from photorestore.imaging.xmp_extended import EXTENSION_PREFIX, MAIN_PREFIX
 
 MOST_SEGMENTS = 24_576
 """Of a JPEG's head that are read; no decoder is let through more."""
+MOST_NAMED = 64
+"""Kinds of losses that are named."""
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, b"\xff\xd9"
 _RESOURCES_PREFIX = b"Photoshop 3.0\0"
 _KNOWN_STARTS = (b"JFIF\0", b"Exif\0", MAIN_PREFIX, EXTENSION_PREFIX, b"ICC_PROFILE\0", b"Adobe")
@@ -32,7 +37,7 @@ _NAMED_STARTS = {
     b"FPXR": "FlashPix: not kept",
     b"JP": "content credentials: not kept",
 }
-_RAW_PROFILE = b"Raw profile type "
+_RAW_PROFILE = "Raw profile type "
 _PROFILES_ELSEWHERE = ("exif", "APP1", "xmp", "icc", "icm")
 _IPTC, _RESOURCES = 33723, 34377
 _UNKEPT_CHUNKS = {
@@ -93,8 +98,7 @@ def _read_jpeg(upload: bytes, extras: Extras) -> None:
 def _name_segment(marker: int, content: bytes, extras: Extras) -> None:
     named = (what for start, what in _NAMED_STARTS.items() if content.startswith(start))
     what = next(named, f"app{marker - 0xE0}: not kept")
-    if what not in extras.dropped:
-        extras.dropped.append(what)
+    _name_once(what, extras)
 
 
 def _name_trailer(upload: bytes, scan: int, extras: Extras) -> None:
@@ -105,32 +109,39 @@ def _name_trailer(upload: bytes, scan: int, extras: Extras) -> None:
 
 
 def _read_png(upload: bytes, extras: Extras) -> None:
+    left = LONGEST_TEXT
     for name, start, length in png_chunks(upload):
-        if name in (b"tEXt", b"zTXt", b"iTXt", b"tIME"):
-            _read_text(name, upload[start : start + length], extras)
+        if name in (*TEXT_CHUNKS, b"tIME"):
+            text = read_text(name, upload[start : start + length], left)
+            left -= len(text.text or "") if name != b"tEXt" else 0
+            _add_text(text, extras)
         elif name == b"pHYs":
             extras.density = density_of_phys(upload[start : start + length])
         elif name in _UNKEPT_CHUNKS:
-            extras.dropped.append(_UNKEPT_CHUNKS[name])
+            _name_once(_UNKEPT_CHUNKS[name], extras)
 
 
-def _read_text(name: bytes, content: bytes, extras: Extras) -> None:
-    keyword = content.partition(b"\0")[0]
-    if keyword == b"XML:com.adobe.xmp":
+def _add_text(text: Text, extras: Extras) -> None:
+    if text.keyword == "XML:com.adobe.xmp":
         return
-    if not keyword.startswith(_RAW_PROFILE):
-        extras.chunks.append((name, content))
+    if not text.keyword.startswith(_RAW_PROFILE):
+        extras.texts.append(text)
         return
-    kind = keyword[len(_RAW_PROFILE) :].decode("latin-1")
+    kind = text.keyword.removeprefix(_RAW_PROFILE)
     if kind in _PROFILES_ELSEWHERE:
         return
-    block = raw_profile(text[1].encode("latin-1", "replace")) if (text := text_of(name, content)) else None
+    block = raw_profile(text)
     if kind not in ("iptc", "8bim") or block is None:
-        extras.dropped.append(f"{kind[:16]}: a raw profile that is not kept")
+        _name_once(f"{kind[:16]}: a raw profile that is not kept", extras)
     elif block.startswith(b"\x1c"):
         extras.resources[IPTC] = block
     else:
         extras.resources |= read_resources(block.removeprefix(_RESOURCES_PREFIX), extras.dropped)
+
+
+def _name_once(what: str, extras: Extras) -> None:
+    if what not in extras.dropped and len(extras.dropped) < MOST_NAMED:
+        extras.dropped.append(what)
 
 
 def _read_tiff(upload: bytes, extras: Extras) -> None:

@@ -1,7 +1,7 @@
 """EXIF: read from the upload, brought up to date for the result.
 
-It is written by strangers, so every reading may fail; what cannot be read is left out and reported. Entries that need no
-change keep their type and bytes.
+It is written by strangers, so every reading may fail; what cannot be read is left out and reported. Entries that
+need no change keep their type and bytes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Exif:
     order: str = "<"
 
     def block(self) -> bytes:
-        """The block with its prefix; a maker note that may tell places by their distance from the start is not moved."""
+        """The block with its prefix; a maker note that may tell places by their distance from its start stays there."""
         note = self.details.get(MAKER_NOTE)
         return PREFIX + as_block(self.directory, self.order, note if _is_bound(note) else None)
 
@@ -110,8 +110,8 @@ def exif_of_tiff(upload: bytes, dropped: list[str]) -> bytes | None:
 def rewrite_exif(block: bytes, change: Change, dropped: list[str]) -> Exif | None:
     """EXIF for a picture that was turned and may have another size; None if it cannot be read or nothing is left.
 
-    Orientation becomes 1, the pixel dimensions are set where they stood, the thumbnail goes; where the place is not to be
-    told, the GPS directory, the maker note and whatever else mentions GPS go too.
+    Orientation becomes 1, the pixel dimensions are set where they stood, the thumbnail goes; where the place is not
+    to be told, the GPS directory, the maker note and whatever else mentions GPS go too.
 
     Args:
         dropped: gets the names of what is lost.

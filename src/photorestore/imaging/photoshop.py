@@ -8,6 +8,8 @@ from photorestore.imaging.change import mentions_gps
 
 LONGEST = 4 << 20
 """Bytes of resources that are read."""
+MOST_RESOURCES = 4096
+_SIGNATURES = (b"8BIM", b"PHUT", b"DCSR", b"AgHg", b"MeSa")
 IPTC = 0x0404
 _DIGEST = 0x0425
 _KEPT = (0x03ED, 0x040A, 0x040B, _DIGEST)
@@ -26,13 +28,9 @@ def read_resources(block: bytes, dropped: list[str]) -> Resources:
     """
     kept, lost = Resources(), set[int]()
     position, end = 0, min(len(block), LONGEST)
-    while position + 12 <= end and block[position : position + 4] in (
-        b"8BIM",
-        b"PHUT",
-        b"DCSR",
-        b"AgHg",
-        b"MeSa",
-    ):
+    for _ in range(MOST_RESOURCES):
+        if position + 12 > end or block[position : position + 4] not in _SIGNATURES:
+            break
         (number,) = struct.unpack_from(">H", block, position + 4)
         position += 6 + (block[position + 6] + 2) // 2 * 2
         if position + 4 > end:

@@ -1,4 +1,4 @@
-"""XMP, brought up to date for the result: what speaks of pixels is reckoned anew or taken out, the rest stays as it is."""
+"""XMP, brought up to date for the result: what speaks of pixels is reckoned anew or goes, the rest stays as it is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from photorestore.imaging.regions import AREA, RECTANGLE, moved_area
 from photorestore.imaging.xmp_places import Edit, Places, Value, edited
 
 LONGEST = 4 << 20
-"""Bytes of a packet that are parsed: far above what cameras and editors write, and about a second's work."""
+"""Bytes of a packet that are parsed: far above what cameras and editors write, and a second's work or two."""
 
 _ORIENTATION = "tiff:Orientation"
 _WIDTHS = ("tiff:ImageWidth", "exif:PixelXDimension")
@@ -144,7 +144,7 @@ def _number(value: Value, text: str, change: Change) -> str | None:
 
 
 def _as_told(texts: dict[Value, str], change: Change) -> Change:
-    """The change from the picture that regions speak of, which says its own size: some writers speak of the turned one."""
+    """The change from the picture that regions speak of, which tell its size: for some writers it is the turned one."""
     sides = (change.source_width, change.source_height)
     told = {value.name: text for value, text in texts.items() if _APPLIES in value.within}
     if change.orientation < 5 or [told.get(name) for name in _DIMENSIONS] != [

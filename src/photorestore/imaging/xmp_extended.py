@@ -27,7 +27,7 @@ def joined(main: bytes, pieces: Sequence[bytes]) -> bytes | None:
         pieces: contents of a JPEG's extension segments, without `EXTENSION_PREFIX`.
 
     Returns:
-        The packet as it is where it names no extension; None if the extension that it names is not whole or does not fit.
+        The packet as it is where it names no extension; None if the one that it names is not whole or does not fit.
     """
     named = _NOTE.search(main)
     if named is None:
@@ -68,7 +68,7 @@ def _put_together(pieces: Sequence[bytes], guid: bytes) -> bytes:
 
 
 def segments(packet: bytes, longest: int) -> list[bytes]:
-    """Contents of a JPEG's APP1 segments, of at most `longest` bytes, that hold a packet; none for one that is too long."""
+    """Contents of a JPEG's APP1 segments, of at most `longest` bytes, that hold a packet; none if it is too long."""
     if len(MAIN_PREFIX) + len(packet) <= longest:
         return [MAIN_PREFIX + packet]
     if len(packet) > LONGEST:

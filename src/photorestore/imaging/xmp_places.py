@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Places:
     def __init__(self, block: bytes, wanted: Collection[str], is_unwanted: Callable[[str], bool]) -> None:
         self.values = list[Value]()
         self.edits = list[Edit]()
-        self._block, self._wanted, self._is_unwanted = block, wanted, is_unwanted
+        self._block, self._wanted, self._is_unwanted = block, wanted, functools.cache(is_unwanted)
         # Writers pad packets with blanks and zeros, which are no XML before and behind it.
         self._offset = len(block) - len(block.lstrip(_PADDING))
         self._open: list[tuple[int, str]] = [(-1, ""), (-1, "")]
