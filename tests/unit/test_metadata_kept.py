@@ -475,3 +475,14 @@ def test_exif_in_a_raw_profile_of_a_png_is_read(tmp_path: Path, bits: int) -> No
     result, report = restored(tmp_path, upload, format="png")
     assert CAPTION.encode() in result
     assert report["dropped"] == []
+
+
+def test_avif_keeps_exif_whose_orientation_does_not_count(tmp_path: Path) -> None:
+    block = b"II*\0\x08\0\0\0" + directory({0x0132: numbers(3, 6), 0x010E: (2, CAPTION.encode() + b"\0")}, 8)
+    as_date, as_orientation = (struct.pack("<HHIH", tag, 3, 1, 6) for tag in (0x0132, 0x0112))
+    upload = saved("AVIF", exif=block).replace(as_date, as_orientation)
+    assert open_picture(upload).header.upright_hw == (48, 64)  # the container tells of no turn
+    result, report = restored(tmp_path, upload, format="jpeg")
+    assert CAPTION.encode() in result
+    assert Image.open(io.BytesIO(result)).getexif()[0x0112] == 1
+    assert report["dropped"] == []

@@ -113,9 +113,10 @@ def apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
     width, height = image.size
     dropped = list[str]()
-    exif = exif_in(upload, kind, image.info.get("exif"), dropped)
+    given = image.info.get("exif")
+    exif = exif_in(upload, kind, given, dropped)
     xmp = xmp_in(upload, kind, _take_xmp(kind, image), dropped)
-    orientation = orientation_of(upload, kind, exif, xmp)
+    orientation = orientation_of(upload, kind, given if kind == "avif" else exif, xmp)
     if (
         kind == "tiff" and (metadata.orientation_told(upload) or 1) >= 5
     ):  # Pillow gives the size after the turn
