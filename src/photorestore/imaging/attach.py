@@ -30,15 +30,15 @@ def attach(content: Content, name: str, attachments: Attachments, dropped: list[
     Args:
         dropped: gets the names of what is lost.
     """
-    writers: dict[str, Callable[[Content, Attachments, list[str]], Content]] = {
+    writers: dict[str, Callable[[memoryview, Attachments, list[str]], Content]] = {
         "jpeg": _into_jpeg,
         "png": _into_png,
         "tiff": _into_tiff,
     }
-    return writers[name](content, attachments, dropped) if name in writers else content
+    return writers[name](memoryview(content), attachments, dropped) if name in writers else content
 
 
-def _into_jpeg(content: Content, attachments: Attachments, dropped: list[str]) -> Content:
+def _into_jpeg(content: memoryview, attachments: Attachments, dropped: list[str]) -> Content:
     end = 4 + int.from_bytes(content[4:6], "big")  # of JFIF's segment, which comes first
     head = bytearray(content[:end])
     density = attachments.extras.density
@@ -84,12 +84,12 @@ def _fitting(exif: Exif, dropped: list[str]) -> bytes | None:
     return block if exif.directory.entries or exif.directory.below else None
 
 
-def _into_png(content: Content, attachments: Attachments, _: list[str]) -> Content:
+def _into_png(content: memoryview, attachments: Attachments, _: list[str]) -> Content:
     """Behind the first chunk; a resolution that the encoder has made up goes."""
     rest = content[_PNG_HEAD_BYTES:]
     for name, start, length in png_chunks(bytes(content[: 64 << 10])):
         if name == b"pHYs":
-            rest = b"".join((content[_PNG_HEAD_BYTES : start - 8], content[start + length + 4 :]))
+            rest = memoryview(b"".join((content[_PNG_HEAD_BYTES : start - 8], content[start + length + 4 :])))
     return b"".join((content[:_PNG_HEAD_BYTES], *_png_chunks(attachments), rest))
 
 
@@ -121,7 +121,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
-def _into_tiff(content: Content, attachments: Attachments, dropped: list[str]) -> Content:
+def _into_tiff(content: memoryview, attachments: Attachments, dropped: list[str]) -> Content:
     """A new directory behind the pixels, of the encoder's entries and of ours, takes the place of the first one."""
     directory, _ = read_directory(content, without=frozenset((*RESOLUTION, _XMP)))
     exif = attachments.exif or Exif()

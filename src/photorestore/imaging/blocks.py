@@ -31,7 +31,7 @@ def exif_in(upload: bytes, kind: str, given: bytes | None, dropped: list[str]) -
 
 
 def _as_stored(upload: bytes, given: bytes) -> bytes:
-    """The block in an AVIF itself, where Pillow has written it anew, and its text in ASCII, to say the container's turn."""
+    """The block in an AVIF itself, where Pillow has written it anew, text in ASCII, to tell the container's turn."""
     if plain_block(given) in upload:
         return given
     starts = [start for magic in _EXIF_MAGIC if (start := upload.find(magic)) >= 0]
