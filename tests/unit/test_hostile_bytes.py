@@ -25,13 +25,16 @@ from gateway.uploads import Pace, receive
 from photorestore.envelope import Envelope
 from photorestore.errors import RestorationError
 from photorestore.imaging import open_picture
-from photorestore.imaging.metadata import load_exif, orientation_of, rewrite_exif
+from photorestore.imaging.attach import attach
+from photorestore.imaging.attachments import collect
+from photorestore.imaging.change import Change
+from photorestore.imaging.metadata import orientation_told, rewrite_exif
 from photorestore.imaging.sniff import ACCEPTED, sniff
-from photorestore.imaging.xmp import rewrite_xmp
-from photorestore.options import Options, describe
+from photorestore.imaging.xmp import orientation_in
+from photorestore.options import FORMATS, Options, describe
 from photorestore.workspace import Workspace
 from tests.broken_inputs import whole_inputs
-from tests.hostile_containers import FAMILIES, MIXED, busy_xmp, greedy_exif, mixture
+from tests.hostile_containers import FAMILIES, MIXED, busy_xmp, greedy_exif, mixture, saved
 
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
 pytestmark = pytest.mark.timeout(600 + 60 * MINUTES)
@@ -43,7 +46,9 @@ often = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-WHOLE = list(whole_inputs().values())
+WHOLE_BY_NAME = whole_inputs()
+WHOLE = list(WHOLE_BY_NAME.values())
+ENCODED = {name: saved(name.upper()) for name in FORMATS}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -124,9 +129,28 @@ def test_metadata_is_brought_up_to_date_or_left_out() -> None:
     @often
     @given(block=changed(blocks) | st.binary(max_size=100), gps=st.booleans())
     def check(block: bytes, *, gps: bool) -> None:
-        assert 1 <= orientation_of(load_exif(block)) <= 8
-        for rewrite in (rewrite_exif, rewrite_xmp):
-            assert isinstance(rewrite(block, 30, 20, gps=gps), bytes | None)
+        assert 1 <= (orientation_told(block) or orientation_in(block) or 1) <= 8
+        change = Change(30, 20, 20, 30, orientation=6, gps=gps)
+        for name in FORMATS:
+            found = collect(block, "jpeg", change, [], exif=block, xmp=block)
+            found.settle(name, [])
+            assert found.exif is None or rewrite_exif(found.exif.block(), change, [])
+            assert attach(ENCODED[name], name, found, [])
+
+    run(check)
+
+
+@pytest.mark.parametrize("name", WHOLE_BY_NAME)
+def test_what_else_a_file_says_is_carried_or_left_out(name: str) -> None:
+    kind = sniff(WHOLE_BY_NAME[name])
+
+    @often
+    @given(changed([WHOLE_BY_NAME[name]]))
+    def check(upload: bytes) -> None:
+        for target in FORMATS:
+            found = collect(upload, kind, Change(30, 20, 30, 20, gps=False), [], exif=None, xmp=None)
+            found.settle(target, [])
+            assert attach(ENCODED[target], target, found, [])
 
     run(check)
 

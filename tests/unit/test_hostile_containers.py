@@ -10,12 +10,14 @@ from PIL import Image
 
 from photorestore.errors import RestorationError
 from photorestore.imaging import LIMITS, open_picture
+from photorestore.imaging.attach import attach
+from photorestore.imaging.attachments import collect
+from photorestore.imaging.change import Change
 from photorestore.imaging.heads import BoundedReader
-from photorestore.imaging.metadata import rewrite_exif
-from photorestore.imaging.xmp import rewrite_xmp
-from tests.hostile_containers import FAMILIES, MIXED, mixture
+from tests.hostile_containers import FAMILIES, MIXED, mixture, saved
 
 LONGEST_S = 3.0
+ENCODED = saved("JPEG")
 MIXTURES = [(kind, seed) for kind in MIXED for seed in range(3)]
 
 
@@ -26,10 +28,10 @@ def restore_nothing(upload: bytes) -> float:
         picture = open_picture(upload)
         header = picture.header
         shape = header.upright_hw
-        if header.exif:
-            rewrite_exif(header.exif, 32, 24, gps=True)
-        if header.xmp:
-            rewrite_xmp(header.xmp, 32, 24, gps=True)
+        change = Change(24, 32, 32, 24, orientation=6, gps=False)
+        found = collect(upload, header.format, change, [], exif=header.exif, xmp=header.xmp)
+        found.settle("jpeg", [])
+        attach(ENCODED, "jpeg", found, [])
         depth = np.uint16 if header.bits == 16 else np.uint8
         alpha = np.zeros((1, *shape), depth) if header.has_alpha else None
         picture.decode(np.zeros((3, *shape), depth), alpha)

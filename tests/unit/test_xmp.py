@@ -4,9 +4,12 @@ import time
 
 import pytest
 
+from photorestore.imaging.change import Change
 from photorestore.imaging.xmp import LONGEST, rewrite_xmp
 from tests.hostile_containers import busy_xmp, hostile_xmp
 
+KEPT = Change(20, 10, 20, 10)
+PLACELESS = Change(20, 10, 20, 10, gps=False)
 PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk='of "&lt;tiff:Orientation>6"'>
  <!-- tiff:Orientation="6" -->
@@ -36,14 +39,14 @@ CHANGED = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 @pytest.mark.parametrize(("before", "after"), [("", ""), ("\ufeff", ""), ("\n\0 ", " \n\0\0")])
 def test_orientation_sizes_and_thumbnails_change_and_nothing_else(before: str, after: str) -> None:
     block, expected = ((before + text + after).encode() for text in (PACKET, CHANGED))
-    assert rewrite_xmp(block, 20, 10, gps=True) == expected
+    assert rewrite_xmp(block, KEPT, []) == expected
 
 
 @pytest.mark.parametrize(
     "block", [b"", b"no packet", b"<a>", b"\xff\xfe", hostile_xmp(100)[:40], b"<a/>" * LONGEST]
 )
 def test_packet_that_needs_no_change_stays_as_it_is(block: bytes) -> None:
-    assert rewrite_xmp(block, 20, 10, gps=True) == block
+    assert rewrite_xmp(block, KEPT, []) == block
 
 
 @pytest.mark.parametrize(
@@ -57,20 +60,118 @@ def test_packet_that_needs_no_change_stays_as_it_is(block: bytes) -> None:
     ],
 )
 def test_packet_that_cannot_be_changed_goes(block: bytes) -> None:
-    assert rewrite_xmp(block, 20, 10, gps=True) is None
+    assert rewrite_xmp(block, KEPT, []) is None
 
 
-@pytest.mark.parametrize("text", ["<a exif:GPSLatitude='1'/>", "<a b='gps'/>"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    ("text", "encoding"), [("<a exif:GPSLatitude='1'/>", "utf-16"), ("<a b='gps'/>", "utf-8")]
+)
 def test_packet_that_knows_the_place_goes_where_that_is_not_wanted(text: str, encoding: str) -> None:
     block = text.encode(encoding)
-    assert rewrite_xmp(block, 20, 10, gps=False) is None
-    assert rewrite_xmp(block, 20, 10, gps=True) == block
+    assert rewrite_xmp(block, PLACELESS, []) is None
+    assert rewrite_xmp(block, KEPT, []) == block
 
 
 @pytest.mark.parametrize("make", [hostile_xmp, busy_xmp, lambda length: busy_xmp(length)[:length]])
 @pytest.mark.parametrize("length", [64 << 10, 256 << 10])
 def test_hostile_packet_takes_time_in_proportion_to_its_length(make, length: int) -> None:
     start = time.process_time()
-    rewrite_xmp(make(length), 20, 10, gps=True)
+    rewrite_xmp(make(length), KEPT, [])
     assert time.process_time() - start < 0.5
+
+
+def description(attributes: str, body: str = "") -> bytes:
+    return f"<rdf:Description {attributes}>{body}</rdf:Description>".encode()
+
+
+TURNED = {
+    1: ("0.25", "0.3", "0.1", "0.2"), 2: ("0.75", "0.3", "0.1", "0.2"), 3: ("0.75", "0.7", "0.1", "0.2"),
+    4: ("0.25", "0.7", "0.1", "0.2"), 5: ("0.3", "0.25", "0.2", "0.1"), 6: ("0.7", "0.25", "0.2", "0.1"),
+    7: ("0.7", "0.75", "0.2", "0.1"), 8: ("0.3", "0.75", "0.2", "0.1"),
+}  # fmt: skip
+"""Centre and size of an area at (.25, .3) after each of the eight turns."""
+FORMS = (
+    '<mwg-rs:Area stArea:x="{}" stArea:y="{}" stArea:w="{}" stArea:h="{}" stArea:unit="normalized"/>',
+    (
+        "<mwg-rs:Area><stArea:x> {} </stArea:x><stArea:y>{}</stArea:y>"
+        "<stArea:w>{}</stArea:w><stArea:h>{}</stArea:h></mwg-rs:Area>"
+    ),
+)
+
+
+def turn(orientation: int, scale: int = 1) -> Change:
+    """Of a picture of 400x200 px."""
+    width, height = (200, 400) if orientation >= 5 else (400, 200)
+    return Change(scale * width, scale * height, 400, 200, orientation)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("scale", [1, 2])
+def test_faces_are_where_they_were(orientation: int, form: str, scale: int) -> None:
+    applied = '<mwg-rs:AppliedToDimensions stDim:w="{}" stDim:h="{}" stDim:unit="pixel"/>'
+    change = turn(orientation, scale)
+    before = description("", applied.format(400, 200) + form.format(*TURNED[1]) * 2)
+    after = description(
+        "", applied.format(change.width, change.height) + form.format(*TURNED[orientation]) * 2
+    )
+    assert rewrite_xmp(before, change, []) == after
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_microsofts_faces_are_where_they_were(orientation: int) -> None:
+    x, y, w, h = map(float, TURNED[orientation])
+    before = description('MPReg:Rectangle="0.2, 0.2, 0.1, 0.2"')
+    after = description(f'MPReg:Rectangle="{x - w / 2:g}, {y - h / 2:g}, {w:g}, {h:g}"')
+    assert rewrite_xmp(before, turn(orientation), []) == after
+
+
+def test_faces_that_were_described_after_the_turn_stay() -> None:
+    area = FORMS[0].format(*TURNED[1])
+    packet = '<mwg-rs:AppliedToDimensions><rdf:Description stDim:w="{}" stDim:h="{}"/></mwg-rs:AppliedToDimensions>{}'
+    before, after = (description("", packet.format(*sides, area)) for sides in ((200, 400), (400, 800)))
+    assert rewrite_xmp(before, turn(6, scale=2), []) == after
+
+
+def test_areas_in_pixels_are_scaled() -> None:
+    before = description('stArea:x="100" stArea:y="60" stArea:d="9" stArea:unit="pixel"')
+    after = description('stArea:x="280" stArea:y="200" stArea:d="18" stArea:unit="pixel"')
+    assert rewrite_xmp(before, turn(6, scale=2), []) == after
+
+
+@pytest.mark.parametrize("value", ["nan", "", "a", "1e999"])
+def test_areas_that_are_no_numbers_stay(value: str) -> None:
+    block = description(f'stArea:x="{value}" stArea:y="0.5" MPReg:Rectangle="{value},1,2"')
+    assert rewrite_xmp(block, turn(6), []) == block
+
+
+def test_panorama_grows_with_the_picture_and_goes_when_it_is_turned() -> None:
+    told = 'GPano:ProjectionType="equirectangular" GPano:FullPanoWidthPixels="{}" GPano:CroppedAreaTopPixels="{}"'
+    block = description(told.format(400, 7))
+    assert rewrite_xmp(block, turn(1), []) == block
+    assert rewrite_xmp(block, turn(1, scale=4), []) == description(told.format(1600, 28))
+    dropped: list[str] = []
+    assert rewrite_xmp(block, turn(3), dropped) == b"<rdf:Description></rdf:Description>"
+    assert dropped == ["xmp: panorama: not brought up to date for a turned picture"]
+
+
+@pytest.mark.parametrize(
+    ("claim", "named"),
+    [
+        ('GCamera:MotionPhoto="1" GCamera:MicroVideoOffset="2000"', "xmp: motion video: not kept"),
+        ('hdrgm:Version="1.0" hdrgm:GainMapMax="2"', "xmp: gain map: not kept"),
+        ("<Container:Directory><rdf:Seq/></Container:Directory>", "xmp: further pictures: not kept"),
+    ],
+)
+def test_claims_of_what_is_gone_go(claim: str, named: str) -> None:
+    dropped: list[str] = []
+    block = description("", claim) if claim.startswith("<") else description(claim)
+    assert b":" not in (rewrite_xmp(block, KEPT, dropped) or b"").replace(b"rdf:Description", b"")
+    assert dropped == [named]
+
+
+def test_place_goes_and_the_rest_stays() -> None:
+    before = description(
+        'dc:a="1" exif:GPSLatitude="1,2N" geo:long="7"', "<x:GpsAltitude>3</x:GpsAltitude><dc:b>c</dc:b>"
+    )
+    assert rewrite_xmp(before, PLACELESS, []) == description('dc:a="1"', "<dc:b>c</dc:b>")

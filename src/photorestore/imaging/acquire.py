@@ -12,7 +12,8 @@ from typing import Any
 from PIL import Image
 
 from photorestore.errors import NotAnImage
-from photorestore.imaging import colour, metadata
+from photorestore.imaging import colour
+from photorestore.imaging.blocks import exif_in, orientation_of, xmp_in
 from photorestore.imaging.deep import DeepTiff, cmyk_profile, is_deep_png, open_deep
 from photorestore.imaging.header import Header, Picture, decoding
 from photorestore.imaging.heads import BoundedReader, check_head, reader
@@ -26,7 +27,6 @@ from photorestore.imaging.sniff import (
     check_bytes,
     check_header,
     check_size,
-    png_chunk,
     sniff,
 )
 from photorestore.imaging.tiff_picture import TiffPicture
@@ -165,19 +165,23 @@ def apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
     width, height = image.size
-    exif = _exif(upload, kind, image)
+    dropped = list[str]()
+    given = image.info.get("exif")
+    exif = exif_in(upload, kind, given)
+    xmp = xmp_in(upload, kind, _xmp(image), dropped)
     header = Header(
         format=kind,
         mode=image.mode,
         bits=8,
         width=width,
         height=height,
-        orientation=metadata.orientation_of(metadata.load_exif(exif)),
+        orientation=orientation_of(given if kind == "avif" else exif, xmp),
         has_alpha=image.has_transparency_data,
         is_grey=image.mode in _GREY_MODES,
         exif=exif,
-        xmp=_xmp(image),
+        xmp=xmp,
         quantisation=_first_table(image),
+        dropped=dropped,
     )
     mode = _profile_mode(image)
     header.keep_profile(_profile(upload, kind, image), mode)
@@ -187,12 +191,6 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
     if kind == "avif" and (bits := _avif_bits(upload)) > 8:
         header.dropped.append(f"{bits} bits: decoded to 8")
     return header
-
-
-def _exif(upload: bytes, kind: str, image: Image.Image) -> bytes | None:
-    if kind == "png":  # may stand after the pixels, where Pillow finds it only when it has decoded them
-        return image.info.get("exif") or png_chunk(upload, b"eXIf")
-    return image.info.get("exif")
 
 
 def _xmp(image: Image.Image) -> bytes | None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from photorestore.imaging import colour, metadata
+from photorestore.imaging import colour
+from photorestore.imaging.blocks import exif_in, orientation_of, xmp_in
 from photorestore.imaging.header import Header, decoding
 from photorestore.imaging.planes import strips, turned
 from photorestore.imaging.sniff import Limits, check_size, png_chunk
@@ -80,7 +81,9 @@ class DeepPicture:
         image = self._image
         has_alpha = image.bands in _ALPHA_BANDS
         colours = image.bands - has_alpha
-        exif = _field(image, "exif-data") or png_chunk(self._upload, b"eXIf")
+        dropped = list[str]()
+        exif = exif_in(self._upload, kind, None)
+        xmp = xmp_in(self._upload, kind, _field(image, "xmp-data"), dropped)
         header = Header(
             format=kind,
             mode={1: "L;16", 2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}[image.bands],
@@ -90,10 +93,10 @@ class DeepPicture:
             has_alpha=has_alpha,
             is_grey=colours == 1,
             exif=exif,
-            xmp=_field(image, "xmp-data"),
+            xmp=xmp,
+            orientation=orientation_of(exif, xmp),
+            dropped=dropped,
         )
-        stored = metadata.orientation_of(metadata.load_exif(exif))
-        header.orientation = int(_field(image, "orientation") or stored)
         profile_mode = "L" if colours == 1 else "RGB"
         header.keep_profile(_profile(self._upload, image), profile_mode)
         header.take_told(self._upload, profile_mode)

@@ -9,17 +9,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
-from photorestore.imaging import colour, metadata
+from photorestore.imaging import colour
+from photorestore.imaging.attach import attach
+from photorestore.imaging.attachments import Attachments
 from photorestore.imaging.deep import joined, vips
 from photorestore.imaging.negotiate import keeps_16_bits, keeps_alpha
 from photorestore.imaging.planes import luma, to_pillow, to_u8
 from photorestore.workspace import Array
-
-_XMP_TAG = 700
-_JPEG_SEGMENT_BYTES = 65_000
-"""The longest EXIF or XMP block that a JPEG takes in."""
 
 
 @dataclass(slots=True)
@@ -31,8 +29,8 @@ class Outgoing:
         alpha: (1, H, W), uint8 or uint16, or None.
         bits: 8 or 16: the depth to deliver, where the format can.
         is_grey: deliver one channel of colour.
-        exif, xmp: blocks to embed.
         icc: the profile to embed; None = sRGB.
+        attachments: metadata to embed.
         dropped: what the format could not hold; filled by `encode`.
     """
 
@@ -40,9 +38,8 @@ class Outgoing:
     alpha: Array | None
     bits: int
     is_grey: bool
-    exif: bytes | None = None
-    xmp: bytes | None = None
     icc: bytes | None = None
+    attachments: Attachments = field(default_factory=Attachments)
     dropped: list[str] = field(default_factory=list)
 
     def settle(self, name: str) -> None:
@@ -52,20 +49,15 @@ class Outgoing:
             self.bits = 8
         if self.alpha is not None and not keeps_alpha(name):
             self.dropped.append(f"alpha: {name} holds none; shown on white")
-        if name != "jpeg":
-            return
-        for block in ("exif", "xmp"):
-            if len(getattr(self, block) or b"") > _JPEG_SEGMENT_BYTES:
-                self.dropped.append(f"{block}: too long for jpeg")
-                setattr(self, block, None)
+        self.attachments.settle(name, self.dropped)
 
 
 def encode(outgoing: Outgoing, name: str, quality: int) -> bytes | memoryview:
     """The bytes of a picture in the format `name`, one of `FORMATS`; `outgoing.dropped` says what was lost."""
     outgoing.settle(name)
-    if outgoing.bits == 16:
-        return _encode_16(outgoing, name)
-    return _encode_8(outgoing, name, quality)
+    is_deep = outgoing.bits == 16
+    content = _encode_16(outgoing, name) if is_deep else _encode_8(outgoing, name, quality)
+    return attach(content, name, outgoing.attachments, outgoing.dropped)
 
 
 def _encode_8(outgoing: Outgoing, name: str, quality: int) -> memoryview:
@@ -73,8 +65,6 @@ def _encode_8(outgoing: Outgoing, name: str, quality: int) -> memoryview:
     if outgoing.alpha is not None:
         image = _with_alpha(image, to_u8(outgoing.alpha), name)
     settings = _settings(outgoing, name, quality)
-    if outgoing.exif and name != "tiff":
-        settings["exif"] = outgoing.exif
     file = io.BytesIO()
     image.save(file, name.upper(), icc_profile=_profile(outgoing), **settings)
     return file.getbuffer()
@@ -102,40 +92,29 @@ def _with_alpha(image: Image.Image, alpha: npt.NDArray[np.uint8], name: str) -> 
 
 
 def _settings(outgoing: Outgoing, name: str, quality: int) -> dict[str, Any]:
-    """What Pillow is told, metadata apart from ICC and EXIF included."""
-    xmp = {"xmp": outgoing.xmp} if outgoing.xmp else {}
+    """What Pillow is told, with the metadata of formats into which `attach` puts none."""
     match name:
         case "jpeg":  # 4:2:0 alone would cost more than a careful restoration
-            return {"quality": quality, "subsampling": "4:4:4", **xmp}
+            return {"quality": quality, "subsampling": "4:4:4"}
         case "png":
-            return {"compress_level": 1, "pnginfo": _png_text(outgoing.xmp)}
+            return {"compress_level": 1}
         case "tiff":
-            return {"tiffinfo": _tiff_tags(outgoing)}
+            return {}
         case "avif":
             subsampling = "4:0:0" if outgoing.is_grey else "4:4:4"
-            return {"quality": quality, "subsampling": subsampling, "speed": 8, **xmp}
+            return {
+                "quality": quality,
+                "subsampling": subsampling,
+                "speed": 8,
+                **_blocks(outgoing.attachments),
+            }
         case _:
-            return {"quality": quality, **xmp}
+            return {"quality": quality, **_blocks(outgoing.attachments)}
 
 
-def _png_text(xmp: bytes | None) -> PngImagePlugin.PngInfo:
-    chunks = PngImagePlugin.PngInfo()
-    if xmp:
-        chunks.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
-    return chunks
-
-
-def _tiff_tags(outgoing: Outgoing) -> Image.Exif:
-    """EXIF and XMP together: Pillow takes a TIFF's tags from one place only.
-
-    The file is not compressed: through libtiff, Pillow can write neither the EXIF nor the GPS directory.
-    """
-    exif = metadata.load_exif(outgoing.exif)
-    described = None if exif is None else metadata.load_exif(metadata.descriptive(exif).tobytes())
-    tags = described or Image.Exif()
-    if outgoing.xmp:
-        tags[_XMP_TAG] = outgoing.xmp
-    return tags
+def _blocks(attachments: Attachments) -> dict[str, bytes]:
+    exif = {} if attachments.exif is None else {"exif": attachments.exif.block()}
+    return exif | ({"xmp": attachments.xmp} if attachments.xmp else {})
 
 
 def _encode_16(outgoing: Outgoing, name: str) -> bytes:
@@ -143,18 +122,13 @@ def _encode_16(outgoing: Outgoing, name: str) -> bytes:
     image = joined(_colours(outgoing))
     if outgoing.alpha is not None:
         image = image.bandjoin(joined(outgoing.alpha))
-    blocks = {"icc-profile-data": _profile(outgoing), "xmp-data": outgoing.xmp, "exif-data": outgoing.exif}
-    if name == "tiff" and blocks.pop("exif-data"):
-        outgoing.dropped.append("exif: not written into 16-bit tiff")
     image = image.copy()
-    for block, content in blocks.items():
-        if content:
-            image.set_type(vips().GValue.blob_type, block, content)
+    image.set_type(vips().GValue.blob_type, "icc-profile-data", _profile(outgoing))
     encoded: bytes = _SAVE_16[name](image)
     return encoded
 
 
 _SAVE_16: dict[str, Callable[[Any], bytes]] = {
-    "png": lambda image: image.pngsave_buffer(compression=1, keep="all"),
-    "tiff": lambda image: image.tiffsave_buffer(compression="lzw", predictor="horizontal", keep="all"),
+    "png": lambda image: image.pngsave_buffer(compression=1, keep="icc"),
+    "tiff": lambda image: image.tiffsave_buffer(compression="lzw", predictor="horizontal", keep="icc"),
 }

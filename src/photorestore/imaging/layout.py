@@ -56,7 +56,7 @@ class Layout:
         is_planar: whether each sample has its own strips or tiles.
         segment_hw: height and width of a strip or a tile.
         is_tiled: whether it has tiles.
-        orientation: 1 to 8.
+        orientation: 1 to 8, or None where no tag tells it.
         subsampling: luma samples to a chroma sample, down and across.
         dropped: what is left out, by name.
     """
@@ -74,7 +74,7 @@ class Layout:
     is_planar: bool
     segment_hw: tuple[int, int]
     is_tiled: bool
-    orientation: int
+    orientation: int | None
     subsampling: tuple[int, int]
     dropped: tuple[str, ...]
 
@@ -144,7 +144,7 @@ def _layout(upload: bytes, page: Directory, dropped: list[str]) -> Layout:
     across, down = ((*page.integers(530, 2), 2, 2)[:2]) if photometric == YCBCR else (1, 1)
     is_planar = page.first(284, 1) == 2 and samples > 1
     is_picture = coding in PICTURES and not is_planar  # whose decoder makes RGB of YCbCr
-    orientation = page.first(274, 1)
+    orientation = page.first(274, 0)
     return Layout(
         page=page,
         width=width,
@@ -159,7 +159,7 @@ def _layout(upload: bytes, page: Directory, dropped: list[str]) -> Layout:
         is_planar=is_planar,
         segment_hw=segment_hw(page, width, height, samples * stored_bits),
         is_tiled=322 in page and coding not in OLD_JPEG,
-        orientation=orientation if 1 <= orientation <= 8 else 1,
+        orientation=orientation if 1 <= orientation <= 8 else None,
         subsampling=(1, 1) if is_picture else _checked_subsampling(page, (down, across), stored_bits),
         dropped=tuple(dropped),
     )

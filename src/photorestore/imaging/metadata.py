@@ -1,119 +1,198 @@
 """EXIF: read from the upload, brought up to date for the result.
 
-It is written by strangers, so every reading may fail; what cannot be read is left out and reported.
+It is written by strangers, so every reading may fail; what cannot be read is left out and reported. Entries that
+need no change keep their type and bytes.
 """
 
 from __future__ import annotations
 
-import io
-from typing import Any
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from PIL import ExifTags, Image
+from photorestore.imaging.change import Change, mentions_gps
+from photorestore.imaging.ifd import EXIF, GPS, INTEROP, Directory, Entry, as_block, order_of, read_directory
 
-from photorestore.imaging.tiff import check_directories
-
-ORIENTATION = ExifTags.Base.Orientation
-_GPS_IFD = ExifTags.IFD.GPSInfo
-_EXIF_IFD = ExifTags.IFD.Exif
-_LONGEST_SEGMENT = 64 << 10
-"""Bytes of a JPEG's EXIF: what so few can point to is unpacked in milliseconds."""
 LONGEST_EXIF = 4 << 20
 """Bytes of a block that is read; JPEG, where EXIF comes from, has room for a 64th."""
-_PREFIX = b"Exif\0\0"
+PREFIX = b"Exif\0\0"
+ORIENTATION = 274
+MAKER_NOTE = 37500
+SHORT, LONG, RATIONAL = 3, 4, 5
 
-_DESCRIPTIVE_TAGS = (
-    ExifTags.Base.ImageDescription,
-    ExifTags.Base.Make,
-    ExifTags.Base.Model,
-    ExifTags.Base.XResolution,
-    ExifTags.Base.YResolution,
-    ExifTags.Base.ResolutionUnit,
-    ExifTags.Base.Software,
-    ExifTags.Base.DateTime,
-    ExifTags.Base.Artist,
-    ExifTags.Base.Copyright,
-)
-"""What of a TIFF's own directory describes the picture and not the file."""
+_WIDTHS, _HEIGHTS = (256, 40962), (257, 40963)
+_SUBJECT_AREA, _SUBJECT_LOCATION = 37396, 41492
+_COLOUR_SPACE, _INTEROP_INDEX = 40961, 1
+_RESOLUTION, _FOCAL_PLANE_RESOLUTION = (282, 283), (41486, 41487)
+
+LAYOUT = frozenset(
+    (254, 255, *range(256, 260), 262, 263, 264, 265, 266, 273, ORIENTATION, *range(277, 282), 284, 288, 289, 290, 291,
+     292, 293, 297, 301, *range(317, 326), 330, *range(332, 348), 351, *range(512, 522), *range(529, 533), 34675)
+)  # fmt: skip
+"""Tags of a TIFF's first directory that say how this file stores its pixels."""
+_ELSEWHERE = frozenset((700, 33723, 34377, 37724))
+"""XMP, IPTC and Photoshop's resources, which are carried by themselves, and its layers, which are named by `layout`."""
+
+_MOVABLE_NOTES = (
+    b"Nikon\0\2", b"FUJIFILM", b"Apple iOS\0", b"OLYMPUS\0", b"OM SYSTEM\0", b"PENTAX \0", b"HDRP",
+)  # fmt: skip
+"""How maker notes begin that tell places by the distance from their own start, in a byte order of their own."""
 
 
-def load_exif(block: bytes | None) -> Image.Exif | None:
-    """The parsed EXIF block, or None if there is none it is too long, or it cannot be read."""
-    if not block or len(block) > LONGEST_EXIF:
-        return None
-    exif = Image.Exif()
+@dataclass(slots=True)
+class Exif:
+    """A block apart: its first directory, and its byte order as `struct` names it."""
+
+    directory: Directory = field(default_factory=Directory)
+    order: str = "<"
+
+    def block(self) -> bytes:
+        """The block with its prefix; a maker note that may tell places by their distance from its start stays there."""
+        note = self.details.get(MAKER_NOTE)
+        return PREFIX + as_block(self.directory, self.order, note if _is_bound(note) else None)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing."""
+        return not self.directory.entries and not self.directory.below
+
+    @property
+    def details(self) -> dict[int, Entry]:
+        """Entries of the directory that EXIF adds to TIFF's."""
+        return self.directory.below.get(EXIF, Directory()).entries
+
+    def numbers(self, kind: int, *values: int) -> Entry:
+        """An entry of SHORT, LONG or RATIONAL numbers, these as numerators and denominators."""
+        return Entry(kind, struct.pack(f"{self.order}{len(values)}{'H' if kind == SHORT else 'I'}", *values))
+
+
+def plain_block(block: bytes) -> bytes:
+    """An EXIF block without its prefix, which some writers repeat."""
+    return block.removeprefix(PREFIX).removeprefix(PREFIX)
+
+
+def orientation_told(block: bytes | None) -> int | None:
+    """EXIF orientation 1 to 8 in an EXIF block or a TIFF; None where it is missing or nonsense."""
     try:
-        if len(block) > _LONGEST_SEGMENT:
-            check_directories(block.removeprefix(_PREFIX).removeprefix(_PREFIX))
-        exif.load(block)
-    except Exception:  # noqa: BLE001 - a parser of hostile bytes, which fails in many ways
+        content = plain_block(block or b"")
+        order = order_of(content)
+        entry = read_directory(content, only=frozenset((ORIENTATION,)))[0].entries[ORIENTATION]
+        (value,) = struct.unpack(order + {SHORT: "H", LONG: "I"}[entry.kind], entry.content)
+    except (ValueError, KeyError, struct.error):
         return None
-    return exif
+    return value if 1 <= value <= 8 else None
 
 
-def orientation_of(exif: Image.Exif | None) -> int:
-    """EXIF orientation 1 to 8; 1 where it is missing or nonsense."""
-    value = None if exif is None else exif.get(ORIENTATION)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def descriptive(found: Image.Exif) -> Image.Exif:
-    """What of the tags describes a picture, without those that say where a TIFF keeps its pixels."""
-    kept = Image.Exif()
-    for tag in _DESCRIPTIVE_TAGS:
-        if tag in found:
-            kept[tag] = found[tag]
-    for directory in (_EXIF_IFD, _GPS_IFD):
-        if entries := found.get_ifd(directory):
-            kept[directory] = dict(entries)
-    return kept
-
-
-def exif_of_tiff(file: io.BytesIO, directory: int, *, is_big: bool) -> bytes | None:
-    """An EXIF block of a TIFF's descriptive tags, its EXIF and its GPS directory; None if there are none.
+def exif_of_tiff(upload: bytes, start: int, dropped: list[str]) -> bytes | None:
+    """An EXIF block of what a TIFF's directory says of the picture and not of the file; None if it says nothing.
 
     Args:
-        file: the TIFF, from its start.
-        directory: where the page's directory stands.
-        is_big: whether it is a BigTIFF.
+        start: where the page's directory stands.
+        dropped: gets the names of what is lost.
     """
-    found = Image.Exif()
-    found.bigtiff = is_big
-    found.endian = "<" if file.read(1) == b"I" else ">"
     try:
-        found.load_from_fp(file, directory)
-        exif = descriptive(found)
-        return exif.tobytes() if len(exif) else None
-    except Exception:  # noqa: BLE001 - a parser of hostile bytes, which fails in many ways
+        directory, left_out = read_directory(upload, start=start, without=LAYOUT | _ELSEWHERE)
+        exif = Exif(directory, order_of(upload))
+    except ValueError:
         return None
+    _name_left_out(left_out, dropped)
+    directory.is_followed = False
+    settle_maker_note(exif, dropped)
+    return None if exif.is_empty else exif.block()
 
 
-def rewrite_exif(block: bytes, width: int, height: int, *, gps: bool) -> bytes | None:
-    """The block for a picture that was turned and may have another size; None if it cannot be written.
+def rewrite_exif(block: bytes, change: Change, dropped: list[str]) -> Exif | None:
+    """EXIF for a picture that was turned and may have another size; None if it cannot be read or nothing is left.
 
-    Orientation becomes 1, the pixel dimensions are set where they stood, the thumbnail goes; without `gps`
-    the GPS directory goes too.
+    Orientation becomes 1, the pixel dimensions are set where they stood, the thumbnail goes; where the place is not
+    to be told, the GPS directory, the maker note and whatever else mentions GPS go too.
+
+    Args:
+        dropped: gets the names of what is lost.
     """
-    exif = load_exif(block)
-    if exif is None:
-        return None
     try:
-        _update(exif, width, height, gps=gps)
-        return exif.tobytes()
-    except Exception:  # noqa: BLE001 - values of wrong types fail in many ways when written
+        if len(block) > LONGEST_EXIF:
+            raise ValueError("too long")
+        content = plain_block(block)
+        directory, left_out = read_directory(content)
+        exif = Exif(directory, order_of(content))
+    except ValueError:
+        dropped.append("exif: cannot be carried over")
         return None
+    _name_left_out(left_out, dropped)
+    if directory.is_followed:
+        dropped.append("exif: thumbnail: shows the picture as it was")
+    if not change.gps:
+        _forget_place(directory, dropped)
+    _update(exif, change)
+    return None if exif.is_empty else exif
 
 
-def _update(exif: Image.Exif, width: int, height: int, *, gps: bool) -> None:
-    details: dict[int, Any] = exif.get_ifd(_EXIF_IFD)
-    sizes = {
-        ExifTags.Base.ImageWidth: width,
-        ExifTags.Base.ImageLength: height,
-        ExifTags.Base.ExifImageWidth: width,
-        ExifTags.Base.ExifImageHeight: height,
-    }
-    for directory in (exif, details):
-        directory.update({tag: size for tag, size in sizes.items() if tag in directory})
-    if ORIENTATION in exif:
-        exif[ORIENTATION] = 1
-    if not gps and _GPS_IFD in exif:
-        del exif[_GPS_IFD]
+def settle_maker_note(exif: Exif, dropped: list[str]) -> None:
+    """Leave the maker note out where it would be broken by standing elsewhere."""
+    if _is_bound(exif.details.get(MAKER_NOTE)):
+        del exif.details[MAKER_NOTE]
+        dropped.append("exif: maker note: it would point to other places")
+
+
+def _is_bound(note: Entry | None) -> bool:
+    return note is not None and len(note.content) > 4 and not note.content.startswith(_MOVABLE_NOTES)
+
+
+def _name_left_out(tags: list[int], dropped: list[str]) -> None:
+    if tags:
+        dropped.append(f"exif: cannot be read: tags {', '.join(f'0x{tag:04x}' for tag in tags[:16])}")
+
+
+def _forget_place(directory: Directory, dropped: list[str]) -> None:
+    """Take out what tells the place, or may: nobody but its maker can read a maker note."""
+    directory.below.pop(GPS, None)
+    if directory.below.get(EXIF, Directory()).entries.pop(MAKER_NOTE, None):
+        dropped.append("exif: maker note: may tell the place")
+    for part in (directory, *directory.below.values()):
+        for tag in [tag for tag, entry in part.entries.items() if mentions_gps(entry.content)]:
+            del part.entries[tag]
+            dropped.append(f"exif: tag 0x{tag:04x}: speaks of GPS")
+
+
+def _update(exif: Exif, change: Change) -> None:
+    entries, details = exif.directory.entries, exif.details
+    sizes = dict.fromkeys(_WIDTHS, change.width) | dict.fromkeys(_HEIGHTS, change.height)
+    for part in (entries, details):
+        part |= {tag: exif.numbers(LONG, size) for tag, size in sizes.items() if tag in part}
+    if ORIENTATION in entries:
+        entries[ORIENTATION] = exif.numbers(SHORT, 1)
+    if change.orientation >= 5:
+        for part, x, y in ((entries, *_RESOLUTION), (details, *_FOCAL_PLANE_RESOLUTION)):
+            if x in part and y in part:
+                part[x], part[y] = part[y], part[x]
+    for tag in (_SUBJECT_AREA, _SUBJECT_LOCATION):
+        if tag in details:
+            details[tag] = _moved(details[tag], exif, change)
+    if change.is_converted:
+        _say_srgb(exif)
+
+
+def _moved(entry: Entry, exif: Exif, change: Change) -> Entry:
+    """A point, a circle or a rectangle (centre and size) in pixels, in the result."""
+    count = len(entry.content) // 2
+    if entry.kind != SHORT or not 2 <= count <= 4:
+        return entry
+    x, y, *size = struct.unpack(f"{exif.order}{count}H", entry.content)
+    if len(size) == 1:
+        return exif.numbers(SHORT, *_pixels(change.area_px(x, y)[:2]), *_pixels([size[0] * change.factor]))
+    return exif.numbers(SHORT, *_pixels(change.area_px(x, y, *size)[:count]))
+
+
+def _pixels(values: Sequence[float]) -> list[int]:
+    return [min(max(round(value), 0), 65535) for value in values]
+
+
+def _say_srgb(exif: Exif) -> None:
+    """Where EXIF names the colour space, name the one that the pixels are in now."""
+    if _COLOUR_SPACE in exif.details:
+        exif.details[_COLOUR_SPACE] = exif.numbers(SHORT, 1)
+    details = exif.directory.below.get(EXIF, Directory())
+    interoperable = details.below.get(INTEROP, Directory()).entries
+    if _INTEROP_INDEX in interoperable:
+        interoperable[_INTEROP_INDEX] = Entry(2, b"R98\0")

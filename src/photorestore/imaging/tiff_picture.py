@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from photorestore.imaging import colour, metadata
-from photorestore.imaging.directory import is_big
+from photorestore.imaging import colour
 from photorestore.imaging.header import Header, decoding
-from photorestore.imaging.heads import reader
 from photorestore.imaging.layout import Layout
+from photorestore.imaging.metadata import exif_of_tiff
 from photorestore.imaging.planes import turned
 from photorestore.imaging.samples import colour_rows
+from photorestore.imaging.xmp import orientation_in
 from photorestore.workspace import Array
 
 _ICC_TAG, _XMP_TAG = 34675, 700
@@ -56,19 +56,20 @@ class TiffPicture(ABC):
 
 
 def _header(upload: bytes, layout: Layout) -> Header:
-    page = layout.page
+    page, dropped = layout.page, list(layout.dropped)
+    xmp = page.blob(_XMP_TAG)
     header = Header(
         format="tiff",
         mode=layout.mode,
         bits=layout.bits,
         width=layout.width,
         height=layout.height,
-        orientation=layout.orientation,
+        orientation=layout.orientation or orientation_in(xmp) or 1,
         has_alpha=layout.alpha is not None,
         is_grey=layout.space == "L",
-        exif=metadata.exif_of_tiff(reader(upload, "tiff"), page.offset, is_big=is_big(upload)),
-        xmp=page.blob(_XMP_TAG),
-        dropped=list(layout.dropped),
+        exif=exif_of_tiff(upload, page.offset, dropped),
+        xmp=xmp,
+        dropped=dropped,
     )
     header.keep_profile(page.blob(_ICC_TAG), layout.space)
     header.take_told(upload, layout.space, page.offset)

@@ -1,145 +1,154 @@
-"""XMP, brought up to date for the result by one pass of a parser that is given no entities."""
+"""XMP, brought up to date for the result: what speaks of pixels is reckoned anew or goes, the rest stays as it is."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from dataclasses import replace
 from xml.parsers import expat
 
+from photorestore.imaging.change import Change, mentions_gps
+from photorestore.imaging.regions import AREA, RECTANGLE, moved_area
+from photorestore.imaging.xmp_places import Edit, Places, Value, edited
+
 LONGEST = 4 << 20
-"""Bytes of a packet that are parsed: far above what cameras and editors write, and about a second's work."""
+"""Bytes of a packet that are parsed: far above what cameras and editors write, and a second's work or two."""
 
 _ORIENTATION = "tiff:Orientation"
 _WIDTHS = ("tiff:ImageWidth", "exif:PixelXDimension")
 _HEIGHTS = ("tiff:ImageLength", "exif:PixelYDimension")
-_THUMBNAILS = ("xmp:Thumbnails", "xap:Thumbnails")
-_NAMES = tuple(name.encode() for name in (_ORIENTATION, *_WIDTHS, *_HEIGHTS, *_THUMBNAILS))
-_PADDING = b" \t\r\n\0"
-_BLANKS = re.compile(rb"[ \t\r\n]*")
-_DIGITS = re.compile(rb"[0-9]*")
-_TAG_NAME = re.compile(rb"[^ \t\r\n/>]*")
+_APPLIES = "mwg-rs:AppliedToDimensions"
+_DIMENSIONS = ("stDim:w", "stDim:h")
+_PANORAMA = tuple(
+    f"GPano:{name}Pixels"
+    for name in ("FullPanoWidth", "FullPanoHeight", "CroppedAreaImageWidth", "CroppedAreaImageHeight",
+                 "CroppedAreaLeft", "CroppedAreaTop")
+)  # fmt: skip
+_WANTED = frozenset((_ORIENTATION, *_WIDTHS, *_HEIGHTS, *AREA, *_DIMENSIONS, RECTANGLE, *_PANORAMA))
+
+_GONE = {
+    "xmp:Thumbnails": "thumbnail: shows the picture as it was",
+    "xap:Thumbnails": "thumbnail: shows the picture as it was",
+    "xmpGImg:image": "thumbnail: shows the picture as it was",
+    "xmpNote:HasExtendedXMP": "",
+    "hdrgm:*": "gain map: not kept",
+    "HDRGainMap:*": "gain map: not kept",
+    "GCamera:Motion*": "motion video: not kept",
+    "GCamera:Micro*": "motion video: not kept",
+    "OpCamera:MotionPhoto*": "motion video: not kept",
+    "Container:Directory": "further pictures: not kept",
+    "GContainer:Directory": "further pictures: not kept",
+}
+"""What claims something that no result has, by names or, with a star, how they begin; and what is said of it."""
+_GONE_WHEN_TURNED = {"GPano:*": "panorama: not brought up to date for a turned picture"}
+_GONE_WHEN_MOVED = {
+    "Iptc4xmpExt:ImageRegion": "regions: IPTC's are not brought up to date",
+    "exif:SubjectArea": "subject area: not brought up to date",
+    "exif:SubjectLocation": "subject area: not brought up to date",
+    "GDepth:*": "depth map: not brought up to date",
+    "GImage:*": "further pictures: not kept",
+}
+_PLACES = ("gps", "latitude", "longitude", "altitude")
+_TOLD_ORIENTATION = re.compile(
+    rb"tiff:Orientation[ \t\r\n]*(?:=[ \t\r\n]*[\"']|>)[ \t\r\n]*([1-8])[ \t\r\n]*[\"'<]"
+)
 
 
-def rewrite_xmp(block: bytes, width: int, height: int, *, gps: bool) -> bytes | None:
+def orientation_in(block: bytes | None) -> int | None:
+    """Orientation 1 to 8 that an XMP packet tells, or None."""
+    found = _TOLD_ORIENTATION.search(block or b"")
+    return int(found[1]) if found else None
+
+
+def rewrite_xmp(block: bytes, change: Change, dropped: list[str]) -> bytes | None:
     """The XMP packet for a picture that was turned and may have another size; None if it has to go.
 
-    Without `gps` a packet that says anything of GPS goes as a whole. So does one that would have to be changed but
-    is too long, is no well-formed UTF-8, or declares a document type. What need not be changed stays as it is.
+    It has to if it would have to be changed but is too long, is no well-formed UTF-8, or declares a document type, and
+    where the place is not to be told and it still mentions GPS. What need not be changed stays as it is.
+
+    Args:
+        dropped: gets the names of what is lost.
     """
-    if not gps and b"GPS" in block.replace(b"\0", b"").upper():
-        return None
-    if not any(name in block for name in _NAMES):
+    gone = _gone(change)
+    if not _needs_change(block, gone, change):
         return block
-    if len(block) > LONGEST:
-        return None
-    values = {_ORIENTATION: 1} | dict.fromkeys(_WIDTHS, width) | dict.fromkeys(_HEIGHTS, height)
     try:
-        return _Editor(block, {name: str(value).encode() for name, value in values.items()}).edited()
+        if len(block) > LONGEST:
+            raise ValueError("too long")
+        said = set[str]()
+        places = Places(block, _WANTED, lambda name: _is_gone(name, gone, change, said)).find()
+        edits = places.edits + _updates(block, places.values, change)
+        rewritten = edited(block, edits)
     except (expat.ExpatError, ValueError):
+        dropped.append("xmp: cannot be carried over")
         return None
+    dropped += [f"xmp: {what}" for what in sorted(said) if what]
+    if not change.gps and mentions_gps(rewritten):
+        dropped.append("xmp: speaks of GPS")
+        return None
+    return rewritten
 
 
-class _Editor:
-    """Notes while the parser runs which bytes give way to which others, in the order of the packet."""
-
-    def __init__(self, block: bytes, values: dict[str, bytes]) -> None:
-        self._block = block
-        self._values = values
-        self._edits: list[tuple[int, int, bytes]] = []
-        # Writers pad packets with blanks and zeros, which are no XML before and behind it.
-        self._offset = len(block) - len(block.lstrip(_PADDING))
-        self._thumbnails = ("", 0)  # name and start of those that are being left out
-        self._depth = 0  # of elements of that name
-        self._parser = expat.ParserCreate("utf-8")
-        self._parser.ordered_attributes = True
-        self._parser.StartElementHandler = self._on_start
-        self._parser.StartDoctypeDeclHandler = _refuse
-
-    def edited(self) -> bytes:
-        """The packet with all changes.
-
-        Raises:
-            expat.ExpatError: it is not well-formed.
-            ValueError: it declares a document type.
-        """
-        self._parser.Parse(self._block.strip(_PADDING), True)
-        pieces, done = [], 0
-        for start, end, replacement in self._edits:
-            pieces += [self._block[done:start], replacement]
-            done = end
-        return b"".join([*pieces, self._block[done:]])
-
-    def _position(self) -> int:
-        return self._offset + self._parser.CurrentByteIndex
-
-    def _on_start(self, name: str, attributes: list[str]) -> None:
-        if name in _THUMBNAILS:
-            self._leave_out(name, self._position())
-        elif name in self._values or not self._values.keys().isdisjoint(attributes[::2]):
-            self._change(name, self._position())
-
-    def _change(self, element: str, start: int) -> None:
-        """Change the numbers in a tag's attributes, and the one that follows the tag of an element that is one."""
-        attributes, end = _apart(self._block, start)
-        for name, value_start in attributes:
-            self._change_number(name, value_start)
-        if not _is_empty(self._block, end):
-            self._change_number(element, end)
-
-    def _change_number(self, name: str, start: int) -> None:
-        """Put the value of `name` in place of the number, if one stands at `start`, maybe after blanks."""
-        start = _end_of(_BLANKS, self._block, start)
-        end = _end_of(_DIGITS, self._block, start)
-        if name in self._values and end > start:
-            self._edits.append((start, end, self._values[name]))
-
-    def _leave_out(self, name: str, start: int) -> None:
-        """Take an element out, with all that it holds."""
-        _, end = _apart(self._block, start)
-        if _is_empty(self._block, end):
-            self._edits.append((start, end, b""))
-            return
-        self._thumbnails, self._depth = (name, start), 1
-        self._parser.StartElementHandler = self._on_inner_start
-        self._parser.EndElementHandler = self._on_inner_end
-
-    def _on_inner_start(self, name: str, _: list[str]) -> None:
-        self._depth += name == self._thumbnails[0]
-
-    def _on_inner_end(self, name: str) -> None:
-        self._depth -= name == self._thumbnails[0]
-        if self._depth:
-            return
-        end = self._block.index(b">", self._position()) + 1
-        self._edits.append((self._thumbnails[1], end, b""))
-        self._parser.StartElementHandler = self._on_start
-        self._parser.EndElementHandler = None
+def _gone(change: Change) -> dict[str, str]:
+    is_moved = change.is_turned or change.factor != 1
+    return _GONE | (_GONE_WHEN_TURNED if change.is_turned else {}) | (_GONE_WHEN_MOVED if is_moved else {})
 
 
-def _apart(block: bytes, start: int) -> tuple[list[tuple[str, int]], int]:
-    """Attributes of a well-formed start tag at `start`: names and where values begin; and where the tag ends."""
-    attributes = list[tuple[str, int]]()
-    position = _end_of(_TAG_NAME, block, start + 1)
-    while True:
-        position = _end_of(_BLANKS, block, position)
-        if block[position] in b"/>":
-            return attributes, block.index(b">", position) + 1
-        equals = block.index(b"=", position)
-        name = block[position:equals].strip(_PADDING).decode()
-        opening = _end_of(_BLANKS, block, equals + 1)
-        attributes.append((name, opening + 1))
-        position = block.index(block[opening : opening + 1], opening + 1) + 1
+def _needs_change(block: bytes, gone: dict[str, str], change: Change) -> bool:
+    if any(name.rstrip("*").encode() in block for name in (*_WANTED, *gone)):
+        return True
+    if change.gps:
+        return False
+    lowered = block.replace(b"\0", b"").lower()
+    return any(word.encode() in lowered for word in (*_PLACES, "geo:"))
 
 
-def _is_empty(block: bytes, end: int) -> bool:
-    """Whether the tag that ends there is a whole element."""
-    return block[end - 2 : end] == b"/>"
+def _is_gone(name: str, gone: dict[str, str], change: Change, said: set[str]) -> bool:
+    for pattern, what in gone.items():
+        if name == pattern or (pattern[-1] == "*" and name.startswith(pattern[:-1])):
+            said.add(what)
+            return True
+    if change.gps:
+        return False
+    prefix, _, local = name.lower().rpartition(":")
+    return prefix == "geo" or (prefix != "xmlns" and any(word in local for word in _PLACES))
 
 
-def _end_of(pattern: re.Pattern[bytes], block: bytes, start: int) -> int:
-    """Where a run of bytes that may be empty ends."""
-    found = pattern.match(block, start)
-    return found.end() if found else start
+def _updates(block: bytes, values: list[Value], change: Change) -> list[Edit]:
+    """What gives way to other numbers."""
+    texts = {value: block[value.start : value.end].decode() for value in values}
+    new = {value: _number(value, text, change) for value, text in texts.items()}
+    owned = defaultdict[int, dict[str, Value]](dict)
+    for value in values:
+        owned[value.owner].setdefault(value.name, value)
+    as_told = _as_told(texts, change)
+    for group in owned.values():
+        told = {name: texts[value] for name, value in group.items()}
+        new |= {group[name]: text for name, text in moved_area(told, as_told).items()}
+    return [(value.start, value.end, text.encode()) for value, text in new.items() if text is not None]
 
 
-def _refuse(*_: object) -> None:
-    raise ValueError("XMP has no document type")
+def _number(value: Value, text: str, change: Change) -> str | None:
+    """What stands by itself; None = as it was."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    name = value.name
+    is_of_region = _APPLIES in value.within
+    if name == _ORIENTATION:
+        return "1"
+    if name in _WIDTHS or (name == _DIMENSIONS[0] and is_of_region):
+        return str(change.width)
+    if name in _HEIGHTS or (name == _DIMENSIONS[1] and is_of_region):
+        return str(change.height)
+    return str(round(int(text[:9]) * change.factor)) if name in _PANORAMA else None
+
+
+def _as_told(texts: dict[Value, str], change: Change) -> Change:
+    """The change from the picture that regions speak of, which tell its size: for some writers it is the turned one."""
+    sides = (change.source_width, change.source_height)
+    told = {value.name: text for value, text in texts.items() if _APPLIES in value.within}
+    if change.orientation < 5 or [told.get(name) for name in _DIMENSIONS] != [
+        str(side) for side in sides[::-1]
+    ]:
+        return change
+    return replace(change, orientation=1, source_width=sides[1], source_height=sides[0])

@@ -23,10 +23,10 @@ from photorestore.imaging import (
     open_picture,
     own_type,
 )
-from photorestore.imaging.metadata import rewrite_exif
+from photorestore.imaging.attachments import collect
+from photorestore.imaging.change import Change
 from photorestore.imaging.source_colours import Stored, to_source
 from photorestore.imaging.unchanged import CONVERTED_MODES
-from photorestore.imaging.xmp import rewrite_xmp
 from photorestore.stages.base import StageConfig, ms_since
 from photorestore.workspace import Workspace
 
@@ -175,17 +175,19 @@ def _as_document(trace: Trace) -> dict[str, Any]:
 
 
 def _add_metadata(workspace: Workspace, outgoing: Outgoing) -> None:
-    """Hand over the upload's EXIF, XMP and profile, as far as the options want them."""
+    """Hand over the upload's metadata and profile, as far as the options want them."""
     options = workspace.options
-    _, height, width = outgoing.image.shape
-    if options.metadata == "strip":
+    upload = workspace.read_file("upload")
+    if options.metadata == "strip" or upload is None:
         return
-    has_gps = options.metadata == "keep"
-    for name, rewrite in (("exif", rewrite_exif), ("xmp", rewrite_xmp)):
-        block = workspace.read_file(name)
-        if block is None:
-            continue
-        rewritten = rewrite(block, width, height, gps=has_gps)
-        if rewritten is None:
-            outgoing.dropped.append(f"{name}: cannot be carried over")
-        setattr(outgoing, name, rewritten)
+    source = workspace.envelope.source
+    _, height, width = outgoing.image.shape
+    sides = (source["width"], source["height"])  # after the turn
+    change = Change(
+        width, height, *(sides[::-1] if source["orientation"] >= 5 else sides),
+        orientation=source["orientation"],
+        gps=options.metadata == "keep",
+        is_converted=workspace.path("icc").exists() and outgoing.icc is None,
+    )  # fmt: skip
+    blocks = {name: workspace.read_file(name) for name in ("exif", "xmp")}
+    outgoing.attachments = collect(upload, source["format"], change, outgoing.dropped, **blocks)

@@ -1,0 +1,70 @@
+"""An upload's EXIF and XMP, wherever its format keeps them, and the orientation that they tell."""
+
+from __future__ import annotations
+
+from photorestore.imaging.extras import raw_profile, read_text
+from photorestore.imaging.extras_read import jpeg_segments
+from photorestore.imaging.metadata import orientation_told, plain_block
+from photorestore.imaging.sniff import png_chunks
+from photorestore.imaging.xmp import orientation_in
+from photorestore.imaging.xmp_extended import EXTENSION_PREFIX, joined
+
+_RAW_EXIF = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
+_APP1 = 0xE1
+_EXIF_MAGIC = (b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08")
+LONGEST_STORED = 1 << 20
+"""Bytes from an AVIF's EXIF on that are looked at; where it ends, nothing that is close to it says."""
+
+
+def exif_in(upload: bytes, kind: str, given: bytes | None) -> bytes | None:
+    """The EXIF block of an upload of the format `kind`, which is no TIFF, or None.
+
+    Args:
+        given: what the decoder has found.
+    """
+    if kind == "png":
+        return _exif_in_png(upload)
+    return _as_stored(upload, given) if kind == "avif" and given else given
+
+
+def _as_stored(upload: bytes, given: bytes) -> bytes:
+    """The block in an AVIF itself, where Pillow has written it anew, text in ASCII, to tell the container's turn."""
+    if plain_block(given) in upload:
+        return given
+    starts = [start for magic in _EXIF_MAGIC if (start := upload.find(magic)) >= 0]
+    return upload[min(starts) : min(starts) + LONGEST_STORED] if starts else given
+
+
+def _exif_in_png(upload: bytes) -> bytes | None:
+    """From its chunk, which may stand behind the pixels, or as ImageMagick wrote it before there was one."""
+    raw = None
+    for name, start, length in png_chunks(upload):
+        if name == b"eXIf":
+            return upload[start : start + length]
+        if raw is None and name in (b"zTXt", b"tEXt") and upload.startswith(_RAW_EXIF, start):
+            raw = raw_profile(read_text(name, upload[start : start + length])) or b""
+    return raw or None
+
+
+def xmp_in(upload: bytes, kind: str, given: bytes | None, dropped: list[str]) -> bytes | None:
+    """The XMP packet of an upload, with what a JPEG keeps in further segments; see `exif_in`.
+
+    Args:
+        dropped: gets the names of what cannot be kept.
+    """
+    if kind != "jpeg" or not given or b"HasExtendedXMP" not in given:
+        return given
+    pieces = [
+        content.removeprefix(EXTENSION_PREFIX)
+        for marker, _, content in jpeg_segments(upload)
+        if marker == _APP1 and content.startswith(EXTENSION_PREFIX)
+    ]
+    whole = joined(given, pieces)
+    if whole is None:
+        dropped.append("xmp: extension: not whole")
+    return whole or given
+
+
+def orientation_of(exif: bytes | None, xmp: bytes | None) -> int:
+    """Orientation 1 to 8 by EXIF, or by XMP where that says nothing; 1 where nothing does."""
+    return orientation_told(exif) or orientation_in(xmp) or 1

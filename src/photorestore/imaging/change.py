@@ -1,0 +1,60 @@
+"""What became of a picture's pixels, for metadata that speaks of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """From the pixels as they are stored in the upload to those of the result.
+
+    Attributes:
+        width, height: of the result.
+        source_width, source_height: of the upload, before the turn.
+        orientation: EXIF orientation by which it was turned upright, 1 to 8.
+        gps: whether the result may tell the place.
+        is_converted: whether the colours were brought to sRGB from another space.
+    """
+
+    width: int
+    height: int
+    source_width: int
+    source_height: int
+    orientation: int = 1
+    gps: bool = True
+    is_converted: bool = False
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether a place in the upload is another one in the result."""
+        return self.orientation != 1
+
+    @property
+    def factor(self) -> float:
+        """How many pixels of the result one of the upload makes, along a side."""
+        upright = self.source_height if self.orientation >= 5 else self.source_width
+        return self.width / max(1, upright)
+
+    def area(self, x: float, y: float, w: float = 0.0, h: float = 0.0) -> tuple[float, float, float, float]:
+        """Centre and size of an area of the upload, in the result; all as shares of the picture's sides."""
+        across, down = (1 - x, 1 - y)
+        centre = {
+            1: (x, y), 2: (across, y), 3: (across, down), 4: (x, down),
+            5: (y, x), 6: (down, x), 7: (down, across), 8: (y, across),
+        }[self.orientation]  # fmt: skip
+        return (*centre, *((h, w) if self.orientation >= 5 else (w, h)))
+
+    def area_px(
+        self, x: float, y: float, w: float = 0.0, h: float = 0.0
+    ) -> tuple[float, float, float, float]:
+        """The same in pixels."""
+        across, down = max(1, self.source_width), max(1, self.source_height)
+        turned = self.area(x / across, y / down, w / across, h / down)
+        sides = (self.width, self.height) * 2
+        return tuple(share * side for share, side in zip(turned, sides, strict=True))  # type: ignore[return-value]
+
+
+def mentions_gps(content: bytes) -> bool:
+    """Whether something says where it was, as far as its words tell; in UTF-16 as well."""
+    return b"GPS" in content.replace(b"\0", b"").upper()

@@ -1,0 +1,201 @@
+"""Reads what stands in an upload besides EXIF, XMP and ICC, and names what is not kept of it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+
+from photorestore.imaging.extras import (
+    LONGEST_TEXT,
+    RESOLUTION,
+    TEXT_CHUNKS,
+    Density,
+    Extras,
+    Text,
+    density_of_jfif,
+    density_of_phys,
+    density_of_tags,
+    raw_profile,
+    read_text,
+)
+from photorestore.imaging.ifd import Entry, order_of, read_directory
+from photorestore.imaging.photoshop import IPTC, read_resources
+from photorestore.imaging.sniff import png_chunks
+from photorestore.imaging.xmp_extended import EXTENSION_PREFIX, MAIN_PREFIX
+
+MOST_SEGMENTS = 24_576
+"""Of a JPEG's head that are read; no decoder is let through more."""
+MOST_NAMED = 64
+"""Kinds of losses that are named."""
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, b"\xff\xd9"
+_RESOURCES_PREFIX = b"Photoshop 3.0\0"
+_KNOWN_STARTS = (b"JFIF\0", b"Exif\0", MAIN_PREFIX, EXTENSION_PREFIX, b"ICC_PROFILE\0", b"Adobe")
+_NAMED_STARTS = {
+    b"MPF\0": "further pictures: not kept",
+    b"JFXX\0": "thumbnail: JFIF's is not kept",
+    b"FPXR": "FlashPix: not kept",
+    b"JP": "content credentials: not kept",
+}
+_RAW_PROFILE = "Raw profile type "
+_PROFILES_ELSEWHERE = ("exif", "APP1", "xmp", "icc", "icm")
+_IPTC, _RESOURCES = 33723, 34377
+_UNKEPT_CHUNKS = {
+    b"caBX": "content credentials: not kept",
+    b"sCAL": "physical scale: not kept",
+    b"oFFs": "offset: not kept",
+}
+
+
+def read_extras(upload: bytes, kind: str) -> Extras:
+    """What stands in an upload of a format, one of `sniff.ACCEPTED`, besides EXIF, XMP and ICC."""
+    extras = Extras()
+    match kind:
+        case "jpeg":
+            _read_jpeg(upload, extras)
+        case "png":
+            _read_png(upload, extras)
+        case "tiff":
+            _read_tiff(upload, extras)
+        case "gif":
+            extras.comments = gif_comments(upload)
+        case "bmp":
+            extras.density = _density_of_bmp(upload)
+    return extras
+
+
+def jpeg_segments(upload: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Marker, place and content of each segment of a JPEG before its first scan, and the scan's own."""
+    position = 2
+    for _ in range(MOST_SEGMENTS):
+        while upload[position : position + 2] == b"\xff\xff":
+            position += 1
+        if upload[position : position + 1] != b"\xff" or position + 4 > len(upload):
+            return
+        marker, length = upload[position + 1], int.from_bytes(upload[position + 2 : position + 4], "big")
+        yield marker, position, upload[position + 4 : position + 2 + length]
+        if marker == _START_OF_SCAN or length < 2:
+            return
+        position += 2 + length
+
+
+def _read_jpeg(upload: bytes, extras: Extras) -> None:
+    resources = bytearray()
+    for marker, position, content in jpeg_segments(upload):
+        if marker == 0xFE:
+            extras.comments.append(content)
+        elif marker == 0xED and content.startswith(_RESOURCES_PREFIX):
+            resources += content[len(_RESOURCES_PREFIX) :]
+        elif marker == 0xE0 and content.startswith(b"JFIF\0"):
+            extras.density = density_of_jfif(content)
+        elif 0xE0 <= marker <= 0xEF and not content.startswith(_KNOWN_STARTS):
+            _name_segment(marker, content, extras)
+        elif marker == _START_OF_SCAN:
+            _name_trailer(upload, position, extras)
+    extras.resources = read_resources(bytes(resources), extras.dropped)
+
+
+def _name_segment(marker: int, content: bytes, extras: Extras) -> None:
+    named = (what for start, what in _NAMED_STARTS.items() if content.startswith(start))
+    what = next(named, f"app{marker - 0xE0}: not kept")
+    _name_once(what, extras)
+
+
+def _name_trailer(upload: bytes, scan: int, extras: Extras) -> None:
+    """What follows a picture: videos of phones, gain maps, larger previews."""
+    end = upload.find(_END_OF_IMAGE, scan)
+    if end >= 0 and upload.count(b"\0", end + 2) < len(upload) - end - 2:
+        extras.dropped.append(f"trailer: {len(upload) - end - 2} bytes behind the picture are not kept")
+
+
+def _read_png(upload: bytes, extras: Extras) -> None:
+    left = LONGEST_TEXT
+    for name, start, length in png_chunks(upload):
+        if name in (*TEXT_CHUNKS, b"tIME"):
+            text = read_text(name, upload[start : start + length], left)
+            left -= len(text.text or "") if name != b"tEXt" else 0
+            _add_text(text, extras)
+        elif name == b"pHYs":
+            extras.density = density_of_phys(upload[start : start + length])
+        elif name in _UNKEPT_CHUNKS:
+            _name_once(_UNKEPT_CHUNKS[name], extras)
+
+
+def _add_text(text: Text, extras: Extras) -> None:
+    if text.keyword == "XML:com.adobe.xmp":
+        return
+    if not text.keyword.startswith(_RAW_PROFILE):
+        extras.texts.append(text)
+        return
+    kind = text.keyword.removeprefix(_RAW_PROFILE)
+    if kind in _PROFILES_ELSEWHERE:
+        return
+    block = raw_profile(text)
+    if kind not in ("iptc", "8bim") or block is None:
+        _name_once(f"{kind[:16]}: a raw profile that is not kept", extras)
+    elif block.startswith(b"\x1c"):
+        extras.resources[IPTC] = block
+    else:
+        extras.resources |= read_resources(block.removeprefix(_RESOURCES_PREFIX), extras.dropped)
+
+
+def _name_once(what: str, extras: Extras) -> None:
+    if what not in extras.dropped and len(extras.dropped) < MOST_NAMED:
+        extras.dropped.append(what)
+
+
+def _read_tiff(upload: bytes, extras: Extras) -> None:
+    try:
+        order = order_of(upload)
+        directory, left_out = read_directory(upload, only=frozenset((*RESOLUTION, _IPTC, _RESOURCES)))
+    except ValueError:
+        return
+    entries = directory.entries
+    extras.dropped += ["iptc: cannot be read" for tag in left_out if tag in (_IPTC, _RESOURCES)]
+    if _RESOURCES in entries:
+        extras.resources = read_resources(entries[_RESOURCES].content, extras.dropped)
+    if _IPTC in entries:
+        extras.resources[IPTC] = _iptc_of_tiff(entries[_IPTC])
+    extras.density = density_of_tags(entries, order)
+
+
+def _iptc_of_tiff(entry: Entry) -> bytes:
+    """As some writers call it numbers of 32 bits, it may be turned around, and is padded."""
+    if entry.kind != 4:
+        return entry.content
+    content = entry.content if entry.content.startswith(b"\x1c") else entry.swapped().content
+    return content.rstrip(b"\0")
+
+
+def _density_of_bmp(upload: bytes) -> Density | None:
+    if len(upload) < 46:
+        return None
+    x, y = struct.unpack_from("<ii", upload, 38)
+    return Density(Fraction(x), Fraction(y), "metre") if x > 0 and y > 0 else None
+
+
+def gif_comments(upload: bytes) -> list[bytes]:
+    """The comments of a GIF before its first frame."""
+    comments, position = list[bytes](), 13
+    if len(upload) > 10 and upload[10] & 0x80:
+        position += 3 << (upload[10] & 7) + 1
+    for _ in range(MOST_SEGMENTS):
+        if upload[position : position + 1] != b"\x21":
+            break
+        is_comment = upload[position + 1 : position + 2] == b"\xfe"
+        content, position = _blocks(upload, position + 2)
+        if is_comment:
+            comments.append(content)
+    return comments
+
+
+def _blocks(upload: bytes, position: int) -> tuple[bytes, int]:
+    """What the blocks from there on hold, of at most `MOST_SEGMENTS`, and where they end."""
+    pieces = list[bytes]()
+    for _ in range(MOST_SEGMENTS):
+        length = upload[position] if position < len(upload) else 0
+        position += 1 + length
+        if not length:
+            break
+        pieces.append(upload[position - length : position])
+    return b"".join(pieces), position
