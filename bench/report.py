@@ -164,8 +164,11 @@ def _card_figures(name: str) -> str:
     begun, before = "", metadata
     while before := before.get("begun_with"):
         begun += f" It began with weights of {_run_of(before)}."
+    averaged = ""
+    if other := metadata.get("averaged_with"):
+        averaged = f" Averaged, by halves, with the weights of commit {other} that it began with."
     return (
-        f"Fast tier: {_run_of(metadata)}, seed {metadata['seed']}.{begun} "
+        f"Fast tier: {_run_of(metadata)}, seed {metadata['seed']}.{begun}{averaged} "
         f"On held-out training photographs:\n\n{metrics}\n\n"
         "On the test pictures: [RESULTS.md](../../RESULTS.md).\n"
     )

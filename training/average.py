@@ -1,0 +1,53 @@
+"""Average weights with those that they began with, by halves: less of what was known before is forgotten.
+
+    python -m training.average weights/preprocess/preprocess_judge.fast.safetensors --with OLDER.safetensors
+
+The first file is written anew. Weights between the two ends of a further training are often better than both (Wortsman
+et al., 2022); held-out pictures must say so (`training.tune_judgement`, `training.tune_masks`).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from photorestore.weights import NETWORKS, build_network, read_metadata, save_network
+
+
+def average(file: Path, other: Path) -> None:
+    """Write `file` anew, as the mean of both; its metadata says so.
+
+    Raises:
+        BrokenArtifact: one is not what it claims to be.
+        RuntimeError: they are not of one architecture.
+    """
+    cls = NETWORKS[file.name.partition(".")[0]]
+    network, older = build_network(cls, file), build_network(cls, other).state_dict()
+    network.load_state_dict(
+        {
+            name: torch.lerp(value.float(), older[name].float(), 0.5)
+            for name, value in network.state_dict().items()
+        }
+    )
+    metadata = read_metadata(file)
+    metadata["averaged_with"] = read_metadata(other)["commit"]
+    metadata["metrics"] = {}  # those of the end of the training no longer hold
+    architecture = metadata.pop("architecture")
+    del metadata["format"]
+    save_network(file, network, architecture=architecture, metadata=metadata)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--with", type=Path, required=True, dest="other")
+    arguments = parser.parse_args()
+    average(arguments.file, arguments.other)
+
+
+if __name__ == "__main__":
+    main()
