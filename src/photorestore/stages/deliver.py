@@ -12,8 +12,10 @@ from typing import Any, ClassVar, Self
 import torch
 
 from photorestore.envelope import Trace
+from photorestore.hidden import with_hidden
 from photorestore.imaging import CONTENT_TYPES, Needs, Outgoing, choose_format, encode, open_picture, own_type
 from photorestore.imaging.metadata import rewrite_exif
+from photorestore.imaging.negotiate import keeps_hidden
 from photorestore.imaging.xmp import rewrite_xmp
 from photorestore.stages.base import StageConfig, ms_since
 from photorestore.workspace import Workspace
@@ -100,6 +102,8 @@ def _encoded(workspace: Workspace) -> Delivery:
     _, height, width = outgoing.image.shape
     needs = Needs(width, height, has_alpha=outgoing.alpha is not None, bits=outgoing.bits)
     name = choose_format(options, envelope.accept, needs)
+    if keeps_hidden(name):
+        outgoing.image = with_hidden(workspace, outgoing.image)
     _add_metadata(workspace, outgoing)
     content = encode(outgoing, name, options.quality)
     dropped = [*envelope.source["dropped"], *outgoing.dropped]
