@@ -2,7 +2,7 @@
 
 `open_picture` reads no more than the header; a picture's `decode` writes the pixels, upright and in sRGB, straight
 from the decoder's buffer into the planes given. 8-bit pictures are decoded by Pillow (a JPEG bit by bit as
-by libjpeg-turbo), 16-bit ones by libvips, see `deep`.
+by libjpeg-turbo), 16-bit ones by libvips, see `deep`; HEIF and JPEG 2000 have readers of their own.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from photorestore.imaging import colour, metadata
 from photorestore.imaging.deep import open_deep
 from photorestore.imaging.header import Header, Picture, decoding
 from photorestore.imaging.heads import BoundedReader, check_head, reader
+from photorestore.imaging.heif import open_heif
+from photorestore.imaging.jp2 import open_jp2
 from photorestore.imaging.planes import copy_bands, turned
 from photorestore.imaging.sniff import (
+    HEIF,
+    JPEG_2000,
     LIMITS,
     Limits,
     check_bytes,
@@ -47,6 +51,10 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
     kind = sniff(upload)
     check_head(upload, kind)
     check_header(upload, kind, limits)
+    if kind in HEIF:
+        return open_heif(upload, kind, limits)
+    if kind in JPEG_2000:
+        return open_jp2(upload, kind, limits)
     deep = open_deep(upload, kind, limits)
     if deep is not None:
         return deep
