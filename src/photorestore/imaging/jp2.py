@@ -41,15 +41,13 @@ def open_jp2(upload: bytes, kind: str, limits: Limits) -> Jp2Picture:
     told = read_boxes(upload)
     size = read_siz(upload, told.codestream)
     check_size(size.width, size.height, limits)
-    return Jp2Picture(upload, kind, told, Header(kind, "", 8, size.width, size.height), size.bits)
+    return Jp2Picture(upload, told, Header(kind, "", 8, size.width, size.height), size.bits)
 
 
 class Jp2Picture:
     """A JPEG 2000 picture whose header was read; see `header.Picture`."""
 
-    def __init__(
-        self, upload: bytes, kind: str, told: Jp2, header: Header, component_bits: Sequence[int]
-    ) -> None:
+    def __init__(self, upload: bytes, told: Jp2, header: Header, component_bits: Sequence[int]) -> None:
         self._upload, self._told, self._component_bits = upload, told, component_bits
         self.header = header
         self._bits = self._channel_bits()
@@ -109,7 +107,9 @@ class Jp2Picture:
         with decoding(self._upload, header.format):
             content = self._upload[told.codestream :]
             components = _library().decode(content, 0).reshape(header.height, header.width, -1)
-            colours = np.stack([self._channel(components, channel) for channel in self._colours], axis=-1)
+            colours: Any = np.stack(
+                [self._channel(components, channel) for channel in self._colours], axis=-1
+            )
             if self._space == "YCbCr":
                 colours = _from_ycc(colours)
             opacity = None
@@ -137,7 +137,7 @@ class Jp2Picture:
 
 
 def _from_ycc(colours: Array) -> Array:
-    """sRGB from full-range luma and chroma (H, W, 3), as sYCC has them (IEC 61966-2-1, amendment 1)."""
+    """Colours in sRGB from full-range luma and chroma (H, W, 3), as sYCC has them (IEC 61966-2-1, amendment 1)."""
     full = int(np.iinfo(colours.dtype).max)
     plain = np.empty_like(colours)
     for row, values in enumerate(colours):

@@ -59,7 +59,7 @@ def write_pixels(
     height, width = colours.shape[:2]
     region = None if source is None else vips().Region.new(source)
     for rows in strips(height, width):
-        values = colours[rows]
+        values: npt.NDArray[Any] = colours[rows]
         if region is not None:
             fetched = region.fetch(0, rows.start, width, rows.stop - rows.start)
             values = np.frombuffer(fetched, colours.dtype).reshape(rows.stop - rows.start, width, -1)

@@ -217,6 +217,10 @@ def _boxes_break_off(upload: bytes) -> bool:
     return start != len(upload)
 
 
+def _codestream_breaks_off(upload: bytes) -> bool:
+    return b"\xff\xd9" not in upload[-64:]
+
+
 def _tiff_breaks_off(upload: bytes) -> bool:
     order = "<" if upload[:1] == b"I" else ">"
     is_big = upload[2:4] in (b"+\0", b"\0+")
@@ -236,5 +240,5 @@ _CLAIMS = {
     "bmp": _bmp_breaks_off,
     "tiff": _tiff_breaks_off,
     **dict.fromkeys(("avif", *HEIF), _boxes_break_off),
-    **dict.fromkeys(JPEG_2000, lambda upload: b"\xff\xd9" not in upload[-64:]),
+    **dict.fromkeys(JPEG_2000, _codestream_breaks_off),
 }
