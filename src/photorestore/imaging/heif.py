@@ -35,10 +35,10 @@ _CODED = re.compile(rb"infe[\2\3].{7,9}(hvc1|" + b"|".join(_OTHER_CODECS) + rb")
 @functools.cache
 def _library() -> Any:
     """With nothing opened but pictures."""
-    import pi_heif  # noqa: PLC0415 - most requests never need it
+    import pillow_heif  # noqa: PLC0415 - most requests never need it
 
-    pi_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
-    return pi_heif
+    pillow_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
+    return pillow_heif
 
 
 def open_heif(upload: bytes, kind: str, limits: Limits) -> HeifPicture:
