@@ -37,7 +37,7 @@ def _library() -> Any:
     """With nothing opened but pictures."""
     import pillow_heif  # noqa: PLC0415 - most requests never need it
 
-    pillow_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
+    pillow_heif.options.THUMBNAILS = pillow_heif.options.DEPTH_IMAGES = pillow_heif.options.AUX_IMAGES = False
     return pillow_heif
 
 
