@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import itertools
 import json
 import os
@@ -31,7 +30,7 @@ import psutil
 import requests
 
 from bench.load import timed, wait_until
-from bench.service import Service, made_picture, running_service
+from bench.service import Service, made_once, running_service
 from bench.statistics import write
 from gateway.keys import key_line, make_key
 
@@ -44,10 +43,6 @@ UNREAD_BYTES = 8 << 20
 """Of an answer that nobody reads: more than the system's buffers take."""
 WARM_UP = 20
 LIVEZ_EVERY_S = 0.2
-
-
-made_once = functools.cache(made_picture)
-"""Making a picture takes time that would be missing elsewhere."""
 
 
 @dataclass

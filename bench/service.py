@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -41,9 +42,12 @@ class Service:
 
     Attributes:
         port: the first of seven: TorchServe's six and the edge's.
+        run_dir: where its logs lie.
+        root: where its workspaces lie.
     """
 
     port: int
+    run_dir: Path
     root: Path
     supervisor: psutil.Process
 
@@ -119,28 +123,36 @@ def made_picture(h: int, w: int, sigma_255: float = 20) -> bytes:
     return buffer.getvalue()
 
 
+made_once = functools.cache(made_picture)
+"""Making a picture takes time that would be missing elsewhere."""
+
+
 @contextlib.contextmanager
-def running_service(**settings: str) -> Iterator[Service]:
+def running_service(
+    *, root: Path | None = None, environment: Mapping[str, str] | None = None, **settings: str
+) -> Iterator[Service]:
     """A service in a folder and on ports of its own, that ends with the block.
 
     Args:
+        root: of the workspaces; default: one in shared memory.
+        environment: more variables for all its processes.
         settings: of the edge, such as `max_requests="8"`.
     """
+    root = root or Path("/dev/shm") / f"photorestore-bench-{os.getpid()}"  # noqa: S108
     with tempfile.TemporaryDirectory() as folder:
         run_dir, port = Path(folder), _free_ports()
-        root = Path("/dev/shm") / f"photorestore-bench-{os.getpid()}"  # noqa: S108
         command = [sys.executable, "-m", "gateway.backend", "serve", "--run-dir", folder]
         command += ["--workspace-root", str(root), "--port-base", str(port)]
         command += ["--gateway-port", str(port + 6)]
         variables = {f"PHOTORESTORE_GATEWAY_{name.upper()}": value for name, value in settings.items()}
-        started = subprocess.Popen(command, env=os.environ | variables)
+        started = subprocess.Popen(command, env=os.environ | variables | dict(environment or {}))
         try:
             until = time.monotonic() + START_S
             while not (run_dir / "ready").exists():
                 if started.poll() is not None or time.monotonic() > until:
                     raise RuntimeError("the service does not start")
                 time.sleep(0.5)
-            yield Service(port, root, psutil.Process(started.pid))
+            yield Service(port, run_dir, root, psutil.Process(started.pid))
         finally:
             started.send_signal(signal.SIGTERM)
             started.wait(120)

@@ -52,6 +52,7 @@ class Edge:
         capacity: restorations at once; all beyond are refused with 429.
         completed: finished restorations by SHA-256 of the picture.
         jobs: their documents by id, with what they were made of.
+        port: to listen on; 0 = any.
     """
 
     misbehave: deque[Misbehaviour | None] = field(default_factory=deque)
@@ -68,9 +69,10 @@ class Edge:
     in_flight: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     url: str = ""
+    port: int = 0
 
     def __enter__(self) -> Self:
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", self.port), Handler)
         self.server.edge = self
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})

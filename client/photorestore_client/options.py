@@ -25,7 +25,7 @@ class Options(TypedDict, total=False):
         format: `jpeg`, `png`, `webp`, `tiff` or `avif`.
         quality: 1 to 100, for lossy formats.
         metadata: what becomes of EXIF and XMP.
-        colour: `source` converts back to the upload's ICC profile.
+        colour: `source` gives the upload's own colours, exactly so where nothing was changed.
         timeout: seconds that the service may take.
     """
 

@@ -13,20 +13,23 @@ class Retry:
     """Exponential back-off with full jitter.
 
     A service that says that it is busy (429), or when it will be back (503 with `Retry-After`), is tried for as long
-    as the total time allows. All else that passes (no connection, a dropped one, 502, 503) is tried `tries` times.
+    as the total time allows. All else that passes (no connection, a dropped one, 502, 503) is tried `tries` times; but
+    a service that has answered before, and now takes no connection, is given `restart_s` to be started again.
 
     Attributes:
         tries: requests made before giving up; 1 = none is repeated.
         first_s: the longest wait after the first try; it doubles with each.
         longest_s: no wait is longer than this, unless `Retry-After` says so.
+        restart_s: seconds from a call's beginning.
     """
 
     tries: int = 6
     first_s: float = 0.5
     longest_s: float = 20.0
+    restart_s: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.tries < 1 or self.first_s < 0 or self.longest_s < 0:
+        if self.tries < 1 or min(self.first_s, self.longest_s, self.restart_s) < 0:
             raise ValueError(f"expected at least one try and waits of 0 s or more, not {self}")
 
     def wait_s(self, tries: int, rng: random.Random, retry_after_s: float | None = None) -> float:

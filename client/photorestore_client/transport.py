@@ -121,6 +121,7 @@ class Transport:
         self._retry = retry
         self._rng = random.SystemRandom()
         self._closed = threading.Event()
+        self._has_answered = False
         self._session = _session(api_key, connections)
 
     def close(self) -> None:
@@ -137,7 +138,8 @@ class Transport:
             OSError: the body cannot be read.
             ValueError: a header cannot be sent, for example one with a line break.
         """
-        deadline = time.monotonic() + self._timeouts.total_s
+        began = time.monotonic()
+        deadline = began + self._timeouts.total_s
         request_id = request.request_id or uuid.uuid4().hex
         tries = 0
         while True:
@@ -145,7 +147,8 @@ class Transport:
             try:
                 return self._try(request, request_id, deadline)
             except _PassingError as passing:
-                if passing.counted and tries >= self._retry.tries:
+                starts_again = passing.refused and time.monotonic() - began < self._retry.restart_s
+                if passing.counted and tries >= self._retry.tries and not starts_again:
                     raise passing.error from passing.__cause__
                 wait_s = self._retry.wait_s(tries, self._rng, passing.retry_after_s)
                 if time.monotonic() + wait_s >= deadline or self._closed.wait(wait_s):
@@ -162,7 +165,9 @@ class Transport:
         except (requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL) as error:
             raise ValueError(str(error)) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _PassingError(Unreachable(str(error), request_id=request_id)) from error
+            refused = self._has_answered and _is_refused(error)
+            raise _PassingError(Unreachable(str(error), request_id=request_id), refused=refused) from error
+        self._has_answered = True
         return _understand(response, content, request_id)
 
     def _post(self, request: Request, request_id: str, deadline: float) -> requests.Response:
@@ -194,15 +199,28 @@ class _PassingError(Exception):
         error: what the caller sees if it is not.
         retry_after_s: how long the service asks to wait.
         counted: whether the number of tries is limited.
+        refused: whether a service that has answered before takes no connection.
     """
 
     def __init__(
-        self, error: RestoreError, *, retry_after_s: float | None = None, counted: bool = True
+        self,
+        error: RestoreError,
+        *,
+        retry_after_s: float | None = None,
+        counted: bool = True,
+        refused: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.retry_after_s = retry_after_s
         self.counted = counted
+        self.refused = refused
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether nothing was sent, because there was nobody to send it to."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)
 
 
 class _Bearer(AuthBase):

@@ -19,6 +19,7 @@ from gateway.backend import torchserve
 from gateway.backend.front import Front
 from gateway.backend.front import is_ready as is_front_ready
 from gateway.backend.kept import GaveUp, Kept, say
+from gateway.backend.rotation import bound
 from gateway.backend.torchserve import Settings, TorchServe
 from gateway.workflow import Node
 from photorestore.housekeeping import GRACE_S, count_awaited, sweep
@@ -28,7 +29,7 @@ START_S = 600.0
 LOOK_EVERY_S = 2.0
 POLL_S = 0.5
 LOGS = ("console.log", "gateway.log")
-"""What TorchServe and the edge print, from all their starts."""
+"""What TorchServe and the edge print, from all their starts; see `rotation`."""
 SENDING_S = 2.0
 """How long the last answers may take from their delivery to the caller."""
 
@@ -144,6 +145,8 @@ def _watch(instance: Instance, stopping: threading.Event) -> bool:
     """Keep all running until `stopping` is set; False when that failed."""
     while not stopping.wait(LOOK_EVERY_S):
         sweep(instance.settings.workspace_root)
+        for name in LOGS:
+            bound(instance.settings.run_dir / name)
         try:
             instance.keep_up()
         except GaveUp as error:

@@ -60,7 +60,7 @@ class Options:
             by default.
         quality: 1 to 100, for lossy formats.
         metadata: `keep`, `strip`, or `no-gps`.
-        colour: `srgb`, or `source`: convert back to the upload's ICC profile.
+        colour: `srgb`, or `source`: the upload's own colours.
         timeout_s: seconds the caller will wait, 1 to 600.
 
     Raises:

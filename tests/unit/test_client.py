@@ -210,6 +210,36 @@ def test_number_of_tries_is_limited(edge, client, trouble, expected):
     assert caught.value.request_id == edge.seen[0].headers["X-Request-Id"]
 
 
+def test_a_service_that_has_answered_is_waited_for_while_it_starts_again():
+    with Edge() as first, Client(first.url, retry=Retry(tries=2, first_s=0.05, longest_s=0.05)) as client:
+        client.restore(b"old")
+        first.__exit__()
+        first.misbehave.append(drop)  # the connection that is open still
+        second = Edge(port=first.server.server_address[1])
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(client.restore, b"new")
+            time.sleep(0.5)
+            with second:
+                assert answer.result().content.startswith(JPEG)
+    assert [seen.body for seen in second.seen] == [b"new"]
+
+
+def test_a_service_that_stays_away_is_given_up_after_its_time():
+    quick = Retry(tries=2, first_s=0.01, longest_s=0.01, restart_s=0.2)
+    with Edge() as edge, Client(edge.url, retry=quick) as client:
+        client.restore(b"old")
+        edge.__exit__()
+        edge.misbehave.append(drop)
+        start = time.monotonic()
+        with pytest.raises(Unreachable, match="refused"):
+            client.restore(b"new")
+        assert time.monotonic() - start > quick.restart_s
+        with Client(edge.url, retry=quick) as stranger, pytest.raises(Unreachable):
+            start = time.monotonic()
+            stranger.restore(b"new")
+        assert time.monotonic() - start < quick.restart_s
+
+
 @pytest.mark.parametrize("busy", [refuse(429, "busy"), refuse(503, "backend-unavailable", Retry_After="0")])
 def test_busy_is_tried_for_as_long_as_the_total_time_allows(edge, busy):
     edge.misbehave += [busy] * 12

@@ -12,10 +12,12 @@ from PIL import Image
 from photorestore import pipeline
 from photorestore.errors import CorruptImage, ImageTooLarge, NotAnImage, TruncatedImage
 from photorestore.imaging import Limits, colour, open_picture
+from photorestore.imaging.unchanged import CONVERTED_MODES
 from photorestore.options import Options
 from tests.conftest import make_photo
 from tests.hostile_containers import box
 from tests.unit.test_imaging import decoded, hwc, wide_gamut_profile
+from tests.unit.test_told_colour import ADOBE_EXIF
 
 PHOTO = make_photo(48, 64, seed=3)
 OPACITY = np.linspace(0, 255, 48 * 64).reshape(48, 64).astype(np.uint8)
@@ -133,6 +135,20 @@ def test_a_profile_of_heic_is_converted() -> None:
     assert np.abs(hwc(image).astype(int) - expected).max() <= 3
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGB;16"])
+def test_colours_that_a_heic_tells_are_converted_or_named(mode: str) -> None:
+    pixels = np.full((48, 64, 3), (128, 64, 32), np.uint8)
+    whole = heic(pixels if mode == "RGB" else pixels.astype(np.uint16) * 257, mode)
+    at = whole.index(b"colrnclx") + 8
+    expected = {(1, 13): ((128, 64, 32), []), (12, 13): ((138, 59, 21), [])}
+    expected[9, 16] = ((128, 64, 32), ["HEIC nclx 9/16: high dynamic range (PQ), taken for sRGB"])
+    for code, (first, named) in expected.items():
+        upload = whole[:at] + struct.pack(">HH", *code) + whole[at + 4 :]
+        image, _ = decoded(upload)
+        np.testing.assert_allclose(hwc(image)[0, 0] / (1 if mode == "RGB" else 257), first, atol=2)
+        assert open_picture(upload).header.dropped == named
+
+
 @pytest.mark.parametrize("bits", [8, 10, 12, 16])
 @pytest.mark.parametrize("shape", [(48, 64), (48, 64, 3), (48, 64, 4)], ids=str)
 def test_jpeg_2000_is_read_to_the_last_bit(shape: tuple[int, ...], bits: int) -> None:
@@ -193,6 +209,20 @@ def test_cmyk_of_jpeg_2000_is_converted_in_both_depths() -> None:
     deep, _ = decoded(jp2(inks.astype(np.uint16) * 257, space=12))
     assert np.abs(shallow.astype(int) - deep / 257).max() <= 1.5
     assert np.abs(hwc(shallow).astype(int) - PHOTO).mean() < 60
+
+
+def test_cmyk_with_opacity_is_not_handed_back_for_srgb() -> None:
+    palette = box(b"pclr", struct.pack(">HB", 256, 5) + bytes([7] * 5) + bytes(5 * 256))
+    kinds = definitions((0, 1), (0, 2), (0, 3), (0, 4), (1, 0))
+    header = open_picture(jp2(PHOTO[..., 0].copy(), palette, kinds, space=12)).header
+    assert header.has_alpha
+    assert header.mode in CONVERTED_MODES
+
+
+def test_a_colour_space_of_the_container_counts_before_exif() -> None:
+    exif = box(b"uuid", b"JpgTiffExif->JP2" + ADOBE_EXIF.removeprefix(b"Exif\0\0"))
+    assert open_picture(jp2(PHOTO, after=exif)).header.icc is None
+    assert open_picture(jp2(PHOTO, space=None, after=exif)).header.icc is not None
 
 
 def test_profile_and_metadata_of_jpeg_2000_are_found() -> None:

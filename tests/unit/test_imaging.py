@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from photorestore.errors import CorruptImage, ImageTooLarge, NotAnImage, PayloadTooLarge
 from photorestore.imaging import Limits, colour, open_picture, to_array, write_array
-from photorestore.imaging.deep import vips
+from photorestore.imaging.deep import cmyk_profile, vips
 from photorestore.imaging.heads import has_short_head
 from photorestore.imaging.negotiate import Needs, choose_format
 from photorestore.imaging.planes import luma, to_u8
@@ -47,6 +47,15 @@ def decoded(upload: bytes) -> tuple[np.ndarray, np.ndarray | None]:
     return image, alpha
 
 
+def as_rgb(picture: Image.Image) -> Image.Image:
+    """In sRGB; inks without a profile by the one that is taken for them."""
+    if picture.mode != "CMYK":
+        return picture.convert("RGB")
+    converted = colour.to_srgb(picture, cmyk_profile())
+    assert converted is not None
+    return converted
+
+
 def hwc(plane: np.ndarray) -> np.ndarray:
     return np.moveaxis(plane, 0, -1)
 
@@ -66,7 +75,8 @@ def test_every_mode_of_every_format_is_decoded_as_pillow_decodes_it(kind: str, m
         pytest.skip("the format does not hold this mode")
     image, alpha = decoded(upload)
     expected = Image.open(io.BytesIO(upload))
-    np.testing.assert_array_equal(hwc(image), np.asarray(expected.convert("RGB")))
+    tolerance = 1 if (mode, kind) == ("YCbCr", "TIFF") else 0  # Pillow rounds its tables
+    np.testing.assert_allclose(hwc(image), np.asarray(as_rgb(expected)), rtol=0, atol=tolerance)
     if alpha is not None:
         np.testing.assert_array_equal(alpha[0], np.asarray(expected.convert("RGBA").getchannel("A")))
 
@@ -172,7 +182,7 @@ def test_first_frame_of_an_animation_is_taken_and_the_rest_reported() -> None:
 
 
 def test_32_bit_samples_are_refused() -> None:
-    with pytest.raises(NotAnImage, match="8 or 16 bits"):
+    with pytest.raises(NotAnImage, match="floating-point"):
         open_picture(saved(PHOTO.convert("F"), "TIFF"))
 
 

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ from PIL import Image, ImageOps
 from photorestore.envelope import Problem
 from photorestore.errors import RestorationError
 from photorestore.imaging.deep import vips
+from photorestore.imaging.png import without_long_texts
 from photorestore.options import Options
 from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.deliver import DeliverStage
 from photorestore.stages.preprocess import PreprocessStage
 from photorestore.workspace import Workspace
 from tests.broken_inputs import COUNT, broken_inputs
+from tests.unit.test_imaging import as_rgb
 
 INPUTS = broken_inputs()
 PARTS = 10
@@ -25,9 +28,22 @@ PARTS = 10
 
 def expected_pixels(name: str, upload: bytes) -> np.ndarray:
     """What the decoder gives for a broken picture that it does decode."""
+    if "lzw tiff" in name:
+        upload = _of_one_plane(upload)
     if "16-bit" in name:
         return vips().Image.new_from_buffer(upload, "").numpy()[..., :3]
-    return np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(upload))).convert("RGB"))
+    return np.asarray(as_rgb(ImageOps.exif_transpose(by_pillow(upload))))
+
+
+def _of_one_plane(upload: bytes) -> bytes:
+    """With the tag of planes that grey may lack, of which libtiff wants a right count nevertheless."""
+    at = upload.find(struct.pack("<HH", 284, 3)) + 4
+    return upload[:at] + struct.pack("<II", 1, 1) + upload[at + 8 :] if at > 4 else upload
+
+
+def by_pillow(content: bytes) -> Image.Image:
+    """Without the texts for which Pillow calls a PNG broken."""
+    return Image.open(io.BytesIO(without_long_texts(content)[0]))
 
 
 def restore(root: Path, upload: bytes) -> Workspace:
@@ -67,7 +83,7 @@ def test_broken_pictures_are_typed_problems_or_the_decoders_pixels(tmp_path: Pat
         result = workspace.read_file("result")
         assert result is not None, name
         if workspace.envelope.source["bits"] == 8:
-            delivered = np.asarray(Image.open(io.BytesIO(result)).convert("RGB"))
+            delivered = expected_pixels(name, bytes(result))
             np.testing.assert_array_equal(delivered, expected, err_msg=name)
 
 

@@ -2,7 +2,8 @@
 
 `open_picture` reads no more than the header; a picture's `decode` writes the pixels, upright and in sRGB, straight
 from the decoder's buffer into the planes given. 8-bit pictures are decoded by Pillow (a JPEG bit by bit as
-by libjpeg-turbo), 16-bit ones by libvips, see `deep`; HEIF and JPEG 2000 have readers of their own.
+by libjpeg-turbo), PNGs of 16 bits by libvips, see `deep`, and TIFFs of any depth as their `layout` says; HEIF and
+JPEG 2000 have readers of their own.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from PIL import Image
 
 from photorestore.errors import NotAnImage
 from photorestore.imaging import colour, metadata
-from photorestore.imaging.deep import open_deep
+from photorestore.imaging.deep import DeepTiff, cmyk_profile, is_deep_png, open_deep
 from photorestore.imaging.header import Header, Picture, decoding
 from photorestore.imaging.heads import BoundedReader, check_head, reader
 from photorestore.imaging.heif import open_heif
 from photorestore.imaging.jp2 import open_jp2
+from photorestore.imaging.jpeg import completed, refuse_rare_coding
+from photorestore.imaging.layout import layout_of
 from photorestore.imaging.planes import copy_bands, turned
+from photorestore.imaging.png import mend_transparent_grey, without_long_texts
 from photorestore.imaging.sniff import (
     HEIF,
     JPEG_2000,
@@ -30,12 +34,13 @@ from photorestore.imaging.sniff import (
     png_chunk,
     sniff,
 )
+from photorestore.imaging.tiff_picture import TiffPicture
+from photorestore.imaging.told import profile_of_bmp
 from photorestore.workspace import Array
 
 _GREY_MODES = ("1", "L", "LA", "La")
-_MODES = (*_GREY_MODES, "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB")
+_MODES = (*_GREY_MODES, "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
-_XMP_TAG = 700
 
 
 def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
@@ -55,17 +60,36 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
         return open_heif(upload, kind, limits)
     if kind in JPEG_2000:
         return open_jp2(upload, kind, limits)
-    deep = open_deep(upload, kind, limits)
-    if deep is not None:
-        return deep
+    if kind == "tiff":
+        return _open_tiff(upload, limits)
+    left_out: list[str] = []
+    if kind == "png":
+        upload, left_out = without_long_texts(upload)
+    if kind == "jpeg":
+        refuse_rare_coding(upload)
+    picture = open_deep(upload, limits) if is_deep_png(upload, kind) else _open_shallow(upload, kind, limits)
+    picture.header.dropped += left_out
+    return picture
+
+
+def _open_shallow(upload: bytes, kind: str, limits: Limits) -> Picture:
     with decoding(upload, kind):
         file = reader(upload, kind)
         image = Image.open(file, formats=(kind.upper(),))
         check_size(*image.size, limits)
+        if kind == "png":
+            mend_transparent_grey(upload, image)
         picture = PillowPicture(upload, kind, image)
         if isinstance(file, BoundedReader):
             file.renew()
         return picture
+
+
+def _open_tiff(upload: bytes, limits: Limits) -> Picture:
+    with decoding(upload, "tiff"):
+        layout = layout_of(upload)
+        check_size(layout.width, layout.height, limits)
+        return ShallowTiff(upload, layout) if layout.bits == 8 else DeepTiff(upload, layout)
 
 
 class PillowPicture:
@@ -76,67 +100,97 @@ class PillowPicture:
             raise NotAnImage(f"{kind.upper()} of mode {image.mode}; expected integers of 8 or 16 bits")
         self._upload = upload
         self._image = image
+        self._frame = _partial_frame(image) if kind == "gif" else None
         self.header = _read_header(upload, kind, image)
+        self.header.has_alpha |= self._frame is not None
 
     def decode(self, image: Array, alpha: Array | None) -> None:
         with decoding(self._upload, self.header.format):
-            self._image.load()
+            self._load()
             colours, opacity = apart(self._image)
-        colours = self._in_srgb(colours)
-        # Pillow turns a TIFF upright by itself while it decodes it.
-        orientation = 1 if self.header.format == "tiff" else self.header.orientation
-        copy_bands(colours, turned(image, orientation))
+        if self._frame is not None:
+            opacity = Image.new("L", self._image.size)
+            opacity.paste(255, self._frame)
+        colours = in_srgb(colours, self.header)
+        copy_bands(colours, turned(image, self.header.orientation))
         if alpha is not None and opacity is not None:
-            copy_bands(opacity, turned(alpha, orientation))
+            copy_bands(opacity, turned(alpha, self.header.orientation))
         elif alpha is not None:
             alpha[:] = 255
 
-    def _in_srgb(self, colours: Image.Image) -> Image.Image:
-        """Of mode `L`, `RGB` or `RGBA` (whose alpha counts no more)."""
-        icc = self.header.icc
-        if icc is not None and not colour.is_srgb(icc):
-            plain = colours.convert("RGB") if colours.mode == "RGBA" else colours
-            converted = colour.to_srgb(plain, icc)
-            if converted is not None:
-                return converted
-            self.header.dropped.append("icc: the profile cannot be applied")
-            self.header.icc = None
-        if colours.mode == "LAB":
-            return colour.lab_to_srgb(colours) or colours.convert("RGB")
-        return colours if colours.mode in ("L", "RGB", "RGBA") else colours.convert("RGB")
+    def _load(self) -> None:
+        try:
+            self._image.load()
+        except OSError:
+            if self.header.format != "jpeg":
+                raise
+            self._image = completed(self._upload)
+
+
+class ShallowTiff(TiffPicture):
+    """A TIFF of up to 8 bits per channel, whose colours are converted by Pillow."""
+
+    def _convert(self, colours: Array, target: Array) -> None:
+        height, width, count = colours.shape
+        mode = {1: "L", 3: "RGB", 4: "CMYK"}[count]
+        image = Image.frombuffer(mode, (width, height), colours, "raw", mode, 0, 1)
+        copy_bands(in_srgb(image, self.header), target)
+
+
+def in_srgb(colours: Image.Image, header: Header) -> Image.Image:
+    """The picture as mode `L`, `RGB` or `RGBA` (whose alpha counts no more), in sRGB."""
+    icc = header.icc
+    if icc is not None and not colour.is_srgb(icc):
+        plain = colours.convert("RGB") if colours.mode == "RGBA" else colours
+        converted = colour.to_srgb(plain, icc)
+        if converted is not None:
+            return converted
+        header.dropped.append("icc: the profile cannot be applied")
+        header.icc = None
+    if colours.mode == "CMYK":
+        return colour.to_srgb(colours, cmyk_profile()) or colours.convert("RGB")
+    return colours if colours.mode in ("L", "RGB", "RGBA") else colours.convert("RGB")
+
+
+def _partial_frame(image: Image.Image) -> tuple[int, int, int, int] | None:
+    """Where the first frame of a GIF without transparency lies, if it leaves some of the canvas free.
+
+    There, browsers show what is behind the picture; Pillow fills in the first colour of the palette.
+    """
+    box = getattr(image, "dispose_extent", None)
+    return None if image.has_transparency_data or box in (None, (0, 0, *image.size)) else box
 
 
 def apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Colours of mode `L`, `RGB`, `RGBA`, `CMYK` or `LAB`, and the alpha band if there is one."""
+    """Colours of mode `L`, `RGB`, `RGBA` or `CMYK`, and the alpha band if there is one."""
     is_grey = image.mode in _GREY_MODES
     if image.has_transparency_data:
         mixed = image if image.mode in ("LA", "RGBA") else image.convert("LA" if is_grey else "RGBA")
         return (mixed.getchannel("L") if is_grey else mixed), mixed.getchannel("A")
     if is_grey:
         return image.convert("L"), None
-    return (image if image.mode in ("RGB", "CMYK", "LAB") else image.convert("RGB")), None
+    return (image if image.mode in ("RGB", "CMYK") else image.convert("RGB")), None
 
 
 def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
     width, height = image.size
     exif = _exif(upload, kind, image)
-    orientation = _orientation(kind, image, exif)
-    if kind == "tiff" and orientation >= 5:  # Pillow gives the size after the turn
-        width, height = height, width
     header = Header(
         format=kind,
         mode=image.mode,
         bits=8,
         width=width,
         height=height,
-        orientation=orientation,
+        orientation=metadata.orientation_of(metadata.load_exif(exif)),
         has_alpha=image.has_transparency_data,
         is_grey=image.mode in _GREY_MODES,
         exif=exif,
-        xmp=_xmp(kind, image),
+        xmp=_xmp(image),
         quantisation=_first_table(image),
     )
-    header.keep_profile(image.info.get("icc_profile"), _profile_mode(image))
+    mode = _profile_mode(image)
+    header.keep_profile(_profile(upload, kind, image), mode)
+    header.take_told(upload, mode)
     if _has_more_frames(kind, image):
         header.dropped.append("further frames")
     if kind == "avif" and (bits := _avif_bits(upload)) > 8:
@@ -145,31 +199,26 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
 
 
 def _exif(upload: bytes, kind: str, image: Image.Image) -> bytes | None:
-    if kind == "tiff":
-        return metadata.exif_of_tiff(image)
     if kind == "png":  # may stand after the pixels, where Pillow finds it only when it has decoded them
         return image.info.get("exif") or png_chunk(upload, b"eXIf")
     return image.info.get("exif")
 
 
-def _orientation(kind: str, image: Image.Image, exif: bytes | None) -> int:
-    if kind == "tiff":
-        return metadata.orientation_of(image.getexif())
-    return metadata.orientation_of(metadata.load_exif(exif))
-
-
-def _xmp(kind: str, image: Image.Image) -> bytes | None:
-    found: Any = None
-    if kind == "tiff":
-        found = getattr(image, "tag_v2", {}).get(_XMP_TAG)
-    else:
-        found = next((image.info[key] for key in _XMP_KEYS if key in image.info), None)
+def _xmp(image: Image.Image) -> bytes | None:
+    found: Any = next((image.info[key] for key in _XMP_KEYS if key in image.info), None)
     return found.encode() if isinstance(found, str) else found if isinstance(found, bytes) else None
 
 
 def _first_table(image: Image.Image) -> list[int] | None:
     tables: dict[int, list[int]] = getattr(image, "quantization", {})
     return tables.get(0)
+
+
+def _profile(upload: bytes, kind: str, image: Image.Image) -> bytes | None:
+    """Empty where there is one that Pillow cannot read."""
+    if kind == "bmp":
+        return profile_of_bmp(upload)
+    return (image.info["icc_profile"] or b"") if "icc_profile" in image.info else None
 
 
 def _profile_mode(image: Image.Image) -> str:

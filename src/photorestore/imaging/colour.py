@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import io
-import struct
 
 import numpy as np
 from PIL import Image, ImageCms
+
+from photorestore.imaging import profiles
 
 GRID = 17
 """Levels per channel at which a profile is compared with sRGB."""
@@ -31,33 +32,8 @@ def srgb_profile() -> bytes:
 
 @functools.cache
 def grey_profile() -> bytes:
-    """An ICC profile (version 4) of one channel with sRGB's tone curve."""
-    curve = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # IEC 61966-2-1
-    tags = {
-        b"desc": _icc_text("grey with the sRGB tone curve"),
-        b"cprt": _icc_text("CC0"),
-        b"wtpt": b"XYZ \0\0\0\0" + _s15(0.9642, 1.0, 0.8249),  # D50
-        b"kTRC": b"para\0\0\0\0" + struct.pack(">HH", 3, 0) + _s15(*curve),
-    }
-    table, data = struct.pack(">I", len(tags)), b""
-    start = 128 + 4 + 12 * len(tags)
-    for name, content in tags.items():
-        table += struct.pack(">4sII", name, start + len(data), len(content))
-        data += content + bytes(-len(content) % 4)
-    header = struct.pack(">I4xI4s4s4s6H4s", start + len(data), 0x04300000, b"mntr", b"GRAY", b"XYZ ",
-                         2024, 1, 1, 0, 0, 0, b"acsp")  # fmt: skip
-    header += bytes(28) + _s15(0.9642, 1.0, 0.8249)
-    return header.ljust(128, b"\0") + table + data
-
-
-def _icc_text(text: str) -> bytes:
-    encoded = text.encode("utf-16-be")
-    return b"mluc\0\0\0\0" + struct.pack(">II2s2sII", 1, 12, b"en", b"US", len(encoded), 28) + encoded
-
-
-def _s15(*values: float) -> bytes:
-    """ICC's fixed point numbers."""
-    return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+    """An ICC profile of one channel with sRGB's tone curve."""
+    return profiles.grey_profile("grey with the sRGB tone curve", profiles.srgb_curve())
 
 
 def open_profile(icc: bytes | None) -> ImageCms.ImageCmsProfile | None:
@@ -113,6 +89,12 @@ def _compare(icc: bytes) -> bool:
     return int(np.abs(np.asarray(converted).astype(np.int16) - expected).max()) <= 1
 
 
+def can_be_applied(icc: bytes) -> bool:
+    """Whether there is a way from this profile to sRGB; some are of the right kind and lack what says it."""
+    mode = mode_of(icc)
+    return mode is not None and to_srgb(Image.new(mode, (1, 1)), icc) is not None
+
+
 def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
     """An `RGB` picture in sRGB, from the mode and the profile given; None where they do not fit."""
     return _convert(image, icc, srgb_profile(), "RGB")
@@ -135,13 +117,3 @@ def _convert(image: Image.Image, source: bytes, target: bytes, mode: str) -> Ima
     except ImageCms.PyCMSError:
         return None
     return image if in_place else converted
-
-
-def lab_to_srgb(image: Image.Image) -> Image.Image | None:
-    """An `RGB` picture from Pillow's mode `LAB`."""
-    lab = ImageCms.createProfile("LAB")
-    srgb = ImageCms.createProfile("sRGB")
-    try:
-        return ImageCms.applyTransform(image, ImageCms.buildTransform(lab, srgb, "LAB", "RGB"))
-    except ImageCms.PyCMSError:
-        return None

@@ -1,25 +1,31 @@
 """16-bit pictures in libvips, beside Pillow, which would read them as 8-bit (docs/adr/0003).
 
-Only PNG and TIFF come here, and only those loaders of libvips are open at all.
+PNG is decoded here; of a TIFF the samples come from `samples`, and only their colours are converted here. No other
+loaders of libvips are open at all.
 """
 
 from __future__ import annotations
 
 import functools
+import zlib
 from typing import Any
 
 import numpy as np
 
-from photorestore.errors import CorruptImage
 from photorestore.imaging import colour, metadata
 from photorestore.imaging.header import Header, decoding
 from photorestore.imaging.planes import strips, turned
 from photorestore.imaging.sniff import Limits, check_size, png_chunk
+from photorestore.imaging.tiff_picture import TiffPicture
 from photorestore.workspace import Array
 
 _LOADERS = {"png": "VipsForeignLoadPng", "tiff": "VipsForeignLoadTiff"}
 _CMYK = "cmyk"
 _ALPHA_BANDS = (2, 4)
+LONGEST_PROFILE = 16 << 20
+"""Bytes of a PNG's profile, unpacked."""
+CONVERSION = {"depth": 16, "intent": "relative", "black_point_compensation": True}
+"""How libvips converts profiles: as `colour` does."""
 
 
 @functools.cache
@@ -35,25 +41,27 @@ def vips() -> Any:
     return pyvips
 
 
-def open_deep(upload: bytes, kind: str, limits: Limits) -> DeepPicture | None:
-    """The picture if it has 16 bits per channel, otherwise None.
+@functools.cache
+def cmyk_profile() -> bytes:
+    """What CMYK means where no profile says it, in 8 and in 16 bits: the profile that libvips brings."""
+    return bytes(vips().Image.profile_load("cmyk"))
+
+
+def open_deep(upload: bytes, limits: Limits) -> DeepPicture:
+    """A PNG of 16 bits per channel.
 
     Raises:
         TruncatedImage, CorruptImage, ImageTooLarge: as in `acquire.open_picture`.
     """
-    if kind == "png" and upload[24:25] != b"\x10":
-        return None
-    if kind not in _LOADERS:
-        return None
-    try:
+    with decoding(upload, "png"):
         image = _open(upload)
-    except vips().Error:
-        return None  # Pillow will say what is wrong with it, or read it
-    if image.format != "ushort":
-        return None
-    check_size(image.width, image.height, limits)
-    with decoding(upload, kind):
-        return DeepPicture(upload, kind, image)
+        check_size(image.width, image.height, limits)
+        return DeepPicture(upload, "png", image)
+
+
+def is_deep_png(upload: bytes, kind: str) -> bool:
+    """Whether it is a PNG whose head says 16 bits."""
+    return kind == "png" and upload[24:25] == b"\x10"
 
 
 def _open(upload: bytes) -> Any:
@@ -61,55 +69,73 @@ def _open(upload: bytes) -> Any:
 
 
 class DeepPicture:
-    """A 16-bit PNG or TIFF whose header was read; see `header.Picture`."""
+    """A 16-bit PNG whose header was read; see `header.Picture`."""
 
     def __init__(self, upload: bytes, kind: str, image: Any) -> None:
         self._upload = upload
         self._image = image
-        self._is_cmyk = image.interpretation == _CMYK
-        if image.bands > 4 + self._is_cmyk:
-            raise CorruptImage(f"image has {image.bands} channels of 16 bits; expected 1 to 4")
         self.header = self._read_header(kind)
 
     def _read_header(self, kind: str) -> Header:
         image = self._image
-        colours = image.bands - (not self._is_cmyk and image.bands in _ALPHA_BANDS)
-        exif = _field(image, "exif-data") or (png_chunk(self._upload, b"eXIf") if kind == "png" else None)
+        has_alpha = image.bands in _ALPHA_BANDS
+        colours = image.bands - has_alpha
+        exif = _field(image, "exif-data") or png_chunk(self._upload, b"eXIf")
         header = Header(
             format=kind,
-            mode="CMYK;16"
-            if self._is_cmyk
-            else {1: "L;16", 2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}[image.bands],
+            mode={1: "L;16", 2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}[image.bands],
             bits=16,
             width=image.width,
             height=image.height,
-            has_alpha=not self._is_cmyk and image.bands in _ALPHA_BANDS,
+            has_alpha=has_alpha,
             is_grey=colours == 1,
             exif=exif,
             xmp=_field(image, "xmp-data"),
         )
         stored = metadata.orientation_of(metadata.load_exif(exif))
         header.orientation = int(_field(image, "orientation") or stored)
-        header.keep_profile(
-            _field(image, "icc-profile-data"), "CMYK" if self._is_cmyk else "L" if colours == 1 else "RGB"
-        )
-        if (_field(image, "n-pages") or 1) > 1:
-            header.dropped.append("further pages")
+        profile_mode = "L" if colours == 1 else "RGB"
+        header.keep_profile(_profile(self._upload, image), profile_mode)
+        header.take_told(self._upload, profile_mode)
         return header
 
     def decode(self, image: Array, alpha: Array | None) -> None:
         orientation = self.header.orientation
         upright = None if alpha is None else turned(alpha, orientation)
         with decoding(self._upload, self.header.format):
-            _copy(self._in_srgb(), turned(image, orientation), upright)
+            _copy(in_srgb(self._image, self.header), turned(image, orientation), upright)
 
-    def _in_srgb(self) -> Any:
-        """A lazy picture in sRGB of the same depth and alpha."""
-        header, image = self.header, self._image
-        is_known = header.icc is None or colour.is_srgb(header.icc)
-        if is_known and not self._is_cmyk:
-            return image
-        return image.icc_transform("srgb", embedded=True, input_profile=_CMYK, depth=16, intent="relative")
+
+class DeepTiff(TiffPicture):
+    """A TIFF of more than 8 bits per channel, whose colours are converted by libvips."""
+
+    def _convert(self, colours: Array, target: Array) -> None:
+        height, width, count = colours.shape
+        image = vips().Image.new_from_memory(colours.data, width, height, count, "ushort")
+        image = image.copy(interpretation={1: "grey16", 3: "rgb16", 4: _CMYK}[count])
+        _copy(in_srgb(image, self.header), target, None)
+
+
+def in_srgb(image: Any, header: Header) -> Any:
+    """A lazy picture in sRGB of the same depth and alpha."""
+    if header.icc is not None and not colour.can_be_applied(header.icc):
+        header.dropped.append("icc: the profile cannot be applied")
+        header.icc = None
+    icc = header.icc or (cmyk_profile() if image.interpretation == _CMYK else None)
+    if icc is None or colour.is_srgb(icc):
+        return image
+    image = image.copy()
+    image.set_type(vips().GValue.blob_type, "icc-profile-data", icc)
+    return image.icc_transform("srgb", embedded=True, **{**CONVERSION, "depth": header.bits})
+
+
+def joined(plane: Array) -> Any:
+    """A lazy libvips picture over a plane (C, H, W) of uint16."""
+    _, height, width = plane.shape
+    bands = [vips().Image.new_from_memory(band.data, width, height, 1, "ushort") for band in plane]
+    if len(bands) == 1:
+        return bands[0].copy(interpretation="grey16")
+    return bands[0].bandjoin(bands[1:]).copy(interpretation="rgb16")
 
 
 def _copy(source: Any, image: Array, alpha: Array | None) -> None:
@@ -123,6 +149,19 @@ def _copy(source: Any, image: Array, alpha: Array | None) -> None:
             target[rows] = values[..., channel if bands >= 3 else 0]
         if alpha is not None:
             alpha[0, rows] = values[..., -1]
+
+
+def _profile(upload: bytes, image: Any) -> bytes | None:
+    """The file's profile; libvips leaves one out that does not fit. Empty where it cannot be read."""
+    if found := _field(image, "icc-profile-data"):
+        return bytes(found)
+    chunk = png_chunk(upload, b"iCCP")
+    if chunk is None:
+        return None
+    try:
+        return zlib.decompressobj().decompress(chunk[chunk.index(b"\0") + 2 :], LONGEST_PROFILE)
+    except (ValueError, zlib.error):
+        return b""
 
 
 def _field(image: Any, name: str) -> Any:

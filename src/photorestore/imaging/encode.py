@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 
 from photorestore.imaging import colour, metadata
-from photorestore.imaging.deep import vips
+from photorestore.imaging.deep import joined, vips
 from photorestore.imaging.negotiate import keeps_16_bits, keeps_alpha
 from photorestore.imaging.planes import luma, to_pillow, to_u8
 from photorestore.workspace import Array
@@ -28,12 +27,12 @@ class Outgoing:
     """A picture to encode.
 
     Attributes:
-        image: (3, H, W), uint8 or uint16, sRGB.
+        image: (3, H, W), or (1, H, W) if grey, uint8 or uint16, in the colours of `icc`.
         alpha: (1, H, W), uint8 or uint16, or None.
         bits: 8 or 16: the depth to deliver, where the format can.
         is_grey: deliver one channel of colour.
         exif, xmp: blocks to embed.
-        source_icc: file of the profile to convert to and to embed; None = sRGB.
+        icc: the profile to embed; None = sRGB.
         dropped: what the format could not hold; filled by `encode`.
     """
 
@@ -43,7 +42,7 @@ class Outgoing:
     is_grey: bool
     exif: bytes | None = None
     xmp: bytes | None = None
-    source_icc: Path | None = None
+    icc: bytes | None = None
     dropped: list[str] = field(default_factory=list)
 
     def settle(self, name: str) -> None:
@@ -70,33 +69,26 @@ def encode(outgoing: Outgoing, name: str, quality: int) -> bytes | memoryview:
 
 
 def _encode_8(outgoing: Outgoing, name: str, quality: int) -> memoryview:
-    plane = to_u8(luma(outgoing.image) if outgoing.is_grey else outgoing.image)
-    image, icc = _in_target_space(outgoing, to_pillow(plane))
+    image = to_pillow(to_u8(_colours(outgoing)))
     if outgoing.alpha is not None:
         image = _with_alpha(image, to_u8(outgoing.alpha), name)
     settings = _settings(outgoing, name, quality)
     if outgoing.exif and name != "tiff":
         settings["exif"] = outgoing.exif
     file = io.BytesIO()
-    image.save(file, name.upper(), icc_profile=icc, **settings)
+    image.save(file, name.upper(), icc_profile=_profile(outgoing), **settings)
     return file.getbuffer()
 
 
-def _in_target_space(outgoing: Outgoing, image: Image.Image) -> tuple[Image.Image, bytes]:
-    """The picture in the colour space asked for, and the profile that says so."""
-    if outgoing.source_icc is not None:
-        icc = outgoing.source_icc.read_bytes()
-        converted = _to_source(image, icc)
-        if converted is not None:
-            return converted, icc
-        outgoing.dropped.append("colour: the source's profile cannot be applied; sRGB")
-    return image, colour.grey_profile() if image.mode == "L" else colour.srgb_profile()
+def _colours(outgoing: Outgoing) -> Array:
+    """(1 or 3, H, W)."""
+    image = outgoing.image
+    return luma(image) if outgoing.is_grey and len(image) == 3 else image
 
 
-def _to_source(image: Image.Image, icc: bytes) -> Image.Image | None:
-    if colour.mode_of(icc) == "RGB" and colour.is_srgb(icc):
-        return image
-    return colour.from_srgb(image.convert("RGB"), icc)
+def _profile(outgoing: Outgoing) -> bytes:
+    """What says how the colours are meant."""
+    return outgoing.icc or (colour.grey_profile() if outgoing.is_grey else colour.srgb_profile())
 
 
 def _with_alpha(image: Image.Image, alpha: npt.NDArray[np.uint8], name: str) -> Image.Image:
@@ -148,17 +140,10 @@ def _tiff_tags(outgoing: Outgoing) -> Image.Exif:
 
 def _encode_16(outgoing: Outgoing, name: str) -> bytes:
     """By libvips, band by band from the mapped planes: no interleaved copy of the picture is made."""
-    image = _joined(luma(outgoing.image) if outgoing.is_grey else outgoing.image)
-    icc = colour.grey_profile() if outgoing.is_grey else colour.srgb_profile()
-    if outgoing.source_icc is not None:
-        icc = outgoing.source_icc.read_bytes()
-        if not colour.is_srgb(icc):
-            image = image.colourspace("rgb16").icc_transform(
-                str(outgoing.source_icc), input_profile="srgb", depth=16, intent="relative"
-            )
+    image = joined(_colours(outgoing))
     if outgoing.alpha is not None:
-        image = image.bandjoin(_joined(outgoing.alpha))
-    blocks = {"icc-profile-data": icc, "xmp-data": outgoing.xmp, "exif-data": outgoing.exif}
+        image = image.bandjoin(joined(outgoing.alpha))
+    blocks = {"icc-profile-data": _profile(outgoing), "xmp-data": outgoing.xmp, "exif-data": outgoing.exif}
     if name == "tiff" and blocks.pop("exif-data"):
         outgoing.dropped.append("exif: not written into 16-bit tiff")
     image = image.copy()
@@ -167,15 +152,6 @@ def _encode_16(outgoing: Outgoing, name: str) -> bytes:
             image.set_type(vips().GValue.blob_type, block, content)
     encoded: bytes = _SAVE_16[name](image)
     return encoded
-
-
-def _joined(plane: Array) -> Any:
-    """A lazy libvips picture over a plane (C, H, W) of uint16."""
-    _, height, width = plane.shape
-    bands = [vips().Image.new_from_memory(band.data, width, height, 1, "ushort") for band in plane]
-    if len(bands) == 1:
-        return bands[0].copy(interpretation="grey16")
-    return bands[0].bandjoin(bands[1:]).copy(interpretation="rgb16")
 
 
 _SAVE_16: dict[str, Callable[[Any], bytes]] = {

@@ -13,6 +13,7 @@ from PIL import Image
 from photorestore.errors import CorruptImage, ImageTooLarge, RestorationError, TruncatedImage
 from photorestore.imaging import colour
 from photorestore.imaging.sniff import breaks_off
+from photorestore.imaging.told import find_told
 from photorestore.workspace import Array
 
 # Oddities of an upload are no news to whoever runs this, and `sniff.check_size` judges its size. Set once, as filters
@@ -35,6 +36,8 @@ class Header:
         icc: the profile to convert from, or None; one that does not fit the pixels is left out.
         exif, xmp: the blocks as they stand in the upload, or None.
         quantisation: a JPEG's first table, in zigzag order.
+        unconverted: a colour space that the upload has and that cannot be converted to sRGB, or None; it is in
+            `dropped`, too.
         dropped: what cannot be kept; `decode` may add to it.
     """
 
@@ -50,6 +53,7 @@ class Header:
     exif: bytes | None = None
     xmp: bytes | None = None
     quantisation: Sequence[int] | None = None
+    unconverted: str | None = None
     dropped: list[str] = field(default_factory=list)
 
     @property
@@ -58,13 +62,29 @@ class Header:
         return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
 
     def keep_profile(self, icc: bytes | None, mode: str) -> None:
-        """Set `icc` if the profile describes pixels of `mode` (`RGB`, `L` or `CMYK`); report it otherwise."""
-        if not icc:
+        """Set `icc` if the profile describes pixels of `mode` (`RGB`, `L` or `CMYK`); report it otherwise.
+
+        An empty profile is one that is there and cannot be read.
+        """
+        if icc is None:
             return
         if colour.mode_of(icc) == mode:
             self.icc = icc
         else:
             self.dropped.append("icc: the profile does not fit the picture")
+
+    def take_told(self, upload: bytes, mode: str, directory: int | None = None) -> None:
+        """Set `icc` by what else tells the colour space of pixels of `mode`, where no profile does.
+
+        Args:
+            directory: where that of the picture stands in a TIFF; None for the first.
+        """
+        if self.icc is not None or self.mode.startswith(("CMYK", "LAB")):
+            return
+        told = find_told(upload, self.format, self.exif, mode, directory)
+        if told is not None:
+            self.icc, self.unconverted = told.icc, told.problem
+            self.dropped += [told.problem] if told.problem else []
 
     def as_source(self) -> dict[str, Any]:
         """`Envelope.source`."""

@@ -101,7 +101,9 @@ class HeifPicture:
             exif=image.info.get("exif"),
             xmp=image.info.get("xmp"),
         )
-        header.keep_profile(image.info.get("icc_profile"), "L" if header.is_grey else "RGB")
+        profile_mode = "L" if header.is_grey else "RGB"
+        header.keep_profile(image.info.get("icc_profile"), profile_mode)
+        header.take_told(self._upload, profile_mode)
         told = metadata.orientation_of(metadata.load_exif(header.exif))
         if told != 1 and not told_by_container:
             header.dropped.append(

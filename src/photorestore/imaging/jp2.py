@@ -56,10 +56,14 @@ class Jp2Picture:
         header.bits = max(depth_of(self._bits[channel]) for channel in self._colours)
         header.has_alpha = self._opacity is not None
         header.is_grey = self._space == "L"
-        header.mode = self._space + "A" * header.has_alpha + (";16" if header.bits == 16 else "")
+        letter = "A" if header.has_alpha and self._space != "CMYK" else ""
+        header.mode = self._space + letter + (";16" if header.bits == 16 else "")
         header.exif, header.xmp = told.blocks.get("exif"), told.blocks.get("xmp")
         header.orientation = metadata.orientation_of(metadata.load_exif(header.exif))
-        header.keep_profile(told.icc, "RGB" if self._space == "YCbCr" else self._space)
+        profile_mode = "RGB" if self._space == "YCbCr" else self._space
+        header.keep_profile(told.icc, profile_mode)
+        if told.mode is None:  # else the container tells sRGB, grey by its curve, or CMYK
+            header.take_told(upload, profile_mode)
         header.dropped += told.dropped
         left = len(self._bits) - len(self._colours) - header.has_alpha
         if left:

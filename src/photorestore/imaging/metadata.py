@@ -5,6 +5,7 @@ It is written by strangers, so every reading may fail; what cannot be read is le
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -67,10 +68,20 @@ def descriptive(found: Image.Exif) -> Image.Exif:
     return kept
 
 
-def exif_of_tiff(image: Image.Image) -> bytes | None:
-    """An EXIF block of a TIFF's descriptive tags, its EXIF and its GPS directory; None if there are none."""
+def exif_of_tiff(file: io.BytesIO, directory: int, *, is_big: bool) -> bytes | None:
+    """An EXIF block of a TIFF's descriptive tags, its EXIF and its GPS directory; None if there are none.
+
+    Args:
+        file: the TIFF, from its start.
+        directory: where the page's directory stands.
+        is_big: whether it is a BigTIFF.
+    """
+    found = Image.Exif()
+    found.bigtiff = is_big
+    found.endian = "<" if file.read(1) == b"I" else ">"
     try:
-        exif = descriptive(image.getexif())
+        found.load_from_fp(file, directory)
+        exif = descriptive(found)
         return exif.tobytes() if len(exif) else None
     except Exception:  # noqa: BLE001 - a parser of hostile bytes, which fails in many ways
         return None

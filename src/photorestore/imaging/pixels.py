@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from photorestore.imaging import colour
-from photorestore.imaging.deep import vips
+from photorestore.imaging.deep import in_srgb, vips
 from photorestore.imaging.header import Header
 from photorestore.imaging.planes import strips, turned
 from photorestore.workspace import Array
 
 _FORMATS = {8: "uchar", 16: "ushort"}
 _INTERPRETATIONS = {8: {1: "b-w", 3: "srgb", 4: "cmyk"}, 16: {1: "grey16", 3: "rgb16", 4: "cmyk"}}
-_CONVERSION = {"intent": "relative", "black_point_compensation": True}
 
 
 def depth_of(bits: int) -> int:
@@ -72,14 +71,9 @@ def write_pixels(
 def _in_srgb(colours: Array, header: Header) -> Any:
     """A lazy picture, or None where the values are right as they are."""
     count = colours.shape[2]
-    icc = header.icc
-    if count != 4 and (icc is None or colour.is_srgb(icc)):
+    if count != 4 and (header.icc is None or colour.is_srgb(header.icc)):
         return None
     height, width = colours.shape[:2]
     data = np.ascontiguousarray(colours).data
     image = vips().Image.new_from_memory(data, width, height, count, _FORMATS[header.bits])
-    image = image.copy(interpretation=_INTERPRETATIONS[header.bits][count])
-    if icc is not None:
-        image.set_type(vips().GValue.blob_type, "icc-profile-data", icc)
-    told = {"embedded": True} if icc is not None else {"input_profile": "cmyk"}
-    return image.icc_transform("srgb", depth=header.bits, **told, **_CONVERSION)
+    return in_srgb(image.copy(interpretation=_INTERPRETATIONS[header.bits][count]), header)

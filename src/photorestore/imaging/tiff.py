@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import struct
+from collections.abc import Iterator, Sequence
 
 from photorestore.errors import CorruptImage
 
@@ -21,6 +23,9 @@ _UNIT_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 
 _POINTERS = {34665, 34853, 40965}
 """EXIF, GPS and interoperability directories."""
 
+_NUMBERS = {3: "H", 4: "I", 5: "I", 8: "h", 9: "i", 10: "i", 11: "f", 12: "d", 16: "Q"}
+"""How values of each type are unpacked; fractions are two."""
+
 
 def check_directories(block: bytes) -> None:
     """Hold the number of directories and tags, and the bytes of their numbers, against the limits.
@@ -38,6 +43,55 @@ def check_directories(block: bytes) -> None:
         walk.run(first)
     except struct.error:
         return
+
+
+def numbers(block: bytes, wanted: Sequence[int], start: int | None = None) -> dict[int, Sequence[float]]:
+    """The values of those of the tags `wanted` that are numbers, from the directory at `start`, else the first.
+
+    What is no TIFF has none, and what cannot be read is left out.
+    """
+    found: dict[int, Sequence[float]] = {}
+    for tag, kind, raw, order in _tags(block, wanted, start):
+        if kind not in _NUMBERS:
+            continue
+        letter = _NUMBERS[kind]
+        values = struct.unpack(f"{order}{len(raw) // struct.calcsize('=' + letter)}{letter}", raw)
+        if kind in _RATIO_TYPES:
+            values = tuple(a / b if b else 0.0 for a, b in zip(values[::2], values[1::2], strict=True))
+        if values and all(map(math.isfinite, values)):
+            found[tag] = values
+    return found
+
+
+def content(block: bytes, wanted: int, start: int | None = None) -> bytes | None:
+    """The bytes of a tag that is no number, from the directory at `start`, else the first."""
+    return next((found for _, kind, found, _ in _tags(block, (wanted,), start) if kind not in _NUMBERS), None)
+
+
+def _tags(block: bytes, wanted: Sequence[int], start: int | None) -> Iterator[tuple[int, int, bytes, str]]:
+    """Number, type, content and byte order of the tags `wanted` in one directory, as far as they are whole."""
+    order = "<" if block[:1] == b"I" else ">"
+    is_big = block[2:4] in (b"+\0", b"\0+")
+    count, offset = (
+        struct.Struct(order + ("Q" if is_big else "H")),
+        struct.Struct(order + ("Q" if is_big else "I")),
+    )
+    entry = struct.Struct(order + ("HHQ8s" if is_big else "HHI4s"))
+    try:
+        start = offset.unpack_from(block, 8 if is_big else 4)[0] if start is None else start
+        (entries,) = count.unpack_from(block, start)
+    except (struct.error, OverflowError):  # the latter of a place beyond all memory
+        return
+    first = start + count.size
+    last = first + min(entries, (len(block) - first) // entry.size) * entry.size
+    for tag, kind, length, value in entry.iter_unpack(block[first:last]):
+        if tag not in wanted:
+            continue
+        size = length * _UNIT_BYTES.get(kind, 1)
+        (at,) = offset.unpack(value)
+        found = value[:size] if size <= len(value) else block[at : at + size]
+        if len(found) == size:
+            yield tag, kind, found, order
 
 
 class _Walk:

@@ -7,7 +7,7 @@ from photorestore.imaging.header import Header
 from photorestore.imaging.negotiate import is_preferred
 from photorestore.options import DEFAULT_QUALITY, Options
 
-_CONVERTED_MODES = ("CMYK", "CMYK;16", "LAB")
+CONVERTED_MODES = ("CMYK", "CMYK;16", "LAB", "LAB;16")
 """Kinds of pixels that are converted to sRGB whatever profile describes them."""
 
 
@@ -32,6 +32,6 @@ def own_type(header: Header, options: Options, accept: str) -> str | None:
 
 
 def _is_srgb(header: Header) -> bool:
-    if header.mode in _CONVERTED_MODES:
+    if header.mode in CONVERTED_MODES:
         return False
     return header.icc is None or colour.is_srgb(header.icc)

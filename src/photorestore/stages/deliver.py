@@ -9,13 +9,25 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 
 from photorestore.envelope import Trace
 from photorestore.hidden import with_hidden
-from photorestore.imaging import CONTENT_TYPES, Needs, Outgoing, choose_format, encode, open_picture, own_type
+from photorestore.imaging import (
+    CONTENT_TYPES,
+    Needs,
+    Outgoing,
+    choose_format,
+    colour,
+    encode,
+    open_picture,
+    own_type,
+)
 from photorestore.imaging.metadata import rewrite_exif
 from photorestore.imaging.negotiate import keeps_hidden
+from photorestore.imaging.source_colours import Stored, to_source
+from photorestore.imaging.unchanged import CONVERTED_MODES
 from photorestore.imaging.xmp import rewrite_xmp
 from photorestore.stages.base import StageConfig, ms_since
 from photorestore.workspace import Workspace
@@ -84,16 +96,18 @@ class Delivery:
 def _as_it_came(workspace: Workspace) -> Delivery | None:
     """The upload, where nothing was changed and nothing else was asked for."""
     envelope = workspace.envelope
-    is_normalised = "before_normalise" in envelope.estimates.get("preprocess", {})
-    if envelope.current != "image" or is_normalised:
+    if envelope.current != "image" or _is_normalised(workspace):
         return None
     upload = workspace.read_file("upload")
     if upload is None:  # the picture came as an array
         return None
-    content_type = own_type(open_picture(upload).header, workspace.options, envelope.accept)
+    header = open_picture(upload).header
+    content_type = own_type(header, workspace.options, envelope.accept)
     if content_type is None:
         return None
-    return Delivery(upload, content_type, envelope.source["bits"], [], unchanged=True)
+    is_as_asked = header.unconverted is None or workspace.options.colour == "source"
+    dropped = [] if is_as_asked else [str(header.unconverted)]
+    return Delivery(upload, content_type, envelope.source["bits"], dropped, unchanged=True)
 
 
 def _encoded(workspace: Workspace) -> Delivery:
@@ -102,8 +116,10 @@ def _encoded(workspace: Workspace) -> Delivery:
     _, height, width = outgoing.image.shape
     needs = Needs(width, height, has_alpha=outgoing.alpha is not None, bits=outgoing.bits)
     name = choose_format(options, envelope.accept, needs)
-    if keeps_hidden(name):
+    if keeps_hidden(name) or options.colour == "source":
         outgoing.image = with_hidden(workspace, outgoing.image)
+    if options.colour == "source":
+        _to_source(workspace, outgoing)
     _add_metadata(workspace, outgoing)
     content = encode(outgoing, name, options.quality)
     dropped = [*envelope.source["dropped"], *outgoing.dropped]
@@ -121,6 +137,42 @@ def _outgoing(workspace: Workspace) -> Outgoing:
     )
 
 
+def _to_source(workspace: Workspace, outgoing: Outgoing) -> None:
+    """Bring a picture to the upload's colours, if they are not sRGB and known."""
+    profile = workspace.path("icc")
+    if not profile.exists():
+        mode = workspace.envelope.source["mode"]
+        outgoing.dropped += [f"colour: {mode} is delivered as sRGB"] if mode in CONVERTED_MODES else []
+        return
+    icc = profile.read_bytes()
+    if not colour.is_srgb(icc):
+        image = to_source(
+            outgoing.image, profile, outgoing.bits, is_grey=outgoing.is_grey, stored=_stored(workspace)
+        )
+        if image is None:
+            outgoing.dropped.append("colour: the source's profile cannot be applied; sRGB")
+            return
+        outgoing.image = image
+    outgoing.icc = icc
+
+
+def _stored(workspace: Workspace) -> Stored | None:
+    """The upload's own numbers, decoded once more; None where no pixel of the result is still one of them."""
+    upload = workspace.read_file("upload")
+    if upload is None or workspace.options.scale > 1 or _is_normalised(workspace):
+        return None
+    picture = open_picture(upload)
+    picture.header.icc = None  # what it is to be converted from
+    image = with_hidden(workspace, workspace.plane("image"))
+    values = np.empty(image.shape, image.dtype)
+    picture.decode(values, None)
+    return Stored(values, image)
+
+
+def _is_normalised(workspace: Workspace) -> bool:
+    return "before_normalise" in workspace.envelope.estimates.get("preprocess", {})
+
+
 def _as_document(trace: Trace) -> dict[str, Any]:
     """A trace without what does not apply."""
     return {name: value for name, value in asdict(trace).items() if value is not None}
@@ -130,9 +182,6 @@ def _add_metadata(workspace: Workspace, outgoing: Outgoing) -> None:
     """Hand over the upload's EXIF, XMP and profile, as far as the options want them."""
     options = workspace.options
     _, height, width = outgoing.image.shape
-    profile = workspace.path("icc")
-    if options.colour == "source" and profile.exists():
-        outgoing.source_icc = profile
     if options.metadata == "strip":
         return
     has_gps = options.metadata == "keep"
