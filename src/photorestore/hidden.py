@@ -72,10 +72,13 @@ def _nearby(values: Floats, axis: int) -> Floats:
     return (last - first) / side
 
 
-def with_hidden(workspace: Workspace, image: Array) -> Array:
+def with_hidden(workspace: Workspace, image: Array, *, heed_mask: bool = True) -> Array:
     """The result (3, H, W) with the upload's own colours where it is transparent and no mask says to fill it.
 
     As it is where the picture has no such pixels, or was enlarged.
+
+    Args:
+        heed_mask: False for the upload's own colours where a mask says to fill it, too.
     """
     planes = workspace.envelope.planes
     if "hidden" not in planes or image.shape != planes["image"].shape:
@@ -83,7 +86,7 @@ def with_hidden(workspace: Workspace, image: Array) -> Array:
     kept, hidden = workspace.plane("hidden"), is_hidden(workspace.plane("alpha"))
     factor = np.array(np.iinfo(image.dtype).max // np.iinfo(kept.dtype).max, image.dtype)
     stays = np.ones(kept.shape[2], bool)
-    if "hole_mask" in planes:
+    if heed_mask and "hole_mask" in planes:
         stays = workspace.plane("hole_mask")[0][hidden] == 0
     hidden[hidden] = stays
     whole: Array = image.copy()

@@ -59,11 +59,19 @@ class Changing:
 
 
 def restored(
-    root: Path, upload: bytes, stage: Changing | None = None, *, into: str = "png", wanted: str = "source"
+    root: Path,
+    upload: bytes,
+    stage: Changing | None = None,
+    *,
+    into: str = "png",
+    wanted: str = "source",
+    mask: bytes | None = None,
 ) -> tuple[np.ndarray, bytes, list[str]]:
     """Pixels (H, W, C), profile, and what was dropped."""
     workspace = Workspace.create(root, Options(format=into, colour=wanted))
     workspace.write_file("upload", upload)
+    if mask is not None:
+        workspace.write_file("mask_upload", mask)
     for each in (PreprocessStage(), *([stage] if stage else []), DeliverStage()):
         run_stage(each, [workspace])
     assert workspace.envelope.problem is None, workspace.envelope.problem
@@ -115,6 +123,17 @@ def test_colours_under_full_transparency_are_the_files_too(
     np.testing.assert_array_equal(*(same if stage else (back, values)))
     np.testing.assert_array_equal(back[opacity == 0], values[opacity == 0])
     assert icc == P3
+
+
+def test_what_is_filled_under_full_transparency_keeps_nothing_of_the_files(tmp_path: Path) -> None:
+    values = np.full((60, 90, 4), (90, 90, 90, 255), np.uint8)
+    values[20:40] = (255, 0, 255, 0)
+    mask = saved(Image.fromarray(np.uint8(255) - values[..., 3]), "PNG")
+    back, _, _ = restored(
+        tmp_path, upload_of(values, P3, "PNG"), Changing(slice(20, 40), 1), into="tiff", mask=mask
+    )
+    assert np.abs(back[20:40, :, :3].astype(int) - 91).max() <= 3
+    np.testing.assert_array_equal(back[:20], values[:20])
 
 
 @pytest.mark.parametrize("bits", [8, 16])

@@ -163,7 +163,7 @@ def _stored(workspace: Workspace) -> Stored | None:
         return None
     picture = open_picture(upload)
     picture.header.icc = None  # what it is to be converted from
-    image = with_hidden(workspace, workspace.plane("image"))
+    image = with_hidden(workspace, workspace.plane("image"), heed_mask=False)
     values = np.empty(image.shape, image.dtype)
     picture.decode(values, None)
     return Stored(values, image)
