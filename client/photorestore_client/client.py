@@ -67,7 +67,7 @@ class Client(Closing):
         """Restore one picture. A file is streamed, never read as a whole.
 
         Args:
-            picture: JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF.
+            picture: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or JPEG 2000.
             mask: a picture of the same size; what is white in it is filled, all else stays as it is.
             accept: media types to choose from, as in the header `Accept`; the option `format` goes before.
             if_none_match: `etag` of the result that the caller has; `Unchanged` says that there is no other.

@@ -22,6 +22,8 @@ _SIGNATURES = (
     (b"MM\0+", "image/tiff"),
     (b"GIF8", "image/gif"),
     (b"BM", "image/bmp"),
+    (b"\0\0\0\x0cjP  ", "image/jp2"),
+    (b"\xff\x4f\xff\x51", "image/j2c"),
 )
 
 
@@ -51,7 +53,7 @@ class RawClient(Closing):
         """Restore one picture.
 
         Args:
-            picture: JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF.
+            picture: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or JPEG 2000.
             mask: a picture of the same size; what is white in it is filled, all else stays as it is.
             request_id: a label for the service's log.
             **options: members of the header `X-Restore-Options`, for example `stages=["denoise"]`.
@@ -92,6 +94,10 @@ def _understand(answer: Answer) -> Restored:
 def _media_type(content: bytes) -> str:
     if content[4:12] in (b"ftypavif", b"ftypavis"):
         return "image/avif"
+    if content[4:11] in (b"ftyphei", b"ftyphev"):
+        return "image/heic"
+    if content[4:12] in (b"ftypmif1", b"ftypmif2", b"ftypmsf1"):
+        return "image/heif"
     return next(
         (name for start, name in _SIGNATURES if content.startswith(start)), "application/octet-stream"
     )

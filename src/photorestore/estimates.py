@@ -20,7 +20,8 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from photorestore.flat_places import surface_of
-from photorestore.region import blocks_of, find_region, in_8_bits, is_opaque
+from photorestore.imaging.planes import strips
+from photorestore.region import blocks_of, every_nth, find_region, in_8_bits, is_opaque
 from photorestore.workspace import Array
 
 Floats = npt.NDArray[np.float32]
@@ -139,21 +140,27 @@ def estimate(
     }
 
 
+def is_one_colour(image: Array) -> bool:
+    """Whether all pixels of a plane (3, H, W) are equal; one row mostly tells that they are not."""
+    first = image[:, :1, :1]
+    parts = (image[:, rows] for rows in (slice(0, 1), *strips(*image.shape[1:])))
+    return all(bool((part == first).all()) for part in parts)
+
+
 def view_of(image: Array, side_px: int) -> npt.NDArray[np.uint8]:
     """Every n-th pixel of a plane, (3, h, w) in 8 bits, so that the longest side is about `side_px`."""
-    return in_8_bits(every_nth(image, side_px))
+    return in_8_bits(reduced(image, side_px))
 
 
-def every_nth(plane: Array, side_px: int) -> Array:
+def reduced(plane: Array, side_px: int) -> Array:
     """Every n-th pixel of a plane (C, H, W), so that the longest side is about `side_px`: a view."""
-    step = max(1, max(plane.shape[1:]) // side_px)
-    return plane[:, step // 2 :: step, step // 2 :: step]
+    return every_nth(plane, max(1, max(plane.shape[1:]) // side_px))
 
 
 def shown_view(image: Array, alpha: Array | None, side_px: int) -> npt.NDArray[np.uint8]:
     """`view_of` a plane, or those of its pixels that are opaque, (3, n), where some are not and some are."""
     view = view_of(image, side_px)
-    opaque = None if alpha is None else is_opaque(every_nth(alpha, side_px)[0])
+    opaque = None if alpha is None else is_opaque(reduced(alpha, side_px)[0])
     return view if opaque is None or opaque.all() or not opaque.any() else view[:, opaque]
 
 

@@ -91,8 +91,8 @@ def find_region(image: Array, alpha: Array | None = None) -> Region:
     """
     _, h, w = image.shape
     step = max(1, max(h, w) // VIEW_PX)
-    view = _sampled(image, step)
-    clear = np.zeros(view.shape[1:], bool) if alpha is None else ~is_opaque(_sampled(alpha, step)[0])
+    view = in_8_bits(every_nth(image, step))
+    clear = np.zeros(view.shape[1:], bool) if alpha is None else ~is_opaque(every_nth(alpha, step)[0])
     limits, is_framed = _peel(view, clear, FRAMED)
     if not is_framed:
         limits, is_framed = _peel(view, clear, PAIRED)
@@ -146,9 +146,10 @@ def _cut(plane: Array, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
     return cut.reshape(-1, len(plane), side, side)
 
 
-def _sampled(plane: Array, step: int) -> npt.NDArray[np.uint8]:
-    """Every n-th pixel, in 8 bits."""
-    return in_8_bits(plane[:, step // 2 :: step, step // 2 :: step])
+def every_nth(plane: Array, step: int) -> Array:
+    """Every n-th pixel of a plane (C, H, W): a view; the middle one of a side that is shorter than that."""
+    rows, columns = (slice(min(step, side) // 2, None, step) for side in plane.shape[1:])
+    return plane[:, rows, columns]
 
 
 def in_8_bits(view: Array) -> npt.NDArray[np.uint8]:

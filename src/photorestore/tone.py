@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.estimates import CONFIG, every_nth, view_of
+from photorestore.estimates import CONFIG, reduced, view_of
 from photorestore.imaging.planes import strips
 from photorestore.networks.tone import LUMA, VIEW_PX, Correction, ToneNetwork, apply_curves, quantiles_of
 from photorestore.region import Region, is_opaque
@@ -160,7 +160,7 @@ def _small_view(image: Array, alpha: Array | None) -> tuple[Tensor, Tensor]:
     size = (VIEW_PX, VIEW_PX)
     view = torch.from_numpy(view_of(image, CONFIG.view_px))[None].float() / 255
     shown = (
-        np.ones((1, *view.shape[2:]), bool) if alpha is None else is_opaque(every_nth(alpha, CONFIG.view_px))
+        np.ones((1, *view.shape[2:]), bool) if alpha is None else is_opaque(reduced(alpha, CONFIG.view_px))
     )
     weight = torch.from_numpy(np.ascontiguousarray(shown))[None].float()
     if not shown.any():

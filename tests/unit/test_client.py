@@ -481,6 +481,9 @@ def test_saving_replaces_a_file_as_a_whole(client, tmp_path):
         (b"RIFF....WEBP", "image/webp"),
         (b"II*\0", "image/tiff"),
         (b"\0\0\0\x1cftypavif", "image/avif"),
+        (b"\0\0\0\x1cftypheic", "image/heic"),
+        (b"\0\0\0\x1cftypmif1", "image/heif"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
     ],
 )
 def test_raw_door_finds_the_media_type_in_the_body(edge, content, expected):

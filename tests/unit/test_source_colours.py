@@ -59,11 +59,19 @@ class Changing:
 
 
 def restored(
-    root: Path, upload: bytes, stage: Changing | None = None, *, into: str = "png", wanted: str = "source"
+    root: Path,
+    upload: bytes,
+    stage: Changing | None = None,
+    *,
+    into: str = "png",
+    wanted: str = "source",
+    mask: bytes | None = None,
 ) -> tuple[np.ndarray, bytes, list[str]]:
     """Pixels (H, W, C), profile, and what was dropped."""
     workspace = Workspace.create(root, Options(format=into, colour=wanted))
     workspace.write_file("upload", upload)
+    if mask is not None:
+        workspace.write_file("mask_upload", mask)
     for each in (PreprocessStage(), *([stage] if stage else []), DeliverStage()):
         run_stage(each, [workspace])
     assert workspace.envelope.problem is None, workspace.envelope.problem
@@ -99,6 +107,33 @@ def test_what_a_stage_leaves_alone_is_the_files(tmp_path: Path, bits: int) -> No
     shallow = np.round(in_srgb[40:50] / scale).astype(np.uint8)
     expected = colour.from_srgb(Image.fromarray(shallow), P3)
     assert np.abs(back[40:50] / scale - np.asarray(expected)).max() <= 2
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("stage", [None, Changing(slice(40, 50), -20000)], ids=["unchanged", "changed"])
+def test_colours_under_full_transparency_are_the_files_too(
+    tmp_path: Path, stage: Changing | None, bits: int
+) -> None:
+    opacity = np.where(np.arange(90) % 30 < 12, 0, 255) * np.ones((60, 1), int)
+    values = np.dstack([PHOTO, opacity]).astype(f"uint{bits}") * np.array(
+        1 if bits == 8 else 257, f"uint{bits}"
+    )
+    back, icc, _ = restored(tmp_path, upload_of(values, P3, "PNG"), stage, into="tiff")
+    same = np.delete(back, np.s_[40:50], 0), np.delete(values, np.s_[40:50], 0)
+    np.testing.assert_array_equal(*(same if stage else (back, values)))
+    np.testing.assert_array_equal(back[opacity == 0], values[opacity == 0])
+    assert icc == P3
+
+
+def test_what_is_filled_under_full_transparency_keeps_nothing_of_the_files(tmp_path: Path) -> None:
+    values = np.full((60, 90, 4), (90, 90, 90, 255), np.uint8)
+    values[20:40] = (255, 0, 255, 0)
+    mask = saved(Image.fromarray(np.uint8(255) - values[..., 3]), "PNG")
+    back, _, _ = restored(
+        tmp_path, upload_of(values, P3, "PNG"), Changing(slice(20, 40), 1), into="tiff", mask=mask
+    )
+    assert np.abs(back[20:40, :, :3].astype(int) - 91).max() <= 3
+    np.testing.assert_array_equal(back[:20], values[:20])
 
 
 @pytest.mark.parametrize("bits", [8, 16])

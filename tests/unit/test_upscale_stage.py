@@ -120,17 +120,6 @@ def test_opacity_is_enlarged_without_ringing_and_keeps_its_depth(stage, prepared
     assert (enlarged[:, 100:, 140:] == 65535).all()
 
 
-def test_colours_under_transparency_do_not_bleed(stage, prepared):
-    alpha = np.zeros((1, 60, 80), np.uint8)
-    alpha[:, :, 40:] = 255
-    dark, bright = (np.full((3, 60, 80), 128, np.uint8) for _ in range(2))
-    dark[:, :, :40], bright[:, :, :40] = 0, 255
-    one, other = (run(stage, prepared(2, image=image, alpha=alpha)) for image in (dark, bright))
-    seen = one.alpha()[0] > 0
-    difference = np.abs(one.plane("upscaled").astype(int) - other.plane("upscaled"))
-    assert difference[:, seen].max() <= 257
-
-
 def test_running_twice_changes_nothing(stage, prepared):
     workspace = run(stage, prepared())
     first = workspace.plane("upscaled").copy()

@@ -2,7 +2,8 @@
 
 `open_picture` reads no more than the header; a picture's `decode` writes the pixels, upright and in sRGB, straight
 from the decoder's buffer into the planes given. 8-bit pictures are decoded by Pillow (a JPEG bit by bit as
-by libjpeg-turbo), PNGs of 16 bits by libvips, see `deep`, and TIFFs of any depth as their `layout` says.
+by libjpeg-turbo), PNGs of 16 bits by libvips, see `deep`, and TIFFs of any depth as their `layout` says; HEIF and
+JPEG 2000 have readers of their own.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from photorestore.imaging.blocks import exif_in, orientation_of, xmp_in
 from photorestore.imaging.deep import DeepTiff, cmyk_profile, is_deep_png, open_deep
 from photorestore.imaging.header import Header, Picture, decoding
 from photorestore.imaging.heads import BoundedReader, check_head, reader
+from photorestore.imaging.heif import open_heif
+from photorestore.imaging.jp2 import open_jp2
 from photorestore.imaging.jpeg import completed, refuse_rare_coding
 from photorestore.imaging.layout import layout_of
 from photorestore.imaging.planes import copy_bands, turned
 from photorestore.imaging.png import mend_transparent_grey, without_long_texts
 from photorestore.imaging.sniff import (
+    HEIF,
+    JPEG_2000,
     LIMITS,
     Limits,
     check_bytes,
@@ -51,6 +56,10 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
     kind = sniff(upload)
     check_head(upload, kind)
     check_header(upload, kind, limits)
+    if kind in HEIF:
+        return open_heif(upload, kind, limits)
+    if kind in JPEG_2000:
+        return open_jp2(upload, kind, limits)
     if kind == "tiff":
         return _open_tiff(upload, limits)
     left_out: list[str] = []

@@ -129,7 +129,7 @@ def in_srgb(image: Any, header: Header) -> Any:
         return image
     image = image.copy()
     image.set_type(vips().GValue.blob_type, "icc-profile-data", icc)
-    return image.icc_transform("srgb", embedded=True, **CONVERSION)
+    return image.icc_transform("srgb", embedded=True, **{**CONVERSION, "depth": header.bits})
 
 
 def joined(plane: Array) -> Any:

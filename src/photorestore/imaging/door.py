@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from photorestore.errors import CorruptImage, NotAnImage
+from photorestore.hidden import with_hidden
 from photorestore.imaging import colour
 from photorestore.imaging.acquire import apart
 from photorestore.imaging.deep import cmyk_profile
@@ -47,7 +48,7 @@ def put_picture(workspace: Workspace, name: str, picture: Picture) -> None:
 def result_array(workspace: Workspace) -> Array:
     """The result, (H, W, 3), or (H, W, 4) with alpha, in the source's depth; grey has three equal channels."""
     source = workspace.envelope.source
-    plane: Array = workspace.current()
+    plane = with_hidden(workspace, workspace.current())
     if source["bits"] == 8:
         plane = to_u8(plane)
     if source["is_grey"]:

@@ -20,7 +20,7 @@ BYTES_PER_PIECE = 1024
 MOST_PROFILES = 16
 """ICC profiles in a PNG: one is allowed, and each may unpack to a thousand times its size."""
 LONGEST_LIST = 64 << 10
-"""Bytes of a list of items in an AVIF, over which its decoder looks for each item from the start."""
+"""Bytes of a list of items in an AVIF or a HEIF, over which its decoder looks for each item from the start."""
 FEWEST_READS = 65_536
 PRICE_OF_READ = 1024
 TIMES_READ = 8
@@ -43,7 +43,7 @@ _SEGMENTS = {0xFFC0, 0xFFC1, 0xFFC2, 0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFF
 _ANIMATION_FRAME_BYTES = 16
 _LISTS = (b"iinf", b"iloc", b"iref", b"ipma", b"pitm", b"grpl")
 _CONTAINERS = {b"meta": 4, b"iprp": 0}
-"""Boxes of an AVIF that hold others, behind so many bytes."""
+"""Boxes of an AVIF or a HEIF that hold others, behind so many bytes."""
 
 
 def check_head(upload: bytes, kind: str) -> None:
@@ -57,8 +57,8 @@ def check_head(upload: bytes, kind: str) -> None:
             _check_png(upload)
         case "webp":
             _check_webp(upload)
-        case "avif":
-            _check_avif(upload)
+        case "avif" | "heic" | "heif":
+            _check_boxes(upload)
         case "tiff":
             check_directories(upload)
 
@@ -156,7 +156,7 @@ def _check_webp(upload: bytes) -> None:
         start += 8 + (_ANIMATION_FRAME_BYTES if name == b"ANMF" else length + length % 2)
 
 
-def _check_avif(upload: bytes) -> None:
+def _check_boxes(upload: bytes) -> None:
     """Walk the boxes, and those in boxes that hold lists."""
     pieces, start = _Pieces(upload), 0
     while start + 8 <= len(upload):
@@ -167,7 +167,7 @@ def _check_avif(upload: bytes) -> None:
             (length,) = struct.unpack_from(">Q", upload, start + 8)
             head = 16
         if name in _LISTS and length > LONGEST_LIST:
-            raise CorruptImage("AVIF has more items than a picture needs")
+            raise CorruptImage("the file has more items than a picture needs")
         if name in _CONTAINERS:
             start += head + _CONTAINERS[name]
         elif length < head:  # to the end of the file, or broken

@@ -14,6 +14,7 @@ LONGEST_SIDE_PX = {"jpeg": 65_500, "png": 1 << 31, "webp": 16_383, "tiff": 1 << 
 
 _ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/tif": "image/tiff"}
 _KEEPS_ALPHA = ("png", "webp", "tiff", "avif")
+_KEEPS_HIDDEN = ("png", "tiff")
 _KEEPS_16_BITS = ("png", "tiff")
 
 
@@ -30,6 +31,11 @@ class Needs:
 def keeps_alpha(name: str) -> bool:
     """Whether a format holds alpha."""
     return name in _KEEPS_ALPHA
+
+
+def keeps_hidden(name: str) -> bool:
+    """Whether a format holds colours under full transparency without letting them bleed into what is visible."""
+    return name in _KEEPS_HIDDEN
 
 
 def keeps_16_bits(name: str) -> bool:

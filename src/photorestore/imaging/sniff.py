@@ -33,7 +33,11 @@ LIMITS = Limits()
 _SCANS = re.compile(b"\xff\xda")
 _SLICE = 1 << 20
 
-ACCEPTED = ("jpeg", "png", "webp", "tiff", "bmp", "gif", "avif")
+HEIF = ("heic", "heif")
+"""By what their brand says: coded with HEVC, or not how."""
+JPEG_2000 = ("jp2", "j2c")
+"""In a file with boxes, or the codestream alone."""
+ACCEPTED = ("jpeg", "png", "webp", "tiff", "bmp", "gif", "avif", *HEIF, *JPEG_2000)
 """Formats that are read."""
 
 _MAGIC = (
@@ -46,6 +50,8 @@ _MAGIC = (
     (b"II+\0", "tiff"),
     (b"MM\0+", "tiff"),
     (b"BM", "bmp"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
+    (b"\xff\x4f\xff\x51", "j2c"),
 )
 _REFUSED = (
     (b"%PDF", "PDF"),
@@ -58,8 +64,12 @@ _REFUSED = (
     (b"<html", "HTML"),
     (b"8BPS", "Photoshop"),
     (b"\0\0\1\0", "icon"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"JXL \r\n\x87\n", "JPEG XL"),
 )
 _AVIF_BRANDS = (b"avif", b"avis")
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
+_HEIF_BRANDS = (b"mif1", b"msf1", b"mif2")
 
 
 def sniff(upload: bytes) -> str:
@@ -73,8 +83,11 @@ def sniff(upload: bytes) -> str:
             return name
     if upload[:4] == b"RIFF" and upload[8:12] == b"WEBP":
         return "webp"
-    if upload[4:8] == b"ftyp" and any(brand in _brands(upload) for brand in _AVIF_BRANDS):
-        return "avif"
+    if upload[4:8] == b"ftyp":
+        brands = _brands(upload)
+        for name, ours in (("avif", _AVIF_BRANDS), ("heic", _HEIC_BRANDS), ("heif", _HEIF_BRANDS)):
+            if any(brand in brands for brand in ours):
+                return name
     raise NotAnImage(f"expected {', '.join(ACCEPTED).upper()}; got {_guess(upload)}")
 
 
@@ -89,7 +102,7 @@ def _guess(upload: bytes) -> str:
         return "an empty upload"
     if upload[4:8] == b"ftyp":
         return f"an ISO media file of brand {upload[8:12].decode('ascii', 'replace')!r}"
-    start = upload[:1024].lstrip()
+    start = upload[:1024].lstrip().removeprefix(b"\0\0\0\x0c")
     names = [name for magic, name in _REFUSED if start.startswith(magic)]
     return names[0] if names else "bytes that begin like none of them"
 
@@ -192,7 +205,7 @@ def _bmp_breaks_off(upload: bytes) -> bool:
     return len(upload) < 30 or len(upload) < int.from_bytes(upload[2:6], "little")
 
 
-def _avif_breaks_off(upload: bytes) -> bool:
+def _boxes_break_off(upload: bytes) -> bool:
     start = 0
     while start + 8 <= len(upload):
         length = int.from_bytes(upload[start : start + 4], "big")
@@ -202,6 +215,10 @@ def _avif_breaks_off(upload: bytes) -> bool:
             return False
         start += length
     return start != len(upload)
+
+
+def _codestream_breaks_off(upload: bytes) -> bool:
+    return b"\xff\xd9" not in upload[-64:]
 
 
 def _tiff_breaks_off(upload: bytes) -> bool:
@@ -222,5 +239,6 @@ _CLAIMS = {
     "webp": _webp_breaks_off,
     "bmp": _bmp_breaks_off,
     "tiff": _tiff_breaks_off,
-    "avif": _avif_breaks_off,
+    **dict.fromkeys(("avif", *HEIF), _boxes_break_off),
+    **dict.fromkeys(JPEG_2000, _codestream_breaks_off),
 }

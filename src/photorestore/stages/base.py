@@ -163,11 +163,14 @@ def copied(workspace: Workspace, name: str, source: Array) -> Iterator[Array]:
 
 
 def is_left_alone(stage: str, workspace: Workspace) -> bool:
-    """Whether a stage passes because of what the picture is judged to be; the reason goes into the trace.
+    """Whether a stage passes because of what the picture is, or is judged to be; the reason goes into the trace.
 
-    Who names stages, or marks what is to be filled, knows better.
+    Who names stages, or marks what is to be filled, knows better than the judgement.
     """
     found = workspace.envelope.estimates.get("preprocess", {})
+    if found.get("one_colour"):
+        workspace.passed(stage, "of one colour: there is nothing to restore")
+        return True
     is_told = workspace.options.stages is not None or "hole_mask" in workspace.envelope.planes
     if is_told or found.get("mode") != UNTOUCHED:
         return False

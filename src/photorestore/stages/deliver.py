@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from photorestore.envelope import Trace
+from photorestore.hidden import with_hidden
 from photorestore.imaging import (
     CONTENT_TYPES,
     Needs,
@@ -25,6 +26,7 @@ from photorestore.imaging import (
 )
 from photorestore.imaging.attachments import collect
 from photorestore.imaging.change import Change
+from photorestore.imaging.negotiate import keeps_hidden
 from photorestore.imaging.source_colours import Stored, to_source
 from photorestore.imaging.unchanged import CONVERTED_MODES
 from photorestore.stages.base import StageConfig, ms_since
@@ -111,11 +113,13 @@ def _as_it_came(workspace: Workspace) -> Delivery | None:
 def _encoded(workspace: Workspace) -> Delivery:
     envelope, options = workspace.envelope, workspace.options
     outgoing = _outgoing(workspace)
-    if options.colour == "source":
-        _to_source(workspace, outgoing)
     _, height, width = outgoing.image.shape
     needs = Needs(width, height, has_alpha=outgoing.alpha is not None, bits=outgoing.bits)
     name = choose_format(options, envelope.accept, needs)
+    if keeps_hidden(name) or options.colour == "source":
+        outgoing.image = with_hidden(workspace, outgoing.image)
+    if options.colour == "source":
+        _to_source(workspace, outgoing)
     _add_metadata(workspace, outgoing)
     content = encode(outgoing, name, options.quality)
     dropped = [*envelope.source["dropped"], *outgoing.dropped]
@@ -159,7 +163,7 @@ def _stored(workspace: Workspace) -> Stored | None:
         return None
     picture = open_picture(upload)
     picture.header.icc = None  # what it is to be converted from
-    image = workspace.plane("image")
+    image = with_hidden(workspace, workspace.plane("image"), heed_mask=False)
     values = np.empty(image.shape, image.dtype)
     picture.decode(values, None)
     return Stored(values, image)

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from photorestore.errors import BrokenArtifact, CorruptImage
-from photorestore.estimates import estimate
+from photorestore.estimates import estimate, is_one_colour
+from photorestore.hidden import cover
 from photorestore.housekeeping import require_room
 from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture
 from photorestore.imaging.header import Picture
@@ -31,12 +32,15 @@ WORK_BYTES_PX = 3 * 2 + 2 + 1 + 3 * 2 + 3 * 2
 ENLARGED_BYTES_PX = 3 * 2
 """Bytes per pixel of `upscaled`."""
 
+OPACITY_SAMPLES_PX = 1 + 3
+"""Samples per pixel of `alpha`, and of `hidden` at most."""
+
 RESULT_BYTES_PX = 3
 """Room for the result, in bytes per pixel; twice that for 16 bits."""
 
 
 class PreprocessStage:
-    """Writes the planes `image`, `alpha` and `hole_mask`; always works.
+    """Writes the planes `image`, `alpha`, `hidden` and `hole_mask`; always works.
 
     Its networks see a small view of each picture and are the same in all tiers.
 
@@ -109,11 +113,12 @@ class PreprocessStage:
         check_enlarged(width, height, workspace.options.scale, self.limits)
         _reserve(workspace, height, width, envelope.source["bits"], has_alpha="alpha" in envelope.planes)
         alpha = workspace.plane("alpha") if "alpha" in envelope.planes else None
-        if not workspace.options.normalise:
+        if alpha is None and not workspace.options.normalise:
             return self._look(workspace, image, alpha)
-        with workspace.new_plane("image", image.shape, image.dtype.name) as normalised:
-            normalised[:] = image
-            return self._look(workspace, normalised, alpha)
+        with workspace.new_plane("image", image.shape, image.dtype.name) as own:
+            own[:] = image
+            cover(workspace, own, alpha)
+            return self._look(workspace, own, alpha)
 
     def _write_planes(self, workspace: Workspace, picture: Picture) -> dict[str, Any]:
         header = picture.header
@@ -125,6 +130,7 @@ class PreprocessStage:
             if header.has_alpha:
                 alpha = planes.enter_context(workspace.new_plane("alpha", (1, height, width), dtype))
             picture.decode(image, alpha)
+            cover(workspace, image, alpha)
             return self._look(workspace, image, alpha, header.quantisation)
 
     def _look(
@@ -136,8 +142,8 @@ class PreprocessStage:
     ) -> dict[str, Any]:
         """Judge a plane as it came, and estimate what is wrong with it, after normalising it in place when asked."""
         judgement = self._judge(image, alpha) if _needs_judgement(workspace) else None
-        found = estimate(image, quantisation, alpha=alpha)
-        if workspace.options.normalise:
+        found = estimate(image, quantisation, alpha=alpha) | {"one_colour": is_one_colour(image)}
+        if workspace.options.normalise and not found["one_colour"]:
             found = _normalise(image, found, alpha, quantisation)
         return found | _decide(workspace.options, judgement, found)
 
@@ -193,14 +199,14 @@ def _normalise(
     """Normalise a plane in place; gives the estimates of what it is now."""
     normalise(image, None if found["is_grey"] else found["cast"], alpha)
     now = estimate(image, quantisation, alpha=alpha)
-    return {**now, "noisy": now["noisy"] or found["noisy"], "before_normalise": found}
+    return {**found, **now, "noisy": now["noisy"] or found["noisy"], "before_normalise": found}
 
 
 def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_alpha: bool) -> None:
     """Check the room for everything that will be written for this picture, by all stages."""
     has_mask = workspace.path("mask_upload").exists()
     sample_bytes, scale = bits // 8, workspace.options.scale
-    bytes_px = (3 + has_alpha) * sample_bytes + has_mask + WORK_BYTES_PX
+    bytes_px = (3 + OPACITY_SAMPLES_PX * has_alpha) * sample_bytes + has_mask + WORK_BYTES_PX
     result_bytes_px = RESULT_BYTES_PX * sample_bytes
     if scale > 1:
         result_bytes_px += ENLARGED_BYTES_PX + has_alpha * sample_bytes

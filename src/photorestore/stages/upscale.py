@@ -6,7 +6,6 @@ import contextlib
 import functools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -26,8 +25,6 @@ CLEAN_JPEG_QUALITY = 90
 CLEAN_BLUR = 0.35
 """Most noise, least quality and most blur (see `estimates.estimate`) of a picture that lacks nothing but pixels. Of 36
 training photographs shrunk by bicubic three quarters are such, of the same with second-order degradations a third."""
-HIDDEN_PX = 8
-"""Fully transparent pixels as near as this to visible ones take on their colour."""
 
 
 class UpscaleStage(ChoosingStage[Upscaler]):
@@ -61,8 +58,7 @@ class UpscaleStage(ChoosingStage[Upscaler]):
 
     def spec(self, network: Upscaler, scale: int) -> TileSpec:
         """Tiles whose results are no larger than `scale` 2 makes of `config.tile_px`."""
-        spec = tile_spec(network, 2 * self.config.tile_px // scale, self.config.tile_batch, scale)
-        return replace(spec, halo_px=spec.halo_px + HIDDEN_PX)
+        return tile_spec(network, 2 * self.config.tile_px // scale, self.config.tile_batch, scale)
 
 
 def choose(workspace: Workspace) -> str:
@@ -80,28 +76,11 @@ def choose(workspace: Workspace) -> str:
     return CLEAN if is_clean else REAL
 
 
-def without_hidden(image: Tensor, alpha: Tensor) -> Tensor:
-    """The picture with the colour of what is visible nearby in place of colours that are fully transparent.
-
-    Those may be anything and would bleed into what is visible.
-
-    Args:
-        image: (N, 3, H, W).
-        alpha: (N, 1, H, W), 0 = transparent.
-    """
-    side = 2 * HIDDEN_PX + 1
-    weight, weighted = (F.avg_pool2d(values, side, 1, HIDDEN_PX) for values in (alpha, image * alpha))
-    is_taken = (alpha == 0) & (weight > 0)
-    return torch.where(is_taken, weighted / weight.clamp_min(1e-9), image)
-
-
-def _forward(network: Upscaler, scale: int, tiles: Tensor, are_grey: Sequence[bool]) -> Tensor:
-    image = tiles[:, :3]
-    if tiles.shape[1] > 3:
-        image = without_hidden(image, tiles[:, 3:])
-    chosen = torch.tensor(are_grey, device=image.device)
-    lq = F.interpolate(image, scale_factor=scale, mode="bilinear") if chosen.any() else image
-    return for_grey(network(image, scale), lq, chosen)
+def _forward(network: Upscaler, scale: int, tiles: Tensor, contexts: Sequence[tuple[bool, bool]]) -> Tensor:
+    are_grey, are_one_colour = torch.tensor(contexts, device=tiles.device).unbind(1)
+    lq = F.interpolate(tiles, scale_factor=scale, mode="bilinear")
+    pred = for_grey(network(tiles, scale), lq, are_grey)
+    return torch.where(are_one_colour.view(-1, 1, 1, 1), lq, pred)
 
 
 def _smooth(scale: int, tiles: Tensor, _contexts: Sequence[Any]) -> Tensor:
@@ -112,10 +91,10 @@ def _smooth(scale: int, tiles: Tensor, _contexts: Sequence[Any]) -> Tensor:
 @contextlib.contextmanager
 def _job(workspace: Workspace) -> Iterator[TileJob]:
     image, scale = workspace.before("upscaled"), workspace.options.scale
-    sources = (image, workspace.plane("alpha")) if "alpha" in workspace.envelope.planes else (image,)
     _, h, w = image.shape
+    is_one_colour = workspace.envelope.estimates.get("preprocess", {}).get("one_colour", False)
     with workspace.new_plane("upscaled", (3, scale * h, scale * w), "uint16") as target:
-        yield TileJob(sources, target, context=is_grey(workspace))
+        yield TileJob((image,), target, context=(is_grey(workspace), is_one_colour))
 
 
 @contextlib.contextmanager
