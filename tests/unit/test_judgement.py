@@ -171,7 +171,7 @@ def test_the_options_mode_stands_above_the_judgement(mode):
     ("found", "mode"),
     [
         (judgement("photograph"), GENTLE),
-        (judgement("photograph", damaged=0.6), GENTLE),
+        (judgement("photograph", damaged=0.4), GENTLE),
         (judgement("photograph", damaged=0.999), THOROUGH),
         (judgement("print"), THOROUGH),
         (judgement("print", 0.4), GENTLE),
