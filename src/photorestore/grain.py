@@ -45,7 +45,8 @@ CLIPPED = 0.02
 RIM_PX = 10
 """Within this of sound pixels no more grain is given than they show."""
 SAMPLE = 400
-"""From so many cells the texture is taken."""
+ALIKE = 2.0
+"""From so many cells the texture is taken: from those whose strength is within this factor of the level."""
 LAG_PX = 8
 """Grain goes on for less than this."""
 PERIOD_PX = 256
@@ -204,21 +205,25 @@ def _low_share() -> Floats:
 
 
 def _samples(image: Array, energies: Floats, tones: Floats, levels: Floats) -> Floats:
-    """What cells that show little but grain do beside their slow course: (n, 3, CELL_PX**2), luma of deviation 1."""
+    """What cells that show little but grain do beside their slow course: (n, 3, CELL_PX**2), luma of deviation 1.
+
+    All together, not each: in a cell that is flat, the little that a JPEG's colours do would count most.
+    """
     side = BLOCK_PX // CELL_PX
     h, w = tones.shape
     classes = np.nan_to_num(tones * np.float32(TONES / 256)).astype(np.intp).clip(0, TONES - 1)
     level = levels[np.arange(h)[:, None] // side, np.arange(w)[None] // side, classes]
     excess = np.abs(np.log(np.sqrt(energies.sum(axis=-1)).clip(1e-3) / level.clip(1e-3)))
     order = np.argsort(np.where(np.isfinite(excess), excess, np.inf), axis=None, kind="stable")
-    chosen = order[: min(SAMPLE, int(np.isfinite(excess).sum()))]
+    count = max(int((excess <= np.log(ALIKE)).sum()), min(LEAST_CELLS, int(np.isfinite(excess).sum())))
+    chosen = order[: min(SAMPLE, count)]
     cells = np.stack(
         [image[:, y : y + CELL_PX, x : x + CELL_PX]
          for y, x in zip(chosen // w * CELL_PX, chosen % w * CELL_PX, strict=True)]
     ).astype(np.float32)  # fmt: skip
     residual = without_plane(cells.reshape(len(cells), 3, -1))
-    luma = _luma(residual.swapaxes(0, 1)).std(axis=-1)
-    return residual / np.maximum(luma, 1e-6)[:, None, None]
+    luma = _luma(residual.swapaxes(0, 1)).std()
+    return residual / np.maximum(luma, 1e-6)
 
 
 def _texture(samples: Floats) -> Floats:

@@ -128,3 +128,12 @@ def test_a_refined_face_gets_its_grain_back_and_nothing_beside_it():
     assert (target.astype(float) - smooth)[:, 145:175, 180:215].std() == pytest.approx(9, rel=0.25)
     assert (target[:, :70] == grainy[:, :70]).all()
     assert (target[:, :, 300:] == grainy[:, :, 300:]).all()
+
+
+def test_flat_places_with_a_little_colour_do_not_colour_the_grain():
+    image = 120 + np.repeat(noise(8), 3, axis=0)  # of no colour
+    drawn = noise(2, seed=1, channels=3)[:, :, -16:]
+    image[:, :, -16:] = 120 + drawn - (0.299 * drawn[0] + 0.587 * drawn[1] + 0.114 * drawn[2])
+    grain = Grain.of(image[:, :240].round().astype(np.uint8))
+    assert grain is not None
+    assert np.ptp(grain.texture, axis=0).std() < 0.2  # beside a luma of 1
