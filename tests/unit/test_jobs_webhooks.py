@@ -233,7 +233,7 @@ async def test_hanging_receivers_of_one_key_do_not_delay_anothers(server, root, 
             for number in range(24):
                 enter(edge, f"b{number}", "b", receiver.url)
             await until(lambda: len(receiver.got) == 24)
-            assert time.monotonic() - start < TRY_S / 2
+            assert time.monotonic() - start < 0.9 * TRY_S
 
 
 async def test_webhook_is_sent_once_while_it_cannot_be_entered(server, root, settings, monkeypatch):

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from photorestore.imaging import open_picture
+from photorestore.imaging.ifd import read_directory
 from photorestore.options import FORMATS, Options
 from photorestore.stages.base import run_stage
 from photorestore.stages.deliver import DeliverStage
@@ -486,3 +487,9 @@ def test_avif_keeps_exif_whose_orientation_does_not_count(tmp_path: Path) -> Non
     assert CAPTION.encode() in result
     assert Image.open(io.BytesIO(result)).getexif()[0x0112] == 1
     assert report["dropped"] == []
+
+
+def test_a_directory_that_no_file_could_hold_is_an_error_of_the_file():
+    head = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 1 << 63)
+    with pytest.raises(ValueError, match="outside"):
+        read_directory(head + bytes(100))

@@ -113,7 +113,7 @@ def test_in_prints_the_network_for_photographs_counts_where_it_is_sure(tmp_path:
 def test_what_is_likely_counts_in_a_damaged_print_only(tmp_path: Path) -> None:
     for mode, coverage in (("gentle", 0.0), ("thorough", 1.0)):
         workspace = judge(give_photo(Workspace.create(tmp_path, Options())), mode)
-        run_stage(make_stage(1.0), [workspace])
+        run_stage(make_stage(3.0), [workspace])
         assert workspace.envelope.estimates["scratch"]["coverage"] == coverage
 
 

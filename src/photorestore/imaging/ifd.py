@@ -117,6 +117,8 @@ class _Reading:
             raise ValueError("the directory lies outside") from error
 
     def _directory(self, start: int, is_wanted: Callable[[int], bool], depth: int = 0) -> Directory:
+        if start > len(self._block):  # of a BigTIFF it may be more than can be counted here
+            raise struct.error("outside")
         (count,) = self._count.unpack_from(self._block, start)
         if count > MOST_TAGS:
             raise ValueError(f"more than {MOST_TAGS} tags")
