@@ -1,7 +1,6 @@
 """The stage deliver: encodings, colour spaces, metadata, report."""
 
 import io
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from photorestore.stages.deliver import DeliverStage
 from photorestore.stages.preprocess import PreprocessStage
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
+from tests.delivered import restored
 from tests.unit.test_imaging import saved, saved_16, wide_gamut_profile
 
 PHOTO = Image.fromarray(make_photo(60, 90, seed=3))
@@ -24,18 +24,6 @@ XMP = (
     b'<x:xmpmeta><rdf:Description tiff:Orientation="6" exif:PixelXDimension="90">'
     b"<xmp:Thumbnails>old</xmp:Thumbnails></rdf:Description></x:xmpmeta>"
 )
-
-
-def restored(root: Path, upload: bytes, *, accept: str = "", **options) -> tuple[Workspace, bytes, dict]:
-    workspace = Workspace.create(root, Options(**options), accept=accept)
-    workspace.write_file("upload", upload)
-    for stage in (PreprocessStage(), DeliverStage()):
-        run_stage(stage, [workspace])
-    assert workspace.envelope.problem is None, workspace.envelope.problem
-    result, report = workspace.read_file("result"), workspace.read_file("report.json")
-    assert result is not None
-    assert report is not None
-    return workspace, result, json.loads(report)
 
 
 def opened(result: bytes) -> Image.Image:

@@ -14,11 +14,8 @@ from PIL import Image
 
 from photorestore.imaging import open_picture
 from photorestore.imaging.ifd import read_directory
-from photorestore.options import FORMATS, Options
-from photorestore.stages.base import run_stage
-from photorestore.stages.deliver import DeliverStage
-from photorestore.stages.preprocess import PreprocessStage
-from photorestore.workspace import Workspace
+from photorestore.options import FORMATS
+from tests import delivered
 from tests.conftest import make_photo
 from tests.hostile_containers import png_chunk, segment
 
@@ -193,15 +190,8 @@ UPLOADS = {
 
 def restored(root: Path, upload: bytes, **options) -> tuple[bytes, dict]:
     """Result and report, of a picture in which nothing but the encoding is changed."""
-    workspace = Workspace.create(root, Options(**({"quality": 94} | options)), accept="")
-    workspace.write_file("upload", upload)
-    for stage in (PreprocessStage(), DeliverStage()):
-        run_stage(stage, [workspace])
-    assert workspace.envelope.problem is None, workspace.envelope.problem
-    result, report = workspace.read_file("result"), workspace.read_file("report.json")
-    assert result is not None
-    assert report is not None
-    return result, json.loads(report)
+    _, result, report = delivered.restored(root, upload, **({"quality": 94} | options))
+    return result, report
 
 
 exiftool = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")

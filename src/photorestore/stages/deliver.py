@@ -179,7 +179,7 @@ def _as_document(trace: Trace) -> dict[str, Any]:
 
 
 def _add_metadata(workspace: Workspace, outgoing: Outgoing) -> None:
-    """Hand over the upload's metadata and profile, as far as the options want them."""
+    """Hand over the upload's metadata, as far as the options want it."""
     options = workspace.options
     upload = workspace.read_file("upload")
     if options.metadata == "strip" or upload is None:
