@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional as F
 
+from photorestore.networks.blocks import enlarge_bilinear
 from photorestore.workspace import Array
 
 LEAST_SIDE_PX = 96
@@ -68,6 +68,6 @@ def _enlarged(prob: Array, factor: int, rows: slice, width: int) -> npt.NDArray[
     first, last = rows.start // factor, -(-rows.stop // factor)
     low, high = max(0, first - 1), min(prob.shape[0], last + 1)  # neighbours: bands do not show
     known = torch.from_numpy(prob[low:high].astype(np.float32))[None, None]
-    large = F.interpolate(known, scale_factor=factor, mode="bilinear", align_corners=False)[0, 0].numpy()
+    large = enlarge_bilinear(known, factor)[0, 0].numpy()
     part = large[rows.start - low * factor :][: rows.stop - rows.start, :width]
     return np.round(part).astype(np.uint16)

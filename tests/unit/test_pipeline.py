@@ -2,6 +2,7 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from skimage import data
 
@@ -56,6 +57,18 @@ def test_outside_of_the_callers_mask_nothing_changes(loaded):
 def test_the_same_input_gives_the_same_bytes(loaded):
     noisy = add_noise(make_photo(90, 70), 20)
     assert loaded.restore(noisy).encoded == loaded.restore(noisy).encoded
+
+
+@pytest.mark.parametrize("options", [{"scale": 2}, {"stages": ["denoise", "scratch", "translate"]}])
+def test_the_bytes_do_not_depend_on_how_many_threads_compute(loaded, options):
+    noisy, threads, answers = add_noise(make_photo(48, 700), 25), torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            answers.append(loaded.restore(noisy, Options.from_mapping({"format": "png"} | options)).encoded)
+    finally:
+        torch.set_num_threads(threads)
+    assert answers[0] == answers[1] == answers[2]
 
 
 def test_16_bits_stay_16_bits(loaded):

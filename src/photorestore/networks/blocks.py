@@ -31,6 +31,15 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     return F.pad(image, (0, -w % multiple, 0, -h % multiple), mode="replicate")
 
 
+def enlarge_bilinear(image: Tensor, scale: int) -> Tensor:
+    """Enlarge (N, C, h, w) to (N, C, scale * h, scale * w) bilinearly.
+
+    With `antialias`, which changes nothing when enlarging, the result is the same for every number of threads; without,
+    torch 2.13 gives some values another last bit, which bfloat16 can make a visible one.
+    """
+    return F.interpolate(image, scale_factor=scale, mode="bilinear", antialias=True)
+
+
 def constant_map(value: Tensor, like: Tensor) -> Tensor:
     """Spread one value per sample, (N,), over the pixels of `like`: (N, 1, H, W)."""
     n, _, h, w = like.shape

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.networks.blocks import residual_stack
+from photorestore.networks.blocks import enlarge_bilinear, residual_stack
 
 SWEEPS = (8, 4, 2, 0, 0)
 """Sweeps of `smooth_fill` at full, half, ... size; measured: as good as a hundred plain ones at full size."""
@@ -88,7 +88,7 @@ def smooth_fill(image: Tensor, hole: Tensor) -> Tensor:
     filled = (around[:, :3] + 1e-4 * 0.5) / (around[:, 3:] + 1e-4)
     for level, count in zip(reversed(pyramid), reversed(SWEEPS), strict=True):
         if filled.shape[-1] < level.shape[-1]:
-            filled = F.interpolate(filled, scale_factor=2.0, mode="bilinear", align_corners=False)
+            filled = enlarge_bilinear(filled, 2)
         unknown = 1 - level[:, 3:]
         filled = level[:, :3] + unknown * filled
         for factor in _relaxation(count):

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.networks.blocks import pad_to_multiple
+from photorestore.networks.blocks import enlarge_bilinear, pad_to_multiple
 
 RADII_PX = (2, 5)
 """Defects of up to twice these widths stand out in the narrow maps."""
@@ -130,7 +130,7 @@ def _lowest(luma: Tensor, radius: int) -> Tensor:
 def _surroundings(maps: Tensor) -> Tensor:
     """Mean over about 36x36 px; sides are multiples of 4."""
     coarse = F.avg_pool2d(F.avg_pool2d(maps, 4), 9, 1, 4, count_include_pad=False)
-    return F.interpolate(coarse, scale_factor=4, mode="bilinear")
+    return enlarge_bilinear(coarse, 4)
 
 
 def _stage(channels_in: int, channels: int) -> nn.Sequential:

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from photorestore.grey import for_grey, is_grey
+from photorestore.networks.blocks import enlarge_bilinear
 from photorestore.networks.upscale import Upscaler
 from photorestore.stages.base import ChoosingStage
 from photorestore.tiling import TileJob, TileSpec, tile_spec
@@ -78,14 +78,14 @@ def choose(workspace: Workspace) -> str:
 
 def _forward(network: Upscaler, scale: int, tiles: Tensor, contexts: Sequence[tuple[bool, bool]]) -> Tensor:
     are_grey, are_one_colour = torch.tensor(contexts, device=tiles.device).unbind(1)
-    lq = F.interpolate(tiles, scale_factor=scale, mode="bilinear")
+    lq = enlarge_bilinear(tiles, scale)
     pred = for_grey(network(tiles, scale), lq, are_grey)
     return torch.where(are_one_colour.view(-1, 1, 1, 1), lq, pred)
 
 
 def _smooth(scale: int, tiles: Tensor, _contexts: Sequence[Any]) -> Tensor:
     """Opacity must not ring at its edges."""
-    return F.interpolate(tiles, scale_factor=scale, mode="bilinear")
+    return enlarge_bilinear(tiles, scale)
 
 
 @contextlib.contextmanager
