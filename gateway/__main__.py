@@ -17,6 +17,7 @@ from gateway.keys import key_line, make_key
 from gateway.logs import log_to_stderr
 from gateway.server import Server
 from gateway.settings import parse
+from photorestore.serving.allocator import give_freed_memory_back
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(options: Sequence[str]) -> int:
     log_to_stderr()
+    give_freed_memory_back()
     try:
         settings = parse(options, os.environ)
         app = create_app(settings)

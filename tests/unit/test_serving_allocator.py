@@ -19,8 +19,33 @@ for _ in range(2):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
+THREADS = """
+import threading, psutil
+from photorestore.serving.allocator import give_freed_memory_back
+give_freed_memory_back()
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left alone")
+def work():
+    for _ in range(5):
+        bytes(8 << 20), bytes(3 << 20), bytes(600 << 10)
+
+process = psutil.Process()
+before = process.memory_info().rss
+for _ in range(3):
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+print(process.memory_info().rss - before)
+"""
+is_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left alone")
+
+
+@is_glibc
 def test_freed_memory_is_used_again():
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 100  # 64 MiB from the kernel are 16,384 pages
+
+
+@is_glibc
+def test_an_edge_of_many_threads_gives_large_blocks_back():
+    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 12 << 20  # 40 MB and more without
