@@ -25,6 +25,7 @@ from training.degradations.damage import (
     load_damage_sources,
 )
 from training.degradations.noise import chance, gaussian, jpeg, quantise, randint, uniform
+from training.filled_prints import Prints, damage_as_print, find, unknown
 
 MASK_ALPHA = 0.1
 """A pixel that was overwritten by more than this counts as damaged."""
@@ -37,24 +38,50 @@ CROP_PX = 256
 Sample = tuple[Tensor, ...]
 
 
+KINDS = ("film", "holes", "prints", "old")
+"""What samples are: photographs damaged as film is; with holes in which there is anything, as a caller marks them;
+damaged as prints are; and real old prints, whose own damage is no target, where something else was marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photograph, uint8 (3, H, W); it as `small_view` gives it; and the marks of a real damaged print."""
+
+    photo: Tensor
+    view: Tensor
+    marks: Tensor | None = None
+
+    @classmethod
+    def of(cls, photo: Tensor, marks: Tensor | None = None) -> Photo:
+        """With its view."""
+        return cls(photo, small_view(photo), marks)
+
+
 @dataclass(frozen=True, slots=True)
 class Pictures:
     """What samples are drawn from.
 
     Attributes:
-        clean: photographs, uint8 (3, H, W).
-        views: the same, at most `VIEW_PX` long.
-        real: real old photographs, of which no clean version exists.
+        clean: photographs.
+        real: real old photographs of which no clean version exists, uint8 (3, H, W).
         sources: real defects.
-        detector: marks the damage in most samples, as it will when the translator is used; None = masks drawn
+        detector: marks the damage in most samples of film, as it will when the translator is used; None = masks drawn
             from the true damage only.
+        prints: for samples of prints; None = there are none.
+        old: real prints.
     """
 
-    clean: Sequence[Tensor]
-    views: Sequence[Tensor]
+    clean: Sequence[Photo]
     real: Sequence[Tensor]
     sources: DamageSources
     detector: ScratchUNet | None = None
+    prints: Prints | None = None
+    old: Sequence[Photo] = ()
+
+
+def real_photos(prints: Prints) -> list[Photo]:
+    """The real prints among the sources."""
+    return [Photo.of(one.image, one.mask) for one in prints.marked] + [Photo.of(one) for one in prints.sound]
 
 
 def small_view(photo: Tensor) -> Tensor:
@@ -63,46 +90,70 @@ def small_view(photo: Tensor) -> Tensor:
     return view[0].round().clamp(0, 255).byte()
 
 
-def make_sample(pictures: Pictures, size_px: int, holes: float, rng: torch.Generator) -> Sample:
+def make_sample(pictures: Pictures, shares: Sequence[float], size_px: int, rng: torch.Generator) -> Sample:
     """One training sample.
 
     Args:
-        holes: chance of holes with anything in them, as a caller's mask marks them, in place of damage.
+        shares: of each of `KINDS`.
 
     Returns:
-        lq, gt (3, P, P); scratch_mask, alpha (1, P, P); view (3, V, V) and view_mask (1, V, V) of the whole
+        lq, gt (3, P, P); scratch_mask, certainty, alpha (1, P, P); view (3, V, V) and view_mask (1, V, V) of the whole
         picture, with the patch's damage in it; real (3, P, P), a patch of a real old photograph.
     """
-    index = randint(0, len(pictures.clean), rng)
-    photo, view = pictures.clean[index], pictures.views[index].float() / 255
-    _, h, w = photo.shape
+    kind = KINDS[int(torch.multinomial(torch.tensor(shares), 1, generator=rng))]
+    chosen = _choose(pictures.old if kind == "old" else pictures.clean, rng)
+    _, h, w = chosen.photo.shape
     y, x = randint(0, h - size_px + 1, rng), randint(0, w - size_px + 1, rng)
-    tone = draw_tone(rng)
-    gt = quantise(tone(soften(photo[:, y : y + size_px, x : x + size_px].float() / 255, rng)))
-    lq, mask, alpha = make_holes(gt, rng) if chance(holes, rng) else make_damage(gt, pictures, rng)
-    view, view_mask = embed(tone(view), lq, mask, (y / h, x / w), (size_px / h, size_px / w))
+    place, tone = (slice(y, y + size_px), slice(x, x + size_px)), draw_tone(rng)
+    gt = quantise(tone(soften(chosen.photo[:, *place].float() / 255, rng)))
+    if kind == "film":
+        lq, mask, certainty, alpha = make_damage(gt, pictures, rng)
+    elif kind == "holes":
+        lq, mask, alpha = make_holes(gt, rng)
+        certainty = mask
+    elif kind == "prints":
+        gt, lq, alpha = damage_as_print(gt, _prints(pictures), rng)
+    else:
+        lq, alpha = gt, unknown(chosen.marks, gt, place)
+    if kind in ("prints", "old"):
+        mask, certainty = find(lq, _prints(pictures), rng)
+        mask = mask if mask.any() else imperfect_mask(alpha, rng)
+    view = tone(chosen.view.float() / 255)
+    view, view_mask = embed(view, lq, mask, (y / h, x / w), (size_px / h, size_px / w))
     real = random_patch(pictures.real, size_px, rng)
-    return (*_turn((lq, gt, mask, alpha, view, view_mask), rng), real)
+    return (*_turn((lq, gt, mask, certainty, alpha, view, view_mask), rng), real)
+
+
+def _choose(photos: Sequence[Photo], rng: torch.Generator) -> Photo:
+    return photos[randint(0, len(photos), rng)]
+
+
+def _prints(pictures: Pictures) -> Prints:
+    if pictures.prints is None:
+        raise ValueError("samples of prints are asked for, and there are no prints")
+    return pictures.prints
 
 
 def make_damage(gt: Tensor, pictures: Pictures, rng: torch.Generator) -> Sample:
-    """(lq, scratch_mask, alpha): damaged, with what denoising leaves behind, and an imperfect mask."""
+    """(lq, scratch_mask, certainty, alpha): damaged, with what denoising leaves behind, and an imperfect mask."""
     for _ in range(6):
         lq, alpha = damage(gt, pictures.sources, rng, MODERATE_RECIPE if chance(0.67, rng) else FAINT)
         if float((alpha > MASK_ALPHA).float().mean()) > ENOUGH:
             break
-    mask = imperfect_mask(alpha, rng)
+    mask = certainty = imperfect_mask(alpha, rng)
     if pictures.detector and chance(0.65, rng):
-        found = detect(lq, pictures.detector, threshold=uniform(0.15, 0.6, rng), grow_px=randint(0, 5, rng))
-        mask = found if bool((found * alpha).any()) else mask
-    return residue(lq, rng), mask, alpha
+        found, prob = detect(
+            lq, pictures.detector, threshold=uniform(0.15, 0.6, rng), grow_px=randint(0, 5, rng)
+        )
+        mask, certainty = (found, prob) if bool((found * alpha).any()) else (mask, certainty)
+    return residue(lq, rng), mask, certainty, alpha
 
 
-def detect(lq: Tensor, detector: ScratchUNet, *, threshold: float, grow_px: int) -> Tensor:
-    """The detector's own mask (1, H, W), with its misses, false areas and ragged rims, grown by `grow_px`."""
+def detect(lq: Tensor, detector: ScratchUNet, *, threshold: float, grow_px: int) -> tuple[Tensor, Tensor]:
+    """The detector's own mask, with its misses, false areas and ragged rims, grown by `grow_px`; and its answer."""
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        found = (detector(lq[None]).sigmoid() >= threshold).float()
-    return F.max_pool2d(found, 2 * grow_px + 1, 1, grow_px)[0].clone()
+        prob = detector(lq[None]).sigmoid().float()
+    return F.max_pool2d((prob >= threshold).float(), 2 * grow_px + 1, 1, grow_px)[0].clone(), prob[0].clone()
 
 
 def make_holes(gt: Tensor, rng: torch.Generator) -> Sample:
@@ -224,11 +275,12 @@ def embed(
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A validation picture: damaged, true, what the detector marks, and what of it is damage."""
+    """A validation picture: damaged, true, what the detector marks and how surely, and what of it is damage."""
 
     lq: Tensor
     gt: Tensor
     scratch_mask: Tensor
+    certainty: Tensor
     inside: Tensor
 
 
@@ -245,11 +297,23 @@ def make_validation(photos: Sequence[Tensor], data: Path, detector: ScratchUNet 
         gt = photo[:, :h, :w].float() / 255
         lq, _, marked = damage_moderately(gt, sources, rng)
         damaged = marked.float()
-        mask = F.max_pool2d(damaged[None], 5, 1, 2)[0]
+        mask = certainty = F.max_pool2d(damaged[None], 5, 1, 2)[0]
         if detector:
-            mask = detect(lq, detector, threshold=0.35, grow_px=2)
+            mask, certainty = detect(lq, detector, threshold=0.35, grow_px=2)
         if bool((mask * damaged).any()):
-            held.append(Held(lq, gt, mask, mask * damaged))
+            held.append(Held(lq, gt, mask, certainty, mask * damaged))
+    return held
+
+
+def make_held_prints(photos: Sequence[Tensor], prints: Prints) -> list[Held]:
+    """Crops of held-out photographs, damaged as prints are; what is marked is what the service would fill."""
+    rng, held = torch.Generator().manual_seed(0), []
+    for photo in photos:
+        side = min(CROP_PX, *(side // FILL_STRIDE * FILL_STRIDE for side in photo.shape[-2:]))
+        gt, lq, alpha = damage_as_print(photo[:, :side, :side].float() / 255, prints, rng)
+        mask, certainty = find(lq, prints)
+        if (inside := mask * (alpha > MASK_ALPHA)).any():
+            held.append(Held(lq, gt, mask, certainty, inside))
     return held
 
 

@@ -71,6 +71,11 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_masks(parser: argparse.ArgumentParser) -> None:
+    """For scripts that learn from real prints."""
+    parser.add_argument("--masks", type=Path, default=Path("runs/marks"), help="see training.marking")
+
+
 def read_config(cls: type[Config], file: Path, *, table: str | None = None) -> Config:
     """Read a TOML file, or one table of it, into a frozen dataclass.
 

@@ -34,7 +34,7 @@ from training.degradations.noise import quantise
 from training.degradations.prints import damage_print, load_crack_shapes
 from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, MarkedPrint, load_marked_prints
 from training.muon import MuonAdamW
-from training.run import Run, add_workers, parse_arguments, read_config
+from training.run import Run, add_masks, add_workers, parse_arguments, read_config
 
 EVALUATE_EVERY = 500
 LARGEST_VARIANCE = 1000.0
@@ -176,7 +176,7 @@ def fold_threshold(network: nn.Module, threshold: float) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What only this script takes, beside `--workers`."""
-    parser.add_argument("--masks", type=Path, default=Path("runs/marks"), help="see training.marking")
+    add_masks(parser)
     add_workers(parser)
 
 

@@ -1,4 +1,4 @@
-"""Train the translator.
+r"""Train the translator.
 
     make train-translate                       # fast tier, configs/translate.fast.toml
     python -m training.train_translate --config training/configs/translate.quality.toml --minutes 29
@@ -8,11 +8,19 @@ latents an adversary pulls together; the clean one on the undamaged pictures. (b
 frozen. (c) Everything with the fusion: error inside the mask, since nothing else can change. (d) The fusion
 alone, where the PSNR inside the damage is made, at two thirds of the cost of a step.
 Where weights of `scratch` lie in the folder of weights, most masks are what that detector finds.
+
+Fine-tuned on prints, with what both detectors mark in them, the fusion learns to keep what is sound:
+
+    python -m training.train_translate --config training/configs/translate_prints.fast.toml \
+        --begin weights/translate/translate.fast.safetensors --minutes 80
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,17 +34,20 @@ from photorestore.networks.translate import Translator
 from photorestore.weights import load_network, weights_file
 from training.data import hold_out, load_photos, sample_batches
 from training.degradations.damage import load_damage_sources
+from training.filled_prints import load_prints
 from training.muon import MuonAdamW
 from training.old_photos import (
     MASK_ALPHA,
     Held,
+    Photo,
     Pictures,
     baselines,
+    make_held_prints,
     make_sample,
     make_validation,
-    small_view,
+    real_photos,
 )
-from training.run import Run, add_workers, parse_arguments, read_config
+from training.run import Run, add_masks, add_workers, parse_arguments, read_config
 
 EVALUATE_EVERY = 200
 
@@ -59,8 +70,9 @@ class Config:
     learning_rate: float
     final_learning_rate: float
     ema_decay: float
-    holes: float  # share of samples with holes as a caller marks them, in place of damage
-    false_weight: float  # how much an undamaged pixel in the mask counts
+    shares: tuple[float, ...]  # of the kinds of samples, in the order of `old_photos.KINDS`
+    false_weight: float  # how much an undamaged pixel in the mask counts, where the mask is certain
+    doubt_weight: float  # the same where it is not
     kl_weight: float
     adversary_weight: float
     gradient_weight: float
@@ -106,7 +118,7 @@ def adversary_loss(network: Translator, adversary: LatentAdversary, sample: tupl
 
 def mapping_loss(network: Translator, sample: tuple[Tensor, ...]) -> Tensor:
     """Phase (b): L1 in the latent space and of the decoded picture."""
-    lq, gt, scratch_mask, _, view, view_mask, _ = sample
+    lq, gt, scratch_mask, _, _, view, view_mask, _ = sample
     keys = network.key_view(view, view_mask)
     z_gt = network.clean_vae.encode(gt)
     z_clean = network.map_latents(lq, scratch_mask, keys)
@@ -118,17 +130,18 @@ def mapping_loss(network: Translator, sample: tuple[Tensor, ...]) -> Tensor:
 def joint_loss(network: Translator, sample: tuple[Tensor, ...], config: Config, *, squared: bool) -> Tensor:
     """Phases (c), (d): error inside the mask, of values and of their differences, and of the translation alone.
 
-    Where the mask is wrong it counts less: those are places that look like damage, and a network that learns to
-    doubt them doubts true damage too.
+    Where the mask is wrong it may count less: those are places that look like damage, and a network that learns to
+    doubt them doubts true damage too. Where nobody knows what was there, nothing counts.
 
     Args:
         squared: root mean square error, what PSNR asks for, in place of L1; the rest counts less then.
     """
-    lq, gt, scratch_mask, alpha, view, view_mask, _ = sample
+    lq, gt, scratch_mask, certainty, alpha, view, view_mask, _ = sample
     keys = network.key_view(view, view_mask)
-    translation, pred = network.translate_and_fuse(lq, scratch_mask, keys)
+    translation, pred = network.translate_and_fuse(lq, scratch_mask, keys, certainty)
     error = pred - gt  # outside the mask it is what denoising left, and no weight can change it
-    weight = scratch_mask * torch.where(alpha > MASK_ALPHA, 1.0, config.false_weight)
+    sound = torch.where(certainty < 1, config.doubt_weight, config.false_weight)
+    weight = scratch_mask * torch.where(alpha > MASK_ALPHA, 1.0, sound) * (alpha >= 0)
     area = weight.sum((1, 2, 3)) + 50  # small damage counts as much as large, but for specks
     inside = error * weight
     if squared:
@@ -142,18 +155,33 @@ def joint_loss(network: Translator, sample: tuple[Tensor, ...], config: Config, 
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, held: list[Held], device: str) -> dict[str, float]:
-    """Mean PSNR (dB) in damage that is in the mask, of the result and of the translation alone."""
+def evaluate(
+    network: nn.Module, held: Sequence[Held], device: str, prints: Sequence[Held] = ()
+) -> dict[str, float]:
+    """Mean PSNR (dB) in damage that is in the mask, of the result and of the translation alone.
+
+    Args:
+        prints: pictures that are damaged as prints are; of them also that of the whole mask, sound places included.
+    """
     network.eval().to(device)
-    totals = {"psnr_inside_db": 0.0, "psnr_translation_db": 0.0}
-    for item in held:
-        lq, mask = item.lq[None].to(device), item.scratch_mask[None].to(device)
-        with torch.autocast(device, torch.bfloat16):
-            parts = network.translate_and_fuse(lq, mask, network.key_view(lq, mask))
-        for key, image in zip(totals, reversed(parts), strict=True):
-            totals[key] += psnr(image[0].clamp(0, 1).cpu(), item.gt, mask=item.inside) / len(held)
+    totals: dict[str, float] = defaultdict(float)
+    for items, prefix in ((held, ""), (prints, "print_")):
+        for item in items:
+            lq, mask = item.lq[None].to(device), item.scratch_mask[None].to(device)
+            with torch.autocast(device, torch.bfloat16):
+                translation, pred = network.translate_and_fuse(
+                    lq, mask, network.key_view(lq, mask), item.certainty[None].to(device)
+                )
+            images = [image[0].clamp(0, 1).cpu() for image in (pred, translation)]
+            found = {
+                "psnr_inside_db": psnr(images[0], item.gt, mask=item.inside),
+                "psnr_translation_db": psnr(images[1], item.gt, mask=item.inside),
+                "psnr_mask_db": psnr(images[0], item.gt, mask=item.scratch_mask),
+            }
+            for name, value in found.items():
+                totals[prefix + name] += value / len(items)
     network.train()
-    return totals
+    return dict(totals)
 
 
 def phase_of(progress: float, config: Config) -> str:
@@ -183,8 +211,14 @@ def choose_trained(network: Translator, phase: str) -> None:
     network.fusion.requires_grad_(True)
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What not every script takes."""
+    add_masks(parser)
+    add_workers(parser)
+
+
 def main() -> None:
-    arguments = parse_arguments("translate", __doc__ or "", add_workers)
+    arguments = parse_arguments("translate", __doc__ or "", add_arguments)
     config = read_config(Config, arguments.config)
     device = arguments.device
     torch.backends.cudnn.benchmark = True  # all batches have one shape
@@ -196,8 +230,13 @@ def main() -> None:
     real = load_photos([arguments.data / config.old_photos], min_side_px=config.patch_px)
     sources = load_damage_sources(arguments.data, held_out=False)
     detector = load_detector(config.tier, arguments.weights)
-    pictures = Pictures(photos, [small_view(photo) for photo in photos], real, sources, detector)
-    held = make_validation(held_out, arguments.data, detector)
+    held, prints, old, held_prints = make_validation(held_out, arguments.data, detector), None, [], []
+    if any(config.shares[2:]):
+        prints = load_prints(arguments.data, arguments.masks, config.patch_px)
+        old = real_photos(prints)
+        unseen = load_prints(arguments.data, arguments.masks, config.patch_px, validation=True)
+        held_prints = make_held_prints(held_out, unseen)
+    pictures = Pictures([Photo.of(photo) for photo in photos], real, sources, detector, prints, old)
     print(f"{len(photos)} photographs, {len(real)} old ones; validation {baselines(held)}", flush=True)
 
     # 2. Networks and optimisers.
@@ -208,7 +247,7 @@ def main() -> None:
     opponent = torch.optim.AdamW(adversary.parameters(), 2e-4, betas=(0.5, 0.9), weight_decay=0.0)
     run = Run("translate", arguments, config, network, optimiser, adversary=adversary, opponent=opponent)
     samples = sample_batches(
-        lambda rng: make_sample(pictures, config.patch_px, config.holes, rng),
+        lambda rng: make_sample(pictures, config.shares, config.patch_px, rng),
         config.batch_size,
         config.seed + run.step,
         arguments.workers,
@@ -236,15 +275,16 @@ def main() -> None:
             verdict.backward()
             opponent.step()
         if run.is_due(EVALUATE_EVERY):
-            run.record(evaluate(run.averaged(Translator(**config.architecture)), held, device))
+            run.record(evaluate(run.averaged(Translator(**config.architecture)), held, device, held_prints))
 
     # 4. The averaged weights.
     trained = run.averaged(Translator(**config.architecture))
     run.finish(
         trained,
-        evaluate(trained, held, device) | baselines(held),
+        evaluate(trained, held, device, held_prints) | baselines(held),
         architecture=config.architecture,
-        data="BSDS400, CC0/CC-BY photographs, OSIE, ImageNet, SUN-Hays, old photographs, film damage stamps",
+        data="BSDS400, CC0/CC-BY photographs, OSIE, ImageNet, SUN-Hays, old photographs, film damage stamps, "
+        "shapes of cracks, marked prints",
         licence="BSDS500, ImageNet: academic use; see docs/models/translate.md",
     )
 

@@ -27,6 +27,7 @@ from training.damaged_samples import age, draw_sheets
 from training.data import hold_out, load_photos
 from training.degradations.prints import damage_print, load_crack_shapes
 from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, load_marked_prints
+from training.run import add_masks
 
 FOLDERS = ("photos_a/hr", "photos_a/bsds400", "photos_b/osie", "photos_b/sunhays80", "domain/faces/ccby320")
 HELD_OUT_EVERY, LARGE_PX = 40, 700
@@ -128,7 +129,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data/train"))
-    parser.add_argument("--masks", type=Path, default=Path("runs/marks"), help="see training.marking")
+    add_masks(parser)
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     arguments = parser.parse_args()
     detector = load_network("scratch_print", root=arguments.weights)

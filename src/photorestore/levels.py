@@ -37,10 +37,13 @@ class Level:
     Attributes:
         sigma_255: standard deviation in 8-bit units.
         origin: where it comes from, for the trace.
+        is_certain: whether the caller, noise of single pixels or a JPEG's table told it; what else may be noise may be
+            texture, too.
     """
 
     sigma_255: float
     origin: str
+    is_certain: bool = True
 
     def __str__(self) -> str:
         return f"sigma {self.sigma_255:.1f} of 255, {self.origin}"
@@ -60,14 +63,17 @@ def level_of(found: Mapping[str, Any], given_255: float | None = None) -> Level:
     if found["noisy"] and found["surface_255"] > max(
         SURFACE_RATIO * noise_255, SURFACE_OVER_ARTEFACTS * artefacts_255, LEAST_SURFACE_255
     ):
-        return Level(found["surface_255"], "estimated from coarse grain or the paper's surface")
+        return Level(
+            found["surface_255"], "estimated from coarse grain or the paper's surface", is_certain=False
+        )
     if has_grain:
         noise_255 = found["grain_255"]
     both_255 = math.hypot(noise_255, artefacts_255)
     assumed_255 = min(MOST_ASSUMED_255, ASSUMED / math.sqrt(max(found["gradient_255"], 1e-6)))
     is_found = (found["noisy"] or has_grain) and both_255 > 0  # a tiny picture's level is not estimated
     if not is_found and both_255 < assumed_255:
-        return Level(assumed_255, "assumed: less was found")
+        return Level(assumed_255, "assumed: less was found", is_certain=False)
     if artefacts_255 > 2 * noise_255:
         return Level(both_255, "estimated from the JPEG's table")
-    return Level(both_255, "estimated" if artefacts_255 == 0 else "estimated from noise and the JPEG's table")
+    origin = "estimated" if artefacts_255 == 0 else "estimated from noise and the JPEG's table"
+    return Level(both_255, origin, is_certain=not has_grain)

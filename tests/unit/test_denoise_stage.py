@@ -9,7 +9,7 @@ from photorestore.levels import MOST_ASSUMED_255
 from photorestore.networks.denoise import DenoiseUNet
 from photorestore.options import Options
 from photorestore.stages.base import StageConfig, run_stage
-from photorestore.stages.denoise import DenoiseStage
+from photorestore.stages.denoise import KEPT_GRAIN, DenoiseStage
 from photorestore.stages.preprocess import PreprocessStage
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
@@ -185,3 +185,34 @@ def test_a_grey_picture_gets_no_colour(stage, tmp_path):
     denoised = workspace.plane("denoised")
     assert (denoised == denoised[:1]).all()
     assert (denoised != workspace.plane("image").astype(np.uint16) * 257).any()
+
+
+class Blackening(torch.nn.Module):
+    """A network whose result is black: what is left is what the stage kept."""
+
+    stride, receptive_field_px = 2, 4
+
+    def forward(self, image, sigma):
+        return torch.zeros_like(image)
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "kept"),
+    [
+        ({"kind": "print", "grain_255": 12.0, "sigma_255": 2.0}, {}, KEPT_GRAIN),
+        ({"kind": "print", "sigma_255": 0.0}, {}, KEPT_GRAIN),  # judged noisy, and nothing tells how much
+        ({"kind": "print", "sigma_255": 20.0}, {}, 0),
+        ({"kind": "photograph", "grain_255": 12.0, "sigma_255": 2.0}, {}, 0),
+        ({"kind": "print", "grain_255": 12.0, "sigma_255": 2.0}, {"mode": "thorough"}, 0),
+        ({"kind": "print", "grain_255": 12.0, "sigma_255": 2.0}, {"stages": ("denoise",)}, 0),
+        ({"kind": "print", "grain_255": 12.0, "sigma_255": 2.0}, {"strength": 0.5}, 0.5 + KEPT_GRAIN / 2),
+    ],
+)
+def test_a_part_of_the_grain_of_prints_stays_where_the_picture_decides(tmp_path, found, options, kept):
+    workspace = prepared(tmp_path, **options)
+    workspace.envelope.estimates["preprocess"] |= found
+    stage = DenoiseStage(Blackening(), StageConfig(precision="float32"), torch.device("cpu"))
+    run_stage(stage, [workspace])
+    share = workspace.plane("denoised").mean() / 257 / workspace.plane("image").mean()
+    assert share == pytest.approx(kept, abs=0.01)
+    assert ("a part of the grain kept" in workspace.envelope.trace["denoise"].note) == (kept % 0.5 > 0)

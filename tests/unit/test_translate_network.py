@@ -175,3 +175,13 @@ def test_a_hole_anywhere_in_a_block_makes_its_latent_a_hole():
     mask = torch.zeros(1, 1, 8, 8)
     mask[0, 0, 3, 4] = 0.2
     assert hole_at_stride(mask).flatten().tolist() == [0, 1, 0, 0]
+
+
+def test_certainty_reaches_the_filling_and_is_full_where_nobody_says_otherwise():
+    network, image, hole = small_network(), torch.rand(1, 3, 48, 64), half_hole(1, 48, 64)
+    keys = network.key_view(image, hole)
+    certain = network(image, hole, keys)
+    assert torch.equal(certain, network(image, hole, keys, torch.ones_like(hole)))
+    doubtful = network(image, hole, keys, torch.full_like(hole, 0.5))
+    assert not torch.allclose(doubtful[..., :32], certain[..., :32])
+    assert torch.equal(doubtful[..., 32:], image[..., 32:])

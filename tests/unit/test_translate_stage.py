@@ -216,3 +216,16 @@ def test_the_sample_of_a_large_picture_is_small_and_keeps_every_hole():
     assert small.shape[1:] == any_hole.shape[1:]
     assert max(small.shape) < 2 * SAMPLE_PX
     assert any_hole.sum() == 255
+
+
+def test_the_network_is_told_how_sure_the_detector_is_and_that_a_caller_is_certain(stage, make):
+    told = []
+    stage.network.register_forward_hook(lambda _network, inputs, _result: told.append(inputs[3]))
+    prob = np.full((1, 150, 230), 30000, np.uint16)
+    prob[hole() > 0] = 50000
+    found, marked = make(found=hole()), make(mask=hole())
+    for workspace in (found, marked):
+        workspace.write_plane("scratch_prob", prob)
+        run_stage(stage, [workspace])
+    values = [set((certainty * 65535).round().flatten().tolist()) for certainty in told]
+    assert values == [{30000.0, 50000.0}, {0.0, 65535.0}]

@@ -49,19 +49,23 @@ class Fusion(nn.Module):
         self.receptive_field_px = 6 * 2 + 2 * depth * 4 + 3
         self.fill_receptive_field_px = self.receptive_field_px + FILL_REACH_PX
 
-    def forward(self, image: Tensor, translation: Tensor, hole: Tensor) -> Tensor:
+    def forward(
+        self, image: Tensor, translation: Tensor, hole: Tensor, certainty: Tensor | None = None
+    ) -> Tensor:
         """Fill.
 
         Args:
             image: (N, 3, H, W) in [0, 1], height and width multiples of 16.
             translation: (N, 3, H, W), what the clean VAE decoded.
             hole: (N, 1, H, W), 1 = in the mask.
+            certainty: (N, 1, H, W) in [0, 1], how likely a pixel of the mask is damaged; by default 1.
 
         Returns:
             (N, 3, H, W), float32, not clamped: sensible inside the mask only.
         """
         smooth = smooth_fill(image, hole)
-        inputs = torch.cat([image - 0.5, smooth - 0.5, translation - 0.5, hole], dim=1)  # (N, 10, H, W)
+        marked = hole if certainty is None else hole * certainty
+        inputs = torch.cat([image - 0.5, smooth - 0.5, translation - 0.5, marked], dim=1)  # (N, 10, H, W)
         features = self.head(F.pixel_unshuffle(inputs, 2))  # (N, width, H/2, W/2)
         skip = self.encoder(features)
         features = self.decoder(skip + self.up(self.body(self.down(skip))))

@@ -52,7 +52,13 @@ class Translator(nn.Module):
             translation_px + self.fusion.receptive_field_px, self.fusion.fill_receptive_field_px
         )
 
-    def forward(self, image: Tensor, scratch_mask: Tensor, context: KeyView | None = None) -> Tensor:
+    def forward(
+        self,
+        image: Tensor,
+        scratch_mask: Tensor,
+        context: KeyView | None = None,
+        certainty: Tensor | None = None,
+    ) -> Tensor:
         """Fill the damage.
 
         Args:
@@ -60,6 +66,8 @@ class Translator(nn.Module):
             scratch_mask: (N, 1, H, W), 0 = keep the pixel exactly; above 0 = damaged, and how much of the
                 filling is blended in, up to 1.
             context: from `key_view` of the whole picture; by default that of `image`.
+            certainty: (N, 1, H, W) in [0, 1], how likely each pixel of the mask is damaged; by default 1. The less it
+                is, the sooner what is seen there stays.
 
         Returns:
             (N, 3, H, W), float32, not clamped; equal to `image` where `scratch_mask` is 0.
@@ -68,16 +76,19 @@ class Translator(nn.Module):
         h, w = image.shape[-2:]
         padded = pad_to_multiple(image, self.stride)
         hole = (pad_to_multiple(scratch_mask, self.stride) > 0).to(padded.dtype)
-        _, filled = self.translate_and_fuse(padded, hole, keys)
+        certainty = None if certainty is None else pad_to_multiple(certainty, self.stride)
+        _, filled = self.translate_and_fuse(padded, hole, keys, certainty)
         return torch.lerp(image.float(), filled[..., :h, :w], scratch_mask.float())
 
-    def translate_and_fuse(self, image: Tensor, hole: Tensor, keys: KeyView) -> tuple[Tensor, Tensor]:
+    def translate_and_fuse(
+        self, image: Tensor, hole: Tensor, keys: KeyView, certainty: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """What the paper delivers, G2(T(E1(image))), and the fusion's filling, which counts inside holes only.
 
         Height and width must be multiples of 16.
         """
         translation = self.clean_vae.decode(self.map_latents(image, hole, keys))
-        return translation, self.fusion(image, translation, hole)
+        return translation, self.fusion(image, translation, hole, certainty)
 
     def map_latents(self, image: Tensor, hole: Tensor, keys: KeyView) -> Tensor:
         """T(E1(image)): the latent of the clean picture, (N, latent, H/4, W/4)."""

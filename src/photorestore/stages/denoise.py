@@ -12,9 +12,14 @@ from torch import Tensor
 from photorestore.grey import for_grey, is_grey
 from photorestore.levels import Level, level_of
 from photorestore.networks.denoise import DenoiseUNet
+from photorestore.options import AUTO
 from photorestore.stages.base import SingleNetworkStage, is_left_alone
 from photorestore.tiling import TileJob
 from photorestore.workspace import Workspace
+
+KEPT_GRAIN = 0.4
+"""So much of the grain of a print stays where the picture decides: whole prints without it look like plastic, and what
+tells grain from the texture of cloth and walls is not certain."""
 
 
 class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
@@ -29,7 +34,12 @@ class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
             self.run_tiles(self._forward, jobs, self.spec)
         for workspace in working:
             workspace.envelope.current = "denoised"
-            workspace.ran(self.name, f"noise removed ({_level(workspace)})")
+            kept = (
+                ", a part of the grain kept"
+                if _strength(workspace) < workspace.options.strength_of(self.name)
+                else ""
+            )
+            workspace.ran(self.name, f"noise removed ({_level(workspace)}{kept})")
 
     def _forward(self, tiles: Tensor, requests: Sequence[tuple[float, float, bool]]) -> Tensor:
         sigma, strength, are_grey = torch.tensor(requests, device=tiles.device).unbind(1)
@@ -59,9 +69,17 @@ def _engages(workspace: Workspace) -> bool:
 def _job(workspace: Workspace) -> Iterator[TileJob]:
     image = workspace.plane("image")
     sigma = _level(workspace).sigma_255 / 255
-    context = (sigma, workspace.options.strength_of("denoise"), is_grey(workspace))
+    context = (sigma, _strength(workspace), is_grey(workspace))
     with workspace.new_plane("denoised", image.shape, "uint16") as target:
         yield TileJob((image,), target, context=context)
+
+
+def _strength(workspace: Workspace) -> float:
+    """How much of what the network calls noise is removed."""
+    options, found = workspace.options, workspace.envelope.estimates["preprocess"]
+    is_told = options.wants("denoise") or options.mode != AUTO
+    keeps_grain = not is_told and found.get("kind") == "print" and not _level(workspace).is_certain
+    return options.strength_of("denoise") * (1 - KEPT_GRAIN if keeps_grain else 1)
 
 
 def _level(workspace: Workspace) -> Level:

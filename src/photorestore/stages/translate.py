@@ -48,6 +48,7 @@ class Plan:
     Attributes:
         mask: (1, H, W), 255 = fill.
         image: the plane to start from.
+        certainty: (1, H, W), how likely each pixel of the mask is damaged, up to full range; the caller's is certain.
         is_callers: whether the mask is the caller's.
         corrects_tone: whether the whole picture's tone and colours are lifted.
     """
@@ -55,6 +56,7 @@ class Plan:
     workspace: Workspace
     image: Array
     mask: Array
+    certainty: Array
     is_callers: bool
     corrects_tone: bool
 
@@ -104,13 +106,13 @@ class TranslateStage(SingleNetworkStage[Translator]):
             keys = self.network.key_view(view, hole)
         strength = plan.workspace.options.strength_of("translate")
         context = Context(keys, strength, is_grey(plan.workspace))
-        return TileJob((image, plan.mask), target, context, wanted=plan.mask[0])
+        return TileJob((image, plan.mask, plan.certainty), target, context, wanted=plan.mask[0])
 
     def _forward(self, tiles: Tensor, contexts: Sequence[Context]) -> Tensor:
-        image, mask = tiles[:, :3], tiles[:, 3:]
+        image, mask, certainty = tiles.split((3, 1, 1), dim=1)
         keys = KeyView.collate([context.keys for context in contexts])
         strength = torch.tensor([context.strength for context in contexts], device=tiles.device)
-        pred = self.network(image, mask * strength.view(-1, 1, 1, 1), keys)
+        pred = self.network(image, mask * strength.view(-1, 1, 1, 1), keys, certainty)
         are_grey = torch.tensor([context.is_grey for context in contexts], device=tiles.device)
         if are_grey.any():  # what the damage shows may have colour: what is around it tells
             pred = torch.where(
@@ -158,7 +160,9 @@ def make_plan(workspace: Workspace) -> Plan | None:
     if not mask.any() and not corrects_tone:
         workspace.passed("translate", "the mask is empty" if has_caller_mask else "no damage found")
         return None
-    return Plan(workspace, workspace.before("translated"), mask, has_caller_mask, corrects_tone)
+    is_found = not has_caller_mask and "scratch_prob" in workspace.envelope.planes
+    certainty = workspace.plane("scratch_prob") if is_found else mask
+    return Plan(workspace, workspace.before("translated"), mask, certainty, has_caller_mask, corrects_tone)
 
 
 def find_mask(workspace: Workspace) -> tuple[Array, bool]:
