@@ -7,7 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import report_cost, report_damage, report_noise, report_prints, report_tone, report_training
+from bench import (
+    report_cost,
+    report_damage,
+    report_endurance,
+    report_noise,
+    report_prints,
+    report_tone,
+    report_training,
+)
 from bench.statistics import RESULTS
 from bench.tables import interval, scores, table
 from photorestore.weights import NETWORKS, read_metadata, weights_file
@@ -145,6 +153,9 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "throughput": report_cost.throughput,
     "serving": report_cost.serving,
     "edge": report_cost.edge,
+    "soak": report_endurance.soak,
+    "hostile": report_endurance.hostile,
+    "faults": report_endurance.faults,
     "experiments": report_training.experiments,
 }
 
