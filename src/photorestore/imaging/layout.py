@@ -178,19 +178,24 @@ def _samples(page: Directory, coding: int) -> tuple[int, int, int]:
         raise NotAnImage("TIFF of other inks than CMYK")
     if not COLOURS[photometric] <= samples <= MOST_SAMPLES:
         raise CorruptImage(f"TIFF has {samples} samples a pixel; expected {COLOURS[photometric]} or more")
-    for kind in page.integers(339, samples):
+    _check_numbers(page, photometric, samples, depths[:samples])
+    return photometric, samples, depths[0]
+
+
+def _check_numbers(page: Directory, photometric: int, samples: int, depths: tuple[int, ...]) -> None:
+    """Refuse samples of kinds and depths that are not read."""
+    for index, kind in enumerate(page.integers(339, samples)):
         if kind in _SAMPLE_FORMATS:
-            raise NotAnImage(
-                f"TIFF of {_SAMPLE_FORMATS[kind]} ({depths[0]} bits); expected unsigned integers"
-            )
-    if len(set(depths[:samples])) > 1:
-        raise NotAnImage(f"TIFF whose samples differ in depth: {', '.join(map(str, depths[:samples]))} bits")
-    most = 8 if photometric == PALETTE else 16
-    if not 1 <= depths[0] <= most and (photometric == PALETTE or depths[0] != 32):
-        raise NotAnImage(f"TIFF with {depths[0]} bits a sample; expected at most {most}, or 32")
+            bits = depths[min(index, len(depths) - 1)]
+            raise NotAnImage(f"TIFF of {_SAMPLE_FORMATS[kind]} ({bits} bits); expected unsigned integers")
+    if len(set(depths)) > 1:
+        raise NotAnImage(f"TIFF whose samples differ in depth: {', '.join(map(str, depths))} bits")
+    if photometric == PALETTE and not 1 <= depths[0] <= 8:
+        raise NotAnImage(f"TIFF of palette with {depths[0]} bits a sample; expected at most 8")
+    if not 1 <= depths[0] <= 16 and depths[0] != 32:
+        raise NotAnImage(f"TIFF with {depths[0]} bits a sample; expected at most 16, or 32")
     if photometric in (CIELAB, ICCLAB) and depths[0] not in (8, 16):
         raise NotAnImage(f"TIFF of Lab with {depths[0]} bits a sample; expected 8 or 16")
-    return photometric, samples, depths[0]
 
 
 def _alpha(page: Directory, photometric: int, samples: int, dropped: list[str]) -> tuple[int | None, bool]:
