@@ -147,16 +147,21 @@ def png(*chunks: bytes, bits: int = 8) -> bytes:
     return plain[:33] + b"".join(chunks) + plain[33:]
 
 
-def tiff(bits: int, further: Tags) -> bytes:
-    """Of PHOTO in 8 or 16 bits."""
+def tiff(bits: int, further: Tags, before: Tags | None = None) -> bytes:
+    """Of PHOTO in 8 or 16 bits; `before` are tags of a reduced page that stands before it."""
     pixels = (PHOTO if bits == 8 else PHOTO.astype("<u2") * 257).tobytes()
     layout: Tags = {
         256: numbers(4, 64), 257: numbers(4, 48), 258: numbers(3, bits, bits, bits), 259: numbers(3, 1),
         262: numbers(3, 2), 273: numbers(4, 8), 277: numbers(3, 3), 278: numbers(4, 48),
         279: numbers(4, len(pixels)),
     }  # fmt: skip
-    start = 8 + len(pixels)
-    return b"II*\0" + struct.pack("<I", start) + pixels + directory(layout | further, start)
+    first = 8 + len(pixels)
+    if before is None:
+        return b"II*\0" + struct.pack("<I", first) + pixels + directory(layout | further, first)
+    reduced = layout | {254: numbers(4, 1), 278: numbers(4, 1), 257: numbers(4, 1)} | before
+    second = first + len(directory(reduced, first))
+    pages = directory(reduced, first, second) + directory(layout | further, second)
+    return b"II*\0" + struct.pack("<I", first) + pixels + pages
 
 
 def itxt(keyword: str, text: str) -> bytes:
@@ -299,6 +304,30 @@ def test_resolution_is_told_as_each_format_tells_it(tmp_path: Path, source, targ
     result, _ = restored(tmp_path, UPLOADS[source], format=target)
     fields = read_by_exiftool(tmp_path, result)
     assert {name: fields.get(name) for name in expected} == expected
+
+
+@exiftool
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_tiff_is_described_by_the_directory_of_its_full_picture(tmp_path: Path, bits: int) -> None:
+    reduced: Tags = {
+        0x010E: (2, b"the copy\0"),
+        0x011A: numbers(5, 72, 1),
+        0x011B: numbers(5, 72, 1),
+        33723: (7, IIM.replace(b"family", b"copies")),
+        34377: (7, RESOURCES.replace(b"family", b"copies")),
+        0x8769: {0xA001: numbers(3, 2)},
+    }
+    upload = tiff(bits, TIFF_TAGS | {34377: (7, RESOURCES)}, reduced)
+    result, report = restored(tmp_path, upload, format="tiff")
+    fields = read_by_exiftool(tmp_path, result)
+    assert fields["IFD0:XResolution"] == 600
+    assert fields["IFD0:ImageDescription"] == CAPTION
+    assert fields["IPTC:Keywords"] == ["family", "lake"]
+    assert b"copies" not in result
+    assert report["dropped"] == ["reduced copies"]
+    assert report["source"]["icc"] is None  # which the copy's Adobe RGB would be converted by
+    result, _ = restored(tmp_path, tiff(bits, {}, reduced), format="png")
+    assert not [name for name in read_by_exiftool(tmp_path, result) if name.startswith(("IPTC", "PNG-pHYs"))]
 
 
 @exiftool

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from fractions import Fraction
 
+from photorestore.errors import TruncatedImage
 from photorestore.imaging.extras import (
     LONGEST_TEXT,
     RESOLUTION,
@@ -20,6 +21,7 @@ from photorestore.imaging.extras import (
     read_text,
 )
 from photorestore.imaging.ifd import Entry, order_of, read_directory
+from photorestore.imaging.layout import directory_of
 from photorestore.imaging.photoshop import IPTC, read_resources
 from photorestore.imaging.sniff import png_chunks
 from photorestore.imaging.xmp_extended import EXTENSION_PREFIX, MAIN_PREFIX
@@ -146,9 +148,10 @@ def _name_once(what: str, extras: Extras) -> None:
 
 def _read_tiff(upload: bytes, extras: Extras) -> None:
     try:
-        order = order_of(upload)
-        directory, left_out = read_directory(upload, only=frozenset((*RESOLUTION, _IPTC, _RESOURCES)))
-    except ValueError:
+        order, start = order_of(upload), directory_of(upload)
+        only = frozenset((*RESOLUTION, _IPTC, _RESOURCES))
+        directory, left_out = read_directory(upload, start=start, only=only)
+    except (ValueError, TruncatedImage):
         return
     entries = directory.entries
     extras.dropped += ["iptc: cannot be read" for tag in left_out if tag in (_IPTC, _RESOURCES)]

@@ -107,10 +107,23 @@ def layout_of(upload: bytes) -> Layout:
     chain = pages(upload)
     under = [directory for page in chain[:1] for directory in below(upload, page)]
     refuse_raw(upload, [*chain, *under])
-    page = next(filter(_is_full, chain), chain[0])
+    page = _full_page(chain)
     if not _is_full(page) and any(map(_is_full, under)):
         raise NotAnImage("TIFF whose full picture stands below a reduced copy is not read")
     return _layout(upload, page, _left_out(page, [*chain, *under]))
+
+
+def directory_of(upload: bytes) -> int:
+    """Where the directory of a TIFF's full picture stands.
+
+    Raises:
+        TruncatedImage: the TIFF breaks off.
+    """
+    return _full_page(pages(upload)).offset
+
+
+def _full_page(chain: list[Directory]) -> Directory:
+    return next(filter(_is_full, chain), chain[0])
 
 
 def _is_full(page: Directory) -> bool:
