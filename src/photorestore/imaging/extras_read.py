@@ -43,10 +43,17 @@ _RAW_PROFILE = "Raw profile type "
 _PROFILES_ELSEWHERE = ("exif", "APP1", "xmp", "icc", "icm")
 _IPTC, _RESOURCES = 33723, 34377
 _UNKEPT_CHUNKS = {
-    b"caBX": "content credentials: not kept",
-    b"sCAL": "physical scale: not kept",
-    b"oFFs": "offset: not kept",
+    b"bKGD": "background colour",
+    b"caBX": "content credentials",
+    b"oFFs": "offset",
+    b"sBIT": "significant bits",
+    b"sCAL": "physical scale",
 }
+_CHUNKS_OF_PIXELS = {
+    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"iCCP", b"cICP", b"sRGB", b"gAMA", b"cHRM", b"acTL", b"fcTL", b"fdAT",
+    b"eXIf",
+}  # fmt: skip
+"""And EXIF's, which are read elsewhere."""
 
 
 def read_extras(upload: bytes, kind: str) -> Extras:
@@ -119,8 +126,9 @@ def _read_png(upload: bytes, extras: Extras) -> None:
             _add_text(text, extras)
         elif name == b"pHYs":
             extras.density = density_of_phys(upload[start : start + length])
-        elif name in _UNKEPT_CHUNKS:
-            _name_once(_UNKEPT_CHUNKS[name], extras)
+        elif name not in _CHUNKS_OF_PIXELS and name.isalpha():
+            what = _UNKEPT_CHUNKS.get(name, f"chunk {name.decode()}")
+            _name_once(f"{what}: not kept", extras)
 
 
 def _add_text(text: Text, extras: Extras) -> None:
@@ -158,7 +166,10 @@ def _read_tiff(upload: bytes, extras: Extras) -> None:
     if _RESOURCES in entries:
         extras.resources = read_resources(entries[_RESOURCES].content, extras.dropped)
     if _IPTC in entries:
-        extras.resources[IPTC] = _iptc_of_tiff(entries[_IPTC])
+        iptc = _iptc_of_tiff(entries[_IPTC])
+        if extras.resources.get(IPTC, iptc).rstrip(b"\0") != iptc.rstrip(b"\0"):
+            extras.dropped.append("iptc: Photoshop's own, which differs: not kept")
+        extras.resources[IPTC] = iptc
     extras.density = density_of_tags(entries, order)
 
 

@@ -90,8 +90,8 @@ def rewrite_xmp(block: bytes, change: Change, dropped: list[str]) -> bytes | Non
 
 
 def _gone(change: Change) -> dict[str, str]:
-    is_moved = change.is_turned or change.factor != 1
-    return _GONE | (_GONE_WHEN_TURNED if change.is_turned else {}) | (_GONE_WHEN_MOVED if is_moved else {})
+    turned = _GONE_WHEN_TURNED if change.is_turned else {}
+    return _GONE | turned | ({} if change.is_as_stored else _GONE_WHEN_MOVED)
 
 
 def _needs_change(block: bytes, gone: dict[str, str], change: Change) -> bool:
