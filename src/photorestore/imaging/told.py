@@ -95,9 +95,8 @@ def find_told(
             found = _by_boxes(upload, kind, mode)
         case "tiff":
             tags = tiff.numbers(upload, (_WHITE_POINT, _PRIMARIES, _TRANSFER), directory)
-            found = _by_tags(tags, "TIFF", mode) or _by_exif(
-                upload, mode, directory
-            )  # it is laid out as EXIF is
+            # EXIF's directory is where it is in EXIF, which is laid out as a TIFF is.
+            found = _by_tags(tags, "TIFF", mode) or _by_exif(upload, mode, directory)
         case "bmp":
             found = _by_bmp(upload)
     return found or (_by_exif(exif, mode) if exif else None)
