@@ -514,6 +514,39 @@ def test_exif_in_a_raw_profile_of_a_png_is_read(tmp_path: Path, bits: int) -> No
     assert report["dropped"] == []
 
 
+def raw_profile(kind: str, block: bytes) -> bytes:
+    text = f"\n{kind}\n{len(block):8}\n{block.hex()}\n".encode()
+    return png_chunk(b"zTXt", f"Raw profile type {kind}".encode() + b"\0\0" + zlib.compress(text))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        itxt("XML:com.adobe.xmp", XMP.decode()),
+        png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(XMP)),
+        png_chunk(b"tEXt", b"XML:com.adobe.xmp\0" + XMP),
+        png_chunk(b"zTXt", b"XML:com.adobe.xmp\0\0" + zlib.compress(XMP)),
+        raw_profile("xmp", XMP),
+        raw_profile("APP1", b"http://ns.adobe.com/xap/1.0/\0" + XMP),
+    ],
+)
+def test_xmp_of_a_png_is_read_wherever_it_stands(tmp_path: Path, chunk: bytes, bits: int) -> None:
+    plain = png(bits=bits)
+    for upload in (plain[:33] + chunk + plain[33:], plain[:-12] + chunk + plain[-12:]):
+        result, report = restored(tmp_path, upload, format="png")
+        assert itxt("XML:com.adobe.xmp", XMP.decode()) in result
+        assert report["dropped"] == []
+    turned = plain[:-12] + chunk.replace(XMP, packet('tiff:Orientation="6"')) + plain[-12:]
+    if XMP in chunk:
+        assert open_picture(turned).header.orientation == 6
+
+
+def test_a_raw_profile_of_colours_is_named(tmp_path: Path) -> None:
+    _, report = restored(tmp_path, png(raw_profile("icc", bytes(200))), format="png")
+    assert report["dropped"] == ["icc: a raw profile that is not kept"]
+
+
 def test_avif_keeps_exif_whose_orientation_does_not_count(tmp_path: Path) -> None:
     block = b"II*\0\x08\0\0\0" + directory({0x0132: numbers(3, 6), 0x010E: (2, CAPTION.encode() + b"\0")}, 8)
     as_date, as_orientation = (struct.pack("<HHIH", tag, 3, 1, 6) for tag in (0x0132, 0x0112))

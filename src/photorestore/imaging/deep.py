@@ -83,7 +83,7 @@ class DeepPicture:
         colours = image.bands - has_alpha
         dropped = list[str]()
         exif = exif_in(self._upload, kind, None)
-        xmp = xmp_in(self._upload, kind, _field(image, "xmp-data"), dropped)
+        xmp = xmp_in(self._upload, kind, None, dropped)
         header = Header(
             format=kind,
             mode={1: "L;16", 2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}[image.bands],

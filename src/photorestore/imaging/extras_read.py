@@ -40,7 +40,7 @@ _NAMED_STARTS = {
     b"JP": "content credentials: not kept",
 }
 _RAW_PROFILE = "Raw profile type "
-_PROFILES_ELSEWHERE = ("exif", "APP1", "xmp", "icc", "icm")
+_PROFILES_ELSEWHERE = ("exif", "APP1", "xmp")
 _IPTC, _RESOURCES = 33723, 34377
 _UNKEPT_CHUNKS = {
     b"bKGD": "background colour",
