@@ -179,6 +179,30 @@ def test_place_goes_and_the_rest_stays() -> None:
     assert rewrite_xmp(before, PLACELESS, []) == description('dc:a="1"', "<dc:b>c</dc:b>")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wgs84_pos:lat",
+        "pos:long",
+        "p:lng",
+        "drone-dji:LRFTargetLat",
+        "drone-dji:LRFTargetAbsAlt",
+        "a:destLon",
+    ],
+)
+def test_place_goes_by_whatever_name(name: str) -> None:
+    before = f'dc:a="1" {name}="48.1371"', f"<{name}>48.1371</{name}><dc:b>c</dc:b>"
+    assert rewrite_xmp(description(*before), PLACELESS, []) == description('dc:a="1"', "<dc:b>c</dc:b>")
+    assert rewrite_xmp(description(*before), KEPT, []) == description(*before)
+
+
+def test_what_only_sounds_like_a_place_stays() -> None:
+    block = description(
+        'crs:Flat="1" dc:salon="2" a:Colon="3"', "<rdf:Alt><dc:latest>c</dc:latest></rdf:Alt>"
+    )
+    assert rewrite_xmp(block, PLACELESS, []) == block
+
+
 def region(boundary: str) -> str:
     return (
         f"<Iptc4xmpExt:ImageRegion><rdf:Bag><rdf:li rdf:parseType='Resource'>{boundary}"

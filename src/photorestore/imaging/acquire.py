@@ -8,7 +8,6 @@ JPEG 2000 have readers of their own.
 
 from __future__ import annotations
 
-
 from PIL import Image
 
 from photorestore.errors import NotAnImage

@@ -58,7 +58,12 @@ _GONE_WHEN_MOVED = {
     "GDepth:*": "depth map: not brought up to date",
     "GImage:*": "further pictures: not kept",
 }
-_PLACES = ("gps", "latitude", "longitude", "altitude")
+_NAME_OF_PLACE = re.compile(
+    r"(?i:gps|latitude|longitude|altitude|^geo:|:(?:lat|long?|lng)$)|[a-z](?:Lat|Lon|Lng|Alt)$"
+)
+_MAY_TELL_PLACE = re.compile(
+    rb"(?i:gps|latitude|longitude|altitude|geo:|:lat|:lon|:lng)|[a-z](?:Lat|Lon|Lng|Alt)[^a-zA-Z]"
+)
 _TOLD_ORIENTATION = re.compile(
     rb"tiff:Orientation[ \t\r\n]*(?:=[ \t\r\n]*[\"']|>)[ \t\r\n]*([1-8])[ \t\r\n]*[\"'<]"
 )
@@ -109,10 +114,7 @@ def _gone(change: Change) -> dict[str, str]:
 def _needs_change(block: bytes, gone: dict[str, str], change: Change) -> bool:
     if any(name.rstrip("*").encode() in block for name in (*_WANTED, *gone)):
         return True
-    if change.gps:
-        return False
-    lowered = block.replace(b"\0", b"").lower()
-    return any(word.encode() in lowered for word in (*_PLACES, "geo:"))
+    return not change.gps and _MAY_TELL_PLACE.search(block.replace(b"\0", b"")) is not None
 
 
 def _is_gone(name: str, gone: dict[str, str], change: Change, said: set[str]) -> bool:
@@ -120,10 +122,7 @@ def _is_gone(name: str, gone: dict[str, str], change: Change, said: set[str]) ->
         if name == pattern or (pattern[-1] == "*" and name.startswith(pattern[:-1])):
             said.add(what)
             return True
-    if change.gps:
-        return False
-    prefix, _, local = name.lower().rpartition(":")
-    return prefix == "geo" or (prefix != "xmlns" and any(word in local for word in _PLACES))
+    return not (change.gps or name.startswith("xmlns:")) and _NAME_OF_PLACE.search(name) is not None
 
 
 def _edits(block: bytes, gone: dict[str, str], change: Change, said: set[str]) -> list[Edit]:
