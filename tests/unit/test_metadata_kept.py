@@ -319,6 +319,38 @@ def test_photoshops_resources_are_copies_or_named(tmp_path: Path, number: int, c
     assert report["dropped"] == named
 
 
+def test_further_blocks_of_a_jpeg_are_named(tmp_path: Path) -> None:
+    exif, main = b"Exif\0\0" + EXIF, b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    upload = jpeg(*(segment(0xFFE1, block) for block in (exif, main, exif, main)))
+    _, report = restored(tmp_path, upload, format="jpeg")
+    assert report["dropped"] == ["exif: a further block: not kept", "xmp: a further packet: not kept"]
+    rest = jpeg(segment(0xFFE1, exif), segment(0xFFE1, b"Exif\0\0" + bytes(9)), segment(0xFFE1, main))
+    _, report = restored(tmp_path, rest, format="jpeg")  # a block that goes on in a second segment
+    assert report["dropped"] == []
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_further_frames_of_a_png_are_named(tmp_path: Path, bits: int) -> None:
+    for count, named in ((1, []), (2, ["further frames"])):
+        control = png_chunk(b"acTL", struct.pack(">II", count, 0))
+        frames = [
+            png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, 64, 48, 0, 0, 1, 10, 0, 0))
+            for number in range(count)
+        ]
+        _, report = restored(tmp_path, png(control, *frames, bits=bits), format="png")
+        assert report["dropped"] == named
+
+
+def test_what_a_gif_holds_besides_its_pixels_is_kept_or_named(tmp_path: Path) -> None:
+    plain = saved("GIF", PHOTO[..., 0].copy(), comment=b"family")
+    start = plain.index(b"\x21\xfe")
+    extension = b"\x21\xff\x0bXMP DataXMP" + XMP + b"\1" + bytes(range(255, -1, -1)) + b"\0"
+    looping = b"\x21\xff\x0bNETSCAPE2.0\x03\1\0\0\0"
+    result, report = restored(tmp_path, plain[:start] + looping + extension + plain[start:], format="png")
+    assert b"family" in result
+    assert report["dropped"] == ["extension XMP DataXMP: not kept"]
+
+
 def test_two_kinds_of_iptc_in_a_tiff_are_one_or_named(tmp_path: Path) -> None:
     photoshop = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IIM)) + IIM + bytes(len(IIM) % 2)
     for iptc, named in (

@@ -100,6 +100,8 @@ class DeepPicture:
         profile_mode = "L" if colours == 1 else "RGB"
         header.keep_profile(_profile(self._upload, image), profile_mode)
         header.take_told(self._upload, profile_mode)
+        if int.from_bytes((png_chunk(self._upload, b"acTL") or b"")[:4], "big") > 1:
+            header.dropped.append("further frames")
         return header
 
     def decode(self, image: Array, alpha: Array | None) -> None:

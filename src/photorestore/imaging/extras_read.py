@@ -33,12 +33,15 @@ MOST_NAMED = 64
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, b"\xff\xd9"
 _RESOURCES_PREFIX = b"Photoshop 3.0\0"
 _KNOWN_STARTS = (b"JFIF\0", b"Exif\0", MAIN_PREFIX, EXTENSION_PREFIX, b"ICC_PROFILE\0", b"Adobe")
+_BLOCK_STARTS = (b"Exif\0\0II", b"Exif\0\0MM")
 _NAMED_STARTS = {
     b"MPF\0": "further pictures: not kept",
     b"JFXX\0": "thumbnail: JFIF's is not kept",
     b"FPXR": "FlashPix: not kept",
     b"JP": "content credentials: not kept",
 }
+_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
+"""A GIF's extensions that say how often it is shown."""
 _RAW_PROFILE = "Raw profile type "
 _PROFILES_ELSEWHERE = ("exif", "APP1", "xmp")
 _IPTC, _RESOURCES = 33723, 34377
@@ -67,7 +70,7 @@ def read_extras(upload: bytes, kind: str) -> Extras:
         case "tiff":
             _read_tiff(upload, extras)
         case "gif":
-            extras.comments = gif_comments(upload)
+            _read_gif(upload, extras)
         case "bmp":
             extras.density = _density_of_bmp(upload)
     return extras
@@ -89,7 +92,7 @@ def jpeg_segments(upload: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _read_jpeg(upload: bytes, extras: Extras) -> None:
-    resources = bytearray()
+    resources, seen = bytearray(), set[str]()
     for marker, position, content in jpeg_segments(upload):
         if marker == 0xFE:
             extras.comments.append(content)
@@ -97,6 +100,11 @@ def _read_jpeg(upload: bytes, extras: Extras) -> None:
             resources += content[len(_RESOURCES_PREFIX) :]
         elif marker == 0xE0 and content.startswith(b"JFIF\0"):
             extras.density = density_of_jfif(content)
+        elif marker == 0xE1 and content.startswith((*_BLOCK_STARTS, MAIN_PREFIX)):
+            what = "xmp: a further packet" if content.startswith(MAIN_PREFIX) else "exif: a further block"
+            if what in seen:
+                _name_once(f"{what}: not kept", extras)
+            seen.add(what)
         elif 0xE0 <= marker <= 0xEF and not content.startswith(_KNOWN_STARTS):
             _name_segment(marker, content, extras)
         elif marker == _START_OF_SCAN:
@@ -188,19 +196,20 @@ def _density_of_bmp(upload: bytes) -> Density | None:
     return Density(Fraction(x), Fraction(y), "metre") if x > 0 and y > 0 else None
 
 
-def gif_comments(upload: bytes) -> list[bytes]:
-    """The comments of a GIF before its first frame."""
-    comments, position = list[bytes](), 13
+def _read_gif(upload: bytes, extras: Extras) -> None:
+    """What stands before its first frame."""
+    position = 13
     if len(upload) > 10 and upload[10] & 0x80:
         position += 3 << (upload[10] & 7) + 1
     for _ in range(MOST_SEGMENTS):
         if upload[position : position + 1] != b"\x21":
             break
-        is_comment = upload[position + 1 : position + 2] == b"\xfe"
+        label = upload[position + 1 : position + 2]
         content, position = _blocks(upload, position + 2)
-        if is_comment:
-            comments.append(content)
-    return comments
+        if label == b"\xfe":
+            extras.comments.append(content)
+        elif label == b"\xff" and content[:11] not in _LOOPS:
+            _name_once(f"extension {content[:11].decode('ascii', 'replace')}: not kept", extras)
 
 
 def _blocks(upload: bytes, position: int) -> tuple[bytes, int]:
