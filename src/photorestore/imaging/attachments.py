@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from photorestore.imaging.change import Change
 from photorestore.imaging.extras import RESOLUTION, TIFF_UNITS, Density, Extras, Text, density_of_tags
 from photorestore.imaging.extras_read import MOST_NAMED, read_extras
+from photorestore.imaging.heif_turn import change_of_stored
 from photorestore.imaging.ifd import Entry
 from photorestore.imaging.metadata import ORIENTATION, RATIONAL, SHORT, Exif, plain_block, rewrite_exif
 from photorestore.imaging.photoshop import DIGEST, IPTC, without_copies
@@ -101,6 +102,7 @@ def collect(
         exif, xmp: its blocks, as the header has them.
         dropped: gets the names of what is lost.
     """
+    change = change_of_stored(upload, kind, change)
     extras = read_extras(upload, kind)
     extras.resources = without_copies(extras.resources, plain_block(exif or b""), xmp or b"", extras.dropped)
     if change.orientation >= 5 and extras.density is not None:
