@@ -547,6 +547,32 @@ def test_exif_in_a_raw_profile_of_a_png_is_read(tmp_path: Path, bits: int) -> No
     assert report["dropped"] == []
 
 
+FACE = packet(
+    "",
+    '<mwg-rs:AppliedToDimensions stDim:w="64" stDim:h="48"/>'
+    '<mwg-rs:Area stArea:x="0.25" stArea:y="0.3" stArea:w="0.1" stArea:h="0.2" stArea:unit="normalized"/>',
+)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_faces_in_a_heic_that_its_container_turns_are_where_they_are_in_a_jpeg_that_exif_turns(
+    tmp_path: Path, orientation: int
+) -> None:
+    tags: Tags = {0x0112: numbers(3, orientation), 0x8769: {0x9214: numbers(3, 20, 10, 8, 4)}}
+    blocks = {"exif": b"Exif\0\0II*\0\x08\0\0\0" + directory(tags, 8), "xmp": FACE}
+    file = io.BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(PHOTO)).save(file, **blocks)
+    results = [
+        restored(tmp_path, upload, format="png")[0] for upload in (saved("JPEG", **blocks), file.getvalue())
+    ]
+    jpegs, heics = (Image.open(io.BytesIO(result)) for result in results)
+    assert heics.size == jpegs.size
+    assert heics.info["xmp"] == jpegs.info["xmp"]
+    assert (heics.info["xmp"] == FACE) == (orientation == 1)
+    areas = [picture.getexif().get_ifd(0x8769)[0x9214] for picture in (jpegs, heics)]
+    assert areas[0] == areas[1]
+
+
 def raw_profile(kind: str, block: bytes) -> bytes:
     text = f"\n{kind}\n{len(block):8}\n{block.hex()}\n".encode()
     return png_chunk(b"zTXt", f"Raw profile type {kind}".encode() + b"\0\0" + zlib.compress(text))
@@ -589,32 +615,6 @@ def test_avif_keeps_exif_whose_orientation_does_not_count(tmp_path: Path) -> Non
     assert CAPTION.encode() in result
     assert Image.open(io.BytesIO(result)).getexif()[0x0112] == 1
     assert report["dropped"] == []
-
-
-FACE = packet(
-    "",
-    '<mwg-rs:AppliedToDimensions stDim:w="64" stDim:h="48"/>'
-    '<mwg-rs:Area stArea:x="0.25" stArea:y="0.3" stArea:w="0.1" stArea:h="0.2" stArea:unit="normalized"/>',
-)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_faces_in_a_heic_that_its_container_turns_are_where_they_are_in_a_jpeg_that_exif_turns(
-    tmp_path: Path, orientation: int
-) -> None:
-    tags: Tags = {0x0112: numbers(3, orientation), 0x8769: {0x9214: numbers(3, 20, 10, 8, 4)}}
-    blocks = {"exif": b"Exif\0\0II*\0\x08\0\0\0" + directory(tags, 8), "xmp": FACE}
-    file = io.BytesIO()
-    pillow_heif.from_pillow(Image.fromarray(PHOTO)).save(file, **blocks)
-    results = [
-        restored(tmp_path, upload, format="png")[0] for upload in (saved("JPEG", **blocks), file.getvalue())
-    ]
-    jpegs, heics = (Image.open(io.BytesIO(result)) for result in results)
-    assert heics.size == jpegs.size
-    assert heics.info["xmp"] == jpegs.info["xmp"]
-    assert (heics.info["xmp"] == FACE) == (orientation == 1)
-    areas = [picture.getexif().get_ifd(0x8769)[0x9214] for picture in (jpegs, heics)]
-    assert areas[0] == areas[1]
 
 
 def test_a_directory_that_no_file_could_hold_is_an_error_of_the_file():

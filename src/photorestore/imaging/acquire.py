@@ -8,6 +8,8 @@ JPEG 2000 have readers of their own.
 
 from __future__ import annotations
 
+from typing import Any
+
 from PIL import Image
 
 from photorestore.errors import NotAnImage
@@ -38,6 +40,7 @@ from photorestore.workspace import Array
 
 _GREY_MODES = ("1", "L", "LA", "La")
 _MODES = (*_GREY_MODES, "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+_XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
 
 
 def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
@@ -174,7 +177,7 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
     dropped = list[str]()
     given = image.info.get("exif")
     exif = exif_in(upload, kind, given)
-    xmp = xmp_in(upload, kind, image.info.get("xmp"), dropped)
+    xmp = xmp_in(upload, kind, _xmp(image), dropped)
     header = Header(
         format=kind,
         mode=image.mode,
@@ -197,6 +200,11 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
     if kind == "avif" and (bits := _avif_bits(upload)) > 8:
         header.dropped.append(f"{bits} bits: decoded to 8")
     return header
+
+
+def _xmp(image: Image.Image) -> bytes | None:
+    found: Any = next((image.info[key] for key in _XMP_KEYS if key in image.info), None)
+    return found.encode() if isinstance(found, str) else found if isinstance(found, bytes) else None
 
 
 def _first_table(image: Image.Image) -> list[int] | None:
