@@ -573,6 +573,41 @@ def test_faces_in_a_heic_that_its_container_turns_are_where_they_are_in_a_jpeg_t
     assert areas[0] == areas[1]
 
 
+@pytest.mark.parametrize("tag", [0x8769, 0x8825])
+@pytest.mark.parametrize("pointer", [0, 1 << 20])
+def test_a_directory_of_exif_that_cannot_be_read_is_named_and_the_rest_is_kept(
+    tmp_path: Path, tag: int, pointer: int
+) -> None:
+    start = struct.unpack_from("<I", EXIF, EXIF.index(struct.pack("<HHI", tag, 4, 1)) + 8)[0]
+    broken = EXIF.replace(struct.pack("<HHII", tag, 4, 1, start), struct.pack("<HHII", tag, 4, 1, pointer))
+    result, report = restored(tmp_path, jpeg(segment(0xFFE1, b"Exif\0\0" + broken)))
+    assert CAPTION.encode() in result
+    assert report["dropped"] == [f"exif: cannot be read: tags 0x{tag:04x}"]
+
+
+@pytest.mark.parametrize("kind", [4, 13, 16, 18])
+@pytest.mark.parametrize("order", "<>")
+def test_exif_of_a_big_tiff_is_kept_whatever_its_pointer_is(tmp_path: Path, order: str, kind: int) -> None:
+    def entry(tag: int, kind: int, count: int, *value: int) -> bytes:
+        inline = struct.pack(order + {3: "H", 4: "I", 13: "I"}.get(kind, "Q") * count, *value)
+        return struct.pack(order + "HHQ", tag, kind, count) + inline.ljust(8, b"\0")
+
+    below = struct.pack(order + "Q", 1) + struct.pack(order + "HHQ", 0x9003, 2, 20)
+    below += struct.pack(order + "Q", 44 + 9216) + bytes(8) + b"1931:07:14 12:00:00\0"
+    entries = [
+        entry(256, 4, 1, 64), entry(257, 4, 1, 48), entry(258, 3, 3, 8, 8, 8), entry(259, 3, 1, 1),
+        entry(262, 3, 1, 2), entry(273, 4, 1, 16), entry(277, 3, 1, 3), entry(279, 4, 1, 9216),
+        entry(0x8769, kind, 1, 16 + 9216),
+    ]  # fmt: skip
+    start = 16 + 9216 + len(below)
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HHHQ", 43, 8, 0, start)
+    page = struct.pack(order + "Q", len(entries)) + b"".join(entries) + bytes(8)
+    below = below[:20] + struct.pack(order + "Q", 16 + 9216 + 36) + below[28:]
+    result, report = restored(tmp_path, head + PHOTO.tobytes() + below + page, format="png")
+    assert b"1931:07:14 12:00:00" in result
+    assert report["dropped"] == []
+
+
 def raw_profile(kind: str, block: bytes) -> bytes:
     text = f"\n{kind}\n{len(block):8}\n{block.hex()}\n".encode()
     return png_chunk(b"zTXt", f"Raw profile type {kind}".encode() + b"\0\0" + zlib.compress(text))
