@@ -61,6 +61,7 @@ _GONE_WHEN_MOVED = {
 _NAME_OF_PLACE = re.compile(
     r"(?i:gps|latitude|longitude|altitude|^geo:|:(?:lat|long?|lng)$)|[a-z](?:Lat|Lon|Lng|Alt)$"
 )
+"""Of a property: in full, W3C's (`geo:lat`), or as drones write it (`LRFTargetLat`)."""
 _MAY_TELL_PLACE = re.compile(
     rb"(?i:gps|latitude|longitude|altitude|geo:|:lat|:lon|:lng)|[a-z](?:Lat|Lon|Lng|Alt)[^a-zA-Z]"
 )
