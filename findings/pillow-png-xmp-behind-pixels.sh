@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Pillow finds no XMP in a PNG where it stands behind the pixels, until they are decoded; EXIF from there it finds.
 #
-# PNG lets texts stand on either side of the pixels, and exiftool puts XMP behind them unless it is told otherwise
-# (PNGEarlyXMP). Image.open() reads as far as the pixels. getexif() knows that and decodes them to find EXIF that stands
-# behind them; getxmp() does not, and gives an empty dictionary, as if there were no XMP.
+# PNG lets texts and EXIF stand on either side of the pixels. Image.open() reads as far as the pixels. getexif() knows that
+# and decodes them to find EXIF that stands behind them; getxmp() does not, and gives an empty dictionary, as if there
+# were no XMP.
 #
 # Who wants the XMP should call load() first, or read the chunks.
 set -euo pipefail

@@ -71,7 +71,7 @@ def xmp_in(upload: bytes, kind: str, given: bytes | None, dropped: list[str]) ->
 
 
 def _xmp_in_png(upload: bytes) -> bytes | None:
-    """From its text, which exiftool puts behind the pixels, or as ImageMagick wrote it before there was one."""
+    """From its text, which may stand behind the pixels, or as ImageMagick wrote it before there was one."""
     raw = None
     for name, start, length in png_chunks(upload):
         if name not in TEXT_CHUNKS:
