@@ -172,6 +172,15 @@ def test_claims_of_what_is_gone_go(claim: str, named: str) -> None:
     assert dropped == [named]
 
 
+def test_regions_of_acdsee_go_with_the_places_that_they_tell() -> None:
+    block = description("", '<acdsee-rs:Regions><a acdsee-stArea:x="0.2"/></acdsee-rs:Regions>')
+    assert rewrite_xmp(block, turn(1), []) == block
+    for change in (turn(6), turn(1, scale=2)):
+        dropped: list[str] = []
+        assert rewrite_xmp(block, change, dropped) == description("")
+        assert dropped == ["xmp: regions: ACDSee's are not brought up to date"]
+
+
 def test_place_goes_and_the_rest_stays() -> None:
     before = description(
         'dc:a="1" exif:GPSLatitude="1,2N" geo:long="7"', "<x:GpsAltitude>3</x:GpsAltitude><dc:b>c</dc:b>"

@@ -53,6 +53,7 @@ _GONE = {
 _GONE_WHEN_TURNED = {"GPano:*": "panorama: not brought up to date for a turned picture"}
 _REGIONS = {"Iptc4xmpExt:ImageRegion": "regions: IPTC's, of a kind that is not brought up to date"}
 _GONE_WHEN_MOVED = {
+    "acdsee-rs:Regions": "regions: ACDSee's are not brought up to date",
     "exif:SubjectArea": "subject area: not brought up to date",
     "exif:SubjectLocation": "subject area: not brought up to date",
     "GDepth:*": "depth map: not brought up to date",
