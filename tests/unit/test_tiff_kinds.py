@@ -226,6 +226,11 @@ def test_more_tiles_than_a_picture_needs_are_corrupt() -> None:
     ("name", "upload"),
     [
         ("floating-point", file(full((1, 1, 1), np.uint32), 2, t339=(3, [3, 3, 3]))),
+        ("floating-point numbers .16", file(full((1,), np.uint16), 1, t339=(3, [3]))),
+        (
+            "floating-point numbers .32",
+            file(full((*COLOUR, 1)), 2, t258=(3, [8, 8, 8, 32]), t338=(3, [2]), t339=(3, [1, 1, 1, 3])),
+        ),
         ("signed", file(full((1, 1, 1), np.uint16), 2, t339=(3, [2, 2, 2]))),
         ("JPEG 2000", file(full(COLOUR), 2, t259=(3, [34712]))),
         ("JPEG XL", file(full(COLOUR), 2, t259=(3, [50002]))),
@@ -233,7 +238,11 @@ def test_more_tiles_than_a_picture_needs_are_corrupt() -> None:
         ("LogLuv", file(full(COLOUR), 32845)),
         ("other inks", file(full((1, 1, 1, 1)), 5, t332=(3, [2]))),
         ("differ in depth", file(full(COLOUR), 2, t258=(3, [5, 6, 5]))),
+        ("differ in depth: 8, 8, 8, 16", file(full((*COLOUR, 1)), 2, t258=(3, [8, 8, 8, 16]), t338=(3, [0]))),
+        *((f"with {bits} bits", file(full((1,)), 1, t258=(3, [bits]))) for bits in (17, 20, 24, 31, 33)),
+        ("24 bits", file(full(COLOUR), 2, t258=(3, [24, 24, 24]), t259=(3, [8]))),
         ("64 bits", file(full(COLOUR), 2, t258=(3, [64, 64, 64]))),
+        ("palette with 16 bits a sample; expected at most 8$", file(full((1,), np.uint16), 3)),
         ("predictor 3", file(full(COLOUR), 2, t259=(3, [8]), t317=(3, [3]))),
         ("associated alpha", file(full((*COLOUR, 9)), 6, t338=(3, [1]), t530=(3, [1, 1]))),
         ("transparency mask", file(full((1,)), 4)),

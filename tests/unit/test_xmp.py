@@ -2,11 +2,13 @@
 
 import time
 
+import numpy as np
 import pytest
 
 from photorestore.imaging.change import Change
 from photorestore.imaging.xmp import LONGEST, rewrite_xmp
 from tests.hostile_containers import busy_xmp, hostile_xmp
+from tests.layouts import upright
 
 KEPT = Change(20, 10, 20, 10)
 PLACELESS = Change(20, 10, 20, 10, gps=False)
@@ -170,8 +172,168 @@ def test_claims_of_what_is_gone_go(claim: str, named: str) -> None:
     assert dropped == [named]
 
 
+def test_regions_of_acdsee_go_with_the_places_that_they_tell() -> None:
+    block = description("", '<acdsee-rs:Regions><a acdsee-stArea:x="0.2"/></acdsee-rs:Regions>')
+    assert rewrite_xmp(block, turn(1), []) == block
+    for change in (turn(6), turn(1, scale=2)):
+        dropped: list[str] = []
+        assert rewrite_xmp(block, change, dropped) == description("")
+        assert dropped == ["xmp: regions: ACDSee's are not brought up to date"]
+
+
 def test_place_goes_and_the_rest_stays() -> None:
     before = description(
         'dc:a="1" exif:GPSLatitude="1,2N" geo:long="7"', "<x:GpsAltitude>3</x:GpsAltitude><dc:b>c</dc:b>"
     )
     assert rewrite_xmp(before, PLACELESS, []) == description('dc:a="1"', "<dc:b>c</dc:b>")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wgs84_pos:lat",
+        "pos:long",
+        "p:lng",
+        "drone-dji:LRFTargetLat",
+        "drone-dji:LRFTargetAbsAlt",
+        "a:destLon",
+    ],
+)
+def test_place_goes_by_whatever_name(name: str) -> None:
+    before = f'dc:a="1" {name}="48.1371"', f"<{name}>48.1371</{name}><dc:b>c</dc:b>"
+    assert rewrite_xmp(description(*before), PLACELESS, []) == description('dc:a="1"', "<dc:b>c</dc:b>")
+    assert rewrite_xmp(description(*before), KEPT, []) == description(*before)
+
+
+def test_what_only_sounds_like_a_place_stays() -> None:
+    block = description(
+        'crs:Flat="1" dc:salon="2" a:Colon="3"', "<rdf:Alt><dc:latest>c</dc:latest></rdf:Alt>"
+    )
+    assert rewrite_xmp(block, PLACELESS, []) == block
+
+
+def region(boundary: str) -> str:
+    return (
+        f"<Iptc4xmpExt:ImageRegion><rdf:Bag><rdf:li rdf:parseType='Resource'>{boundary}"
+        "<Iptc4xmpExt:rId>a</Iptc4xmpExt:rId></rdf:li></rdf:Bag></Iptc4xmpExt:ImageRegion>"
+    )
+
+
+def as_attributes(**told: str) -> str:
+    attributes = " ".join(f'Iptc4xmpExt:rb{name}="{value}"' for name, value in told.items())
+    return f"<Iptc4xmpExt:RegionBoundary {attributes}/>"
+
+
+def as_elements(**told: str) -> str:
+    elements = (f"<Iptc4xmpExt:rb{name}>{value}</Iptc4xmpExt:rb{name}>" for name, value in told.items())
+    return f"<Iptc4xmpExt:RegionBoundary rdf:parseType='Resource'>{''.join(elements)}</Iptc4xmpExt:RegionBoundary>"
+
+
+def number(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+@pytest.mark.parametrize("form", [as_attributes, as_elements])
+@pytest.mark.parametrize("scale", [1, 4])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_rectangles_of_iptc_are_where_they_were(orientation: int, scale: int, form) -> None:
+    change = turn(orientation, scale)
+    for unit, before, after in (
+        ("relative", (1, 1), (1, 1)),
+        ("pixel", (400, 200), (change.width, change.height)),
+    ):
+        packets = []
+        for sides, area in ((before, TURNED[1]), (after, TURNED[orientation])):
+            x, y, w, h = (float(text) * side for text, side in zip(area, sides * 2, strict=True))
+            corner = {"X": number(x - w / 2), "Y": number(y - h / 2), "W": number(w), "H": number(h)}
+            packets.append(description("", region(form(Shape="rectangle", Unit=unit, **corner))))
+        assert rewrite_xmp(packets[0], change, []) == packets[1]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_circles_of_iptc_are_where_they_were(orientation: int) -> None:
+    """Of 20 px in a picture of 400x200 px; a share is one of the picture's width."""
+    change = turn(orientation, 2)
+    x, y = map(float, TURNED[orientation][:2])
+    circles = [("relative", "0.25", "0.3", "0.05"), ("pixel", "100", "60", "20")]
+    turned = [
+        ("relative", number(x), number(y), "0.1" if orientation >= 5 else "0.05"),
+        ("pixel", number(x * change.width), number(y * change.height), "40"),
+    ]
+    before, after = (
+        description(
+            "",
+            "".join(region(as_elements(X=x, Y=y, Rx=r, Unit=unit, Shape="circle")) for unit, x, y, r in told),
+        )
+        for told in (circles, turned)
+    )
+    assert rewrite_xmp(before, change, []) == after
+
+
+def polygon(unit: str, corners: list[tuple[float, float]]) -> str:
+    points = "".join(
+        f"<rdf:li rdf:parseType='Resource'><Iptc4xmpExt:rbX>{number(x)}</Iptc4xmpExt:rbX>"
+        f"<Iptc4xmpExt:rbY>{number(y)}</Iptc4xmpExt:rbY></rdf:li>"
+        for x, y in corners
+    )
+    nodes = "".join(
+        f'<rdf:li><rdf:Description Iptc4xmpExt:rbX="{number(x)}" Iptc4xmpExt:rbY="{number(y)}"/></rdf:li>'
+        for x, y in corners
+    )
+    return "".join(
+        region(
+            f"<Iptc4xmpExt:RegionBoundary rdf:parseType='Resource'><Iptc4xmpExt:rbVertices><rdf:Seq>{vertices}"
+            "</rdf:Seq></Iptc4xmpExt:rbVertices><Iptc4xmpExt:rbShape>polygon</Iptc4xmpExt:rbShape>"
+            f"<Iptc4xmpExt:rbUnit>{unit}</Iptc4xmpExt:rbUnit></Iptc4xmpExt:RegionBoundary>"
+        )
+        for vertices in (points, nodes)
+    )
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_polygons_of_iptc_are_where_they_were(orientation: int) -> None:
+    corners = [(100, 60), (140, 60), (100, 100), (0, 199)]
+    marks = np.zeros((200, 400), int)
+    for place, (x, y) in enumerate(corners, 1):
+        marks[y, x] = place
+    turned = upright(marks, orientation)
+    places = [np.argwhere(turned == place)[0] for place in range(1, 5)]
+    height, width = turned.shape
+    for unit, before, after in (
+        ("pixel", (1, 1), (3, 3)),
+        ("relative", (1 / 400, 1 / 200), (1 / width, 1 / height)),
+    ):
+        packets = [
+            description("", polygon(unit, [((x + 0.5) * across, (y + 0.5) * down) for x, y in points]))
+            for points, (across, down) in ((corners, before), ([(x, y) for y, x in places], after))
+        ]
+        change = Change(3 * width, 3 * height, 400, 200, orientation)
+        assert rewrite_xmp(packets[0], change, []) == packets[1]
+
+
+@pytest.mark.parametrize(
+    "boundary",
+    [
+        as_elements(Shape="rectangle", Unit="furlong", X="0", Y="0", W="1", H="1"),
+        as_elements(Shape="rectangle", X="0", Y="0", W="1", H="1"),
+        as_elements(Shape="rectangle", Unit="relative", X="0", Y="0", W="1"),
+        as_elements(Shape="rectangle", Unit="relative", X="nan", Y="0", W="1", H="1"),
+        as_elements(Shape="circle", Unit="relative", X="0", Y="0"),
+        as_elements(Shape="star", Unit="relative", X="0", Y="0", W="1", H="1"),
+        as_elements(Shape="polygon", Unit="relative", X="0", Y="0"),
+        polygon("relative", [(0.5, 0.5)]).replace("rbUnit", "rbOther"),
+    ],
+)
+def test_regions_of_iptc_that_cannot_be_moved_go_and_are_named(boundary: str) -> None:
+    block = description("", region(boundary))
+    assert rewrite_xmp(block, turn(1), []) == block
+    for change in (turn(6), turn(1, 2)):
+        dropped: list[str] = []
+        assert rewrite_xmp(block, change, dropped) == description("")
+        assert dropped == ["xmp: regions: IPTC's, of a kind that is not brought up to date"]
+
+
+def test_a_boundary_that_is_nobodys_and_cannot_be_moved_takes_the_packet_along() -> None:
+    dropped: list[str] = []
+    assert rewrite_xmp(description("", as_attributes(X="0", Y="0")), turn(6), dropped) is None
+    assert dropped == ["xmp: cannot be carried over"]

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from photorestore.imaging.change import Change
 from photorestore.imaging.extras import RESOLUTION, TIFF_UNITS, Density, Extras, Text, density_of_tags
 from photorestore.imaging.extras_read import MOST_NAMED, read_extras
+from photorestore.imaging.heif_turn import change_of_stored
 from photorestore.imaging.ifd import Entry
-from photorestore.imaging.metadata import ORIENTATION, RATIONAL, SHORT, Exif, rewrite_exif
+from photorestore.imaging.metadata import ORIENTATION, RATIONAL, SHORT, Exif, plain_block, rewrite_exif
+from photorestore.imaging.photoshop import DIGEST, IPTC, without_copies
 from photorestore.imaging.xmp import rewrite_xmp
 
 _LONGEST_COMMENT = 65_533
@@ -43,7 +45,8 @@ class Attachments:
             dropped.append(f"comment: {name} has no place for it")
             extras.comments = []
         if name in ("webp", "avif") and extras.resources:
-            dropped.append(f"iptc: {name} has no place for it")
+            kinds = {"iptc" if number in (IPTC, DIGEST) else "photoshop" for number in extras.resources}
+            dropped += [f"{kind}: {name} has no place for it" for kind in sorted(kinds)]
             extras.resources = {}
         if name in ("tiff", "webp", "avif"):
             self._settle_density(name, dropped)
@@ -74,7 +77,7 @@ class Attachments:
         told = density_of_tags(exif.directory.entries, exif.order)
         if told is None:
             exif.directory.entries |= _density_tags(self.extras.density, exif)
-        elif told != self.extras.density:
+        elif not told.is_near(self.extras.density):
             dropped.append(f"resolution: {name} holds one; EXIF's is kept")
 
     def _exif(self) -> Exif:
@@ -99,7 +102,9 @@ def collect(
         exif, xmp: its blocks, as the header has them.
         dropped: gets the names of what is lost.
     """
+    change = change_of_stored(upload, kind, change)
     extras = read_extras(upload, kind)
+    extras.resources = without_copies(extras.resources, plain_block(exif or b""), xmp or b"", extras.dropped)
     if change.orientation >= 5 and extras.density is not None:
         extras.density = extras.density.turned
     if not change.gps:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from photorestore.imaging.extras import raw_profile, read_text
+from photorestore.imaging.extras import TEXT_CHUNKS, raw_profile, read_text
 from photorestore.imaging.extras_read import jpeg_segments
 from photorestore.imaging.metadata import orientation_told, plain_block
 from photorestore.imaging.sniff import png_chunks
 from photorestore.imaging.xmp import orientation_in
-from photorestore.imaging.xmp_extended import EXTENSION_PREFIX, joined
+from photorestore.imaging.xmp_extended import EXTENSION_PREFIX, MAIN_PREFIX, joined
 
+_XMP_KEYWORD = b"XML:com.adobe.xmp\0"
+_RAW_XMP = (b"Raw profile type xmp\0", b"Raw profile type APP1\0")
 _RAW_EXIF = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
 _APP1 = 0xE1
 _EXIF_MAGIC = (b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08")
@@ -43,6 +45,7 @@ def _exif_in_png(upload: bytes) -> bytes | None:
             return upload[start : start + length]
         if raw is None and name in (b"zTXt", b"tEXt") and upload.startswith(_RAW_EXIF, start):
             raw = raw_profile(read_text(name, upload[start : start + length])) or b""
+            raw = None if raw.startswith(MAIN_PREFIX) else raw
     return raw or None
 
 
@@ -52,6 +55,8 @@ def xmp_in(upload: bytes, kind: str, given: bytes | None, dropped: list[str]) ->
     Args:
         dropped: gets the names of what cannot be kept.
     """
+    if kind == "png":
+        return _xmp_in_png(upload)
     if kind != "jpeg" or not given or b"HasExtendedXMP" not in given:
         return given
     pieces = [
@@ -63,6 +68,22 @@ def xmp_in(upload: bytes, kind: str, given: bytes | None, dropped: list[str]) ->
     if whole is None:
         dropped.append("xmp: extension: not whole")
     return whole or given
+
+
+def _xmp_in_png(upload: bytes) -> bytes | None:
+    """From its text, which may stand behind the pixels, or as ImageMagick wrote it before there was one."""
+    raw = None
+    for name, start, length in png_chunks(upload):
+        if name not in TEXT_CHUNKS:
+            continue
+        if upload.startswith(_XMP_KEYWORD, start):
+            text = read_text(name, upload[start : start + length]).text or ""
+            return text.encode("utf-8" if name == b"iTXt" else "latin-1") or None
+        if raw is None and upload.startswith(_RAW_XMP, start):
+            raw = raw_profile(read_text(name, upload[start : start + length])) or b""
+            is_exif = upload.startswith(_RAW_XMP[1], start) and not raw.startswith(MAIN_PREFIX)
+            raw = None if is_exif else raw.removeprefix(MAIN_PREFIX)
+    return raw or None
 
 
 def orientation_of(exif: bytes | None, xmp: bytes | None) -> int:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_GEOGRAPHIC = re.compile(rb"GPS|\bGEO:(?:LAT|LON|[-+0-9])")
+"""By name, as a machine tag (geo:lat=48.1), or as an address (geo:48.1,11.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,11 @@ class Change:
         return self.orientation != 1
 
     @property
+    def is_as_stored(self) -> bool:
+        """Whether each pixel of the upload is the result's at the same place."""
+        return not self.is_turned and self.factor == 1
+
+    @property
     def factor(self) -> float:
         """How many pixels of the result one of the upload makes, along a side."""
         upright = self.source_height if self.orientation >= 5 else self.source_width
@@ -57,4 +66,4 @@ class Change:
 
 def mentions_gps(content: bytes) -> bool:
     """Whether something says where it was, as far as its words tell; in UTF-16 as well."""
-    return b"GPS" in content.replace(b"\0", b"").upper()
+    return _GEOGRAPHIC.search(content.replace(b"\0", b"").upper()) is not None

@@ -83,7 +83,7 @@ class DeepPicture:
         colours = image.bands - has_alpha
         dropped = list[str]()
         exif = exif_in(self._upload, kind, None)
-        xmp = xmp_in(self._upload, kind, _field(image, "xmp-data"), dropped)
+        xmp = xmp_in(self._upload, kind, None, dropped)
         header = Header(
             format=kind,
             mode={1: "L;16", 2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}[image.bands],
@@ -100,6 +100,8 @@ class DeepPicture:
         profile_mode = "L" if colours == 1 else "RGB"
         header.keep_profile(_profile(self._upload, image), profile_mode)
         header.take_told(self._upload, profile_mode)
+        if int.from_bytes((png_chunk(self._upload, b"acTL") or b"")[:4], "big") > 1:
+            header.dropped.append("further frames")
         return header
 
     def decode(self, image: Array, alpha: Array | None) -> None:

@@ -37,6 +37,13 @@ class Density:
         factor = _PER_METRE[self.unit] / _PER_METRE[unit]
         return self.x * factor, self.y * factor
 
+    def is_near(self, other: Density) -> bool:
+        """Whether the other one is the same, but for what PNG's whole pixels per metre leave of it."""
+        if "ratio" in (self.unit, other.unit):
+            return self == other
+        ours, theirs = self.per("metre"), other.per("metre")
+        return all(round(value) == round(of_other) for value, of_other in zip(ours, theirs, strict=True))
+
     @property
     def turned(self) -> Density:
         """Of a picture whose sides change places."""

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from fractions import Fraction
 
+from photorestore.errors import TruncatedImage
 from photorestore.imaging.extras import (
     LONGEST_TEXT,
     RESOLUTION,
@@ -20,6 +21,7 @@ from photorestore.imaging.extras import (
     read_text,
 )
 from photorestore.imaging.ifd import Entry, order_of, read_directory
+from photorestore.imaging.layout import directory_of
 from photorestore.imaging.photoshop import IPTC, read_resources
 from photorestore.imaging.sniff import png_chunks
 from photorestore.imaging.xmp_extended import EXTENSION_PREFIX, MAIN_PREFIX
@@ -31,20 +33,30 @@ MOST_NAMED = 64
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, b"\xff\xd9"
 _RESOURCES_PREFIX = b"Photoshop 3.0\0"
 _KNOWN_STARTS = (b"JFIF\0", b"Exif\0", MAIN_PREFIX, EXTENSION_PREFIX, b"ICC_PROFILE\0", b"Adobe")
+_BLOCK_STARTS = (b"Exif\0\0II", b"Exif\0\0MM")
 _NAMED_STARTS = {
     b"MPF\0": "further pictures: not kept",
     b"JFXX\0": "thumbnail: JFIF's is not kept",
     b"FPXR": "FlashPix: not kept",
     b"JP": "content credentials: not kept",
 }
+_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
+"""A GIF's extensions that say how often it is shown."""
 _RAW_PROFILE = "Raw profile type "
-_PROFILES_ELSEWHERE = ("exif", "APP1", "xmp", "icc", "icm")
+_PROFILES_ELSEWHERE = ("exif", "APP1", "xmp")
 _IPTC, _RESOURCES = 33723, 34377
 _UNKEPT_CHUNKS = {
-    b"caBX": "content credentials: not kept",
-    b"sCAL": "physical scale: not kept",
-    b"oFFs": "offset: not kept",
+    b"bKGD": "background colour",
+    b"caBX": "content credentials",
+    b"oFFs": "offset",
+    b"sBIT": "significant bits",
+    b"sCAL": "physical scale",
 }
+_CHUNKS_OF_PIXELS = {
+    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"iCCP", b"cICP", b"sRGB", b"gAMA", b"cHRM", b"acTL", b"fcTL", b"fdAT",
+    b"eXIf",
+}  # fmt: skip
+"""And EXIF's, which are read elsewhere."""
 
 
 def read_extras(upload: bytes, kind: str) -> Extras:
@@ -58,7 +70,7 @@ def read_extras(upload: bytes, kind: str) -> Extras:
         case "tiff":
             _read_tiff(upload, extras)
         case "gif":
-            extras.comments = gif_comments(upload)
+            _read_gif(upload, extras)
         case "bmp":
             extras.density = _density_of_bmp(upload)
     return extras
@@ -80,7 +92,7 @@ def jpeg_segments(upload: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _read_jpeg(upload: bytes, extras: Extras) -> None:
-    resources = bytearray()
+    resources, seen = bytearray(), set[str]()
     for marker, position, content in jpeg_segments(upload):
         if marker == 0xFE:
             extras.comments.append(content)
@@ -88,6 +100,11 @@ def _read_jpeg(upload: bytes, extras: Extras) -> None:
             resources += content[len(_RESOURCES_PREFIX) :]
         elif marker == 0xE0 and content.startswith(b"JFIF\0"):
             extras.density = density_of_jfif(content)
+        elif marker == 0xE1 and content.startswith((*_BLOCK_STARTS, MAIN_PREFIX)):
+            what = "xmp: a further packet" if content.startswith(MAIN_PREFIX) else "exif: a further block"
+            if what in seen:
+                _name_once(f"{what}: not kept", extras)
+            seen.add(what)
         elif 0xE0 <= marker <= 0xEF and not content.startswith(_KNOWN_STARTS):
             _name_segment(marker, content, extras)
         elif marker == _START_OF_SCAN:
@@ -117,8 +134,9 @@ def _read_png(upload: bytes, extras: Extras) -> None:
             _add_text(text, extras)
         elif name == b"pHYs":
             extras.density = density_of_phys(upload[start : start + length])
-        elif name in _UNKEPT_CHUNKS:
-            _name_once(_UNKEPT_CHUNKS[name], extras)
+        elif name not in _CHUNKS_OF_PIXELS and name.isalpha():
+            what = _UNKEPT_CHUNKS.get(name, f"chunk {name.decode()}")
+            _name_once(f"{what}: not kept", extras)
 
 
 def _add_text(text: Text, extras: Extras) -> None:
@@ -146,16 +164,20 @@ def _name_once(what: str, extras: Extras) -> None:
 
 def _read_tiff(upload: bytes, extras: Extras) -> None:
     try:
-        order = order_of(upload)
-        directory, left_out = read_directory(upload, only=frozenset((*RESOLUTION, _IPTC, _RESOURCES)))
-    except ValueError:
+        order, start = order_of(upload), directory_of(upload)
+        only = frozenset((*RESOLUTION, _IPTC, _RESOURCES))
+        directory, left_out = read_directory(upload, start=start, only=only)
+    except (ValueError, TruncatedImage):
         return
     entries = directory.entries
     extras.dropped += ["iptc: cannot be read" for tag in left_out if tag in (_IPTC, _RESOURCES)]
     if _RESOURCES in entries:
         extras.resources = read_resources(entries[_RESOURCES].content, extras.dropped)
     if _IPTC in entries:
-        extras.resources[IPTC] = _iptc_of_tiff(entries[_IPTC])
+        iptc = _iptc_of_tiff(entries[_IPTC])
+        if extras.resources.get(IPTC, iptc).rstrip(b"\0") != iptc.rstrip(b"\0"):
+            extras.dropped.append("iptc: Photoshop's own, which differs: not kept")
+        extras.resources[IPTC] = iptc
     extras.density = density_of_tags(entries, order)
 
 
@@ -174,19 +196,20 @@ def _density_of_bmp(upload: bytes) -> Density | None:
     return Density(Fraction(x), Fraction(y), "metre") if x > 0 and y > 0 else None
 
 
-def gif_comments(upload: bytes) -> list[bytes]:
-    """The comments of a GIF before its first frame."""
-    comments, position = list[bytes](), 13
+def _read_gif(upload: bytes, extras: Extras) -> None:
+    """What stands before its first frame."""
+    position = 13
     if len(upload) > 10 and upload[10] & 0x80:
         position += 3 << (upload[10] & 7) + 1
     for _ in range(MOST_SEGMENTS):
         if upload[position : position + 1] != b"\x21":
             break
-        is_comment = upload[position + 1 : position + 2] == b"\xfe"
+        label = upload[position + 1 : position + 2]
         content, position = _blocks(upload, position + 2)
-        if is_comment:
-            comments.append(content)
-    return comments
+        if label == b"\xfe":
+            extras.comments.append(content)
+        elif label == b"\xff" and content[:11] not in _LOOPS:
+            _name_once(f"extension {content[:11].decode('ascii', 'replace')}: not kept", extras)
 
 
 def _blocks(upload: bytes, position: int) -> tuple[bytes, int]:

@@ -6,7 +6,6 @@ Nothing is interpreted, so text keeps its encoding and UNDEFINED its bytes. Read
 
 from __future__ import annotations
 
-import contextlib
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,8 @@ MOST_BYTES = 8 << 20
 """Of all entries together."""
 UNIT_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 """Of each type: those of TIFF 6, pointers, and EXIF 3's UTF-8."""
+_SHORT_POINTERS = (4, 13)
+"""Types of 32 bits, in a BigTIFF, too."""
 _SWAPPED_BYTES = {5: 4, 10: 4}
 
 
@@ -105,6 +106,7 @@ class _Reading:
         self._count = struct.Struct(order + ("Q" if self._is_big else "H"))
         self._entry = struct.Struct(order + ("HHQ8s" if self._is_big else "HHI4s"))
         self._offset = struct.Struct(order + ("Q" if self._is_big else "I"))
+        self._short = struct.Struct(order + "I")
         self._left = MOST_BYTES
         self.left_out = list[int]()
 
@@ -131,7 +133,7 @@ class _Reading:
             if tag in directory.entries or not is_wanted(tag):
                 continue
             if tag in _BELOW:
-                self._add_below(directory, tag, value, depth)
+                self._add_below(directory, tag, kind, value, depth)
             else:
                 self._add(directory, tag, kind, length, value)
         directory.is_followed = self._is_followed(start + self._count.size + count * self._entry.size)
@@ -140,11 +142,15 @@ class _Reading:
     def _is_followed(self, end: int) -> bool:
         return any(self._block[end : end + self._offset.size])
 
-    def _add_below(self, directory: Directory, tag: int, value: bytes, depth: int) -> None:
-        if depth < 2 and tag not in directory.below:
-            with contextlib.suppress(struct.error):
-                (start,) = self._offset.unpack(value)
-                directory.below[tag] = self._directory(start, lambda _: True, depth + 1)
+    def _add_below(self, directory: Directory, tag: int, kind: int, value: bytes, depth: int) -> None:
+        if depth == 2 or tag in directory.below:
+            return
+        pointer = self._short if kind in _SHORT_POINTERS else self._offset
+        try:
+            (start,) = pointer.unpack_from(value)
+            directory.below[tag] = self._directory(start, lambda _: True, depth + 1)
+        except (struct.error, ValueError):
+            self.left_out.append(tag)
 
     def _add(self, directory: Directory, tag: int, kind: int, length: int, value: bytes) -> None:
         size, start = UNIT_BYTES.get(kind, 0) * length, 0

@@ -107,10 +107,23 @@ def layout_of(upload: bytes) -> Layout:
     chain = pages(upload)
     under = [directory for page in chain[:1] for directory in below(upload, page)]
     refuse_raw(upload, [*chain, *under])
-    page = next(filter(_is_full, chain), chain[0])
+    page = _full_page(chain)
     if not _is_full(page) and any(map(_is_full, under)):
         raise NotAnImage("TIFF whose full picture stands below a reduced copy is not read")
     return _layout(upload, page, _left_out(page, [*chain, *under]))
+
+
+def directory_of(upload: bytes) -> int:
+    """Where the directory of a TIFF's full picture stands.
+
+    Raises:
+        TruncatedImage: the TIFF breaks off.
+    """
+    return _full_page(pages(upload)).offset
+
+
+def _full_page(chain: list[Directory]) -> Directory:
+    return next(filter(_is_full, chain), chain[0])
 
 
 def _is_full(page: Directory) -> bool:
@@ -178,19 +191,24 @@ def _samples(page: Directory, coding: int) -> tuple[int, int, int]:
         raise NotAnImage("TIFF of other inks than CMYK")
     if not COLOURS[photometric] <= samples <= MOST_SAMPLES:
         raise CorruptImage(f"TIFF has {samples} samples a pixel; expected {COLOURS[photometric]} or more")
-    for kind in page.integers(339, samples):
+    _check_numbers(page, photometric, samples, depths[:samples])
+    return photometric, samples, depths[0]
+
+
+def _check_numbers(page: Directory, photometric: int, samples: int, depths: tuple[int, ...]) -> None:
+    """Refuse samples of kinds and depths that are not read."""
+    for index, kind in enumerate(page.integers(339, samples)):
         if kind in _SAMPLE_FORMATS:
-            raise NotAnImage(
-                f"TIFF of {_SAMPLE_FORMATS[kind]} ({depths[0]} bits); expected unsigned integers"
-            )
-    if len(set(depths[:samples])) > 1:
-        raise NotAnImage(f"TIFF whose samples differ in depth: {', '.join(map(str, depths[:samples]))} bits")
-    most = 8 if photometric == PALETTE else 16
-    if not 1 <= depths[0] <= most and (photometric == PALETTE or depths[0] != 32):
-        raise NotAnImage(f"TIFF with {depths[0]} bits a sample; expected at most {most}, or 32")
+            bits = depths[min(index, len(depths) - 1)]
+            raise NotAnImage(f"TIFF of {_SAMPLE_FORMATS[kind]} ({bits} bits); expected unsigned integers")
+    if len(set(depths)) > 1:
+        raise NotAnImage(f"TIFF whose samples differ in depth: {', '.join(map(str, depths))} bits")
+    if photometric == PALETTE and not 1 <= depths[0] <= 8:
+        raise NotAnImage(f"TIFF of palette with {depths[0]} bits a sample; expected at most 8")
+    if not 1 <= depths[0] <= 16 and depths[0] != 32:
+        raise NotAnImage(f"TIFF with {depths[0]} bits a sample; expected at most 16, or 32")
     if photometric in (CIELAB, ICCLAB) and depths[0] not in (8, 16):
         raise NotAnImage(f"TIFF of Lab with {depths[0]} bits a sample; expected 8 or 16")
-    return photometric, samples, depths[0]
 
 
 def _alpha(page: Directory, photometric: int, samples: int, dropped: list[str]) -> tuple[int | None, bool]:

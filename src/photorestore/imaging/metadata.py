@@ -27,9 +27,12 @@ _RESOLUTION, _FOCAL_PLANE_RESOLUTION = (282, 283), (41486, 41487)
 
 LAYOUT = frozenset(
     (254, 255, *range(256, 260), 262, 263, 264, 265, 266, 273, ORIENTATION, *range(277, 282), 284, 288, 289, 290, 291,
-     292, 293, 297, 301, *range(317, 326), 330, *range(332, 348), 351, *range(512, 522), *range(529, 533), 34675)
+     292, 293, 297, 301, *range(317, 326), 330, *range(332, 337), *range(338, 348), 351, *range(512, 522),
+     *range(529, 533), 34675)
 )  # fmt: skip
 """Tags of a TIFF's first directory that say how this file stores its pixels."""
+_GEOGRAPHIC = frozenset((33550, 33920, 33922, 34264, *range(34735, 34738), 42112, 50844))
+"""GeoTIFF's and GDAL's, which say what place on earth a pixel shows."""
 _ELSEWHERE = frozenset((700, 33723, 34377, 37724))
 """XMP, IPTC and Photoshop's resources, which are carried by themselves, and its layers, which are named by `layout`."""
 
@@ -124,6 +127,8 @@ def rewrite_exif(block: bytes, change: Change, dropped: list[str]) -> Exif | Non
         dropped.append("exif: thumbnail: shows the picture as it was")
     if not change.gps:
         _forget_place(directory, dropped)
+    if directory.entries.keys() & _GEOGRAPHIC and not (change.gps and change.is_as_stored):
+        _forget_map(directory, change, dropped)
     _update(exif, change)
     return None if exif.is_empty else exif
 
@@ -153,6 +158,14 @@ def _forget_place(directory: Directory, dropped: list[str]) -> None:
         for tag in [tag for tag, entry in part.entries.items() if mentions_gps(entry.content)]:
             del part.entries[tag]
             dropped.append(f"exif: tag 0x{tag:04x}: speaks of GPS")
+
+
+def _forget_map(directory: Directory, change: Change, dropped: list[str]) -> None:
+    """Take out what tells the place of each pixel."""
+    for tag in directory.entries.keys() & _GEOGRAPHIC:
+        del directory.entries[tag]
+    why = "not brought up to date" if change.gps else "tell the place"
+    dropped.append(f"exif: geographic coordinates: {why}")
 
 
 def _update(exif: Exif, change: Change) -> None:

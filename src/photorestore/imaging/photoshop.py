@@ -11,11 +11,13 @@ LONGEST = 4 << 20
 MOST_RESOURCES = 4096
 _SIGNATURES = (b"8BIM", b"PHUT", b"DCSR", b"AgHg", b"MeSa")
 IPTC = 0x0404
-_DIGEST = 0x0425
-_KEPT = (0x03ED, 0x040A, 0x040B, _DIGEST)
+DIGEST = 0x0425
+_KEPT = (0x03ED, 0x040A, 0x040B, DIGEST)
 """Resolution, whether there is a copyright, its address, and the digest of IPTC."""
-_COPIES = (0x0409, 0x040C, 0x040F, 0x0422, 0x0423, 0x0424)
-"""Thumbnails, and copies of profile, EXIF and XMP, which are carried by themselves."""
+EXIF, XMP = 0x0422, 0x0424
+"""Copies, mostly, of what stands elsewhere in the file and is carried by itself; see `without_copies`."""
+_PROFILE = 0x040F
+_THUMBNAILS = {0x0409, 0x040C}
 
 Resources = dict[int, bytes]
 
@@ -37,12 +39,14 @@ def read_resources(block: bytes, dropped: list[str]) -> Resources:
             break
         (length,) = struct.unpack_from(">I", block, position)
         content = block[position + 4 : position + 4 + length]
-        if number in _KEPT or number == IPTC:
+        if number in (*_KEPT, IPTC, EXIF, XMP):
             kept.setdefault(number, content)
-        elif number not in _COPIES:
+        elif number != _PROFILE:
             lost.add(number)
         position += 4 + length + length % 2
-    if lost:
+    if lost & _THUMBNAILS:
+        dropped.append("photoshop: thumbnail: shows the picture as it was")
+    if lost := lost - _THUMBNAILS:
         named = ", ".join(f"0x{number:04x}" for number in sorted(lost)[:16])
         dropped.append(f"photoshop: resources not kept: {named}")
     return kept
@@ -56,12 +60,25 @@ def write_resources(resources: Resources) -> bytes:
     )
 
 
+def without_copies(resources: Resources, exif: bytes, xmp: bytes, dropped: list[str]) -> Resources:
+    """The resources without EXIF and XMP.
+
+    Args:
+        exif, xmp: those of the file, without a prefix.
+        dropped: gets the names of those that are no copies of them.
+    """
+    for number, name, block in ((EXIF, "EXIF", exif), (XMP, "XMP", xmp)):
+        if number in resources and resources[number].rstrip(b" \n\0") != block.rstrip(b" \n\0"):
+            dropped.append(f"photoshop: {name} of its own: not kept")
+    return {number: content for number, content in resources.items() if number not in (EXIF, XMP)}
+
+
 def without_place(resources: Resources, dropped: list[str]) -> Resources:
     """The resources without IPTC's data sets and others that mention GPS."""
     kept = {number: content for number, content in resources.items() if not mentions_gps(content)}
     if IPTC in resources and IPTC not in kept:
         kept[IPTC] = b"".join(part for part in _data_sets(resources[IPTC]) if not mentions_gps(part))
-        kept.pop(_DIGEST, None)
+        kept.pop(DIGEST, None)
         dropped.append("iptc: data sets that speak of GPS")
     return kept
 

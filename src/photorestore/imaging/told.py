@@ -95,7 +95,8 @@ def find_told(
             found = _by_boxes(upload, kind, mode)
         case "tiff":
             tags = tiff.numbers(upload, (_WHITE_POINT, _PRIMARIES, _TRANSFER), directory)
-            found = _by_tags(tags, "TIFF", mode) or _by_exif(upload, mode)  # it is laid out as EXIF is
+            # EXIF's directory is where it is in EXIF, which is laid out as a TIFF is.
+            found = _by_tags(tags, "TIFF", mode) or _by_exif(upload, mode, directory)
         case "bmp":
             found = _by_bmp(upload)
     return found or (_by_exif(exif, mode) if exif else None)
@@ -232,10 +233,10 @@ def profile_of_bmp(upload: bytes) -> bytes | None:
     return upload[14 + start : 14 + start + length]
 
 
-def _by_exif(exif: bytes, mode: str) -> Told | None:
+def _by_exif(exif: bytes, mode: str, directory: int | None = None) -> Told | None:
     """Adobe RGB by the rule of DCF (interoperability index R03), or the tags that TIFF has, too."""
     block = exif.removeprefix(b"Exif\0\0")
-    first = tiff.numbers(block, (_WHITE_POINT, _PRIMARIES, _EXIF_POINTER))
+    first = tiff.numbers(block, (_WHITE_POINT, _PRIMARIES, _EXIF_POINTER), directory)
     pointer = first.pop(_EXIF_POINTER, None)
     details = tiff.numbers(block, (_COLOUR_SPACE, _INTEROP_POINTER), int(pointer[0])) if pointer else {}
     space = details.get(_COLOUR_SPACE, [0])[0]

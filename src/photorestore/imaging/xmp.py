@@ -8,7 +8,15 @@ from dataclasses import replace
 from xml.parsers import expat
 
 from photorestore.imaging.change import Change, mentions_gps
-from photorestore.imaging.regions import AREA, RECTANGLE, moved_area
+from photorestore.imaging.regions import (
+    AREA,
+    BOUNDARY,
+    RECTANGLE,
+    UNIT,
+    UnknownBoundaryError,
+    moved_area,
+    moved_boundary,
+)
 from photorestore.imaging.xmp_places import Edit, Places, Value, edited
 
 LONGEST = 4 << 20
@@ -24,7 +32,9 @@ _PANORAMA = tuple(
     for name in ("FullPanoWidth", "FullPanoHeight", "CroppedAreaImageWidth", "CroppedAreaImageHeight",
                  "CroppedAreaLeft", "CroppedAreaTop")
 )  # fmt: skip
-_WANTED = frozenset((_ORIENTATION, *_WIDTHS, *_HEIGHTS, *AREA, *_DIMENSIONS, RECTANGLE, *_PANORAMA))
+_WANTED = frozenset(
+    (_ORIENTATION, *_WIDTHS, *_HEIGHTS, *AREA, *_DIMENSIONS, RECTANGLE, *BOUNDARY, *_PANORAMA)
+)
 
 _GONE = {
     "xmp:Thumbnails": "thumbnail: shows the picture as it was",
@@ -41,14 +51,21 @@ _GONE = {
 }
 """What claims something that no result has, by names or, with a star, how they begin; and what is said of it."""
 _GONE_WHEN_TURNED = {"GPano:*": "panorama: not brought up to date for a turned picture"}
+_REGIONS = {"Iptc4xmpExt:ImageRegion": "regions: IPTC's, of a kind that is not brought up to date"}
 _GONE_WHEN_MOVED = {
-    "Iptc4xmpExt:ImageRegion": "regions: IPTC's are not brought up to date",
+    "acdsee-rs:Regions": "regions: ACDSee's are not brought up to date",
     "exif:SubjectArea": "subject area: not brought up to date",
     "exif:SubjectLocation": "subject area: not brought up to date",
     "GDepth:*": "depth map: not brought up to date",
     "GImage:*": "further pictures: not kept",
 }
-_PLACES = ("gps", "latitude", "longitude", "altitude")
+_NAME_OF_PLACE = re.compile(
+    r"(?i:gps|latitude|longitude|altitude|^geo:|:(?:lat|long?|lng)$)|[a-z](?:Lat|Lon|Lng|Alt)$"
+)
+"""Of a property: in full, W3C's (`geo:lat`), or as drones write it (`LRFTargetLat`)."""
+_MAY_TELL_PLACE = re.compile(
+    rb"(?i:gps|latitude|longitude|altitude|geo:|:lat|:lon|:lng)|[a-z](?:Lat|Lon|Lng|Alt)[^a-zA-Z]"
+)
 _TOLD_ORIENTATION = re.compile(
     rb"tiff:Orientation[ \t\r\n]*(?:=[ \t\r\n]*[\"']|>)[ \t\r\n]*([1-8])[ \t\r\n]*[\"'<]"
 )
@@ -76,8 +93,10 @@ def rewrite_xmp(block: bytes, change: Change, dropped: list[str]) -> bytes | Non
         if len(block) > LONGEST:
             raise ValueError("too long")
         said = set[str]()
-        places = Places(block, _WANTED, lambda name: _is_gone(name, gone, change, said)).find()
-        edits = places.edits + _updates(block, places.values, change)
+        try:
+            edits = _edits(block, gone, change, said)
+        except UnknownBoundaryError:
+            edits = _edits(block, gone | _REGIONS, change, said)
         rewritten = edited(block, edits)
     except (expat.ExpatError, ValueError):
         dropped.append("xmp: cannot be carried over")
@@ -90,17 +109,14 @@ def rewrite_xmp(block: bytes, change: Change, dropped: list[str]) -> bytes | Non
 
 
 def _gone(change: Change) -> dict[str, str]:
-    is_moved = change.is_turned or change.factor != 1
-    return _GONE | (_GONE_WHEN_TURNED if change.is_turned else {}) | (_GONE_WHEN_MOVED if is_moved else {})
+    turned = _GONE_WHEN_TURNED if change.is_turned else {}
+    return _GONE | turned | ({} if change.is_as_stored else _GONE_WHEN_MOVED)
 
 
 def _needs_change(block: bytes, gone: dict[str, str], change: Change) -> bool:
     if any(name.rstrip("*").encode() in block for name in (*_WANTED, *gone)):
         return True
-    if change.gps:
-        return False
-    lowered = block.replace(b"\0", b"").lower()
-    return any(word.encode() in lowered for word in (*_PLACES, "geo:"))
+    return not change.gps and _MAY_TELL_PLACE.search(block.replace(b"\0", b"")) is not None
 
 
 def _is_gone(name: str, gone: dict[str, str], change: Change, said: set[str]) -> bool:
@@ -108,10 +124,12 @@ def _is_gone(name: str, gone: dict[str, str], change: Change, said: set[str]) ->
         if name == pattern or (pattern[-1] == "*" and name.startswith(pattern[:-1])):
             said.add(what)
             return True
-    if change.gps:
-        return False
-    prefix, _, local = name.lower().rpartition(":")
-    return prefix == "geo" or (prefix != "xmlns" and any(word in local for word in _PLACES))
+    return not (change.gps or name.startswith("xmlns:")) and _NAME_OF_PLACE.search(name) is not None
+
+
+def _edits(block: bytes, gone: dict[str, str], change: Change, said: set[str]) -> list[Edit]:
+    places = Places(block, _WANTED, lambda name: _is_gone(name, gone, change, said)).find()
+    return places.edits + _updates(block, places.values, change)
 
 
 def _updates(block: bytes, values: list[Value], change: Change) -> list[Edit]:
@@ -120,11 +138,14 @@ def _updates(block: bytes, values: list[Value], change: Change) -> list[Edit]:
     new = {value: _number(value, text, change) for value, text in texts.items()}
     owned = defaultdict[int, dict[str, Value]](dict)
     for value in values:
-        owned[value.owner].setdefault(value.name, value)
+        owned[value.owners[0]].setdefault(value.name, value)
+    told = {owner: {name: texts[value] for name, value in group.items()} for owner, group in owned.items()}
     as_told = _as_told(texts, change)
-    for group in owned.values():
-        told = {name: texts[value] for name, value in group.items()}
-        new |= {group[name]: text for name, text in moved_area(told, as_told).items()}
+    for owner, group in owned.items():
+        around = next(iter(group.values())).owners
+        boundary = next((told[other] for other in around if UNIT in told.get(other, ())), {})
+        moved = moved_area(told[owner], as_told) | moved_boundary(told[owner], boundary, change)
+        new |= {group[name]: text for name, text in moved.items()}
     return [(value.start, value.end, text.encode()) for value, text in new.items() if text is not None]
 
 

@@ -11,6 +11,8 @@ from xml.parsers import expat
 _PADDING = b" \t\r\n\0"
 _BLANKS = re.compile(rb"[ \t\r\n]*")
 _TAG_NAME = re.compile(rb"[^ \t\r\n/>]*")
+_OWNERS = 6
+"""That are noted of a value."""
 
 Edit = tuple[int, int, bytes]
 """Bytes from one place to another give way to these."""
@@ -22,13 +24,13 @@ class Value:
 
     Attributes:
         name: the property's, with its usual prefix.
-        owner: the number of the element whose property it is.
-        within: that element's name, and its parent's.
+        owners: the numbers of the element whose property it is and of those around it, the innermost first.
+        within: the names of that element and of its parent.
         start, end: where it stands, without blanks.
     """
 
     name: str
-    owner: int
+    owners: tuple[int, ...]
     within: tuple[str, str]
     start: int
     end: int
@@ -81,22 +83,26 @@ class Places:
 
     def _look_into(self, element: str, start: int) -> None:
         """Note a tag's attributes, and the text that follows the tag of an element that is wanted."""
-        number, parent = self._open[-1]
+        owners = tuple(number for number, _ in self._open[: -_OWNERS - 1 : -1])
+        parent = self._open[-1][1]
         attributes, end = apart(self._block, start)
         for name, name_start, value_start, value_end in attributes:
             if self._is_unwanted(name):
                 self.edits.append((name_start, value_end + 1, b""))
             elif name in self._wanted:
-                self._note(name, self._count, (element, parent), value_start, value_end)
+                inner = (self._count, *owners[:-1])
+                self._note(name, inner, (element, parent), value_start, value_end)
         if element in self._wanted and not _is_empty(self._block, end):
             within = (parent, self._open[-2][1])
-            self._note(element, number, within, end, self._block.index(b"<", end))
+            self._note(element, owners, within, end, self._block.index(b"<", end))
 
-    def _note(self, name: str, owner: int, within: tuple[str, str], start: int, end: int) -> None:
+    def _note(
+        self, name: str, owners: tuple[int, ...], within: tuple[str, str], start: int, end: int
+    ) -> None:
         text = self._block[start:end]
         start, end = start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip())
         if start < end:
-            self.values.append(Value(name, owner, within, start, end))
+            self.values.append(Value(name, owners, within, start, end))
 
     def _leave_out(self, name: str, start: int) -> None:
         """Take an element out, with all that it holds."""
