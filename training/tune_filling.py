@@ -1,0 +1,122 @@
+"""What the limits of `photorestore.masks` do to pictures: what is gained where they are damaged, and lost elsewhere.
+
+    python -m training.tune_filling --data ../shared/data/train
+
+Held-out photographs, under damage of prints with shapes that training does not see and as they are, both with things
+drawn into four in ten of them that look like damage; and real prints whose damage was marked by eye. All go through
+the stages `scratch` and `translate` in the mode `thorough`, with the limits for damaged pictures set to each value.
+Prints a table, changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from photorestore import masks, pipeline
+from photorestore.metrics import psnr, tolerant_scores
+from photorestore.options import Options
+from training.data import hold_out, load_photos
+from training.filled_prints import damage_as_print, load_prints
+from training.marked import DAMAGE, IGNORE, MarkedPrint
+from training.old_photos import CROP_PX, MASK_ALPHA
+from training.run import add_masks
+
+FOLDERS = ("photos_a/bsds400", "photos_a/hr", "photos_b/osie", "photos_b/sunhays80")
+HELD_OUT_EVERY = 40
+VISIBLE = 8 / 255
+CAP_DB = 60.0
+FILLING = Options(mode="thorough", strength={"denoise": 0, "face": 0}, timeout_s=600)
+LIMITS = [
+    (certain, followed, dark)
+    for certain, followed in (
+        (0.3, 0.3),
+        (0.5, 0.5),
+        (0.7, 0.5),
+        (0.7, 0.7),
+        (0.9, 0.7),
+        (0.97, 0.7),
+        (0.99, 0.7),
+    )
+    for dark in (certain, max(certain, 0.9))
+]
+"""To what a defect must rise, down to what it is followed, and to what it must rise where it is dark."""
+
+
+def fill(loaded: pipeline.Pipeline, picture: Tensor) -> Tensor:
+    """What comes back of uint8 (3, H, W), in [0, 1]."""
+    restored = loaded.restore(picture.permute(1, 2, 0).contiguous().numpy(), FILLING)
+    return torch.from_numpy(restored.image).permute(2, 0, 1) / 255
+
+
+def score_made(loaded: pipeline.Pipeline, made: Sequence[tuple[Tensor, Tensor, Tensor]]) -> list[float]:
+    """Mean gain in dB of pictures (gt, lq, alpha), of what is damaged in them, and PSNR of what is not."""
+    rows = []
+    for gt, lq, alpha in made:
+        image, inside = fill(loaded, _as_bytes(lq)), (alpha > MASK_ALPHA).float()
+        gain = psnr(image, gt) - psnr(lq, gt)
+        gain_inside = psnr(image, gt, mask=inside) - psnr(lq, gt, mask=inside)
+        rows.append([gain, gain_inside, min(CAP_DB, psnr(image, gt, mask=1 - inside))])
+    return list(np.mean(rows, axis=0))
+
+
+def score_sound(loaded: pipeline.Pipeline, made: Sequence[tuple[Tensor, Tensor, Tensor]]) -> list[float]:
+    """Mean PSNR of the same pictures without damage, and the percentage of their pixels that change visibly."""
+    rows = []
+    for gt, _, _ in made:
+        image = fill(loaded, _as_bytes(gt))
+        changed = ((image - gt).abs().amax(0) > VISIBLE).float().mean()
+        rows.append([min(CAP_DB, psnr(image, gt)), 100 * float(changed)])
+    return list(np.mean(rows, axis=0))
+
+
+def score_real(loaded: pipeline.Pipeline, prints: Sequence[MarkedPrint]) -> list[float]:
+    """Mean F1, precision and recall of what changes visibly in real prints, against their marks."""
+    rows = []
+    for one in prints:
+        changed = ((fill(loaded, one.image) - one.image / 255).abs().amax(0, keepdim=True)) > VISIBLE
+        rows.append(list(tolerant_scores(changed, one.mask == DAMAGE, one.mask == IGNORE).values()))
+    return list(np.mean(rows, axis=0))
+
+
+def _as_bytes(image: Tensor) -> Tensor:
+    return (255 * image).round().byte()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/train"))
+    parser.add_argument("--every", type=int, default=1, help="take each n-th photograph only")
+    add_masks(parser)
+    arguments = parser.parse_args()
+    folders = [load_photos([arguments.data / name], min_side_px=CROP_PX) for name in FOLDERS]
+    held_out, _ = hold_out(folders, HELD_OUT_EVERY)
+    prints = load_prints(arguments.data, arguments.masks, CROP_PX // 2, validation=True)
+    rng = torch.Generator().manual_seed(0)
+    made = [
+        damage_as_print(photo[:, :CROP_PX, :CROP_PX].float() / 255, prints, rng)
+        for photo in itertools.islice(held_out, 0, None, arguments.every)
+    ]
+    print(
+        "certain followed dark   made: gain, inside, outside   sound: PSNR, changed   real: F1, precision, recall"
+    )
+    with tempfile.TemporaryDirectory() as root:
+        loaded = pipeline.load(root=Path(root))
+        for certain, followed, dark in LIMITS:
+            masks.CERTAIN_IN_DAMAGED, masks.FOLLOWED, masks.CERTAIN_IF_DARK = certain, followed, dark  # type: ignore[misc]
+            parts = score_made(loaded, made), score_sound(loaded, made), score_real(loaded, prints.marked)
+            figures = "   ".join("  ".join(f"{value:.3f}" for value in part) for part in parts)
+            print(f"{certain:.2f}  {followed:.2f}  {dark:.2f}   {figures}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
