@@ -14,6 +14,7 @@ from PIL import Image
 from photorestore.imaging.metadata import LONGEST_EXIF
 from photorestore.imaging.xmp import LONGEST
 from tests.conftest import make_photo
+from tests.heif_files import box
 
 XMP_START = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
 
@@ -133,10 +134,6 @@ def gif(extension: bytes) -> bytes:
 def gif_frames(length: int) -> bytes:
     """Frames behind the first, of blocks of one byte."""
     return saved("GIF")[:-1] + b"\x2c" + bytes(4) + b"\x01\0\x01\0\0\x02" + repeated(b"\1\x44", length)
-
-
-def box(name: bytes, content: bytes = b"") -> bytes:
-    return struct.pack(">I4s", 8 + len(content), name) + content
 
 
 def avif(length: int) -> bytes:

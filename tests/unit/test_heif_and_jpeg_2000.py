@@ -15,18 +15,12 @@ from photorestore.imaging import Limits, colour, open_picture
 from photorestore.imaging.unchanged import CONVERTED_MODES
 from photorestore.options import Options
 from tests.conftest import make_photo
-from tests.hostile_containers import box
+from tests.heif_files import box, heic
 from tests.unit.test_imaging import decoded, hwc, wide_gamut_profile
 from tests.unit.test_told_colour import ADOBE_EXIF
 
 PHOTO = make_photo(48, 64, seed=3)
 OPACITY = np.linspace(0, 255, 48 * 64).reshape(48, 64).astype(np.uint8)
-
-
-def heic(pixels: np.ndarray, mode: str = "RGB", **settings: object) -> bytes:
-    file = io.BytesIO()
-    pillow_heif.encode(mode, pixels.shape[1::-1], pixels.tobytes(), file, quality=-1, chroma=444, **settings)
-    return file.getvalue()
 
 
 def turned_heic(orientation: int, exif_says: int) -> bytes:

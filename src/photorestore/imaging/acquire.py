@@ -2,8 +2,8 @@
 
 `open_picture` reads no more than the header; a picture's `decode` writes the pixels, upright and in sRGB, straight
 from the decoder's buffer into the planes given. 8-bit pictures are decoded by Pillow (a JPEG bit by bit as
-by libjpeg-turbo), PNGs of 16 bits by libvips, see `deep`, and TIFFs of any depth as their `layout` says; HEIF and
-JPEG 2000 have readers of their own.
+by libjpeg-turbo), PNGs of 16 bits by libvips, see `deep`, and TIFFs of any depth as their `layout` says; HEIF, AVIF
+and JPEG 2000 have readers of their own, and no library sees a byte of them before `decode`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from PIL import Image
 
 from photorestore.errors import NotAnImage
 from photorestore.imaging import colour
+from photorestore.imaging.avif import open_avif
 from photorestore.imaging.blocks import exif_in, orientation_of, xmp_in
 from photorestore.imaging.deep import DeepTiff, cmyk_profile, is_deep_png, open_deep
 from photorestore.imaging.header import Header, Picture, decoding
@@ -58,6 +59,8 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
     check_header(upload, kind, limits)
     if kind in HEIF:
         return open_heif(upload, kind, limits)
+    if kind == "avif":
+        return open_avif(upload, limits)
     if kind in JPEG_2000:
         return open_jp2(upload, kind, limits)
     if kind == "tiff":
@@ -175,8 +178,7 @@ def apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
     width, height = image.size
     dropped = list[str]()
-    given = image.info.get("exif")
-    exif = exif_in(upload, kind, given)
+    exif = exif_in(upload, kind, image.info.get("exif"))
     xmp = xmp_in(upload, kind, _xmp(image), dropped)
     header = Header(
         format=kind,
@@ -184,7 +186,7 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
         bits=8,
         width=width,
         height=height,
-        orientation=orientation_of(given if kind == "avif" else exif, xmp),
+        orientation=orientation_of(exif, xmp),
         has_alpha=image.has_transparency_data,
         is_grey=image.mode in _GREY_MODES,
         exif=exif,
@@ -197,8 +199,6 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
     header.take_told(upload, mode)
     if _has_more_frames(kind, image):
         header.dropped.append("further frames")
-    if kind == "avif" and (bits := _avif_bits(upload)) > 8:
-        header.dropped.append(f"{bits} bits: decoded to 8")
     return header
 
 
@@ -233,12 +233,3 @@ def _has_more_frames(kind: str, image: Image.Image) -> bool:
         return bool(getattr(image, "is_animated", False))
     except Exception:  # noqa: BLE001 - a broken second frame does not spoil the first
         return False
-
-
-def _avif_bits(upload: bytes) -> int:
-    """8, 10 or 12, from the AV1 configuration record."""
-    start = upload.find(b"av1C", 0, 4096)
-    if start < 0 or start + 7 > len(upload):
-        return 8
-    flags = upload[start + 6]
-    return (12 if flags & 0x20 else 10) if flags & 0x40 else 8

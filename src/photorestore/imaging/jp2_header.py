@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from photorestore.errors import CorruptImage, NotAnImage
+from photorestore.imaging.boxes import Box, Boxes
 
 CODESTREAM = b"\xff\x4f\xff\x51"
 _UUIDS = {b"JpgTiffExif->JP2": "exif", bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC"): "xmp"}
@@ -18,7 +19,6 @@ _COLOURS = {12: "CMYK", 16: "RGB", 17: "L", 18: "YCbCr"}
 _OTHER_COLOURS = {0: "bilevel", 1: "YCbCr(1)", 3: "YCbCr(2)", 14: "CIELab", 15: "bilevel(2)", 20: "e-sRGB",
                   21: "ROMM RGB", 24: "e-sYCC"}  # fmt: skip
 COUNTS = {"L": 1, "RGB": 3, "YCbCr": 3, "CMYK": 4}
-MOST_BOXES = 4096
 MOST_CHANNELS = 5
 MOST_TILES = 16_384
 MOST_PRECINCTS = 1 << 20
@@ -77,14 +77,15 @@ def read_boxes(upload: bytes) -> Jp2:
     if upload.startswith(CODESTREAM):
         return found
     try:
-        for name, start, end in boxes(upload, 0, len(upload)):
-            if name == b"jp2c":
-                found.codestream = found.codestream or start
-            elif name == b"jp2h":
-                _read_head(upload, start, end, found)
-            elif name == b"uuid":
-                _read_uuid(upload[start:end], found)
-            elif name == b"xml ":
+        boxes = Boxes(upload)
+        for box in boxes.top():
+            if box.name == b"jp2c":
+                found.codestream = found.codestream or box.start
+            elif box.name == b"jp2h":
+                _read_head(upload, boxes.within(box), found)
+            elif box.name == b"uuid":
+                _read_uuid(upload[box.start : box.end], found)
+            elif box.name == b"xml ":
                 found.dropped.append("xml: a box of its own")
     except (struct.error, IndexError) as error:
         raise CorruptImage("a box of the JP2 is broken") from error
@@ -93,27 +94,9 @@ def read_boxes(upload: bytes) -> Jp2:
     return found
 
 
-def boxes(upload: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name of each box, and where its content lies.
-
-    Raises:
-        CorruptImage: there are too many.
-    """
-    for _ in range(MOST_BOXES):
-        if start + 8 > stop:
-            return
-        length, name = struct.unpack_from(">I4s", upload, start)
-        head = 8
-        if length == 1:
-            (length,), head = struct.unpack_from(">Q", upload, start + 8), 16
-        end = min(stop, start + length) if length >= head else stop
-        yield name, start + head, end
-        start = end
-    raise CorruptImage("more pieces than a picture of this length needs")
-
-
-def _read_head(upload: bytes, start: int, stop: int, found: Jp2) -> None:
-    for name, at, end in boxes(upload, start, stop):
+def _read_head(upload: bytes, boxes: Iterator[Box], found: Jp2) -> None:
+    for box in boxes:
+        name, at, end = box.name, box.start, box.end
         if name == b"colr" and found.mode is None and found.icc is None:
             _read_colour(upload[at:end], found)
         elif name == b"pclr":
