@@ -30,7 +30,7 @@ from tests.heif_files import (
     size,
     turn,
 )
-from tests.unit.test_heif_and_jpeg_2000 import codestream, jp2
+from tests.jp2_files import codestream, jp2
 from tests.unit.test_imaging import decoded, hwc, saved, wide_gamut_profile
 
 PHOTO = make_photo(48, 64, seed=3)

@@ -28,6 +28,8 @@ CODECS = {
 _DERIVED = (b"grid", b"iden", b"iovl")
 """Pictures that are made of others."""
 MOST_DERIVATIONS = 8
+MOST_NAMED = 16
+"""Kinds of auxiliary pictures that are named."""
 _ALPHA = (
     b"urn:mpeg:avc:2015:auxid:1",
     b"urn:mpeg:hevc:2015:auxid:1",
@@ -175,15 +177,15 @@ def _read_colours(items: Items, sources: tuple[int, ...], head: Head) -> None:
 
 def _read_alpha(items: Items, primary: int, head: Head) -> None:
     """Opacity is a picture of its own, that refers to this one or to its tiles; others that do so are left out."""
-    parts = {primary, *items.references.get((b"dimg", primary), [])}
+    parts, others = {primary, *items.references.get((b"dimg", primary), [])}, set[str]()
     for (kind, source), targets in items.references.items():
         if kind != b"auxl" or parts.isdisjoint(targets):
             continue
         name = _auxiliary_type(items, source)
-        if name in _ALPHA:
-            head.has_alpha = True
-        elif primary in targets:
-            head.dropped.append(f"auxiliary picture: {name.decode('latin-1')}")
+        head.has_alpha |= name in _ALPHA
+        if name not in _ALPHA and primary in targets:
+            others.add(f"auxiliary picture: {name.decode('latin-1')}")
+    head.dropped += sorted(others)[:MOST_NAMED]
     head.is_premultiplied = head.has_alpha and (b"prem", primary) in items.references
 
 
@@ -201,10 +203,10 @@ def _read_metadata(items: Items, primary: int, head: Head) -> None:
         if item.kind == b"Exif":
             head.exif = head.exif or _exif(items.content_of(number))
         elif item.kind == b"mime" and item.content_type == _XMP_TYPE:
-            if item.encoding:
-                head.dropped.append("xmp: packed in the file")
-            else:
+            if not item.encoding:
                 head.xmp = head.xmp or items.content_of(number)
+            elif "xmp: packed in the file" not in head.dropped:
+                head.dropped.append("xmp: packed in the file")
 
 
 def _exif(content: bytes) -> bytes | None:
