@@ -55,6 +55,13 @@ def tiled(whole: Part, *further: Part, wide: bool = False) -> bytes:
     return heif([whole, *tiles(), *further], references, wide=wide)
 
 
+def overlay(layer: Part, *opacity: Part) -> bytes:
+    """A layer on a canvas of 100x80 px; opacity of the layer is none of the whole."""
+    content = struct.pack(">BBHHHHHHii", 0, 0, 0, 0, 0, 65_535, 100, 80, 5, 6)
+    canvas = Part(content, [size(100, 80), nclx(1, 13)], kind=b"iovl", in_idat=True)
+    return heif([canvas, layer, *opacity], [(b"dimg", 1, [2]), *((b"auxl", 3, [2]) for _ in opacity)])
+
+
 def by_library(pixels: np.ndarray, **settings: Any) -> bytes:
     file = io.BytesIO()
     picture = pillow_heif.from_pillow(Image.fromarray(pixels))
@@ -92,6 +99,8 @@ HEIC: dict[str, Callable[[], bytes]] = {
     "grid, turned": lambda: tiled(grid(3, 2, 180, 120, turn(3), mirror(0))),
     "grid with colours of its own": lambda: tiled(grid(3, 2, 180, 120, nclx(12, 13))),
     "grid with opacity": lambda: tiled(grid(3, 2, 180, 120), coded(ALPHA_OF_GRID, "L", ALPHA)),
+    "overlay": lambda: overlay(coded(PHOTO)),
+    "overlay of one with opacity": lambda: overlay(coded(PHOTO), coded(GREY, "L", ALPHA)),
     "profile and metadata": lambda: by_library(PHOTO, icc=wide_gamut_profile(), exif=EXIF, xmp=XMP),
     "thumbnails of the library": lambda: by_library(make_photo(300, 400), thumbnails=[64, 128]),
     "grid of the library": lambda: by_library(make_photo(700, 900), tile_size=256),

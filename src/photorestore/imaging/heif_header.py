@@ -176,8 +176,10 @@ def _read_colours(items: Items, sources: tuple[int, ...], head: Head) -> None:
 
 
 def _read_alpha(items: Items, primary: int, head: Head) -> None:
-    """Opacity is a picture of its own, that refers to this one or to its tiles; others that do so are left out."""
-    parts, others = {primary, *items.references.get((b"dimg", primary), [])}, set[str]()
+    """Opacity is a picture of its own, that refers to this one or, in a grid, to its tiles; others are left out."""
+    is_grid = items.items[primary].kind == b"grid"
+    parts = {primary, *(items.references.get((b"dimg", primary), []) if is_grid else [])}
+    others = set[str]()
     for (kind, source), targets in items.references.items():
         if kind != b"auxl" or parts.isdisjoint(targets):
             continue
