@@ -8,6 +8,7 @@ and JPEG 2000 have readers of their own, and no library sees a byte of them befo
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 from PIL import Image
@@ -41,6 +42,8 @@ from photorestore.workspace import Array
 
 _GREY_MODES = ("1", "L", "LA", "La")
 _MODES = (*_GREY_MODES, "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+_UNREAD_BMP = "Unsupported BMP "
+"""What Pillow says of valid files, too."""
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
 
 
@@ -78,7 +81,7 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
 def _open_shallow(upload: bytes, kind: str, limits: Limits) -> Picture:
     with decoding(upload, kind):
         file = reader(upload, kind)
-        image = Image.open(file, formats=(kind.upper(),))
+        image = _opened(file, kind)
         check_size(*image.size, limits)
         if kind == "png":
             mend_transparent_grey(upload, image)
@@ -86,6 +89,15 @@ def _open_shallow(upload: bytes, kind: str, limits: Limits) -> Picture:
         if isinstance(file, BoundedReader):
             file.renew()
         return picture
+
+
+def _opened(file: io.BytesIO, kind: str) -> Image.Image:
+    try:
+        return Image.open(file, formats=(kind.upper(),))
+    except OSError as error:
+        if str(error).startswith(_UNREAD_BMP):
+            raise NotAnImage(f"BMP of a kind that is not read: {str(error)[len(_UNREAD_BMP) :]}") from error
+        raise
 
 
 def _open_tiff(upload: bytes, limits: Limits) -> Picture:
