@@ -262,6 +262,7 @@ FAMILIES: dict[str, Callable[[int], bytes]] = {
     "gif: comments": lambda n: gif(repeated(b"\x21\xfe\1c\0", n)),
     "gif: frame in small blocks": gif_frames,
     "avif: items": lambda n: items(b"avif", n),
+    "avif: items of a track": lambda n: saved("AVIF") + box(b"moov", box(b"trak", items(b"avif", n)[28:])),
     "avif: boxes": lambda n: saved("AVIF") + repeated(box(b"free"), n),
     "heic: items": lambda n: items(b"heic", n),
     "heic: boxes": lambda n: heic(make_photo(24, 32)) + repeated(box(b"free"), n),

@@ -231,10 +231,18 @@ def test_orientation_that_only_xmp_tells_is_named() -> None:
     ]
 
 
-def test_xmp_that_is_packed_is_named() -> None:
+def test_metadata_that_are_not_kept_are_named() -> None:
     packed = Part(b"x", kind=b"mime", info=b"\0application/rdf+xml\0deflate\0")
-    header = open_picture(heif([coded(PHOTO), packed], [(b"cdsc", 2, [1])])).header
-    assert (header.xmp, header.dropped) == (None, ["xmp: packed in the file"])
+    text = Part(b"a house", kind=b"mime", info=b"\0text/plain\0")
+    regions = Part(b"x", kind=b"rgan")
+    references = [(b"cdsc", number, [1]) for number in (2, 3, 4)]
+    header = open_picture(heif([coded(PHOTO), packed, text, regions], references)).header
+    assert header.xmp is None
+    assert header.dropped == [
+        "rgan: metadata that are not kept",
+        "text/plain: metadata that are not kept",
+        "xmp: packed in the file",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -242,9 +250,10 @@ def test_xmp_that_is_packed_is_named() -> None:
     [
         (heif([Part(b"x", [size(4, 4)], kind=b"avc1")]), "AVC"),
         (heif([Part(b"", [size(64, 48), turn(1)], kind=b"iden"), coded(PHOTO)], [(b"dimg", 1, [2])]), "iden"),
+        (heif([coded_av1(PHOTO, turn(1), cut(30, 40))], brand=b"avif"), "first cut, then turned"),
         (b"\0\0\0\x14ftypmsf1\0\0\0\0hevc\0\0\0\x08moov", "sequence"),
     ],
-    ids=["avc", "derived", "sequence"],
+    ids=["avc", "derived", "wrong order", "sequence"],
 )
 def test_what_is_not_read_is_refused_by_its_name(upload: bytes, name: str) -> None:
     with pytest.raises(NotAnImage, match=name):

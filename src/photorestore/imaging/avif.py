@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from photorestore.errors import CorruptImage
+from photorestore.errors import CorruptImage, NotAnImage
 from photorestore.imaging.header import Header, decoding
 from photorestore.imaging.heif_header import Head, read_head
 from photorestore.imaging.metadata import orientation_told
@@ -16,6 +16,8 @@ from photorestore.imaging.sniff import Limits
 from photorestore.imaging.xmp import orientation_in
 from photorestore.workspace import Array
 
+_ORDER = (b"clap", b"irot", b"imir")
+"""Of what is done to the picture (ISO/IEC 23000-22, 7.3.6.7)."""
 _BY_TURN_AND_MIRROR = {
     (0, None): 1, (1, None): 8, (2, None): 3, (3, None): 6,
     (0, 0): 4, (1, 0): 5, (2, 0): 2, (3, 0): 7,
@@ -64,8 +66,15 @@ class AvifPicture:
             header.dropped.append(f"{head.bits} bits: decoded to 8")
 
     def _orientation(self) -> int:
-        """The container has the word over EXIF; XMP tells it only where both are silent."""
+        """The container has the word over EXIF; XMP tells it only where both are silent.
+
+        Raises:
+            NotAnImage: the container tells it in an order that it must not have.
+        """
         head = self._head
+        names = [box.name for box in head.transformations]
+        if names != [name for name in _ORDER if name in names]:
+            raise NotAnImage("AVIF that is not first cut, then turned and then mirrored, as it has to be")
         turns = {box.name: self._upload[box.start] for box in head.transformations if box.name != b"clap"}
         if turns:
             mirror = turns.get(b"imir")

@@ -42,7 +42,7 @@ _SEGMENTS = {0xFFC0, 0xFFC1, 0xFFC2, 0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFF
 """Frames, tables, comments and applications' segments, all with a length."""
 _ANIMATION_FRAME_BYTES = 16
 _LISTS = (b"iinf", b"iloc", b"iref", b"ipma", b"pitm", b"grpl", b"hvcC")
-_CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0}
+_CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0, b"trak": 0}
 """Boxes of an AVIF or a HEIF that hold others, behind so many bytes."""
 
 

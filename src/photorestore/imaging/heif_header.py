@@ -29,7 +29,7 @@ _DERIVED = (b"grid", b"iden", b"iovl")
 """Pictures that are made of others."""
 MOST_DERIVATIONS = 8
 MOST_NAMED = 16
-"""Kinds of auxiliary pictures that are named."""
+"""Kinds of auxiliary pictures, and of metadata, that are named."""
 _ALPHA = (
     b"urn:mpeg:avc:2015:auxid:1",
     b"urn:mpeg:hevc:2015:auxid:1",
@@ -199,16 +199,20 @@ def _auxiliary_type(items: Items, item: int) -> bytes:
 
 
 def _read_metadata(items: Items, primary: int, head: Head) -> None:
+    left_out = set[str]()
     for number, item in items.items.items():
         if primary not in items.references.get((b"cdsc", number), []):
             continue
         if item.kind == b"Exif":
             head.exif = head.exif or _exif(items.content_of(number))
-        elif item.kind == b"mime" and item.content_type == _XMP_TYPE:
-            if not item.encoding:
-                head.xmp = head.xmp or items.content_of(number)
-            elif "xmp: packed in the file" not in head.dropped:
-                head.dropped.append("xmp: packed in the file")
+        elif item.content_type != _XMP_TYPE:
+            name = (item.content_type or item.kind)[:80].decode("latin-1")
+            left_out.add(f"{name}: metadata that are not kept")
+        elif item.encoding:
+            left_out.add("xmp: packed in the file")
+        else:
+            head.xmp = head.xmp or items.content_of(number)
+    head.dropped += sorted(left_out)[:MOST_NAMED]
 
 
 def _exif(content: bytes) -> bytes | None:
