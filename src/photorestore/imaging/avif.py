@@ -10,6 +10,7 @@ from PIL import Image
 from photorestore.errors import CorruptImage, NotAnImage
 from photorestore.imaging.header import Header, decoding
 from photorestore.imaging.heif_header import Head, read_head
+from photorestore.imaging.heif_items import orientation_by
 from photorestore.imaging.metadata import orientation_told
 from photorestore.imaging.pixels import write_pixels
 from photorestore.imaging.sniff import Limits
@@ -18,12 +19,6 @@ from photorestore.workspace import Array
 
 _ORDER = (b"clap", b"irot", b"imir")
 """Of what is done to the picture (ISO/IEC 23000-22, 7.3.6.7)."""
-_BY_TURN_AND_MIRROR = {
-    (0, None): 1, (1, None): 8, (2, None): 3, (3, None): 6,
-    (0, 0): 4, (1, 0): 5, (2, 0): 2, (3, 0): 7,
-    (0, 1): 2, (1, 1): 7, (2, 1): 4, (3, 1): 5,
-}  # fmt: skip
-"""EXIF's number for quarters to the left and, after these, an exchange of top and bottom (0) or of the sides (1)."""
 
 
 def open_avif(upload: bytes, limits: Limits) -> AvifPicture:
@@ -75,10 +70,8 @@ class AvifPicture:
         names = [box.name for box in head.transformations]
         if names != [name for name in _ORDER if name in names]:
             raise NotAnImage("AVIF that is not first cut, then turned and then mirrored, as it has to be")
-        turns = {box.name: self._upload[box.start] for box in head.transformations if box.name != b"clap"}
-        if turns:
-            mirror = turns.get(b"imir")
-            return _BY_TURN_AND_MIRROR[turns.get(b"irot", 0) & 3, None if mirror is None else mirror & 1]
+        if names not in ([], [b"clap"]):
+            return orientation_by(self._upload, head.transformations)
         return 1 if orientation_told(head.exif) else orientation_in(head.xmp) or 1
 
     def decode(self, image: Array, alpha: Array | None) -> None:

@@ -6,7 +6,7 @@ See ISO/IEC 14496-12, 8.11, and 23008-12, 9.3. How long such lists may be, `head
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from photorestore.errors import NotAnImage
@@ -15,6 +15,12 @@ from photorestore.imaging.boxes import Box, Boxes, first
 _FULL = 4
 """Bytes of version and flags, before the content of many boxes."""
 _IN_FILE, _IN_IDAT = 0, 1
+_BY_TURN_AND_MIRROR = {
+    (0, None): 1, (1, None): 8, (2, None): 3, (3, None): 6,
+    (0, 0): 4, (1, 0): 5, (2, 0): 2, (3, 0): 7,
+    (0, 1): 2, (1, 1): 7, (2, 1): 4, (3, 1): 5,
+}  # fmt: skip
+"""EXIF's number for quarters to the left and, after these, an exchange of top and bottom (0) or of the sides (1)."""
 
 
 @dataclass(slots=True)
@@ -105,6 +111,13 @@ def read_items(upload: bytes) -> Items:
     if b"iprp" in parts:
         _read_properties(found, boxes, parts[b"iprp"])
     return found
+
+
+def orientation_by(upload: bytes, properties: Iterable[Box]) -> int:
+    """EXIF's number, 1 to 8, for what the properties of a picture tell of turning."""
+    turns = {box.name: upload[box.start] for box in properties if box.name in (b"irot", b"imir")}
+    mirror = turns.get(b"imir")
+    return _BY_TURN_AND_MIRROR[turns.get(b"irot", 0) & 3, None if mirror is None else mirror & 1]
 
 
 class _Reader:
