@@ -11,6 +11,9 @@ import numpy as np
 import pyvips
 from PIL import Image
 
+from tests.heif_files import heic
+from tests.jp2_files import codestream, jp2
+
 COUNT = 300
 SIZE_HW = (72, 96)
 
@@ -28,11 +31,11 @@ _WRONG_TYPES = {
     "zip": b"PK\x03\x04\x14\0\0\0\x08\0" + bytes(40),
     "gzip": b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + bytes(20),
     "mp4": b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(64),
-    "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64),
+    "heic magic alone": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64),
     "elf": b"\x7fELF\x02\x01\x01" + bytes(60),
     "icon": b"\0\0\1\0\1\0" + bytes(30),
     "photoshop": b"8BPS\0\1" + bytes(40),
-    "jpeg 2000": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40),
+    "jpeg 2000 magic alone": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40),
     "portable pixmap": b"P6 4 4 255\n" + bytes(48),
     "wave": b"RIFF\x24\0\0\0WAVEfmt " + bytes(24),
     "fits": b"SIMPLE  =                    T" + b" " * 100,
@@ -47,7 +50,14 @@ _WRONG_TYPES = {
     "avif magic alone": b"\0\0\0\x14ftypavif\0\0\0\0avif",
 }
 
-_NOT_CUT = ("cmyk jpeg", "palette png", "lossless webp with alpha", "lzw tiff")
+_NOT_CUT = (
+    "cmyk jpeg",
+    "palette png",
+    "lossless webp with alpha",
+    "lzw tiff",
+    "heic of ten bits with alpha",
+    "jpeg 2000 codestream",
+)
 """Further kinds of the formats that are cut anyway; only their bits are flipped."""
 
 
@@ -90,6 +100,10 @@ def whole_inputs() -> dict[str, bytes]:
         "bmp": _saved(photo, "BMP"),
         "gif": _saved(photo, "GIF"),
         "avif": _saved(photo, "AVIF", quality=70),
+        "heic": heic(np.asarray(photo)),
+        "heic of ten bits with alpha": heic(np.dstack([deep, deep[..., :1]]), "RGBA;16"),
+        "jpeg 2000": jp2(np.asarray(photo)),
+        "jpeg 2000 codestream": codestream(np.asarray(photo)),
     }
 
 
@@ -140,6 +154,7 @@ def _lying_headers(whole: dict[str, bytes]) -> list[tuple[str, bytes]]:
     frame = jpeg.index(b"\xff\xc0") + 5
     webp = b"RIFF\x3e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + b"%s" + whole["webp"][12:]
     extent = avif.index(b"ispe") + 8
+    heic_extent, jp2_size = whole["heic"].index(b"ispe") + 8, whole["jpeg 2000"].index(b"\xff\x51") + 6
     width_tag = (
         tiff.index(struct.pack("<HHI", 256, 4, 1)) + 8 if struct.pack("<HHI", 256, 4, 1) in tiff else 0
     )
@@ -168,6 +183,10 @@ def _lying_headers(whole: dict[str, bytes]) -> list[tuple[str, bytes]]:
         ("webp with another canvas", webp.replace(b"%s", b"\xff\x07\0\xff\x07\0")),
         ("avif with another extent", _patched(avif, extent, struct.pack(">II", 1920, 1080))),
         ("avif of no extent", _patched(avif, extent, bytes(8))),
+        ("heic with another extent", _patched(whole["heic"], heic_extent, struct.pack(">II", 90, 70))),
+        ("heic of no extent", _patched(whole["heic"], heic_extent, bytes(8))),
+        ("jpeg 2000 of no extent", _patched(whole["jpeg 2000"], jp2_size, bytes(8))),
+        ("jpeg 2000 wider than its data", _patched(whole["jpeg 2000"], jp2_size, struct.pack(">I", 3000))),
         ("tiff wider than its data", _patched(tiff, width_tag, struct.pack("<I", 3000))),
         ("tiff whose directory is itself", _patched(tiff, 4, struct.pack("<I", 4))),
         ("tiff whose directory is beyond its end", _patched(tiff, 4, b"\xff\xff\xff\x7f")),

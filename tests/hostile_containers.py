@@ -14,6 +14,8 @@ from PIL import Image
 from photorestore.imaging.metadata import LONGEST_EXIF
 from photorestore.imaging.xmp import LONGEST
 from tests.conftest import make_photo
+from tests.heif_files import Part, box, coded, heic, heif
+from tests.jp2_files import codestream, jp2
 
 XMP_START = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
 
@@ -22,6 +24,11 @@ def saved(kind: str, **options) -> bytes:
     file = io.BytesIO()
     Image.fromarray(make_photo(24, 32)).save(file, kind, **options)
     return file.getvalue()
+
+
+def within(length: int) -> int:
+    """Bytes of the content of a file that has room for a head as well, and so is whole."""
+    return max(100, length - 40_000)
 
 
 def repeated(piece: bytes, length: int) -> bytes:
@@ -135,16 +142,67 @@ def gif_frames(length: int) -> bytes:
     return saved("GIF")[:-1] + b"\x2c" + bytes(4) + b"\x01\0\x01\0\0\x02" + repeated(b"\1\x44", length)
 
 
-def box(name: bytes, content: bytes = b"") -> bytes:
-    return struct.pack(">I4s", 8 + len(content), name) + content
-
-
-def avif(length: int) -> bytes:
+def items(brand: bytes, length: int) -> bytes:
     """A list of so many items that to look for each from the start takes hours."""
-    items = b"".join(struct.pack(">I8x", number) for number in range(length // 12))
-    places = box(b"iloc", b"\2\0\0\0\0\0" + struct.pack(">I", length // 12) + items)
+    entries = b"".join(struct.pack(">I8x", number) for number in range(length // 12))
+    return listed(brand, box(b"iloc", b"\2\0\0\0\0\0" + struct.pack(">I", length // 12) + entries))
+
+
+def listed(brand: bytes, *boxes: bytes) -> bytes:
+    """A file whose `meta` holds these boxes."""
     handler = box(b"hdlr", bytes(8) + b"pict" + bytes(13))
-    return box(b"ftyp", b"avif\0\0\0\0avifmif1miaf") + box(b"meta", bytes(4) + handler + places)
+    head = box(b"ftyp", brand + bytes(4) + brand + b"mif1miaf")
+    return head + box(b"meta", bytes(4) + handler + b"".join(boxes))
+
+
+def with_property(content: bytes) -> bytes:
+    """A HEIC whose picture has one more."""
+    return heif([coded(make_photo(24, 32), "RGB", content)])
+
+
+def parameter_sets(length: int) -> bytes:
+    """A decoder's record of units of no length."""
+    units = min(255, 1 + length // (3 + 2 * 65_535))
+    unit = struct.pack(">BH", 32, 65_535) + bytes(2 * 65_535)
+    return with_property(box(b"hvcC", bytes(22) + bytes([units]) + unit * units))
+
+
+def long_parameter_sets(length: int) -> bytes:
+    """Records of units that go on with zeros where a number is due."""
+    unit = struct.pack(">BHH", 33, 1, 65_535) + b"\x42\1" + bytes(65_533)
+    return with_property(repeated(box(b"hvcC", bytes(22) + b"\1" + unit), length))
+
+
+def heic_metadata(kind: bytes, content: bytes) -> bytes:
+    info = b"\0application/rdf+xml\0\0" if kind == b"mime" else b"\0"
+    block = content if kind == b"mime" else bytes(4) + content
+    return heif([coded(make_photo(24, 32)), Part(block, kind=kind, info=info)], [(b"cdsc", 2, [1])])
+
+
+def extents(length: int) -> bytes:
+    """Metadata that is put together of the whole file, over and over."""
+    count = 4000
+    whole = heic_metadata(b"Exif", bytes(within(length)))
+    at = whole.index(b"iloc") - 4
+    end = at + int.from_bytes(whole[at : at + 4], "big")
+    entry = struct.pack(">HHHH", 2, 0, 0, count) + struct.pack(">II", 0, len(whole)) * count
+    places = box(b"iloc", b"\1\0\0\0\x44\0" + struct.pack(">H", 1) + entry)
+    meta = whole.index(b"meta") - 4
+    size = int.from_bytes(whole[meta : meta + 4], "big") + len(places) - (end - at)
+    return whole[:meta] + struct.pack(">I", size) + whole[meta + 4 : at] + places + whole[end:]
+
+
+def nested(length: int) -> bytes:
+    """Boxes that each hold the next."""
+    head = b"".join(struct.pack(">I4sI", 12 * left, b"meta", 0) for left in range(length // 12, 0, -1))
+    return box(b"ftyp", b"heic\0\0\0\0heic") + head
+
+
+def markers(marker: int, content: bytes, length: int) -> bytes:
+    """A codestream whose main header has so many segments."""
+    plain = codestream(make_photo(40, 48))
+    start = plain.index(b"\xff\x52")
+    return plain[:start] + repeated(segment(marker, content), length) + plain[start:]
 
 
 FAMILIES: dict[str, Callable[[int], bytes]] = {
@@ -203,8 +261,48 @@ FAMILIES: dict[str, Callable[[int], bytes]] = {
     "gif: comment in blocks": lambda n: gif(b"\x21\xfe" + repeated(b"\xff" + b"c" * 255, n) + b"\0"),
     "gif: comments": lambda n: gif(repeated(b"\x21\xfe\1c\0", n)),
     "gif: frame in small blocks": gif_frames,
-    "avif: items": avif,
+    "avif: items": lambda n: items(b"avif", n),
+    "avif: items of a track": lambda n: saved("AVIF") + box(b"moov", box(b"trak", items(b"avif", n)[28:])),
     "avif: boxes": lambda n: saved("AVIF") + repeated(box(b"free"), n),
+    "heic: items": lambda n: items(b"heic", n),
+    "heic: boxes": lambda n: heic(make_photo(24, 32)) + repeated(box(b"free"), n),
+    "heic: boxes before": lambda n: box(b"ftyp", b"heic\0\0\0\0heic") + repeated(box(b"free"), n),
+    "heic: short boxes": lambda n: heic(make_photo(24, 32)) + repeated(box(b"free", bytes(820)), n),
+    "heic: boxes in boxes": nested,
+    "heic: properties": lambda n: listed(b"heic", box(b"iprp", box(b"ipco", repeated(box(b"free"), n)))),
+    "heic: lists of properties": lambda n: listed(
+        b"heic",
+        box(
+            b"iprp",
+            box(b"ipco") + repeated(box(b"ipma", bytes(4) + struct.pack(">I", 300) + b"\0\1\0" * 300), n),
+        ),
+    ),
+    "heic: references": lambda n: listed(
+        b"heic", box(b"iref", bytes(4) + repeated(box(b"dimg", b"\0\1\xff\xff" + bytes(2 * 65_535)), n))
+    ),
+    "heic: extents": extents,
+    "heic: parameter sets": parameter_sets,
+    "heic: long parameter sets": long_parameter_sets,
+    "heic: exif of numbers": lambda n: heic_metadata(b"Exif", greedy_exif(within(n), 3, 1)),
+    "heic: exif of many": lambda n: heic_metadata(b"Exif", greedy_exif(within(n), 7)),
+    "heic: exif that is read": lambda n: heic_metadata(b"Exif", greedy_exif(min(n, LONGEST_EXIF), 7, 65_000)),
+    "heic: hostile xmp": lambda n: heic_metadata(b"mime", hostile_xmp(within(n))),
+    "heic: profile": lambda n: with_property(box(b"colr", b"prof" + bytes(within(n)))),
+    "jp2: boxes": lambda n: jp2(make_photo(40, 48), after=repeated(box(b"free"), n)),
+    "jp2: short boxes": lambda n: jp2(make_photo(40, 48), after=repeated(box(b"uuid", bytes(820)), n)),
+    "jp2: boxes in its head": lambda n: jp2(make_photo(40, 48), repeated(box(b"free"), n)),
+    "jp2: palettes": lambda n: jp2(
+        make_photo(40, 48), repeated(box(b"pclr", b"\4\0\xff" + b"\7" * 255 + bytes(255 * 1024)), n)
+    ),
+    "jp2: definitions": lambda n: jp2(make_photo(40, 48), repeated(box(b"cdef", bytes(8000)), n)),
+    "jp2: mappings": lambda n: jp2(make_photo(40, 48), repeated(box(b"cmap", bytes(8000)), n)),
+    "jp2: exif of many": lambda n: jp2(
+        make_photo(40, 48), after=box(b"uuid", b"JpgTiffExif->JP2" + greedy_exif(within(n), 7))
+    ),
+    "jp2: profile": lambda n: jp2(make_photo(40, 48), box(b"colr", b"\2\0\0" + bytes(within(n))), space=None),
+    "j2c: empty segments": lambda n: markers(0xFF64, b"", n),
+    "j2c: styles": lambda n: markers(0xFF53, b"\0\0\5\4\4\0\1", n),
+    "j2c: comments": lambda n: markers(0xFF64, bytes(60_000), n),
 }
 
 
@@ -265,7 +363,36 @@ def _content(rng: random.Random, longest: int) -> bytes:
             return greedy_exif(length, rng.choice([1, 3, 5]), 1 + length // 100)[:length]
 
 
-_PIECES = {"png": _png_piece, "jpeg": _jpeg_piece, "webp": _webp_piece, "tiff": _tiff_piece}
+def _heic_piece(rng: random.Random, longest: int) -> bytes:
+    names = [
+        b"ipma",
+        b"ispe",
+        b"hvcC",
+        b"colr",
+        b"iref",
+        b"iloc",
+        b"iinf",
+        b"infe",
+        b"iprp",
+        b"meta",
+        b"free",
+    ]
+    return box(rng.choice(names), _content(rng, longest))
+
+
+def _jp2_piece(rng: random.Random, longest: int) -> bytes:
+    names = [b"colr", b"pclr", b"cmap", b"cdef", b"uuid", b"xml ", b"jp2h", b"free"]
+    return box(rng.choice(names), _content(rng, longest))
+
+
+_PIECES = {
+    "png": _png_piece,
+    "jpeg": _jpeg_piece,
+    "webp": _webp_piece,
+    "tiff": _tiff_piece,
+    "heic": _heic_piece,
+    "jp2": _jp2_piece,
+}
 MIXED = tuple(_PIECES)
 
 
@@ -285,6 +412,12 @@ def mixture(kind: str, length: int, seed: int) -> bytes:
             return jpeg(content)
         case "webp":
             return webp(content, rng.choice([0, 4, 8, 12]))
+        case "heic":
+            whole = heic(make_photo(24, 32))
+            return listed(b"heic", box(b"iprp", box(b"ipco", content))) if seed % 2 else whole + content
+        case "jp2":
+            photo = make_photo(40, 48)
+            return jp2(photo, content) if seed % 2 else jp2(photo, after=content)
         case _:
             tags = [(34665, 4, 1, 0), (34853, 4, 1, rng.randrange(1, 2**24))]
             return tiff(tags, lambda _: content, further=True)

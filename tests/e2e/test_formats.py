@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 import pyvips
 import requests
 from PIL import Image, ImageCms
 
 from tests.e2e.conftest import Service
+from tests.heif_files import heic
 
 pytestmark = [
     pytest.mark.e2e,
@@ -69,6 +71,20 @@ def vips(channels: int, suffix: str) -> bytes:
     return encoded
 
 
+def heif(mode: str, **options: Any) -> bytes:
+    """Told to be turned by its container as its EXIF says."""
+    buffer = io.BytesIO()
+    picture = Image.fromarray(pixels(len(mode)), mode)
+    pillow_heif.from_pillow(picture).save(buffer, quality=-1, chroma=444, **options)
+    return buffer.getvalue()
+
+
+def deep_jpeg_2000() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels(1, 16).squeeze()).save(buffer, "JPEG2000", num_resolutions=3)
+    return buffer.getvalue()
+
+
 def profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -91,6 +107,17 @@ KINDS: dict[str, Callable[[], Kind]] = {
     "WebP with alpha and EXIF": lambda: Kind(
         pillow("RGBA", "WEBP", exif=tags(), lossless=True), has_alpha=True, is_turned=True, is_tagged=True
     ),
+    "HEIC, turned, with EXIF": lambda: Kind(
+        heif("RGB", exif=tags().tobytes()), is_turned=True, is_tagged=True
+    ),
+    "HEIC with alpha": lambda: Kind(heif("RGBA"), has_alpha=True),
+    "10-bit HEIC": lambda: Kind(heic(pixels(3, 16), "RGB;16"), bits=16),
+    "10-bit HEIC with alpha": lambda: Kind(heic(pixels(4, 16), "RGBA;16"), bits=16, has_alpha=True),
+    "10-bit grey HEIC": lambda: Kind(heic(pixels(1, 16), "I;16"), bits=16),
+    "JPEG 2000": lambda: Kind(pillow("RGB", "JPEG2000", num_resolutions=3)),
+    "JPEG 2000 with alpha": lambda: Kind(pillow("RGBA", "JPEG2000", num_resolutions=3), has_alpha=True),
+    "16-bit grey JPEG 2000": lambda: Kind(deep_jpeg_2000(), bits=16),
+    "JPEG 2000 codestream": lambda: Kind(pillow("L", "JPEG2000", num_resolutions=3, no_jp2=True)),
     "AVIF with EXIF": lambda: Kind(pillow("RGB", "AVIF", exif=tags()), is_turned=True, is_tagged=True),
     "palette GIF": lambda: Kind(pillow("RGB", "GIF")),
     "BMP": lambda: Kind(pillow("RGB", "BMP")),

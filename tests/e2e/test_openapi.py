@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
+from tests.heif_files import heic
 
 pytestmark = pytest.mark.e2e
 CHECKS = [
@@ -33,9 +34,13 @@ CHECKS = [
 
 
 def picture(seed: int) -> bytes:
+    """A small one: PNG, JPEG, JPEG 2000 and HEIC in turn."""
     pixels = np.random.default_rng(seed).integers(0, 256, (8 + seed % 9, 12, 3), np.uint8)
+    if seed % 4 == 3:
+        return heic(pixels)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, ("PNG", "JPEG")[seed % 2])
+    settings = {"num_resolutions": 2} if seed % 4 == 2 else {}
+    Image.fromarray(pixels).save(buffer, ("PNG", "JPEG", "JPEG2000")[seed % 4], **settings)
     return buffer.getvalue()
 
 
@@ -43,7 +48,9 @@ PICTURES = st.one_of(
     st.binary(max_size=200), st.integers(0, 20).map(picture), st.integers(0, 20).map(picture)
 )
 schemathesis.openapi.format("binary", PICTURES)
-schemathesis.openapi.media_type("image/*", PICTURES, aliases=["image/png", "image/jpeg"])
+schemathesis.openapi.media_type(
+    "image/*", PICTURES, aliases=["image/png", "image/jpeg", "image/heic", "image/jp2"]
+)
 
 
 schema = schemathesis.openapi.from_dict(

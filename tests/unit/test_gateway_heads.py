@@ -30,6 +30,11 @@ WORST = (
     "webp: short chunks",
     "gif: comment in blocks",
     "avif: items",
+    "heic: short boxes",
+    "heic: properties",
+    "heic: extents",
+    "jp2: palettes",
+    "j2c: empty segments",
 )
 
 

@@ -4,7 +4,6 @@ import io
 import struct
 
 import numpy as np
-import openjpeg.utils
 import pillow_heif
 import pytest
 from PIL import Image
@@ -15,18 +14,13 @@ from photorestore.imaging import Limits, colour, open_picture
 from photorestore.imaging.unchanged import CONVERTED_MODES
 from photorestore.options import Options
 from tests.conftest import make_photo
-from tests.hostile_containers import box
+from tests.heif_files import box, heic
+from tests.jp2_files import codestream, definitions, jp2
 from tests.unit.test_imaging import decoded, hwc, wide_gamut_profile
 from tests.unit.test_told_colour import ADOBE_EXIF
 
 PHOTO = make_photo(48, 64, seed=3)
 OPACITY = np.linspace(0, 255, 48 * 64).reshape(48, 64).astype(np.uint8)
-
-
-def heic(pixels: np.ndarray, mode: str = "RGB", **settings: object) -> bytes:
-    file = io.BytesIO()
-    pillow_heif.encode(mode, pixels.shape[1::-1], pixels.tobytes(), file, quality=-1, chroma=444, **settings)
-    return file.getvalue()
 
 
 def turned_heic(orientation: int, exif_says: int) -> bytes:
@@ -39,34 +33,6 @@ def turned_heic(orientation: int, exif_says: int) -> bytes:
     tag = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
     assert file.getvalue().count(tag) == 1
     return file.getvalue().replace(tag, struct.pack(">HHIHH", 0x0112, 3, 1, exif_says, 0))
-
-
-def codestream(pixels: np.ndarray, bits: int | None = None) -> bytes:
-    space = 2 if pixels.ndim == 2 else {3: 1, 4: 5}[pixels.shape[2]]
-    bits = bits or 8 * pixels.itemsize
-    return openjpeg.utils.encode_array(
-        pixels, bits_stored=bits, photometric_interpretation=space, use_mct=pixels.shape[2:] == (3,)
-    )
-
-
-def jp2(
-    pixels: np.ndarray, *boxes: bytes, space: int | None = 16, bits: int | None = None, after: bytes = b""
-) -> bytes:
-    """With boxes in its head, and `after` it."""
-    content = codestream(pixels, bits)
-    h, w = pixels.shape[:2]
-    count = 1 if pixels.ndim == 2 else pixels.shape[2]
-    head = box(b"ihdr", struct.pack(">IIHBBBB", h, w, count, (bits or 8 * pixels.itemsize) - 1, 7, 0, 0))
-    told = b"" if space is None else box(b"colr", struct.pack(">BBBI", 1, 0, 0, space))
-    return (
-        box(b"jP  ", b"\r\n\x87\n") + box(b"ftyp", b"jp2 \0\0\0\0jp2 ") + box(b"jp2h", head + told + b"".join(boxes))
-        + after + box(b"jp2c", content)
-    )  # fmt: skip
-
-
-def definitions(*kinds: tuple[int, int]) -> bytes:
-    entries = b"".join(struct.pack(">HHH", channel, *kind) for channel, kind in enumerate(kinds))
-    return box(b"cdef", struct.pack(">H", len(kinds)) + entries)
 
 
 def test_heic_is_read_in_colour_grey_and_with_opacity() -> None:

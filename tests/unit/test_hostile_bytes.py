@@ -7,6 +7,7 @@ Each is tried a few hundred times, the same on every run. With FUZZ_MINUTES=30 e
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import tempfile
@@ -135,7 +136,7 @@ def test_metadata_is_brought_up_to_date_or_left_out() -> None:
             found = collect(block, "jpeg", change, [], exif=block, xmp=block)
             found.settle(name, [])
             assert found.exif is None or rewrite_exif(found.exif.block(), change, [])
-            assert attach(ENCODED[name], name, found, [])
+            assert attach(io.BytesIO(ENCODED[name]), name, found, [])
 
     run(check)
 
@@ -150,7 +151,7 @@ def test_what_else_a_file_says_is_carried_or_left_out(name: str) -> None:
         for target in FORMATS:
             found = collect(upload, kind, Change(30, 20, 30, 20, gps=False), [], exif=None, xmp=None)
             found.settle(target, [])
-            assert attach(ENCODED[target], target, found, [])
+            assert attach(io.BytesIO(ENCODED[target]), target, found, [])
 
     run(check)
 

@@ -31,7 +31,7 @@ def restore_nothing(upload: bytes) -> float:
         change = Change(24, 32, 32, 24, orientation=6, gps=False)
         found = collect(upload, header.format, change, [], exif=header.exif, xmp=header.xmp)
         found.settle("jpeg", [])
-        attach(ENCODED, "jpeg", found, [])
+        attach(io.BytesIO(ENCODED), "jpeg", found, [])
         depth = np.uint16 if header.bits == 16 else np.uint8
         alpha = np.zeros((1, *shape), depth) if header.has_alpha else None
         picture.decode(np.zeros((3, *shape), depth), alpha)

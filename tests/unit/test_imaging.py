@@ -268,3 +268,16 @@ def test_needs_are_only_asked_where_formats_are_named() -> None:
 )
 def test_head_is_short_if_it_ends_soon_after_few_segments(upload: bytes, *, expected: bool) -> None:
     assert has_short_head(upload[:4096]) is expected
+
+
+@pytest.mark.parametrize(
+    ("bits", "compression", "masks"), [(2, 0, 0), (16, 3, 0x0F0), (32, 3, 0x3FF), (24, 4, 0)]
+)
+def test_bitmaps_of_kinds_that_are_not_read_are_refused_by_their_name(
+    bits: int, compression: int, masks: int
+) -> None:
+    head = struct.pack("<IiiHHIIiiII", 108, 8, 8, 1, bits, compression, 512, 0, 0, 0, 0)
+    head += struct.pack("<IIII", masks << 20, masks << 10, masks, 0).ljust(68, b"\0")
+    upload = b"BM" + struct.pack("<IHHI", 14 + len(head) + 512, 0, 0, 14 + len(head)) + head + bytes(512)
+    with pytest.raises(NotAnImage, match="BMP of a kind that is not read"):
+        open_picture(upload)

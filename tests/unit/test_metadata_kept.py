@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 from photorestore.imaging import open_picture
+from photorestore.imaging.attach import attach
+from photorestore.imaging.attachments import Attachments
 from photorestore.imaging.ifd import read_directory
 from photorestore.options import FORMATS
 from tests import delivered
@@ -650,6 +652,18 @@ def test_avif_keeps_exif_whose_orientation_does_not_count(tmp_path: Path) -> Non
     assert CAPTION.encode() in result
     assert Image.open(io.BytesIO(result)).getexif()[0x0112] == 1
     assert report["dropped"] == []
+
+
+def test_metadata_is_put_into_a_tiff_without_a_copy_of_its_pixels() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (2000, 1000), "teal").save(file, "TIFF")
+    content = attach(file, "tiff", Attachments(xmp=XMP), [])
+    assert isinstance(content, memoryview)
+    with Image.open(io.BytesIO(content)) as picture:
+        assert picture.getpixel((1999, 999)) == (0, 128, 128)
+        assert picture.info["xmp"] == XMP
+    content[1000] = 77
+    assert file.getvalue()[1000] == 77  # what is delivered is a view of what was encoded
 
 
 def test_a_directory_that_no_file_could_hold_is_an_error_of_the_file():

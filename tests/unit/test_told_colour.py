@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from photorestore.imaging import colour, open_picture
-from photorestore.imaging.boxes import find_nclx
+from photorestore.imaging import LIMITS, colour, open_picture
 from photorestore.imaging.deep import vips
+from photorestore.imaging.heif_header import read_head
 from photorestore.imaging.profiles import BT709, gamma_curve, grey_profile, rgb_profile
 from photorestore.imaging.told import ADOBE_RGB, CICP_PRIMARIES, find_told
+from tests.heif_files import Part, coded, heif, nclx
 from tests.unit.test_deliver import restored
 from tests.unit.test_hostile_bytes import changed, often
 from tests.unit.test_imaging import decoded, saved, saved_16
@@ -172,22 +174,14 @@ def test_colours_that_an_avif_tells_are_converted() -> None:
     assert dropped(avif((9, 16))) == ["AVIF nclx 9/16: high dynamic range (PQ), taken for sRGB"]
 
 
-def test_code_points_are_those_of_the_picture_and_not_of_its_thumbnail() -> None:
-    def box(name: bytes, *parts: bytes) -> bytes:
-        return struct.pack(">I4s", 8 + sum(map(len, parts)), name) + b"".join(parts)
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_code_points_are_those_of_the_picture_and_not_of_its_thumbnail(*, is_wide: bool) -> None:
+    def part(*code: int) -> Part:
+        picture = coded(pixels())
+        return replace(picture, properties=[*picture.properties[:-1], nclx(*code)])
 
-    def told(*values: int) -> bytes:
-        return box(b"colr", b"nclx", struct.pack(">HHHB", *values, 1, 128))
-
-    for is_wide in (False, True):
-        index = (lambda i: struct.pack(">H", 0x8000 | i)) if is_wide else (lambda i: bytes([0x80 | i]))
-        links = b"\0\1\1" + index(1) + b"\0\2\2" + index(2) + index(3)
-        ipma = box(b"ipma", bytes([0, 0, 0, is_wide]), struct.pack(">I", 2), links)
-        ipco = box(b"ipco", told(9, 16), box(b"ispe", bytes(12)), told(12, 13))
-        pitm = box(b"pitm", bytes(4), b"\0\2")
-        head = box(b"ftyp", b"avif") + box(b"meta", bytes(4), pitm, box(b"iprp", ipco, ipma))
-        assert find_nclx(head) == (12, 13)
-        assert all(find_nclx(head[:end]) in (None, (12, 13)) for end in range(len(head)))
+    upload = heif([part(9, 16), part(12, 13)], [(b"thmb", 1, [2])], primary=2, wide=is_wide)
+    assert read_head(upload, b"hvc1", LIMITS).nclx == (12, 13)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])

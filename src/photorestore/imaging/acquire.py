@@ -2,18 +2,20 @@
 
 `open_picture` reads no more than the header; a picture's `decode` writes the pixels, upright and in sRGB, straight
 from the decoder's buffer into the planes given. 8-bit pictures are decoded by Pillow (a JPEG bit by bit as
-by libjpeg-turbo), PNGs of 16 bits by libvips, see `deep`, and TIFFs of any depth as their `layout` says; HEIF and
-JPEG 2000 have readers of their own.
+by libjpeg-turbo), PNGs of 16 bits by libvips, see `deep`, and TIFFs of any depth as their `layout` says; HEIF, AVIF
+and JPEG 2000 have readers of their own, and no library sees a byte of them before `decode`.
 """
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 from PIL import Image
 
 from photorestore.errors import NotAnImage
 from photorestore.imaging import colour
+from photorestore.imaging.avif import open_avif
 from photorestore.imaging.blocks import exif_in, orientation_of, xmp_in
 from photorestore.imaging.deep import DeepTiff, cmyk_profile, is_deep_png, open_deep
 from photorestore.imaging.header import Header, Picture, decoding
@@ -40,6 +42,8 @@ from photorestore.workspace import Array
 
 _GREY_MODES = ("1", "L", "LA", "La")
 _MODES = (*_GREY_MODES, "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+_UNREAD_BMP = "Unsupported BMP "
+"""What Pillow says of valid files, too."""
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
 
 
@@ -58,6 +62,8 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
     check_header(upload, kind, limits)
     if kind in HEIF:
         return open_heif(upload, kind, limits)
+    if kind == "avif":
+        return open_avif(upload, limits)
     if kind in JPEG_2000:
         return open_jp2(upload, kind, limits)
     if kind == "tiff":
@@ -75,7 +81,7 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
 def _open_shallow(upload: bytes, kind: str, limits: Limits) -> Picture:
     with decoding(upload, kind):
         file = reader(upload, kind)
-        image = Image.open(file, formats=(kind.upper(),))
+        image = _opened(file, kind)
         check_size(*image.size, limits)
         if kind == "png":
             mend_transparent_grey(upload, image)
@@ -83,6 +89,15 @@ def _open_shallow(upload: bytes, kind: str, limits: Limits) -> Picture:
         if isinstance(file, BoundedReader):
             file.renew()
         return picture
+
+
+def _opened(file: io.BytesIO, kind: str) -> Image.Image:
+    try:
+        return Image.open(file, formats=(kind.upper(),))
+    except OSError as error:
+        if str(error).startswith(_UNREAD_BMP):
+            raise NotAnImage(f"BMP of a kind that is not read: {str(error)[len(_UNREAD_BMP) :]}") from error
+        raise
 
 
 def _open_tiff(upload: bytes, limits: Limits) -> Picture:
@@ -175,8 +190,7 @@ def apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
     width, height = image.size
     dropped = list[str]()
-    given = image.info.get("exif")
-    exif = exif_in(upload, kind, given)
+    exif = exif_in(upload, kind, image.info.get("exif"))
     xmp = xmp_in(upload, kind, _xmp(image), dropped)
     header = Header(
         format=kind,
@@ -184,7 +198,7 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
         bits=8,
         width=width,
         height=height,
-        orientation=orientation_of(given if kind == "avif" else exif, xmp),
+        orientation=orientation_of(exif, xmp),
         has_alpha=image.has_transparency_data,
         is_grey=image.mode in _GREY_MODES,
         exif=exif,
@@ -197,8 +211,6 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
     header.take_told(upload, mode)
     if _has_more_frames(kind, image):
         header.dropped.append("further frames")
-    if kind == "avif" and (bits := _avif_bits(upload)) > 8:
-        header.dropped.append(f"{bits} bits: decoded to 8")
     return header
 
 
@@ -233,12 +245,3 @@ def _has_more_frames(kind: str, image: Image.Image) -> bool:
         return bool(getattr(image, "is_animated", False))
     except Exception:  # noqa: BLE001 - a broken second frame does not spoil the first
         return False
-
-
-def _avif_bits(upload: bytes) -> int:
-    """8, 10 or 12, from the AV1 configuration record."""
-    start = upload.find(b"av1C", 0, 4096)
-    if start < 0 or start + 7 > len(upload):
-        return 8
-    flags = upload[start + 6]
-    return (12 if flags & 0x20 else 10) if flags & 0x40 else 8

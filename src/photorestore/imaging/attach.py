@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -24,18 +25,21 @@ _PNG_HEAD_BYTES = 8 + 12 + 13
 """Of the signature and the first chunk."""
 
 
-def attach(content: Content, name: str, attachments: Attachments, dropped: list[str]) -> Content:
+def attach(file: io.BytesIO, name: str, attachments: Attachments, dropped: list[str]) -> Content:
     """The file with its metadata, in a format whose encoder is not given them: `jpeg`, `png` or `tiff`.
 
     Args:
+        file: may be changed.
         dropped: gets the names of what is lost.
     """
+    if name == "tiff":
+        _into_tiff(file, attachments, dropped)
+    content = file.getbuffer()
     writers: dict[str, Callable[[memoryview, Attachments, list[str]], Content]] = {
         "jpeg": _into_jpeg,
         "png": _into_png,
-        "tiff": _into_tiff,
     }
-    return writers[name](memoryview(content), attachments, dropped) if name in writers else content
+    return writers[name](content, attachments, dropped) if name in writers else content
 
 
 def _into_jpeg(content: memoryview, attachments: Attachments, dropped: list[str]) -> Content:
@@ -121,9 +125,14 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
-def _into_tiff(content: memoryview, attachments: Attachments, dropped: list[str]) -> Content:
-    """A new directory behind the pixels, of the encoder's entries and of ours, takes the place of the first one."""
-    directory, _ = read_directory(content, without=frozenset((*RESOLUTION, _XMP)))
+def _into_tiff(file: io.BytesIO, attachments: Attachments, dropped: list[str]) -> None:
+    """A new directory behind the pixels, of the encoder's entries and of ours, takes the place of the first one.
+
+    They are not copied: a large picture would take longer for it than for all else that is done here.
+    """
+    with file.getbuffer() as content:
+        directory, _ = read_directory(content, without=frozenset((*RESOLUTION, _XMP)))
+        length = len(content)
     exif = attachments.exif or Exif()
     settle_maker_note(exif, dropped)
     found = exif.directory if exif.order == "<" else exif.directory.swapped()
@@ -132,11 +141,11 @@ def _into_tiff(content: memoryview, attachments: Attachments, dropped: list[str]
     ours = {tag: entry for tag, entry in found.entries.items() if tag not in LAYOUT}
     blocks = _tiff_blocks(attachments.xmp, attachments.extras.resources)
     merged = Directory(directory.entries | ours | blocks, found.below)
-    padding = bytes(len(content) % 2)
-    start = len(content) + len(padding)
-    return b"".join((
-        content[:4], struct.pack("<I", start), content[8:], padding, written(merged, "<", start),
-    ))  # fmt: skip
+    start = length + length % 2
+    file.seek(4)
+    file.write(struct.pack("<I", start))
+    file.seek(start)
+    file.write(written(merged, "<", start))
 
 
 def _tiff_blocks(xmp: bytes | None, resources: Resources) -> dict[int, Entry]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from photorestore.imaging.extras import TEXT_CHUNKS, raw_profile, read_text
 from photorestore.imaging.extras_read import jpeg_segments
-from photorestore.imaging.metadata import orientation_told, plain_block
+from photorestore.imaging.metadata import orientation_told
 from photorestore.imaging.sniff import png_chunks
 from photorestore.imaging.xmp import orientation_in
 from photorestore.imaging.xmp_extended import EXTENSION_PREFIX, MAIN_PREFIX, joined
@@ -13,9 +13,6 @@ _XMP_KEYWORD = b"XML:com.adobe.xmp\0"
 _RAW_XMP = (b"Raw profile type xmp\0", b"Raw profile type APP1\0")
 _RAW_EXIF = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
 _APP1 = 0xE1
-_EXIF_MAGIC = (b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08")
-LONGEST_STORED = 1 << 20
-"""Bytes from an AVIF's EXIF on that are looked at; where it ends, nothing that is close to it says."""
 
 
 def exif_in(upload: bytes, kind: str, given: bytes | None) -> bytes | None:
@@ -24,17 +21,7 @@ def exif_in(upload: bytes, kind: str, given: bytes | None) -> bytes | None:
     Args:
         given: what the decoder has found.
     """
-    if kind == "png":
-        return _exif_in_png(upload)
-    return _as_stored(upload, given) if kind == "avif" and given else given
-
-
-def _as_stored(upload: bytes, given: bytes) -> bytes:
-    """The block in an AVIF itself, where Pillow has written it anew, text in ASCII, to tell the container's turn."""
-    if plain_block(given) in upload:
-        return given
-    starts = [start for magic in _EXIF_MAGIC if (start := upload.find(magic)) >= 0]
-    return upload[min(starts) : min(starts) + LONGEST_STORED] if starts else given
+    return _exif_in_png(upload) if kind == "png" else given
 
 
 def _exif_in_png(upload: bytes) -> bytes | None:

@@ -56,18 +56,18 @@ def encode(outgoing: Outgoing, name: str, quality: int) -> bytes | memoryview:
     """The bytes of a picture in the format `name`, one of `FORMATS`; `outgoing.dropped` says what was lost."""
     outgoing.settle(name)
     is_deep = outgoing.bits == 16
-    content = _encode_16(outgoing, name) if is_deep else _encode_8(outgoing, name, quality)
-    return attach(content, name, outgoing.attachments, outgoing.dropped)
+    file = _encode_16(outgoing, name) if is_deep else _encode_8(outgoing, name, quality)
+    return attach(file, name, outgoing.attachments, outgoing.dropped)
 
 
-def _encode_8(outgoing: Outgoing, name: str, quality: int) -> memoryview:
+def _encode_8(outgoing: Outgoing, name: str, quality: int) -> io.BytesIO:
     image = to_pillow(to_u8(_colours(outgoing)))
     if outgoing.alpha is not None:
         image = _with_alpha(image, to_u8(outgoing.alpha), name)
     settings = _settings(outgoing, name, quality)
     file = io.BytesIO()
     image.save(file, name.upper(), icc_profile=_profile(outgoing), **settings)
-    return file.getbuffer()
+    return file
 
 
 def _colours(outgoing: Outgoing) -> Array:
@@ -117,15 +117,14 @@ def _blocks(attachments: Attachments) -> dict[str, bytes]:
     return exif | ({"xmp": attachments.xmp} if attachments.xmp else {})
 
 
-def _encode_16(outgoing: Outgoing, name: str) -> bytes:
+def _encode_16(outgoing: Outgoing, name: str) -> io.BytesIO:
     """By libvips, band by band from the mapped planes: no interleaved copy of the picture is made."""
     image = joined(_colours(outgoing))
     if outgoing.alpha is not None:
         image = image.bandjoin(joined(outgoing.alpha))
     image = image.copy()
     image.set_type(vips().GValue.blob_type, "icc-profile-data", _profile(outgoing))
-    encoded: bytes = _SAVE_16[name](image)
-    return encoded
+    return io.BytesIO(_SAVE_16[name](image))  # named by nothing else, the bytes are not copied
 
 
 _SAVE_16: dict[str, Callable[[Any], bytes]] = {

@@ -73,15 +73,18 @@ class Header:
         else:
             self.dropped.append("icc: the profile does not fit the picture")
 
-    def take_told(self, upload: bytes, mode: str, directory: int | None = None) -> None:
+    def take_told(
+        self, upload: bytes, mode: str, directory: int | None = None, nclx: tuple[int, int] | None = None
+    ) -> None:
         """Set `icc` by what else tells the colour space of pixels of `mode`, where no profile does.
 
         Args:
             directory: where that of the picture stands in a TIFF; None for the first.
+            nclx: what the boxes of a HEIF or AVIF tell, or None.
         """
         if self.icc is not None or self.mode.startswith(("CMYK", "LAB")):
             return
-        told = find_told(upload, self.format, self.exif, mode, directory)
+        told = find_told(upload, self.format, self.exif, mode, directory, nclx)
         if told is not None:
             self.icc, self.unconverted = told.icc, told.problem
             self.dropped += [told.problem] if told.problem else []

@@ -9,18 +9,18 @@ from __future__ import annotations
 import io
 import struct
 import time
+from collections.abc import Iterator
 
 from photorestore.errors import CorruptImage
+from photorestore.imaging.boxes import Box, Boxes
+from photorestore.imaging.pieces import TOO_MANY, Pieces
 from photorestore.imaging.sniff import png_chunks
 from photorestore.imaging.tiff import check_directories
 
-FEWEST_PIECES = 16_384
-BYTES_PER_PIECE = 1024
-"""A file may have `FEWEST_PIECES` chunks or boxes, and one more for each so many bytes."""
 MOST_PROFILES = 16
 """ICC profiles in a PNG: one is allowed, and each may unpack to a thousand times its size."""
 LONGEST_LIST = 64 << 10
-"""Bytes of a list of items in an AVIF or a HEIF, over which its decoder looks for each item from the start."""
+"""Bytes of all lists of one kind in an AVIF or a HEIF: its decoder looks for each item from the start."""
 FEWEST_READS = 65_536
 PRICE_OF_READ = 1024
 TIMES_READ = 8
@@ -41,8 +41,8 @@ _START_OF_SCAN = 0xFFDA
 _SEGMENTS = {0xFFC0, 0xFFC1, 0xFFC2, 0xFFC4, 0xFFDB, 0xFFDD, 0xFFFE, *range(0xFFE0, 0xFFF0)}
 """Frames, tables, comments and applications' segments, all with a length."""
 _ANIMATION_FRAME_BYTES = 16
-_LISTS = (b"iinf", b"iloc", b"iref", b"ipma", b"pitm", b"grpl")
-_CONTAINERS = {b"meta": 4, b"iprp": 0}
+_LISTS = (b"iinf", b"iloc", b"iref", b"ipma", b"pitm", b"grpl", b"hvcC")
+_CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0, b"trak": 0}
 """Boxes of an AVIF or a HEIF that hold others, behind so many bytes."""
 
 
@@ -92,7 +92,7 @@ class BoundedReader(io.BytesIO):
 
     def _look(self) -> None:
         if self._left < 0:
-            raise CorruptImage("more pieces than a picture of this length needs")
+            raise CorruptImage(TOO_MANY)
         if time.thread_time() > self._ends_s:
             raise CorruptImage(f"reading the head takes more than {LONGEST_S:g} s")
         self._next_look = max(0, self._left - LOOK_AFTER)
@@ -121,25 +121,8 @@ def has_short_head(upload: bytes) -> bool:
     return False
 
 
-class _Pieces:
-    """Counts."""
-
-    def __init__(self, upload: bytes) -> None:
-        self._left = FEWEST_PIECES + len(upload) // BYTES_PER_PIECE
-
-    def count(self) -> None:
-        """One more.
-
-        Raises:
-            CorruptImage: that is one too many.
-        """
-        self._left -= 1
-        if self._left < 0:
-            raise CorruptImage("more pieces than a picture of this length needs")
-
-
 def _check_png(upload: bytes) -> None:
-    pieces, profiles = _Pieces(upload), 0
+    pieces, profiles = Pieces(upload), 0
     for name, _, _ in png_chunks(upload):
         pieces.count()
         profiles += name == b"iCCP"
@@ -148,7 +131,7 @@ def _check_png(upload: bytes) -> None:
 
 
 def _check_webp(upload: bytes) -> None:
-    pieces, start = _Pieces(upload), 12
+    pieces, start = Pieces(upload), 12
     end = min(len(upload), 8 + int.from_bytes(upload[4:8], "little"))
     while start + 8 <= end:
         pieces.count()
@@ -158,19 +141,15 @@ def _check_webp(upload: bytes) -> None:
 
 def _check_boxes(upload: bytes) -> None:
     """Walk the boxes, and those in boxes that hold lists."""
-    pieces, start = _Pieces(upload), 0
-    while start + 8 <= len(upload):
-        pieces.count()
-        length, name = struct.unpack_from(">I4s", upload, start)
-        head = 8
-        if length == 1 and start + 16 <= len(upload):
-            (length,) = struct.unpack_from(">Q", upload, start + 8)
-            head = 16
-        if name in _LISTS and length > LONGEST_LIST:
-            raise CorruptImage("the file has more items than a picture needs")
-        if name in _CONTAINERS:
-            start += head + _CONTAINERS[name]
-        elif length < head:  # to the end of the file, or broken
-            return
-        else:
-            start += length
+    boxes, left = Boxes(upload), dict.fromkeys(_LISTS, LONGEST_LIST)
+
+    def check(found: Iterator[Box]) -> None:
+        for box in found:
+            if box.name in _LISTS:
+                left[box.name] -= box.size
+                if left[box.name] < 0:
+                    raise CorruptImage("the file has more items than a picture needs")
+            if box.name in _CONTAINERS:
+                check(boxes.within(box, _CONTAINERS[box.name]))
+
+    check(boxes.top())

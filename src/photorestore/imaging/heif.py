@@ -7,29 +7,17 @@ orientation is a copy of it for those who convert the file (ISO/IEC 23008-12).
 from __future__ import annotations
 
 import functools
-import re
-import struct
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from photorestore.errors import NotAnImage
+from photorestore.errors import CorruptImage
+from photorestore.imaging.blocks import orientation_of
 from photorestore.imaging.header import Header, decoding
-from photorestore.imaging.hevc import coded_sizes
-from photorestore.imaging.metadata import orientation_told
+from photorestore.imaging.heif_header import Head, read_head
 from photorestore.imaging.pixels import depth_of, to_full_range, without_premultiplying, write_pixels
-from photorestore.imaging.sniff import Limits, check_size
+from photorestore.imaging.sniff import Limits
 from photorestore.workspace import Array
-
-_OTHER_CODECS = {
-    b"av01": "AV1",
-    b"avc1": "AVC",
-    b"j2k1": "JPEG 2000",
-    b"jpeg": "JPEG",
-    b"unci": "no compression",
-}
-_CODED = re.compile(rb"infe[\2\3].{7,9}(hvc1|" + b"|".join(_OTHER_CODECS) + rb")", re.DOTALL)
 
 
 @functools.cache
@@ -42,82 +30,79 @@ def _library() -> Any:
 
 
 def open_heif(upload: bytes, kind: str, limits: Limits) -> HeifPicture:
-    """The primary picture of a HEIF file.
+    """The primary picture of a HEIF file, whose head is read without the library.
 
     Raises:
         NotAnImage: it is coded otherwise than with HEVC.
         TruncatedImage, CorruptImage, ImageTooLarge: as in `acquire.open_picture`.
     """
-    meta = b"".join(_meta(upload))
-    codecs = set(_CODED.findall(meta))
-    if codecs and b"hvc1" not in codecs:
-        names = ", ".join(sorted(_OTHER_CODECS[codec] for codec in codecs))
-        raise NotAnImage(f"HEIF coded with {names}; expected HEVC")
-    for width, height in coded_sizes(meta):
-        check_size(width, height, limits)
     with decoding(upload, kind):
-        file = _library().open_heif(upload, convert_hdr_to_8bit=False, hdr_to_16bit=False)
-        picture = HeifPicture(upload, kind, file, told_by_container=b"irot" in meta or b"imir" in meta)
-        check_size(picture.header.width, picture.header.height, limits)
-        return picture
-
-
-def _meta(upload: bytes) -> Iterator[bytes]:
-    """The contents of the boxes that describe the picture; `heads` has counted all boxes."""
-    start = 0
-    while start + 16 <= len(upload):
-        length, name = struct.unpack_from(">I4s", upload, start)
-        if length == 1:
-            (length,) = struct.unpack_from(">Q", upload, start + 8)
-        end = start + length if length >= 8 else len(upload)
-        if name in (b"meta", b"moov"):
-            yield upload[start:end]
-        start = end
+        return HeifPicture(upload, kind, read_head(upload, b"hvc1", limits))
 
 
 class HeifPicture:
     """A HEIF picture whose header was read; see `header.Picture`."""
 
-    def __init__(self, upload: bytes, kind: str, file: Any, *, told_by_container: bool) -> None:
+    def __init__(self, upload: bytes, kind: str, head: Head) -> None:
         self._upload = upload
-        self._image = file[file.primary_index]
-        self._bits = int(self._image.info["bit_depth"])
-        self.header = self._read_header(kind, told_by_container=told_by_container)
-        if len(file) > 1:
-            self.header.dropped.append("further pictures")
+        self._head = head
+        self.header = self._read_header(kind)
 
-    def _read_header(self, kind: str, *, told_by_container: bool) -> Header:
-        image = self._image
-        channels = image.mode.partition(";")[0]
-        width, height = image.size
+    def _read_header(self, kind: str) -> Header:
+        head = self._head
         header = Header(
             format=kind,
-            mode=image.mode,
-            bits=depth_of(self._bits),
-            width=width,
-            height=height,
-            has_alpha=channels[-1] in "Aa",
-            is_grey=channels in ("L", "I"),
-            exif=image.info.get("exif"),
-            xmp=image.info.get("xmp"),
+            mode=_mode(head),
+            bits=depth_of(head.bits),
+            width=head.width,
+            height=head.height,
+            has_alpha=head.has_alpha,
+            is_grey=head.is_monochrome and not head.has_alpha,
+            exif=head.exif,
+            xmp=head.xmp,
         )
         profile_mode = "L" if header.is_grey else "RGB"
-        header.keep_profile(image.info.get("icc_profile"), profile_mode)
-        header.take_told(self._upload, profile_mode)
-        told = orientation_told(header.exif) or 1
-        if told != 1 and not told_by_container:
+        header.keep_profile(head.icc, profile_mode)
+        header.take_told(self._upload, profile_mode, nclx=head.nclx)
+        header.dropped += head.dropped
+        told = orientation_of(header.exif, header.xmp)
+        if told != 1 and not any(box.name in (b"irot", b"imir") for box in head.transformations):
             header.dropped.append(
-                f"orientation: EXIF says {told}; in HEIF the container counts, which does not turn"
+                f"orientation: EXIF or XMP says {told}; in HEIF the container counts, which does not turn"
             )
         return header
 
     def decode(self, image: Array, alpha: Array | None) -> None:
         header = self.header
         with decoding(self._upload, header.format):
-            samples = np.asarray(self._image)
-            samples = to_full_range(samples.reshape(header.height, header.width, -1), self._bits)
+            found = self._found()
+            samples = np.asarray(found)
+            samples = to_full_range(samples.reshape(header.height, header.width, -1), self._head.bits)
             opacity = samples[..., -1] if header.has_alpha else None
             colours = samples[..., :3] if opacity is not None else samples
-            if opacity is not None and self._image.premultiplied_alpha:
+            if opacity is not None and self._head.is_premultiplied:
                 colours = without_premultiplying(colours, opacity)
             write_pixels(colours, opacity, header, image, alpha)
+
+    def _found(self) -> Any:
+        """What the library finds in the file.
+
+        Raises:
+            CorruptImage: it is not what the head tells, by which limits were held.
+        """
+        file = _library().open_heif(self._upload, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+        image = file[file.primary_index]
+        header = self.header
+        told = (header.width, header.height, header.mode, self._head.bits)
+        if (*image.size, image.mode, image.info["bit_depth"]) != told:
+            raise CorruptImage(f"the {header.format.upper()} holds another picture than it tells")
+        return image
+
+
+def _mode(head: Head) -> str:
+    """The library's name for such pixels."""
+    depth = "" if head.bits == 8 else ";10" if head.bits == 10 else ";12"
+    if head.is_monochrome and not head.has_alpha:
+        return "I" + depth if depth else "L"
+    alpha = ("a" if head.is_premultiplied else "A") if head.has_alpha else ""
+    return "RGB" + alpha + depth

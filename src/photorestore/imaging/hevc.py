@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from photorestore.errors import CorruptImage
+from photorestore.imaging.boxes import Box
 
 _SPS = 33
 """Type of a sequence parameter set."""
 _RECORD_HEAD_BYTES = 22
-MOST_RECORDS = 4096
+_LONGEST_START = 256
+"""Bytes of a parameter set, in which the sizes stand, however many layers come before."""
 
 
 class _Bits:
@@ -41,21 +43,16 @@ class _Bits:
         return (1 << zeros) - 1 + self.take(zeros)
 
 
-def coded_sizes(meta: bytes) -> Iterator[tuple[int, int]]:
+def coded_sizes(upload: bytes, properties: Iterable[Box]) -> Iterator[tuple[int, int]]:
     """Width and height in each decoder configuration (`hvcC`) among the properties of a HEIF file.
 
     Raises:
-        CorruptImage: a parameter set cannot be read, or there are too many.
+        CorruptImage: a parameter set cannot be read.
     """
-    start = -1
-    for _ in range(MOST_RECORDS):
-        start = meta.find(b"hvcC", start + 1)
-        if start < 0:
-            return
-        (length,) = struct.unpack_from(">I", meta, start - 4)
-        for unit in _units(meta[start + 4 : start - 4 + length]):
-            yield _size(unit)
-    raise CorruptImage("more pieces than a picture of this length needs")
+    for box in properties:
+        if box.name == b"hvcC":
+            for unit in _units(upload[box.start : box.end]):
+                yield _size(unit)
 
 
 def _units(record: bytes) -> Iterator[bytes]:
@@ -76,7 +73,7 @@ def _units(record: bytes) -> Iterator[bytes]:
 
 def _size(unit: bytes) -> tuple[int, int]:
     """Width and height of a sequence parameter set (7.3.2.2), behind its header of two bytes."""
-    bits = _Bits(unit[2:].replace(b"\0\0\3", b"\0\0"))
+    bits = _Bits(unit[2:_LONGEST_START].replace(b"\0\0\3", b"\0\0"))
     bits.take(4)
     layers = bits.take(3)
     bits.take(1 + 96)  # profile, tier and level

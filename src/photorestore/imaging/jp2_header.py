@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from photorestore.errors import CorruptImage, NotAnImage
+from photorestore.imaging.boxes import Box, Boxes
+from photorestore.imaging.pieces import TOO_MANY
 
 CODESTREAM = b"\xff\x4f\xff\x51"
 _UUIDS = {b"JpgTiffExif->JP2": "exif", bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC"): "xmp"}
@@ -18,7 +20,12 @@ _COLOURS = {12: "CMYK", 16: "RGB", 17: "L", 18: "YCbCr"}
 _OTHER_COLOURS = {0: "bilevel", 1: "YCbCr(1)", 3: "YCbCr(2)", 14: "CIELab", 15: "bilevel(2)", 20: "e-sRGB",
                   21: "ROMM RGB", 24: "e-sYCC"}  # fmt: skip
 COUNTS = {"L": 1, "RGB": 3, "YCbCr": 3, "CMYK": 4}
-MOST_BOXES = 4096
+LONGEST_LIST = 8 << 10
+"""Bytes of a list of channels; the longest that means anything has 255 entries."""
+MOST_COLOURS = 1024
+"""Of a palette, by the standard."""
+MOST_SEGMENTS = 4096
+"""Of a codestream's main header."""
 MOST_CHANNELS = 5
 MOST_TILES = 16_384
 MOST_PRECINCTS = 1 << 20
@@ -77,15 +84,16 @@ def read_boxes(upload: bytes) -> Jp2:
     if upload.startswith(CODESTREAM):
         return found
     try:
-        for name, start, end in boxes(upload, 0, len(upload)):
-            if name == b"jp2c":
-                found.codestream = found.codestream or start
-            elif name == b"jp2h":
-                _read_head(upload, start, end, found)
-            elif name == b"uuid":
-                _read_uuid(upload[start:end], found)
-            elif name == b"xml ":
-                found.dropped.append("xml: a box of its own")
+        boxes = Boxes(upload)
+        for box in boxes.top():
+            if box.name == b"jp2c":
+                found.codestream = found.codestream or box.start
+            elif box.name == b"jp2h":
+                _read_head(upload, boxes.within(box), found)
+            elif box.name == b"uuid":
+                _read_uuid(upload[box.start : box.end], found)
+            elif box.name == b"xml ":
+                _name(found, "xml: a box of its own")
     except (struct.error, IndexError) as error:
         raise CorruptImage("a box of the JP2 is broken") from error
     if not found.codestream:
@@ -93,35 +101,19 @@ def read_boxes(upload: bytes) -> Jp2:
     return found
 
 
-def boxes(upload: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name of each box, and where its content lies.
-
-    Raises:
-        CorruptImage: there are too many.
-    """
-    for _ in range(MOST_BOXES):
-        if start + 8 > stop:
-            return
-        length, name = struct.unpack_from(">I4s", upload, start)
-        head = 8
-        if length == 1:
-            (length,), head = struct.unpack_from(">Q", upload, start + 8), 16
-        end = min(stop, start + length) if length >= head else stop
-        yield name, start + head, end
-        start = end
-    raise CorruptImage("more pieces than a picture of this length needs")
-
-
-def _read_head(upload: bytes, start: int, stop: int, found: Jp2) -> None:
-    for name, at, end in boxes(upload, start, stop):
+def _read_head(upload: bytes, boxes: Iterator[Box], found: Jp2) -> None:
+    for box in boxes:
+        name, at, end = box.name, box.start, box.end
         if name == b"colr" and found.mode is None and found.icc is None:
             _read_colour(upload[at:end], found)
-        elif name == b"pclr":
+        elif name == b"pclr" and not found.palette:
             found.palette = _palette(upload[at:end])
-        elif name == b"cmap":
+        elif name in (b"cmap", b"cdef") and box.size > LONGEST_LIST:
+            raise CorruptImage(TOO_MANY)
+        elif name == b"cmap" and not found.mapping:
             entries = struct.iter_unpack(">HBB", upload[at : at + (end - at) // 4 * 4])
             found.mapping = [(component, column if kind else None) for component, kind, column in entries]
-        elif name == b"cdef":
+        elif name == b"cdef" and not found.definitions:
             entries = struct.iter_unpack(">HHH", upload[at + 2 : at + 2 + (end - at - 2) // 6 * 6])
             found.definitions = {channel: (kind, colour) for channel, kind, colour in entries}
 
@@ -139,6 +131,8 @@ def _read_colour(content: bytes, found: Jp2) -> None:
 
 def _palette(content: bytes) -> list[tuple[int, list[int]]]:
     count, columns = struct.unpack_from(">HB", content)
+    if count > MOST_COLOURS:
+        raise CorruptImage(f"JPEG 2000 with a palette of {count} colours; expected at most {MOST_COLOURS}")
     bits = [(content[3 + column] & 0x7F) + 1 for column in range(columns)]
     if max(bits, default=99) > 16 or any(content[3 + column] & 0x80 for column in range(columns)):
         raise NotAnImage("JPEG 2000 with a palette of signed entries or of more than 16 bits")
@@ -150,9 +144,14 @@ def _palette(content: bytes) -> list[tuple[int, list[int]]]:
 def _read_uuid(content: bytes, found: Jp2) -> None:
     name = _UUIDS.get(content[:16])
     if name is None:
-        found.dropped.append("uuid: a box that is not known")
+        _name(found, "uuid: a box that is not known")
     else:
         found.blocks.setdefault(name, content[16:])
+
+
+def _name(found: Jp2, what: str) -> None:
+    if what not in found.dropped:
+        found.dropped.append(what)
 
 
 def read_siz(upload: bytes, start: int) -> Siz:
@@ -196,7 +195,7 @@ def _read_siz(upload: bytes, start: int) -> Siz:
 
 def _check_coding(upload: bytes, start: int, width: int, height: int, parts: int) -> None:
     """Hold layers and precincts against the limits, as the main header has them (A.6.1)."""
-    while True:
+    for _ in range(MOST_SEGMENTS):
         marker, length = struct.unpack_from(">HH", upload, start)
         if marker in (_SOT, _EOC) or length < 2:
             return
@@ -208,6 +207,7 @@ def _check_coding(upload: bytes, start: int, width: int, height: int, parts: int
         elif marker == _COC:
             _check_precincts(content[2:], width, height, parts, has_sizes=bool(content[1] & 1))
         start += 2 + length
+    raise CorruptImage(TOO_MANY)
 
 
 def _check_precincts(style: bytes, width: int, height: int, parts: int, *, has_sizes: bool) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from photorestore.errors import CorruptImage, ImageTooLarge, NotAnImage, PayloadTooLarge
+from photorestore.imaging.boxes import Boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,15 +207,10 @@ def _bmp_breaks_off(upload: bytes) -> bool:
 
 
 def _boxes_break_off(upload: bytes) -> bool:
-    start = 0
-    while start + 8 <= len(upload):
-        length = int.from_bytes(upload[start : start + 4], "big")
-        if length == 1:
-            length = int.from_bytes(upload[start + 8 : start + 16], "big")
-        if length < 8:
-            return False
-        start += length
-    return start != len(upload)
+    last = None
+    for last in Boxes(upload).top():  # noqa: B007 - only how the walk ends counts
+        pass
+    return last is None or last.is_cut or len(upload) - last.end in range(1, 8)
 
 
 def _codestream_breaks_off(upload: bytes) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from photorestore.imaging import boxes, tiff
+from photorestore.imaging import tiff
 from photorestore.imaging.profiles import (
     ADOBE_GAMMA,
     ADOBE_RGB,
@@ -78,7 +78,12 @@ class Told:
 
 
 def find_told(
-    upload: bytes, kind: str, exif: bytes | None, mode: str, directory: int | None = None
+    upload: bytes,
+    kind: str,
+    exif: bytes | None,
+    mode: str,
+    directory: int | None = None,
+    nclx: tuple[int, int] | None = None,
 ) -> Told | None:
     """The colour space of pixels of `mode` (`RGB` or `L`), or None where nothing is told.
 
@@ -86,13 +91,14 @@ def find_told(
 
     Args:
         directory: where that of the picture stands in a TIFF; None for the first.
+        nclx: colour primaries and transfer characteristics that the boxes of a HEIF or AVIF tell, or None.
     """
     found: Told | None = None
     match kind:
         case "png":
             found = _by_png(upload, mode)
-        case "avif" | "heic" | "heif":
-            found = _by_boxes(upload, kind, mode)
+        case "avif" | "heic" | "heif" if nclx is not None:
+            found = find_cicp(f"{kind.upper()} nclx", *nclx, mode)
         case "tiff":
             tags = tiff.numbers(upload, (_WHITE_POINT, _PRIMARIES, _TRANSFER), directory)
             # EXIF's directory is where it is in EXIF, which is laid out as a TIFF is.
@@ -181,11 +187,6 @@ def _by_gamma(gama: bytes, chrm: bytes, mode: str) -> Told | None:
         )
         curve = srgb_curve() if is_srgb else gamma_curve(1 / exponent)
     return _as_profile(name, primaries, [curve], mode)
-
-
-def _by_boxes(upload: bytes, kind: str, mode: str) -> Told | None:
-    code = boxes.find_nclx(upload)
-    return None if code is None else find_cicp(f"{kind.upper()} nclx", *code, mode)
 
 
 def _by_tags(found: dict[int, Sequence[float]], where: str, mode: str) -> Told | None:
