@@ -181,11 +181,13 @@ class _Reader:
 
 
 def _summed(differences: Samples) -> Samples:
-    """Samples (H, W, C) from their differences to those on their left; each channel by itself, as that is faster."""
-    sums = np.empty((differences.shape[2], *differences.shape[:2]), differences.dtype)
-    for channel, values in enumerate(sums):
-        np.add.accumulate(differences[..., channel], axis=1, dtype=sums.dtype, out=values)
-    return np.moveaxis(sums, 0, -1)
+    """Samples (H, W, C) from their differences to those on their left, modulo their range."""
+    import torch  # noqa: PLC0415 - four times as fast as numpy; the edge, which only reads heads, has none
+
+    native = differences.astype(differences.dtype.newbyteorder("="))  # a copy: torch wants one that can be written
+    signed = torch.from_numpy(native.view(f"i{native.itemsize}"))
+    sums: Samples = torch.cumsum(signed, 1, dtype=signed.dtype).numpy().view(native.dtype)
+    return sums
 
 
 def _inflated(part: bytes, length: int) -> bytes:
