@@ -38,8 +38,10 @@ _MARKED = re.compile(r"(<!-- stages -->\n).*?(\n<!-- /stages -->)", re.DOTALL)
 
 def packed_networks(row: StageRow) -> tuple[str, ...]:
     """The networks in a stage's archive: its own, and those of the first stage, which it runs when it answers alone."""
-    runs = (*ROWS[0].networks, *row.networks)
-    return tuple(dict.fromkeys((*(network.name for network in runs), *ROWS[0].borrows, *row.borrows)))
+    names = [
+        name for run in (ROWS[0], row) for name in (*(network.name for network in run.networks), *run.borrows)
+    ]
+    return tuple(dict.fromkeys(names))
 
 
 def workflow() -> str:
