@@ -10,7 +10,6 @@ cd "$(dirname "$0")"
 
 readonly DEVICE=${1:-cpu}
 readonly STORE=${2:-model_store}
-readonly STAGES=(preprocess denoise scratch translate face upscale deliver)
 [[ -x .venv/bin/torch-model-archiver ]] && PATH="$PWD/.venv/bin:$PATH"
 case "$DEVICE" in
     cpu) TILE_PX=1024 TILE_BATCH=1 ;;
@@ -40,27 +39,22 @@ photorestore:
 YAML
 }
 
-# The networks of a stage: none works without the weights of its fast tier.
-networks_of() {
-    case $1 in
-        preprocess) echo "preprocess_judge scratch_print" ;;
-        deliver) ;;
-        scratch) echo "scratch scratch_print" ;;
-        translate) echo "translate translate_tone" ;;
-        face) echo "face face_detector" ;;
-        upscale) echo "upscale upscale_real" ;;
-        *) echo "$1" ;;
-    esac
+# The stages by the table of them, a line for each: its name, and the networks that its archive holds, none of which works
+# without the weights of its fast tier.
+stages_and_networks() {
+    PYTHONPATH=src PYTHONDONTWRITEBYTECODE=1 python -c '
+from photorestore.stages.table import ROWS
+from photorestore.stages.written import packed_networks
+for row in ROWS: print(row.name, *packed_networks(row))'
 }
 
-# Files at the archive's root: the package, and the weights of this stage's networks in all tiers that are there; those of
-# `preprocess` as well, which every stage runs for a picture that is sent to it alone.
+# Files at the archive's root: the package, and the weights of the archive's networks in all tiers that are there.
 stage_files() {
-    local files=$1 stage=$2 network weights owner
+    local files=$1 network weights owner
     mkdir -p "$files/weights"
     cp -r src/photorestore "$files/"
     find "$files" -name __pycache__ -prune -exec rm -rf {} +
-    for network in $(networks_of preprocess) $(networks_of "$stage"); do
+    for network in ${NETWORKS[$2]}; do
         owner=${network%%_*}
         weights=weights/$owner/$network
         [[ -f $weights.fast.safetensors ]] || { echo "$weights.fast.safetensors is missing: make train-$owner" >&2; return 1; }
@@ -105,14 +99,18 @@ archive_workflow() {
     make_reproducible "$WORK/restore.war"
 }
 
+declare -A NETWORKS
+plan=$(stages_and_networks)
+while read -r stage networks; do NETWORKS[$stage]=$networks; done <<< "$plan"
+
 # Private temporary folders let the archives be built side by side.
-for stage in "${STAGES[@]}"; do
+for stage in "${!NETWORKS[@]}"; do
     (TMPDIR="$WORK/tmp-$stage" && mkdir -p "$TMPDIR" && export TMPDIR && archive_stage "$stage") &
     building+=($!)
 done
 archive_workflow
 for job in "${building[@]}"; do wait "$job"; done
 
-for stage in "${STAGES[@]}"; do mv "$WORK/$stage.mar" "$STORE/"; done
+for stage in "${!NETWORKS[@]}"; do mv "$WORK/$stage.mar" "$STORE/"; done
 mv "$WORK/restore.war" "$STORE/"  # last: make sees by it that all are there
 ls -l "$STORE"/*.mar "$STORE"/*.war

@@ -33,7 +33,8 @@ from gateway.uploads import Pace, receive
 from photorestore.errors import UnsupportedOption
 from photorestore.imaging import CONTENT_TYPES, LIMITS
 from photorestore.imaging.sniff import ACCEPTED
-from photorestore.options import SELECTABLE_STAGES, STAGES, Options, describe
+from photorestore.options import STAGES, Options, describe
+from photorestore.stages.table import ROWS
 from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace
 
@@ -178,13 +179,15 @@ async def stages(request: Request) -> dict[str, Any]:
         "version": metadata.version("photorestore"),
         "stages": [
             {
-                "name": stage,
-                "selectable": stage in SELECTABLE_STAGES,
-                "ready_workers": ready.get(stage, 0),
-                "tiers": gateway.tiers.get(stage, ()),
-                "cards": gateway.cards.get(stage, []),
+                "name": row.name,
+                "label": row.label,
+                "does": row.does,
+                "selectable": row.is_selectable,
+                "ready_workers": ready.get(row.name, 0),
+                "tiers": gateway.tiers.get(row.name, ()),
+                "cards": gateway.cards.get(row.name, []),
             }
-            for stage in STAGES
+            for row in ROWS
         ],
         "options": {NAMES.get(name, name): schema for name, schema in describe().items()},
         "jobs": gateway.jobs is not None,

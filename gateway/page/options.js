@@ -34,27 +34,20 @@ const TEXTS = {
   timeout: { label: "Wait at most", hint: "seconds" },
 };
 
-const STAGES = {
-  denoise: "Noise, grain, JPEG artefacts",
-  scratch: "Look for scratches, dust, tears",
-  translate: "Fill damage, freshen faded tone",
-  face: "Faces",
-  upscale: "Enlarge",
-};
-
 const words = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll(/[_-]/g, " ");
 export const formatName = (name) => ({ webp: "WebP" })[name] ?? name.toUpperCase();
 
 /** Fields for all options that leave a choice. */
 export class Options {
-  constructor(schemas, main, more) {
+  constructor(schemas, stages, main, more) {
     this.schemas = schemas;
+    const labels = Object.fromEntries(stages.map(({ name, label }) => [name, label]));
     this.fields = {};
     main.replaceChildren();
     more.replaceChildren();
     const rest = Object.keys(schemas).filter((name) => !FIRST.includes(name));
     for (const name of [...FIRST.filter((name) => name in schemas), ...rest]) {
-      const field = makeField(name, schemas[name]);
+      const field = makeField(name, schemas[name], labels);
       if (!field) continue;
       this.fields[name] = field;
       (FIRST.includes(name) ? main : more).append(field.element);
@@ -84,9 +77,9 @@ export class Options {
 }
 
 /** An element and a function that gives its value as text, or null where the service is to decide. */
-function makeField(name, described) {
+function makeField(name, described, labels) {
   const schema = { ...described, ...described.anyOf?.[0] }; // of several ways to say it, the first and simplest
-  if (schema.type === "array") return makeChoice(name, schema);
+  if (schema.type === "array") return makeChoice(name, schema, labels);
   if (schema.enum) return schema.enum.length > 1 ? makeSelect(name, schema) : null;
   if (schema.type === "boolean") return makeSwitch(name, schema);
   if (schema.minimum === 0 && schema.maximum === 1) return makeSlider(name, schema);
@@ -95,11 +88,11 @@ function makeField(name, described) {
 
 const text = (name) => ({ label: words(name), value: String, ...TEXTS[name] });
 
-function makeChoice(name, schema) {
+function makeChoice(name, schema, labels) {
   const { label, automatic = "Automatic", chosen = "Only these" } = text(name);
   const boxes = schema.items.enum.map((value) => make("input", { type: "checkbox", value, id: `${name}-${value}` }));
   const list = make("div", { className: "choices", hidden: true },
-    ...boxes.map((box) => make("label", { className: "check" }, box, STAGES[box.value] ?? words(box.value))));
+    ...boxes.map((box) => make("label", { className: "check" }, box, labels[box.value] ?? words(box.value))));
   const radio = (id, value, checked) => make("input", { type: "radio", name, value, id: `${name}-${id}`, checked });
   const [byItself, byHand] = [radio("automatic", "", true), radio("chosen", "chosen", false)];
   const element = make("div", { className: "field", role: "radiogroup", ariaLabel: label },

@@ -27,7 +27,7 @@ async function connect() {
   }
   const { stages, options, formats, limits, version } = state.service;
   if (!stages.some((stage) => stage.tiers.length > 1)) delete options.tier; // there is nothing to choose
-  state.options = new Options(options, find("main-options"), find("more-options"));
+  state.options = new Options(options, stages, find("main-options"), find("more-options"));
   state.options.setAutomaticFormat(state.photo && automaticFormat());
   find("accepted").textContent = `${formats.read.map(formatName).join(", ")}; up to ${size(limits.upload_bytes)}, ${Math.round(limits.pixels / 1e6)} megapixels`;
   find("version").textContent = `photorestore ${version}`;

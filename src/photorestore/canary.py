@@ -7,22 +7,12 @@ in the precision and on the device that the network will compute in.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from photorestore.errors import BrokenArtifact
-from photorestore.networks.denoise import DenoiseUNet
-from photorestore.networks.face import FaceUNet
-from photorestore.networks.face_detector import FaceDetector
-from photorestore.networks.judge import JudgeNet
-from photorestore.networks.scratch import ScratchUNet
-from photorestore.networks.tone import ToneNetwork, quantiles_of
-from photorestore.networks.translate import Translator
-from photorestore.networks.upscale import Upscaler, enlarge
 
 SIDE_PX = 32
 LENGTH = 64
@@ -32,6 +22,18 @@ TOLERANCE = 0.1
 with weights of 0 by .8 and more."""
 FLOOR = 0.02
 """Of what is smaller the absolute difference counts: a network that has learned little has small answers."""
+
+
+@runtime_checkable
+class CanaryNetwork(Protocol):
+    """A network that a stage runs: it knows how it is shown the picture."""
+
+    def at_canary(self, image: Tensor) -> Tensor:
+        """What it makes of the picture (1, 3, SIDE_PX, SIDE_PX), or of a part: any shape.
+
+        Of a network that gives a picture back, what it changed: the picture itself would hide that.
+        """
+        ...
 
 
 def make_picture(side_px: int = SIDE_PX) -> Tensor:
@@ -48,12 +50,11 @@ def answer_of(network: nn.Module) -> list[float] | None:
 
     The network must be in evaluation mode; autocast is the caller's.
     """
-    look = LOOKS.get(type(network))
-    if look is None:
+    if not isinstance(network, CanaryNetwork):
         return None
     device = next(network.parameters()).device
     with torch.inference_mode():
-        seen = look(network, make_picture().to(device)).float().flatten().cpu()
+        seen = network.at_canary(make_picture().to(device)).float().flatten().cpu()
     at = torch.linspace(0, len(seen) - 1, LENGTH).round().long()
     return [round(value, 6) for value in seen[at].tolist()]
 
@@ -77,61 +78,3 @@ def distance(answer: list[float], expected: list[float]) -> float:
     if len(answer) != len(expected):
         return math.inf
     return math.dist(answer, expected) / (math.hypot(*expected) + FLOOR * math.sqrt(len(expected)))
-
-
-def _plain(network: Any, image: Tensor) -> Tensor:
-    seen: Tensor = network(image)
-    return seen
-
-
-def _denoise(network: Any, image: Tensor) -> Tensor:
-    return _plain(network, image) - image
-
-
-def _face(network: Any, image: Tensor) -> Tensor:
-    at_work = image.repeat(1, 1, 2, 2)  # 64 px: a multiple of any stride in use
-    return _plain(network, at_work) - at_work
-
-
-def _translate(network: Any, image: Tensor) -> Tensor:
-    hole = torch.zeros_like(image[:, :1])
-    part = (..., slice(8, 24), slice(8, 24))
-    hole[part] = 1
-    filled: Tensor = network(image, hole)[part]
-    return filled - 0.5
-
-
-def _tone(network: Any, image: Tensor) -> Tensor:
-    numbers: Tensor = network.numbers_of(image, quantiles_of(image))
-    return numbers
-
-
-def _judge(network: Any, image: Tensor) -> Tensor:
-    logits: Tensor = network(image, image[:, None])
-    return logits
-
-
-def _upscale(network: Any, image: Tensor) -> Tensor:
-    small = image[..., :16, :16]
-    return torch.cat([(network(small, scale) - enlarge(small, scale)).flatten() for scale in network.scales])
-
-
-def _detect(network: Any, image: Tensor) -> Tensor:
-    seen = 2 * image - 1
-    networks = ((network.proposal, 24), (network.refine, 24), (network.output, 48))
-    return torch.cat(
-        [part.flatten() for net, side in networks for part in net(F.interpolate(seen, (side, side)))]
-    )
-
-
-LOOKS: dict[type[nn.Module], Callable[[Any, Tensor], Tensor]] = {
-    DenoiseUNet: _denoise,
-    FaceDetector: _detect,
-    FaceUNet: _face,
-    JudgeNet: _judge,
-    ScratchUNet: _plain,
-    ToneNetwork: _tone,
-    Translator: _translate,
-    Upscaler: _upscale,
-}
-"""How each class is shown the picture; of those that give a picture back, what they changed counts."""

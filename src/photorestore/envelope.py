@@ -80,8 +80,7 @@ class Envelope:
         options: what was asked for.
         accept: the caller's `Accept` header.
         answer: `image` (the result's bytes) or `report` (JSON; the result stays in the workspace).
-        planes: by name: `image`, `alpha`, `hole_mask`, `denoised`, `scratch_prob`, `scratch_mask`, `translated`,
-            `refined`, `upscaled`, `upscaled_alpha`.
+        planes: by name; `stages.table` knows what each stage writes.
         current: name of the plane that holds the result so far; empty before `preprocess`.
         source: what `preprocess` read of the upload: format, mode, bits, icc, orientation, ...
         estimates: what the stages found, by stage.

@@ -8,14 +8,15 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from photorestore.errors import UnsupportedOption
+from photorestore.stages.table import ROWS, STAGE_ROWS
 
-STAGES = ("preprocess", "denoise", "scratch", "translate", "face", "upscale", "deliver")
+STAGES = tuple(row.name for row in ROWS)
 """All stages, in the order of the pipeline."""
 
-SELECTABLE_STAGES = ("denoise", "scratch", "translate", "face")
-"""The stages that `stages` may name. Of the others `upscale` goes by `scale`, and two always work."""
+SELECTABLE_STAGES = tuple(row.name for row in ROWS if row.is_selectable)
+"""The stages that `stages` may name. Of the others some go by options of their own, the rest always work."""
 
-STRENGTH_STAGES = ("denoise", "translate", "face")
+STRENGTH_STAGES = tuple(row.name for row in ROWS if row.has_strength)
 """The stages that can do their work in part."""
 
 GENTLE, THOROUGH = "gentle", "thorough"
@@ -101,11 +102,12 @@ class Options:
 
     def may_work(self, stage: str) -> bool:
         """Whether a stage works on some pictures with these options."""
-        if stage == "upscale":
-            return self.scale > 1
-        if stage in STRENGTH_STAGES and self.strength_of(stage) == 0:
+        row = STAGE_ROWS[stage]
+        if row.has_strength and self.strength_of(stage) == 0:
             return False
-        return stage not in SELECTABLE_STAGES or self.wants(stage) is not False
+        if row.is_selectable:
+            return self.wants(stage) is not False
+        return not row.options or any(getattr(self, name) != _DEFAULTS[name] for name in row.options)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Options:
@@ -143,6 +145,9 @@ class Options:
     def to_mapping(self) -> dict[str, Any]:
         """The inverse of `from_mapping`."""
         return {option.name: getattr(self, option.name) for option in fields(self)}
+
+
+_DEFAULTS = {option.name: option.default for option in fields(Options)}
 
 
 def _is_number(value: object, low: float, high: float) -> bool:

@@ -7,6 +7,7 @@ For bulk work, for measuring, and as the oracle: what the server answers equals 
 from __future__ import annotations
 
 import json
+import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,25 +22,12 @@ from photorestore.errors import BrokenArtifact
 from photorestore.housekeeping import sweep
 from photorestore.options import STAGES, Options
 from photorestore.stages.base import LoadableStage, NetworkStage, Stage, StageConfig, autocast, run_stage
-from photorestore.stages.deliver import DeliverStage
-from photorestore.stages.denoise import DenoiseStage
-from photorestore.stages.face import FaceStage
-from photorestore.stages.preprocess import PreprocessStage
-from photorestore.stages.scratch import ScratchStage
 from photorestore.stages.tiered import TieredStage
-from photorestore.stages.translate import TranslateStage
-from photorestore.stages.upscale import UpscaleStage
 from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace, default_root
 
 STAGE_CLASSES: dict[str, type[LoadableStage]] = {
-    "preprocess": PreprocessStage,
-    "denoise": DenoiseStage,
-    "scratch": ScratchStage,
-    "translate": TranslateStage,
-    "face": FaceStage,
-    "upscale": UpscaleStage,
-    "deliver": DeliverStage,
+    name: pkgutil.resolve_name(f"photorestore.stages.{name}:{name.title()}Stage") for name in STAGES
 }
 """Every stage by name, in the order of the pipeline."""
 

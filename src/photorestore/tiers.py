@@ -10,8 +10,9 @@ from pathlib import Path
 
 from photorestore.errors import UnavailableTier
 from photorestore.options import AUTO, TIERS, Options
+from photorestore.stages.table import NETWORK_ROWS
 
-SHARED_NETWORKS = frozenset({"face_detector", "preprocess_judge", "translate_tone"})
+SHARED_NETWORKS = frozenset(network.name for network in NETWORK_ROWS if not network.has_tiers)
 """Networks that have one tier, with which all tiers of their stage work."""
 
 

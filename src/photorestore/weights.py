@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import pkgutil
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +16,10 @@ from torch import Tensor, nn
 
 from photorestore import canary
 from photorestore.errors import BrokenArtifact
-from photorestore.networks.denoise import DenoiseUNet
-from photorestore.networks.face import FaceUNet
-from photorestore.networks.face_detector import FaceDetector
-from photorestore.networks.judge import JudgeNet
-from photorestore.networks.scratch import ScratchUNet
-from photorestore.networks.tone import ToneNetwork
-from photorestore.networks.translate import Translator
-from photorestore.networks.upscale import Upscaler
+from photorestore.stages.table import NETWORK_ROWS
 
 NETWORKS: dict[str, type[nn.Module]] = {
-    "preprocess_judge": JudgeNet,
-    "denoise": DenoiseUNet,
-    "scratch": ScratchUNet,
-    "scratch_print": ScratchUNet,
-    "translate": Translator,
-    "translate_tone": ToneNetwork,
-    "face": FaceUNet,
-    "face_detector": FaceDetector,
-    "upscale": Upscaler,
-    "upscale_real": Upscaler,
+    network.name: pkgutil.resolve_name(network.path) for network in NETWORK_ROWS
 }
 """The stages' network classes. What stands before `_` is the stage's name, which is the folder's, too."""
 

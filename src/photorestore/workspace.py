@@ -29,14 +29,17 @@ from photorestore.envelope import Envelope, Plane, Trace
 from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded, OutOfSpace
 from photorestore.folders import delete, make_private
 from photorestore.options import STAGES, Options
+from photorestore.stages.row import OPACITY, PICTURE
+from photorestore.stages.table import planes_that_hold
 
 ID_PATTERN = re.compile(r"^\d{10}-[0-9a-f]{32}$")
 STATE_SUFFIX = ".state"
 RUNNING = "running"
 """The state of a stage that is at work on a request."""
 
-RESULTS = ("image", "denoised", "translated", "refined", "upscaled")
+RESULTS = planes_that_hold(PICTURE)
 """The planes that hold the picture, in the order in which the stages write them."""
+OPACITIES = planes_that_hold(OPACITY)
 
 Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -205,8 +208,8 @@ class Workspace:
 
     def alpha(self) -> Array | None:
         """The opacity of the result so far, mapped read-only: (1, H, W)."""
-        names = [name for name in ("upscaled_alpha", "alpha") if name in self.envelope.planes]
-        return self.plane(names[0]) if names else None
+        names = [name for name in OPACITIES if name in self.envelope.planes]
+        return self.plane(names[-1]) if names else None
 
     def ran(self, stage: str, note: str) -> None:
         """Enter in the trace that `stage` worked; whoever runs the stage adds the time."""

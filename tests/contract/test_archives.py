@@ -15,13 +15,11 @@ import yaml
 from PIL import Image
 
 from photorestore.options import STAGES
+from photorestore.stages.table import STAGE_ROWS
 from photorestore.weights import MANIFEST, NETWORKS, stage_of
 from tests.conftest import make_photo
 
 pytestmark = pytest.mark.contract
-
-JUDGING = ("preprocess/preprocess_judge.*", "scratch/scratch_print.*")
-"""Networks of `preprocess`, which every stage runs for a picture that is sent to it alone."""
 
 HOME = Path(__file__).resolve().parents[2]
 STORE = HOME / "model_store"
@@ -99,14 +97,15 @@ def test_archive_loads_and_answers_a_picture_by_itself(stage, archive, picture, 
 
 def test_archive_holds_its_own_weights_and_those_of_the_judgement_only(stage, archive):
     weights = {file.relative_to(archive / "weights") for file in archive.rglob("*.safetensors")}
+    names = networks_of("preprocess") | networks_of(
+        stage
+    )  # every stage runs the first for a picture by itself
+    assert {file.name.partition(".")[0] for file in weights} == names
     assert weights == {
         file.relative_to(HOME / "weights")
-        for pattern in (f"{stage}/*", *JUDGING)
-        for file in (HOME / "weights").glob(f"{pattern}.safetensors")
+        for name in names
+        for file in (HOME / "weights" / stage_of(name)).glob(f"{name}.*")
     }
-    assert {
-        Path(stage, f"{name}.fast.safetensors") for name in NETWORKS if stage_of(name) == stage
-    } <= weights
 
 
 def test_archive_knows_the_hashes_of_its_weights(archive):
@@ -164,6 +163,11 @@ def test_archives_for_a_gpu_say_so(tmp_path):
     assert config["deviceType"] == "gpu"
     assert config["photorestore"]["tile_batch"] > 1
     assert spec["models"]["denoise"]["batch-size"] == 8
+
+
+def networks_of(stage: str) -> set[str]:
+    row = STAGE_ROWS[stage]
+    return {*row.borrows, *(network.name for network in row.networks)}
 
 
 def build(folder: Path, device: str) -> None:

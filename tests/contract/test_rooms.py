@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
@@ -14,8 +15,10 @@ from photorestore_client.arguments import make_parser
 from photorestore_client.options import Options as ClientOptions
 
 from gateway.queries import NAMES
-from photorestore.options import SELECTABLE_STAGES, STAGES, TIERS, describe
+from photorestore.options import STAGES, TIERS, Options, describe
 from photorestore.pipeline import STAGE_CLASSES
+from photorestore.stages.table import ROWS
+from photorestore.stages.written import FILES
 from photorestore.weights import NETWORKS, stage_of, weights_file
 
 pytestmark = pytest.mark.contract
@@ -44,7 +47,16 @@ DOORS = {
 """Which of our rooms each room may enter."""
 
 
-WITHOUT_TORCH = ("errors", "options", "tiers", "envelope", "workspace", "serving.requests", "serving.answers")
+WITHOUT_TORCH = (
+    "errors",
+    "options",
+    "tiers",
+    "envelope",
+    "workspace",
+    "serving.requests",
+    "serving.answers",
+    "stages.table",
+)
 """Modules that the REST edge imports."""
 
 
@@ -73,11 +85,32 @@ def test_stages_are_the_same_in_every_room():
     assert {file.stem for file in (HOME / "src/photorestore/stages").glob("*.py")} == {
         *STAGES,
         "base",
+        "row",
+        "table",
         "tiered",
+        "written",
         "__init__",
     }
     assert set(spec["models"]) - settings == set(STAGES) == nodes
-    assert {*SELECTABLE_STAGES, "preprocess", "upscale"} == set(map(stage_of, NETWORKS))
+
+
+def test_rows_name_only_what_there_is_and_what_comes_before_them():
+    known = {option.name for option in fields(Options)}
+    for place, row in enumerate(ROWS):
+        before = {other.name for other in ROWS[:place]}
+        assert set(row.after) <= before
+        assert bool(row.after) == bool(before)
+        assert set(row.options) <= known
+        assert {stage_of(network.name) for network in row.networks} <= {row.name}
+        assert set(row.borrows) <= NETWORKS.keys() - {network.name for network in row.networks}
+    assert not {row.name for row in ROWS[:-1]} - {name for row in ROWS for name in row.after}, "a dead end"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_written_from_the_rows_are_up_to_date(name: str):
+    text = (HOME / name).read_text()
+    assert FILES[name](text) == text, "make stages"
+    assert all(re.search(rf"\b{stage}\b", text) for stage in STAGES)
 
 
 def test_options_are_the_same_in_every_room():

@@ -11,11 +11,12 @@ import yaml
 from deploy.rehearse import TARGETS
 from deploy.steps import is_ignored, read_instructions
 from gateway.settings import HOME, GatewaySettings
-from photorestore.stages.preprocess import RESULT_BYTES_PX, WORK_BYTES_PX
+from photorestore.stages.preprocess import RESULT_BYTES_PX
+from photorestore.stages.table import room_bytes_px
 from tests.deploy.tools import run
 
-BYTES_PX = (4 + RESULT_BYTES_PX) * 2 + 1 + WORK_BYTES_PX
-"""Shared memory that a pixel in flight takes at most: 16 bits, with alpha and a mask."""
+BYTES_PX = room_bytes_px(2, has_alpha=False, has_mask=True, scale=1) + (1 + RESULT_BYTES_PX) * 2
+"""Shared memory that a pixel in flight takes: 16 bits, with alpha, of which little is transparent, and a mask."""
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from photorestore import pipeline
 from photorestore.options import SELECTABLE_STAGES, STAGES, Options
+from photorestore.stages.table import STAGE_ROWS
 from tests.broken_inputs import whole_inputs
 from tests.conftest import add_noise, make_photo
 from tests.edge import (
@@ -568,9 +569,15 @@ async def test_stages_options_and_cards_are_described(edge):
     assert [stage["name"] for stage in document["stages"]] == list(STAGES)
     for stage in document["stages"]:
         assert stage["ready_workers"] == 1
-        has_networks = stage["name"] != "deliver"
-        assert bool(stage["cards"]) == has_networks
-        assert stage["tiers"][:1] == (["fast"] if stage["name"] not in ("preprocess", "deliver") else [])
+        row = STAGE_ROWS[stage["name"]]
+        assert (stage["label"], stage["does"], stage["selectable"]) == (
+            row.label,
+            row.does,
+            row.is_selectable,
+        )
+        networks = row.networks
+        assert bool(stage["cards"]) == bool(networks)
+        assert stage["tiers"][:1] == (["fast"] if any(network.has_tiers for network in networks) else [])
     assert document["stages"][1]["cards"][0]["licence"]
     assert document["options"]["strength"]["anyOf"][0]["maximum"] == 1
 

@@ -19,7 +19,8 @@ def test_named_stages_work_and_others_pass():
 def test_strength_is_one_number_or_one_for_each_stage():
     assert {Options(strength=0.5).strength_of(stage) for stage in STRENGTH_STAGES} == {0.5}
     options = Options(strength={"denoise": 0.5, "face": 0})
-    assert [options.strength_of(stage) for stage in STRENGTH_STAGES] == [0.5, 1, 0]
+    expected = dict.fromkeys(STRENGTH_STAGES, 1) | {"denoise": 0.5, "face": 0}
+    assert {stage: options.strength_of(stage) for stage in STRENGTH_STAGES} == expected
     assert Options.from_mapping(options.to_mapping()) == options
 
 

@@ -57,6 +57,11 @@ class DenoiseUNet(nn.Module):
         residual = self._residual(torch.cat([blocks, levels.clamp_min(0), (levels >= 0).to(blocks)], dim=1))
         return (padded.float() + F.pixel_shuffle(residual.float(), 2))[..., :h, :w]
 
+    def at_canary(self, image: Tensor) -> Tensor:
+        """See `canary.CanaryNetwork`."""
+        seen: Tensor = self(image)
+        return seen - image
+
     def _residual(self, features: Tensor) -> Tensor:
         features = self.head(features)
         skips = []

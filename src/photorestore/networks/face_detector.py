@@ -151,6 +151,14 @@ class FaceDetector(nn.Module):
             for i in _suppress(boxes, score, 0.7, of_smaller=True)
         ]
 
+    def at_canary(self, image: Tensor) -> Tensor:
+        """See `canary.CanaryNetwork`."""
+        seen = 2 * image - 1
+        networks = ((self.proposal, 24), (self.refine, 24), (self.output, 48))
+        return torch.cat(
+            [part.flatten() for net, side in networks for part in net(F.interpolate(seen, (side, side)))]
+        )
+
     @property
     def device(self) -> torch.device:
         """Where it computes."""

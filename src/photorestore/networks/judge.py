@@ -60,6 +60,11 @@ class JudgeNet(nn.Module):
         logits: Tensor = self.head(torch.cat(pooled, 1))
         return logits
 
+    def at_canary(self, image: Tensor) -> Tensor:
+        """See `canary.CanaryNetwork`."""
+        logits: Tensor = self(image, image[:, None])
+        return logits
+
     def weigh(self, logits: Tensor, scratch_prob: Tensor) -> Tensor:
         """Logits (N, KINDS + FLAGS), that of damage weighed with what the detector finds in the view.
 

@@ -70,6 +70,11 @@ class ScratchUNet(nn.Module):
             features = decoder(torch.cat([up(features), skips.pop()], 1))
         return F.pixel_shuffle(self.tail(features).float(), 2)[..., :h, :w]
 
+    def at_canary(self, image: Tensor) -> Tensor:
+        """See `canary.CanaryNetwork`."""
+        scratch_logits: Tensor = self(image)
+        return scratch_logits
+
     def _initialise(self) -> None:
         """Keep the variance through all levels, so that the coarse ones learn from the first step on."""
         for module in self.modules():

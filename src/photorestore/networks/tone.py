@@ -89,6 +89,10 @@ class ToneNetwork(nn.Module):
         numbers: Tensor = self.curves(known).float()
         return numbers
 
+    def at_canary(self, image: Tensor) -> Tensor:
+        """See `canary.CanaryNetwork`."""
+        return self.numbers_of(image, quantiles_of(image))
+
 
 def quantiles_of(view: Tensor) -> Tensor:
     """(N, 4, len(LEVELS)): of each channel and of luma of a view (N, 3, ...)."""

@@ -80,6 +80,14 @@ class Translator(nn.Module):
         _, filled = self.translate_and_fuse(padded, hole, keys, certainty)
         return torch.lerp(image.float(), filled[..., :h, :w], scratch_mask.float())
 
+    def at_canary(self, image: Tensor) -> Tensor:
+        """See `canary.CanaryNetwork`."""
+        hole = torch.zeros_like(image[:, :1])
+        part = (..., slice(8, 24), slice(8, 24))
+        hole[part] = 1
+        filled: Tensor = self(image, hole)[part]
+        return filled - 0.5
+
     def translate_and_fuse(
         self, image: Tensor, hole: Tensor, keys: KeyView, certainty: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:

@@ -137,6 +137,11 @@ class Upscaler(nn.Module):
         detail = self.tails[str(scale)](features)  # (N, 3 * scale^2, H, W)
         return enlarge(image.float(), scale) + F.pixel_shuffle(detail.float(), scale)
 
+    def at_canary(self, image: Tensor) -> Tensor:
+        """See `canary.CanaryNetwork`."""
+        small = image[..., :16, :16]
+        return torch.cat([(self(small, scale) - enlarge(small, scale)).flatten() for scale in self.scales])
+
     def reparameterise(self) -> Upscaler:
         """The same function with every sum of branches collapsed into one 3x3 convolution."""
         plain = Upscaler(**self.architecture | {"reparameterised": True})

@@ -23,17 +23,9 @@ from photorestore.networks.scratch import ScratchUNet
 from photorestore.normalise import normalise
 from photorestore.options import UNTOUCHED, Options
 from photorestore.stages.base import StageConfig, autocast
+from photorestore.stages.table import room_bytes_px
 from photorestore.weights import load_network
 from photorestore.workspace import Array, Workspace
-
-WORK_BYTES_PX = 3 * 2 + 2 + 1 + 3 * 2 + 3 * 2
-"""Bytes per pixel that the stages write: `denoised`, `scratch_prob`, `scratch_mask`, `translated`, `refined`."""
-
-ENLARGED_BYTES_PX = 3 * 2
-"""Bytes per pixel of `upscaled`."""
-
-OPACITY_SAMPLES_PX = 1 + 3
-"""Samples per pixel of `alpha`, and of `hidden` at most."""
 
 RESULT_BYTES_PX = 3
 """Room for the result, in bytes per pixel; twice that for 16 bits."""
@@ -206,11 +198,9 @@ def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_al
     """Check the room for everything that will be written for this picture, by all stages."""
     has_mask = workspace.path("mask_upload").exists()
     sample_bytes, scale = bits // 8, workspace.options.scale
-    bytes_px = (3 + OPACITY_SAMPLES_PX * has_alpha) * sample_bytes + has_mask + WORK_BYTES_PX
-    result_bytes_px = RESULT_BYTES_PX * sample_bytes
-    if scale > 1:
-        result_bytes_px += ENLARGED_BYTES_PX + has_alpha * sample_bytes
-    require_room(workspace.root, height * width * (bytes_px + scale**2 * result_bytes_px))
+    bytes_px = room_bytes_px(sample_bytes, has_alpha=has_alpha, has_mask=has_mask, scale=scale)
+    bytes_px += scale**2 * RESULT_BYTES_PX * sample_bytes
+    require_room(workspace.root, height * width * bytes_px)
 
 
 def _threshold(mask: Picture, hole_mask: Array) -> None:

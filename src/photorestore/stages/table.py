@@ -1,0 +1,147 @@
+"""The stages: one row for each, from which every list of stages, networks and planes is derived (ADR 19).
+
+Neither torch nor anything else beside the standard library: the REST edge and `archive.sh` read this module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from photorestore.stages.row import ALPHA, ENLARGED, MASK, OPACITY, PICTURE, NetworkRow, PlaneRow, StageRow
+
+
+def _chained(*rows: StageRow) -> tuple[StageRow, ...]:
+    """Rows with `after` filled in."""
+    above = ("", *(row.name for row in rows))
+    return tuple(
+        row if row.after or not before else replace(row, after=(before,))
+        for before, row in zip(above, rows, strict=False)
+    )
+
+
+ROWS = _chained(
+    StageRow(
+        name="preprocess",
+        label="Read and judge the photo",
+        does="reads the upload, sets alpha apart, judges what kind of picture it is and what is wrong with it",
+        works_when="always",
+        networks=(NetworkRow("preprocess_judge", "photorestore.networks.judge:JudgeNet", has_tiers=False),),
+        borrows=("scratch_print",),
+        planes=(
+            PlaneRow("image", 3, sample_bytes=None, holds=PICTURE),
+            PlaneRow("alpha", 1, sample_bytes=None, holds=OPACITY, needs=frozenset({ALPHA})),
+            PlaneRow("hidden", 3, sample_bytes=None, needs=frozenset({ALPHA})),  # at most
+            PlaneRow("hole_mask", 1, sample_bytes=1, needs=frozenset({MASK})),
+        ),
+        batch_size=2,  # under load, so that pictures share the cost of the hops to the stages that follow
+        max_batch_delay_ms=0,  # takes who waits already; TorchServe then takes two at most
+        max_workers=2,  # decoding is one thread's work, so pictures side by side use all cores
+    ),
+    StageRow(
+        name="denoise",
+        label="Noise, grain, JPEG artefacts",
+        does="removes noise, grain and JPEG artefacts",
+        works_when="noise was found, or asked for",
+        is_selectable=True,
+        has_strength=True,
+        networks=(NetworkRow("denoise", "photorestore.networks.denoise:DenoiseUNet"),),
+        planes=(PlaneRow("denoised", 3, holds=PICTURE),),
+    ),
+    StageRow(
+        name="scratch",
+        label="Look for scratches, dust, tears",
+        does="tells how likely each pixel is part of a scratch, tear, fold or dust, and what of it is to be filled",
+        works_when="unless a mask was given, or left out",
+        after=("preprocess",),  # beside `denoise`
+        is_selectable=True,
+        networks=(
+            NetworkRow("scratch", "photorestore.networks.scratch:ScratchUNet"),
+            NetworkRow("scratch_print", "photorestore.networks.scratch:ScratchUNet"),
+        ),
+        planes=(PlaneRow("scratch_prob", 1), PlaneRow("scratch_mask", 1, sample_bytes=1)),
+    ),
+    StageRow(
+        name="translate",
+        label="Fill damage, freshen faded tone",
+        does="fills the damage at full resolution, with the picture's grain; lifts faded tone and colours",
+        works_when="damage or fading was found, a mask was given, or asked for",
+        after=("denoise", "scratch"),
+        is_selectable=True,
+        has_strength=True,
+        networks=(
+            NetworkRow("translate", "photorestore.networks.translate:Translator"),
+            NetworkRow("translate_tone", "photorestore.networks.tone:ToneNetwork", has_tiers=False),
+        ),
+        planes=(PlaneRow("translated", 3, holds=PICTURE),),
+    ),
+    StageRow(
+        name="face",
+        label="Faces",
+        does="finds faces, refines them and puts back what changed, unless that would change who it is",
+        works_when=(
+            "faces are blurred, and the picture is noisy, faded or damaged, or they are very much so, or asked for"
+        ),
+        is_selectable=True,
+        has_strength=True,
+        networks=(
+            NetworkRow("face", "photorestore.networks.face:FaceUNet"),
+            NetworkRow("face_detector", "photorestore.networks.face_detector:FaceDetector", has_tiers=False),
+        ),
+        planes=(PlaneRow("refined", 3, holds=PICTURE),),
+    ),
+    StageRow(
+        name="upscale",
+        label="Enlarge",
+        does="super-resolution x2 and x4: one network for clean pictures, one for photographs as they come",
+        works_when="`scale` is above 1",
+        options=("scale",),
+        networks=(
+            NetworkRow("upscale", "photorestore.networks.upscale:Upscaler"),
+            NetworkRow("upscale_real", "photorestore.networks.upscale:Upscaler"),
+        ),
+        planes=(
+            PlaneRow("upscaled", 3, holds=PICTURE, needs=frozenset({ENLARGED})),
+            PlaneRow(
+                "upscaled_alpha",
+                1,
+                sample_bytes=None,
+                holds=OPACITY,
+                needs=frozenset({ALPHA, ENLARGED}),
+            ),
+        ),
+    ),
+    StageRow(
+        name="deliver",
+        label="Save",
+        does="hands the upload back where nothing was changed, else encodes the result; writes the report",
+        works_when="always",
+        batch_size=1,
+        max_workers=2,  # encoding is one thread's work, too
+    ),
+)
+"""In the order of the pipeline."""
+
+STAGE_ROWS = {row.name: row for row in ROWS}
+PLANES = tuple(plane for row in ROWS for plane in row.planes)
+NETWORK_ROWS = tuple(network for row in ROWS for network in row.networks)
+
+
+def planes_that_hold(what: str) -> tuple[str, ...]:
+    """Names of the planes that hold the `PICTURE` or the `OPACITY` so far, in the order in which they are written."""
+    return tuple(plane.name for plane in PLANES if plane.holds == what)
+
+
+def room_bytes_px(sample_bytes: int, *, has_alpha: bool, has_mask: bool, scale: int) -> int:
+    """Bytes of all planes of one request, for each pixel of its picture.
+
+    Args:
+        sample_bytes: of a sample of the upload: 1 or 2.
+        has_alpha, has_mask: whether the picture has opacity, and whether the caller marked what is to be filled.
+        scale: how many times larger the result is.
+    """
+    given = {name for name, is_so in ((ALPHA, has_alpha), (MASK, has_mask), (ENLARGED, scale > 1)) if is_so}
+    return sum(
+        plane.channels * (plane.sample_bytes or sample_bytes) * (scale**2 if ENLARGED in plane.needs else 1)
+        for plane in PLANES
+        if plane.needs <= given
+    )
