@@ -32,7 +32,7 @@ from gateway.torchserve_client import TorchServeClient
 from gateway.uploads import Pace, receive
 from photorestore.errors import UnsupportedOption
 from photorestore.imaging import CONTENT_TYPES, LIMITS
-from photorestore.imaging.sniff import ACCEPTED
+from photorestore.imaging.files.sniff import ACCEPTED
 from photorestore.options import SELECTABLE_STAGES, STAGES, Options, describe
 from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace
