@@ -32,7 +32,7 @@ from gateway.torchserve_client import TorchServeClient
 from gateway.uploads import Pace, receive
 from photorestore.errors import UnsupportedOption
 from photorestore.imaging import CONTENT_TYPES, LIMITS
-from photorestore.imaging.sniff import ACCEPTED
+from photorestore.imaging.files.sniff import ACCEPTED
 from photorestore.options import STAGES, Options, describe
 from photorestore.stages.table import ROWS
 from photorestore.tiers import require_tier

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from photorestore.imaging.metadata import LONGEST_EXIF
-from photorestore.imaging.xmp import LONGEST
+from photorestore.imaging.metadata.exif import LONGEST_EXIF
+from photorestore.imaging.metadata.xmp import LONGEST
 from tests.conftest import make_photo
 from tests.heif_files import Part, box, coded, heic, heif
 from tests.jp2_files import codestream, jp2

@@ -23,6 +23,7 @@ from torch import Tensor
 from photorestore import masks, pipeline
 from photorestore.metrics import psnr, tolerant_scores
 from photorestore.options import Options
+from photorestore.stages import translate
 from training.data import hold_out, load_photos
 from training.filled_prints import damage_as_print, load_prints
 from training.marked import DAMAGE, IGNORE, MarkedPrint
@@ -34,19 +35,7 @@ HELD_OUT_EVERY = 40
 VISIBLE = 8 / 255
 CAP_DB = 60.0
 FILLING = Options(mode="thorough", strength={"denoise": 0, "face": 0}, timeout_s=600)
-LIMITS = [
-    (certain, followed, dark)
-    for certain, followed in (
-        (0.3, 0.3),
-        (0.5, 0.5),
-        (0.7, 0.5),
-        (0.7, 0.7),
-        (0.9, 0.7),
-        (0.97, 0.7),
-        (0.99, 0.7),
-    )
-    for dark in (certain, max(certain, 0.9))
-]
+LIMITS = ((0.97, 0.5, 0.97), (0.99, 0.5, 0.99), (0.995, 0.5, 0.995), (0.6, 0.4, 0.6))
 """To what a defect must rise, down to what it is followed, and to what it must rise where it is dark."""
 
 
@@ -111,6 +100,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as root:
         loaded = pipeline.load(root=Path(root))
+        translate.needs_tone = lambda _workspace: False  # tone is another matter
         for certain, followed, dark in LIMITS:
             masks.CERTAIN_IN_DAMAGED, masks.FOLLOWED, masks.CERTAIN_IF_DARK = certain, followed, dark  # type: ignore[misc]
             parts = score_made(loaded, made), score_sound(loaded, made), score_real(loaded, prints.marked)

@@ -46,6 +46,16 @@ DOORS = {
 }
 """Which of our rooms each room may enter."""
 
+IMAGING = {
+    "files": set[str](),
+    "planes": {"files"},
+    "tiff": {"files", "planes"},
+    "iso": {"files"},
+    "colour": {"files", "tiff"},
+    "metadata": {"files", "tiff", "iso"},
+    "decoders": {"files", "planes", "tiff", "iso", "colour", "metadata"},
+}
+"""Rooms of `photorestore.imaging`, and `planes`, a module, from the ground up: which of those below each may enter."""
 
 WITHOUT_TORCH = (
     "errors",
@@ -71,7 +81,7 @@ def imported(file: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.add(node.module or "")
+            names |= {f"{node.module or ''}.{alias.name}" for alias in node.names}
     return names
 
 
@@ -168,6 +178,23 @@ def test_rooms_enter_only_where_a_door_is(room):
         entered = {name.split(".")[0] for name in imported(file)}
         assert entered & OURS <= DOORS[room], file
         assert not entered & {"ts", "torchvision"}, file
+
+
+def test_rooms_of_imaging_are_entered_one_way():
+    home, prefix = HOME / "src/photorestore/imaging", "photorestore.imaging."
+    assert {path.parent.name for path in home.glob("*/*.py")} | {"planes"} == set(IMAGING)
+    for number, (room, doors) in enumerate(IMAGING.items()):
+        assert doors <= set(list(IMAGING)[:number])
+        for file in [*home.glob(f"{room}/**/*.py"), *home.glob(f"{room}.py")]:
+            ours = {name.removeprefix(prefix) for name in imported(file) if name.startswith(prefix)}
+            assert {name.split(".")[0] for name in ours} - {room} <= doors, file
+
+
+def test_rooms_of_imaging_say_what_is_in_them_and_no_more():
+    for file in (HOME / "src/photorestore/imaging").glob("*/__init__.py"):
+        tree = ast.parse(file.read_text())
+        assert ast.get_docstring(tree), file
+        assert (len(tree.body), len(file.read_text().splitlines())) == (1, 1), file
 
 
 def test_client_needs_only_what_its_package_declares():

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photorestore.errors import CorruptImage, NotAnImage
-from photorestore.imaging.boxes import MOST_DEPTH, Box, Boxes, first
+from photorestore.imaging.files.boxes import MOST_DEPTH, Box, Boxes, first
+from photorestore.imaging.files.pieces import FEWEST_PIECES
+from photorestore.imaging.files.sniff import breaks_off
 from photorestore.imaging.heads import check_head
-from photorestore.imaging.heif_items import read_items
-from photorestore.imaging.jp2_header import read_boxes
-from photorestore.imaging.pieces import FEWEST_PIECES
-from photorestore.imaging.sniff import breaks_off
+from photorestore.imaging.iso.heif_items import read_items
+from photorestore.imaging.iso.jp2_header import read_boxes
 from tests.heif_files import box
 from tests.unit.test_hostile_bytes import answered, often, run
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photorestore.imaging import colour
-from photorestore.imaging.deep import vips
+from photorestore.imaging.colour import conversion
+from photorestore.imaging.decoders.deep import vips
 from photorestore.options import FORMATS, Options
 from photorestore.stages.base import run_stage
 from photorestore.stages.deliver import DeliverStage
@@ -120,7 +120,7 @@ def test_jpeg_is_4_4_4_of_quality_95_by_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_result_is_tagged_srgb(tmp_path: Path, kind: str) -> None:
     _, result, _ = restored(tmp_path, saved(PHOTO, "PNG", icc_profile=wide_gamut_profile()), format=kind)
-    assert opened(result).info["icc_profile"] == colour.srgb_profile()
+    assert opened(result).info["icc_profile"] == conversion.srgb_profile()
 
 
 def test_the_sources_colours_come_back_on_request(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_the_sources_colours_come_back_in_16_bits(tmp_path: Path) -> None:
 
 
 def test_srgb_by_another_profile_comes_back_bit_by_bit(tmp_path: Path) -> None:
-    icc = colour.srgb_profile()[:-1] + b"\0"
+    icc = conversion.srgb_profile()[:-1] + b"\0"
     _, result, _ = restored(tmp_path, saved(PHOTO, "PNG", icc_profile=icc), format="png", colour="source")
     np.testing.assert_array_equal(np.asarray(opened(result)), np.asarray(PHOTO))
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from photorestore import pipeline
 from photorestore.errors import CorruptImage, ImageTooLarge, NotAnImage, TruncatedImage
-from photorestore.imaging import Limits, colour, open_picture
+from photorestore.imaging import Limits, open_picture
+from photorestore.imaging.colour import conversion
 from photorestore.imaging.unchanged import CONVERTED_MODES
 from photorestore.options import Options
 from tests.conftest import make_photo
@@ -97,7 +98,7 @@ def test_a_profile_of_heic_is_converted() -> None:
     picture.info["icc_profile"] = wide_gamut_profile()
     picture.save(file, quality=-1, chroma=444)
     image, _ = decoded(file.getvalue())
-    expected = np.asarray(colour.to_srgb(Image.fromarray(PHOTO), wide_gamut_profile()))
+    expected = np.asarray(conversion.to_srgb(Image.fromarray(PHOTO), wide_gamut_profile()))
     assert np.abs(hwc(image).astype(int) - expected).max() <= 3
 
 
@@ -201,7 +202,7 @@ def test_profile_and_metadata_of_jpeg_2000_are_found() -> None:
     header = open_picture(upload).header
     assert (header.orientation, header.icc, header.xmp) == (6, icc, b"<x:xmpmeta/>")
     assert header.dropped == ["xml: a box of its own"]
-    expected = np.asarray(colour.to_srgb(Image.fromarray(PHOTO), icc))
+    expected = np.asarray(conversion.to_srgb(Image.fromarray(PHOTO), icc))
     assert np.abs(hwc(decoded(upload)[0]).astype(int) - np.rot90(expected, -1)).max() <= 2
 
 

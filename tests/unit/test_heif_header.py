@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 
 from photorestore.errors import CorruptImage, ImageTooLarge, NotAnImage, TruncatedImage
 from photorestore.imaging import LIMITS, Limits, open_picture
-from photorestore.imaging.avif import AvifPicture
-from photorestore.imaging.heif import HeifPicture, _library
+from photorestore.imaging.decoders.avif import AvifPicture
+from photorestore.imaging.decoders.heif import HeifPicture, _library
 from tests.conftest import make_photo
 from tests.heif_files import (
     ALPHA,
@@ -191,7 +191,7 @@ def test_no_library_sees_a_byte_before_pixels_are_wanted(
         raise AssertionError("a library was called")
 
     for name in ("heif._library", "jp2._library", "avif.Image.open"):
-        monkeypatch.setattr(f"photorestore.imaging.{name}", refuse)
+        monkeypatch.setattr(f"photorestore.imaging.decoders.{name}", refuse)
     picture = open_picture(upload)
     assert picture.header.upright_hw in [(48, 64), (120, 180)]
     with pytest.raises(CorruptImage):

@@ -26,12 +26,12 @@ from gateway.uploads import Pace, receive
 from photorestore.envelope import Envelope
 from photorestore.errors import RestorationError
 from photorestore.imaging import open_picture
-from photorestore.imaging.attach import attach
-from photorestore.imaging.attachments import collect
-from photorestore.imaging.change import Change
-from photorestore.imaging.metadata import orientation_told, rewrite_exif
-from photorestore.imaging.sniff import ACCEPTED, sniff
-from photorestore.imaging.xmp import orientation_in
+from photorestore.imaging.files.sniff import ACCEPTED, sniff
+from photorestore.imaging.metadata.attach import attach
+from photorestore.imaging.metadata.attachments import collect
+from photorestore.imaging.metadata.change import Change
+from photorestore.imaging.metadata.exif import orientation_told, rewrite_exif
+from photorestore.imaging.metadata.xmp import orientation_in
 from photorestore.options import FORMATS, Options, describe
 from photorestore.workspace import Workspace
 from tests.broken_inputs import whole_inputs

@@ -10,10 +10,10 @@ from PIL import Image
 
 from photorestore.errors import RestorationError
 from photorestore.imaging import LIMITS, open_picture
-from photorestore.imaging.attach import attach
-from photorestore.imaging.attachments import collect
-from photorestore.imaging.change import Change
 from photorestore.imaging.heads import BoundedReader
+from photorestore.imaging.metadata.attach import attach
+from photorestore.imaging.metadata.attachments import collect
+from photorestore.imaging.metadata.change import Change
 from tests.hostile_containers import FAMILIES, MIXED, mixture, saved
 
 LONGEST_S = 3.0

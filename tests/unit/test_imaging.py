@@ -8,8 +8,9 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from photorestore.errors import CorruptImage, ImageTooLarge, NotAnImage, PayloadTooLarge
-from photorestore.imaging import Limits, colour, open_picture, to_array, write_array
-from photorestore.imaging.deep import cmyk_profile, vips
+from photorestore.imaging import Limits, open_picture, to_array, write_array
+from photorestore.imaging.colour import conversion
+from photorestore.imaging.decoders.deep import cmyk_profile, vips
 from photorestore.imaging.heads import has_short_head
 from photorestore.imaging.negotiate import Needs, choose_format
 from photorestore.imaging.planes import luma, to_u8
@@ -51,7 +52,7 @@ def as_rgb(picture: Image.Image) -> Image.Image:
     """In sRGB; inks without a profile by the one that is taken for them."""
     if picture.mode != "CMYK":
         return picture.convert("RGB")
-    converted = colour.to_srgb(picture, cmyk_profile())
+    converted = conversion.to_srgb(picture, cmyk_profile())
     assert converted is not None
     return converted
 
@@ -62,7 +63,7 @@ def hwc(plane: np.ndarray) -> np.ndarray:
 
 def wide_gamut_profile() -> bytes:
     """An RGB profile unlike sRGB, made from it by exchanging the red and the green primary."""
-    icc = colour.srgb_profile()
+    icc = conversion.srgb_profile()
     return icc.replace(b"rXYZ", b"zXYZ").replace(b"gXYZ", b"rXYZ").replace(b"zXYZ", b"gXYZ")
 
 
@@ -151,13 +152,13 @@ def test_a_profile_is_converted_in_16_bits() -> None:
 
 
 def test_srgb_by_profile_is_left_bit_by_bit_as_it_is() -> None:
-    image, _ = decoded(saved(PHOTO, "PNG", icc_profile=colour.srgb_profile()))
+    image, _ = decoded(saved(PHOTO, "PNG", icc_profile=conversion.srgb_profile()))
     np.testing.assert_array_equal(hwc(image), np.asarray(PHOTO))
-    grey, _ = decoded(saved(PHOTO.convert("L"), "PNG", icc_profile=colour.grey_profile()))
+    grey, _ = decoded(saved(PHOTO.convert("L"), "PNG", icc_profile=conversion.grey_profile()))
     np.testing.assert_array_equal(grey[0], np.asarray(PHOTO.convert("L")))
 
 
-@pytest.mark.parametrize("icc", [b"no profile at all" * 20, colour.grey_profile()])
+@pytest.mark.parametrize("icc", [b"no profile at all" * 20, conversion.grey_profile()])
 def test_a_profile_that_does_not_fit_is_reported(icc: bytes) -> None:
     upload = saved(PHOTO, "PNG", icc_profile=icc)
     header = open_picture(upload).header
@@ -240,10 +241,10 @@ def test_an_array_without_area_is_refused(workspace: Workspace) -> None:
 
 
 def test_profiles_are_the_same_bytes_always() -> None:
-    colour.srgb_profile.cache_clear()
-    first = colour.srgb_profile()
-    colour.srgb_profile.cache_clear()
-    assert colour.srgb_profile() == first
+    conversion.srgb_profile.cache_clear()
+    first = conversion.srgb_profile()
+    conversion.srgb_profile.cache_clear()
+    assert conversion.srgb_profile() == first
 
 
 def test_needs_are_only_asked_where_formats_are_named() -> None:

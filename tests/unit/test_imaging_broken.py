@@ -15,10 +15,10 @@ from PIL import Image, ImageOps
 from photorestore.envelope import Problem
 from photorestore.errors import RestorationError
 from photorestore.hidden import with_hidden
-from photorestore.imaging.deep import vips
-from photorestore.imaging.pixels import to_full_range
-from photorestore.imaging.png import without_long_texts
-from photorestore.imaging.sniff import HEIF, JPEG_2000, sniff
+from photorestore.imaging.decoders.deep import vips
+from photorestore.imaging.decoders.pixels import to_full_range
+from photorestore.imaging.files.png import without_long_texts
+from photorestore.imaging.files.sniff import HEIF, JPEG_2000, sniff
 from photorestore.options import Options
 from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.deliver import DeliverStage

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from photorestore.imaging import open_picture
-from photorestore.imaging.layout import layout_of
-from photorestore.imaging.samples import colour_rows
+from photorestore.imaging.tiff.layout import layout_of
+from photorestore.imaging.tiff.samples import colour_rows
 from tests.layouts import Drawn, draw_tiff, upright
 from tests.layouts_other import draw_jpeg, draw_png
 

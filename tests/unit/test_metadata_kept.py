@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from photorestore.imaging import open_picture
-from photorestore.imaging.attach import attach
-from photorestore.imaging.attachments import Attachments
-from photorestore.imaging.ifd import read_directory
+from photorestore.imaging.metadata.attach import attach
+from photorestore.imaging.metadata.attachments import Attachments
+from photorestore.imaging.metadata.ifd import read_directory
 from photorestore.options import FORMATS
 from tests import delivered
 from tests.conftest import make_photo

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photorestore.imaging import colour
-from photorestore.imaging.deep import vips
-from photorestore.imaging.profiles import gamma_curve, grey_profile, rgb_profile, srgb_curve
-from photorestore.imaging.told import CICP_PRIMARIES
+from photorestore.imaging.colour import conversion
+from photorestore.imaging.colour.profiles import gamma_curve, grey_profile, rgb_profile, srgb_curve
+from photorestore.imaging.colour.told import CICP_PRIMARIES
+from photorestore.imaging.decoders.deep import vips
 from photorestore.options import Options
 from photorestore.stages.base import copied, run_stage
 from photorestore.stages.deliver import DeliverStage
@@ -105,7 +105,7 @@ def test_what_a_stage_leaves_alone_is_the_files(tmp_path: Path, bits: int) -> No
     in_srgb, _, _ = restored(tmp_path, upload_of(values, P3), stage, wanted="srgb")
     scale = 257 if bits == 16 else 1
     shallow = np.round(in_srgb[40:50] / scale).astype(np.uint8)
-    expected = colour.from_srgb(Image.fromarray(shallow), P3)
+    expected = conversion.from_srgb(Image.fromarray(shallow), P3)
     assert np.abs(back[40:50] / scale - np.asarray(expected)).max() <= 2
 
 
@@ -160,7 +160,7 @@ def test_a_gamma_is_kept_as_a_profile(tmp_path: Path) -> None:
     upload = saved(Image.fromarray(PHOTO), "PNG")
     back, icc, dropped = restored(tmp_path, upload[:33] + gamma(1.0) + upload[33:], into="tiff")
     np.testing.assert_array_equal(back, PHOTO)
-    assert (colour.describe(icc), dropped) == ("colours by PNG gAMA", [])
+    assert (conversion.describe(icc), dropped) == ("colours by PNG gAMA", [])
 
 
 def test_a_small_change_leaves_most_of_what_is_beyond_srgb(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_small_change_leaves_most_of_what_is_beyond_srgb(tmp_path: Path) -> No
         restored(tmp_path, upload, Changing(slice(0, 8), by))[0][0, 0].tolist() for by in (0, -257, -9000)
     ]
     in_srgb, _, _ = restored(tmp_path, upload, Changing(slice(0, 8), -9000), wanted="srgb")
-    clipped = colour.from_srgb(Image.fromarray(in_srgb), P3)
+    clipped = conversion.from_srgb(Image.fromarray(in_srgb), P3)
     assert results[0] == [250, 10, 10]
     assert np.abs(np.subtract(results[1], results[0])).max() <= 3
     assert results[2] == list(clipped.getpixel((0, 0)))
@@ -183,7 +183,7 @@ def test_a_profile_without_a_way_back_matters_only_where_something_is_changed(tm
     np.testing.assert_array_equal(back, PHOTO)
     assert (found, dropped) == (icc, [])
     _, found, dropped = restored(tmp_path, upload, Changing(slice(0, 2), 9000))
-    assert found == colour.srgb_profile()
+    assert found == conversion.srgb_profile()
     assert dropped == ["colour: the source's profile cannot be applied; sRGB"]
 
 

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from photorestore.imaging import LIMITS, colour, open_picture
-from photorestore.imaging.deep import vips
-from photorestore.imaging.heif_header import read_head
-from photorestore.imaging.profiles import BT709, gamma_curve, grey_profile, rgb_profile
-from photorestore.imaging.told import ADOBE_RGB, CICP_PRIMARIES, find_told
+from photorestore.imaging import LIMITS, open_picture
+from photorestore.imaging.colour import conversion
+from photorestore.imaging.colour.profiles import BT709, gamma_curve, grey_profile, rgb_profile
+from photorestore.imaging.colour.told import ADOBE_RGB, CICP_PRIMARIES, find_told
+from photorestore.imaging.decoders.deep import vips
+from photorestore.imaging.iso.heif_header import read_head
 from tests.heif_files import Part, coded, heif, nclx
 from tests.unit.test_deliver import restored
 from tests.unit.test_hostile_bytes import changed, often
@@ -157,7 +158,7 @@ def test_a_profile_without_its_curves_is_named(bits: int) -> None:
 
 
 def test_a_profile_in_pieces_that_are_not_all_there_is_named() -> None:
-    upload = saved(Image.fromarray(pixels()), "JPEG", icc_profile=colour.srgb_profile())
+    upload = saved(Image.fromarray(pixels()), "JPEG", icc_profile=conversion.srgb_profile())
     at = upload.index(b"ICC_PROFILE\0") + 12
     assert dropped(upload[:at] + b"\1\2" + upload[at + 2 :]) == ["icc: the profile does not fit the picture"]
 
@@ -283,7 +284,7 @@ def test_a_big_tiff_tells_its_colours_too() -> None:
     upload = b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 1) + entry + points
     told = find_told(upload, "tiff", None, "RGB")
     assert told is not None
-    assert colour.describe(told.icc) == "colours by TIFF PrimaryChromaticities"
+    assert conversion.describe(told.icc) == "colours by TIFF PrimaryChromaticities"
 
 
 @often
@@ -293,7 +294,7 @@ def test_whatever_bytes_come_they_tell_a_colour_space_or_none(data: st.DataObjec
     upload, exif = data.draw(changed([whole])), data.draw(changed([ADOBE_EXIF]))
     for mode in ("RGB", "L"):
         told = find_told(upload, kind, exif, mode)
-        assert told is None or told.icc is None or colour.can_be_applied(told.icc)
+        assert told is None or told.icc is None or conversion.can_be_applied(told.icc)
 
 
 def test_cielab_knows_its_white_by_itself() -> None:

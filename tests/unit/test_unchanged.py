@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photorestore.imaging import colour, open_picture, own_type
+from photorestore.imaging import open_picture, own_type
+from photorestore.imaging.colour import conversion
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
 from photorestore.stages.deliver import DeliverStage
@@ -72,8 +73,8 @@ def test_it_does_not_where_something_else_is_asked_for(name: str, accept: str, o
     ("upload", "options", "expected"),
     [
         (saved(PHOTO, "JPEG", exif=rich_exif()), {}, None),  # it is to be turned
-        (saved(PHOTO, "JPEG", icc_profile=colour.srgb_profile()), {}, "image/jpeg"),
-        (saved(PHOTO.convert("L"), "PNG", icc_profile=colour.grey_profile()), {}, "image/png"),
+        (saved(PHOTO, "JPEG", icc_profile=conversion.srgb_profile()), {}, "image/jpeg"),
+        (saved(PHOTO.convert("L"), "PNG", icc_profile=conversion.grey_profile()), {}, "image/png"),
         (saved(PHOTO, "PNG", icc_profile=wide_gamut_profile()), {}, None),
         (saved(PHOTO, "PNG", icc_profile=wide_gamut_profile()), {"colour": "source"}, "image/png"),
         (saved(PHOTO.convert("CMYK"), "JPEG"), {}, None),

@@ -10,7 +10,7 @@ from PIL import Image
 
 from photorestore.errors import CorruptImage, NotAnImage, TruncatedImage
 from photorestore.imaging import open_picture
-from photorestore.imaging.png import LONGEST_TEXT, LONGEST_TEXTS
+from photorestore.imaging.files.png import LONGEST_TEXT, LONGEST_TEXTS
 from tests.conftest import make_photo
 from tests.layouts_other import png_chunk
 from tests.unit.test_imaging import decoded, hwc, saved, saved_16

@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from photorestore.imaging.change import Change
-from photorestore.imaging.xmp import LONGEST, rewrite_xmp
+from photorestore.imaging.metadata.change import Change
+from photorestore.imaging.metadata.xmp import LONGEST, rewrite_xmp
 from tests.hostile_containers import busy_xmp, hostile_xmp
 from tests.layouts import upright
 

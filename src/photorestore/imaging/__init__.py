@@ -3,9 +3,9 @@
 from photorestore.imaging.acquire import open_picture
 from photorestore.imaging.door import put_picture, result_array
 from photorestore.imaging.encode import Outgoing, encode
+from photorestore.imaging.files.sniff import LIMITS, Limits, check_enlarged
 from photorestore.imaging.negotiate import CONTENT_TYPES, Needs, choose_format
 from photorestore.imaging.planes import to_array, write_array
-from photorestore.imaging.sniff import LIMITS, Limits, check_enlarged
 from photorestore.imaging.unchanged import own_type
 
 __all__ = [

@@ -14,19 +14,17 @@ from typing import Any
 from PIL import Image
 
 from photorestore.errors import NotAnImage
-from photorestore.imaging import colour
-from photorestore.imaging.avif import open_avif
-from photorestore.imaging.blocks import exif_in, orientation_of, xmp_in
-from photorestore.imaging.deep import DeepTiff, cmyk_profile, is_deep_png, open_deep
-from photorestore.imaging.header import Header, Picture, decoding
-from photorestore.imaging.heads import BoundedReader, check_head, reader
-from photorestore.imaging.heif import open_heif
-from photorestore.imaging.jp2 import open_jp2
-from photorestore.imaging.jpeg import completed, refuse_rare_coding
-from photorestore.imaging.layout import layout_of
-from photorestore.imaging.planes import copy_bands, turned
-from photorestore.imaging.png import mend_transparent_grey, without_long_texts
-from photorestore.imaging.sniff import (
+from photorestore.imaging.colour import conversion
+from photorestore.imaging.colour.told import profile_of_bmp
+from photorestore.imaging.decoders.avif import open_avif
+from photorestore.imaging.decoders.deep import DeepTiff, cmyk_profile, is_deep_png, open_deep
+from photorestore.imaging.decoders.header import Header, Picture, decoding
+from photorestore.imaging.decoders.heif import open_heif
+from photorestore.imaging.decoders.jp2 import open_jp2
+from photorestore.imaging.decoders.tiff import TiffPicture
+from photorestore.imaging.files.jpeg import completed, refuse_rare_coding
+from photorestore.imaging.files.png import mend_transparent_grey, without_long_texts
+from photorestore.imaging.files.sniff import (
     HEIF,
     JPEG_2000,
     LIMITS,
@@ -36,8 +34,10 @@ from photorestore.imaging.sniff import (
     check_size,
     sniff,
 )
-from photorestore.imaging.tiff_picture import TiffPicture
-from photorestore.imaging.told import profile_of_bmp
+from photorestore.imaging.heads import BoundedReader, check_head, reader
+from photorestore.imaging.metadata.blocks import exif_in, orientation_of, xmp_in
+from photorestore.imaging.planes import copy_bands, turned
+from photorestore.imaging.tiff.layout import layout_of
 from photorestore.workspace import Array
 
 _GREY_MODES = ("1", "L", "LA", "La")
@@ -155,15 +155,15 @@ class ShallowTiff(TiffPicture):
 def in_srgb(colours: Image.Image, header: Header) -> Image.Image:
     """The picture as mode `L`, `RGB` or `RGBA` (whose alpha counts no more), in sRGB."""
     icc = header.icc
-    if icc is not None and not colour.is_srgb(icc):
+    if icc is not None and not conversion.is_srgb(icc):
         plain = colours.convert("RGB") if colours.mode == "RGBA" else colours
-        converted = colour.to_srgb(plain, icc)
+        converted = conversion.to_srgb(plain, icc)
         if converted is not None:
             return converted
         header.dropped.append("icc: the profile cannot be applied")
         header.icc = None
     if colours.mode == "CMYK":
-        return colour.to_srgb(colours, cmyk_profile()) or colours.convert("RGB")
+        return conversion.to_srgb(colours, cmyk_profile()) or colours.convert("RGB")
     return colours if colours.mode in ("L", "RGB", "RGBA") else colours.convert("RGB")
 
 

@@ -11,9 +11,9 @@ from PIL import Image, ImageOps
 
 from photorestore.errors import CorruptImage, NotAnImage
 from photorestore.hidden import with_hidden
-from photorestore.imaging import colour
 from photorestore.imaging.acquire import apart
-from photorestore.imaging.deep import cmyk_profile
+from photorestore.imaging.colour import conversion
+from photorestore.imaging.decoders.deep import cmyk_profile
 from photorestore.imaging.planes import luma, to_array, to_u8, write_array
 from photorestore.workspace import Array, Workspace
 
@@ -68,10 +68,10 @@ def _pixels(picture: Image.Image, icc: bytes | None) -> Array:
         raise NotAnImage(f"picture of mode {upright.mode}; expected integers of 8 or 16 bits")
     colours, alpha = apart(upright)
     plain = colours if colours.mode in ("L", "RGB", "CMYK") else colours.convert("RGB")
-    if icc and not colour.is_srgb(icc):
-        plain = colour.to_srgb(plain.copy(), icc) or plain
+    if icc and not conversion.is_srgb(icc):
+        plain = conversion.to_srgb(plain.copy(), icc) or plain
     if plain.mode == "CMYK":
-        plain = colour.to_srgb(plain, cmyk_profile()) or plain
+        plain = conversion.to_srgb(plain, cmyk_profile()) or plain
     plain = plain if plain.mode in ("L", "RGB") else plain.convert("RGB")
     values: npt.NDArray[np.uint8] = np.asarray(plain)
     return values if alpha is None else np.dstack([values, np.asarray(alpha)])

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from photorestore.imaging import colour
-from photorestore.imaging.attach import attach
-from photorestore.imaging.attachments import Attachments
-from photorestore.imaging.deep import joined, vips
+from photorestore.imaging.colour import conversion
+from photorestore.imaging.decoders.deep import joined, vips
+from photorestore.imaging.metadata.attach import attach
+from photorestore.imaging.metadata.attachments import Attachments
 from photorestore.imaging.negotiate import keeps_16_bits, keeps_alpha
 from photorestore.imaging.planes import luma, to_pillow, to_u8
 from photorestore.workspace import Array
@@ -78,7 +78,7 @@ def _colours(outgoing: Outgoing) -> Array:
 
 def _profile(outgoing: Outgoing) -> bytes:
     """What says how the colours are meant."""
-    return outgoing.icc or (colour.grey_profile() if outgoing.is_grey else colour.srgb_profile())
+    return outgoing.icc or (conversion.grey_profile() if outgoing.is_grey else conversion.srgb_profile())
 
 
 def _with_alpha(image: Image.Image, alpha: npt.NDArray[np.uint8], name: str) -> Image.Image:

@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterator
 
 from photorestore.errors import CorruptImage
-from photorestore.imaging.boxes import Box, Boxes
-from photorestore.imaging.pieces import TOO_MANY, Pieces
-from photorestore.imaging.sniff import png_chunks
-from photorestore.imaging.tiff import check_directories
+from photorestore.imaging.files.boxes import Box, Boxes
+from photorestore.imaging.files.pieces import TOO_MANY, Pieces
+from photorestore.imaging.files.sniff import png_chunks
+from photorestore.imaging.tiff.walk import check_directories
 
 MOST_PROFILES = 16
 """ICC profiles in a PNG: one is allowed, and each may unpack to a thousand times its size."""

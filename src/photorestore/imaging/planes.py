@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from photorestore.errors import NotAnImage
-from photorestore.imaging.sniff import LIMITS, Limits, check_size
+from photorestore.imaging.files.sniff import LIMITS, Limits, check_size
 from photorestore.workspace import Array, Workspace
 
 STRIP_PX = 500_000

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.imaging import colour
-from photorestore.imaging.deep import CONVERSION, joined
+from photorestore.imaging.colour import conversion
+from photorestore.imaging.decoders.deep import CONVERSION, joined
 from photorestore.imaging.planes import luma, strips, to_pillow, to_u8
 from photorestore.workspace import Array
 
@@ -52,7 +52,7 @@ def to_source(
     Returns:
         (1, H, W) if `is_grey`, else (3, H, W).
     """
-    if colour.mode_of(profile.read_bytes()) != ("L" if is_grey else "RGB"):
+    if conversion.mode_of(profile.read_bytes()) != ("L" if is_grey else "RGB"):
         return None
     channels = 1 if is_grey else 3
     target: Array = (
@@ -95,7 +95,7 @@ def _with_rest(made: Array, own: Array, returned: Array, change: npt.NDArray[np.
 def _converter(profile: Path, bits: int, *, is_grey: bool) -> Convert | None:
     """From rows of a plane in sRGB, (3, h, w), to a profile; None where there is no way back to it."""
     icc = profile.read_bytes()
-    if colour.from_srgb(to_pillow(np.zeros((3, 1, 1), np.uint8)), icc) is None:
+    if conversion.from_srgb(to_pillow(np.zeros((3, 1, 1), np.uint8)), icc) is None:
         return None
 
     def convert(values: Array) -> Array:
@@ -103,7 +103,7 @@ def _converter(profile: Path, bits: int, *, is_grey: bool) -> Convert | None:
             values = luma(values).repeat(3, axis=0)
         flat: Any
         if bits == 8:
-            flat = np.asarray(colour.from_srgb(to_pillow(to_u8(values)), icc))
+            flat = np.asarray(conversion.from_srgb(to_pillow(to_u8(values)), icc))
         else:
             flat = _converted_16(profile, values)
         return np.moveaxis(flat.reshape(*values.shape[1:], -1), -1, 0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from photorestore.imaging import colour
-from photorestore.imaging.header import Header
+from photorestore.imaging.colour import conversion
+from photorestore.imaging.decoders.header import Header
 from photorestore.imaging.negotiate import is_preferred
 from photorestore.options import DEFAULT_QUALITY, Options
 
@@ -34,4 +34,4 @@ def own_type(header: Header, options: Options, accept: str) -> str | None:
 def _is_srgb(header: Header) -> bool:
     if header.mode in CONVERTED_MODES:
         return False
-    return header.icc is None or colour.is_srgb(header.icc)
+    return header.icc is None or conversion.is_srgb(header.icc)

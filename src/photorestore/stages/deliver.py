@@ -19,13 +19,13 @@ from photorestore.imaging import (
     Needs,
     Outgoing,
     choose_format,
-    colour,
     encode,
     open_picture,
     own_type,
 )
-from photorestore.imaging.attachments import collect
-from photorestore.imaging.change import Change
+from photorestore.imaging.colour import conversion
+from photorestore.imaging.metadata.attachments import collect
+from photorestore.imaging.metadata.change import Change
 from photorestore.imaging.negotiate import keeps_hidden
 from photorestore.imaging.source_colours import Stored, to_source
 from photorestore.imaging.unchanged import CONVERTED_MODES
@@ -145,7 +145,7 @@ def _to_source(workspace: Workspace, outgoing: Outgoing) -> None:
         outgoing.dropped += [f"colour: {mode} is delivered as sRGB"] if mode in CONVERTED_MODES else []
         return
     icc = profile.read_bytes()
-    if not colour.is_srgb(icc):
+    if not conversion.is_srgb(icc):
         image = to_source(
             outgoing.image, profile, outgoing.bits, is_grey=outgoing.is_grey, stored=_stored(workspace)
         )

@@ -15,7 +15,7 @@ from photorestore.estimates import estimate, is_one_colour
 from photorestore.hidden import cover
 from photorestore.housekeeping import require_room
 from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture
-from photorestore.imaging.header import Picture
+from photorestore.imaging.decoders.header import Picture
 from photorestore.imaging.planes import luma
 from photorestore.judgement import Judgement, judge, resolve_mode
 from photorestore.networks.judge import JudgeNet

@@ -1,0 +1,91 @@
+"""The boxes of ISO files (HEIF, AVIF, JPEG 2000; ISO/IEC 14496-12, 4.2): one walk over them for all who read any.
+
+Its bounds: so many boxes as `pieces` allows, however often they are walked over, nested `MOST_DEPTH` deep, none beyond
+the one that holds it. Each step takes it on by 8 bytes at least.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from photorestore.errors import CorruptImage
+from photorestore.imaging.files.pieces import Pieces
+
+MOST_DEPTH = 8
+_HEAD = struct.Struct(">I4s")
+_LONG_HEAD = struct.Struct(">I4sQ")
+_TO_THE_END, _LONG = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One of them.
+
+    Attributes:
+        name: four letters.
+        start, end: where its content lies.
+        depth: 1 for those that no other holds.
+        is_cut: whether the file ends before it does.
+    """
+
+    name: bytes
+    start: int
+    end: int
+    depth: int = 1
+    is_cut: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of its content that there are."""
+        return self.end - self.start
+
+
+class Boxes:
+    """Of one file."""
+
+    def __init__(self, upload: bytes) -> None:
+        self._upload = upload
+        self._pieces = Pieces(upload)
+
+    def top(self) -> Iterator[Box]:
+        """Those that no other holds; where something follows that is no box, they end.
+
+        Raises:
+            CorruptImage: there are too many.
+        """
+        return self._walk(Box(b"", 0, len(self._upload), depth=0, is_cut=True), 0)
+
+    def within(self, holder: Box, skipped: int = 0) -> Iterator[Box]:
+        """Those that a box holds, behind so many bytes.
+
+        Raises:
+            CorruptImage: one is shorter than its own head or longer than its holder, or there are too many, or too
+                deep ones.
+        """
+        if holder.depth >= MOST_DEPTH:
+            raise CorruptImage(f"boxes in boxes, more than {MOST_DEPTH} deep")
+        return self._walk(holder, skipped)
+
+    def _walk(self, holder: Box, skipped: int) -> Iterator[Box]:
+        start, depth = holder.start + skipped, holder.depth + 1
+        while start + _HEAD.size <= holder.end:
+            self._pieces.count()
+            length, name = _HEAD.unpack_from(self._upload, start)
+            head = _HEAD.size
+            if length == _LONG and start + _LONG_HEAD.size <= holder.end:
+                _, _, length = _LONG_HEAD.unpack_from(self._upload, start)
+                head = _LONG_HEAD.size
+            end = holder.end if (length, head) == (_TO_THE_END, _HEAD.size) else start + length
+            if end < start + head or (end > holder.end and not holder.is_cut):
+                if depth == 1:
+                    return
+                raise CorruptImage(f"a box of {length} bytes where there are {holder.end - start}")
+            yield Box(name, start + head, min(end, holder.end), depth, end > holder.end)
+            start = end
+
+
+def first(boxes: Iterable[Box], name: bytes) -> Box | None:
+    """The first box of a name, or None."""
+    return next((box for box in boxes if box.name == name), None)

@@ -1,0 +1,240 @@
+"""What an upload is, by its first bytes, and what it may be. No pixel is decoded here."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from photorestore.errors import CorruptImage, ImageTooLarge, NotAnImage, PayloadTooLarge
+from photorestore.imaging.files.boxes import Boxes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is accepted; checked before pixels are decoded.
+
+    Attributes:
+        upload_bytes: length of the upload.
+        pixels: width times height.
+        side_px: width, and height.
+        jpeg_scans: passes of a progressive JPEG. Each costs a walk over all pixels and may take only a few
+            bytes, so without a limit a small file keeps a decoder busy for hours.
+    """
+
+    upload_bytes: int = 64 * 2**20
+    pixels: int = 50_000_000
+    side_px: int = 20_000
+    jpeg_scans: int = 100
+
+
+LIMITS = Limits()
+
+_SCANS = re.compile(b"\xff\xda")
+_SLICE = 1 << 20
+
+HEIF = ("heic", "heif")
+"""By what their brand says: coded with HEVC, or not how."""
+JPEG_2000 = ("jp2", "j2c")
+"""In a file with boxes, or the codestream alone."""
+ACCEPTED = ("jpeg", "png", "webp", "tiff", "bmp", "gif", "avif", *HEIF, *JPEG_2000)
+"""Formats that are read."""
+
+_MAGIC = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"BM", "bmp"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
+    (b"\xff\x4f\xff\x51", "j2c"),
+)
+_REFUSED = (
+    (b"%PDF", "PDF"),
+    (b"%!PS", "PostScript"),
+    (b"PK\x03\x04", "ZIP"),
+    (b"\x1f\x8b", "gzip"),
+    (b"<svg", "SVG"),
+    (b"<?xml", "XML"),
+    (b"<!DOCTYPE", "HTML"),
+    (b"<html", "HTML"),
+    (b"8BPS", "Photoshop"),
+    (b"\0\0\1\0", "icon"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"JXL \r\n\x87\n", "JPEG XL"),
+)
+_AVIF_BRANDS = (b"avif", b"avis")
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
+_HEIF_BRANDS = (b"mif1", b"msf1", b"mif2")
+
+
+def sniff(upload: bytes) -> str:
+    """The format of an upload, one of `ACCEPTED`.
+
+    Raises:
+        NotAnImage: it begins like none of them.
+    """
+    for magic, name in _MAGIC:
+        if upload.startswith(magic):
+            return name
+    if upload[:4] == b"RIFF" and upload[8:12] == b"WEBP":
+        return "webp"
+    if upload[4:8] == b"ftyp":
+        brands = _brands(upload)
+        for name, ours in (("avif", _AVIF_BRANDS), ("heic", _HEIC_BRANDS), ("heif", _HEIF_BRANDS)):
+            if any(brand in brands for brand in ours):
+                return name
+    raise NotAnImage(f"expected {', '.join(ACCEPTED).upper()}; got {_guess(upload)}")
+
+
+def _brands(upload: bytes) -> list[bytes]:
+    """Major and compatible brands of an ISO base media file."""
+    end = min(struct.unpack(">I", upload[:4])[0], len(upload), 256)
+    return [upload[start : start + 4] for start in (8, *range(16, end, 4))]
+
+
+def _guess(upload: bytes) -> str:
+    if not upload:
+        return "an empty upload"
+    if upload[4:8] == b"ftyp":
+        return f"an ISO media file of brand {upload[8:12].decode('ascii', 'replace')!r}"
+    start = upload[:1024].lstrip().removeprefix(b"\0\0\0\x0c")
+    names = [name for magic, name in _REFUSED if start.startswith(magic)]
+    return names[0] if names else "bytes that begin like none of them"
+
+
+def check_bytes(upload: bytes, limits: Limits) -> None:
+    """Hold an upload against the limit of bytes.
+
+    Raises:
+        PayloadTooLarge: it is longer.
+    """
+    if len(upload) > limits.upload_bytes:
+        raise PayloadTooLarge(f"upload has {len(upload)} bytes; the limit is {limits.upload_bytes}")
+
+
+def check_size(width: int, height: int, limits: Limits) -> None:
+    """Hold a picture's size against the limits.
+
+    Raises:
+        CorruptImage: it has no area.
+        ImageTooLarge: too many pixels, or a side too long.
+    """
+    if width < 1 or height < 1:
+        raise CorruptImage(f"image has {width}x{height} px: no area")
+    if max(width, height) > limits.side_px:
+        raise ImageTooLarge(f"image has {width}x{height} px; the longest side may have {limits.side_px}")
+    if width * height > limits.pixels:
+        megapixels = limits.pixels / 1e6
+        raise ImageTooLarge(f"image has {width}x{height} px; the limit is {megapixels:g} megapixels")
+
+
+def check_enlarged(width: int, height: int, scale: int, limits: Limits) -> None:
+    """Hold the size that a picture is to have against the limits.
+
+    Raises:
+        ImageTooLarge: too many pixels, or a side too long.
+    """
+    try:
+        check_size(scale * width, scale * height, limits)
+    except ImageTooLarge as error:
+        raise ImageTooLarge(f"at scale {scale} the {error}") from None
+
+
+def check_header(upload: bytes, kind: str, limits: Limits) -> None:
+    """What has to be known before even the header is given to a decoder.
+
+    Raises:
+        CorruptImage: a JPEG of too many scans.
+        ImageTooLarge: a WebP canvas over the limits; its decoder allocates the canvas when it is opened.
+    """
+    if kind == "jpeg" and _has_more_scans(upload, limits.jpeg_scans):
+        raise CorruptImage(f"JPEG has more than {limits.jpeg_scans} scans")
+    if kind == "webp" and upload[12:16] == b"VP8X" and len(upload) >= 30:
+        width = 1 + int.from_bytes(upload[24:27], "little")
+        height = 1 + int.from_bytes(upload[27:30], "little")
+        check_size(width, height, limits)
+
+
+def _has_more_scans(upload: bytes, most: int) -> bool:
+    """Whether more scans begin; looked for in slices, between which other threads may run."""
+    for start in range(0, len(upload), _SLICE):
+        most -= sum(1 for _ in _SCANS.finditer(upload, start, start + _SLICE + 1))
+        if most < 0:
+            return True
+    return False
+
+
+def png_chunk(upload: bytes, wanted: bytes) -> bytes | None:
+    """The content of a PNG's first chunk of this type, or None; ends where the file does."""
+    return next(
+        (upload[start : start + length] for name, start, length in png_chunks(upload) if name == wanted), None
+    )
+
+
+def png_chunks(upload: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Type of each chunk of a PNG, where its content starts and how long it claims to be; what comes behind the last
+    one, `IEND`, is none.
+    """
+    start = 8
+    while start + 8 <= len(upload):
+        length, name = struct.unpack_from(">I4s", upload, start)
+        yield name, start + 8, length
+        if name == b"IEND":
+            return
+        start += 12 + length
+
+
+def breaks_off(upload: bytes, kind: str) -> bool:
+    """Whether a picture that could not be decoded is shorter than it claims.
+
+    Asked only after a decoder failed: some decoders say no more than "failed".
+    """
+    return _CLAIMS[kind](upload)
+
+
+def _webp_breaks_off(upload: bytes) -> bool:
+    return len(upload) < 20 or len(upload) < 8 + int.from_bytes(upload[4:8], "little")
+
+
+def _bmp_breaks_off(upload: bytes) -> bool:
+    return len(upload) < 30 or len(upload) < int.from_bytes(upload[2:6], "little")
+
+
+def _boxes_break_off(upload: bytes) -> bool:
+    last = None
+    for last in Boxes(upload).top():  # noqa: B007 - only how the walk ends counts
+        pass
+    return last is None or last.is_cut or len(upload) - last.end in range(1, 8)
+
+
+def _codestream_breaks_off(upload: bytes) -> bool:
+    return b"\xff\xd9" not in upload[-64:]
+
+
+def _tiff_breaks_off(upload: bytes) -> bool:
+    order = "<" if upload[:1] == b"I" else ">"
+    is_big = upload[2:4] in (b"+\0", b"\0+")
+    if len(upload) < 16:
+        return True
+    (directory,) = (
+        struct.unpack_from(order + "Q", upload, 8) if is_big else struct.unpack_from(order + "I", upload, 4)
+    )
+    return int(directory) + 2 > len(upload)
+
+
+_CLAIMS = {
+    "jpeg": lambda upload: b"\xff\xd9" not in upload[-64:],
+    "png": lambda upload: b"IEND" not in upload[-64:],
+    "gif": lambda upload: upload[-1:] != b"\x3b",
+    "webp": _webp_breaks_off,
+    "bmp": _bmp_breaks_off,
+    "tiff": _tiff_breaks_off,
+    **dict.fromkeys(("avif", *HEIF), _boxes_break_off),
+    **dict.fromkeys(JPEG_2000, _codestream_breaks_off),
+}

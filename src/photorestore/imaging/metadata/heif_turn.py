@@ -1,0 +1,34 @@
+"""How the container of a HEIF turns its picture, of which the metadata speaks as it was before (ISO/IEC 23008-12)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+
+from photorestore.errors import InvalidInput
+from photorestore.imaging.files.sniff import HEIF
+from photorestore.imaging.iso.heif_items import orientation_by, read_items
+from photorestore.imaging.metadata.change import Change
+
+
+def change_of_stored(upload: bytes, kind: str, change: Change) -> Change:
+    """The change from pixels as they are stored in a HEIF, whose decoder turns them; as it is for other formats.
+
+    Args:
+        change: from pixels as the decoder gives them.
+    """
+    orientation = _orientation(upload) if kind in HEIF else 1
+    if orientation == 1:
+        return change
+    sides = (change.source_width, change.source_height)
+    width, height = sides[::-1] if orientation >= 5 else sides
+    return replace(change, orientation=orientation, source_width=width, source_height=height)
+
+
+def _orientation(upload: bytes) -> int:
+    """EXIF's number, 1 to 8, for what the boxes of a HEIF tell of its picture; 1 where they cannot be read."""
+    try:
+        items = read_items(upload)
+        return orientation_by(upload, items.properties_of(items.primary or 0))
+    except (InvalidInput, ValueError, LookupError, struct.error):
+        return 1
