@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.masks import follow
+from photorestore import masks
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.stages.scratch import PHOTOGRAPHS, PRINTS, SURE_IN_PRINTS
 from photorestore.weights import load_network
@@ -101,12 +101,12 @@ def find(lq: Tensor, prints: Prints, rng: torch.Generator | None = None) -> tupl
     Args:
         rng: sure of more or of less, and wider, by chance.
     """
-    certain, followed, grow_px = 0.7, 0.7, 1
+    certain, followed, grow_px = masks.CERTAIN_IN_DAMAGED, masks.FOLLOWED, masks.GROW_PX
     if rng is not None:
         certain, followed, grow_px = uniform(0.4, 0.97, rng), uniform(0.4, 0.7, rng), randint(0, 4, rng)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         film, prob = (detector(lq[None]).sigmoid()[0].float() for detector in prints.detectors)
     prob = torch.maximum(prob, torch.where(film >= SURE_IN_PRINTS, film, 0.0)).clone()
     seeds, candidates = prob >= certain, prob >= min(certain, followed)
-    found = torch.from_numpy(follow(seeds[0].numpy(), candidates[0].numpy())).float()[None, None]
+    found = torch.from_numpy(masks.follow(seeds[0].numpy(), candidates[0].numpy())).float()[None, None]
     return F.max_pool2d(found, 2 * grow_px + 1, 1, grow_px)[0], prob

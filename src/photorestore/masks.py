@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch.nn import functional as F
 
-from photorestore.estimates import luma_of
-from photorestore.region import in_8_bits
 from photorestore.workspace import Array
 
 FOUND = 0.5
 """Probability from which the detector alone would call a pixel damaged."""
-CERTAIN_IN_DAMAGED = 0.7
-CERTAIN_IN_PRINTS = 0.95
+CERTAIN_IN_DAMAGED = 0.5
+CERTAIN_IN_PRINTS = 0.97
 CERTAIN_IN_OTHERS = 0.9995
 """A defect counts where its probability rises somewhere to this, in damaged pictures, in old prints that do not
-seem to be damaged, and in others."""
+seem to be damaged, and in others. What fills them can keep what is sound, so that the limits may be low: on held-out
+prints more is gained inside of damage, and less lost outside, than with higher ones (`training/tune_filling.py`)."""
 MOST_IN_DAMAGED = 0.25
 """Of a damaged picture no more is filled: what is left would not say with what."""
 MOST_IN_OTHERS = 0.003
 """In a picture that is not damaged, a larger share than this is taken for texture."""
-CERTAIN_IF_DARK = 0.9
-DARK_255 = 2
-AROUND_PX = 41
-"""In prints, what is darker by more than `DARK_255` than the mean of so many pixels around must be so certain: of what
-the detector finds in held-out prints, a tenth of what is dark is damage, of all else two thirds."""
-FOLLOWED = 0.7
+FOLLOWED = 0.5
 STEP_PX = 3
 STEPS = 2
 """From there a defect is followed while its probability is above `FOLLOWED`, so many times so far: faint ends of a
@@ -43,26 +35,25 @@ Mask = npt.NDArray[np.uint8]
 Marked = npt.NDArray[np.bool_]
 
 
-def find_damage(prob: Array, certain: float, image: Array | None = None) -> Mask:
+def find_damage(prob: Array, certain: float) -> Mask:
     """Decide what is damaged.
 
     Args:
         prob: scratch_prob, (1, H, W), uint8 or uint16 of full range.
         certain: to what a defect must rise, one of `CERTAIN_IN_DAMAGED`, `CERTAIN_IN_PRINTS`, `CERTAIN_IN_OTHERS`. The
             less a picture is taken for damaged, the likelier its own detail explains what was found.
-        image: (3, H, W), of a print: what is dark in it must be more certain.
 
     Returns:
         (1, H, W) uint8, 255 = damage, 0 = sound; all 0 when less than `TINY_COVERAGE` was found.
     """
-    mask = clean_mask(prob, certain, image)
+    mask = clean_mask(prob, certain)
     most = MOST_IN_OTHERS if certain == CERTAIN_IN_OTHERS else MOST_IN_DAMAGED
     if not TINY_COVERAGE <= coverage(mask) <= most:
         mask[:] = 0
     return mask
 
 
-def clean_mask(prob: Array, certain: float, image: Array | None = None) -> Mask:
+def clean_mask(prob: Array, certain: float) -> Mask:
     """Defects that rise to the probability `certain`, followed down to `FOLLOWED`; (1, H, W), 0 or 255."""
     _, h, w = prob.shape
     full = int(np.iinfo(prob.dtype).max)
@@ -71,21 +62,9 @@ def clean_mask(prob: Array, certain: float, image: Array | None = None) -> Mask:
     for top in range(0, h, ROWS):
         start, stop = max(0, top - halo), min(h, top + ROWS + halo)
         band = prob[0, start:stop]
-        if image is not None:
-            is_doubtful = is_darker(image, start, stop) & (band < CERTAIN_IF_DARK * full)
-            band = np.where(is_doubtful, 0, band)
         defects = follow(band >= certain * full, band >= FOLLOWED * full)
         mask[0, top : top + ROWS] = defects[top - start :][:ROWS] * np.uint8(255)
     return mask
-
-
-def is_darker(image: Array, start: int, stop: int) -> Marked:
-    """Where rows of a plane (3, H, W) are darker than what is around them, (stop - start, W)."""
-    first, last = max(0, start - AROUND_PX // 2), min(image.shape[1], stop + AROUND_PX // 2)
-    luma = torch.from_numpy(luma_of(in_8_bits(image[:, first:last])))[None]
-    around = F.avg_pool2d(luma, AROUND_PX, 1, AROUND_PX // 2, count_include_pad=False)
-    dark: Marked = (luma < around - DARK_255)[0, start - first : stop - first].numpy()
-    return dark
 
 
 def grow(mask: Mask) -> Mask:

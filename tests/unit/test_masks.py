@@ -39,16 +39,6 @@ def test_a_doubtful_defect_counts_in_a_damaged_picture_only() -> None:
     assert masks.find_damage(prob, masks.CERTAIN_IN_DAMAGED)[0, 21, 21] == 255
 
 
-def test_what_is_dark_in_a_print_must_be_more_certain() -> None:
-    prob, image = make_prob(700, 120), np.full((3, 700, 120), 150, np.uint8)
-    for row in (10, 505, 600):  # one where two bands of rows meet
-        prob[0, row : row + 12, 20:24] = prob[0, row : row + 12, 60:64] = round(0.85 * 65535)
-        image[:, row : row + 12, 20:24], image[:, row : row + 12, 60:64] = 60, 240
-    mask = masks.find_damage(prob, masks.CERTAIN_IN_DAMAGED, image)
-    assert np.array_equal(mask[0] > 0, (prob[0] > 0) & (image[0] == 240))
-    assert np.array_equal(masks.find_damage(prob, masks.CERTAIN_IN_DAMAGED), (prob > 0) * np.uint8(255))
-
-
 def test_much_that_is_certain_is_texture_where_the_picture_is_not_damaged() -> None:
     prob = make_prob()
     prob[0, 60:70, 60:70] = 65535  # .8 % of the picture

@@ -66,8 +66,7 @@ class Search:
             probs[0][probs[0] < round(SURE_IN_PRINTS * np.iinfo(np.uint16).max)] = 0
         with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
             fuse(probs, [look.factor for look in self.looks], target)
-        image = self.workspace.plane("image") if PRINTS in {look.network for look in self.looks} else None
-        mask = masks.find_damage(self.workspace.plane("scratch_prob"), self.certain, image)
+        mask = masks.find_damage(self.workspace.plane("scratch_prob"), self.certain)
         self.workspace.write_plane("scratch_mask", mask)
         return masks.coverage(mask)
 

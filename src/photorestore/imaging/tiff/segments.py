@@ -184,7 +184,9 @@ def _summed(differences: Samples) -> Samples:
     """Samples (H, W, C) from their differences to those on their left, modulo their range."""
     import torch  # noqa: PLC0415 - four times as fast as numpy; the edge, which only reads heads, has none
 
-    native = differences.astype(differences.dtype.newbyteorder("="))  # a copy: torch wants one that can be written
+    native = differences.astype(
+        differences.dtype.newbyteorder("=")
+    )  # a copy: torch wants one that can be written
     signed = torch.from_numpy(native.view(f"i{native.itemsize}"))
     sums: Samples = torch.cumsum(signed, 1, dtype=signed.dtype).numpy().view(native.dtype)
     return sums
