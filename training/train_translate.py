@@ -11,7 +11,7 @@ Where weights of `scratch` lie in the folder of weights, most masks are what tha
 
 Fine-tuned on prints, with what both detectors mark in them, the fusion learns to keep what is sound:
 
-    python -m training.train_translate --config training/configs/translate_prints.fast.toml \
+    python -m training.train_translate --config training/configs/translate_print.fast.toml \
         --begin weights/translate/translate.fast.safetensors --minutes 80
 """
 
@@ -56,6 +56,7 @@ EVALUATE_EVERY = 200
 class Config:
     """One training run."""
 
+    network: str  # `translate` or `translate_print`
     tier: str  # name of the weights' tier
     architecture: dict[str, int]  # arguments of Translator
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
@@ -245,7 +246,7 @@ def main() -> None:
     adversary = LatentAdversary(config.architecture["latent"]).to(device, memory_format=torch.channels_last)
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
     opponent = torch.optim.AdamW(adversary.parameters(), 2e-4, betas=(0.5, 0.9), weight_decay=0.0)
-    run = Run("translate", arguments, config, network, optimiser, adversary=adversary, opponent=opponent)
+    run = Run(config.network, arguments, config, network, optimiser, adversary=adversary, opponent=opponent)
     samples = sample_batches(
         lambda rng: make_sample(pictures, config.shares, config.patch_px, rng),
         config.batch_size,

@@ -19,14 +19,19 @@ FADED = {"preprocess": {"faded": True, "fading": 0.8}}
 SOUND = {"preprocess": {"faded": False, "fading": 0.0}}
 
 
-@pytest.fixture
-def stage() -> TranslateStage:
+def _translator() -> Translator:
     network = Translator(**SMALL).eval().requires_grad_(False)
     torch.nn.init.normal_(network.fusion.tail.weight, std=0.3)
     torch.nn.init.constant_(network.fusion.tail.bias, 0.2)
+    return network
+
+
+@pytest.fixture
+def stage() -> TranslateStage:
+    network, for_prints = _translator(), _translator()
     config = StageConfig(precision="float32", tile_px=320, tile_batch=2)
     tone = ToneNetwork((8, 8, 8), 16).eval().requires_grad_(False)
-    return TranslateStage(network, tone, config, torch.device("cpu"))
+    return TranslateStage(network, for_prints, tone, config, torch.device("cpu"))
 
 
 @pytest.fixture
@@ -218,14 +223,25 @@ def test_the_sample_of_a_large_picture_is_small_and_keeps_every_hole():
     assert any_hole.sum() == 255
 
 
-def test_the_network_is_told_how_sure_the_detector_is_and_that_a_caller_is_certain(stage, make):
-    told = []
-    stage.network.register_forward_hook(lambda _network, inputs, _result: told.append(inputs[3]))
+def test_in_prints_the_network_for_them_is_told_how_sure_the_detector_is(stage, make):
+    told = {}
+    for name, network in (("usual", stage.network), ("for prints", stage.for_prints)):
+        network.register_forward_hook(
+            lambda _network, inputs, _result, name=name: told.setdefault(name, []).append(inputs[3])
+        )
     prob = np.full((1, 150, 230), 30000, np.uint16)
     prob[hole() > 0] = 50000
-    found, marked = make(found=hole()), make(mask=hole())
-    for workspace in (found, marked):
+    a_print = {"preprocess": SOUND["preprocess"] | {"kind": "print"}}
+    for settings in (
+        {"found": hole(), "estimates": a_print},
+        {"mask": hole(), "estimates": a_print},
+        {"found": hole()},
+    ):
+        workspace = make(**settings)
         workspace.write_plane("scratch_prob", prob)
         run_stage(stage, [workspace])
-    values = [set((certainty * 65535).round().flatten().tolist()) for certainty in told]
-    assert values == [{30000.0, 50000.0}, {0.0, 65535.0}]
+    values = {
+        name: [set((certainty * 65535).round().flatten().tolist()) for certainty in seen]
+        for name, seen in told.items()
+    }
+    assert values == {"for prints": [{30000.0, 50000.0}], "usual": [{0.0, 65535.0}, {0.0, 65535.0}]}

@@ -70,6 +70,7 @@ ROWS = _chained(
         has_strength=True,
         networks=(
             NetworkRow("translate", "photorestore.networks.translate:Translator"),
+            NetworkRow("translate_print", "photorestore.networks.translate:Translator", has_tiers=False),
             NetworkRow("translate_tone", "photorestore.networks.tone:ToneNetwork", has_tiers=False),
         ),
         planes=(PlaneRow("translated", 3, holds=PICTURE),),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self, cast
 
@@ -23,7 +24,7 @@ from photorestore.options import THOROUGH
 from photorestore.region import Region
 from photorestore.stages.base import SingleNetworkStage, StageConfig, autocast, copied, is_left_alone
 from photorestore.surroundings import Surroundings
-from photorestore.tiling import TileJob, spans, to_float
+from photorestore.tiling import TileJob, spans, tile_spec, to_float
 from photorestore.tone import correct, find_tone
 from photorestore.weights import load_network
 from photorestore.workspace import Array, Workspace
@@ -48,8 +49,9 @@ class Plan:
     Attributes:
         mask: (1, H, W), 255 = fill.
         image: the plane to start from.
-        certainty: (1, H, W), how likely each pixel of the mask is damaged, up to full range; the caller's is certain.
+        certainty: (1, H, W), how likely each pixel of the mask is damaged, up to full range.
         is_callers: whether the mask is the caller's.
+        doubts: whether the network for prints fills it, which may keep what the detector is not sure of.
         corrects_tone: whether the whole picture's tone and colours are lifted.
     """
 
@@ -58,6 +60,7 @@ class Plan:
     mask: Array
     certainty: Array
     is_callers: bool
+    doubts: bool
     corrects_tone: bool
 
 
@@ -72,17 +75,25 @@ class TranslateStage(SingleNetworkStage[Translator]):
     name: ClassVar[str] = "translate"
 
     def __init__(
-        self, network: Translator, tone: ToneNetwork, config: StageConfig, device: torch.device
+        self,
+        network: Translator,
+        for_prints: Translator,
+        tone: ToneNetwork,
+        config: StageConfig,
+        device: torch.device,
     ) -> None:
         super().__init__(network, config, device)
+        self.config = config
+        self.for_prints = for_prints
         self.tone = tone
 
     @classmethod
     def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `LoadableStage.load`. There is one tier of the network for tone."""
+        """See `LoadableStage.load`. There is one tier of the networks for prints and for tone."""
         network = cast("Translator", load_network("translate", config.tier, device, root=weights))
+        for_prints = cast("Translator", load_network("translate_print", "fast", device, root=weights))
         tone = cast("ToneNetwork", load_network("translate_tone", "fast", device, root=weights))
-        return cls(network, tone, config, device)
+        return cls(network, for_prints, tone, config, device)
 
     def run(self, batch: Sequence[Workspace]) -> None:
         plans = [plan for workspace in batch if (plan := make_plan(workspace))]
@@ -90,8 +101,14 @@ class TranslateStage(SingleNetworkStage[Translator]):
             targets = [
                 planes.enter_context(copied(plan.workspace, "translated", plan.image)) for plan in plans
             ]
-            jobs = [self._job(plan, target) for plan, target in zip(plans, targets, strict=True)]
-            self.run_tiles(self._forward, jobs, self.spec)
+            for network in (self.network, self.for_prints):
+                jobs = [
+                    self._job(network, plan, target)
+                    for plan, target in zip(plans, targets, strict=True)
+                    if self._network_of(plan) is network
+                ]
+                spec = tile_spec(network, self.config.tile_px, self.config.tile_batch)
+                self.run_tiles(partial(_forward, network), jobs, spec)
             for plan, target in zip(plans, targets, strict=True):
                 _finish(plan, target)
                 if plan.corrects_tone:
@@ -99,26 +116,17 @@ class TranslateStage(SingleNetworkStage[Translator]):
         for plan in plans:
             self._report(plan)
 
-    def _job(self, plan: Plan, target: Array) -> TileJob:
+    def _network_of(self, plan: Plan) -> Translator:
+        return self.for_prints if plan.doubts else self.network
+
+    def _job(self, network: Translator, plan: Plan, target: Array) -> TileJob:
         image = plan.image
         with torch.inference_mode(), autocast(self.precision, self.device):
             view, hole = (to_float(part)[None].to(self.device) for part in sample(image, plan.mask))
-            keys = self.network.key_view(view, hole)
+            keys = network.key_view(view, hole)
         strength = plan.workspace.options.strength_of("translate")
         context = Context(keys, strength, is_grey(plan.workspace))
         return TileJob((image, plan.mask, plan.certainty), target, context, wanted=plan.mask[0])
-
-    def _forward(self, tiles: Tensor, contexts: Sequence[Context]) -> Tensor:
-        image, mask, certainty = tiles.split((3, 1, 1), dim=1)
-        keys = KeyView.collate([context.keys for context in contexts])
-        strength = torch.tensor([context.strength for context in contexts], device=tiles.device)
-        pred = self.network(image, mask * strength.view(-1, 1, 1, 1), keys, certainty)
-        are_grey = torch.tensor([context.is_grey for context in contexts], device=tiles.device)
-        if are_grey.any():  # what the damage shows may have colour: what is around it tells
-            pred = torch.where(
-                mask > 0, for_grey(pred, smooth_fill(image, (mask > 0).float()), are_grey), pred
-            )
-        return pred
 
     def _report(self, plan: Plan) -> None:
         _, h, w = plan.mask.shape
@@ -132,6 +140,17 @@ class TranslateStage(SingleNetworkStage[Translator]):
         }  # fmt: skip
         tone = ", faded tone corrected" if plan.corrects_tone else ""
         plan.workspace.ran(self.name, f"{100 * filled:.2f} % filled{tone}")
+
+
+def _forward(network: Translator, tiles: Tensor, contexts: Sequence[Context]) -> Tensor:
+    image, mask, certainty = tiles.split((3, 1, 1), dim=1)
+    keys = KeyView.collate([context.keys for context in contexts])
+    strength = torch.tensor([context.strength for context in contexts], device=tiles.device)
+    pred = network(image, mask * strength.view(-1, 1, 1, 1), keys, certainty)
+    are_grey = torch.tensor([context.is_grey for context in contexts], device=tiles.device)
+    if are_grey.any():  # what the damage shows may have colour: what is around it tells
+        pred = torch.where(mask > 0, for_grey(pred, smooth_fill(image, (mask > 0).float()), are_grey), pred)
+    return pred
 
 
 def _finish(plan: Plan, target: Array) -> None:
@@ -160,9 +179,10 @@ def make_plan(workspace: Workspace) -> Plan | None:
     if not mask.any() and not corrects_tone:
         workspace.passed("translate", "the mask is empty" if has_caller_mask else "no damage found")
         return None
-    is_found = not has_caller_mask and "scratch_prob" in workspace.envelope.planes
-    certainty = workspace.plane("scratch_prob") if is_found else mask
-    return Plan(workspace, workspace.before("translated"), mask, certainty, has_caller_mask, corrects_tone)
+    doubts = bool(mask.any()) and not has_caller_mask and is_print(workspace)
+    certainty = workspace.plane("scratch_prob") if doubts else mask
+    image = workspace.before("translated")
+    return Plan(workspace, image, mask, certainty, has_caller_mask, doubts, corrects_tone)
 
 
 def find_mask(workspace: Workspace) -> tuple[Array, bool]:
@@ -173,6 +193,15 @@ def find_mask(workspace: Workspace) -> tuple[Array, bool]:
     if "scratch_mask" in planes:
         return masks.grow(workspace.plane("scratch_mask")), False  # type: ignore[arg-type]
     return np.zeros((1, *planes["image"].shape[1:]), np.uint8), False
+
+
+def is_print(workspace: Workspace) -> bool:
+    """Whether the picture is judged a print.
+
+    In photographs what the detector marks is mostly damage, and a filling that doubts it leaves scratches standing: on
+    held-out damage of film the network for prints loses 2 dB inside of it.
+    """
+    return bool(workspace.envelope.estimates.get("preprocess", {}).get("kind") == "print")
 
 
 def sample(image: Array, mask: Array) -> tuple[Array, Array]:
