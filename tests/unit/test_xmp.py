@@ -77,9 +77,12 @@ def test_packet_that_knows_the_place_goes_where_that_is_not_wanted(text: str, en
 @pytest.mark.parametrize("make", [hostile_xmp, busy_xmp, lambda length: busy_xmp(length)[:length]])
 @pytest.mark.parametrize("length", [64 << 10, 256 << 10])
 def test_hostile_packet_takes_time_in_proportion_to_its_length(make, length: int) -> None:
-    start = time.process_time()
-    rewrite_xmp(make(length), KEPT, [])
-    assert time.process_time() - start < 0.5
+    packet, seconds = make(length), []
+    for _ in range(3):  # the least, since the collector of garbage may come between
+        start = time.process_time()
+        rewrite_xmp(packet, KEPT, [])
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 0.5
 
 
 def description(attributes: str, body: str = "") -> bytes:
