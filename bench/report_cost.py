@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.tables import table
+from bench.tables import figure_table, table
 
 
 def cost(result: dict[str, Any]) -> str:
@@ -71,12 +71,9 @@ def _cells(rows: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def serving(result: dict[str, Any]) -> str:
-    rows = [[name.replace("_", " "), f"{value}"] for name, value in result["figures"].items()]
-    return "## The served workflow against the pipeline in process\n\n" + table(["figure", "value"], rows)
+    return "## The served workflow against the pipeline in process\n\n" + figure_table(result["figures"])
 
 
 def edge(result: dict[str, Any]) -> str:
-    rows = [[name.replace("_", " "), f"{value}"] for name, value in result["figures"].items()]
-    return "## The REST edge under load\n\n`bench/edge.py` says what each figure is.\n\n" + table(
-        ["figure", "value"], rows
-    )
+    head = "## The REST edge under load\n\n`bench/edge.py` says what each figure is.\n\n"
+    return head + figure_table(result["figures"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.tables import table
+from bench.tables import figure_table, table
 
 KEPT = {
     "after_first_1000": "the first 1,000 requests",
@@ -31,15 +31,11 @@ def soak(result: dict[str, Any]) -> str:
 
 
 def hostile(result: dict[str, Any]) -> str:
-    rows = [
-        [name.replace("_", " "), f"{value}"]
-        for name, value in result["figures"].items()
-        if not isinstance(value, dict)
-    ]
+    figures = {name: value for name, value in result["figures"].items() if not isinstance(value, dict)}
     return (
         "## One honest caller beside hostile ones\n\n`bench/hostile.py` says what they do. Asked: a 99th percentile at "
         "most twice as long, and memory of the edge within 64 MB of what it is idle.\n\n"
-    ) + table(["figure", "value"], rows)
+    ) + figure_table(figures)
 
 
 def faults(result: dict[str, Any]) -> str:

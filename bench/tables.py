@@ -12,6 +12,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
+def figure_table(figures: Mapping[str, Any]) -> str:
+    """One line for each figure that has a name."""
+    return table(
+        ["figure", "value"], [[name.replace("_", " "), f"{value}"] for name, value in figures.items()]
+    )
+
+
 def interval(figures: dict[str, float], digits: int = 2) -> str:
     """Mean (low to high)."""
     return f"{figures['mean']:.{digits}f} ({figures['low']:.{digits}f} to {figures['high']:.{digits}f})"

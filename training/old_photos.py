@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.metrics import psnr
-from photorestore.networks.fusion import FILL_STRIDE
 from photorestore.networks.scratch import ScratchUNet
 from photorestore.networks.translate import VIEW_PX, shrink
 from training.data import random_patch
@@ -21,8 +18,6 @@ from training.degradations.damage import (
     DamageRecipe,
     DamageSources,
     damage,
-    damage_moderately,
-    load_damage_sources,
 )
 from training.degradations.noise import chance, gaussian, jpeg, quantise, randint, uniform
 from training.filled_prints import Prints, damage_as_print, find, unknown
@@ -33,8 +28,6 @@ ENOUGH = 0.015
 """Damaged share below which a sample is drawn anew: there is little to learn from it."""
 FAINT = DamageRecipe(layers=(1, 4), opacity=(0.3, 1.0), clean=0.0, density=(0.4, 2.0))
 """One sample in three; the others are damaged by `MODERATE_RECIPE`, mostly opaque."""
-CROP_PX = 256
-"""Validation pictures are cut to at most this."""
 Sample = tuple[Tensor, ...]
 
 
@@ -271,67 +264,6 @@ def embed(
     view_mask[:, top:bottom, left:right] = F.adaptive_max_pool2d(mask, small.shape[-2:])
     padding = (0, VIEW_PX - w, 0, VIEW_PX - h)
     return F.pad(view, padding, mode="replicate"), F.pad(view_mask, padding, value=1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A validation picture: damaged, true, what the detector marks and how surely, and what of it is damage."""
-
-    lq: Tensor
-    gt: Tensor
-    scratch_mask: Tensor
-    certainty: Tensor
-    inside: Tensor
-
-
-def make_validation(photos: Sequence[Tensor], data: Path, detector: ScratchUNet | None) -> list[Held]:
-    """Crops of held-out photographs under damage that is kept for validation; always the same for one detector.
-
-    Without a detector the mask is the true one, grown by 2 px.
-    """
-    rng = torch.Generator().manual_seed(0)
-    sources = load_damage_sources(data, held_out=False, validation=True)
-    held = []
-    for photo in photos:
-        h, w = (min(CROP_PX, side // FILL_STRIDE * FILL_STRIDE) for side in photo.shape[-2:])
-        gt = photo[:, :h, :w].float() / 255
-        lq, _, marked = damage_moderately(gt, sources, rng)
-        damaged = marked.float()
-        mask = certainty = F.max_pool2d(damaged[None], 5, 1, 2)[0]
-        if detector:
-            mask, certainty = detect(lq, detector, threshold=0.35, grow_px=2)
-        if bool((mask * damaged).any()):
-            held.append(Held(lq, gt, mask, certainty, mask * damaged))
-    return held
-
-
-def make_held_prints(photos: Sequence[Tensor], prints: Prints) -> list[Held]:
-    """Crops of held-out photographs, damaged as prints are; what is marked is what the service would fill."""
-    rng, held = torch.Generator().manual_seed(0), []
-    for photo in photos:
-        side = min(CROP_PX, *(side // FILL_STRIDE * FILL_STRIDE for side in photo.shape[-2:]))
-        gt, lq, alpha = damage_as_print(photo[:, :side, :side].float() / 255, prints, rng)
-        mask, certainty = find(lq, prints)
-        if (inside := mask * (alpha > MASK_ALPHA)).any():
-            held.append(Held(lq, gt, mask, certainty, inside))
-    return held
-
-
-def telea(item: Held) -> Tensor:
-    """The classical way to fill (Telea, 2004), radius 3 px: (3, H, W)."""
-    import cv2
-
-    pixels = (item.lq * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
-    filled = cv2.inpaint(pixels, item.scratch_mask[0].byte().numpy(), 3, cv2.INPAINT_TELEA)
-    return torch.from_numpy(filled).permute(2, 0, 1).float() / 255
-
-
-def baselines(held: list[Held]) -> dict[str, float]:
-    """The same figure for the damaged pictures and for Telea's filling."""
-    return {
-        "psnr_damaged_db": sum(psnr(item.lq, item.gt, mask=item.inside) for item in held) / len(held),
-        "psnr_telea_db": sum(psnr(telea(item), item.gt, mask=item.inside) for item in held) / len(held),
-    }
 
 
 def _turn(parts: Sample, rng: torch.Generator) -> Sample:

@@ -35,18 +35,9 @@ from photorestore.weights import load_network, weights_file
 from training.data import hold_out, load_photos, sample_batches
 from training.degradations.damage import load_damage_sources
 from training.filled_prints import load_prints
+from training.held_damage import Held, baselines, make_held_prints, make_validation
 from training.muon import MuonAdamW
-from training.old_photos import (
-    MASK_ALPHA,
-    Held,
-    Photo,
-    Pictures,
-    baselines,
-    make_held_prints,
-    make_sample,
-    make_validation,
-    real_photos,
-)
+from training.old_photos import MASK_ALPHA, Photo, Pictures, make_sample, real_photos
 from training.run import Run, add_masks, add_workers, parse_arguments, read_config
 
 EVALUATE_EVERY = 200

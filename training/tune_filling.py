@@ -26,8 +26,9 @@ from photorestore.options import Options
 from photorestore.stages import translate
 from training.data import hold_out, load_photos
 from training.filled_prints import damage_as_print, load_prints
+from training.held_damage import CROP_PX
 from training.marked import DAMAGE, IGNORE, MarkedPrint
-from training.old_photos import CROP_PX, MASK_ALPHA
+from training.old_photos import MASK_ALPHA
 from training.run import add_masks
 
 FOLDERS = ("photos_a/bsds400", "photos_a/hr", "photos_b/osie", "photos_b/sunhays80")

@@ -8,7 +8,8 @@ from tests.unit.test_damage import sources as film_sources  # noqa: F401 - a fix
 from tests.unit.test_marked import marked  # noqa: F401 - a fixture
 from tests.unit.test_prints import sources as print_sources  # noqa: F401 - a fixture
 from training.filled_prints import UNKNOWN, Prints, find
-from training.old_photos import KINDS, MASK_ALPHA, Photo, Pictures, make_held_prints, make_sample, real_photos
+from training.held_damage import make_held_prints
+from training.old_photos import KINDS, MASK_ALPHA, Photo, Pictures, make_sample, real_photos
 
 SIZE_PX = 64
 LIKELY, LITTLE = 0.98, 0.2
