@@ -1,4 +1,4 @@
-"""What looks like damage and is none: cloth, knitting, nets, twigs, grass, rails, facades, snow.
+"""What looks like damage and is none: cloth, nets, twigs, grass, rails, facades, snow, beads, strings, ribbons.
 
 Drawn into photographs and never labelled, as `structure` is; but where that draws flat lines, this draws things, with
 their light, their unevenness and their surroundings out of focus. Pure: everything is drawn from `rng`.
@@ -179,6 +179,65 @@ def _snow(h: int, w: int, rng: torch.Generator) -> Layer:
     return colour.expand(3, h, w), spots * _region(h, w, rng)
 
 
+def _beads(h: int, w: int, rng: torch.Generator) -> Layer:
+    """Pearls, buttons, lamps, stars: spots of one kind along a string or far apart, each with its light."""
+    image, draw = _canvas(h, w)
+    radius, pitch = uniform(1.2, 14, rng), uniform(2, 5, rng)
+    if chance(0.6, rng):  # on strings
+        places = [place for _ in range(randint(1, 4, rng)) for place in _along(image, pitch * radius, rng)]
+    else:
+        places = (torch.rand((randint(3, 40, rng), 2), generator=rng) * torch.tensor(image.size)).tolist()
+    lit = uniform(-0.5, 0.5, rng), uniform(-0.5, 0.5, rng)
+    for x, y in places:
+        size = radius * uniform(0.7, 1.3, rng)
+        draw.ellipse((x - size, y - size, x + size, y + size), fill=150)
+        at, down, spot = x + lit[0] * size, y + lit[1] * size, 0.4 * size
+        draw.ellipse((at - spot, down - spot, at + spot, down + spot), fill=255)
+    spots = _as_tensor(image)
+    return (_colour(rng) * (0.4 + spots)).clamp(0, 1), (2 * spots).clamp(0, 1)
+
+
+def _strings(h: int, w: int, rng: torch.Generator) -> Layer:
+    """Strings, cables, whiskers, strands: thin lines side by side that hardly bend."""
+    image, draw = _canvas(h, w)
+    width, count = randint(1, 7, rng), randint(2, 16, rng)
+    first = torch.rand((2, 2), generator=rng) * torch.tensor(image.size)
+    apart = torch.randn((2, 2), generator=rng) * uniform(4, 40, rng)
+    sag = torch.randn(2, generator=rng) * uniform(0, 60, rng)
+    for index in range(count):
+        start, end = (first + index * apart + 3 * torch.randn((2, 2), generator=rng)).unbind()
+        share = torch.linspace(-0.5, 1.5, 24)[:, None]
+        line = torch.lerp(start, end, share) + 4 * share * (1 - share) * sag
+        draw.line(line.flatten().tolist(), fill=255, width=width, joint="curve")
+    return _lit(image, rng)
+
+
+def _ribbons(h: int, w: int, rng: torch.Generator) -> Layer:
+    """Bows, ribbons, petals, leaves, birds: small bright or dark things with sharp rims and folds."""
+    image, draw = _canvas(h, w)
+    for _ in range(randint(1, 8, rng)):
+        middle = torch.rand(2, generator=rng) * torch.tensor(image.size)
+        turns = torch.linspace(0, math.tau, randint(5, 9, rng) * 4)
+        lobes, reach = randint(2, 6, rng), uniform(8, 80, rng)
+        radius = reach * (0.35 + (turns * lobes / 2 + uniform(0, 3, rng)).cos().abs())
+        outline = middle + torch.stack([turns.cos(), uniform(0.4, 1, rng) * turns.sin()], 1) * radius[:, None]
+        draw.polygon([tuple(place) for place in outline.tolist()], fill=255)
+    coverage = _as_tensor(image)
+    folds = 0.25 * _clouds(h, w, uniform(3, 12, rng), rng)
+    return (_colour(rng, bright=chance(0.7, rng)) + folds * coverage).clamp(0, 1), coverage
+
+
+def _along(image: Image.Image, pitch_px: float, rng: torch.Generator) -> list[list[float]]:
+    """Places on an arc or a line through a canvas, `pitch_px` apart."""
+    corners = torch.rand((3, 2), generator=rng) * torch.tensor(image.size)
+    count = min(400, max(3, round(float((corners[2] - corners[0]).norm()) / pitch_px)))
+    share = torch.linspace(0, 1, count)[:, None]
+    places: list[list[float]] = torch.lerp(
+        torch.lerp(corners[0], corners[1], share), torch.lerp(corners[1], corners[2], share), share
+    ).tolist()
+    return places
+
+
 def _canvas(h: int, w: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     """Twice as large as the picture, for smooth edges."""
     image = Image.new("L", (2 * w, 2 * h))
@@ -236,4 +295,6 @@ def _colour(rng: torch.Generator, *, bright: bool | None = None) -> Tensor:
     return (uniform(low, high, rng) + uniform(0, 0.4, rng) * hue).clamp(0, 1)
 
 
-KINDS = (_cloth, _knitting, _net, _facade, _twigs, _grass, _rails, _snow)
+KINDS = (
+    _cloth, _knitting, _net, _facade, _twigs, _grass, _rails, _snow, _beads, _strings, _ribbons,
+)  # fmt: skip
