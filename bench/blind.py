@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from photorestore.estimates import estimate
+from photorestore.fidelity import psnr
 from photorestore.imaging import open_picture
-from photorestore.levels import level_of
-from photorestore.metrics import psnr
+from photorestore.networks.weights import load_network
 from photorestore.stages.base import autocast
-from photorestore.weights import load_network
+from photorestore.stages.denoise.levels import level_of
+from photorestore.stages.preprocess.estimates import estimate
 
 Floats = npt.NDArray[np.float32]
 Denoise = Callable[[Floats, float | None], Floats]

@@ -11,12 +11,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench import learned
 from photorestore.networks.blocks import count_parameters
+from photorestore.networks.weights import NETWORKS, load_network, weights_file
 from photorestore.options import TIERS
 from photorestore.stages.base import SingleNetworkStage, Stage
-from photorestore.stages.scratch import PRINTS, ScratchStage
+from photorestore.stages.scratch.stage import PRINTS, ScratchStage
 from photorestore.stages.tiered import TieredStage
-from photorestore.stages.upscale import REAL, UpscaleStage
-from photorestore.weights import NETWORKS, load_network, weights_file
+from photorestore.stages.upscale.stage import REAL, UpscaleStage
 from training.baselines import NETWORKS as BASELINES
 
 SIDE_PX = 512

@@ -20,12 +20,12 @@ import torch
 from bench import baselines
 from bench.damage_set import DamagedPicture, load_damage_set, pixel_sha256
 from bench.statistics import summary
-from photorestore.masks import FOUND, grow
-from photorestore.metrics import PrecisionRecall, psnr
+from photorestore.fidelity import PrecisionRecall, psnr
+from photorestore.networks.tiling import to_float
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import run_stage
-from photorestore.tiling import to_float
+from photorestore.stages.scratch.masks import FOUND, grow
 from photorestore.workspace import Workspace
 
 OPTIONS = Options(stages=("denoise", "scratch", "translate"), timeout_s=600)

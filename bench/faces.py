@@ -20,15 +20,15 @@ from torch import Tensor
 
 from bench.pictures import Pixels, read_set
 from bench.statistics import pixel_hash, summary
-from photorestore.faces.geometry import Alignment, align, cut, face_mask, warp
-from photorestore.faces.judgement import landmark_shift, place_landmarks
-from photorestore.faces.refine import Outcome, Refiner, find_faces, refine_faces
-from photorestore.metrics import psnr
-from photorestore.networks.face_detector import Face, FaceDetector
+from photorestore.fidelity import psnr
+from photorestore.networks.weights import load_network
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import autocast
-from photorestore.weights import load_network
+from photorestore.stages.face.detector import Face, FaceDetector
+from photorestore.stages.face.geometry import Alignment, align, cut, face_mask, warp
+from photorestore.stages.face.judgement import landmark_shift, place_landmarks
+from photorestore.stages.face.refine import Outcome, Refiner, find_faces, refine_faces
 from training.degradations.fading import grey, sepia
 from training.degradations.portraits import worn
 

@@ -15,7 +15,7 @@ import torch
 
 from bench.pictures import CLEAN_SETS, Pixels, add_gaussian, as_stored, read_set, set_files
 from bench.statistics import pixel_hash, summary
-from photorestore.metrics import psnr
+from photorestore.fidelity import psnr
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline, Restored
 

@@ -27,7 +27,7 @@ from PIL import Image, ImageDraw
 from bench import baselines
 from bench.pictures import Pixels, read_set
 from bench.statistics import paired, pixel_hash, summary
-from photorestore.metrics import psnr
+from photorestore.fidelity import psnr
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 

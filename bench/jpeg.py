@@ -21,7 +21,7 @@ from PIL import Image
 from bench.blind import Denoise, Upload, load_denoiser, read_upload
 from bench.pictures import Pixels, read_set
 from bench.statistics import paired, pixel_hash, summary
-from photorestore.metrics import psnr, ssim
+from photorestore.fidelity import psnr, ssim
 
 SETS = ("LIVE1_nonkodak10", "Classic5")
 QUALITIES = (10, 20, 30, 40)

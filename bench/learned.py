@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.blind import Floats
-from photorestore.weights import build_network, read_metadata, weights_file
+from photorestore.networks.weights import build_network, read_metadata, weights_file
 from training.baselines import NETWORKS, luma
 from training.degradations.noise import quantise
 from training.degradations.resize import bicubic

@@ -23,14 +23,14 @@ from bench.mixed_set import CROP_PX, SETS, load_mixed_set
 from bench.no_reference import load_brisque
 from bench.pictures import Pixels, as_stored
 from bench.statistics import paired, summary
-from photorestore.masks import grow
-from photorestore.metrics import psnr, ssim
+from photorestore.fidelity import psnr, ssim
 from photorestore.networks.blocks import pad_to_multiple
-from photorestore.networks.translate import Translator
+from photorestore.networks.tiling import to_float, to_integers
 from photorestore.options import SELECTABLE_STAGES, Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import autocast, run_stage
-from photorestore.tiling import to_float, to_integers
+from photorestore.stages.scratch.masks import grow
+from photorestore.stages.translate.network import Translator
 from photorestore.workspace import Workspace
 
 FULL = "full pipeline"

@@ -25,7 +25,7 @@ from bench.pictures import Pixels
 from bench.print_damage import Mask
 from bench.prints_set import Print, load_prints
 from bench.statistics import pixel_hash, summary
-from photorestore.metrics import TOLERANCE_PX, psnr, tolerant_scores
+from photorestore.fidelity import TOLERANCE_PX, psnr, tolerant_scores
 from photorestore.pipeline import Pipeline
 
 CAP_DB = 60.0

@@ -23,7 +23,7 @@ from bench.looks import DEFAULT, FOR_MASK, Look, look
 from bench.pictures import SUFFIXES
 from bench.print_damage import Mask
 from bench.statistics import summary
-from photorestore.metrics import TOLERANCE_PX, tolerant_scores
+from photorestore.fidelity import TOLERANCE_PX, tolerant_scores
 from photorestore.options import SELECTABLE_STAGES, Options
 from photorestore.pipeline import Pipeline
 from training.marked import DAMAGE, IGNORE, TEST_PRINTS

@@ -18,7 +18,7 @@ from bench import (
 )
 from bench.statistics import RESULTS
 from bench.tables import interval, scores, table
-from photorestore.weights import NETWORKS, read_metadata, weights_file
+from photorestore.networks.weights import NETWORKS, read_metadata, weights_file
 
 HEADER = """# Results
 

@@ -19,8 +19,8 @@ from bench.denoise import SIGMAS_255
 from bench.pictures import Pixels, add_gaussian, read_set
 from bench.statistics import paired, pixel_hash, summary
 from bench.surfaces_set import KINDS, strong
-from photorestore.estimates import estimate
-from photorestore.levels import level_of
+from photorestore.stages.denoise.levels import level_of
+from photorestore.stages.preprocess.estimates import estimate
 
 SURFACES_EVERY, STRONG_EVERY = 6, 2
 INPUT, OURS, BLIND = "input", "ours, level estimated", "ours, blind"

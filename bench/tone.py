@@ -17,13 +17,13 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from bench.pictures import CLEAN_SETS, Pixels, read_set
 from bench.statistics import paired, pixel_hash, summary
 from bench.tone_set import FadedPicture, load_tone_set
-from photorestore.estimates import estimate
-from photorestore.metrics import psnr
-from photorestore.normalise import normalise
+from photorestore.fidelity import psnr
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import run_stage
-from photorestore.stages.translate import correct_tone, needs_tone
+from photorestore.stages.preprocess.estimates import estimate
+from photorestore.stages.preprocess.normalise import normalise
+from photorestore.stages.translate.stage import correct_tone, needs_tone
 from photorestore.workspace import Workspace
 
 OPTIONS = Options(format="png", timeout_s=600)

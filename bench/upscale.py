@@ -26,10 +26,10 @@ from torch import Tensor
 from bench import learned
 from bench.pictures import is_stored_grey, read_pixels, set_files
 from bench.statistics import paired, pixel_hash, summary
-from photorestore.metrics import luma, psnr, ssim
+from photorestore.fidelity import luma, psnr, ssim
+from photorestore.networks.weights import load_network, weights_file
 from photorestore.options import TIERS
 from photorestore.stages.base import autocast
-from photorestore.weights import load_network, weights_file
 from training.degradations.noise import quantise
 from training.degradations.resize import bicubic, shrink
 from training.degradations.second_order import degrade

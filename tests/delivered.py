@@ -7,8 +7,8 @@ from pathlib import Path
 
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
-from photorestore.stages.deliver import DeliverStage
-from photorestore.stages.preprocess import PreprocessStage
+from photorestore.stages.deliver.stage import DeliverStage
+from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
 
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.faces.geometry import CROP_PX, align, cut
-from photorestore.faces.judgement import turn_of
-from photorestore.faces.refine import find_faces
-from photorestore.networks.face_detector import FaceDetector
+from photorestore.stages.face.detector import FaceDetector
+from photorestore.stages.face.geometry import CROP_PX, align, cut
+from photorestore.stages.face.judgement import turn_of
+from photorestore.stages.face.refine import find_faces
 from training.data import SUFFIXES, read_photo
 from training.degradations.noise import chance, randint
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from photorestore.weights import NETWORKS, build_network, read_metadata, save_network
+from photorestore.networks.weights import NETWORKS, build_network, read_metadata, save_network
 
 
 def average(file: Path, other: Path) -> None:

@@ -19,8 +19,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from photorestore.networks.face_detector import FaceDetector
-from photorestore.weights import save_network, weights_file
+from photorestore.networks.weights import save_network, weights_file
+from photorestore.stages.face.detector import FaceDetector
 from training.commit import commit_hash
 from training.data import SUFFIXES, read_photo
 

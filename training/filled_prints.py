@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore import masks
-from photorestore.networks.scratch import ScratchUNet
-from photorestore.stages.scratch import PHOTOGRAPHS, PRINTS, SURE_IN_PRINTS
-from photorestore.weights import load_network
+from photorestore.networks.weights import load_network
+from photorestore.stages.scratch import masks
+from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, SURE_IN_PRINTS
 from training.damaged_samples import load_sound_old
 from training.degradations.lookalikes import draw_lookalike
 from training.degradations.noise import chance, quantise, randint, uniform

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.networks.judge import FLAGS, KINDS, JudgeNet
-from photorestore.weights import load_network, read_metadata, save_network, weights_file
+from photorestore.networks.weights import load_network, read_metadata, save_network, weights_file
+from photorestore.stages.preprocess.network import FLAGS, KINDS, JudgeNet
 from training.data import make_batch
 from training.degradations.noise import chance
 from training.judged import UNKNOWN, make_sample, make_structured

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.metrics import psnr
-from photorestore.networks.fusion import FILL_STRIDE
-from photorestore.networks.scratch import ScratchUNet
+from photorestore.fidelity import psnr
+from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.stages.translate.fusion import FILL_STRIDE
 from training.degradations.damage import damage_moderately, load_damage_sources
 from training.filled_prints import Prints, damage_as_print, find
 from training.old_photos import MASK_ALPHA, detect

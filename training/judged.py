@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.judgement import glimpse
-from photorestore.networks.judge import FLAGS, KINDS
+from photorestore.stages.preprocess.judgement import glimpse
+from photorestore.stages.preprocess.network import FLAGS, KINDS
 from training.degradations import fading, noise
 from training.degradations.ageing import contrast_of, tone, tone_of, unevenly_aged
 from training.degradations.damage import DEFAULT_RECIPE, DamageSources, damage

@@ -29,7 +29,7 @@ from typing import Any
 
 import torch
 
-from photorestore.weights import read_metadata, stage_of, weights_file
+from photorestore.networks.weights import read_metadata, stage_of, weights_file
 from training.checkpoints import load_checkpoint, load_pieces, save_checkpoint, save_pieces
 from training.commit import PACK_RECORD, VARIABLE
 

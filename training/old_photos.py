@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.networks.scratch import ScratchUNet
-from photorestore.networks.translate import VIEW_PX, shrink
+from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.stages.translate.network import VIEW_PX, shrink
 from training.data import random_patch
 from training.degradations import strokes
 from training.degradations.damage import (

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from photorestore.weights import read_metadata, save_network, weights_file
+from photorestore.networks.weights import read_metadata, save_network, weights_file
 from training.checkpoints import load_checkpoint, save_checkpoint
 from training.commit import commit_hash
 from training.log import Log, Mean

@@ -2,7 +2,7 @@
 
     python -m training.stamp [--weights weights]
 
-The values stay as they are. Takes seconds; prints the files that were written. See `photorestore.canary`.
+The values stay as they are. Takes seconds; prints the files that were written. See `photorestore.networks.canary`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from photorestore.weights import NETWORKS, build_network, read_metadata, save_network
+from photorestore.networks.weights import NETWORKS, build_network, read_metadata, save_network
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.metrics import psnr
+from photorestore.fidelity import psnr
 from training.baselines import NETWORKS, luma
 from training.data import load_photos
 from training.degradations.noise import gaussian

@@ -24,8 +24,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from photorestore.metrics import psnr
-from photorestore.networks.denoise import DenoiseUNet
+from photorestore.fidelity import psnr
+from photorestore.stages.denoise.network import DenoiseUNet
 from training.data import load_photos, random_patch, read_photo, sample_batches, scaled_patch
 from training.degradations.colours import strong_colours
 from training.degradations.levelled import NOISES, Noise, gaussian_noise, mixed_noise, on_surface, rough_level

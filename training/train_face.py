@@ -20,13 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.faces.geometry import face_mask
-from photorestore.faces.judgement import landmark_shift, place_landmarks
-from photorestore.metrics import psnr
-from photorestore.networks.denoise import DenoiseUNet
-from photorestore.networks.face import FaceUNet
-from photorestore.networks.face_detector import FaceDetector
-from photorestore.weights import load_network, weights_file
+from photorestore.fidelity import psnr
+from photorestore.networks.weights import load_network, weights_file
+from photorestore.stages.denoise.network import DenoiseUNet
+from photorestore.stages.face.detector import FaceDetector
+from photorestore.stages.face.geometry import face_mask
+from photorestore.stages.face.judgement import landmark_shift, place_landmarks
+from photorestore.stages.face.network import FaceUNet
 from training.aligned_faces import Faces, load_faces
 from training.data import sample_batches
 from training.degradations.noise import randint

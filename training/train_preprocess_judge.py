@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.judgement import glimpse
-from photorestore.networks.judge import FLAGS, KINDS, JudgeNet
+from photorestore.stages.preprocess.judgement import glimpse
+from photorestore.stages.preprocess.network import FLAGS, KINDS, JudgeNet
 from training.data import Batch, hold_out, load_photos, make_batch, read_photo, sample_batches
 from training.degradations.damage import load_damage_sources
 from training.degradations.noise import randint

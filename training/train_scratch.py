@@ -25,8 +25,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.metrics import PrecisionRecall, tolerant_scores
-from photorestore.networks.scratch import ScratchUNet
+from photorestore.fidelity import PrecisionRecall, tolerant_scores
+from photorestore.stages.scratch.network import ScratchUNet
 from training.damaged_samples import Shares, age, load_pictures, make_sample
 from training.data import hold_out, load_photos, sample_batches
 from training.degradations.damage import DAMAGED, damage_moderately, load_damage_sources

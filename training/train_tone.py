@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.metrics import psnr
-from photorestore.networks.tone import VIEW_PX, ToneNetwork, apply, quantiles_of
+from photorestore.fidelity import psnr
+from photorestore.stages.translate.tone_network import VIEW_PX, ToneNetwork, apply, quantiles_of
 from training.data import batches, hold_out, load_photos
 from training.degradations.faded_tone import age
 from training.run import Run, parse_arguments, read_config

@@ -28,10 +28,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.metrics import psnr
-from photorestore.networks.scratch import ScratchUNet
-from photorestore.networks.translate import Translator
-from photorestore.weights import load_network, weights_file
+from photorestore.fidelity import psnr
+from photorestore.networks.weights import load_network, weights_file
+from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.stages.translate.network import Translator
 from training.data import hold_out, load_photos, sample_batches
 from training.degradations.damage import load_damage_sources
 from training.filled_prints import load_prints

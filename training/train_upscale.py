@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.metrics import psnr_y
-from photorestore.networks.upscale import Upscaler, enlarge
+from photorestore.fidelity import psnr_y
+from photorestore.stages.upscale.network import Upscaler, enlarge
 from training.checkpoints import load_checkpoint
 from training.data import Batch, load_photos, random_patch, worker_batches
 from training.degradations import second_order

@@ -1,4 +1,4 @@
-"""What the limits of `photorestore.masks` do to pictures: what is gained where they are damaged, and lost elsewhere.
+"""What the limits of `scratch.masks` do to pictures: what is gained where they are damaged, and lost elsewhere.
 
     python -m training.tune_filling --data ../shared/data/train
 
@@ -20,10 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from photorestore import masks, pipeline
-from photorestore.metrics import psnr, tolerant_scores
+from photorestore import pipeline
+from photorestore.fidelity import psnr, tolerant_scores
 from photorestore.options import Options
-from photorestore.stages import translate
+from photorestore.stages.scratch import masks
+from photorestore.stages.translate import stage as translate
 from training.data import hold_out, load_photos
 from training.filled_prints import damage_as_print, load_prints
 from training.held_damage import CROP_PX

@@ -1,4 +1,4 @@
-"""What the constants of `photorestore.judgement` rest on; prints tables, changes nothing.
+"""What the constants of `photorestore.stages.preprocess.judgement` rest on; prints tables, changes nothing.
 
     python -m training.tune_judgement --data ../shared/data/train
 
@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from photorestore import judgement
-from photorestore.judgement import Judgement, judge, resolve_mode
+from photorestore.networks.weights import load_network
 from photorestore.options import Options
-from photorestore.weights import load_network
+from photorestore.stages.preprocess import judgement
+from photorestore.stages.preprocess.judgement import Judgement, judge, resolve_mode
 from training.degradations import fading, noise
 from training.degradations.prints import damage_print
 from training.judged import MAKERS, Sources, stored

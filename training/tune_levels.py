@@ -1,4 +1,4 @@
-"""What `photorestore.levels` and the artefacts in `photorestore.estimates` rest on; prints tables, changes nothing.
+"""What the limits of `denoise.levels` and the artefacts of `estimates` rest on; prints tables, changes nothing.
 
     python -m training.tune_levels --data ../shared/data/train
 
@@ -24,10 +24,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from photorestore.estimates import CONFIG, estimate
-from photorestore.levels import MOST_ASSUMED_255, level_of
-from photorestore.metrics import psnr
-from photorestore.weights import load_network
+from photorestore.fidelity import psnr
+from photorestore.networks.weights import load_network
+from photorestore.stages.denoise.levels import MOST_ASSUMED_255, level_of
+from photorestore.stages.preprocess.estimates import CONFIG, estimate
 from training.degradations.noise import film_grain
 from training.degradations.surfaces import embossed, grain, woven_paper
 

@@ -1,4 +1,4 @@
-"""What the constants of `photorestore.masks` and `photorestore.scales` rest on; prints tables, changes nothing.
+"""What the constants of `scratch.masks` and `scratch.scales` rest on; prints tables, changes nothing.
 
     python -m training.tune_masks --data ../shared/data/train
 
@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore import masks, scales
-from photorestore.metrics import TOLERANCE_PX, tolerant_scores
-from photorestore.weights import load_network
+from photorestore.fidelity import TOLERANCE_PX, tolerant_scores
+from photorestore.networks.weights import load_network
+from photorestore.stages.scratch import masks, scales
 from training.damaged_samples import age, draw_sheets
 from training.data import hold_out, load_photos
 from training.degradations.prints import damage_print, load_crack_shapes

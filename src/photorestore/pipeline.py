@@ -27,7 +27,7 @@ from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace, default_root
 
 STAGE_CLASSES: dict[str, type[LoadableStage]] = {
-    name: pkgutil.resolve_name(f"photorestore.stages.{name}:{name.title()}Stage") for name in STAGES
+    name: pkgutil.resolve_name(f"photorestore.stages.{name}.stage:{name.title()}Stage") for name in STAGES
 }
 """Every stage by name, in the order of the pipeline."""
 

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from PIL import Image
 
+from photorestore.networks.weights import MANIFEST, NETWORKS, stage_of
 from photorestore.options import STAGES
 from photorestore.stages.table import STAGE_ROWS
-from photorestore.weights import MANIFEST, NETWORKS, stage_of
 from tests.conftest import make_photo
 
 pytestmark = pytest.mark.contract

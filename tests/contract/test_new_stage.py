@@ -32,12 +32,13 @@ ROW = """\
         works_when="asked for",
         is_selectable=True,
         has_strength=True,
-        networks=(NetworkRow("negative", "photorestore.networks.negative:Negative"),),
+        networks=(NetworkRow("negative", "photorestore.stages.negative.network:Negative"),),
         planes=(PlaneRow("negated", 3, holds=PICTURE),),
     ),
 """
 OWN = {
-    "src/photorestore/networks/negative.py": '''
+    "src/photorestore/stages/negative/__init__.py": '"""Negative."""\n',
+    "src/photorestore/stages/negative/network.py": '''
 """The network of `negative`."""
 
 import torch
@@ -61,7 +62,7 @@ class Negative(nn.Module):
         """See `canary.CanaryNetwork`."""
         return self.forward(image)
 ''',
-    "src/photorestore/stages/negative.py": '''
+    "src/photorestore/stages/negative/stage.py": '''
 """Negative: turns a picture into its negative."""
 
 from collections.abc import Sequence
@@ -70,9 +71,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from photorestore.networks.negative import Negative
+from photorestore.networks.tiling import TileJob
 from photorestore.stages.base import SingleNetworkStage, is_left_alone
-from photorestore.tiling import TileJob
+from photorestore.stages.negative.network import Negative
 from photorestore.workspace import Workspace
 
 
@@ -112,8 +113,8 @@ class NegativeHandler(StageHandler):
     "training/train_negative.py": """
 from pathlib import Path
 
-from photorestore.networks.negative import Negative
-from photorestore.weights import REQUIRED, save_network
+from photorestore.stages.negative.network import Negative
+from photorestore.networks.weights import REQUIRED, save_network
 
 save_network(
     Path("weights/negative/negative.fast.safetensors"),
@@ -138,11 +139,11 @@ print(json.dumps({stage: trace["outcome"] for stage, trace in restored.report["t
 CHECKED = (
     "contract/test_rooms.py",
     "deploy/test_images.py::test_shared_memory_holds_what_is_admitted",
-    "unit/test_gateway.py::test_stages_options_and_cards_are_described",
+    "unit/gateway/test_gateway.py::test_stages_options_and_cards_are_described",
     "unit/test_options.py",
     "unit/test_pipeline.py::test_what_is_judged_to_be_no_photograph_is_left_as_it_is",
     "unit/test_tiers.py::test_stages_that_may_work_are_known_beforehand",
-    "unit/test_weights.py::test_canary_finds_out_committed_weights_of_zero_in_either_precision",
+    "unit/networks/test_weights.py::test_canary_finds_out_committed_weights_of_zero_in_either_precision",
 )
 """Tests that know all stages, or a choice of them where all would take minutes."""
 
@@ -161,6 +162,7 @@ def home(tmp_path_factory) -> Path:
     before, after = table.read_text().split('    StageRow(\n        name="upscale"')
     table.write_text(f'{before}{ROW}    StageRow(\n        name="upscale"{after}')
     for name, text in OWN.items():
+        (copy / name).parent.mkdir(exist_ok=True)
         (copy / name).write_text(text.lstrip())
     run(copy, "-m", "training.train_negative")
     run(copy, "-m", "photorestore.stages.written")

@@ -11,7 +11,7 @@ import yaml
 from deploy.rehearse import TARGETS
 from deploy.steps import is_ignored, read_instructions
 from gateway.settings import HOME, GatewaySettings
-from photorestore.stages.preprocess import RESULT_BYTES_PX
+from photorestore.stages.preprocess.stage import RESULT_BYTES_PX
 from photorestore.stages.table import room_bytes_px
 from tests.deploy.tools import run
 

@@ -9,7 +9,7 @@ import torch
 
 from bench import faces, upscale
 from photorestore import pipeline
-from photorestore.metrics import psnr
+from photorestore.fidelity import psnr
 from photorestore.options import Options
 from tests.conftest import add_noise, make_photo
 

@@ -8,9 +8,9 @@ from skimage import data
 
 from photorestore import pipeline
 from photorestore.errors import CorruptImage, NotAnImage, by_type
-from photorestore.estimates import estimate
 from photorestore.imaging import put_picture
 from photorestore.options import SELECTABLE_STAGES, STAGES, Options
+from photorestore.stages.preprocess.estimates import estimate
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from photorestore.estimates import artefacts_of
+from photorestore.stages.preprocess.estimates import artefacts_of
 from training.degradations.noise import (
     chance,
     film_grain,

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from photorestore.errors import CorruptImage, NotAnImage
-from photorestore.hidden import with_hidden
 from photorestore.imaging.acquire import apart
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.decoders.deep import cmyk_profile
 from photorestore.imaging.planes import luma, to_array, to_u8, write_array
+from photorestore.pixels.hidden import with_hidden
 from photorestore.workspace import Array, Workspace
 
 Picture = bytes | Image.Image | npt.NDArray[Any]

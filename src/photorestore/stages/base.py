@@ -17,9 +17,9 @@ from torch import Tensor
 
 from photorestore.envelope import Problem, Trace
 from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
+from photorestore.networks.tiling import Tileable, TileJob, TileSpec, run_tiles, tile_spec
+from photorestore.networks.weights import load_network
 from photorestore.options import AUTO, UNTOUCHED
-from photorestore.tiling import Tileable, TileJob, TileSpec, run_tiles, tile_spec
-from photorestore.weights import load_network
 from photorestore.workspace import RUNNING, Array, Workspace
 
 logger = logging.getLogger(__name__)

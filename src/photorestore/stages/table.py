@@ -25,7 +25,11 @@ ROWS = _chained(
         label="Read and judge the photo",
         does="reads the upload, sets alpha apart, judges what kind of picture it is and what is wrong with it",
         works_when="always",
-        networks=(NetworkRow("preprocess_judge", "photorestore.networks.judge:JudgeNet", has_tiers=False),),
+        networks=(
+            NetworkRow(
+                "preprocess_judge", "photorestore.stages.preprocess.network:JudgeNet", has_tiers=False
+            ),
+        ),
         borrows=("scratch_print",),
         planes=(
             PlaneRow("image", 3, sample_bytes=None, holds=PICTURE),
@@ -44,7 +48,7 @@ ROWS = _chained(
         works_when="noise was found, or asked for",
         is_selectable=True,
         has_strength=True,
-        networks=(NetworkRow("denoise", "photorestore.networks.denoise:DenoiseUNet"),),
+        networks=(NetworkRow("denoise", "photorestore.stages.denoise.network:DenoiseUNet"),),
         planes=(PlaneRow("denoised", 3, holds=PICTURE),),
     ),
     StageRow(
@@ -55,8 +59,8 @@ ROWS = _chained(
         after=("preprocess",),  # beside `denoise`
         is_selectable=True,
         networks=(
-            NetworkRow("scratch", "photorestore.networks.scratch:ScratchUNet"),
-            NetworkRow("scratch_print", "photorestore.networks.scratch:ScratchUNet"),
+            NetworkRow("scratch", "photorestore.stages.scratch.network:ScratchUNet"),
+            NetworkRow("scratch_print", "photorestore.stages.scratch.network:ScratchUNet"),
         ),
         planes=(PlaneRow("scratch_prob", 1), PlaneRow("scratch_mask", 1, sample_bytes=1)),
     ),
@@ -69,9 +73,13 @@ ROWS = _chained(
         is_selectable=True,
         has_strength=True,
         networks=(
-            NetworkRow("translate", "photorestore.networks.translate:Translator"),
-            NetworkRow("translate_print", "photorestore.networks.translate:Translator", has_tiers=False),
-            NetworkRow("translate_tone", "photorestore.networks.tone:ToneNetwork", has_tiers=False),
+            NetworkRow("translate", "photorestore.stages.translate.network:Translator"),
+            NetworkRow(
+                "translate_print", "photorestore.stages.translate.network:Translator", has_tiers=False
+            ),
+            NetworkRow(
+                "translate_tone", "photorestore.stages.translate.tone_network:ToneNetwork", has_tiers=False
+            ),
         ),
         planes=(PlaneRow("translated", 3, holds=PICTURE),),
     ),
@@ -85,8 +93,8 @@ ROWS = _chained(
         is_selectable=True,
         has_strength=True,
         networks=(
-            NetworkRow("face", "photorestore.networks.face:FaceUNet"),
-            NetworkRow("face_detector", "photorestore.networks.face_detector:FaceDetector", has_tiers=False),
+            NetworkRow("face", "photorestore.stages.face.network:FaceUNet"),
+            NetworkRow("face_detector", "photorestore.stages.face.detector:FaceDetector", has_tiers=False),
         ),
         planes=(PlaneRow("refined", 3, holds=PICTURE),),
     ),
@@ -97,8 +105,8 @@ ROWS = _chained(
         works_when="`scale` is above 1",
         options=("scale",),
         networks=(
-            NetworkRow("upscale", "photorestore.networks.upscale:Upscaler"),
-            NetworkRow("upscale_real", "photorestore.networks.upscale:Upscaler"),
+            NetworkRow("upscale", "photorestore.stages.upscale.network:Upscaler"),
+            NetworkRow("upscale_real", "photorestore.stages.upscale.network:Upscaler"),
         ),
         planes=(
             PlaneRow("upscaled", 3, holds=PICTURE, needs=frozenset({ENLARGED})),

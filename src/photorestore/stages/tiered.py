@@ -10,10 +10,10 @@ from pathlib import Path
 
 import torch
 
+from photorestore.networks.weights import default_root
 from photorestore.options import AUTO, Options
 from photorestore.stages.base import NetworkStage, StageConfig, autocast
 from photorestore.tiers import available_tiers, choose_tier, require_tier
-from photorestore.weights import default_root
 from photorestore.workspace import Workspace
 
 

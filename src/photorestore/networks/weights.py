@@ -1,0 +1,185 @@
+"""Weights: safetensors files in 16 bits that describe themselves, and the networks built from them."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from photorestore.errors import BrokenArtifact
+from photorestore.networks import canary
+from photorestore.stages.table import NETWORK_ROWS
+
+NETWORKS: dict[str, type[nn.Module]] = {
+    network.name: pkgutil.resolve_name(network.path) for network in NETWORK_ROWS
+}
+"""The stages' network classes. What stands before `_` is the stage's name, which is the folder's, too."""
+
+MANIFEST = "SHA256SUMS"
+"""In the folder `weights/` of an archive: `archive.sh` writes it by `sha256sum`."""
+SUFFIX = ".safetensors"
+FORMAT_VERSION = 1
+REQUIRED = (
+    "architecture",
+    "commit",
+    "config",
+    "data",
+    "device",
+    "licence",
+    "metrics",
+    "seconds",
+    "seed",
+    "steps",
+)
+
+
+def default_root() -> Path:
+    """The folder `weights/`: beside the package in an archive, beside `src/` in a checkout.
+
+    Raises:
+        BrokenArtifact: neither is there.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for parent in (package.parent, package.parent.parent):
+        if (parent / "weights").is_dir():
+            return parent / "weights"
+    raise BrokenArtifact(f"no folder `weights` beside {package} or beside {package.parent}")
+
+
+def stage_of(name: str) -> str:
+    """The stage that runs a network."""
+    return name.partition("_")[0]
+
+
+def weights_file(name: str, tier: str, root: Path | None = None) -> Path:
+    """Where the weights of a network lie: `<root>/<stage>/<name>.<tier>.safetensors`."""
+    return (root or default_root()) / stage_of(name) / f"{name}.{tier}{SUFFIX}"
+
+
+def load_network(
+    name: str, tier: str = "fast", device: str | torch.device = "cpu", *, root: Path | None = None
+) -> nn.Module:
+    """A trained network in float32, in evaluation mode, channels-last.
+
+    Args:
+        name: a key of `NETWORKS`.
+        tier: "fast" (CPU serving) or "quality" (GPU serving).
+        root: the folder `weights/`; by default the one beside the package.
+
+    Raises:
+        BrokenArtifact: no such weights, they do not fit what their metadata says, or they are not those that were
+            archived.
+    """
+    if name not in NETWORKS:
+        raise BrokenArtifact(f"no network {name!r}; there are {', '.join(sorted(NETWORKS))}")
+    root = root or default_root()
+    file = weights_file(name, tier, root)
+    network = build_network(NETWORKS[name], file, device)
+    own_name = read_metadata(file).get("name", f"{name}.{tier}")
+    if own_name != f"{name}.{tier}":
+        raise BrokenArtifact(f"{file.name} holds the weights of {own_name}")
+    _require_archived(file, root)
+    return network
+
+
+def build_network(cls: type[nn.Module], file: Path, device: str | torch.device = "cpu") -> nn.Module:
+    """A network of a class with the weights of a file, as `load_network` gives it.
+
+    It is shown the canary, under the autocast of the caller, where the file says what comes out.
+
+    Raises:
+        BrokenArtifact: no such weights, or they do not fit what their metadata says.
+    """
+    metadata = read_metadata(file)
+    network = cls(**_as_arguments(metadata["architecture"]))
+    with safe_open(file, framework="pt") as stored:
+        values = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
+    try:
+        network.load_state_dict(values)
+    except RuntimeError as error:
+        raise BrokenArtifact(f"{file.name} does not fit its own architecture: {error}") from error
+    if not all(bool(torch.isfinite(value).all()) for value in values.values()):
+        raise BrokenArtifact(f"{file.name} holds weights that are not finite")
+    network.requires_grad_(False)
+    network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if expected := metadata.get("canary"):
+        canary.check(network, expected, file.name)
+    return network
+
+
+def read_metadata(file: Path) -> dict[str, Any]:
+    """What a weights file says about itself: architecture, config, data, commit, metrics, licence, ...
+
+    Raises:
+        BrokenArtifact: no such file, not safetensors, or keys missing.
+    """
+    try:
+        with safe_open(file, framework="pt") as stored:
+            text = (stored.metadata() or {}).get("photorestore", "{}")
+    except (OSError, SafetensorError) as error:
+        raise BrokenArtifact(f"cannot read the weights {file}: {error}") from error
+    metadata: dict[str, Any] = json.loads(text)
+    missing = [key for key in REQUIRED if key not in metadata]
+    if missing or metadata.get("format") != FORMAT_VERSION:
+        raise BrokenArtifact(f"{file.name}: metadata lacks {missing}, or format is not {FORMAT_VERSION}")
+    return metadata
+
+
+def save_network(
+    file: Path, network: nn.Module, *, architecture: dict[str, Any], metadata: dict[str, Any]
+) -> None:
+    """Write a network in 16 bits with its description, its name and its answer to the canary.
+
+    Args:
+        architecture: the arguments that build the network again.
+        metadata: the rest of `REQUIRED`.
+    """
+    values = {key: _in_16_bits(value).contiguous() for key, value in network.state_dict().items()}
+    described = {"format": FORMAT_VERSION, "architecture": architecture, **metadata}
+    described |= {"name": file.name.removesuffix(SUFFIX), "canary": _answer(network, values)}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file(values, file, {"photorestore": json.dumps(described, sort_keys=True)})
+    read_metadata(file)
+
+
+def _require_archived(file: Path, root: Path) -> None:
+    """Compare a file with the manifest of its archive. A checkout has none: there git knows what belongs where.
+
+    Raises:
+        BrokenArtifact: it is another file than was archived.
+    """
+    manifest = root / MANIFEST
+    if not manifest.exists():
+        return
+    hashes = {path: value for value, path in map(str.split, manifest.read_text().splitlines())}
+    with file.open("rb") as stored:
+        found = hashlib.file_digest(stored, "sha256").hexdigest()
+    if hashes.get(file.relative_to(root).as_posix()) != found:
+        raise BrokenArtifact(
+            f"{file.name} is not the file that was archived: its hash is not that in {MANIFEST}"
+        )
+
+
+def _answer(network: nn.Module, values: dict[str, Tensor]) -> list[float] | None:
+    """What comes out of the canary with the values that are saved."""
+    saved = copy.deepcopy(network).cpu().float().eval()
+    saved.load_state_dict(values)
+    with torch.autocast("cpu", enabled=False):
+        return canary.answer_of(saved)
+
+
+def _in_16_bits(value: Tensor) -> Tensor:
+    """Counters stay what they are."""
+    return value.detach().cpu().half() if value.is_floating_point() else value.cpu()
+
+
+def _as_arguments(architecture: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in architecture.items()}

@@ -1,0 +1,1 @@
+"""What several stages need to know of pixels: regions, grain, greyness, what surrounds a place."""

@@ -1,0 +1,1 @@
+"""Deliver: encodes the result and writes the report."""

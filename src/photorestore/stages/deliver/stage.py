@@ -1,0 +1,197 @@
+"""Deliver: the upload as it came, or encode what the caller accepts, metadata and alpha put back; make the report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+
+from photorestore.envelope import Trace
+from photorestore.imaging import (
+    CONTENT_TYPES,
+    Needs,
+    Outgoing,
+    choose_format,
+    encode,
+    open_picture,
+    own_type,
+)
+from photorestore.imaging.colour import conversion
+from photorestore.imaging.metadata.attachments import collect
+from photorestore.imaging.metadata.change import Change
+from photorestore.imaging.negotiate import keeps_hidden
+from photorestore.imaging.source_colours import Stored, to_source
+from photorestore.imaging.unchanged import CONVERTED_MODES
+from photorestore.pixels.hidden import with_hidden
+from photorestore.stages.base import StageConfig, ms_since
+from photorestore.workspace import Workspace
+
+
+class DeliverStage:
+    """Writes the files `result` and `report.json` and marks the request done; always works."""
+
+    name: ClassVar[str] = "deliver"
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:  # noqa: ARG003 - no network
+        return cls()
+
+    def run(self, batch: Sequence[Workspace]) -> None:
+        for workspace in batch:
+            self._run(workspace)
+
+    def _run(self, workspace: Workspace) -> None:
+        start = time.perf_counter()
+        envelope = workspace.envelope
+        _, height, width = workspace.current().shape
+        delivery = _as_it_came(workspace) or _encoded(workspace)
+        workspace.write_file("result", delivery.content)
+        length = len(delivery.content)
+        envelope.estimates[self.name] = {"content_type": delivery.content_type, "bytes": length}
+        name = delivery.content_type.removeprefix("image/")
+        unchanged = "nothing was changed: the upload as it came, " if delivery.unchanged else ""
+        note = f"{unchanged}{name} {width}x{height}, {delivery.bits} bits, {length} bytes"
+        workspace.ran(self.name, note)
+        envelope.trace[self.name] = replace(envelope.trace[self.name], ms=ms_since(start))
+        report = {
+            "request_id": envelope.request_id,
+            "source": envelope.source,
+            "estimates": envelope.estimates,
+            "trace": {stage: _as_document(trace) for stage, trace in envelope.trace.items()},
+            "content_type": delivery.content_type,
+            "unchanged": delivery.unchanged,
+            "width": width,
+            "height": height,
+            "bits": delivery.bits,
+            "dropped": delivery.dropped,
+        }
+        workspace.write_file("report.json", json.dumps(report).encode())
+        workspace.mark_done()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A picture's file.
+
+    Attributes:
+        content_type: its media type.
+        bits: per channel, 8 or 16.
+        dropped: what of the upload it has not.
+        unchanged: whether it is the upload, byte for byte.
+    """
+
+    content: bytes | memoryview
+    content_type: str
+    bits: int
+    dropped: list[str]
+    unchanged: bool
+
+
+def _as_it_came(workspace: Workspace) -> Delivery | None:
+    """The upload, where nothing was changed and nothing else was asked for."""
+    envelope = workspace.envelope
+    if envelope.current != "image" or _is_normalised(workspace):
+        return None
+    upload = workspace.read_file("upload")
+    if upload is None:  # the picture came as an array
+        return None
+    header = open_picture(upload).header
+    content_type = own_type(header, workspace.options, envelope.accept)
+    if content_type is None:
+        return None
+    is_as_asked = header.unconverted is None or workspace.options.colour == "source"
+    dropped = [] if is_as_asked else [str(header.unconverted)]
+    return Delivery(upload, content_type, envelope.source["bits"], dropped, unchanged=True)
+
+
+def _encoded(workspace: Workspace) -> Delivery:
+    envelope, options = workspace.envelope, workspace.options
+    outgoing = _outgoing(workspace)
+    _, height, width = outgoing.image.shape
+    needs = Needs(width, height, has_alpha=outgoing.alpha is not None, bits=outgoing.bits)
+    name = choose_format(options, envelope.accept, needs)
+    if keeps_hidden(name) or options.colour == "source":
+        outgoing.image = with_hidden(workspace, outgoing.image)
+    if options.colour == "source":
+        _to_source(workspace, outgoing)
+    _add_metadata(workspace, outgoing)
+    content = encode(outgoing, name, options.quality)
+    dropped = [*envelope.source["dropped"], *outgoing.dropped]
+    return Delivery(content, CONTENT_TYPES[name], outgoing.bits, dropped, unchanged=False)
+
+
+def _outgoing(workspace: Workspace) -> Outgoing:
+    envelope = workspace.envelope
+    source: dict[str, Any] = envelope.source
+    return Outgoing(
+        image=workspace.current(),
+        alpha=workspace.alpha(),
+        bits=source["bits"],
+        is_grey=source["is_grey"],
+    )
+
+
+def _to_source(workspace: Workspace, outgoing: Outgoing) -> None:
+    """Bring a picture to the upload's colours, if they are not sRGB and known."""
+    profile = workspace.path("icc")
+    if not profile.exists():
+        mode = workspace.envelope.source["mode"]
+        outgoing.dropped += [f"colour: {mode} is delivered as sRGB"] if mode in CONVERTED_MODES else []
+        return
+    icc = profile.read_bytes()
+    if not conversion.is_srgb(icc):
+        image = to_source(
+            outgoing.image, profile, outgoing.bits, is_grey=outgoing.is_grey, stored=_stored(workspace)
+        )
+        if image is None:
+            outgoing.dropped.append("colour: the source's profile cannot be applied; sRGB")
+            return
+        outgoing.image = image
+    outgoing.icc = icc
+
+
+def _stored(workspace: Workspace) -> Stored | None:
+    """The upload's own numbers, decoded once more; None where no pixel of the result is still one of them."""
+    upload = workspace.read_file("upload")
+    if upload is None or workspace.options.scale > 1 or _is_normalised(workspace):
+        return None
+    picture = open_picture(upload)
+    picture.header.icc = None  # what it is to be converted from
+    image = with_hidden(workspace, workspace.plane("image"), heed_mask=False)
+    values = np.empty(image.shape, image.dtype)
+    picture.decode(values, None)
+    return Stored(values, image)
+
+
+def _is_normalised(workspace: Workspace) -> bool:
+    return "before_normalise" in workspace.envelope.estimates.get("preprocess", {})
+
+
+def _as_document(trace: Trace) -> dict[str, Any]:
+    """A trace without what does not apply."""
+    return {name: value for name, value in asdict(trace).items() if value is not None}
+
+
+def _add_metadata(workspace: Workspace, outgoing: Outgoing) -> None:
+    """Hand over the upload's metadata, as far as the options want it."""
+    options = workspace.options
+    upload = workspace.read_file("upload")
+    if options.metadata == "strip" or upload is None:
+        return
+    source = workspace.envelope.source
+    _, height, width = outgoing.image.shape
+    sides = (source["width"], source["height"])  # after the turn
+    change = Change(
+        width, height, *(sides[::-1] if source["orientation"] >= 5 else sides),
+        orientation=source["orientation"],
+        gps=options.metadata == "keep",
+        is_converted=workspace.path("icc").exists() and outgoing.icc is None,
+    )  # fmt: skip
+    blocks = {name: workspace.read_file(name) for name in ("exif", "xmp")}
+    outgoing.attachments = collect(upload, source["format"], change, outgoing.dropped, **blocks)

@@ -1,0 +1,1 @@
+"""Denoise: removes noise, grain and JPEG artefacts."""

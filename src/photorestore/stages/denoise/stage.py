@@ -1,0 +1,86 @@
+"""Denoise: removal of noise, grain and JPEG artefacts, of the level that was given or estimated."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from photorestore.networks.tiling import TileJob
+from photorestore.options import AUTO
+from photorestore.pixels.grey import for_grey, is_grey
+from photorestore.stages.base import SingleNetworkStage, is_left_alone
+from photorestore.stages.denoise.levels import Level, level_of
+from photorestore.stages.denoise.network import DenoiseUNet
+from photorestore.workspace import Workspace
+
+KEPT_GRAIN = 0.4
+"""So much of the grain of a print stays where the picture decides: whole prints without it look like plastic, and what
+tells grain from the texture of cloth and walls is not certain."""
+
+
+class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
+    """Writes the plane `denoised` where noise was found or denoising was asked for."""
+
+    name: ClassVar[str] = "denoise"
+
+    def run(self, batch: Sequence[Workspace]) -> None:
+        working = [workspace for workspace in batch if _engages(workspace)]
+        with contextlib.ExitStack() as planes:
+            jobs = [planes.enter_context(_job(workspace)) for workspace in working]
+            self.run_tiles(self._forward, jobs, self.spec)
+        for workspace in working:
+            workspace.envelope.current = "denoised"
+            kept = (
+                ", a part of the grain kept"
+                if _strength(workspace) < workspace.options.strength_of(self.name)
+                else ""
+            )
+            workspace.ran(self.name, f"noise removed ({_level(workspace)}{kept})")
+
+    def _forward(self, tiles: Tensor, requests: Sequence[tuple[float, float, bool]]) -> Tensor:
+        sigma, strength, are_grey = torch.tensor(requests, device=tiles.device).unbind(1)
+        pred: Tensor = for_grey(self.network(tiles, sigma), tiles, are_grey > 0)
+        return torch.lerp(tiles, pred, strength.view(-1, 1, 1, 1))
+
+
+def _engages(workspace: Workspace) -> bool:
+    """Whether to denoise; the reason not to goes into the trace."""
+    if is_left_alone("denoise", workspace):
+        return False
+    wanted = workspace.options.wants("denoise")
+    if wanted is None and "hole_mask" in workspace.envelope.planes:
+        workspace.passed("denoise", "a mask was given: only what it marks is restored")
+        return False
+    noise = workspace.envelope.estimates["preprocess"]
+    if wanted is None and not noise["noisy"]:
+        workspace.passed("denoise", f"no noise found (sigma {noise['sigma_255']:.1f} of 255)")
+        return False
+    if wanted is False or workspace.options.strength_of("denoise") == 0:
+        workspace.passed("denoise", "not asked for")
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _job(workspace: Workspace) -> Iterator[TileJob]:
+    image = workspace.plane("image")
+    sigma = _level(workspace).sigma_255 / 255
+    context = (sigma, _strength(workspace), is_grey(workspace))
+    with workspace.new_plane("denoised", image.shape, "uint16") as target:
+        yield TileJob((image,), target, context=context)
+
+
+def _strength(workspace: Workspace) -> float:
+    """How much of what the network calls noise is removed."""
+    options, found = workspace.options, workspace.envelope.estimates["preprocess"]
+    is_told = options.wants("denoise") or options.mode != AUTO
+    keeps_grain = not is_told and found.get("kind") == "print" and not _level(workspace).is_certain
+    return options.strength_of("denoise") * (1 - KEPT_GRAIN if keeps_grain else 1)
+
+
+def _level(workspace: Workspace) -> Level:
+    return level_of(workspace.envelope.estimates["preprocess"], workspace.options.sigma_255)

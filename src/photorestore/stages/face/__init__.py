@@ -1,0 +1,1 @@
+"""Face: gives faces their detail back."""

@@ -1,0 +1,144 @@
+"""Face: finds faces and gives those their detail back that have lost it."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self, cast
+
+import torch
+from torch import Tensor
+
+from photorestore.networks.weights import load_network
+from photorestore.options import THOROUGH
+from photorestore.pixels.grain import most_of
+from photorestore.pixels.grey import is_grey, without_new_colour
+from photorestore.stages.base import NetworkStage, StageConfig, autocast, copied, is_left_alone
+from photorestore.stages.face.detector import FaceDetector
+from photorestore.stages.face.judgement import CAREFUL, Limits
+from photorestore.stages.face.network import FaceUNet
+from photorestore.stages.face.refine import Outcome, Patch, find_faces, refine_faces
+from photorestore.stages.face.surface import give_grain_back
+from photorestore.workspace import Workspace
+
+
+class FaceStage(NetworkStage):
+    """Writes the plane `refined` where a face gained by being refined.
+
+    Who asks for this stage, and a picture that is treated thoroughly, or is noisy, faded or damaged, has every face
+    refined that is fit for it; in other pictures only faces that are surely blurred. A refined face keeps the grain it
+    had. Pixels outside the faces leave with the value they came with.
+    """
+
+    name: ClassVar[str] = "face"
+
+    def __init__(
+        self, network: FaceUNet, detector: FaceDetector, config: StageConfig, device: torch.device
+    ) -> None:
+        super().__init__(config, device)
+        self.network = network
+        self.detector = detector
+        self.batch = config.tile_batch
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
+        """See `LoadableStage.load`. There is one tier of the detector."""
+        network = cast("FaceUNet", load_network("face", config.tier, device, root=weights))
+        detector = cast("FaceDetector", load_network("face_detector", "fast", device, root=weights))
+        return cls(network, detector, config, device)
+
+    def run(self, batch: Sequence[Workspace]) -> None:
+        for workspace in batch:
+            if _engages(workspace):
+                self._run(workspace)
+
+    def _run(self, workspace: Workspace) -> None:
+        outcomes, patches = self._look(workspace)
+        workspace.envelope.estimates[self.name] = {"faces": [_describe(outcome) for outcome in outcomes]}
+        if not patches:
+            workspace.passed(self.name, _why_not(outcomes))
+            return
+        strength = workspace.options.strength_of(self.name)
+        with copied(workspace, "refined", workspace.before("refined")) as target:
+            for patch in patches:
+                patch.apply(target, strength)
+            most_255 = most_of(workspace.envelope.estimates.get("preprocess", {}))
+            for patch in patches:  # after all of them: faces may overlap
+                give_grain_back(target, workspace.before("refined"), patch.alignment, strength, most_255)
+        workspace.envelope.current = "refined"
+        workspace.ran(self.name, f"{len(patches)} of {_count(outcomes)} refined")
+
+    def _look(self, workspace: Workspace) -> tuple[list[Outcome], list[Patch]]:
+        """What becomes of each face."""
+        image, limits = workspace.before("refined"), _limits(workspace)
+        with self.turn, torch.inference_mode():
+            if workspace.options.strength_of(self.name) == 0:
+                faces = find_faces(image, self.detector)
+                return [Outcome(face, refined=False, reason="not asked for") for face in faces], []
+            faces = find_faces(image, self.detector, eye_distance_px=limits.eye_distance_px)
+            refine = functools.partial(self._refine, is_grey=is_grey(workspace))
+            return refine_faces(image, faces, self.detector, refine, limits)
+
+    def _refine(self, crops: Tensor, *, is_grey: bool) -> Tensor:
+        """(N, 3, 256, 256) to refined ones, in batches of one shape; what has no colour gets none."""
+        changes = []
+        for part in crops.split(self.batch):
+            filled = torch.cat([part, part[-1:].expand(self.batch - len(part), -1, -1, -1)])
+            filled = filled.to(self.device, memory_format=torch.channels_last)
+            with autocast(self.precision, self.device):
+                refined: Tensor = self.network(filled)
+            changes.append((refined - filled)[: len(part)].cpu())
+        refined = crops + torch.cat(changes)
+        return without_new_colour(refined, crops) if is_grey else refined
+
+
+def _engages(workspace: Workspace) -> bool:
+    """Whether to look for faces; the reason not to goes into the trace."""
+    if is_left_alone("face", workspace):
+        return False
+    wanted = workspace.options.wants("face")
+    if wanted is None and "hole_mask" in workspace.envelope.planes:
+        workspace.passed("face", "a mask was given: only what it marks is restored")
+        return False
+    if wanted is False:
+        workspace.passed("face", "not asked for")
+        return False
+    return True
+
+
+def _limits(workspace: Workspace) -> Limits:
+    """Which faces to refine."""
+    return Limits() if workspace.options.wants("face") or _looks_old(workspace) else CAREFUL
+
+
+def _looks_old(workspace: Workspace) -> bool:
+    """Whether something else than its faces says that the picture needs restoring."""
+    estimates = workspace.envelope.estimates
+    found = estimates.get("preprocess", {})
+    is_thorough = found.get("mode") == THOROUGH
+    is_damaged = estimates.get("scratch", {}).get("coverage", 0) > 0
+    was_faded = found.get("before_normalise", found).get("faded", False)
+    return bool(is_thorough or is_damaged or was_faded or found.get("noisy", False))
+
+
+def _describe(outcome: Outcome) -> dict[str, Any]:
+    """A face for the report; its box is left, top, right, bottom in px of the upload after its turn."""
+    return {
+        "box": [round(side) for side in outcome.face.box],
+        "score": round(outcome.face.score, 4),
+        "refined": outcome.refined,
+        "reason": outcome.reason,
+    }
+
+
+def _why_not(outcomes: Sequence[Outcome]) -> str:
+    if not outcomes:
+        return "no faces found"
+    reasons = Counter(outcome.reason.split(":")[0] for outcome in outcomes)
+    return f"{_count(outcomes)} left as found: {', '.join(reasons)}"
+
+
+def _count(outcomes: Sequence[Outcome]) -> str:
+    return "1 face" if len(outcomes) == 1 else f"{len(outcomes)} faces"

@@ -1,0 +1,1 @@
+"""Preprocess: reads the upload and judges the picture."""

@@ -1,0 +1,1 @@
+"""Translate: fills damage, and lifts faded tone."""

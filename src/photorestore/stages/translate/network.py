@@ -1,0 +1,123 @@
+"""Translator: old photograph in, its damage filled.
+
+The triplet domain translation of *Bringing Old Photos Back to Life* (Wan et al., CVPR 2020): a first VAE
+encodes old photographs, a mapping carries their latents to those of clean ones and fills holes by partial
+non-local attention, a second VAE decodes. It differs in that a fusion network at full resolution makes the
+result, and that only places inside the mask are ever changed.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from photorestore.networks.blocks import pad_to_multiple
+from photorestore.networks.vae import STRIDE, VAE
+from photorestore.stages.translate.fusion import FILL_STRIDE, Fusion
+from photorestore.stages.translate.latent_mapping import KeyView, LatentMapping, hole_at_stride
+
+VIEW_PX = 128
+"""Longest side of the view that the keys come from: at most 32 x 32 = 1,024 keys."""
+
+
+class Translator(nn.Module):
+    """The two VAEs, the mapping between their latents, and the fusion.
+
+    Args:
+        latent, vae_width, vae_depth: see `VAE`.
+        mapping_width, mapping_depth: see `LatentMapping`.
+        fusion_width, fusion_depth: see `Fusion`.
+    """
+
+    stride = FILL_STRIDE
+
+    def __init__(
+        self,
+        latent: int = 64,
+        vae_width: int = 64,
+        vae_depth: int = 1,
+        mapping_width: int = 96,
+        mapping_depth: int = 4,
+        fusion_width: int = 64,
+        fusion_depth: int = 3,
+    ) -> None:
+        super().__init__()
+        self.old_vae = VAE(latent, vae_width, vae_depth)
+        self.latent_mapping = LatentMapping(latent, mapping_width, mapping_depth)
+        self.clean_vae = VAE(latent, vae_width, vae_depth)
+        self.fusion = Fusion(fusion_width, fusion_depth)
+        translation_px = self.old_vae.receptive_field_px + self.latent_mapping.receptive_field_px
+        self.receptive_field_px = max(
+            translation_px + self.fusion.receptive_field_px, self.fusion.fill_receptive_field_px
+        )
+
+    def forward(
+        self,
+        image: Tensor,
+        scratch_mask: Tensor,
+        context: KeyView | None = None,
+        certainty: Tensor | None = None,
+    ) -> Tensor:
+        """Fill the damage.
+
+        Args:
+            image: (N, 3, H, W) in [0, 1], usually denoised.
+            scratch_mask: (N, 1, H, W), 0 = keep the pixel exactly; above 0 = damaged, and how much of the
+                filling is blended in, up to 1.
+            context: from `key_view` of the whole picture; by default that of `image`.
+            certainty: (N, 1, H, W) in [0, 1], how likely each pixel of the mask is damaged; by default 1. The less it
+                is, the sooner what is seen there stays.
+
+        Returns:
+            (N, 3, H, W), float32, not clamped; equal to `image` where `scratch_mask` is 0.
+        """
+        keys = self.key_view(image, scratch_mask) if context is None else context
+        h, w = image.shape[-2:]
+        padded = pad_to_multiple(image, self.stride)
+        hole = (pad_to_multiple(scratch_mask, self.stride) > 0).to(padded.dtype)
+        certainty = None if certainty is None else pad_to_multiple(certainty, self.stride)
+        _, filled = self.translate_and_fuse(padded, hole, keys, certainty)
+        return torch.lerp(image.float(), filled[..., :h, :w], scratch_mask.float())
+
+    def at_canary(self, image: Tensor) -> Tensor:
+        """See `canary.CanaryNetwork`."""
+        hole = torch.zeros_like(image[:, :1])
+        part = (..., slice(8, 24), slice(8, 24))
+        hole[part] = 1
+        filled: Tensor = self(image, hole)[part]
+        return filled - 0.5
+
+    def translate_and_fuse(
+        self, image: Tensor, hole: Tensor, keys: KeyView, certainty: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What the paper delivers, G2(T(E1(image))), and the fusion's filling, which counts inside holes only.
+
+        Height and width must be multiples of 16.
+        """
+        translation = self.clean_vae.decode(self.map_latents(image, hole, keys))
+        return translation, self.fusion(image, translation, hole, certainty)
+
+    def map_latents(self, image: Tensor, hole: Tensor, keys: KeyView) -> Tensor:
+        """T(E1(image)): the latent of the clean picture, (N, latent, H/4, W/4)."""
+        z_clean: Tensor = self.latent_mapping(self.old_vae.encode(image), hole_at_stride(hole), keys)
+        return z_clean
+
+    def key_view(self, image: Tensor, scratch_mask: Tensor) -> KeyView:
+        """What every tile of this picture may fill its holes with: at most 1,024 keys.
+
+        Args:
+            image: (N, 3, H, W) the whole picture, or a smaller view of it.
+            scratch_mask: (N, 1, H, W), above 0 = damaged.
+        """
+        view, hole = shrink(image, scratch_mask)
+        return self.latent_mapping.keys(self.old_vae.encode(view), hole_at_stride(hole))
+
+
+def shrink(image: Tensor, scratch_mask: Tensor, longest_px: int = VIEW_PX) -> tuple[Tensor, Tensor]:
+    """The whole picture small, its sides multiples of 4, and where in it damage lies (any of it counts)."""
+    h, w = image.shape[-2:]
+    factor = min(1.0, longest_px / max(h, w))
+    size = tuple(max(STRIDE, round(side * factor / STRIDE) * STRIDE) for side in (h, w))
+    view = F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
+    return view, F.adaptive_max_pool2d((scratch_mask > 0).to(image.dtype), size)

@@ -1,0 +1,218 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from photorestore.options import Options
+from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.denoise.levels import MOST_ASSUMED_255
+from photorestore.stages.denoise.network import DenoiseUNet
+from photorestore.stages.denoise.stage import KEPT_GRAIN, DenoiseStage
+from photorestore.stages.preprocess.stage import PreprocessStage
+from photorestore.workspace import Workspace
+from tests.conftest import add_noise, make_photo
+
+
+@pytest.fixture
+def stage() -> DenoiseStage:
+    network = DenoiseUNet((8, 16), (1, 1))
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    return DenoiseStage(network.eval(), StageConfig(precision="float32", tile_px=128), torch.device("cpu"))
+
+
+def prepared(tmp_path, *, noisy=True, hw=(60, 80), **options) -> Workspace:
+    workspace = Workspace.create(tmp_path, Options(**options))
+    workspace.write_plane("image", make_photo(*hw).transpose(2, 0, 1))
+    workspace.envelope.current = "image"
+    found = {
+        "sigma_255": 20.0 if noisy else 1.0,
+        "grain_255": 0.0,
+        "surface_255": 0.0,
+        "artefacts_255": None,
+        "gradient_255": 9.0,
+        "noisy": noisy,
+    }
+    workspace.envelope.estimates["preprocess"] = found
+    return workspace
+
+
+class Listener(torch.nn.Module):
+    """A network that changes nothing and remembers the levels that it was told, in 8-bit units."""
+
+    stride, receptive_field_px = 2, 4
+
+    def __init__(self):
+        super().__init__()
+        self.told = set()
+
+    def forward(self, image, sigma):
+        self.told |= {round(255 * float(value), 2) for value in sigma}
+        return image
+
+
+def uploaded(tmp_path, photo, kind="PNG", **options) -> Workspace:
+    """What `preprocess` makes of a file."""
+    file = io.BytesIO()
+    Image.fromarray(photo).save(file, kind, **({"quality": 10} if kind == "JPEG" else {}))
+    workspace = Workspace.create(tmp_path, Options(**options))
+    workspace.write_file("upload", file.getvalue())
+    run_stage(PreprocessStage(), [workspace])
+    return workspace
+
+
+def told(workspace) -> tuple[float, str]:
+    """The level that reaches the network, and what the trace says."""
+    network = Listener()
+    run_stage(DenoiseStage(network, StageConfig(precision="float32"), torch.device("cpu")), [workspace])
+    assert workspace.envelope.problem is None
+    (level,) = network.told
+    return level, workspace.envelope.trace["denoise"].note
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_the_network_is_told_the_callers_level(tmp_path, kind):
+    workspace = uploaded(tmp_path, add_noise(make_photo(128, 128), 20), kind, sigma_255=12.5)
+    assert told(workspace) == (12.5, "noise removed (sigma 12.5 of 255, given)")
+
+
+def test_the_network_is_told_the_noise_that_was_found(tmp_path):
+    workspace = uploaded(tmp_path, add_noise(make_photo(128, 128), 20))
+    level, note = told(workspace)
+    assert level == workspace.envelope.estimates["preprocess"]["sigma_255"] == pytest.approx(20, rel=0.2)
+    assert "estimated" in note
+    assert f"{level:.1f}" in note
+
+
+def test_the_network_is_told_the_artefacts_of_a_jpeg(tmp_path):
+    workspace = uploaded(tmp_path, add_noise(make_photo(128, 128), 10), "JPEG")
+    found = workspace.envelope.estimates["preprocess"]
+    level, note = told(workspace)
+    assert level == pytest.approx(np.hypot(found["artefacts_255"], found["sigma_255"]), abs=0.01)
+    assert "JPEG's table" in note
+
+
+def test_where_nothing_was_found_a_level_is_assumed(tmp_path):
+    level, note = told(uploaded(tmp_path, make_photo(128, 128), stages=("denoise",)))
+    assert 1 < level <= MOST_ASSUMED_255
+    assert "assumed" in note
+
+
+def test_noise_makes_it_work(stage, tmp_path):
+    workspace = prepared(tmp_path)
+    run_stage(stage, [workspace])
+    assert workspace.envelope.problem is None
+    assert workspace.envelope.current == "denoised"
+    assert workspace.plane("denoised").dtype == np.uint16
+    assert not (workspace.plane("denoised") == workspace.plane("image").astype(np.uint16) * 257).all()
+
+
+def test_strength_says_how_much_of_the_noise_stays(stage, tmp_path):
+    planes = {}
+    for strength in (0.5, 1.0):
+        workspace = prepared(tmp_path, strength=strength)
+        run_stage(stage, [workspace])
+        planes[strength] = workspace.plane("denoised").astype(float)
+    image = workspace.plane("image") * 257.0
+    inner = (planes[1.0] > 0) & (planes[1.0] < 65535)
+    assert np.allclose((planes[0.5] - image)[inner], 0.5 * (planes[1.0] - image)[inner], atol=1.5)
+
+
+@pytest.mark.parametrize(
+    ("noisy", "options", "why"),
+    [
+        (False, {}, "no noise found"),
+        (True, {"stages": ("scratch",)}, "not asked for"),
+        (True, {"strength": 0}, "not asked for"),
+    ],
+)
+def test_it_passes_and_says_why(stage, tmp_path, noisy, options, why):
+    workspace = prepared(tmp_path, noisy=noisy, **options)
+    run_stage(stage, [workspace])
+    trace = workspace.envelope.trace["denoise"]
+    assert trace.outcome == "passed"
+    assert why in trace.note
+    assert workspace.envelope.current == "image"
+
+
+def test_it_works_when_asked_for_whatever_the_estimate_says(stage, tmp_path):
+    workspace = prepared(tmp_path, noisy=False, stages=("denoise",))
+    run_stage(stage, [workspace])
+    assert workspace.envelope.trace["denoise"].outcome == "ran"
+
+
+def test_with_a_mask_only_the_mask_is_restored(stage, tmp_path):
+    workspace = prepared(tmp_path)
+    workspace.write_plane("hole_mask", np.zeros((1, 60, 80), np.uint8))
+    run_stage(stage, [workspace])
+    assert workspace.envelope.trace["denoise"].outcome == "passed"
+
+
+def test_half_the_strength_lies_half_way(stage, tmp_path):
+    full, half = prepared(tmp_path), prepared(tmp_path, strength=0.5)
+    run_stage(stage, [full, half])
+    image = full.plane("image").astype(np.float32) * 257
+    middle = (image + full.plane("denoised")) / 2
+    inside = (full.plane("denoised") > 0) & (full.plane("denoised") < 65535)
+    assert np.abs(middle - half.plane("denoised"))[inside].max() <= 1
+
+
+def test_a_batch_gives_the_same_pixels_as_each_picture_alone(stage, tmp_path):
+    sizes = [(60, 80), (200, 150), (61, 33)]
+    together = [prepared(tmp_path, hw=hw) for hw in sizes]
+    run_stage(stage, together)
+    for hw, workspace in zip(sizes, together, strict=True):
+        alone = prepared(tmp_path, hw=hw)
+        run_stage(stage, [alone])
+        assert (alone.plane("denoised") == workspace.plane("denoised")).all()
+
+
+def test_running_twice_changes_nothing(stage, tmp_path):
+    workspace = prepared(tmp_path)
+    run_stage(stage, [workspace])
+    first = workspace.plane("denoised").copy()
+    run_stage(stage, [workspace])
+    assert (workspace.plane("denoised") == first).all()
+
+
+def test_a_grey_picture_gets_no_colour(stage, tmp_path):
+    workspace = prepared(tmp_path)
+    workspace.write_plane("image", workspace.plane("image")[:1].repeat(3, 0))
+    workspace.envelope.estimates["preprocess"]["is_grey"] = True
+    run_stage(stage, [workspace])
+    denoised = workspace.plane("denoised")
+    assert (denoised == denoised[:1]).all()
+    assert (denoised != workspace.plane("image").astype(np.uint16) * 257).any()
+
+
+class Blackening(torch.nn.Module):
+    """A network whose result is black: what is left is what the stage kept."""
+
+    stride, receptive_field_px = 2, 4
+
+    def forward(self, image, sigma):
+        return torch.zeros_like(image)
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "kept"),
+    [
+        ({"kind": "print", "grain_255": 12.0, "sigma_255": 2.0}, {}, KEPT_GRAIN),
+        ({"kind": "print", "sigma_255": 0.0}, {}, KEPT_GRAIN),  # judged noisy, and nothing tells how much
+        ({"kind": "print", "sigma_255": 20.0}, {}, 0),
+        ({"kind": "photograph", "grain_255": 12.0, "sigma_255": 2.0}, {}, 0),
+        ({"kind": "print", "grain_255": 12.0, "sigma_255": 2.0}, {"mode": "thorough"}, 0),
+        ({"kind": "print", "grain_255": 12.0, "sigma_255": 2.0}, {"stages": ("denoise",)}, 0),
+        ({"kind": "print", "grain_255": 12.0, "sigma_255": 2.0}, {"strength": 0.5}, 0.5 + KEPT_GRAIN / 2),
+    ],
+)
+def test_a_part_of_the_grain_of_prints_stays_where_the_picture_decides(tmp_path, found, options, kept):
+    workspace = prepared(tmp_path, **options)
+    workspace.envelope.estimates["preprocess"] |= found
+    stage = DenoiseStage(Blackening(), StageConfig(precision="float32"), torch.device("cpu"))
+    run_stage(stage, [workspace])
+    share = workspace.plane("denoised").mean() / 257 / workspace.plane("image").mean()
+    assert share == pytest.approx(kept, abs=0.01)
+    assert ("a part of the grain kept" in workspace.envelope.trace["denoise"].note) == (kept % 0.5 > 0)

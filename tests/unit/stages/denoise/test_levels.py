@@ -1,0 +1,85 @@
+import math
+
+import pytest
+
+from photorestore.stages.denoise.levels import MOST_ASSUMED_255, level_of
+
+
+def found(
+    sigma_255: float,
+    artefacts_255: float | None = None,
+    grain_255: float = 0.0,
+    surface_255: float = 0.0,
+    *,
+    noisy: bool = False,
+) -> dict:
+    return {
+        "sigma_255": sigma_255,
+        "grain_255": grain_255,
+        "surface_255": surface_255,
+        "artefacts_255": artefacts_255,
+        "gradient_255": 7.5625,
+        "noisy": noisy,
+    }
+
+
+def test_the_callers_level_counts_whatever_was_found():
+    assert level_of(found(20, 10), 0.0).sigma_255 == 0
+    assert level_of(found(20, 10), 3.0).origin == "given"
+
+
+@pytest.mark.parametrize(
+    ("estimates", "sigma_255", "origin"),
+    [
+        (found(12), 12, "estimated"),
+        (found(0, 10), 10, "estimated from the JPEG's table"),
+        (found(12, 9), 15, "estimated from noise and the JPEG's table"),
+        (found(12, grain_255=14), 12, "estimated"),  # white noise in a photograph
+        (found(3, grain_255=13), 13, "estimated"),  # grain wider than a pixel
+        (found(3, 9, grain_255=12), 15, "estimated from noise and the JPEG's table"),
+        (found(3, 9, grain_255=8), math.hypot(3, 9), "estimated from the JPEG's table"),
+        (found(1, grain_255=6), 4, "assumed: less was found"),  # texture
+        (found(0), 4, "assumed: less was found"),
+        (found(1, 1), 4, "assumed: less was found"),
+    ],
+)
+def test_noise_and_artefacts_add_up(estimates, sigma_255, origin):
+    level = level_of(estimates)
+    assert level.sigma_255 == pytest.approx(sigma_255)
+    assert level.origin == origin
+    assert str(level) == f"sigma {sigma_255:.1f} of 255, {origin}"
+
+
+SURFACE = "estimated from coarse grain or the paper's surface"
+
+
+@pytest.mark.parametrize(
+    ("estimates", "sigma_255", "origin"),
+    [
+        (found(1.5, surface_255=12, noisy=True), 12, SURFACE),
+        (found(1.5, 5, surface_255=12, noisy=True), 12, SURFACE),
+        (found(1.5, surface_255=12), 4, "assumed: less was found"),  # nobody says that it is noise
+        (found(9, surface_255=12, noisy=True), 9, "estimated"),  # white noise
+        (found(1.5, 11, surface_255=12, noisy=True), math.hypot(1.5, 11), "estimated from the JPEG's table"),
+    ],
+)
+def test_coarse_grain_counts_where_the_picture_is_judged_noisy(estimates, sigma_255, origin):
+    level = level_of(estimates)
+    assert level.sigma_255 == pytest.approx(sigma_255)
+    assert level.origin == origin
+
+
+def test_less_is_assumed_in_a_busy_picture():
+    assumed = [
+        level_of(found(0) | {"gradient_255": gradient}).sigma_255 for gradient in (0.0, 4.0, 9.0, 25.0)
+    ]
+    assert assumed[0] == MOST_ASSUMED_255
+    assert assumed == sorted(assumed, reverse=True)
+    assert assumed[-1] < 3
+
+
+def test_nothing_is_assumed_where_the_picture_counts_as_noisy():
+    coarse = found(0, 2) | {"noisy": True}
+    assert level_of(coarse).sigma_255 == 2
+    tiny = found(0) | {"noisy": True, "gradient_255": 0.0}
+    assert level_of(tiny).sigma_255 == MOST_ASSUMED_255

@@ -1,0 +1,222 @@
+"""The judgement of a picture, and how much is done by it."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from photorestore.networks.weights import load_network
+from photorestore.options import GENTLE, THOROUGH, Options
+from photorestore.stages.preprocess.judgement import (
+    CROP_CENTRES,
+    CROP_PX,
+    UNTOUCHED,
+    VIEW_PX,
+    Judgement,
+    glimpse,
+    has_few_levels,
+    judge,
+    resolve_mode,
+    stray_hues,
+)
+from photorestore.stages.preprocess.network import FLAGS, KINDS
+from tests.conftest import add_noise, make_photo
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return load_network("preprocess_judge"), load_network("scratch_print")
+
+
+def judgement(kind: str = "photograph", confidence: float = 0.99, **flags: float) -> Judgement:
+    others = (1 - confidence) / (len(KINDS) - 1)
+    return Judgement(dict.fromkeys(KINDS, others) | {kind: confidence}, dict.fromkeys(FLAGS, 0.1) | flags)
+
+
+def as_plane(picture: Image.Image | np.ndarray) -> np.ndarray:
+    pixels = np.asarray(picture.convert("RGB")) if isinstance(picture, Image.Image) else picture
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def mode_of(picture: Image.Image | np.ndarray, networks) -> str:
+    return resolve_mode(Options(), judge(as_plane(picture), *networks, CPU))
+
+
+def through_jpeg(picture: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    picture.convert("RGB").save(file, "JPEG", quality=80)
+    return Image.open(file)
+
+
+def bar_chart() -> Image.Image:
+    image = Image.new("RGB", (640, 480), "white")
+    draw = ImageDraw.Draw(image)
+    draw.line((60, 30, 60, 430, 610, 430), fill="black", width=2)
+    for i, tall in enumerate((120, 260, 190, 330, 80, 240, 300)):
+        draw.rectangle((90 + 72 * i, 430 - tall, 130 + 72 * i, 430), fill="steelblue", outline="black")
+        draw.text((95 + 72 * i, 440), f"19{50 + i}", fill="black")
+    return image
+
+
+def floor_plan() -> Image.Image:
+    image = Image.new("L", (700, 500), 250)
+    draw = ImageDraw.Draw(image)
+    for box in ((40, 40, 660, 460), (40, 40, 300, 250), (300, 40, 660, 200), (300, 200, 520, 460)):
+        draw.rectangle(box, outline=20, width=5)
+    draw.arc((250, 200, 350, 300), 0, 90, fill=20, width=2)
+    draw.text((120, 140), "KITCHEN", fill=20, font_size=24)
+    draw.text((400, 110), "STUDY", fill=20, font_size=24)
+    return image
+
+
+def typed_page() -> Image.Image:
+    image = Image.new("RGB", (600, 800), (246, 240, 222))
+    draw = ImageDraw.Draw(image)
+    for row in range(36):
+        draw.text(
+            (50, 40 + 20 * row),
+            "The quick brown fox jumps over the lazy dog, again."[row % 9 :],
+            fill=(40, 35, 30),
+            font_size=15,
+        )
+    return image
+
+
+def dithered() -> Image.Image:
+    return Image.fromarray(make_photo(360, 480)).convert("1")
+
+
+@pytest.mark.parametrize("make", [bar_chart, floor_plan, typed_page, dithered])
+def test_what_is_no_photograph_is_left_alone(make, networks):
+    assert mode_of(make(), networks) == UNTOUCHED
+
+
+@pytest.mark.parametrize("make", [bar_chart, floor_plan, typed_page])
+def test_it_is_left_alone_as_a_jpeg(make, networks):
+    assert mode_of(through_jpeg(make()), networks) != THOROUGH
+
+
+@pytest.mark.parametrize("hw", [(60, 90), (300, 400), (700, 500)])
+@pytest.mark.parametrize("sigma_255", [0, 25])
+def test_photographs_are_treated_gently(hw, sigma_255, networks):
+    assert mode_of(add_noise(make_photo(*hw, seed=3), sigma_255), networks) == GENTLE
+
+
+def test_a_judgement_comes_back_the_same(networks):
+    image = as_plane(make_photo(300, 400))
+    assert judge(image, *networks, CPU) == judge(image, *networks, CPU)
+
+
+@pytest.mark.parametrize("hw", [(1, 1), (3, 500), (129, 40), (900, 1300)])
+def test_a_glimpse_has_one_size(hw):
+    rng = np.random.default_rng(0)
+    view, crops = glimpse(rng.integers(0, 256, (3, *hw)).astype(np.uint8))
+    assert view.shape == (3, VIEW_PX, VIEW_PX)
+    assert crops.shape == (len(CROP_CENTRES), 3, CROP_PX, CROP_PX)
+
+
+def test_a_glimpse_of_16_bits_is_that_of_8():
+    image = as_plane(make_photo(200, 300))
+    for deep, plain in zip(glimpse(image.astype(np.uint16) * 257), glimpse(image), strict=True):
+        np.testing.assert_array_equal(deep, plain)
+
+
+def test_crops_hold_the_picture_at_its_own_size():
+    image = as_plane(make_photo(400, 600))
+    (y, x), half = CROP_CENTRES[0], CROP_PX // 2
+    top, left = round(400 * y) - half, round(600 * x) - half
+    expected = image[:, top : top + CROP_PX, left : left + CROP_PX]
+    np.testing.assert_array_equal(glimpse(image)[1][0], expected)
+
+
+def test_hidden_colours_are_not_looked_at():
+    rng = np.random.default_rng(0)
+    image, alpha = as_plane(make_photo(300, 400)), np.full((1, 300, 400), 255, np.uint8)
+    alpha[:, 100:220, 80:] = 0
+    other = image.copy()
+    other[:, 100:220, 80:] = rng.integers(0, 256, (3, 120, 320))
+    for one, another in zip(glimpse(image, alpha), glimpse(other, alpha), strict=True):
+        np.testing.assert_array_equal(one, another)
+    for one, plain in zip(glimpse(image, np.full_like(alpha, 255)), glimpse(image), strict=True):
+        np.testing.assert_array_equal(one, plain)
+
+
+def test_colours_that_nobody_sees_make_no_photograph():
+    page = as_plane(dithered())
+    rng = np.random.default_rng(0)
+    alpha = np.full((1, *page.shape[1:]), 255, np.uint8)
+    alpha[:, :40] = 0
+    page[:, :40] = rng.integers(0, 256, page[:, :40].shape)
+    assert has_few_levels(page, alpha)
+    assert not has_few_levels(page)
+
+
+def test_few_levels_are_counted():
+    assert has_few_levels(np.zeros((3, 20, 20), np.uint8))
+    assert has_few_levels(as_plane(dithered()))
+    assert not has_few_levels(as_plane(make_photo(60, 80)))
+
+
+@pytest.mark.parametrize("mode", [GENTLE, THOROUGH])
+def test_the_options_mode_stands_above_the_judgement(mode):
+    for kind in KINDS:
+        assert resolve_mode(Options(mode=mode), judgement(kind, damaged=1.0)) == mode
+
+
+@pytest.mark.parametrize(
+    ("found", "mode"),
+    [
+        (judgement("photograph"), GENTLE),
+        (judgement("photograph", damaged=0.4), GENTLE),
+        (judgement("photograph", damaged=0.999), THOROUGH),
+        (judgement("print"), THOROUGH),
+        (judgement("print", 0.4), GENTLE),
+        (judgement("print", 0.4, damaged=0.999), THOROUGH),
+        (judgement("line_art", damaged=0.999), UNTOUCHED),
+        (judgement("photograph", 0.3), GENTLE),
+        (judgement("halftone"), UNTOUCHED),
+        (judgement("screenshot"), UNTOUCHED),
+        (None, GENTLE),
+    ],
+)
+def test_what_is_done_goes_by_the_judgement(found, mode):
+    assert resolve_mode(Options(), found) == mode
+
+
+def test_what_is_no_photograph_is_neither_damaged_nor_noisy_nor_faded():
+    flags = dict.fromkeys(FLAGS, 1.0)
+    told = judgement("halftone", **flags).to_mapping()
+    assert (told["damaged"], told["noisy"], told["faded"], told["toned"]) == (False, False, False, True)
+    assert all(judgement("print", **flags).says(flag) for flag in FLAGS)
+
+
+@pytest.mark.parametrize(("hues_255", "mode"), [(2.0, THOROUGH), (20.0, GENTLE)])
+def test_a_print_of_many_hues_must_be_surer(hues_255, mode):
+    found = judgement("print", 0.6)
+    assert resolve_mode(Options(), Judgement(found.kinds, found.flags, hues_255)) == mode
+
+
+def test_grey_and_sepia_have_one_hue():
+    slope = np.linspace(0, 255, 64 * 64).reshape(64, 64)
+    sepia = np.stack([slope, 0.8 * slope, 0.6 * slope]).round().astype(np.uint8)
+    assert stray_hues(np.stack([slope.astype(np.uint8)] * 3)) == pytest.approx(0, abs=0.01)
+    assert stray_hues(sepia) < 3
+    assert stray_hues(as_plane(make_photo(64, 64))) > 6
+
+
+@pytest.mark.parametrize(
+    ("kinds", "flags"),
+    [
+        (dict.fromkeys((*KINDS, "painting"), 0.1), dict.fromkeys(FLAGS, 0.5)),
+        (dict.fromkeys(KINDS, 1.2), dict.fromkeys(FLAGS, 0.5)),
+        (dict.fromkeys(KINDS, 0.2), {"damaged": 0.5}),
+        (dict.fromkeys(KINDS, 0.2), dict.fromkeys(FLAGS, 0.5) | {"noisy": float("nan")}),
+    ],
+)
+def test_a_judgement_checks_itself(kinds, flags):
+    with pytest.raises(ValueError, match="expected"):
+        Judgement(kinds, flags)

@@ -1,0 +1,85 @@
+"""The detector keeps sizes, takes grey and colour, and gives the same in tiles as whole."""
+
+import numpy as np
+import pytest
+import torch
+
+from photorestore.networks.blocks import count_parameters
+from photorestore.networks.tiling import TileJob, run_tiles, tile_spec, to_float, to_integers
+from photorestore.stages.scratch.network import INPUTS, ScratchUNet, describe, narrow_maps
+from tests.conftest import make_photo
+
+WIDTHS = (16, 16, 16, 16)
+
+
+def make_network() -> ScratchUNet:
+    """Answers that differ from place to place."""
+    network = ScratchUNet(WIDTHS).eval()
+    torch.nn.init.normal_(network.tail.weight, std=0.1)
+    return network.requires_grad_(False)
+
+
+@pytest.mark.parametrize("hw", [(1, 1), (33, 47), (64, 80)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_any_size_and_luma_or_colour(hw: tuple[int, int], channels: int) -> None:
+    scratch_logits = make_network()(torch.rand(2, channels, *hw))
+    assert scratch_logits.shape == (2, 1, *hw)
+    assert scratch_logits.dtype == torch.float32
+    assert scratch_logits.isfinite().all()
+
+
+def test_luma_is_a_picture_of_three_equal_channels() -> None:
+    luma = torch.rand(1, 1, 32, 32)
+    network = make_network()
+    assert torch.equal(network(luma), network(luma.expand(-1, 3, -1, -1)))
+
+
+def test_an_untrained_detector_finds_little() -> None:
+    assert ScratchUNet(WIDTHS)(torch.rand(1, 3, 64, 64)).sigmoid().mean() < 0.1
+
+
+def test_nothing_outside_the_receptive_field_matters() -> None:
+    network = make_network()
+    size = 2 * (network.receptive_field_px + 2 * network.stride)
+    image = torch.rand(1, 3, size, size, requires_grad=True)
+    centre = size // 2
+    network(image)[0, 0, centre, centre].backward()
+    assert image.grad is not None
+    rows, columns = image.grad.abs().sum((0, 1)).nonzero().unbind(1)
+    reach = max(int((rows - centre).abs().max()), int((columns - centre).abs().max()))
+    assert reach <= network.receptive_field_px
+
+
+@pytest.mark.parametrize("hw", [(301, 437), (352, 530)])
+def test_tiled_equals_whole(hw: tuple[int, int]) -> None:
+    network = make_network()
+    image = np.ascontiguousarray(make_photo(*hw).transpose(2, 0, 1))
+    target = np.zeros((1, *hw), np.uint16)
+    spec = tile_spec(network, 352 + 32, 2)
+    run_tiles(
+        lambda tiles, _: network(tiles).sigmoid(), [TileJob((image,), target)], spec, torch.device("cpu")
+    )
+    whole = to_integers(network(to_float(image)[None])[0].sigmoid(), target.dtype)
+    assert np.abs(target.astype(int) - whole).max() <= 65535 / 255
+
+
+def test_narrow_maps_show_lines_of_both_polarities_and_no_edges() -> None:
+    luma = torch.full((1, 1, 64, 64), 0.5)
+    luma[..., 40:] = 0.8  # an edge
+    luma[..., 10:12] = 0.9
+    luma[..., 20:22] = 0.1
+    brighter, darker = narrow_maps(luma)[0, :2]
+    assert torch.allclose(brighter[:, 10:12], torch.tensor(0.4))
+    assert torch.allclose(darker[:, 20:22], torch.tensor(0.4))
+    assert brighter[:, 14:].abs().max() < 1e-6
+    assert darker[:, 24:].abs().max() < 1e-6
+
+
+def test_what_the_network_is_given_is_finite_on_flat_pictures() -> None:
+    described = describe(torch.zeros(1, 3, 32, 48))
+    assert described.shape == (1, INPUTS, 32, 48)
+    assert described.isfinite().all()
+
+
+def test_the_fast_tier_fits_in_six_megabytes() -> None:
+    assert 2 * count_parameters(ScratchUNet((32, 48, 64, 96))) < 6e6

@@ -1,0 +1,146 @@
+"""When the stage looks for damage, and what it writes down."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from photorestore.options import Options
+from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.scratch import masks
+from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, ScratchStage, Search, choose
+from photorestore.workspace import Workspace
+from tests.conftest import make_photo
+
+ARCHITECTURE = {"widths": (16, 16)}
+CPU = torch.device("cpu")
+
+
+def make_stage(logit: float = -4.0, in_prints: float | None = None) -> ScratchStage:
+    """Detectors that answer the same everywhere; that for prints with a logit of its own, if one is given."""
+    networks = {
+        PHOTOGRAPHS: constant_detector(logit),
+        PRINTS: constant_detector(logit if in_prints is None else in_prints),
+    }
+    return ScratchStage(networks, StageConfig(precision="float32", tile_px=256), CPU)
+
+
+def constant_detector(logit: float) -> ScratchUNet:
+    network = ScratchUNet(**ARCHITECTURE).eval()
+    torch.nn.init.zeros_(network.tail.weight)
+    torch.nn.init.constant_(network.tail.bias, logit)
+    return network
+
+
+def give_photo(workspace: Workspace, h: int = 70, w: int = 90) -> Workspace:
+    workspace.write_plane("image", np.ascontiguousarray(make_photo(h, w).transpose(2, 0, 1)))
+    workspace.envelope.current = "image"
+    return workspace
+
+
+def test_probability_is_written_and_the_picture_stays(workspace: Workspace) -> None:
+    run_stage(make_stage(0.0), [give_photo(workspace)])
+    assert workspace.envelope.problem is None
+    prob = workspace.plane("scratch_prob")
+    assert (prob.shape, prob.dtype) == ((1, 70, 90), np.uint16)
+    assert (prob == 32768).all()
+    assert workspace.envelope.current == "image"
+    assert not workspace.plane("scratch_mask").any()
+    assert workspace.envelope.estimates["scratch"] == {"coverage": 0.0}
+    assert workspace.envelope.trace["scratch"].note == "no damage found"
+
+
+def judge(workspace: Workspace, mode: str) -> Workspace:
+    kind = "print" if mode == "thorough" else "photograph"
+    workspace.envelope.estimates["preprocess"] = {"mode": mode, "damaged": mode == "thorough", "kind": kind}
+    return workspace
+
+
+@pytest.fixture
+def _everything_may_be_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(masks, "MOST_IN_DAMAGED", 1.0)
+
+
+@pytest.mark.usefixtures("_everything_may_be_damaged")
+def test_damage_is_reported_as_a_share(workspace: Workspace) -> None:
+    run_stage(make_stage(4.0), [judge(give_photo(workspace), "thorough")])
+    assert (workspace.plane("scratch_mask") == 255).all()
+    assert workspace.envelope.estimates["scratch"]["coverage"] == 1.0
+    assert workspace.envelope.trace["scratch"].note == "100.00 % damaged"
+
+
+@pytest.mark.parametrize(("mode", "views"), [("gentle", [1]), ("thorough", [1, 1, 2])])
+def test_a_damaged_print_is_looked_at_at_several_scales(tmp_path: Path, mode: str, views: list[int]) -> None:
+    workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 200, 1200), mode)
+    assert [look.factor for look in Search.of(workspace).looks] == views
+
+
+@pytest.mark.parametrize(
+    ("judged", "options", "networks"),
+    [
+        ({"kind": "print", "mode": "thorough"}, {}, (PHOTOGRAPHS, PRINTS)),
+        ({"kind": "photograph", "mode": "gentle"}, {}, (PHOTOGRAPHS,)),
+        ({"kind": "photograph", "mode": "thorough"}, {}, (PHOTOGRAPHS, PRINTS)),
+        ({"kind": "photograph", "mode": "gentle"}, {"mode": "thorough"}, (PHOTOGRAPHS, PRINTS)),
+        ({"kind": "photograph", "mode": "gentle"}, {"stages": ("scratch",)}, (PHOTOGRAPHS, PRINTS)),
+    ],
+)
+def test_what_may_be_damaged_is_looked_at_by_both_networks(
+    tmp_path: Path, judged: dict[str, Any], options: dict[str, Any], networks: tuple[str, ...]
+) -> None:
+    workspace = Workspace.create(tmp_path, Options(**options))
+    workspace.envelope.estimates["preprocess"] = judged
+    assert choose(workspace) == networks
+
+
+def test_where_both_look_the_surer_one_counts(tmp_path: Path) -> None:
+    workspace = judge(give_photo(Workspace.create(tmp_path, Options(mode="thorough"))), "gentle")
+    run_stage(make_stage(-4.0, in_prints=0.0), [workspace])
+    assert (workspace.plane("scratch_prob") == 32768).all()
+
+
+def test_in_prints_the_network_for_photographs_counts_where_it_is_sure(tmp_path: Path) -> None:
+    for logit, prob in ((1.0, 0), (4.0, round(65535 / (1 + np.exp(-4.0))))):
+        workspace = judge(give_photo(Workspace.create(tmp_path, Options())), "thorough")
+        run_stage(make_stage(logit, in_prints=-30.0), [workspace])
+        assert np.abs(workspace.plane("scratch_prob").astype(int) - prob).max() <= 1
+
+
+@pytest.mark.usefixtures("_everything_may_be_damaged")
+def test_what_is_likely_counts_in_a_damaged_print_only(tmp_path: Path) -> None:
+    for mode, coverage in (("gentle", 0.0), ("thorough", 1.0)):
+        workspace = judge(give_photo(Workspace.create(tmp_path, Options())), mode)
+        run_stage(make_stage(3.0), [workspace])
+        assert workspace.envelope.estimates["scratch"]["coverage"] == coverage
+
+
+def test_it_passes_when_the_caller_marked_the_damage(workspace: Workspace) -> None:
+    give_photo(workspace).write_plane("hole_mask", np.zeros((1, 70, 90), np.uint8))
+    run_stage(make_stage(), [workspace])
+    assert workspace.envelope.trace["scratch"].outcome == "passed"
+    assert "scratch_prob" not in workspace.envelope.planes
+
+
+@pytest.mark.parametrize("stages", [(), ("denoise",)])
+def test_it_passes_when_it_is_not_asked_for(tmp_path: Path, stages: tuple[str, ...]) -> None:
+    workspace = give_photo(Workspace.create(tmp_path, Options(stages=stages)))
+    run_stage(make_stage(), [workspace])
+    assert workspace.envelope.trace["scratch"].note == "not asked for"
+    assert "scratch" not in workspace.envelope.estimates
+
+
+def test_a_batch_gives_what_each_picture_gives_alone(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    stage = make_stage()
+    torch.nn.init.normal_(stage.networks[PHOTOGRAPHS].tail.weight)
+    sizes = [(70, 90), (33, 41), (64, 64)]
+    together = [give_photo(Workspace.create(tmp_path, Options()), *size) for size in sizes]
+    alone = [give_photo(Workspace.create(tmp_path, Options()), *size) for size in sizes]
+    run_stage(stage, together)
+    for workspace in alone:
+        run_stage(stage, [workspace])
+    for one, other in zip(together, alone, strict=True):
+        assert np.abs(one.plane("scratch_prob").astype(int) - other.plane("scratch_prob")).max() <= 1
