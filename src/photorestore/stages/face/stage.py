@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from photorestore.networks.weights import load_network
-from photorestore.options import THOROUGH
+from photorestore.options import AUTO, THOROUGH
 from photorestore.pixels.grain import most_of
 from photorestore.pixels.grey import is_grey, without_new_colour
 from photorestore.stages.base import NetworkStage, StageConfig, autocast, copied, is_left_alone
@@ -22,6 +22,11 @@ from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.face.refine import Outcome, Patch, find_faces, refine_faces
 from photorestore.stages.face.surface import give_grain_back
 from photorestore.workspace import Workspace
+
+
+SHARE_IN_PRINTS = 0.5
+"""How far a face of a print is refined where the picture decides: as a whole, what grain and weave suggest to the
+network would become wrinkles and blotches."""
 
 
 class FaceStage(NetworkStage):
@@ -60,7 +65,7 @@ class FaceStage(NetworkStage):
         if not patches:
             workspace.passed(self.name, _why_not(outcomes))
             return
-        strength = workspace.options.strength_of(self.name)
+        strength = _strength(workspace)
         with copied(workspace, "refined", workspace.before("refined")) as target:
             for patch in patches:
                 patch.apply(target, strength)
@@ -111,6 +116,14 @@ def _engages(workspace: Workspace) -> bool:
 def _limits(workspace: Workspace) -> Limits:
     """Which faces to refine."""
     return Limits() if workspace.options.wants("face") or _looks_old(workspace) else CAREFUL
+
+
+def _strength(workspace: Workspace) -> float:
+    """How much of what the network changes in a face is done."""
+    options, found = workspace.options, workspace.envelope.estimates.get("preprocess", {})
+    is_told = options.wants("face") or options.mode != AUTO
+    is_doubtful = not is_told and found.get("kind") == "print"
+    return options.strength_of("face") * (SHARE_IN_PRINTS if is_doubtful else 1)
 
 
 def _looks_old(workspace: Workspace) -> bool:

@@ -147,6 +147,17 @@ def test_half_the_strength_lies_half_way(stage, prepared):
     assert np.abs(middle - half.plane("refined")).max() <= 2
 
 
+@pytest.mark.parametrize(
+    ("options", "share"),
+    [({}, 0.5), ({"mode": "thorough"}, 1), ({"stages": ("face",)}, 1), ({"strength": 0.5}, 0.25)],
+)
+def test_faces_of_prints_are_refined_half_unless_asked_for(stage, prepared, options, share):
+    found = NOISY | {"kind": "print"}
+    given = run(stage, prepared(found=found, options=Options(**options)))
+    same = run(stage, prepared(found=NOISY, options=Options(strength={"face": share})))
+    assert np.array_equal(given.plane("refined"), same.plane("refined"))
+
+
 def test_a_picture_without_faces_passes(stage, prepared):
     workspace = run(stage, prepared(np.full((3, 64, 80), 90, np.uint8), found=NOISY))
     assert workspace.envelope.trace["face"].note == "no faces found"
