@@ -198,6 +198,19 @@ def test_client_needs_only_what_its_package_declares():
         assert foreign <= declared | {"photorestore_client"}, file
 
 
+def test_service_client_and_images_have_one_version():
+    versions = [
+        tomllib.loads((HOME / folder / "pyproject.toml").read_text())["project"]["version"]
+        for folder in (".", "client")
+    ]
+    for overlay in ("base", "gpu"):
+        images = yaml.safe_load((HOME / f"deploy/kubernetes/{overlay}/kustomization.yaml").read_text())[
+            "images"
+        ]
+        versions += [image["newTag"].removesuffix("-gpu") for image in images]
+    assert len(set(versions)) == 1
+
+
 def test_edge_modules_load_without_torch():
     modules = ", ".join(f"photorestore.{name}" for name in WITHOUT_TORCH)
     code = f"import sys; sys.path.insert(0, 'src'); import {modules}, gateway.app; assert 'torch' not in sys.modules"

@@ -61,6 +61,7 @@ class StageRow:
         borrows: names of other stages' networks that it runs.
         planes: what it writes.
         batch_size: how many pictures that wait are given to it at once.
+        gpu_batch_size: the same on a machine with a GPU.
         max_batch_delay_ms: how long a picture waits for others.
         max_workers: processes that run it.
     """
@@ -77,5 +78,6 @@ class StageRow:
     borrows: tuple[str, ...] = ()
     planes: tuple[PlaneRow, ...] = ()
     batch_size: int = 4
+    gpu_batch_size: int = 8
     max_batch_delay_ms: int = 1
     max_workers: int = 1

@@ -38,6 +38,7 @@ ROWS = _chained(
             PlaneRow("hole_mask", 1, sample_bytes=1, needs=frozenset({MASK})),
         ),
         batch_size=2,  # under load, so that pictures share the cost of the hops to the stages that follow
+        gpu_batch_size=2,
         max_batch_delay_ms=0,  # takes who waits already; TorchServe then takes two at most
         max_workers=2,  # decoding is one thread's work, so pictures side by side use all cores
     ),
@@ -125,6 +126,7 @@ ROWS = _chained(
         does="hands the upload back where nothing was changed, else encodes the result; writes the report",
         works_when="always",
         batch_size=1,
+        gpu_batch_size=1,
         max_workers=2,  # encoding is one thread's work, too
     ),
 )

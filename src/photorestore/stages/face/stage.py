@@ -23,7 +23,6 @@ from photorestore.stages.face.refine import Outcome, Patch, find_faces, refine_f
 from photorestore.stages.face.surface import give_grain_back
 from photorestore.workspace import Workspace
 
-
 SHARE_IN_PRINTS = 0.5
 """How far a face of a print is refined where the picture decides: as a whole, what grain and weave suggest to the
 network would become wrinkles and blotches."""
