@@ -138,9 +138,9 @@ def transplant(gt: Tensor, prints: Sequence[MarkedPrint], rng: torch.Generator) 
 
 
 def _choose(prints: Sequence[MarkedPrint], rng: torch.Generator) -> MarkedPrint:
-    """A print; those with more damage more often."""
+    """A print; those with more damage more often, though what has next to none shows what is sound."""
     shares = torch.tensor([marked.share for marked in prints])
-    return prints[int(torch.multinomial(shares.clamp_min(1e-4) ** SPREAD, 1, generator=rng))]
+    return prints[int(torch.multinomial(shares.clamp_min(1e-3) ** SPREAD, 1, generator=rng))]
 
 
 def weight_of(mask: Tensor) -> Tensor:
