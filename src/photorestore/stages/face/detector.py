@@ -8,11 +8,14 @@ places the landmarks. The weights are those that the package facenet-pytorch car
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from photorestore.networks.descriptor import Descriptor, Part, Port
 
 LANDMARKS = ("left eye", "right eye", "nose", "left corner of the mouth", "right corner of the mouth")
 """Left and right as seen in the picture."""
@@ -20,6 +23,10 @@ PYRAMID_STEP = 0.709
 """Each level of the pyramid has half the area of the one before."""
 WINDOW_PX, STRIDE_PX = 12, 2
 """What the first network looks at, and how far its windows lie apart."""
+OUTPUT_PX = 48
+"""Sides of the crops that the last network looks at."""
+SMALLEST_PX = 24.0
+"""Height of the smallest face looked for, where nothing else is said."""
 CROPS_PER_BATCH = 256
 
 
@@ -112,6 +119,13 @@ class FaceDetector(nn.Module):
         thresholds: least probability after each network.
     """
 
+    descriptor = Descriptor(
+        "FaceDetector",
+        (Port("image", "3 H W", 0, 1), Port("smallest_px", kind=float, is_optional=True)),
+        Port("faces", kind=list),
+        in_bfloat16=False,
+    )
+
     def __init__(self, thresholds: tuple[float, float, float] = (0.6, 0.7, 0.9)) -> None:
         super().__init__()
         self.thresholds = thresholds
@@ -119,24 +133,24 @@ class FaceDetector(nn.Module):
         self.refine = RefineNet()
         self.output = OutputNet()
 
-    def forward(self, image: Tensor, smallest_px: float = 24) -> list[Face]:
+    def forward(self, image: Tensor, smallest_px: float | None = None) -> list[Face]:
         """Find faces.
 
         Args:
             image: (3, H, W) in [0, 1].
-            smallest_px: height of the smallest face looked for.
+            smallest_px: height of the smallest face looked for; by default `SMALLEST_PX`.
 
         Returns:
             Faces, the surest first.
         """
-        image = (image.to(self.device).float() * 255 - 127.5) / 128
+        image, smallest_px = _as_trained(image), smallest_px or SMALLEST_PX
         boxes = self._propose(image, smallest_px)
         if len(boxes):
             score, shift = self._judge(self.refine, image, boxes, 24)
             boxes = self._kept(boxes, score, shift, self.thresholds[1])
         if not len(boxes):
             return []
-        score, shift, landmarks = self._judge(self.output, image, boxes, 48)
+        score, shift, landmarks = self._judge(self.output, image, boxes, OUTPUT_PX)
         sure = score > self.thresholds[2]
         boxes, score, landmarks = boxes[sure], score[sure], landmarks[sure]
         corners, sides = boxes[:, :2, None], (boxes[:, 2:] - boxes[:, :2] + 1)[..., None]
@@ -154,15 +168,31 @@ class FaceDetector(nn.Module):
     def at_canary(self, image: Tensor) -> Tensor:
         """See `canary.CanaryNetwork`."""
         seen = 2 * image - 1
-        networks = ((self.proposal, 24), (self.refine, 24), (self.output, 48))
+        networks = ((self.proposal, 24), (self.refine, 24), (self.output, OUTPUT_PX))
         return torch.cat(
             [part.flatten() for net, side in networks for part in net(F.interpolate(seen, (side, side)))]
         )
 
     @property
-    def device(self) -> torch.device:
-        """Where it computes."""
-        return next(self.parameters()).device
+    def parts(self) -> Mapping[str, Part[Tensor]]:
+        """`landmarks`."""
+        side = OUTPUT_PX
+        descriptor = Descriptor(
+            "landmarks",
+            (Port("faces", f"N 3 {side} {side}", 0, 1),),
+            Port("landmarks", "N 2 5"),
+            in_bfloat16=False,
+        )
+        return {"landmarks": Part(descriptor, self.landmarks)}
+
+    def landmarks(self, faces: Tensor) -> Tensor:
+        """Where the last network sees the landmarks of faces (N, 3, OUTPUT_PX, OUTPUT_PX) in [0, 1].
+
+        Returns:
+            (N, 2, 5): x and y of each of `LANDMARKS`, in shares of the crop.
+        """
+        shares: Tensor = self.output(_as_trained(faces))[2]
+        return shares
 
     def _propose(self, image: Tensor, smallest_px: float) -> Tensor:
         """Square windows (K, 4) that may hold a face."""
@@ -197,6 +227,11 @@ class FaceDetector(nn.Module):
         crops = torch.stack([_crop(image, box, side_px) for box in boxes.trunc().int().tolist()])
         answers = [network(part) for part in crops.split(CROPS_PER_BATCH)]
         return [torch.cat(parts) for parts in zip(*answers, strict=True)]
+
+
+def _as_trained(image: Tensor) -> Tensor:
+    """[0, 1] to the range that the networks were trained with."""
+    return (image.float() * 255 - 127.5) / 128
 
 
 def _flat(features: Tensor) -> Tensor:
