@@ -8,6 +8,8 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
+from photorestore.workspace import Array
+
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 
@@ -52,20 +54,23 @@ class Port:
         if value is None and self.is_optional:
             return
         if not isinstance(value, (int, float) if self.kind is float else self.kind):
-            raise ValueError(f"{network}: {self.name} is {value!r:.80}; expected {self.kind.__name__}")
+            message = f"{network}: {self.name} is {value!r:.80}; expected {self.kind.__name__}"
+            raise ValueError(message)  # noqa: TRY004 - one error for all that breaks the contract
         if isinstance(value, Tensor):
             self._check_shape(value, sizes, network)
             self._check_values(value, network)
 
     def _check_shape(self, value: Tensor, sizes: dict[str, int], network: str) -> None:
-        axes, found = self.shape.split(), tuple(value.shape)
+        axes, found, before = self.shape.split(), tuple(value.shape), dict(sizes)
         fits = len(axes) == len(found)
         for axis, size in zip(axes, found, strict=False):
-            expected = int(axis) if axis.isdigit() else sizes.setdefault(axis, size)
-            fits = fits and size == expected
+            fits = fits and size == (int(axis) if axis.isdigit() else sizes.setdefault(axis, size))
         if not fits:
-            known = " x ".join(str(sizes.get(axis, axis)) if axis != "N" else axis for axis in axes)
-            raise ValueError(f"{network}: {self.name} is {found}; expected {' x '.join(axes)}, here {known}")
+            expected, here = (
+                " x ".join(str(known.get(axis, axis)) for axis in axes) for known in ({}, before)
+            )
+            rest = f", here {here}" if here != expected else ""
+            raise ValueError(f"{network}: {self.name} is {found}; expected {expected}{rest}")
 
     def _check_values(self, value: Tensor, network: str) -> None:
         if not value.is_floating_point():
@@ -142,18 +147,28 @@ class Descriptor:
         if scale not in self.scales:
             raise ValueError(f"{self.name}: scale {scale} was asked for; there are {self.scales}")
 
-    def check_names(self, given: Mapping[str, object]) -> None:
-        """Compare the names of a picture's inputs, but for `scale`, with those that are expected.
+    def check_job(self, planes: Mapping[str, Array], values: Mapping[str, object]) -> None:
+        """Compare what there is of a picture, by name, with the inputs but for `scale`.
+
+        Args:
+            planes: (C, H, W) of integers.
 
         Raises:
-            ValueError: one is unknown or missing.
+            ValueError: one is unknown or missing, or a plane has other channels.
         """
+        given = {**planes, **values}
         known = {port.name: port for port in self.inputs if port.name != "scale"}
         missing = {name for name, port in known.items() if not port.is_optional} - given.keys()
         if missing or given.keys() - known.keys():
             raise ValueError(f"{self.name} was given {', '.join(sorted(given))}; expected {', '.join(known)}")
+        for name, plane in planes.items():
+            if len(plane) != known[name].channels:
+                raise ValueError(
+                    f"{self.name}: {name} is a plane of {len(plane)} channels; expected {known[name].channels}"
+                )
 
 
+@runtime_checkable
 class Network(Protocol[Result_co]):
     """What computes: a torch module, or anything else that keeps the same contract."""
 

@@ -12,6 +12,7 @@ from typing import Any, Generic
 import torch
 from torch import Tensor
 
+from photorestore.errors import BrokenArtifact
 from photorestore.networks.blocks import pad_to_multiple
 from photorestore.networks.descriptor import Descriptor, Network, PartedNetwork, Port, Result
 from photorestore.networks.precision import AUTO, FLOAT32, autocast
@@ -112,7 +113,7 @@ class Runner(Generic[Result]):
         descriptor = self.descriptor
         descriptor.check_scale(scale)
         for job in jobs:
-            descriptor.check_names({**job.planes, **job.values})
+            descriptor.check_job(job.planes, job.values)
 
         def forward(tiles: Tiles[Context]) -> Tensor:
             inputs = [_of_tiles(port, tiles, scale, self.device) for port in descriptor.inputs]
@@ -173,7 +174,9 @@ def load_runner(
     Raises:
         BrokenArtifact: the weights are not what they should be.
     """
-    network = load_network(name, tier, device, root=root, precision=precision)
+    network: object = load_network(name, tier, device, root=root, precision=precision)
+    if not isinstance(network, Network):
+        raise BrokenArtifact(f"{name} does not say what it takes and gives")
     return Runner(network, torch.device(device), precision, tile_px, tile_batch)
 
 

@@ -42,7 +42,9 @@ class NetworkStage(LoadableStage):
 
 
 def load_networks(stage: str, config: StageConfig, weights: Path | None, device: torch.device) -> Runners:
-    """Load the networks of a stage's row: in the tier of the configuration, or in the one that they have or are lent in.
+    """Load the networks of a stage's row, each in the tier of the configuration or in the one that there is of it.
+
+    Those that it borrows come as `fast`, so that the stage does the same in every tier.
 
     Raises:
         BrokenArtifact: the weights are not what they should be.

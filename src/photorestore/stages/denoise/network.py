@@ -15,7 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.networks.blocks import constant_map, pad_to_multiple, residual_stack
-from photorestore.networks.descriptor import IMAGE, Descriptor, Port
+from photorestore.networks.descriptor import Descriptor, Port
+
+NOISY = Port("image", "N 3 H W", -0.5, 1.5)
+"""A picture in [0, 1], from which noise leads far outside."""
 
 
 class DenoiseUNet(nn.Module):
@@ -31,7 +34,7 @@ class DenoiseUNet(nn.Module):
         pairs = list(itertools.pairwise(widths))
         self.descriptor = Descriptor(
             "DenoiseUNet",
-            (IMAGE, Port("sigma", "N", 0, 1, is_optional=True)),
+            (NOISY, Port("sigma", "N", 0, 1, is_optional=True)),
             Port("denoised", "N 3 H W", 0, 1),
             stride=2 ** len(widths),
             reach_px=_reach_px(depths),
