@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
@@ -75,9 +75,9 @@ class Port:
     def _check_values(self, value: Tensor, network: str) -> None:
         if not value.is_floating_point():
             raise ValueError(f"{network}: {self.name} holds {value.dtype}; expected floating point")
-        if (
-            self.low is None or self.high is None or value.device.type != "cpu"
-        ):  # a GPU would have to be waited for
+        if self.low is None or self.high is None:
+            return
+        if value.device.type != "cpu":  # a GPU would have to be waited for
             return
         width = self.high - self.low
         least, most = (float(end) for end in value.aminmax())
@@ -85,6 +85,11 @@ class Port:
             raise ValueError(
                 f"{network}: {self.name} reaches from {least:.3g} to {most:.3g}; expected {self.low:g} to {self.high:g}"
             )
+
+
+IMAGE = Port("image", "N 3 H W", 0, 1)
+SCALE = Port("scale", kind=int)
+"""By how much the network enlarges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ class Descriptor:
         stride: the sides of maps are padded to multiples of this.
         reach_px: how far, in pixels, an input can influence an output (radius); None where that is the whole picture,
             which cannot be cut into tiles then.
-        scales: by how much it can enlarge; where there is a choice, an input is called `scale`.
+        scales: by how much it can enlarge; where there is a choice, `SCALE` is among the inputs.
         in_bfloat16: whether it may compute in bfloat16 where the processor multiplies in it.
 
     Raises:
@@ -138,9 +143,18 @@ class Descriptor:
         sizes: dict[str, int] = {}
         for port, value in zip(self.inputs, inputs, strict=True):
             port.check(value, sizes, self.name)
-            if port.name == "scale":
+            if port == SCALE:
                 self.check_scale(value)
         return sizes
+
+    def check_output(self, result: Tensor, sizes: Mapping[str, int], scale: int) -> None:
+        """Compare a result with what is expected of inputs of these sizes; its values may lie outside its range.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        scaled = {axis: scale * size if axis in ("H", "W") else size for axis, size in sizes.items()}
+        replace(self.output, low=None).check(result, scaled, self.name)
 
     def check_scale(self, scale: object) -> None:
         """Raise `ValueError` for a scale that there is not."""
@@ -148,7 +162,7 @@ class Descriptor:
             raise ValueError(f"{self.name}: scale {scale} was asked for; there are {self.scales}")
 
     def check_job(self, planes: Mapping[str, Array], values: Mapping[str, object]) -> None:
-        """Compare what there is of a picture, by name, with the inputs but for `scale`.
+        """Compare what there is of a picture, by name, with the inputs but for `SCALE`.
 
         Args:
             planes: (C, H, W) of integers.
@@ -157,14 +171,16 @@ class Descriptor:
             ValueError: one is unknown or missing, or a plane has other channels.
         """
         given = {**planes, **values}
-        known = {port.name: port for port in self.inputs if port.name != "scale"}
+        known = {port.name: port for port in self.inputs if port != SCALE}
         missing = {name for name, port in known.items() if not port.is_optional} - given.keys()
         if missing or given.keys() - known.keys():
             raise ValueError(f"{self.name} was given {', '.join(sorted(given))}; expected {', '.join(known)}")
         for name, plane in planes.items():
-            if len(plane) != known[name].channels:
+            port = known[name]
+            if not port.is_map or len(plane) != port.channels:
+                expected = " x ".join(port.shape.split()) or port.kind.__name__
                 raise ValueError(
-                    f"{self.name}: {name} is a plane of {len(plane)} channels; expected {known[name].channels}"
+                    f"{self.name}: {name} is a plane of {len(plane)} channels; expected {expected}"
                 )
 
 
@@ -201,7 +217,3 @@ class Part(Generic[Result]):
 
     def __call__(self, *inputs: object) -> Result:
         return self.function(*inputs)
-
-
-IMAGE = Port("image", "N 3 H W", 0, 1)
-SCALE = Port("scale", kind=int)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from photorestore.errors import BrokenArtifact
 from photorestore.networks.blocks import pad_to_multiple
-from photorestore.networks.descriptor import Descriptor, Network, PartedNetwork, Port, Result
+from photorestore.networks.descriptor import SCALE, Descriptor, Network, PartedNetwork, Port, Result
 from photorestore.networks.precision import AUTO, FLOAT32, autocast
 from photorestore.networks.tiling import Context, TileJob, Tiles, TileSpec, run_tiles, tile_spec
 from photorestore.networks.weights import FAST, load_network
@@ -73,12 +73,13 @@ class Runner(Generic[Result]):
         descriptor = self.descriptor
         given = descriptor.filled_up(inputs)
         sizes = descriptor.check(given)
-        ready = [self._ready(port, value) for port, value in zip(descriptor.inputs, given, strict=True)]
+        named = list(zip(descriptor.inputs, given, strict=True))
+        ready = [self._ready(port, value) for port, value in named]
         with self.turn, self.computing():
             result = self.network(*ready)
             if isinstance(result, Tensor):
-                scale = next((value for value in given if isinstance(value, int)), 1)
-                return self._trimmed(result, sizes, scale, clamps=clamps)
+                scales = [value for port, value in named if port == SCALE and isinstance(value, int)]
+                return self._trimmed(result, sizes, *scales, clamps=clamps)
         return result
 
     def each(self: Runner[Tensor], images: Tensor, *, clamps: bool = True) -> Tensor:
@@ -120,6 +121,7 @@ class Runner(Generic[Result]):
             with self.turn:
                 with self.computing():
                     pred = self.network(*inputs)
+                descriptor.check_output(pred, tiles.sizes, scale)
                 return finish(pred, tiles) if finish else pred
 
         with torch.inference_mode():
@@ -149,13 +151,15 @@ class Runner(Generic[Result]):
         memory_format = torch.channels_last if value.ndim == 4 else torch.preserve_format
         return value.to(self.device, memory_format=memory_format)
 
-    def _trimmed(self, result: Tensor, sizes: dict[str, int], scale: int, *, clamps: bool) -> Any:
+    def _trimmed(self, result: Tensor, sizes: dict[str, int], scale: int = 1, *, clamps: bool) -> Any:
         """A result of the picture's size, in its range."""
-        port = self.descriptor.output
+        port, stride = self.descriptor.output, self.descriptor.stride
+        padded = {
+            axis: -(-size // stride) * stride if axis in ("H", "W") else size for axis, size in sizes.items()
+        }
+        self.descriptor.check_output(result, padded, scale)
         if port.is_map:
             result = result[..., : scale * sizes["H"], : scale * sizes["W"]]
-        scaled = {axis: scale * size if axis in ("H", "W") else size for axis, size in sizes.items()}
-        replace(port, low=None).check(result, scaled, self.descriptor.name)  # a result is clamped instead
         return result.clamp(port.low, port.high) if clamps and port.low is not None else result
 
 
@@ -182,7 +186,7 @@ def load_runner(
 
 def _of_tiles(port: Port, tiles: Tiles[Context], scale: int, device: torch.device) -> Any:
     """One input of the network for a batch of tiles."""
-    if port.name == "scale":
+    if port == SCALE:
         return scale
     if port.is_map:
         return tiles.planes.get(port.name)

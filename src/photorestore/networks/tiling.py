@@ -96,6 +96,12 @@ class Tiles(Generic[Context]):
     planes: Mapping[str, Tensor]
     jobs: Sequence[TileJob[Context]]
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """By the letters of `descriptor.Port.shape`."""
+        n, _, h, w = next(iter(self.planes.values())).shape
+        return {"N": n, "H": h, "W": w}
+
 
 Forward = Callable[[Tiles[Context]], Tensor]
 """Makes (N, C, scale * h, scale * w) of tiles."""

@@ -68,7 +68,7 @@ def test_a_job_gives_what_is_asked_for_by_its_name():
         CONTRACT.check_job({"image": image}, {})
     with pytest.raises(ValueError, match="was given image, mask, sigmas"):
         CONTRACT.check_job({"image": image, "mask": mask}, {"sigmas": 0.1})
-    with pytest.raises(ValueError, match="Some: mask is a plane of 3 channels; expected 1"):
+    with pytest.raises(ValueError, match="Some: mask is a plane of 3 channels; expected N x 1"):
         CONTRACT.check_job({"image": image, "mask": image}, {})
 
 

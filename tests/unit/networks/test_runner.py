@@ -73,9 +73,13 @@ def test_inputs_that_break_the_contract_do_not_reach_the_network():
 
 
 def test_a_network_that_breaks_its_contract_is_found_out():
-    part = Part(Descriptor("Grey", (IMAGE,), RESULT), lambda image: image.mean(1, keepdim=True))
-    with pytest.raises(ValueError, match=re.escape("Grey: result is (1, 1, 4, 4); expected N x 3")):
+    part = Part(Descriptor("Grey", (IMAGE,), RESULT, reach_px=0), lambda image: image.mean(1, keepdim=True))
+    message = re.escape("Grey: result is (1, 1, 4, 4); expected N x 3 x H x W, here 1 x 3 x 4 x 4")
+    with pytest.raises(ValueError, match=message):
         Runner(part)(torch.rand(1, 3, 4, 4))
+    target = np.zeros((3, 4, 4), np.uint8)
+    with pytest.raises(ValueError, match=message):
+        Runner(part).fill([TileJob({"image": target}, target, None)])
 
 
 def test_many_inputs_are_run_in_batches_of_one_shape():
@@ -119,7 +123,7 @@ def test_a_job_that_breaks_the_contract_is_refused():
     target = np.zeros((3, 4, 4), np.uint8)
     with pytest.raises(ValueError, match="Engine was given mask; expected image"):
         Runner(Engine()).fill([TileJob({"mask": target}, target, None)])
-    with pytest.raises(ValueError, match="Engine: image is a plane of 1 channels; expected 3"):
+    with pytest.raises(ValueError, match="Engine: image is a plane of 1 channels; expected N x 3"):
         Runner(Engine()).fill([TileJob({"image": target[:1]}, target, None)])
 
 

@@ -186,7 +186,7 @@ def test_a_refined_face_keeps_the_grain_of_what_is_around_it(stage, detector, pr
     class Smoother(torch.nn.Module):
         descriptor = FaceUNet((8, 8), (1, 1), 4).descriptor
 
-        def forward(self, crops):
+        def forward(self, crops, _strength):
             return torch.stack([blur(crop, 3.0) for crop in crops])
 
     smoother = stage_of(Smoother(), detector)

@@ -253,4 +253,4 @@ def test_in_prints_the_network_for_them_is_told_how_sure_the_detector_is(stage, 
         name: [set((certainty * 65535).round().flatten().tolist()) for certainty in seen]
         for name, seen in told.items()
     }
-    assert values == {"for prints": [{30000.0, 50000.0}], "usual": [{0.0, 65535.0}, {0.0, 65535.0}]}
+    assert values == {FOR_PRINTS: [{30000.0, 50000.0}], USUAL: [{0.0, 65535.0}, {0.0, 65535.0}]}
