@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from torch import Tensor
 
@@ -24,7 +24,7 @@ class Port:
             the sides of the picture, which may be cut into tiles and padded. Empty for what is no tensor.
         low, high: the range of its values; None where there is none. An input may lead outside, as noise does, but not
             further than the range is wide: that would be another unit.
-        kind: `Tensor`, `int` or `float`, or a class that joins those of several pictures by `collate`.
+        kind: `Tensor`, `int`, `float` or another class; where it is `Collated`, several pictures can share a batch.
         is_optional: whether None may stand for it.
     """
 
@@ -182,6 +182,16 @@ class Descriptor:
                 raise ValueError(
                     f"{self.name}: {name} is a plane of {len(plane)} channels; expected {expected}"
                 )
+
+
+@runtime_checkable
+class Collated(Protocol):
+    """What belongs to one picture as a whole, and is an input of a network."""
+
+    @classmethod
+    def collate(cls, values: Sequence[Any]) -> Self:
+        """Join those of several pictures, in the order of a batch."""
+        ...
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from photorestore.errors import BrokenArtifact
 from photorestore.networks.blocks import pad_to_multiple
-from photorestore.networks.descriptor import SCALE, Descriptor, Network, PartedNetwork, Port, Result
+from photorestore.networks.descriptor import SCALE, Collated, Descriptor, Network, PartedNetwork, Port, Result
 from photorestore.networks.precision import AUTO, FLOAT32, autocast
 from photorestore.networks.tiling import Context, TileJob, Tiles, TileSpec, run_tiles, tile_spec
 from photorestore.networks.weights import FAST, load_network
@@ -191,6 +191,6 @@ def _of_tiles(port: Port, tiles: Tiles[Context], scale: int, device: torch.devic
     if port.is_map:
         return tiles.planes.get(port.name)
     values = [job.values.get(port.name) for job in tiles.jobs]
-    if values[0] is None:
-        return None
-    return torch.tensor(values, device=device) if port.kind is Tensor else port.kind.collate(values)  # type: ignore[attr-defined]
+    if isinstance(values[0], Collated):
+        return values[0].collate(values)
+    return None if values[0] is None else torch.tensor(values, device=device)

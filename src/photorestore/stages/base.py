@@ -13,7 +13,7 @@ import torch
 
 from photorestore.envelope import Problem, Trace
 from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
-from photorestore.networks import precision
+from photorestore.networks.precision import AUTO as BY_PROCESSOR
 from photorestore.options import AUTO, UNTOUCHED
 from photorestore.workspace import RUNNING, Workspace
 
@@ -34,7 +34,7 @@ class StageConfig:
     """
 
     tier: str = AUTO
-    precision: str = precision.AUTO
+    precision: str = BY_PROCESSOR
     tile_px: int = 1024
     tile_batch: int = 1
 

@@ -125,6 +125,5 @@ def _reach_px(depths: tuple[int, ...]) -> int:
     radius = 2 * (1 + 1)  # head and tail at stride 2
     for level, depth in enumerate(depths, start=1):
         radius += 2 * depth * (2 if level < len(depths) else 1) * 2**level  # encoder and decoder
-    return radius + (2 + 1 + 1) * 2 ** len(
-        depths
-    )  # the face's maps at the coarsest; alignment of strided blocks
+    # Two convolutions make the face's maps at the coarsest level; the rest is the alignment of strided blocks.
+    return radius + (2 + 1 + 1) * 2 ** len(depths)
