@@ -123,7 +123,7 @@ class Descriptor:
             raise ValueError(f"{self.name} has stride {self.stride} and reach {self.reach_px} px")
 
     def filled_up(self, inputs: Sequence[object]) -> list[object]:
-        """The inputs, with None for optional ones that were left out at the end.
+        """Return the inputs, with None for optional ones that were left out at the end.
 
         Raises:
             ValueError: there are too many or too few.
