@@ -36,9 +36,10 @@ from bench.cost import network_of
 from bench.replay import Recorder, recorded
 from bench.statistics import RESULTS, write
 from photorestore import pipeline
+from photorestore.networks.runner import Runner
 from photorestore.options import SELECTABLE_STAGES, Options
 from photorestore.pipeline import Pipeline
-from photorestore.stages.base import StageConfig, autocast, run_stage
+from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.tiered import TieredStage
 from photorestore.workspace import Workspace
 
@@ -100,9 +101,9 @@ def made_photo(h: int, w: int, seed: int) -> np.ndarray:
 
 def _measure_cell(loaded: Pipeline, sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:
     photos = [made_photo(h, w, seed) for seed, (h, w) in enumerate(sizes)]
-    device = next(stage.configured.device for stage in loaded.stages if isinstance(stage, TieredStage))
     with _workspaces(photos, loaded) as warm_up:
-        recorders = {stage.name: recorder for stage, recorder in _run_recorded(loaded, warm_up)}
+        recorders = {stage.name: (stage, recorder) for stage, recorder in _run_recorded(loaded, warm_up)}
+    device = next(_network(stage).device for stage, _ in recorders.values())
     with _workspaces(photos, loaded) as batch:
         machine.reset_peak(device)
         start = time.perf_counter()
@@ -112,8 +113,7 @@ def _measure_cell(loaded: Pipeline, sizes: Sequence[tuple[int, int]]) -> dict[st
         seconds = time.perf_counter() - start
         peak_mb = machine.peak_mb(device)
         _check(batch)
-    with torch.inference_mode(), autocast("auto", device):
-        alone = {name: recorder.replay(device) for name, recorder in recorders.items()}
+    alone = {name: recorder.replay(_network(stage)) for name, (stage, recorder) in recorders.items()}
     total = sum(h * w for h, w in sizes) / 1e6
     return {
         "megapixels_per_s": round(total / seconds, 3),
@@ -135,7 +135,7 @@ def _run_recorded(loaded: Pipeline, batch: Sequence[Workspace]) -> Iterator[tupl
             run_stage(stage, batch)
 
 
-def _network(stage: TieredStage) -> nn.Module:
+def _network(stage: TieredStage) -> Runner[Any]:
     network = network_of(stage)
     assert network is not None
     return network
@@ -178,7 +178,8 @@ def load(arguments: argparse.Namespace, root: Path, mode: str | None = None) -> 
         torch._dynamo.config.recompile_limit = 256  # noqa: SLF001 - every shape of a tile is a graph of its own
         for stage in loaded.stages:
             if isinstance(stage, TieredStage):
-                network = _network(stage)
+                network = _network(stage).network
+                assert isinstance(network, nn.Module)
                 network.forward = torch.compile(network.forward, dynamic=False, mode=mode)
     return loaded
 

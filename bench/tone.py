@@ -23,7 +23,8 @@ from photorestore.pipeline import Pipeline
 from photorestore.stages.base import run_stage
 from photorestore.stages.preprocess.estimates import estimate
 from photorestore.stages.preprocess.normalise import normalise
-from photorestore.stages.translate.stage import correct_tone, needs_tone
+from photorestore.stages.tiered import TieredStage
+from photorestore.stages.translate.stage import TONE, correct_tone, needs_tone
 from photorestore.workspace import Workspace
 
 OPTIONS = Options(format="png", timeout_s=600)
@@ -70,10 +71,11 @@ def correct(picture: FadedPicture, pipeline: Pipeline) -> dict[str, Pixels]:
     stretched, corrected = plane.copy(), plane.copy()
     normalise(stretched, None)
     stage = next(stage for stage in pipeline.stages if stage.name == "translate")
+    assert isinstance(stage, TieredStage)
     workspace = Workspace.create(pipeline.root, OPTIONS)
     try:
         workspace.envelope.estimates["preprocess"] = estimate(plane)
-        correct_tone(stage.configured.tone, workspace, corrected)  # type: ignore[attr-defined]
+        correct_tone(stage.configured.networks[TONE], workspace, corrected)
     finally:
         workspace.remove()
     planes = {FADED: plane, STRETCHED: stretched, CORRECTED: corrected}

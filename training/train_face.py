@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.fidelity import psnr
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.networks.weights import load_network, weights_file
 from photorestore.stages.denoise.network import DenoiseUNet
-from photorestore.stages.face.detector import FaceDetector
+from photorestore.stages.face.detector import Face
 from photorestore.stages.face.geometry import face_mask
 from photorestore.stages.face.judgement import landmark_shift, place_landmarks
 from photorestore.stages.face.network import FaceUNet
@@ -147,7 +148,7 @@ def make_validation(
 
 @torch.inference_mode()
 def evaluate(
-    network: nn.Module, held: Sequence[Held], detector: FaceDetector, device: str
+    network: nn.Module, held: Sequence[Held], detector: Runner[list[Face]], device: str
 ) -> dict[str, float]:
     """Means over the held-out faces, refined and as given: PSNR (dB) in the face, landmark shift (%) from the truth."""
     network.eval().to(device)
@@ -184,8 +185,7 @@ def main() -> None:
     architecture = {"widths": config.widths, "depths": config.depths, "hidden": config.hidden}
 
     # 1. Faces; some persons are held out for validation.
-    detector = load_network("face_detector")
-    assert isinstance(detector, FaceDetector)
+    detector = load_runner("face_detector")
     faces = load_faces(arguments.data, config.photos, arguments.runs / "faces.pt", detector)
     held_out, kept = faces.hold_out(config.validation_every)
     times = dict(zip(config.photos, config.repeats, strict=True))

@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from photorestore.networks.weights import load_network
+from photorestore.networks.precision import FLOAT32
+from photorestore.networks.runner import load_runner
 from photorestore.options import Options
 from photorestore.stages.preprocess import judgement
 from photorestore.stages.preprocess.judgement import Judgement, judge, resolve_mode
@@ -29,7 +30,6 @@ from training.train_preprocess_judge import Config, load_sources
 SURE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 MADE = 24
 CONSTANTS = ("SURE_PRINT", "SURE_COLOUR_PRINT", "SURE_DAMAGE", "SURE_NO_PHOTO")
-CPU = torch.device("cpu")
 
 
 def make_sets(sources: Sources) -> dict[str, Iterable[Tensor]]:
@@ -87,13 +87,16 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     parser.add_argument("--annotations", type=Path, default=ANNOTATIONS)
     arguments = parser.parse_args()
-    networks = [load_network(name, root=arguments.weights) for name in ("preprocess_judge", "scratch_print")]
+    networks = [
+        load_runner(name, root=arguments.weights, precision=FLOAT32)
+        for name in ("preprocess_judge", "scratch_print")
+    ]
     config = read_config(Config, Path("training/configs/preprocess_judge.fast.toml"))
     _, unseen = load_sources(arguments.data, config, arguments.annotations)
     judged = {}
     for name, pictures in make_sets(unseen).items():
         planes = ((picture * 255).round().byte().numpy() for picture in pictures)
-        judged[name] = [judge(plane, *networks, CPU) for plane in planes]
+        judged[name] = [judge(plane, *networks) for plane in planes]
     print_modes(judged)
     print_flags(judged)
 

@@ -21,7 +21,9 @@ from photorestore import errors, imaging
 from photorestore.errors import BrokenArtifact
 from photorestore.housekeeping import sweep
 from photorestore.options import STAGES, Options
-from photorestore.stages.base import LoadableStage, NetworkStage, Stage, StageConfig, autocast, run_stage
+from photorestore.stages.base import LoadableStage, Stage, StageConfig, run_stage
+from photorestore.stages.networked import NetworkStage
+from photorestore.stages.table import STAGE_ROWS
 from photorestore.stages.tiered import TieredStage
 from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace, default_root
@@ -132,10 +134,9 @@ def load_stage(name: str, config: StageConfig, weights: Path | None, device: tor
         BrokenArtifact: weights are missing or are not what they should be.
     """
     cls = STAGE_CLASSES[name]
-    if issubclass(cls, NetworkStage):
+    if issubclass(cls, NetworkStage) and any(network.has_tiers for network in STAGE_ROWS[name].networks):
         return TieredStage(cls, config, weights, device)
-    with autocast(config.precision, device):  # in which the networks are looked at
-        return cls.load(config, weights, device)
+    return cls.load(config, weights, device)
 
 
 def _collect(workspace: Workspace) -> Restored:

@@ -44,11 +44,13 @@ OWN = {
 import torch
 from torch import Tensor, nn
 
+from photorestore.networks.descriptor import IMAGE, Descriptor, Port
+
 
 class Negative(nn.Module):
     """One weight."""
 
-    stride, receptive_field_px = 1, 0
+    descriptor = Descriptor("Negative", (IMAGE,), Port("negative", "N 3 H W", 0, 1), reach_px=0)
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,18 +68,18 @@ class Negative(nn.Module):
 """Negative: turns a picture into its negative."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from photorestore.networks.tiling import TileJob
-from photorestore.stages.base import SingleNetworkStage, is_left_alone
-from photorestore.stages.negative.network import Negative
+from photorestore.networks.tiling import TileJob, Tiles
+from photorestore.stages.base import is_left_alone
+from photorestore.stages.networked import NetworkStage
 from photorestore.workspace import Workspace
 
 
-class NegativeStage(SingleNetworkStage[Negative]):
+class NegativeStage(NetworkStage):
     """Writes the plane `negated` where it is asked for."""
 
     name: ClassVar[str] = "negative"
@@ -92,12 +94,14 @@ class NegativeStage(SingleNetworkStage[Negative]):
                 continue
             image = workspace.before("negated")
             with workspace.new_plane("negated", image.shape, "uint16") as target:
-                self.run_tiles(self._forward, [TileJob((image,), target, strength)], self.spec)
+                self.networks["negative"].fill([TileJob({"image": image}, target, strength)], _blend)
             workspace.envelope.current = "negated"
             workspace.ran(self.name, "turned into its negative")
 
-    def _forward(self, tiles: Tensor, strengths: Sequence[Any]) -> Tensor:
-        return torch.lerp(tiles, self.network(tiles), torch.tensor(strengths).view(-1, 1, 1, 1))
+
+def _blend(pred: Tensor, tiles: Tiles[float]) -> Tensor:
+    strengths = torch.tensor([job.context for job in tiles.jobs]).view(-1, 1, 1, 1)
+    return torch.lerp(tiles.planes["image"], pred, strengths)
 ''',
     "handlers/negative_handler.py": '''
 """TorchServe's way into the stage `negative`."""

@@ -66,6 +66,7 @@ WITHOUT_TORCH = (
     "serving.requests",
     "serving.answers",
     "stages.table",
+    "networks.origin",
 )
 """Modules that the REST edge imports."""
 

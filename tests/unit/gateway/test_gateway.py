@@ -579,6 +579,9 @@ async def test_stages_options_and_cards_are_described(edge):
         assert bool(stage["cards"]) == bool(networks)
         assert stage["tiers"][:1] == (["fast"] if any(network.has_tiers for network in networks) else [])
     assert document["stages"][1]["cards"][0]["licence"]
+    origins = {card["network"]: card["origin"] for stage in document["stages"] for card in stage["cards"]}
+    assert origins["denoise"] == {"kind": "trained"}
+    assert (origins["face_detector"]["kind"], origins["face_detector"]["version"]) == ("imported", "2.6.0")
     assert document["options"]["strength"]["anyOf"][0]["maximum"] == 1
 
 

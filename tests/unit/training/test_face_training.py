@@ -7,8 +7,8 @@ from PIL import Image
 from skimage import data
 
 from photorestore.fidelity import psnr
-from photorestore.networks.weights import load_network
-from photorestore.stages.face.detector import FaceDetector
+from photorestore.networks.runner import Runner, load_runner
+from photorestore.stages.face.detector import Face
 from photorestore.stages.face.network import FaceUNet
 from training.aligned_faces import Faces, load_faces, person_of
 from training.data import make_batch, worker_batches
@@ -27,8 +27,8 @@ from training.train_face import (
 
 
 @pytest.fixture(scope="module")
-def detector() -> FaceDetector:
-    return load_network("face_detector")
+def detector() -> Runner[list[Face]]:
+    return load_runner("face_detector")
 
 
 @pytest.fixture(scope="module")

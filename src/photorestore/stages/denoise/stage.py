@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from photorestore.networks.tiling import TileJob
+from photorestore.networks.tiling import TileJob, Tiles
 from photorestore.options import AUTO
 from photorestore.pixels.grey import for_grey, is_grey
-from photorestore.stages.base import SingleNetworkStage, is_left_alone
+from photorestore.stages.base import is_left_alone
 from photorestore.stages.denoise.levels import Level, level_of
-from photorestore.stages.denoise.network import DenoiseUNet
+from photorestore.stages.networked import NetworkStage
 from photorestore.workspace import Workspace
 
 KEPT_GRAIN = 0.4
@@ -22,7 +23,15 @@ KEPT_GRAIN = 0.4
 tells grain from the texture of cloth and walls is not certain."""
 
 
-class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
+@dataclass(frozen=True, slots=True)
+class Context:
+    """How much of what the network calls noise is removed, and whether the picture is grey."""
+
+    strength: float
+    is_grey: bool
+
+
+class DenoiseStage(NetworkStage):
     """Writes the plane `denoised` where noise was found or denoising was asked for."""
 
     name: ClassVar[str] = "denoise"
@@ -31,7 +40,7 @@ class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
         working = [workspace for workspace in batch if _engages(workspace)]
         with contextlib.ExitStack() as planes:
             jobs = [planes.enter_context(_job(workspace)) for workspace in working]
-            self.run_tiles(self._forward, jobs, self.spec)
+            self.networks["denoise"].fill(jobs, _blend)
         for workspace in working:
             workspace.envelope.current = "denoised"
             kept = (
@@ -41,10 +50,12 @@ class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
             )
             workspace.ran(self.name, f"noise removed ({_level(workspace)}{kept})")
 
-    def _forward(self, tiles: Tensor, requests: Sequence[tuple[float, float, bool]]) -> Tensor:
-        sigma, strength, are_grey = torch.tensor(requests, device=tiles.device).unbind(1)
-        pred: Tensor = for_grey(self.network(tiles, sigma), tiles, are_grey > 0)
-        return torch.lerp(tiles, pred, strength.view(-1, 1, 1, 1))
+
+def _blend(pred: Tensor, tiles: Tiles[Context]) -> Tensor:
+    image, contexts = tiles.planes["image"], [job.context for job in tiles.jobs]
+    strength = torch.tensor([context.strength for context in contexts], device=image.device)
+    are_grey = torch.tensor([context.is_grey for context in contexts], device=image.device)
+    return torch.lerp(image, for_grey(pred, image, are_grey), strength.view(-1, 1, 1, 1))
 
 
 def _engages(workspace: Workspace) -> bool:
@@ -66,12 +77,12 @@ def _engages(workspace: Workspace) -> bool:
 
 
 @contextlib.contextmanager
-def _job(workspace: Workspace) -> Iterator[TileJob]:
+def _job(workspace: Workspace) -> Iterator[TileJob[Context]]:
     image = workspace.plane("image")
     sigma = _level(workspace).sigma_255 / 255
-    context = (sigma, _strength(workspace), is_grey(workspace))
+    context = Context(_strength(workspace), is_grey(workspace))
     with workspace.new_plane("denoised", image.shape, "uint16") as target:
-        yield TileJob((image,), target, context=context)
+        yield TileJob({"image": image}, target, context, {"sigma": sigma})
 
 
 def _strength(workspace: Workspace) -> float:

@@ -5,22 +5,19 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
-from photorestore.networks.weights import load_network
 from photorestore.options import AUTO, THOROUGH
+from photorestore.pixels.copied import copied
 from photorestore.pixels.grain import most_of
 from photorestore.pixels.grey import is_grey, without_new_colour
-from photorestore.stages.base import NetworkStage, StageConfig, autocast, copied, is_left_alone
-from photorestore.stages.face.detector import FaceDetector
+from photorestore.stages.base import is_left_alone
 from photorestore.stages.face.judgement import CAREFUL, Limits
-from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.face.refine import Outcome, Patch, find_faces, refine_faces
 from photorestore.stages.face.surface import give_grain_back
+from photorestore.stages.networked import NetworkStage
 from photorestore.workspace import Workspace
 
 SHARE_IN_PRINTS = 0.5
@@ -37,21 +34,6 @@ class FaceStage(NetworkStage):
     """
 
     name: ClassVar[str] = "face"
-
-    def __init__(
-        self, network: FaceUNet, detector: FaceDetector, config: StageConfig, device: torch.device
-    ) -> None:
-        super().__init__(config, device)
-        self.network = network
-        self.detector = detector
-        self.batch = config.tile_batch
-
-    @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `LoadableStage.load`. There is one tier of the detector."""
-        network = cast("FaceUNet", load_network("face", config.tier, device, root=weights))
-        detector = cast("FaceDetector", load_network("face_detector", "fast", device, root=weights))
-        return cls(network, detector, config, device)
 
     def run(self, batch: Sequence[Workspace]) -> None:
         for workspace in batch:
@@ -77,24 +59,18 @@ class FaceStage(NetworkStage):
     def _look(self, workspace: Workspace) -> tuple[list[Outcome], list[Patch]]:
         """What becomes of each face."""
         image, limits = workspace.before("refined"), _limits(workspace)
-        with self.turn, torch.inference_mode():
-            if workspace.options.strength_of(self.name) == 0:
-                faces = find_faces(image, self.detector)
-                return [Outcome(face, refined=False, reason="not asked for") for face in faces], []
-            faces = find_faces(image, self.detector, eye_distance_px=limits.eye_distance_px)
-            refine = functools.partial(self._refine, is_grey=is_grey(workspace))
-            return refine_faces(image, faces, self.detector, refine, limits)
+        detector = self.networks["face_detector"]
+        if workspace.options.strength_of(self.name) == 0:
+            faces = find_faces(image, detector)
+            return [Outcome(face, refined=False, reason="not asked for") for face in faces], []
+        faces = find_faces(image, detector, eye_distance_px=limits.eye_distance_px)
+        refine = functools.partial(self._refine, is_grey=is_grey(workspace))
+        return refine_faces(image, faces, detector, refine, limits)
 
     def _refine(self, crops: Tensor, *, is_grey: bool) -> Tensor:
-        """(N, 3, 256, 256) to refined ones, in batches of one shape; what has no colour gets none."""
-        changes = []
-        for part in crops.split(self.batch):
-            filled = torch.cat([part, part[-1:].expand(self.batch - len(part), -1, -1, -1)])
-            filled = filled.to(self.device, memory_format=torch.channels_last)
-            with autocast(self.precision, self.device):
-                refined: Tensor = self.network(filled)
-            changes.append((refined - filled)[: len(part)].cpu())
-        refined = crops + torch.cat(changes)
+        """(N, 3, 256, 256) to refined ones; what has no colour gets none."""
+        change = self.networks["face"].each(crops, clamps=False) - crops
+        refined = crops + change  # rounded as the change is that is put into the picture
         return without_new_colour(refined, crops) if is_grey else refined
 
 

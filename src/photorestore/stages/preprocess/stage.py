@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
 from photorestore.errors import BrokenArtifact, CorruptImage
 from photorestore.housekeeping import require_room
 from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture
 from photorestore.imaging.decoders.header import Picture
 from photorestore.imaging.planes import luma
-from photorestore.networks.weights import load_network
 from photorestore.options import UNTOUCHED, Options
 from photorestore.pixels.hidden import cover
-from photorestore.stages.base import StageConfig, autocast
+from photorestore.stages.networked import NetworkStage, Runners
 from photorestore.stages.preprocess.estimates import estimate, is_one_colour
 from photorestore.stages.preprocess.judgement import Judgement, judge, resolve_mode
-from photorestore.stages.preprocess.network import JudgeNet
 from photorestore.stages.preprocess.normalise import normalise
-from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.table import room_bytes_px
 from photorestore.workspace import Array, Workspace
 
@@ -31,35 +26,22 @@ RESULT_BYTES_PX = 3
 """Room for the result, in bytes per pixel; twice that for 16 bits."""
 
 
-class PreprocessStage:
+class PreprocessStage(NetworkStage):
     """Writes the planes `image`, `alpha`, `hidden` and `hole_mask`; always works.
 
     Its networks see a small view of each picture and are the same in all tiers.
 
     Args:
-        networks: what judges pictures, and the detector that it asks; without them none is judged, and all are treated
+        networks: what judges pictures, and the detector that it asks; None: no picture is judged, and all are treated
             gently.
+        limits: of what is taken in.
     """
 
     name: ClassVar[str] = "preprocess"
 
-    def __init__(
-        self,
-        limits: Limits = LIMITS,
-        networks: tuple[JudgeNet, ScratchUNet] | None = None,
-        config: StageConfig = StageConfig(),  # noqa: B008 - frozen
-        device: torch.device = torch.device("cpu"),  # noqa: B008 - a constant
-    ) -> None:
-        self.limits, self.networks = limits, networks
-        self.precision, self.device = config.precision, device
-
-    @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `LoadableStage.load`."""
-        judging, detecting = (
-            load_network(name, "fast", device, root=weights) for name in ("preprocess_judge", "scratch_print")
-        )
-        return cls(LIMITS, (cast("JudgeNet", judging), cast("ScratchUNet", detecting)), config, device)
+    def __init__(self, networks: Runners | None = None, limits: Limits = LIMITS) -> None:
+        super().__init__(networks or {})
+        self.limits = limits
 
     def run(self, batch: Sequence[Workspace]) -> None:
         for workspace in batch:
@@ -140,10 +122,9 @@ class PreprocessStage:
         return found | _decide(workspace.options, judgement, found)
 
     def _judge(self, image: Array, alpha: Array | None) -> Judgement | None:
-        if self.networks is None:
+        if not self.networks:
             return None
-        with autocast(self.precision, self.device):
-            return judge(image, *self.networks, self.device, alpha)
+        return judge(image, self.networks["preprocess_judge"], self.networks["scratch_print"], alpha)
 
     def _read_mask(self, workspace: Workspace) -> None:
         """The caller's mask as plane `hole_mask`: 255 where its luma is at least half and it is opaque.

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from torch import Tensor
 
-from photorestore.networks.tiling import TileJob, TileSpec, tile_spec
+from photorestore.networks.tiling import TileJob, Tiles
 from photorestore.options import THOROUGH
-from photorestore.stages.base import ChoosingStage, is_left_alone
+from photorestore.stages.base import is_left_alone
+from photorestore.stages.networked import NetworkStage
 from photorestore.stages.scratch import masks
-from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.scales import factors_of, fuse, shrunk
 from photorestore.workspace import Array, Workspace
 
@@ -31,7 +30,7 @@ class Look:
 
     network: str
     factor: int
-    job: TileJob
+    job: TileJob[None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Search:
             is_wide = network == PRINTS and search.certain < masks.CERTAIN_IN_OTHERS
             for factor in (1, *(factors_of(*image.shape[1:]) if is_wide else ())):
                 view = image if factor == 1 else shrunk(image, factor)
-                job = TileJob((view,), np.empty((1, *view.shape[1:]), np.uint16))
+                job = TileJob({"image": view}, np.empty((1, *view.shape[1:]), np.uint16), None)
                 search.looks.append(Look(network, factor, job))
         return search
 
@@ -71,30 +70,25 @@ class Search:
         return masks.coverage(mask)
 
 
-class ScratchStage(ChoosingStage[ScratchUNet]):
+class ScratchStage(NetworkStage):
     """Writes the planes `scratch_prob` and `scratch_mask`, unless the caller marked the damage or did not ask for it.
 
     It looks at the plane `image`, so that it can work beside the denoiser.
     """
 
     name: ClassVar[str] = "scratch"
-    network_names = (PHOTOGRAPHS, PRINTS)
 
     def run(self, batch: Sequence[Workspace]) -> None:
         searches = [Search.of(workspace) for workspace in batch if _engages(workspace)]
         for name, network in self.networks.items():
             jobs = [look.job for search in searches for look in search.looks if look.network == name]
-            self.run_tiles(partial(_forward, network), jobs, self.spec(network))
+            network.fill(jobs, _probability)
         for search in searches:
             coverage = search.finish()
             search.workspace.envelope.estimates[self.name] = {"coverage": coverage}
             search.workspace.ran(
                 self.name, f"{100 * coverage:.2f} % damaged" if coverage else "no damage found"
             )
-
-    def spec(self, network: ScratchUNet) -> TileSpec:
-        """Tiles as the configuration has them."""
-        return tile_spec(network, self.config.tile_px, self.config.tile_batch)
 
 
 def choose(workspace: Workspace) -> tuple[str, ...]:
@@ -103,8 +97,7 @@ def choose(workspace: Workspace) -> tuple[str, ...]:
     return (PHOTOGRAPHS,) if is_sound else (PHOTOGRAPHS, PRINTS)
 
 
-def _forward(network: ScratchUNet, tiles: Tensor, _contexts: Sequence[Any]) -> Tensor:
-    scratch_logits: Tensor = network(tiles)
+def _probability(scratch_logits: Tensor, _tiles: Tiles[None]) -> Tensor:
     return scratch_logits.sigmoid()
 
 

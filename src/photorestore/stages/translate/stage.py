@@ -5,39 +5,37 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import ClassVar, Self, cast
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from photorestore.networks.tiling import TileJob, spans, tile_spec, to_float
-from photorestore.networks.weights import load_network
+from photorestore.networks.tiling import TileJob, Tiles, spans, to_float
 from photorestore.options import THOROUGH
+from photorestore.pixels.copied import copied
 from photorestore.pixels.grain import Grain, most_of
 from photorestore.pixels.grey import for_grey, is_grey
 from photorestore.pixels.region import Region
 from photorestore.pixels.surroundings import Surroundings
-from photorestore.stages.base import SingleNetworkStage, StageConfig, autocast, copied, is_left_alone
+from photorestore.stages.base import is_left_alone
+from photorestore.stages.networked import NetworkStage
 from photorestore.stages.scratch import masks
 from photorestore.stages.translate.fusion import smooth_fill
-from photorestore.stages.translate.latent_mapping import KeyView
-from photorestore.stages.translate.network import VIEW_PX, Translator
-from photorestore.stages.translate.tone import correct, find_tone
-from photorestore.stages.translate.tone_network import ToneNetwork
+from photorestore.stages.translate.network import VIEW_PX
+from photorestore.stages.translate.tone import ToneFinder, correct, find_tone
 from photorestore.workspace import Array, Workspace
 
+USUAL, FOR_PRINTS, TONE = "translate", "translate_print", "translate_tone"
+"""The networks: what fills damage, what fills that of prints and may doubt it, and what lifts tone."""
 SAMPLE_PX = 4 * VIEW_PX
 """The key view is averaged from a sample of about this many pixels a side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is global for a picture and goes to every tile of it."""
+    """How much of the filling is blended in, and whether the picture is grey."""
 
-    keys: KeyView
     strength: float
     is_grey: bool
 
@@ -63,8 +61,13 @@ class Plan:
     doubts: bool
     corrects_tone: bool
 
+    @property
+    def network(self) -> str:
+        """Which one fills it."""
+        return FOR_PRINTS if self.doubts else USUAL
 
-class TranslateStage(SingleNetworkStage[Translator]):
+
+class TranslateStage(NetworkStage):
     """Writes the plane `translated` where damage was found or marked, or where the picture is faded.
 
     Pixels outside the mask leave with the value they came with, unless the tone is corrected, which never
@@ -74,64 +77,38 @@ class TranslateStage(SingleNetworkStage[Translator]):
 
     name: ClassVar[str] = "translate"
 
-    def __init__(
-        self,
-        network: Translator,
-        for_prints: Translator,
-        tone: ToneNetwork,
-        config: StageConfig,
-        device: torch.device,
-    ) -> None:
-        super().__init__(network, config, device)
-        self.config = config
-        self.for_prints = for_prints
-        self.tone = tone
-
-    @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `LoadableStage.load`. There is one tier of the networks for prints and for tone."""
-        network = cast("Translator", load_network("translate", config.tier, device, root=weights))
-        for_prints = cast("Translator", load_network("translate_print", "fast", device, root=weights))
-        tone = cast("ToneNetwork", load_network("translate_tone", "fast", device, root=weights))
-        return cls(network, for_prints, tone, config, device)
-
     def run(self, batch: Sequence[Workspace]) -> None:
         plans = [plan for workspace in batch if (plan := make_plan(workspace))]
         with contextlib.ExitStack() as planes:
             targets = [
                 planes.enter_context(copied(plan.workspace, "translated", plan.image)) for plan in plans
             ]
-            for network in (self.network, self.for_prints):
+            for name in (USUAL, FOR_PRINTS):
                 jobs = [
-                    self._job(network, plan, target)
+                    self._job(plan, target)
                     for plan, target in zip(plans, targets, strict=True)
-                    if self._network_of(plan) is network
+                    if plan.network == name
                 ]
-                spec = tile_spec(network, self.config.tile_px, self.config.tile_batch)
-                self.run_tiles(partial(_forward, network), jobs, spec)
+                self.networks[name].fill(jobs, _blend)
             for plan, target in zip(plans, targets, strict=True):
                 _finish(plan, target)
                 if plan.corrects_tone:
-                    correct_tone(self.tone, plan.workspace, target)
+                    correct_tone(self.networks[TONE], plan.workspace, target)
         for plan in plans:
             self._report(plan)
 
-    def _network_of(self, plan: Plan) -> Translator:
-        return self.for_prints if plan.doubts else self.network
-
-    def _job(self, network: Translator, plan: Plan, target: Array) -> TileJob:
-        image = plan.image
-        with torch.inference_mode(), autocast(self.precision, self.device):
-            view, hole = (to_float(part)[None].to(self.device) for part in sample(image, plan.mask))
-            keys = network.key_view(view, hole)
-        strength = plan.workspace.options.strength_of("translate")
-        context = Context(keys, strength, is_grey(plan.workspace))
-        return TileJob((image, plan.mask, plan.certainty), target, context, wanted=plan.mask[0])
+    def _job(self, plan: Plan, target: Array) -> TileJob[Context]:
+        view, hole = (to_float(part)[None] for part in sample(plan.image, plan.mask))
+        keys = self.networks[plan.network].part("key_view")(view, hole)
+        context = Context(plan.workspace.options.strength_of("translate"), is_grey(plan.workspace))
+        planes = {"image": plan.image, "scratch_mask": plan.mask, "certainty": plan.certainty}
+        return TileJob(planes, target, context, {"context": keys}, wanted=plan.mask[0])
 
     def _report(self, plan: Plan) -> None:
         _, h, w = plan.mask.shape
+        spec = self.networks[USUAL].spec()
         tiles = [plan.mask[0, rows.core_start : rows.core_stop, columns.core_start : columns.core_stop].any()
-                 for rows in spans(h, self.spec) for columns in spans(w, self.spec)]  # fmt: skip
+                 for rows in spans(h, spec) for columns in spans(w, spec)]  # fmt: skip
         filled = float(np.count_nonzero(plan.mask)) / (h * w)
         envelope = plan.workspace.envelope
         envelope.current = "translated"
@@ -142,12 +119,12 @@ class TranslateStage(SingleNetworkStage[Translator]):
         plan.workspace.ran(self.name, f"{100 * filled:.2f} % filled{tone}")
 
 
-def _forward(network: Translator, tiles: Tensor, contexts: Sequence[Context]) -> Tensor:
-    image, mask, certainty = tiles.split((3, 1, 1), dim=1)
-    keys = KeyView.collate([context.keys for context in contexts])
-    strength = torch.tensor([context.strength for context in contexts], device=tiles.device)
-    pred = network(image, mask * strength.view(-1, 1, 1, 1), keys, certainty)
-    are_grey = torch.tensor([context.is_grey for context in contexts], device=tiles.device)
+def _blend(pred: Tensor, tiles: Tiles[Context]) -> Tensor:
+    image, mask = tiles.planes["image"], tiles.planes["scratch_mask"]
+    contexts = [job.context for job in tiles.jobs]
+    strength = torch.tensor([context.strength for context in contexts], device=image.device)
+    pred = torch.lerp(image, pred, strength.view(-1, 1, 1, 1))
+    are_grey = torch.tensor([context.is_grey for context in contexts], device=image.device)
     if are_grey.any():  # what the damage shows may have colour: what is around it tells
         pred = torch.where(mask > 0, for_grey(pred, smooth_fill(image, (mask > 0).float()), are_grey), pred)
     return pred
@@ -221,7 +198,7 @@ def needs_tone(workspace: Workspace) -> bool:
     return bool(found.get("faded")) and is_due and not options.normalise
 
 
-def correct_tone(network: ToneNetwork, workspace: Workspace, image: Array) -> None:
+def correct_tone(network: ToneFinder, workspace: Workspace, image: Array) -> None:
     """Lift tone and colours of a writable plane (3, H, W) in place; what is grey or toned keeps its hue."""
     envelope = workspace.envelope
     found = envelope.estimates.get("preprocess", {})

@@ -8,6 +8,7 @@ Ends of the scale are bent, not cut, so that a face keeps its modelling; a pictu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,13 +24,14 @@ from photorestore.stages.translate.tone_network import (
     LUMA,
     VIEW_PX,
     Correction,
-    ToneNetwork,
     apply_curves,
     quantiles_of,
 )
 from photorestore.workspace import Array
 
 Floats = npt.NDArray[np.float32]
+ToneFinder = Callable[[Tensor, Tensor], Correction]
+"""`ToneNetwork`, or what runs it: a view and its quantiles in, a correction of each picture out."""
 
 KNEE = 0.04
 """So close to the ends of the scale values are bent."""
@@ -63,9 +65,8 @@ class Tone:
     weight: float
 
 
-@torch.inference_mode()
 def find_tone(
-    network: ToneNetwork,
+    network: ToneFinder,
     image: Array,
     region: Region,
     alpha: Array | None = None,
@@ -83,8 +84,7 @@ def find_tone(
     if keeps_hue or (keeps_hue is None and is_toned(view, known)):
         view = _luma(view).expand_as(view)
         keeps_hue = True
-    device = next(network.parameters()).device
-    correction = network(view.to(device), quantiles_of(view[..., known]).to(device))
+    correction = network(view, quantiles_of(view[..., known]))
     curves = _curves(correction)
     if keeps_hue:
         curves = curves.mean(0, keepdim=True)

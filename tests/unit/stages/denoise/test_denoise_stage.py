@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from photorestore.networks.runner import Runner
 from photorestore.options import Options
-from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.base import run_stage
 from photorestore.stages.denoise.levels import MOST_ASSUMED_255
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.stage import KEPT_GRAIN, DenoiseStage
@@ -20,7 +21,7 @@ def stage() -> DenoiseStage:
     network = DenoiseUNet((8, 16), (1, 1))
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
-    return DenoiseStage(network.eval(), StageConfig(precision="float32", tile_px=128), torch.device("cpu"))
+    return DenoiseStage({"denoise": Runner(network.eval(), precision="float32", tile_px=128)})
 
 
 def prepared(tmp_path, *, noisy=True, hw=(60, 80), **options) -> Workspace:
@@ -42,7 +43,7 @@ def prepared(tmp_path, *, noisy=True, hw=(60, 80), **options) -> Workspace:
 class Listener(torch.nn.Module):
     """A network that changes nothing and remembers the levels that it was told, in 8-bit units."""
 
-    stride, receptive_field_px = 2, 4
+    descriptor = DenoiseUNet((8, 16), (1, 1)).descriptor
 
     def __init__(self):
         super().__init__()
@@ -66,7 +67,7 @@ def uploaded(tmp_path, photo, kind="PNG", **options) -> Workspace:
 def told(workspace) -> tuple[float, str]:
     """The level that reaches the network, and what the trace says."""
     network = Listener()
-    run_stage(DenoiseStage(network, StageConfig(precision="float32"), torch.device("cpu")), [workspace])
+    run_stage(DenoiseStage({"denoise": Runner(network, precision="float32")}), [workspace])
     assert workspace.envelope.problem is None
     (level,) = network.told
     return level, workspace.envelope.trace["denoise"].note
@@ -190,7 +191,7 @@ def test_a_grey_picture_gets_no_colour(stage, tmp_path):
 class Blackening(torch.nn.Module):
     """A network whose result is black: what is left is what the stage kept."""
 
-    stride, receptive_field_px = 2, 4
+    descriptor = DenoiseUNet((8, 16), (1, 1)).descriptor
 
     def forward(self, image, sigma):
         return torch.zeros_like(image)
@@ -211,7 +212,7 @@ class Blackening(torch.nn.Module):
 def test_a_part_of_the_grain_of_prints_stays_where_the_picture_decides(tmp_path, found, options, kept):
     workspace = prepared(tmp_path, **options)
     workspace.envelope.estimates["preprocess"] |= found
-    stage = DenoiseStage(Blackening(), StageConfig(precision="float32"), torch.device("cpu"))
+    stage = DenoiseStage({"denoise": Runner(Blackening(), precision="float32")})
     run_stage(stage, [workspace])
     share = workspace.plane("denoised").mean() / 257 / workspace.plane("image").mean()
     assert share == pytest.approx(kept, abs=0.01)

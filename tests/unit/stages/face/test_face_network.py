@@ -66,6 +66,6 @@ def test_the_configured_networks_have_the_stated_size(tier, millions):
     network = FaceUNet(config.widths, config.depths, config.hidden)
     low, high = millions
     assert low < count_parameters(network) / 1e6 < high
-    assert 256 % network.stride == 0
+    assert 256 % network.descriptor.stride == 0
     assert config.tier == tier
     assert len(config.photos) == len(config.repeats)

@@ -3,22 +3,21 @@ import pytest
 import torch
 from skimage import data
 
-from photorestore.networks.weights import load_network
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.options import Options
-from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.base import run_stage
 from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.face.stage import FaceStage
 from photorestore.workspace import Workspace
 from training.degradations.fading import blur
 
-CPU = torch.device("cpu")
 SOUND = {"noisy": False, "faded": False, "is_grey": False}
 NOISY = SOUND | {"noisy": True}
 
 
 @pytest.fixture(scope="module")
 def detector():
-    return load_network("face_detector")
+    return load_runner("face_detector")
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +30,13 @@ def network() -> FaceUNet:
     return network.requires_grad_(False)
 
 
+def stage_of(network, detector, **bound) -> FaceStage:
+    return FaceStage({"face": Runner(network, precision="float32", **bound), "face_detector": detector})
+
+
 @pytest.fixture
 def stage(network, detector) -> FaceStage:
-    return FaceStage(network, detector, StageConfig(precision="float32"), CPU)
+    return stage_of(network, detector)
 
 
 def portrait(sigma_px: float) -> np.ndarray:
@@ -192,10 +195,12 @@ def test_a_small_face_is_refined_in_a_picture_that_is_treated_thoroughly(stage, 
 
 def test_a_refined_face_keeps_the_grain_of_what_is_around_it(stage, detector, prepared):
     class Smoother(torch.nn.Module):
-        def forward(self, crops):
+        descriptor = FaceUNet((8, 8), (1, 1), 4).descriptor
+
+        def forward(self, crops, _strength):
             return torch.stack([blur(crop, 3.0) for crop in crops])
 
-    smoother = FaceStage(Smoother(), detector, StageConfig(precision="float32"), CPU)
+    smoother = stage_of(Smoother(), detector)
     grain = np.random.default_rng(0).normal(0, 9, (1, 256, 256))
     grainy = (portrait(2.0) + grain).clip(0, 255).round().astype(np.uint8)
     kept, lost = (
@@ -226,7 +231,7 @@ def test_running_twice_changes_nothing(stage, prepared):
 
 def test_batches_of_any_shape_give_the_same_faces(stage, network, detector):
     crops = torch.rand(5, 3, 256, 256)
-    wide = FaceStage(network, detector, StageConfig(precision="float32", tile_batch=4), CPU)
+    wide = stage_of(network, detector, tile_batch=4)
     torch.testing.assert_close(
         stage._refine(crops, is_grey=False), wide._refine(crops, is_grey=False), atol=1e-5, rtol=0
     )

@@ -5,8 +5,8 @@ import torch
 from skimage import data
 from torch.nn import functional as F
 
-from photorestore.networks.weights import load_network
-from photorestore.stages.face.detector import Face, FaceDetector
+from photorestore.networks.runner import Runner, load_runner
+from photorestore.stages.face.detector import Face
 from photorestore.stages.face.geometry import CROP_PX, TEMPLATE, Alignment, align, cut, face_mask
 from photorestore.stages.face.judgement import (
     Change,
@@ -26,8 +26,8 @@ NOTHING = Change(landmark_shift=0.0, similarity=1.0, colour_shift_255=0.0)
 
 
 @pytest.fixture(scope="module")
-def detector() -> FaceDetector:
-    return load_network("face_detector")
+def detector() -> Runner[list[Face]]:
+    return load_runner("face_detector")
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import pytest
 import torch
 from skimage import data
 
-from photorestore.networks.weights import load_network
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.stages.face import parts, refine
-from photorestore.stages.face.detector import Face, FaceDetector
+from photorestore.stages.face.detector import Face
 from photorestore.stages.face.judgement import Limits
 from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.face.refine import find_faces, refine_faces
@@ -14,8 +14,8 @@ from training.degradations.fading import blur
 
 
 @pytest.fixture(scope="module")
-def detector() -> FaceDetector:
-    return load_network("face_detector")
+def detector() -> Runner[list[Face]]:
+    return load_runner("face_detector")
 
 
 @pytest.fixture(scope="module")

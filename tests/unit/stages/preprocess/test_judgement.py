@@ -4,10 +4,9 @@ import io
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageDraw
 
-from photorestore.networks.weights import load_network
+from photorestore.networks.runner import load_runner
 from photorestore.options import GENTLE, THOROUGH, Options
 from photorestore.stages.preprocess.judgement import (
     CROP_CENTRES,
@@ -24,12 +23,10 @@ from photorestore.stages.preprocess.judgement import (
 from photorestore.stages.preprocess.network import FLAGS, KINDS
 from tests.conftest import add_noise, make_photo
 
-CPU = torch.device("cpu")
-
 
 @pytest.fixture(scope="module")
 def networks():
-    return load_network("preprocess_judge"), load_network("scratch_print")
+    return tuple(load_runner(name, precision="float32") for name in ("preprocess_judge", "scratch_print"))
 
 
 def judgement(kind: str = "photograph", confidence: float = 0.99, **flags: float) -> Judgement:
@@ -43,7 +40,7 @@ def as_plane(picture: Image.Image | np.ndarray) -> np.ndarray:
 
 
 def mode_of(picture: Image.Image | np.ndarray, networks) -> str:
-    return resolve_mode(Options(), judge(as_plane(picture), *networks, CPU))
+    return resolve_mode(Options(), judge(as_plane(picture), *networks))
 
 
 def through_jpeg(picture: Image.Image) -> Image.Image:
@@ -108,7 +105,7 @@ def test_photographs_are_treated_gently(hw, sigma_255, networks):
 
 def test_a_judgement_comes_back_the_same(networks):
     image = as_plane(make_photo(300, 400))
-    assert judge(image, *networks, CPU) == judge(image, *networks, CPU)
+    assert judge(image, *networks) == judge(image, *networks)
 
 
 @pytest.mark.parametrize("hw", [(1, 1), (3, 500), (129, 40), (900, 1300)])

@@ -216,7 +216,7 @@ def test_what_would_become_too_large_is_refused(tmp_path: Path, *, through_array
             write_array(workspace, PHOTO)
         else:
             workspace.write_file("upload", saved(PHOTO))
-        run_stage(PreprocessStage(Limits(pixels=8 * PHOTO[..., 0].size)), [workspace])
+        run_stage(PreprocessStage(limits=Limits(pixels=8 * PHOTO[..., 0].size)), [workspace])
         problem = workspace.envelope.problem
         assert (problem is not None) == refused
     assert problem is not None
@@ -227,7 +227,7 @@ def test_what_would_become_too_large_is_refused(tmp_path: Path, *, through_array
 def test_limits_belong_to_the_stage(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path, Options())
     workspace.write_file("upload", saved(PHOTO))
-    run_stage(PreprocessStage(Limits(pixels=1000)), [workspace])
+    run_stage(PreprocessStage(limits=Limits(pixels=1000)), [workspace])
     assert workspace.envelope.problem is not None
     assert workspace.envelope.problem.type == "image-too-large"
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from photorestore.networks.runner import Runner
 from photorestore.options import Options
-from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.base import run_stage
 from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, ScratchStage, Search, choose
@@ -16,7 +17,6 @@ from photorestore.workspace import Workspace
 from tests.conftest import make_photo
 
 ARCHITECTURE = {"widths": (16, 16)}
-CPU = torch.device("cpu")
 
 
 def make_stage(logit: float = -4.0, in_prints: float | None = None) -> ScratchStage:
@@ -25,7 +25,8 @@ def make_stage(logit: float = -4.0, in_prints: float | None = None) -> ScratchSt
         PHOTOGRAPHS: constant_detector(logit),
         PRINTS: constant_detector(logit if in_prints is None else in_prints),
     }
-    return ScratchStage(networks, StageConfig(precision="float32", tile_px=256), CPU)
+    runners = {name: Runner(network, precision="float32", tile_px=256) for name, network in networks.items()}
+    return ScratchStage(runners)
 
 
 def constant_detector(logit: float) -> ScratchUNet:
@@ -135,7 +136,7 @@ def test_it_passes_when_it_is_not_asked_for(tmp_path: Path, stages: tuple[str, .
 def test_a_batch_gives_what_each_picture_gives_alone(tmp_path: Path) -> None:
     torch.manual_seed(1)
     stage = make_stage()
-    torch.nn.init.normal_(stage.networks[PHOTOGRAPHS].tail.weight)
+    torch.nn.init.normal_(stage.networks[PHOTOGRAPHS].network.tail.weight)
     sizes = [(70, 90), (33, 41), (64, 64)]
     together = [give_photo(Workspace.create(tmp_path, Options()), *size) for size in sizes]
     alone = [give_photo(Workspace.create(tmp_path, Options()), *size) for size in sizes]

@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 import torch
 
+from photorestore.networks.runner import Runner
 from photorestore.options import Options
-from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.base import run_stage
 from photorestore.stages.translate.network import Translator
-from photorestore.stages.translate.stage import SAMPLE_PX, TranslateStage, sample
+from photorestore.stages.translate.stage import (
+    FOR_PRINTS,
+    SAMPLE_PX,
+    TONE,
+    USUAL,
+    TranslateStage,
+    sample,
+)
 from photorestore.stages.translate.tone_network import ToneNetwork
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
@@ -29,9 +37,10 @@ def _translator() -> Translator:
 @pytest.fixture
 def stage() -> TranslateStage:
     network, for_prints = _translator(), _translator()
-    config = StageConfig(precision="float32", tile_px=320, tile_batch=2)
     tone = ToneNetwork((8, 8, 8), 16).eval().requires_grad_(False)
-    return TranslateStage(network, for_prints, tone, config, torch.device("cpu"))
+    networks = {USUAL: network, FOR_PRINTS: for_prints, TONE: tone}
+    bound = {"precision": "float32", "tile_px": 320, "tile_batch": 2}
+    return TranslateStage({name: Runner(network, **bound) for name, network in networks.items()})
 
 
 @pytest.fixture
@@ -225,8 +234,8 @@ def test_the_sample_of_a_large_picture_is_small_and_keeps_every_hole():
 
 def test_in_prints_the_network_for_them_is_told_how_sure_the_detector_is(stage, make):
     told = {}
-    for name, network in (("usual", stage.network), ("for prints", stage.for_prints)):
-        network.register_forward_hook(
+    for name in (USUAL, FOR_PRINTS):
+        stage.networks[name].network.register_forward_hook(
             lambda _network, inputs, _result, name=name: told.setdefault(name, []).append(inputs[3])
         )
     prob = np.full((1, 150, 230), 30000, np.uint16)
@@ -244,4 +253,4 @@ def test_in_prints_the_network_for_them_is_told_how_sure_the_detector_is(stage, 
         name: [set((certainty * 65535).round().flatten().tolist()) for certainty in seen]
         for name, seen in told.items()
     }
-    assert values == {"for prints": [{30000.0, 50000.0}], "usual": [{0.0, 65535.0}, {0.0, 65535.0}]}
+    assert values == {FOR_PRINTS: [{30000.0, 50000.0}], USUAL: [{0.0, 65535.0}, {0.0, 65535.0}]}
