@@ -18,7 +18,7 @@ from gateway.jobs.records import ENDED, Record, Webhook, Work
 from gateway.jobs.service import Jobs
 from gateway.jobs.trouble import trouble_means_retry
 from gateway.problems import BadRequest, NotFound
-from gateway.queries import FINDING, RETURNS, parse_query
+from gateway.queries import FINDING, parse_query, read_return
 from gateway.routes import gateway_of, require_key, take_in
 from gateway.uploads import Received
 from photorestore.errors import UnsupportedOption
@@ -151,10 +151,7 @@ def _parse_kind(request: Request, record: Record) -> str:
     pairs = request.query_params.multi_items()
     if unknown := sorted({name for name, _ in pairs} - {"return"}):
         raise UnsupportedOption(f"unknown option {', '.join(unknown)}; there is return")
-    kind = pairs[-1][1] if pairs else record.work.kind
-    if kind not in RETURNS:
-        raise UnsupportedOption(f"return is {kind!r}; expected one of {', '.join(RETURNS)}")
-    return kind
+    return read_return(pairs[-1][1]) if pairs else record.work.kind
 
 
 def _idempotency_key(request: Request) -> str | None:
