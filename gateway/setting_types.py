@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from photorestore import kinds
+
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
 """As browsers write it: lower case, no path, no closing slash."""
@@ -65,7 +67,7 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-Flag: TypeAlias = Annotated[bool, "true or false"]
+Flag: TypeAlias = Annotated[bool, BeforeValidator(kinds.Flag().read), Field(strict=True), "true or false"]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65535), "a whole number from 1 to 65535"]
 Count: TypeAlias = Annotated[int, Field(ge=1), "a whole number of at least 1"]
 Above0: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False), "a number above 0"]
