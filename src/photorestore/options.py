@@ -126,12 +126,16 @@ class Options:
         read: dict[str, Any] = {
             known[name]: _KINDS[known[name]].read(value) for name, value in values.items() if name in known
         }
-        problems = _problems(read, names)
+        problems: list[str] = []
         if unknown := sorted(map(str, values.keys() - known.keys())):
-            problems.insert(0, f"unknown option {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+            problems.append(f"unknown option {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        try:
+            options = cls(**read)
+        except UnsupportedOption:
+            problems += _problems(read, names)
         if problems:
             raise UnsupportedOption("; ".join(problems))
-        return cls(**read)
+        return options
 
     @classmethod
     def from_json(cls, text: str) -> Options:
