@@ -114,12 +114,13 @@ def check_key(request: Request) -> None:
     request.state.caller = name
 
 
-api = APIRouter(prefix="/v1", dependencies=[Depends(require_key)])
-operations = APIRouter()
+api = APIRouter(prefix="/v1", dependencies=[Depends(require_key)], tags=["pictures"])
+operations = APIRouter(tags=["operations"])
 
 
 @api.post(
     "/restore",
+    operation_id="restore",
     response_class=Response,
     responses=documents.answers(
         {
@@ -153,6 +154,7 @@ async def restore_directly(scope: Scope, receive: Receive, send: Send) -> None:
 
 @api.post(
     "/analyze",
+    operation_id="analyze",
     response_class=JSONResponse,
     responses=documents.answers({"application/json": {"schema": {"type": "object"}}}),
     openapi_extra=documents.analyze_operation(),
@@ -170,7 +172,11 @@ async def analyze(request: Request) -> Response:
     return JSONResponse({"source": report["source"], "found": found}, headers=headers)
 
 
-@api.get("/stages")
+@api.get(
+    "/stages",
+    operation_id="get_stages",
+    responses=documents.problems({401: documents.STATUSES[401]}),
+)
 async def stages(request: Request) -> dict[str, Any]:
     """The stages and their networks, the options and limits, whether jobs are taken, and the version."""
     gateway = gateway_of(request)
@@ -202,13 +208,15 @@ async def stages(request: Request) -> dict[str, Any]:
     }
 
 
-@operations.get("/livez")
+@operations.get("/livez", operation_id="get_livez")
 async def livez() -> dict[str, str]:
     """Whether this process answers."""
     return {"status": "alive"}
 
 
-@operations.get("/readyz", responses={503: {"description": "restorations would fail"}})
+@operations.get(
+    "/readyz", operation_id="get_readyz", responses={503: {"description": "restorations would fail"}}
+)
 async def readyz(request: Request) -> JSONResponse:
     """Whether restorations will succeed, and why not."""
     readiness = gateway_of(request).readiness
@@ -222,7 +230,7 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse(document, 503 if readiness.problem else 200)
 
 
-@operations.get("/metrics", response_class=Response)
+@operations.get("/metrics", operation_id="get_metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """The edge's metrics, for Prometheus."""
     gateway = gateway_of(request)
@@ -234,8 +242,9 @@ async def metrics(request: Request) -> Response:
 
 @operations.get(
     "/metrics/torchserve",
+    operation_id="get_torchserve_metrics",
     response_class=Response,
-    responses={503: {"description": "TorchServe does not answer"}},
+    responses=documents.problems({503: "TorchServe does not answer"}),
 )
 async def torchserve_metrics(request: Request) -> Response:
     """TorchServe's own metrics, for Prometheus: it listens on loopback only."""

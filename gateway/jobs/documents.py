@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.documents import BINARY, PROBLEM, STATUSES, parameter, restore_operation
+from gateway.documents import BINARY, PROBLEM, STATUSES, parameter, problems, restore_operation
 from gateway.jobs.records import STATES
-from gateway.queries import RETURNS
+from gateway.queries import RETURN
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _TIME: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
@@ -73,7 +73,7 @@ def submit_answers() -> dict[int | str, dict[str, Any]]:
     return {
         202: {**_job("the job, which waits"), "headers": headers},
         200: {**_job("the job that the Idempotency-Key stands for"), "headers": headers},
-        **_problems({**texts, **_REUSED, **_FAILING, 404: "this service keeps no jobs"}),
+        **problems({**texts, **_REUSED, **_FAILING, 404: "this service keeps no jobs"}),
     }
 
 
@@ -82,7 +82,7 @@ def job_answers() -> dict[int | str, dict[str, Any]]:
     headers = {"Retry-After": {"description": "seconds; before the end", "schema": _TEXT}}
     return {
         200: {**_job("the job"), "headers": headers},
-        **_problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
+        **problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
     }
 
 
@@ -90,17 +90,13 @@ def delete_answers() -> dict[int | str, dict[str, Any]]:
     """Answers of `DELETE /v1/jobs/{job_id}`."""
     return {
         204: {"description": "it is cancelled, or forgotten"},
-        **_problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
+        **problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
     }
 
 
 def result_operation() -> dict[str, Any]:
     """Query of `GET /v1/jobs/{job_id}/result`."""
-    returned = {
-        "type": "string",
-        "enum": list(RETURNS),
-        "description": "what is sent; by default what was asked for with the job",
-    }
+    returned = RETURN.schema() | {"description": "what is sent; by default what was asked for with the job"}
     return {"parameters": [parameter("return", returned)]}
 
 
@@ -113,7 +109,7 @@ def result_answers() -> dict[int | str, dict[str, Any]]:
     return {
         200: {"description": "the result", "content": content, "headers": etag},
         304: {"description": "If-None-Match names the result"},
-        **_problems(
+        **problems(
             {
                 **{status: STATUSES[status] for status in (400, 401, 406)},
                 **_UNKNOWN,
@@ -127,8 +123,3 @@ def result_answers() -> dict[int | str, dict[str, Any]]:
 
 def _job(text: str) -> dict[str, Any]:
     return {"description": text, "content": {"application/json": {"schema": JOB}}}
-
-
-def _problems(texts: dict[int, str]) -> dict[int | str, dict[str, Any]]:
-    content = {"application/problem+json": {"schema": PROBLEM}}
-    return {status: {"description": text, "content": content} for status, text in texts.items()}

@@ -462,8 +462,10 @@ async def test_pixels_beyond_the_limit_wait_but_a_picture_alone_goes_in(server, 
 
 
 async def test_uploads_are_bounded_in_number_and_bytes(server, root):
-    async with running_edge(server, root, max_uploads=0) as edge:
-        assert problem(await edge.post("/v1/restore", content=make_picture()))[0] == 429
+    async with running_edge(server, root, max_uploads=1) as edge:
+        with edge.app.state.gateway.admission.uploading(""):
+            answer = await edge.post("/v1/restore", content=make_picture())
+        assert problem(answer)[0] == 429
     picture = make_picture()
     gate = asyncio.Event()
 
@@ -619,5 +621,16 @@ async def test_openapi_describes_the_routes(edge):
     assert {"200", "400", "401", "406", "412", "413", "415", "422", "429", "503", "504"} <= set(
         operation["responses"]
     )
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    answers = [answer for operation in operations for answer in operation["responses"].values()]
+    kinds = [
+        answer["content"] for answer in answers if "application/problem+json" in answer.get("content", {})
+    ]
+    problems = {kind: {"schema": {"$ref": "#/components/schemas/Problem"}} for kind in kinds[0]}
+    assert all(kind == problems for kind in kinds)
+    assert set(document["components"]["schemas"]) == {"Problem"}  # and no error of FastAPI's own
+    problem_document = (await edge.get("/nowhere")).json()
+    assert set(document["components"]["schemas"]["Problem"]["properties"]) == set(problem_document)
+    assert {"restore", "submit_job"} <= {operation["operationId"] for operation in operations}
     assert "text/html" in (await edge.get("/docs")).headers["content-type"]
     assert (await edge.get("/livez")).json() == {"status": "alive"}

@@ -172,4 +172,4 @@ def test_origins_come_as_a_list_of_exact_ones(capsys):
         "https://*.example",
     ):
         assert main(["serve", "--cors-origins", wrong]) == 2
-        assert "is no origin" in capsys.readouterr().err
+        assert f"--cors-origins is {wrong!r}; expected origins like" in capsys.readouterr().err

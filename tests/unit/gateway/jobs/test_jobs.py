@@ -481,7 +481,7 @@ async def test_a_folder_serves_one_edge(edge, root, folder):
 
 
 async def test_jobs_and_results_expire(server, root, folder):
-    async with running_edge(server, root, jobs_dir=folder, job_expiry_s=0.0) as edge:
+    async with running_edge(server, root, jobs_dir=folder, job_expiry_s=1e-6) as edge:
         job = await submit(edge)
         await until(lambda: metric(edge, "jobs_ended_total", state="succeeded"))
         edge.app.state.gateway.jobs.sweep()
