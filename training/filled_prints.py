@@ -20,7 +20,7 @@ from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, SURE_IN_PRINTS
 from training.damaged_samples import load_sound_old
 from training.degradations.lookalikes import draw_lookalike
-from training.degradations.noise import chance, quantise, randint, uniform
+from training.degradations.noise import quantise
 from training.degradations.prints import PrintSources, damage_print, load_crack_shapes
 from training.degradations.structure import draw_structure
 from training.marked import (
@@ -30,6 +30,7 @@ from training.marked import (
     load_marked_prints,
     transplant,
 )
+from training.randomness import chance, randint, uniform
 
 UNKNOWN = -1.0
 """Alpha where nobody knows what was there: such pixels are no target."""

@@ -24,10 +24,9 @@ from training.degradations.damage import DEFAULT_RECIPE, DamageSources, damage
 from training.degradations.drawings import draw_line_art, draw_screenshot, halftone
 from training.degradations.framing import any_part, any_side, any_size, bordered, scaled, soft_scene
 from training.degradations.lookalikes import draw_lookalike
-from training.degradations.noise import chance, randint, uniform
 from training.degradations.prints import PrintSources, damage_print
-from training.degradations.sheets import pick
 from training.degradations.structure import draw_structure
+from training.randomness import chance, log_uniform, pick, randint, uniform, weighted_index
 
 UNKNOWN = -1.0
 SHARES = {"photograph": 0.4, "print": 0.36, "line_art": 0.1, "halftone": 0.06, "screenshot": 0.08}
@@ -86,7 +85,7 @@ def make_sample(sources: Sources, rng: torch.Generator) -> tuple[Tensor, Tensor,
         kind: int64, -1 where it is not known.
         flags: (4,) of 1, 0 and `UNKNOWN`.
     """
-    index = int(torch.multinomial(torch.tensor(list(SHARES.values())), 1, generator=rng))
+    index = weighted_index(list(SHARES.values()), rng)
     return as_seen(MAKERS[list(SHARES)[index]](sources, rng), rng)
 
 
@@ -112,8 +111,8 @@ def as_seen(judged: Judged, rng: torch.Generator) -> tuple[Tensor, Tensor, Tenso
 
 def any_photo(sources: Sources, rng: torch.Generator) -> Tensor:
     """A part of a photograph, flipped, scaled, at times in other tones or with a lookalike of damage in it."""
-    folder = sources.folders[randint(0, len(sources.folders), rng)]
-    photo = any_part(folder[randint(0, len(folder), rng)], rng).float() / 255
+    folder = pick(sources.folders, rng)
+    photo = any_part(pick(folder, rng), rng).float() / 255
     photo = scaled(photo, any_side(rng))
     if chance(0.3, rng):
         photo = photo[torch.randperm(3, generator=rng)]
@@ -184,7 +183,7 @@ def synthetic_print(sources: Sources, rng: torch.Generator) -> Judged:
 
 def real_print(sources: Sources, rng: torch.Generator) -> Judged:
     """A real old print, mostly as a whole; what its own tone and contrast say is all that is known beside its kind."""
-    real = sources.prints[randint(0, len(sources.prints), rng)]
+    real = pick(sources.prints, rng)
     image = any_part(real.image, rng).float() / 255
     if chance(0.6, rng):
         image = scaled(image, any_side(rng))
@@ -267,7 +266,7 @@ def stored(judged: Judged, rng: torch.Generator) -> Judged:
 
 def with_noise(judged: Judged, rng: torch.Generator, grain: float = 0.3) -> Judged:
     """White noise, or with a chance of `grain` grain up to some pixels wide; around the limit nobody can say."""
-    strength_255 = math.exp(uniform(math.log(1.5), math.log(45), rng))
+    strength_255 = log_uniform(1.5, 45, rng)
     if chance(grain, rng):
         strength_255 = min(strength_255, 30.0)
         image = noise.film_grain(judged.image, strength_255 / 255, uniform(0.4, 2.2, rng), rng)

@@ -19,8 +19,9 @@ from training.degradations.damage import (
     DamageSources,
     damage,
 )
-from training.degradations.noise import chance, gaussian, jpeg, quantise, randint, uniform
+from training.degradations.noise import gaussian, jpeg, quantise
 from training.filled_prints import Prints, damage_as_print, find, unknown
+from training.randomness import chance, pick, randint, uniform, weighted_index
 
 MASK_ALPHA = 0.1
 """A pixel that was overwritten by more than this counts as damaged."""
@@ -93,8 +94,8 @@ def make_sample(pictures: Pictures, shares: Sequence[float], size_px: int, rng: 
         lq, gt (3, P, P); scratch_mask, certainty, alpha (1, P, P); view (3, V, V) and view_mask (1, V, V) of the whole
         picture, with the patch's damage in it; real (3, P, P), a patch of a real old photograph.
     """
-    kind = KINDS[int(torch.multinomial(torch.tensor(shares), 1, generator=rng))]
-    chosen = _choose(pictures.old if kind == "old" else pictures.clean, rng)
+    kind = KINDS[weighted_index(shares, rng)]
+    chosen = pick(pictures.old if kind == "old" else pictures.clean, rng)
     _, h, w = chosen.photo.shape
     y, x = randint(0, h - size_px + 1, rng), randint(0, w - size_px + 1, rng)
     place, tone = (slice(y, y + size_px), slice(x, x + size_px)), draw_tone(rng)
@@ -115,10 +116,6 @@ def make_sample(pictures: Pictures, shares: Sequence[float], size_px: int, rng: 
     view, view_mask = embed(view, lq, mask, (y / h, x / w), (size_px / h, size_px / w))
     real = random_patch(pictures.real, size_px, rng)
     return (*_turn((lq, gt, mask, certainty, alpha, view, view_mask), rng), real)
-
-
-def _choose(photos: Sequence[Photo], rng: torch.Generator) -> Photo:
-    return photos[randint(0, len(photos), rng)]
 
 
 def _prints(pictures: Pictures) -> Prints:

@@ -24,10 +24,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.fidelity import psnr
-from training.baselines import NETWORKS, luma
+from training.baselines import NETWORKS
 from training.data import load_photos
 from training.degradations.noise import gaussian
 from training.degradations.resize import bicubic, shrink
+from training.luma import luma
 from training.patches import PatchBank
 from training.run import Run, parse_arguments, read_config
 

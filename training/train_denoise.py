@@ -29,10 +29,10 @@ from photorestore.stages.denoise.network import DenoiseUNet
 from training.data import load_photos, random_patch, read_photo, sample_batches, scaled_patch
 from training.degradations.colours import strong_colours
 from training.degradations.levelled import NOISES, Noise, gaussian_noise, mixed_noise, on_surface, rough_level
-from training.degradations.noise import chance, uniform
 from training.losses import LOSSES
 from training.muon import MuonAdamW
 from training.on_demand import OnDemand, Span
+from training.randomness import chance, uniform
 from training.run import Run, add_workers, parse_arguments, read_config
 
 PAIRS_SHARE = 0.2

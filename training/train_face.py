@@ -29,9 +29,9 @@ from photorestore.stages.face.judgement import landmark_shift, place_landmarks
 from photorestore.stages.face.network import FaceUNet
 from training.aligned_faces import Faces, load_faces
 from training.data import sample_batches
-from training.degradations.noise import randint
 from training.degradations.portraits import old_portrait
 from training.muon import MuonAdamW
+from training.randomness import pick
 from training.run import Run, add_workers, parse_arguments, read_config
 
 EVALUATE_EVERY = 250
@@ -87,7 +87,7 @@ class PatchAdversary(nn.Sequential):
 
 def make_sample(faces: Faces, numbers: Sequence[int], rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """(lq, gt, coarse): coarse is 1 where the picture was too small for the crop."""
-    number = numbers[randint(0, len(numbers), rng)]
+    number = pick(numbers, rng)
     lq, gt = old_portrait(faces.draw(number, rng), rng)
     return lq, gt, torch.tensor(faces.is_coarse(number))
 

@@ -25,11 +25,11 @@ from photorestore.stages.preprocess.judgement import glimpse
 from photorestore.stages.preprocess.network import FLAGS, KINDS, JudgeNet
 from training.data import Batch, hold_out, load_photos, make_batch, read_photo, sample_batches
 from training.degradations.damage import load_damage_sources
-from training.degradations.noise import randint
 from training.degradations.prints import load_crack_shapes
 from training.judged import UNKNOWN, RealPrint, Sources, make_sample
 from training.marked import ANNOTATIONS, TEST_PRINTS, VALIDATION_PRINTS
 from training.muon import MuonAdamW
+from training.randomness import pick
 from training.run import Run, add_workers, parse_arguments, read_config
 from training.train_scratch import bound_statistics, freeze_statistics
 
@@ -106,7 +106,7 @@ def seen_again(samples: Iterator[Batch], seed: int) -> Iterator[Batch]:
         kept.append(next(samples))
         yield kept[-1]
         for _ in range(AGAIN if len(kept) > 8 else 0):
-            first, second = (kept[randint(0, len(kept), rng)] for _ in range(2))
+            first, second = (pick(kept, rng) for _ in range(2))
             half = len(first[0]) // 2
             yield tuple(
                 torch.cat([one[:half], other[half:]]) for one, other in zip(first, second, strict=True)

@@ -32,9 +32,9 @@ from photorestore.stages.upscale.network import Upscaler, enlarge
 from training.checkpoints import load_checkpoint
 from training.data import Batch, load_photos, random_patch, worker_batches
 from training.degradations import second_order
-from training.degradations.noise import randint
 from training.degradations.resize import shrink
 from training.patches import PatchBank
+from training.randomness import pick
 from training.run import Run, parse_arguments, read_config
 
 NETWORK_NAMES = {"bicubic": "upscale", "second_order": "upscale_real"}
@@ -85,7 +85,7 @@ def degrade(hr: Tensor, scale: int, degradation: str, rng: torch.Generator) -> T
 
 def worn_batch(photos: Sequence[Tensor], config: Config, rng: torch.Generator) -> Batch:
     """Pairs of one scale with second-order degradations: lr, hr."""
-    scale = config.scales[randint(0, len(config.scales), rng)]
+    scale = pick(config.scales, rng)
     side, edge = scale * (config.patch_px + 2 * MARGIN_PX), MARGIN_PX
     large = [random_patch(photos, side, rng) for _ in range(config.batch_size)]
     small = [degrade(patch, scale, config.degradation, rng) for patch in large]

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.degradations import strokes
-from training.degradations.noise import chance, quantise, randint, uniform
+from training.degradations.noise import quantise
 from training.degradations.sources import STAMP_KINDS, DamageSources, load_damage_sources
+from training.randomness import chance, pick, randint, uniform, weighted_index
 
 __all__ = [
     "DAMAGED",
@@ -128,7 +129,7 @@ def damage_moderately(
 
 def _layer(h: int, w: int, sources: DamageSources, recipe: DamageRecipe, rng: torch.Generator) -> Tensor:
     """Coverage (1, H, W) of one layer of damage."""
-    kind = _pick(LAYER_WEIGHTS, rng)
+    kind = weighted_index(LAYER_WEIGHTS, rng)
     if kind == 0:
         coverage = _stamp_layer(h, w, sources, recipe, rng)
     elif kind == 1:
@@ -144,7 +145,7 @@ def _stamp_layer(
     h: int, w: int, sources: DamageSources, recipe: DamageRecipe, rng: torch.Generator
 ) -> Tensor:
     """One kind of stamp, tiled over the picture; sparse kinds more often than dense ones."""
-    kind = STAMP_KINDS[_pick(KIND_WEIGHTS, rng)]
+    kind = STAMP_KINDS[weighted_index(KIND_WEIGHTS, rng)]
     most_scale, count = (0.25, 3) if kind in BLOBS else (1.0, 2) if kind in DENSE else (1.0, 8)
     canvas = torch.zeros((h, w))
     scale = uniform(recipe.stamp_scale[0], recipe.stamp_scale[1] * most_scale, rng)
@@ -157,7 +158,7 @@ def _stamp_layer(
 
 def _scan_layer(h: int, w: int, scans: tuple[Tensor, ...], rng: torch.Generator) -> Tensor:
     """A crop of a real frame's label map, shrunk 1 to 4 times; of several places one with damage is taken."""
-    scan = scans[randint(0, len(scans), rng)]
+    scan = pick(scans, rng)
     shrink = min(uniform(1, 4, rng), scan.shape[0] / h, scan.shape[1] / w)
     crop_h, crop_w = int(h * shrink), int(w * shrink)
     for _ in range(4):
@@ -259,7 +260,3 @@ def _add_fold(lq: Tensor, kept: Tensor, recipe: DamageRecipe, rng: torch.Generat
     crease = crease * uniform(*recipe.opacity, rng)
     lq = _composite((lq + shade).clamp(0, 1), crease, recipe, rng)
     return lq, kept * (1 - crease) * (1 - shade.abs())
-
-
-def _pick(weights: tuple[float, ...], rng: torch.Generator) -> int:
-    return int(torch.multinomial(torch.tensor(weights), 1, generator=rng))

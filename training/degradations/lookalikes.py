@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.degradations.fading import blur
-from training.degradations.noise import chance, randint, uniform
+from training.randomness import chance, pick, randint, uniform
 
 Layer = tuple[Tensor, Tensor]
 """Colour (3, H, W), and how much of the picture it covers (1, H, W), both in [0, 1]."""
@@ -23,7 +23,7 @@ Layer = tuple[Tensor, Tensor]
 
 def draw_lookalike(gt: Tensor, rng: torch.Generator) -> Tensor:
     """Draw one kind of thing over a photograph (3, H, W) in [0, 1]; the result is part of the picture."""
-    colour, coverage = KINDS[randint(0, len(KINDS), rng)](*gt.shape[-2:], rng)
+    colour, coverage = pick(KINDS, rng)(*gt.shape[-2:], rng)
     if chance(0.4, rng):  # what lies behind is out of focus
         gt = blur(gt, uniform(1, 4, rng))
     drawn = torch.lerp(gt, colour, coverage)

@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.degradations import strokes
-from training.degradations.noise import chance, randint, uniform
 from training.degradations.sources import read_shapes
+from training.randomness import chance, log_uniform, pick, randint, uniform, weighted_index
 
 SHADING = 0.06
 """Most that the wide shading on both sides of a crease changes."""
@@ -62,7 +62,7 @@ def damage_print(gt: Tensor, sources: PrintSources, rng: torch.Generator) -> tup
     h, w = gt.shape[-2:]
     lq, kept = gt, torch.ones((1, h, w))
     for _ in range(randint(1, 5, rng)):
-        kind = int(torch.multinomial(torch.tensor(KIND_WEIGHTS), 1, generator=rng))
+        kind = weighted_index(KIND_WEIGHTS, rng)
         lq, alpha = KINDS[kind](lq, sources, rng)
         kept = kept * (1 - alpha)
     changed = (lq - gt).abs().amax(0, keepdim=True) >= VISIBLE
@@ -76,7 +76,7 @@ Layer = tuple[Tensor, Tensor]
 def _cracked(image: Tensor, sources: PrintSources, rng: torch.Generator) -> Layer:
     """Cracks 1 to 24 px wide, unevenly so, in places worn away."""
     h, w = image.shape[-2:]
-    half_px = math.exp(uniform(math.log(0.5), math.log(3.0 if chance(0.8, rng) else 12.0), rng))
+    half_px = log_uniform(0.5, 3.0 if chance(0.8, rng) else 12.0, rng)
     cover = torch.zeros((h, w))
     for _ in range(randint(1, 4, rng)):
         distance = _distance_to(crack_shape(h, w, sources.cracks, rng))
@@ -90,11 +90,11 @@ def crack_shape(h: int, w: int, shapes: Sequence[Tensor], rng: torch.Generator) 
 
     Of some places one is taken where there is a crack.
     """
-    shape = shapes[randint(0, len(shapes), rng)]
+    shape = pick(shapes, rng)
     shape = shape.rot90(randint(0, 4, rng), (0, 1))
     if chance(0.5, rng):
         shape = shape.flip(1)
-    zoom = max(math.exp(uniform(math.log(0.5), math.log(3), rng)), h / shape.shape[0], w / shape.shape[1])
+    zoom = max(log_uniform(0.5, 3, rng), h / shape.shape[0], w / shape.shape[1])
     high, wide = (min(math.ceil(side / zoom), most) for side, most in zip((h, w), shape.shape, strict=True))
     for _ in range(6):
         top, left = randint(0, shape.shape[0] - high + 1, rng), randint(0, shape.shape[1] - wide + 1, rng)
@@ -108,7 +108,7 @@ def crack_shape(h: int, w: int, shapes: Sequence[Tensor], rng: torch.Generator) 
 def _crazed(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer:
     """Craquelure: a net of fine cracks where emulsion has dried, in a part of the picture."""
     h, w = image.shape[-2:]
-    cell_px = math.exp(uniform(math.log(7), math.log(60), rng))
+    cell_px = log_uniform(7, 60, rng)
     count = min(400, max(6, round(1.5 * h * w / cell_px**2)))
     points = torch.rand((count, 2), generator=rng) * torch.tensor([h * 1.2, w * 1.2]) - torch.tensor(
         [0.1 * h, 0.1 * w]
@@ -130,7 +130,7 @@ def _creased(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Lay
     """A crease: light beside dark where the print was bent, and broken emulsion along a part of it."""
     h, w = image.shape[-2:]
     across, along = _bent_line(h, w, rng)
-    width_px = math.exp(uniform(math.log(0.7), math.log(5), rng))
+    width_px = log_uniform(0.7, 5, rng)
     worn = (1.8 * smooth_line(along, uniform(8, 60, rng), rng) - uniform(-0.2, 0.8, rng)).clamp(0, 1)
     relief = uniform(0.04, 0.3, rng) * worn
     shift = width_px * uniform(0.4, 1.5, rng) * (1 if chance(0.5, rng) else -1)
@@ -181,7 +181,7 @@ def _flaked(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Laye
 def _speckled(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer:
     """Specks of .5 to 6 px by the dozen or by the hundred, bright, dark or both, in places denser."""
     h, w = image.shape[-2:]
-    count = round(math.exp(uniform(math.log(4), math.log(250), rng)) * h * w / 192**2)
+    count = round(log_uniform(4, 250, rng) * h * w / 192**2)
     cover = strokes.dust(h, w, max(2, count), rng)[0]
     if chance(0.6, rng):
         cover = cover * (smooth_noise(h, w, uniform(15, 80, rng), rng) > uniform(0.3, 0.6, rng))
@@ -196,7 +196,7 @@ def _inked(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer
     rows, columns = torch.arange(h).float()[:, None], torch.arange(w).float()[None]
     cover = torch.zeros((h, w))
     for _ in range(randint(1, 6, rng)):
-        radius = math.exp(uniform(math.log(1.5), math.log(18), rng))
+        radius = log_uniform(1.5, 18, rng)
         distance = torch.hypot(
             rows - uniform(0, h, rng), (columns - uniform(0, w, rng)) * uniform(0.6, 1.6, rng)
         )

@@ -9,17 +9,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from training.degradations.noise import chance, randint, uniform
-from training.degradations.sheets import (
-    Colour,
-    any_font,
-    as_tensor,
-    colour,
-    font_of,
-    pick,
-    smooth_curve,
-    words,
-)
+from training.degradations.sheets import Colour, any_font, as_tensor, colour, font_of, smooth_curve, words
+from training.randomness import chance, pick, randint, uniform
 
 
 def draw_screenshot(h: int, w: int, rng: torch.Generator) -> Tensor:
@@ -27,7 +18,7 @@ def draw_screenshot(h: int, w: int, rng: torch.Generator) -> Tensor:
     is_dark = chance(0.35, rng)
     ground = colour(rng, 10, 60) if is_dark else colour(rng, 215, 256)
     image = Image.new("RGB", (w, h), ground)
-    KINDS[randint(0, len(KINDS), rng)](Screen(image, ImageDraw.Draw(image), is_dark), rng)
+    pick(KINDS, rng)(Screen(image, ImageDraw.Draw(image), is_dark), rng)
     return as_tensor(image)
 
 

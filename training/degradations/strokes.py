@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from training.degradations.noise import chance, randint, uniform
+from training.randomness import chance, randint, uniform
 
 OVERSAMPLING = 2
 
