@@ -11,18 +11,13 @@ from torch import Tensor
 
 from training.data import read_photo, scaled_patch
 from training.degradations import fading, noise
-from training.degradations.damage import (
-    DAMAGED,
-    DEFAULT_RECIPE,
-    MODERATE_RECIPE,
-    DamageSources,
-    damage,
-    load_damage_sources,
-)
+from training.degradations.damage import DAMAGED, damage
+from training.degradations.damage.recipes import DEFAULT_RECIPE, MODERATE_RECIPE
 from training.degradations.drawings import draw_line_art
 from training.degradations.halftones import halftone
 from training.degradations.lookalikes import draw_lookalike
-from training.degradations.prints import PrintSources, damage_print, load_crack_shapes
+from training.degradations.prints import damage_print
+from training.degradations.sources import DamageSources, PrintSources, load_crack_shapes, load_damage_sources
 from training.degradations.structure import draw_structure
 from training.marked import (
     ANNOTATIONS,

@@ -21,7 +21,8 @@ from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, SURE_IN_PRINT
 from training.damaged_samples import load_sound_old
 from training.degradations.lookalikes import draw_lookalike
 from training.degradations.noise import quantise
-from training.degradations.prints import PrintSources, damage_print, load_crack_shapes
+from training.degradations.prints import damage_print
+from training.degradations.sources import PrintSources, load_crack_shapes
 from training.degradations.structure import draw_structure
 from training.marked import (
     TEST_PRINTS,

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from photorestore.fidelity import psnr
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.translate.fusion import FILL_STRIDE
-from training.degradations.damage import damage_moderately, load_damage_sources
+from training.degradations.damage import damage_moderately
+from training.degradations.sources import load_damage_sources
 from training.filled_prints import Prints, damage_as_print, find
 from training.old_photos import MASK_ALPHA, detect
 

@@ -20,11 +20,13 @@ from photorestore.stages.preprocess.judgement import glimpse
 from photorestore.stages.preprocess.network import FLAGS, KINDS
 from training.degradations import fading, noise
 from training.degradations.ageing import contrast_of, tone, tone_of, unevenly_aged
-from training.degradations.damage import DEFAULT_RECIPE, DamageSources, damage
+from training.degradations.damage import damage
+from training.degradations.damage.recipes import DEFAULT_RECIPE
 from training.degradations.drawings import draw_line_art, draw_screenshot, halftone
 from training.degradations.framing import any_part, any_side, any_size, bordered, scaled, soft_scene
 from training.degradations.lookalikes import draw_lookalike
-from training.degradations.prints import PrintSources, damage_print
+from training.degradations.prints import damage_print
+from training.degradations.sources import DamageSources, PrintSources
 from training.degradations.structure import draw_structure
 from training.randomness import chance, log_uniform, pick, randint, uniform, weighted_index
 

@@ -13,13 +13,11 @@ from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.translate.network import VIEW_PX, shrink
 from training.data import random_patch
 from training.degradations import strokes
-from training.degradations.damage import (
-    MODERATE_RECIPE,
-    DamageRecipe,
-    DamageSources,
-    damage,
-)
+from training.degradations.damage import damage
+from training.degradations.damage.recipes import MODERATE_RECIPE, DamageRecipe
+from training.degradations.fields import normal_field
 from training.degradations.noise import gaussian, jpeg, quantise
+from training.degradations.sources import DamageSources
 from training.filled_prints import Prints, damage_as_print, find, unknown
 from training.randomness import chance, pick, randint, uniform, weighted_index
 
@@ -186,7 +184,7 @@ def _boxes(h: int, w: int, rng: torch.Generator) -> Tensor:
 
 
 def _blobs(h: int, w: int, rng: torch.Generator) -> Tensor:
-    field = smooth_field(h, w, randint(8, 33, rng), rng)
+    field = normal_field(h, w, randint(8, 33, rng), rng)
     return (field > field.flatten().quantile(uniform(0.85, 0.97, rng))).float()
 
 
@@ -195,7 +193,7 @@ def imperfect_mask(alpha: Tensor, rng: torch.Generator) -> Tensor:
     h, w = alpha.shape[-2:]
     mask = (alpha > MASK_ALPHA).float()
     if chance(0.3, rng):
-        mask = mask * (smooth_field(h, w, 12, rng) < 1.3)
+        mask = mask * (normal_field(h, w, 12, rng) < 1.3)
     if chance(0.4, rng):
         mask = torch.maximum(mask, (strokes.hairs(h, w, randint(1, 4, rng), rng) > 0.2).float())
     radius = randint(0, 5, rng)
@@ -234,12 +232,6 @@ def draw_tone(rng: torch.Generator) -> Callable[[Tensor], Tensor]:
         return (black + (white - black) * values.clamp(0, 1) ** gamma) * tint
 
     return tone
-
-
-def smooth_field(h: int, w: int, size_px: int, rng: torch.Generator) -> Tensor:
-    """Random, smooth (1, H, W) of unit variance at its nodes, which lie `size_px` apart."""
-    nodes = torch.randn((1, 1, h // size_px + 2, w // size_px + 2), generator=rng)
-    return F.interpolate(nodes, (h, w), mode="bicubic", align_corners=False)[0]
 
 
 def embed(

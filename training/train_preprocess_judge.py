@@ -24,8 +24,7 @@ from torch.nn import functional as F
 from photorestore.stages.preprocess.judgement import glimpse
 from photorestore.stages.preprocess.network import FLAGS, KINDS, JudgeNet
 from training.data import Batch, hold_out, load_photos, make_batch, read_photo, sample_batches
-from training.degradations.damage import load_damage_sources
-from training.degradations.prints import load_crack_shapes
+from training.degradations.sources import load_crack_shapes, load_damage_sources
 from training.judged import UNKNOWN, RealPrint, Sources, make_sample
 from training.marked import ANNOTATIONS, TEST_PRINTS, VALIDATION_PRINTS
 from training.muon import MuonAdamW

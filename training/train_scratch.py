@@ -29,9 +29,10 @@ from photorestore.fidelity import PrecisionRecall, tolerant_scores
 from photorestore.stages.scratch.network import ScratchUNet
 from training.damaged_samples import Shares, age, load_pictures, make_sample
 from training.data import hold_out, load_photos, sample_batches
-from training.degradations.damage import DAMAGED, damage_moderately, load_damage_sources
+from training.degradations.damage import DAMAGED, damage_moderately
 from training.degradations.noise import quantise
-from training.degradations.prints import damage_print, load_crack_shapes
+from training.degradations.prints import damage_print
+from training.degradations.sources import load_crack_shapes, load_damage_sources
 from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, MarkedPrint, load_marked_prints
 from training.muon import MuonAdamW
 from training.run import Run, add_masks, add_workers, parse_arguments, read_config

@@ -33,7 +33,7 @@ from photorestore.networks.weights import load_network, weights_file
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.translate.network import Translator
 from training.data import hold_out, load_photos, sample_batches
-from training.degradations.damage import load_damage_sources
+from training.degradations.sources import load_damage_sources
 from training.filled_prints import load_prints
 from training.held_damage import Held, baselines, make_held_prints, make_validation
 from training.muon import MuonAdamW

@@ -25,7 +25,8 @@ from photorestore.networks.weights import load_network
 from photorestore.stages.scratch import masks, scales
 from training.damaged_samples import age, draw_sheets
 from training.data import hold_out, load_photos
-from training.degradations.prints import damage_print, load_crack_shapes
+from training.degradations.prints import damage_print
+from training.degradations.sources import load_crack_shapes
 from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, load_marked_prints
 from training.run import add_masks
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.degradations import fading
-from training.degradations.prints import smooth_noise
+from training.degradations.fields import smooth_noise
 from training.luma import luma
 from training.randomness import chance, uniform
 

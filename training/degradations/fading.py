@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.degradations import noise
-from training.degradations.damage import DamageSources, damage
+from training.degradations.damage import damage
 from training.degradations.kernels import gaussian_taps
+from training.degradations.sources import DamageSources
 from training.luma import luma
 from training.randomness import chance, pick, randint, uniform
 

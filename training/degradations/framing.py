@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.degradations.prints import smooth_noise
+from training.degradations.fields import smooth_noise
 from training.randomness import chance, randint, uniform
 
 MIDDLE_PX = 380

@@ -6,9 +6,7 @@ import torch
 from photorestore.stages.preprocess.judgement import CROP_CENTRES, CROP_PX, VIEW_PX
 from photorestore.stages.preprocess.network import FLAGS, KINDS
 from training import judged
-from training.degradations.damage import DamageSources
-from training.degradations.prints import PrintSources
-from training.degradations.sources import STAMP_KINDS
+from training.degradations.sources import STAMP_KINDS, DamageSources, PrintSources
 from training.judged import MAKERS, UNKNOWN, RealPrint, Sources, make_sample
 
 
