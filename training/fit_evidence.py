@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from photorestore.networks.weights import load_network, read_metadata, save_network, weights_file
 from photorestore.stages.preprocess.network import FLAGS, KINDS, JudgeNet
 from training.data import make_batch
-from training.judged import UNKNOWN, make_sample, make_structured
+from training.judged import make_sample, make_structured
+from training.judged.pictures import UNKNOWN
 from training.marked import ANNOTATIONS
 from training.randomness import chance
 from training.run import read_config

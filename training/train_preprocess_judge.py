@@ -25,7 +25,8 @@ from photorestore.stages.preprocess.judgement import glimpse
 from photorestore.stages.preprocess.network import FLAGS, KINDS, JudgeNet
 from training.data import Batch, hold_out, load_photos, make_batch, read_photo, sample_batches
 from training.degradations.sources import load_crack_shapes, load_damage_sources
-from training.judged import UNKNOWN, RealPrint, Sources, make_sample
+from training.judged import make_sample
+from training.judged.pictures import UNKNOWN, RealPrint, Sources
 from training.marked import ANNOTATIONS, TEST_PRINTS, VALIDATION_PRINTS
 from training.muon import MuonAdamW
 from training.randomness import pick

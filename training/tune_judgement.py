@@ -21,7 +21,9 @@ from photorestore.stages.preprocess import judgement
 from photorestore.stages.preprocess.judgement import Judgement, judge, resolve_mode
 from training.degradations import fading, noise
 from training.degradations.prints import damage_print
-from training.judged import MAKERS, Sources, stored
+from training.judged import MAKERS
+from training.judged.pictures import Sources
+from training.judged.wear import stored
 from training.marked import ANNOTATIONS
 from training.run import read_config
 from training.train_preprocess_judge import Config, load_sources

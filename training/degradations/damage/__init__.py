@@ -5,7 +5,6 @@ Pure and seeded: everything is drawn from the `rng` that is given. Images are (3
 
 from __future__ import annotations
 
-
 import torch
 from torch import Tensor
 
