@@ -36,8 +36,9 @@ from training.data import hold_out, load_photos, sample_batches
 from training.degradations.sources import load_damage_sources
 from training.filled_prints import load_prints
 from training.held_damage import Held, baselines, make_held_prints, make_validation
+from training.imperfect_masks import MASK_ALPHA
 from training.muon import MuonAdamW
-from training.old_photos import MASK_ALPHA, Photo, Pictures, make_sample, real_photos
+from training.old_photos import Photo, Pictures, make_sample, real_photos
 from training.run import Run, add_masks, add_workers, parse_arguments, read_config
 
 EVALUATE_EVERY = 200

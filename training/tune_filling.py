@@ -28,8 +28,8 @@ from photorestore.stages.translate import stage as translate
 from training.data import hold_out, load_photos
 from training.filled_prints import damage_as_print, load_prints
 from training.held_damage import CROP_PX
+from training.imperfect_masks import MASK_ALPHA
 from training.marked import DAMAGE, IGNORE, MarkedPrint
-from training.old_photos import MASK_ALPHA
 from training.run import add_masks
 
 FOLDERS = ("photos_a/bsds400", "photos_a/hr", "photos_b/osie", "photos_b/sunhays80")
