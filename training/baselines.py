@@ -80,6 +80,7 @@ class LapSRN(nn.Module):
         self.features = nn.ModuleList(_features(width, depth) for _ in range(levels))
         self.details = nn.ModuleList(nn.Conv2d(width, 1, 3, padding=1) for _ in range(levels))
         for detail in self.details:
+            assert isinstance(detail, nn.Conv2d)
             nn.init.zeros_(detail.weight)
 
     def forward(self, image: Tensor) -> list[Tensor]:

@@ -79,7 +79,9 @@ def make_noisy(photos: Sequence[Image.Image]) -> Iterator[Example]:
     for photo in photos:
         for colours, picture in variants(photo):
             gt = np.atleast_3d(np.asarray(picture)).astype(np.float32)
-            noisy = {f"Gaussian {sigma}": gt + sigma * rng.standard_normal(gt.shape) for sigma in SIGMAS_255}
+            noisy: dict[str, npt.NDArray[np.floating]] = {
+                f"Gaussian {sigma}": gt + sigma * rng.standard_normal(gt.shape) for sigma in SIGMAS_255
+            }
             noisy |= {f"Poisson {peak}": rng.poisson(gt / 255 * peak) / peak * 255 for peak in PEAKS}
             noisy |= {f"grain of {size} px": _with_grain(gt, size, rng) for size in GRAIN_PX}
             for kind, values in noisy.items():

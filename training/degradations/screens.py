@@ -157,9 +157,9 @@ def _flat(screen: Screen, rng: torch.Generator) -> None:
     image, draw = screen.image, screen.draw
     if chance(0.4, rng):
         first, last = torch.tensor(colour(rng)).float(), torch.tensor(colour(rng)).float()
-        for y in range(image.height):
-            red, green, blue = torch.lerp(first, last, y / image.height).long().tolist()
-            draw.line((0, y, image.width, y), fill=(red, green, blue))
+        for row in range(image.height):
+            red, green, blue = torch.lerp(first, last, row / image.height).long().tolist()
+            draw.line((0, row, image.width, row), fill=(red, green, blue))
     for _ in range(randint(3, 30, rng)):
         x, y = uniform(-0.1, 1, rng) * image.width, uniform(-0.1, 1, rng) * image.height
         wide, tall = uniform(0.02, 0.5, rng) * image.width, uniform(0.02, 0.5, rng) * image.height
