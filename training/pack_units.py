@@ -6,8 +6,10 @@ Each function gets the folder and a generator that the pack's seed decides.
 from __future__ import annotations
 
 import itertools
+import operator
 import random
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +97,7 @@ def stamps(folder: Path, rng: random.Random) -> Iterator[list[File]]:
         files = [file for file in sorted((folder / kind).glob("*.png")) if part_of(file.read_bytes()) != 0]
         rng.shuffle(files)
         first = next((file for file in files if part_of(file.read_bytes()) == 1), None)
-        files.sort(key=lambda file, first=first: file != first)  # type: ignore[misc]
+        files.sort(key=partial(operator.ne, first))
         kinds.append(files)
     for file in itertools.chain(*itertools.zip_longest(*kinds)):
         if file:

@@ -81,6 +81,13 @@ def denoise_some(denoiser: nn.Module | None, lq: Tensor, share: float) -> Tensor
     return torch.cat([denoised, lq[count:]])
 
 
+def load_detector() -> FaceDetector:
+    """The detector that the service finds faces with, on the CPU."""
+    detector = load_network("face_detector")
+    assert isinstance(detector, FaceDetector)
+    return detector
+
+
 def load_denoiser(weights: Path, device: str) -> DenoiseUNet | None:
     """The denoiser that works before this network, where there is one."""
     if not weights_file("denoise", "fast", weights).exists():
@@ -150,10 +157,8 @@ def train(config: Config, place: Place) -> FaceUNet:
     place.prepare()
 
     # 1. Faces; some persons are held out for validation.
-    detector = load_network("face_detector")
-    assert isinstance(detector, FaceDetector)
+    detector, denoiser = load_detector(), load_denoiser(place.weights, place.device)
     faces, numbers, held_out = load(config, place, detector)
-    denoiser = load_denoiser(place.weights, place.device)
     held = make_validation(faces, held_out, denoiser, place.device)
 
     # 2. Networks and optimisers.

@@ -3,7 +3,7 @@
     make train-preprocess_judge              # configs/preprocess_judge.fast.toml
     python -m training.train_preprocess_judge --minutes 20 --threads 1
 
-Pictures are made by training/judged.py of photographs and real old prints; of both, a part is kept for validation by
+Pictures are made by training/judged/ of photographs and real old prints; of both, a part is kept for validation by
 file. There logits are scaled so that their probabilities are true (Guo et al., 2017), which the last layer takes over.
 """
 

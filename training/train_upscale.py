@@ -215,7 +215,7 @@ def train(config: Config, place: Place) -> Upscaler:
         if run.step % config.evaluate_every == 0:
             run.record(evaluate(run.averaged(), held, place.device))
 
-    # 4. The averaged weights, each convolution's branches collapsed into one; and with branches, to be trained further.
+    # 4. The averaged weights, each convolution's branches collapsed into one; and, to go on with, as they were learned.
     branched = run.averaged()
     trained = branched.reparameterise()
     metrics = evaluate(trained, held, place.device) | baseline

@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--side-px", type=int, default=160)
     arguments = parser.parse_args()
     photos = read_crops(arguments.data, arguments.per_folder, arguments.side_px)
-    network = load_network("denoise", root=arguments.weights).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = load_network("denoise", root=arguments.weights)
     print(f"{len(photos)} photographs")
     print_artefacts(photos)
     jpegs = [
