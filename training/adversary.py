@@ -25,7 +25,7 @@ class Opponent(Generic[Network]):
         )
 
     def learn(self, loss: Tensor) -> None:
-        """One update of the adversary."""
+        """Update the adversary once."""
         self.optimiser.zero_grad(set_to_none=True)  # the other network's loss has left gradients here
         loss.backward()
         self.optimiser.step()

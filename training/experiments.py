@@ -35,7 +35,7 @@ PEAKS = {4: 1 / 3, 2: 2 / 3, 1: 1.0}
 
 
 def smaller(base: Config) -> Config:
-    """A smaller network for noisy targets: noise averages out the sooner, the fewer weights share the samples."""
+    """Make the network smaller, for noisy targets: noise averages out sooner where fewer weights share the samples."""
     return replace(base, widths=(32, 64), depths=(1, 1), total_steps=8000, ema_decay=0.999)
 
 

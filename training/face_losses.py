@@ -49,5 +49,5 @@ def adversary_loss(adversary: nn.Module, pred: Tensor, gt: Tensor) -> Tensor:
 
 
 def fooling_loss(adversary: nn.Module, pred: Tensor) -> Tensor:
-    """Refined faces to 1: what the refiner wants."""
+    """Return what the refiner pays for faces that do not look real: refined ones to 1."""
     return (adversary(pred) - 1).square().mean()

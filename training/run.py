@@ -83,14 +83,14 @@ class Run(Generic[Network]):
         print(f"{config}\ndevice {place.device}, from step {self.step}", flush=True)
 
     def samples(self, make_sample: Callable[[torch.Generator], Batch]) -> Iterator[Batch]:
-        """Endless batches on the device, from where the run stands; `make_sample` draws one sample."""
+        """Yield batches on the device without end, from where the run stands; `make_sample` draws one sample."""
         seed = self.config.seed + self.step
         return sample_batches(
             make_sample, self.config.batch_size, seed, self.place.workers, self.place.device
         )
 
     def progress(self) -> Iterator[float]:
-        """How far the run is, from 0 to 1, before every update; ends with its budget."""
+        """Yield how far the run is, from 0 to 1, before every update; end with its budget."""
         while (progress := self.budget.progress(self.step)) < 1:
             yield progress
             if time.monotonic() - self._saved > CHECKPOINT_EVERY_S:
@@ -98,7 +98,7 @@ class Run(Generic[Network]):
         self._save()
 
     def learn(self, loss: Tensor, progress: float) -> None:
-        """One update, at the learning rate that belongs to `progress`."""
+        """Update the network once, at the learning rate that belongs to `progress`."""
         config = self.config
         self.learning_rate = cosine(
             progress, self.step, top=config.learning_rate, bottom=config.final_learning_rate
@@ -114,13 +114,13 @@ class Run(Generic[Network]):
         self.step += 1
 
     def averaged(self) -> Network:
-        """A copy of the network with the averaged weights, on the device."""
+        """Return a copy of the network with the averaged weights, on the device."""
         network = copy.deepcopy(self.network)
         network.load_state_dict(self.average.values)
         return network
 
     def is_due(self, every: int) -> bool:
-        """Whether to evaluate and `record`: each so-many steps, unless that would take too much of the time.
+        """Return whether to evaluate and `record`: each so-many steps, unless that would take too much of the time.
 
         A network that learns many steps a second is evaluated after more of them.
         """

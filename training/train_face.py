@@ -82,7 +82,7 @@ def denoise_some(denoiser: nn.Module | None, lq: Tensor, share: float) -> Tensor
 
 
 def load_detector() -> FaceDetector:
-    """The detector that the service finds faces with, on the CPU."""
+    """Return the detector that the service finds faces with, on the CPU."""
     detector = load_network("face_detector")
     assert isinstance(detector, FaceDetector)
     return detector
@@ -144,7 +144,7 @@ def evaluate(
 
 
 def load(config: Config, place: Place, detector: FaceDetector) -> tuple[Faces, list[int], list[int]]:
-    """Find the faces; give them, the numbers of those to draw from, and of those whose persons are held out."""
+    """Find the faces; return them, the numbers of those to draw from, and of those whose persons are held out."""
     faces = load_faces(place.data, config.photos, place.runs / "faces.pt", detector)
     held_out, kept = faces.hold_out(config.validation_every)
     times = dict(zip(config.photos, config.repeats, strict=True))

@@ -141,7 +141,7 @@ def hold_out_damaged(data: Path, photos: Sequence[Tensor], name: str) -> list[tu
 
 
 def evaluate(network: nn.Module, validation: Validation, device: str) -> dict[str, float]:
-    """Figures on damaged photographs and on real prints."""
+    """Return the figures of `evaluate_damaged` and `evaluate_real`."""
     return evaluate_damaged(network, validation.damaged, device) | evaluate_real(
         network, validation.real, device
     )

@@ -117,7 +117,7 @@ def phase_of(progress: float, config: Config) -> str:
 
 
 def joint_progress(progress: float, config: Config) -> float:
-    """How far the phases are that train for the result, from 0 to 1; 0 before them. The learning rate follows it."""
+    """Return how far the joint phases (c) and (d) are, from 0 to 1, and 0 before them. The learning rate follows it."""
     start = config.vae_share + config.mapping_share
     return max(0.0, progress - start) / (1 - start)
 
@@ -160,7 +160,7 @@ def load(config: Config, place: Place) -> tuple[Pictures, list[Held], list[Held]
 def loss_of(
     network: Translator, adversary: LatentAdversary, sample: Sample, config: Config, progress: float
 ) -> Tensor:
-    """The loss of the phase that `progress` lies in."""
+    """Return the loss of the phase that `progress` lies in."""
     phase = phase_of(progress, config)
     if phase == "vae":
         return vae_loss(network, adversary, sample, config.kl_weight, config.adversary_weight)

@@ -171,14 +171,14 @@ def load(config: Config, place: Place) -> tuple[list[Tensor], list[Tensor]]:
 
 
 def make_pairs(photos: Sequence[Tensor], config: Config, place: Place, seed: int) -> Iterator[Batch]:
-    """Endless pairs on the device: lr, hr."""
+    """Yield pairs on the device without end: lr, hr."""
     if config.degradation == "bicubic":
         return bank_batches(PatchBank(photos, config.scales, place.device), config, seed)
     return worker_batches(partial(worn_batch, photos, config), seed, place.workers, place.device)
 
 
 def start(config: Config, place: Place) -> Run[Upscaler]:
-    """A new network, one that begins with another's weights, or one that goes on."""
+    """Begin a run with a new network or another one's weights, or go on with one."""
     torch.manual_seed(config.seed)
     network, name = place.take(build(config)), NETWORK_NAMES[config.degradation]
     goes_on = (place.runs / f"{name}.{config.tier}" / "checkpoint.pt").exists()
