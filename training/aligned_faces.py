@@ -15,7 +15,7 @@ from photorestore.stages.face.geometry import CROP_PX, align, cut
 from photorestore.stages.face.judgement import turn_of
 from photorestore.stages.face.refine import Finder, find_faces
 from training.data import SUFFIXES, read_photo
-from training.degradations.noise import chance, randint
+from training.randomness import chance, randint
 
 MOST_TURNED = 0.3
 """Faces that are more turned (`turn_of`) are not trained on."""

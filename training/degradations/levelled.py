@@ -14,7 +14,6 @@ from torch import Tensor
 
 from photorestore.stages.preprocess.estimates import artefacts_of
 from training.degradations.noise import (
-    chance,
     film_grain,
     gaussian,
     impulses,
@@ -23,11 +22,10 @@ from training.degradations.noise import (
     poisson_gaussian,
     poisson_sigma,
     quantise,
-    randint,
     speckle,
-    uniform,
 )
 from training.degradations.surfaces import surface
+from training.randomness import chance, randint, uniform
 
 ROUGHLY = 0.25
 """Where noise is not plain, the level told is off by about this share, as estimates are."""

@@ -14,16 +14,8 @@ from training.aligned_faces import Faces, load_faces, person_of
 from training.data import make_batch, worker_batches
 from training.degradations.fading import blur
 from training.degradations.portraits import old_portrait, worn
-from training.train_face import (
-    Held,
-    PatchAdversary,
-    adversary_loss,
-    denoise_some,
-    evaluate,
-    make_sample,
-    make_validation,
-    refine_loss,
-)
+from training.face_losses import PatchAdversary, adversary_loss, refine_loss
+from training.train_face import Held, denoise_some, evaluate, make_sample, make_validation
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """What the translator learns of prints: where damage was marked, and how surely."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,7 +11,8 @@ from tests.unit.training.test_marked import marked  # noqa: F401 - a fixture
 from tests.unit.training.test_prints import sources as print_sources  # noqa: F401 - a fixture
 from training.filled_prints import UNKNOWN, Prints, find
 from training.held_damage import make_held_prints
-from training.old_photos import KINDS, MASK_ALPHA, Photo, Pictures, make_sample, real_photos
+from training.imperfect_masks import MASK_ALPHA
+from training.old_photos import KINDS, Photo, Pictures, make_sample, real_photos
 
 SIZE_PX = 64
 LIKELY, LITTLE = 0.98, 0.2
@@ -20,6 +23,13 @@ class Bright(torch.nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return torch.logit(torch.where(image.amin(1, keepdim=True) > 0.98, LIKELY, LITTLE))
+
+
+class Blind(torch.nn.Module):
+    """Finds everything a little likely, and nothing likely enough."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.logit(torch.full_like(image[:, :1], LITTLE))
 
 
 @pytest.fixture
@@ -65,6 +75,14 @@ def test_damage_of_a_real_print_is_no_target(pictures):
         assert set(alpha.unique().tolist()) <= {UNKNOWN, 0.0}
         seen += int((alpha == UNKNOWN).any())
     assert 0 < seen < 12  # one of the two real prints is sound
+
+
+@pytest.mark.parametrize("kind", ["prints", "old"])
+def test_a_mask_that_is_drawn_because_nothing_is_found_is_certain(pictures, kind):
+    blind = replace(pictures.prints, detectors=(Blind(), Blind()))
+    drawn = samples(replace(pictures, prints=blind), kind)
+    assert all(torch.equal(sample.certainty, sample.scratch_mask) for sample in drawn)
+    assert any(sample.scratch_mask.any() for sample in drawn)
 
 
 def test_what_is_found_is_certain_inside_and_doubtful_at_its_grown_rim(prints):

@@ -5,11 +5,10 @@ import torch
 
 from photorestore.stages.preprocess.judgement import CROP_CENTRES, CROP_PX, VIEW_PX
 from photorestore.stages.preprocess.network import FLAGS, KINDS
-from training import judged
-from training.degradations.damage import DamageSources
-from training.degradations.prints import PrintSources
-from training.degradations.sources import STAMP_KINDS
-from training.judged import MAKERS, UNKNOWN, RealPrint, Sources, make_sample
+from training.degradations.ageing import tone_of
+from training.degradations.sources import STAMP_KINDS, DamageSources, PrintSources
+from training.judged import MAKERS, make_sample, wear
+from training.judged.pictures import UNKNOWN, Judged, RealPrint, Sources
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +49,13 @@ def test_a_maker_makes_its_own_kind_or_one_that_nobody_can_tell(sources, name):
 
 
 def test_strong_noise_is_known_as_such_and_weak_noise_is_none(sources, monkeypatch):
-    picture = judged.Judged(torch.full((3, 40, 40), 0.5), 0)
+    picture = Judged(torch.full((3, 40, 40), 0.5), 0)
     for strength, expected in ((40.0, 1.0), (2.0, 0.0)):
-        monkeypatch.setattr(judged.math, "exp", lambda _, strength=strength: strength)
-        assert judged.with_noise(picture, torch.Generator().manual_seed(0), grain=0).noisy == expected
+        monkeypatch.setattr(wear, "log_uniform", lambda *_, strength=strength: strength)
+        assert wear.add_noise(picture, torch.Generator().manual_seed(0), grain=0).noisy == expected
 
 
 def test_what_is_toned_is_told_from_grey():
     slope = torch.linspace(0, 1, 64).expand(3, 64, 64)
-    assert judged.tone_of(slope) == 0
-    assert judged.tone_of(slope * torch.tensor([1.0, 0.85, 0.6]).view(3, 1, 1)) == 1
+    assert tone_of(slope) == 0
+    assert tone_of(slope * torch.tensor([1.0, 0.85, 0.6]).view(3, 1, 1)) == 1

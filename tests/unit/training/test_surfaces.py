@@ -14,11 +14,11 @@ from bench import surfaces as suite
 from bench.surfaces_set import KINDS, strong
 from photorestore.stages.preprocess.estimates import estimate
 from tests.conftest import make_photo
+from training.config import read_config
 from training.degradations import colours, surfaces
 from training.degradations.levelled import on_surface
 from training.on_demand import OnDemand
-from training.run import read_config
-from training.train_denoise import Config, make_sample
+from training.train_denoise import Config, Pictures, make_sample
 
 GREY = torch.full((3, 96, 96), 0.5)
 PAPERS = [torch.randint(0, 256, (3, 128, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))]
@@ -93,7 +93,7 @@ def test_training_draws_surfaces_where_papers_are_given():
     photos = [torch.from_numpy(make_photo(140, 140)).permute(2, 0, 1)]
     generator = rng(4)
     for _ in range(60):
-        lq, target, sigma = make_sample(photos, [], PAPERS, config, OnDemand(1), generator)
+        lq, target, sigma = make_sample(Pictures(photos, [], PAPERS), config, OnDemand(1), generator)
         assert lq.shape == target.shape == (3, 64, 64)
         assert sigma.shape == ()
 

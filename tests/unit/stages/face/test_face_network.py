@@ -5,7 +5,7 @@ import torch
 
 from photorestore.networks.blocks import count_parameters
 from photorestore.stages.face.network import FaceUNet, ModulatedBlock
-from training.run import read_config
+from training.config import read_config
 from training.train_face import Config
 
 CONFIGS = Path(__file__).resolve().parents[4] / "training/configs"
