@@ -34,6 +34,7 @@ from photorestore.errors import UnsupportedOption
 from photorestore.imaging import CONTENT_TYPES, LIMITS
 from photorestore.imaging.files.sniff import ACCEPTED
 from photorestore.options import STAGES, Options, describe
+from photorestore.records import document_of
 from photorestore.stages.table import ROWS
 from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace
@@ -166,8 +167,8 @@ async def analyze(request: Request) -> Response:
     options = replace(options, **FINDING, format="jpeg", quality=1, metadata="strip")
     finished, headers = await _produce(request, options, "", "analysis")
     report = finished.result.report
-    found = {stage: report["estimates"][stage] for stage in STAGES[:-1] if stage in report["estimates"]}
-    return JSONResponse({"source": report["source"], "found": found}, headers=headers)
+    found = {stage: report.estimates[stage] for stage in STAGES[:-1] if stage in report.estimates}
+    return JSONResponse({"source": document_of(report.source), "found": found}, headers=headers)
 
 
 @api.get("/stages")
@@ -289,6 +290,6 @@ def _check_if_none_match(request: Request, etag: str) -> None:
 
 
 def _server_timing(finished: Finished) -> str:
-    trace = finished.result.report["trace"]
-    parts = [f'{stage};dur={entry["ms"]:g};desc="{entry["outcome"]}"' for stage, entry in trace.items()]
+    trace = finished.result.report.trace
+    parts = [f'{stage};dur={entry.ms:g};desc="{entry.outcome}"' for stage, entry in trace.items()]
     return ", ".join([*parts, f'result;desc="{finished.by}"'])
