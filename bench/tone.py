@@ -21,8 +21,9 @@ from photorestore.fidelity import psnr
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import run_stage
-from photorestore.stages.preprocess.estimates import estimate
+from photorestore.stages.preprocess.looking import look
 from photorestore.stages.preprocess.normalise import normalise
+from photorestore.stages.translate.findings import TranslateFindings
 from photorestore.stages.translate.stage import correct_tone, needs_tone
 from photorestore.workspace import Workspace
 
@@ -38,7 +39,8 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
     for picture in pictures:
         results = correct(picture, pipeline)
         restored = pipeline.restore(picture.lq, OPTIONS)
-        flagged.append(bool(restored.report["estimates"].get("translate", {}).get("tone")))
+        found = restored.report.find(TranslateFindings)
+        flagged.append(found is not None and found.tone)
         for method, pixels in (results | {DEFAULT: restored.image}).items():
             for name, value in score(picture, pixels).items():
                 scores[name][method].append(value)
@@ -72,7 +74,7 @@ def correct(picture: FadedPicture, pipeline: Pipeline) -> dict[str, Pixels]:
     stage = next(stage for stage in pipeline.stages if stage.name == "translate")
     workspace = Workspace.create(pipeline.root, OPTIONS)
     try:
-        workspace.envelope.estimates["preprocess"] = estimate(plane)
+        workspace.envelope.estimates["preprocess"] = look(plane, None, None, OPTIONS)
         correct_tone(stage.configured.tone, workspace, corrected)  # type: ignore[attr-defined]
     finally:
         workspace.remove()

@@ -14,9 +14,8 @@ import io
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +26,9 @@ from torch import nn
 from photorestore.fidelity import psnr
 from photorestore.networks.weights import load_network
 from photorestore.stages.denoise.levels import MOST_ASSUMED_255, level_of
-from photorestore.stages.preprocess.estimates import CONFIG, estimate
+from photorestore.stages.preprocess.compression import COLOUR_ARTEFACTS, GREY_ARTEFACTS
+from photorestore.stages.preprocess.estimates import estimate
+from photorestore.stages.preprocess.findings import Estimates
 from training.degradations.noise import film_grain
 from training.degradations.surfaces import embossed, grain, woven_paper
 
@@ -56,7 +57,7 @@ class Example:
     kind: str
     lq: Pixels
     gt: Pixels
-    found: dict[str, Any]
+    found: Estimates
 
     @property
     def true_255(self) -> float:
@@ -118,8 +119,7 @@ def make_surfaces(photos: Sequence[Image.Image]) -> Iterator[Example]:
             for kind, image in drawn.items():
                 lq = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
                 example = _example(f"{kind}, {colours}", lq, _pixels(picture))
-                example.found["noisy"] = True
-                yield example
+                yield replace(example, found=replace(example.found, noisy=True))
 
 
 def _with_grain(
@@ -156,10 +156,10 @@ def print_artefacts(photos: Sequence[Image.Image]) -> None:
     print("quality  grey            colour")
     for quality in FITTED_QUALITIES:
         cells = []
-        for colours, used in (("grey", CONFIG.grey_artefacts), ("colour", CONFIG.colour_artefacts)):
+        for colours, used in (("grey", GREY_ARTEFACTS), ("colour", COLOUR_ARTEFACTS)):
             examples = [jpeg_example(colours, dict(variants(photo))[colours], quality) for photo in photos]
             ratios = [
-                math.log(used * example.true_255 / max(example.found["artefacts_255"], 0.01))
+                math.log(used * example.true_255 / max(example.found.artefacts_255, 0.01))
                 for example in examples
                 if example.true_255 > 0
             ]
@@ -210,8 +210,8 @@ def print_assumed(network: nn.Module, examples: Sequence[Example]) -> None:
         rows = []
         for example in chosen:
             gains = Gains(network, example)
-            found_255 = math.hypot(example.found["sigma_255"], example.found["artefacts_255"] or 0)
-            root = math.sqrt(max(example.found["gradient_255"], 1e-6))
+            found_255 = math.hypot(example.found.sigma_255, example.found.artefacts_255 or 0)
+            root = math.sqrt(max(example.found.gradient_255, 1e-6))
             least = [min(MOST_ASSUMED_255, factor / root) for factor in ASSUMED] + [*CONSTANTS_255]
             rows.append([gains.told(max(level, found_255)) for level in least])
         print(f"{kind:20s}  |  " + "  ".join(f"{mean:5.2f}" for mean in np.mean(rows, 0)), flush=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, replace
 
 from photorestore.options import UNTOUCHED, Options
 from photorestore.stages.preprocess.estimates import estimate
@@ -40,8 +40,7 @@ def _decided(
     now: Estimates, before_normalise: Estimates | None, judgement: Judgement | None, mode: str
 ) -> PreprocessFindings:
     """The estimates, where somebody judged corrected by the judgement: white noise is better estimated than judged."""
-    measured = {field.name: getattr(now, field.name) for field in fields(now)}
-    found = PreprocessFindings(**measured, before_normalise=before_normalise, mode=mode)
+    found = PreprocessFindings(**asdict(now), before_normalise=before_normalise, mode=mode)
     if judgement is None:
         return found
     is_noisy_print = judgement.kind == "print" and judgement.says("noisy")
