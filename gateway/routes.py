@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from importlib import metadata
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -60,7 +60,7 @@ class Gateway:
     client: TorchServeClient
     keys: Keys | None
     release: str
-    cards: dict[str, list[dict[str, Any]]]
+    cards: dict[str, list[dict[str, object]]]
     tiers: dict[str, tuple[str, ...]]
 
     @property
@@ -172,7 +172,7 @@ async def analyze(request: Request) -> Response:
 
 
 @api.get("/stages")
-async def stages(request: Request) -> dict[str, Any]:
+async def stages(request: Request) -> dict[str, object]:
     """The stages and their networks, the options and limits, whether jobs are taken, and the version."""
     gateway = gateway_of(request)
     ready = {node.stage: node.ready for node in gateway.readiness.state.nodes}

@@ -118,7 +118,7 @@ class Envelope:
         return json.dumps(document, default=_values_of).encode()
 
     @classmethod
-    def from_json(cls, document: bytes | Mapping[str, object]) -> Envelope:
+    def from_json(cls, document: bytes | bytearray | str | Mapping[str, object]) -> Envelope:
         """The inverse of `to_json`; TorchServe hands JSON bodies over as dictionaries.
 
         Raises:

@@ -9,14 +9,10 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, TypeVar, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-Schema = dict[str, Any]
-"""A JSON schema, or another part of an OpenAPI document. Their members are of any type, and FastAPI takes and gives
-them as just this; what stages or processes hand each other is a dataclass instead."""
 
 Record = TypeVar("Record", bound="DataclassInstance")
 
