@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
 from photorestore.errors import BrokenArtifact, RestorationError
 from photorestore.findings import Findings, read_findings
 from photorestore.options import STAGES, Options
-from photorestore.records import document_of, read_record
+from photorestore.records import document_of, read_record, values_of
 from photorestore.source import Source
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 VERSION = 1
 
@@ -111,11 +107,11 @@ class Envelope:
         """The document as UTF-8 JSON."""
         document = {
             "version": VERSION,
-            **_values_of(self),
+            **values_of(self),
             "source": {} if self.source is None else document_of(self.source),
             "estimates": {stage: document_of(found) for stage, found in self.estimates.items()},
         }
-        return json.dumps(document, default=_values_of).encode()
+        return json.dumps(document, default=values_of).encode()
 
     @classmethod
     def from_json(cls, document: bytes | bytearray | str | Mapping[str, object]) -> Envelope:
@@ -139,11 +135,6 @@ class Envelope:
             return cls(**values)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise BrokenArtifact(f"not an envelope of version {VERSION}: {error!r}") from error
-
-
-def _values_of(record: DataclassInstance) -> dict[str, object]:
-    """The fields of a dataclass; `dataclasses.asdict` would copy all that is in them, too."""
-    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def merge(parents: Sequence[Envelope]) -> Envelope:
