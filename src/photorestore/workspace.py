@@ -37,9 +37,8 @@ RESULTS = planes_that_hold(PICTURE)
 """The planes that hold the picture, in the order in which the stages write them."""
 OPACITIES = planes_that_hold(OPACITY)
 MASKS = planes_that_hold(DAMAGE)
-"""The planes that say what is to be filled, (1, H, W), 255 = fill. The first that is there counts."""
+"""The planes that say what is to be filled, (1, H, W), 255 = fill. The first that is there counts: the caller's."""
 CALLERS_MASK = MASKS[0]
-"""What the caller marked goes before all that is found."""
 
 Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
