@@ -37,9 +37,10 @@ from bench.replay import Recorder, recorded
 from bench.statistics import RESULTS, write
 from photorestore import pipeline
 from photorestore.networks.runner import Runner
-from photorestore.options import SELECTABLE_STAGES, Options
+from photorestore.options import GENTLE, SELECTABLE_STAGES, Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.preprocess.findings import PreprocessFindings
 from photorestore.stages.tiered import TieredStage
 from photorestore.workspace import Workspace
 
@@ -54,16 +55,24 @@ FORMS = ("eager", "compiled")
 """How the networks ran."""
 COMPILE_MODES = ("default", "reduce-overhead")
 OPTIONS = Options(stages=STAGES, timeout_s=600)
-FOUND = {
-    "kind": "print",
-    "noisy": True,
-    "sigma_255": 20.0,
-    "grain_255": 0.0,
-    "surface_255": 0.0,
-    "artefacts_255": None,
-    "gradient_255": 9.0,
-    "faded": False,
-}
+FOUND = PreprocessFindings(
+    region=(0, 0, 1, 1),
+    sigma_255=20.0,
+    grain_255=0.0,
+    surface_255=0.0,
+    noisy=True,
+    jpeg_quality=None,
+    artefacts_255=None,
+    gradient_255=9.0,
+    blur=0.0,
+    fading=0.0,
+    faded=False,
+    cast=(0.0, 0.0, 0.0),
+    is_grey=False,
+    one_colour=False,
+    kind="print",
+    mode=GENTLE,
+)
 
 
 def measure(loaded: Pipeline, *, megapixels: Sequence[float], batches: Sequence[int]) -> list[dict[str, Any]]:
@@ -150,7 +159,7 @@ def _workspaces(photos: Sequence[np.ndarray], loaded: Pipeline) -> Iterator[list
             batch.append(Workspace.create(loaded.root, OPTIONS))
             batch[-1].write_plane("image", photo)
             batch[-1].envelope.current = "image"
-            batch[-1].envelope.estimates["preprocess"] = dict(FOUND)
+            batch[-1].envelope.estimates["preprocess"] = FOUND
         yield batch
     finally:
         for workspace in batch:

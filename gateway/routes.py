@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from importlib import metadata
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -34,6 +34,7 @@ from photorestore.errors import UnsupportedOption
 from photorestore.imaging import CONTENT_TYPES, LIMITS
 from photorestore.imaging.files.sniff import ACCEPTED
 from photorestore.options import STAGES, Options, describe
+from photorestore.records import document_of
 from photorestore.stages.table import ROWS
 from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace
@@ -59,7 +60,7 @@ class Gateway:
     client: TorchServeClient
     keys: Keys | None
     release: str
-    cards: dict[str, list[dict[str, Any]]]
+    cards: dict[str, list[dict[str, object]]]
     tiers: dict[str, tuple[str, ...]]
 
     @property
@@ -168,8 +169,8 @@ async def analyze(request: Request) -> Response:
     options = replace(options, **FINDING, format="jpeg", quality=1, metadata="strip")
     finished, headers = await _produce(request, options, "", "analysis")
     report = finished.result.report
-    found = {stage: report["estimates"][stage] for stage in STAGES[:-1] if stage in report["estimates"]}
-    return JSONResponse({"source": report["source"], "found": found}, headers=headers)
+    found = {stage: report.estimates[stage] for stage in STAGES[:-1] if stage in report.estimates}
+    return JSONResponse({"source": document_of(report.source), "found": found}, headers=headers)
 
 
 @api.get(
@@ -177,7 +178,7 @@ async def analyze(request: Request) -> Response:
     operation_id="get_stages",
     responses=documents.problems({401: documents.STATUSES[401]}),
 )
-async def stages(request: Request) -> dict[str, Any]:
+async def stages(request: Request) -> dict[str, object]:
     """The stages and their networks, the options and limits, whether jobs are taken, and the version."""
     gateway = gateway_of(request)
     ready = {node.stage: node.ready for node in gateway.readiness.state.nodes}
@@ -298,6 +299,6 @@ def _check_if_none_match(request: Request, etag: str) -> None:
 
 
 def _server_timing(finished: Finished) -> str:
-    trace = finished.result.report["trace"]
-    parts = [f'{stage};dur={entry["ms"]:g};desc="{entry["outcome"]}"' for stage, entry in trace.items()]
+    trace = finished.result.report.trace
+    parts = [f'{stage};dur={entry.ms:g};desc="{entry.outcome}"' for stage, entry in trace.items()]
     return ", ".join([*parts, f'result;desc="{finished.by}"'])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ import torch
 from PIL import Image
 
 from photorestore.stages.preprocess.estimates import estimate
+from photorestore.stages.preprocess.findings import Estimates
 from training.degradations.noise import film_grain
 from training.degradations.surfaces import embossed, grain, woven_paper
 
@@ -37,7 +37,7 @@ class Example:
     kind: str
     lq: Pixels
     gt: Pixels
-    found: dict[str, Any]
+    found: Estimates
 
     @property
     def true_255(self) -> float:
@@ -101,8 +101,7 @@ def make_surfaces(photos: Sequence[Image.Image]) -> Iterator[Example]:
             for kind, image in drawn.items():
                 lq = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
                 example = _example(f"{kind}, {colours}", lq, _pixels(picture))
-                example.found["noisy"] = True
-                yield example
+                yield replace(example, found=replace(example.found, noisy=True))
 
 
 def _with_grain(

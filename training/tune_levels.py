@@ -23,7 +23,7 @@ from torch import nn
 from photorestore.fidelity import psnr
 from photorestore.networks.weights import load_network
 from photorestore.stages.denoise.levels import MOST_ASSUMED_255, level_of
-from photorestore.stages.preprocess.estimates import CONFIG
+from photorestore.stages.preprocess.compression import COLOUR_ARTEFACTS, GREY_ARTEFACTS
 from training.level_examples import (
     Example,
     jpeg_example,
@@ -47,10 +47,10 @@ def print_artefacts(photos: Sequence[Image.Image]) -> None:
     print("quality  grey            colour")
     for quality in FITTED_QUALITIES:
         cells = []
-        for colours, used in (("grey", CONFIG.grey_artefacts), ("colour", CONFIG.colour_artefacts)):
+        for colours, used in (("grey", GREY_ARTEFACTS), ("colour", COLOUR_ARTEFACTS)):
             examples = [jpeg_example(colours, dict(variants(photo))[colours], quality) for photo in photos]
             ratios = [
-                math.log(used * example.true_255 / max(example.found["artefacts_255"], 0.01))
+                math.log(used * example.true_255 / max(example.found.artefacts_255 or 0, 0.01))
                 for example in examples
                 if example.true_255 > 0
             ]
@@ -101,8 +101,8 @@ def print_assumed(network: nn.Module, examples: Sequence[Example]) -> None:
         rows = []
         for example in chosen:
             gains = Gains(network, example)
-            found_255 = math.hypot(example.found["sigma_255"], example.found["artefacts_255"] or 0)
-            root = math.sqrt(max(example.found["gradient_255"], 1e-6))
+            found_255 = math.hypot(example.found.sigma_255, example.found.artefacts_255 or 0)
+            root = math.sqrt(max(example.found.gradient_255, 1e-6))
             least = [min(MOST_ASSUMED_255, factor / root) for factor in ASSUMED] + [*CONSTANTS_255]
             rows.append([gains.told(max(level, found_255)) for level in least])
         print(f"{kind:20s}  |  " + "  ".join(f"{mean:5.2f}" for mean in np.mean(rows, 0)), flush=True)

@@ -152,7 +152,7 @@ class Options:
             raise UnsupportedOption(f"options must be a JSON object, not {type(values).__name__}")
         return cls.from_mapping(values)
 
-    def to_mapping(self) -> dict[str, Any]:
+    def to_mapping(self) -> dict[str, object]:
         """The inverse of `from_mapping`."""
         return {option.name: getattr(self, option.name) for option in fields(self)}
 

@@ -34,10 +34,25 @@ ROW = """\
         has_strength=True,
         networks=(NetworkRow("negative", "photorestore.stages.negative.network:Negative"),),
         planes=(PlaneRow("negated", 3, holds=PICTURE),),
+        findings="photorestore.stages.negative.findings:NegativeFindings",
     ),
 """
 OWN = {
     "src/photorestore/stages/negative/__init__.py": '"""Negative."""\n',
+    "src/photorestore/stages/negative/findings.py": '''
+"""What `negative` tells of its work."""
+
+from dataclasses import dataclass
+
+from photorestore.findings import Findings
+
+
+@dataclass(frozen=True, slots=True)
+class NegativeFindings(Findings):
+    """How much of it was done."""
+
+    strength: float
+''',
     "src/photorestore/stages/negative/network.py": '''
 """The network of `negative`."""
 
@@ -76,6 +91,7 @@ from torch import Tensor
 from photorestore.networks.tiling import TileJob, Tiles
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.networked import NetworkStage
+from photorestore.stages.negative.findings import NegativeFindings
 from photorestore.workspace import Workspace
 
 
@@ -96,6 +112,7 @@ class NegativeStage(NetworkStage):
             with workspace.new_plane("negated", image.shape, "uint16") as target:
                 self.networks["negative"].fill([TileJob({"image": image}, target, strength)], _blend)
             workspace.envelope.current = "negated"
+            workspace.envelope.estimates[self.name] = NegativeFindings(strength)
             workspace.ran(self.name, "turned into its negative")
 
 
@@ -134,11 +151,12 @@ import json, sys
 from pathlib import Path
 from photorestore import pipeline
 from photorestore.options import Options
+from photorestore.records import document_of
 
 options = Options(stages=("negative",), format="png")
 restored = pipeline.load(root=Path(sys.argv[1])).restore(sys.stdin.buffer.read(), options)
 sys.stdout.buffer.write(restored.encoded)
-print(json.dumps({stage: trace["outcome"] for stage, trace in restored.report["trace"].items()}), file=sys.stderr)
+print(json.dumps(document_of(restored.report)), file=sys.stderr)
 """
 CHECKED = (
     "contract/test_rooms.py",
@@ -198,9 +216,10 @@ def test_the_stage_works_in_its_place(home, tmp_path):
     Image.fromarray(make_photo(40, 50)).save(picture, "PNG")
     done = run(home, "-c", RESTORE, str(tmp_path), input=picture.getvalue())
     assert np.array_equal(np.array(Image.open(io.BytesIO(done.stdout))), 255 - make_photo(40, 50))
-    outcomes = json.loads(done.stderr.splitlines()[-1])
-    assert list(outcomes)[-4:] == ["face", "negative", "upscale", "deliver"]
-    assert outcomes["negative"] == "ran"
+    report = json.loads(done.stderr.splitlines()[-1])
+    assert list(report["trace"])[-4:] == ["face", "negative", "upscale", "deliver"]
+    assert report["trace"]["negative"]["outcome"] == "ran"
+    assert report["estimates"]["negative"] == {"strength": 1.0}
 
 
 def test_the_stage_is_archived_and_a_node_of_the_workflow(home):

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import pkgutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ NETWORKS: dict[str, type[nn.Module]] = {
     network.name: pkgutil.resolve_name(network.path) for network in NETWORK_ROWS
 }
 """The stages' network classes. What stands before `_` is the stage's name, which is the folder's, too."""
+
+Metadata = dict[str, Any]  # what a training tells of itself: figures, names and tables of its own choosing
 
 MANIFEST = "SHA256SUMS"
 """In the folder `weights/` of an archive: `archive.sh` writes it by `sha256sum`."""
@@ -130,7 +133,7 @@ def build_network(
     return network
 
 
-def read_metadata(file: Path) -> dict[str, Any]:
+def read_metadata(file: Path) -> Metadata:
     """What a weights file says about itself: architecture, config, data, commit, metrics, licence, origin, ...
 
     Raises:
@@ -141,7 +144,7 @@ def read_metadata(file: Path) -> dict[str, Any]:
             text = (stored.metadata() or {}).get("photorestore", "{}")
     except (OSError, SafetensorError) as error:
         raise BrokenArtifact(f"cannot read the weights {file}: {error}") from error
-    metadata: dict[str, Any] = json.loads(text)
+    metadata: Metadata = json.loads(text)
     is_imported = metadata.get("origin", {}).get("kind") == Imported.kind
     missing = [key for key in (REQUIRED_OF_IMPORTED if is_imported else REQUIRED) if key not in metadata]
     if missing or metadata.get("format") != FORMAT_VERSION:
@@ -154,7 +157,7 @@ def read_metadata(file: Path) -> dict[str, Any]:
 
 
 def save_network(
-    file: Path, network: nn.Module, *, architecture: dict[str, Any], metadata: dict[str, Any]
+    file: Path, network: nn.Module, *, architecture: Mapping[str, object], metadata: Mapping[str, object]
 ) -> None:
     """Write a network in 16 bits with its description, its name and its answer to the canary.
 
@@ -200,5 +203,5 @@ def _in_16_bits(value: Tensor) -> Tensor:
     return value.detach().cpu().half() if value.is_floating_point() else value.cpu()
 
 
-def _as_arguments(architecture: dict[str, Any]) -> dict[str, Any]:
+def _as_arguments(architecture: Mapping[str, object]) -> dict[str, object]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in architecture.items()}

@@ -14,8 +14,10 @@ import torch
 from photorestore.envelope import Problem, Trace
 from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
 from photorestore.networks.precision import AUTO as BY_PROCESSOR
-from photorestore.options import AUTO, UNTOUCHED
-from photorestore.workspace import RUNNING, Workspace
+from photorestore.options import AUTO
+from photorestore.progress import RUNNING, note_state
+from photorestore.stages.preprocess.findings import findings_of
+from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -78,14 +80,14 @@ def is_left_alone(stage: str, workspace: Workspace) -> bool:
 
     Who names stages, or marks what is to be filled, knows better than the judgement.
     """
-    found = workspace.envelope.estimates.get("preprocess", {})
-    if found.get("one_colour"):
+    found = findings_of(workspace)
+    if found.one_colour:
         workspace.passed(stage, "of one colour: there is nothing to restore")
         return True
-    is_told = workspace.options.stages is not None or "hole_mask" in workspace.envelope.planes
-    if is_told or found.get("mode") != UNTOUCHED:
+    is_told = workspace.options.stages is not None or workspace.is_marked
+    if is_told or not found.is_untouched:
         return False
-    workspace.passed(stage, f"{found.get('kind', 'no photograph').replace('_', ' ')}: left as it is")
+    workspace.passed(stage, f"{found.kind_in_words}: left as it is")
     return True
 
 
@@ -123,7 +125,7 @@ def _is_small(workspace: Workspace) -> bool:
 def _run_group(stage: Stage, group: Sequence[Workspace]) -> None:
     start = time.perf_counter()
     for workspace in group:
-        workspace.note_state(stage.name, RUNNING)
+        note_state(workspace.directory, stage.name, RUNNING)
     try:
         stage.run(group)
     except Exception as error:  # noqa: BLE001 - the one place where anything becomes a problem
@@ -137,7 +139,7 @@ def _run_group(stage: Stage, group: Sequence[Workspace]) -> None:
     for workspace in group:
         trace = workspace.envelope.trace
         trace[stage.name] = replace(trace[stage.name], ms=ms_since(start))
-        workspace.note_state(stage.name, trace[stage.name].outcome)
+        note_state(workspace.directory, stage.name, trace[stage.name].outcome)
 
 
 def _as_problem(error: Exception, name: str, workspace: Workspace) -> Problem:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from photorestore import pipeline
 from photorestore.options import SELECTABLE_STAGES, STAGES, Options
+from photorestore.records import document_of
 from photorestore.stages.table import STAGE_ROWS
 from tests.broken_inputs import whole_inputs
 from tests.conftest import add_noise, make_photo
@@ -24,6 +25,7 @@ from tests.edge import (
     running_edge,
     until,
 )
+from tests.handed_on import REPORT
 
 pytestmark = pytest.mark.anyio
 
@@ -550,7 +552,7 @@ async def test_problems_of_the_stages_keep_type_and_status(edge, server, kind, s
 
 
 async def test_result_that_never_came_is_an_internal_problem(edge, server):
-    server.answer = Response(b'{"trace": {}, "content_type": "image/png"}')
+    server.answer = Response(json.dumps(document_of(REPORT)))
     assert problem(await edge.post("/v1/restore", content=make_picture())) == (500, "internal")
 
 

@@ -223,7 +223,7 @@ def test_arrays_go_in_and_come_out(workspace: Workspace, channels: int, dtype: t
     write_array(workspace, array)
     envelope = workspace.envelope
     alpha = workspace.plane("alpha") if "alpha" in envelope.planes else None
-    back = to_array(workspace.current(), alpha, is_grey=envelope.source["is_grey"])
+    back = to_array(workspace.current(), alpha, is_grey=envelope.source.is_grey)
     np.testing.assert_array_equal(back, array)
 
 

@@ -9,8 +9,10 @@ from photorestore.errors import BrokenArtifact, NotAnImage, OutOfSpace, Truncate
 from photorestore.options import Options
 from photorestore.serving import answers
 from photorestore.serving.handler import StageHandler
+from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.workspace import Workspace
 from tests.fakes import FakeContext
+from tests.handed_on import SOUND
 
 PICTURE = b"\x89PNG picture"
 
@@ -113,15 +115,19 @@ def test_json_without_the_door_is_taken_for_a_picture(tmp_path):
 def test_several_parents_are_merged(tmp_path):
     workspace = make_workspace(tmp_path, current="image")
     parents = {}
-    for stage, current in (("scratch", "image"), ("denoise", "denoised")):
+    branches = (
+        ("scratch", "image", {"scratch": ScratchFindings(0.1)}),
+        ("denoise", "denoised", {"preprocess": SOUND}),
+    )
+    for stage, current, found in branches:
         parent = Envelope.from_json(workspace.envelope.to_json())
         parent.current = current
-        parent.estimates[stage] = {"seen": True}
+        parent.estimates = found
         parents[f"restore__{stage}"] = bytearray(parent.to_json())
     (answer,) = make_handler("translate", tmp_path).handle([parents], FakeContext())
     merged = Envelope.from_json(answer)
     assert merged.current == "denoised"
-    assert set(merged.estimates) == {"denoise", "scratch"}
+    assert set(merged.estimates) == {"preprocess", "scratch"}
     assert merged.trace["translate"].outcome == "ran"
 
 

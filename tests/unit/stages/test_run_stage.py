@@ -5,6 +5,7 @@ import pytest
 
 from photorestore.errors import BrokenArtifact, CorruptImage
 from photorestore.options import Options
+from photorestore.progress import noted_states
 from photorestore.stages.base import ALONE_PX, run_stage
 from photorestore.workspace import Workspace
 
@@ -44,13 +45,13 @@ def test_whoever_looks_sees_how_far_a_request_is(batch):
 
     class Seen(Recorder):
         def run(self, spaces):
-            seen.extend(space.states() for space in spaces)
+            seen.extend(noted_states(space.directory) for space in spaces)
             super().run(spaces)
 
     run_stage(Seen(), batch[:1])
     assert seen == [{"denoise": "running"}]
-    assert batch[0].states() == {"denoise": "ran"}
-    assert batch[1].states() == {}
+    assert noted_states(batch[0].directory) == {"denoise": "ran"}
+    assert noted_states(batch[1].directory) == {}
 
 
 def test_one_bad_item_leaves_its_neighbours_alone(batch):

@@ -115,7 +115,7 @@ def test_what_the_benchmark_draws_is_decided_by_its_seed_and_estimated(kind):
 
 
 def test_a_smooth_picture_has_no_surface():
-    assert estimate(flat_photo().transpose(2, 0, 1))["surface_255"] < 3
+    assert estimate(flat_photo().transpose(2, 0, 1)).surface_255 < 3
 
 
 def test_strong_colours_have_their_channels_elsewhere():

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from photorestore.networks.tiling import TileJob, Tiles
 from photorestore.options import AUTO
-from photorestore.pixels.grey import for_grey, is_grey
+from photorestore.pixels.grey import for_grey
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.denoise.levels import Level, level_of
 from photorestore.stages.networked import NetworkStage
+from photorestore.stages.preprocess.findings import findings_of, is_grey
 from photorestore.workspace import Workspace
 
 KEPT_GRAIN = 0.4
@@ -63,12 +64,12 @@ def _engages(workspace: Workspace) -> bool:
     if is_left_alone("denoise", workspace):
         return False
     wanted = workspace.options.wants("denoise")
-    if wanted is None and "hole_mask" in workspace.envelope.planes:
+    if wanted is None and workspace.is_marked:
         workspace.passed("denoise", "a mask was given: only what it marks is restored")
         return False
-    noise = workspace.envelope.estimates["preprocess"]
-    if wanted is None and not noise["noisy"]:
-        workspace.passed("denoise", f"no noise found (sigma {noise['sigma_255']:.1f} of 255)")
+    found = findings_of(workspace)
+    if wanted is None and not found.noisy:
+        workspace.passed("denoise", f"no noise found (sigma {found.sigma_255:.1f} of 255)")
         return False
     if wanted is False or workspace.options.strength_of("denoise") == 0:
         workspace.passed("denoise", "not asked for")
@@ -87,11 +88,11 @@ def _job(workspace: Workspace) -> Iterator[TileJob[Context]]:
 
 def _strength(workspace: Workspace) -> float:
     """How much of what the network calls noise is removed."""
-    options, found = workspace.options, workspace.envelope.estimates["preprocess"]
+    options = workspace.options
     is_told = options.wants("denoise") or options.mode != AUTO
-    keeps_grain = not is_told and found.get("kind") == "print" and not _level(workspace).is_certain
+    keeps_grain = not is_told and findings_of(workspace).is_print and not _level(workspace).is_certain
     return options.strength_of("denoise") * (1 - KEPT_GRAIN if keeps_grain else 1)
 
 
 def _level(workspace: Workspace) -> Level:
-    return level_of(workspace.envelope.estimates["preprocess"], workspace.options.sigma_255)
+    return level_of(findings_of(workspace), workspace.options.sigma_255)

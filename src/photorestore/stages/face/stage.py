@@ -5,19 +5,22 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
-from photorestore.options import AUTO, THOROUGH
+from photorestore.findings import find
+from photorestore.options import AUTO
 from photorestore.pixels.copied import copied
-from photorestore.pixels.grain import most_of
-from photorestore.pixels.grey import is_grey, without_new_colour
+from photorestore.pixels.grey import without_new_colour
 from photorestore.stages.base import is_left_alone
+from photorestore.stages.face.findings import FaceFindings, FoundFace
 from photorestore.stages.face.judgement import CAREFUL, Limits
 from photorestore.stages.face.refine import Outcome, Patch, find_faces, refine_faces
 from photorestore.stages.face.surface import give_grain_back
 from photorestore.stages.networked import NetworkStage
+from photorestore.stages.preprocess.findings import findings_of, is_grey
+from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.workspace import Workspace
 
 SHARE_IN_PRINTS = 0.5
@@ -42,7 +45,7 @@ class FaceStage(NetworkStage):
 
     def _run(self, workspace: Workspace) -> None:
         outcomes, patches = self._look(workspace)
-        workspace.envelope.estimates[self.name] = {"faces": [_describe(outcome) for outcome in outcomes]}
+        workspace.envelope.estimates[self.name] = FaceFindings(tuple(map(_describe, outcomes)))
         if not patches:
             workspace.passed(self.name, _why_not(outcomes))
             return
@@ -50,7 +53,7 @@ class FaceStage(NetworkStage):
         with copied(workspace, "refined", workspace.before("refined")) as target:
             for patch in patches:
                 patch.apply(target, strength)
-            most_255 = most_of(workspace.envelope.estimates.get("preprocess", {}))
+            most_255 = findings_of(workspace).most_grain_255
             for patch in patches:  # after all of them: faces may overlap
                 give_grain_back(target, workspace.before("refined"), patch.alignment, strength, most_255)
         workspace.envelope.current = "refined"
@@ -79,7 +82,7 @@ def _engages(workspace: Workspace) -> bool:
     if is_left_alone("face", workspace):
         return False
     wanted = workspace.options.wants("face")
-    if wanted is None and "hole_mask" in workspace.envelope.planes:
+    if wanted is None and workspace.is_marked:
         workspace.passed("face", "a mask was given: only what it marks is restored")
         return False
     if wanted is False:
@@ -95,30 +98,24 @@ def _limits(workspace: Workspace) -> Limits:
 
 def _strength(workspace: Workspace) -> float:
     """How much of what the network changes in a face is done."""
-    options, found = workspace.options, workspace.envelope.estimates.get("preprocess", {})
+    options = workspace.options
     is_told = options.wants("face") or options.mode != AUTO
-    is_doubtful = not is_told and found.get("kind") == "print"
+    is_doubtful = not is_told and findings_of(workspace).is_print
     return options.strength_of("face") * (SHARE_IN_PRINTS if is_doubtful else 1)
 
 
 def _looks_old(workspace: Workspace) -> bool:
     """Whether something else than its faces says that the picture needs restoring."""
-    estimates = workspace.envelope.estimates
-    found = estimates.get("preprocess", {})
-    is_thorough = found.get("mode") == THOROUGH
-    is_damaged = estimates.get("scratch", {}).get("coverage", 0) > 0
-    was_faded = found.get("before_normalise", found).get("faded", False)
-    return bool(is_thorough or is_damaged or was_faded or found.get("noisy", False))
+    found, damage = findings_of(workspace), find(workspace.envelope.estimates, ScratchFindings)
+    is_damaged = damage is not None and damage.coverage > 0
+    return found.is_thorough or is_damaged or found.was_faded or found.noisy
 
 
-def _describe(outcome: Outcome) -> dict[str, Any]:
-    """A face for the report; its box is left, top, right, bottom in px of the upload after its turn."""
-    return {
-        "box": [round(side) for side in outcome.face.box],
-        "score": round(outcome.face.score, 4),
-        "refined": outcome.refined,
-        "reason": outcome.reason,
-    }
+def _describe(outcome: Outcome) -> FoundFace:
+    left, top, right, bottom = map(round, outcome.face.box)
+    return FoundFace(
+        (left, top, right, bottom), round(outcome.face.score, 4), outcome.refined, outcome.reason
+    )
 
 
 def _why_not(outcomes: Sequence[Outcome]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,8 @@ from torch.nn import functional as F
 from photorestore.networks.runner import Runner
 from photorestore.options import AUTO, GENTLE, THOROUGH, UNTOUCHED, Options
 from photorestore.pixels.region import in_8_bits, is_opaque
-from photorestore.stages.preprocess.estimates import luma_of
 from photorestore.stages.preprocess.network import FLAGS, KINDS
+from photorestore.stages.preprocess.views import luma_of
 from photorestore.workspace import Array
 
 VIEW_PX = 288
@@ -84,16 +83,6 @@ class Judgement:
     def says(self, flag: str) -> bool:
         """Whether one of `FLAGS` is more likely than not; what is no photograph has none but its tone."""
         return self.flags[flag] >= 0.5 and (flag == "toned" or self.no_photo < 0.5)
-
-    def to_mapping(self) -> dict[str, Any]:
-        """For `Envelope.estimates`."""
-        return {
-            "kind": self.kind,
-            "confidence": round(self.kinds[self.kind], 4),
-            "hues_255": round(self.hues_255, 2),
-            **{flag: self.says(flag) for flag in FLAGS},
-            "probabilities": {flag: round(self.flags[flag], 4) for flag in FLAGS},
-        }
 
 
 def resolve_mode(options: Options, judgement: Judgement | None) -> str:

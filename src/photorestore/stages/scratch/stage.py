@@ -13,7 +13,9 @@ from photorestore.networks.tiling import TileJob, Tiles
 from photorestore.options import THOROUGH
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.networked import NetworkStage
+from photorestore.stages.preprocess.findings import findings_of
 from photorestore.stages.scratch import masks
+from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.stages.scratch.scales import factors_of, fuse, shrunk
 from photorestore.workspace import Array, Workspace
 
@@ -61,7 +63,7 @@ class Search:
     def finish(self) -> float:
         """Write `scratch_prob` and `scratch_mask`; gives the share of pixels in the mask."""
         probs: list[Array] = [look.job.target for look in self.looks]
-        if _is_print(self.workspace):
+        if findings_of(self.workspace).is_print:
             probs[0][probs[0] < round(SURE_IN_PRINTS * np.iinfo(np.uint16).max)] = 0
         with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
             fuse(probs, [look.factor for look in self.looks], target)
@@ -85,7 +87,7 @@ class ScratchStage(NetworkStage):
             network.fill(jobs, _probability)
         for search in searches:
             coverage = search.finish()
-            search.workspace.envelope.estimates[self.name] = {"coverage": coverage}
+            search.workspace.envelope.estimates[self.name] = ScratchFindings(coverage)
             search.workspace.ran(
                 self.name, f"{100 * coverage:.2f} % damaged" if coverage else "no damage found"
             )
@@ -93,16 +95,12 @@ class ScratchStage(NetworkStage):
 
 def choose(workspace: Workspace) -> tuple[str, ...]:
     """The networks that look at a picture: both at prints and at what is taken for damaged."""
-    is_sound = _certain(workspace) == masks.CERTAIN_IN_OTHERS and not _is_print(workspace)
+    is_sound = _certain(workspace) == masks.CERTAIN_IN_OTHERS and not findings_of(workspace).is_print
     return (PHOTOGRAPHS,) if is_sound else (PHOTOGRAPHS, PRINTS)
 
 
 def _probability(scratch_logits: Tensor, _tiles: Tiles[None]) -> Tensor:
     return scratch_logits.sigmoid()
-
-
-def _is_print(workspace: Workspace) -> bool:
-    return bool(workspace.envelope.estimates.get("preprocess", {}).get("kind") == "print")
 
 
 def _is_asked_for(workspace: Workspace) -> bool:
@@ -112,19 +110,19 @@ def _is_asked_for(workspace: Workspace) -> bool:
 
 def _certain(workspace: Workspace) -> float:
     """How certain the detector must be of a defect, by what was asked for and what the picture was judged to be."""
-    found = workspace.envelope.estimates.get("preprocess", {})
+    found = findings_of(workspace)
     if _is_asked_for(workspace):
         return masks.CERTAIN_IN_DAMAGED
-    if found.get("mode") != THOROUGH:
+    if not found.is_thorough:
         return masks.CERTAIN_IN_OTHERS
-    return masks.CERTAIN_IN_DAMAGED if found.get("damaged") else masks.CERTAIN_IN_PRINTS
+    return masks.CERTAIN_IN_DAMAGED if found.damaged else masks.CERTAIN_IN_PRINTS
 
 
 def _engages(workspace: Workspace) -> bool:
     """Whether to look; the reason not to goes into the trace."""
     if is_left_alone("scratch", workspace):
         return False
-    if "hole_mask" in workspace.envelope.planes:
+    if workspace.is_marked:
         workspace.passed("scratch", "a mask was given")
         return False
     if workspace.options.wants("scratch") is False:

@@ -12,15 +12,16 @@ import torch
 from torch import Tensor
 
 from photorestore.networks.tiling import TileJob, Tiles, spans, to_float
-from photorestore.options import THOROUGH
 from photorestore.pixels.copied import copied
-from photorestore.pixels.grain import Grain, most_of
-from photorestore.pixels.grey import for_grey, is_grey
+from photorestore.pixels.grain import Grain
+from photorestore.pixels.grey import for_grey
 from photorestore.pixels.region import Region
 from photorestore.pixels.surroundings import Surroundings
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.networked import NetworkStage
+from photorestore.stages.preprocess.findings import findings_of, is_grey
 from photorestore.stages.scratch import masks
+from photorestore.stages.translate.findings import TranslateFindings
 from photorestore.stages.translate.fusion import smooth_fill
 from photorestore.stages.translate.network import VIEW_PX
 from photorestore.stages.translate.tone import ToneFinder, correct, find_tone
@@ -112,9 +113,9 @@ class TranslateStage(NetworkStage):
         filled = float(np.count_nonzero(plan.mask)) / (h * w)
         envelope = plan.workspace.envelope
         envelope.current = "translated"
-        envelope.estimates[self.name] = {
-            "filled": round(filled, 6), "tiles": int(sum(tiles)), "tone": plan.corrects_tone
-        }  # fmt: skip
+        envelope.estimates[self.name] = TranslateFindings(
+            filled=round(filled, 6), tiles=int(sum(tiles)), tone=plan.corrects_tone
+        )
         tone = ", faded tone corrected" if plan.corrects_tone else ""
         plan.workspace.ran(self.name, f"{100 * filled:.2f} % filled{tone}")
 
@@ -138,8 +139,7 @@ def _finish(plan: Plan, target: Array) -> None:
     surroundings = Surroundings.of(target, plan.mask)
     # What the detector marked may be sound after all; what a caller marked is to go.
     surroundings.hold(target, plan.image, plan.mask, strength, keeps_image=not plan.is_callers)
-    found = plan.workspace.envelope.estimates.get("preprocess", {})
-    if grain := Grain.of(target, plan.mask, most_of(found)):
+    if grain := Grain.of(target, plan.mask, findings_of(plan.workspace).most_grain_255):
         grain.add(target, plan.mask, strength)
 
 
@@ -151,34 +151,25 @@ def make_plan(workspace: Workspace) -> Plan | None:
     if wanted is False or workspace.options.strength_of("translate") == 0:
         workspace.passed("translate", "not asked for")
         return None
-    mask, has_caller_mask = find_mask(workspace)
-    corrects_tone = not has_caller_mask and needs_tone(workspace)
+    mask = find_mask(workspace)
+    corrects_tone = not workspace.is_marked and needs_tone(workspace)
     if not mask.any() and not corrects_tone:
-        workspace.passed("translate", "the mask is empty" if has_caller_mask else "no damage found")
+        workspace.passed("translate", "the mask is empty" if workspace.is_marked else "no damage found")
         return None
-    doubts = bool(mask.any()) and not has_caller_mask and is_print(workspace)
+    # In photographs what the detector marks is mostly damage, and a filling that doubts it leaves scratches standing:
+    # on held-out damage of film the network for prints loses 2 dB inside of it.
+    doubts = bool(mask.any()) and not workspace.is_marked and findings_of(workspace).is_print
     certainty = workspace.plane("scratch_prob") if doubts else mask
     image = workspace.before("translated")
-    return Plan(workspace, image, mask, certainty, has_caller_mask, doubts, corrects_tone)
+    return Plan(workspace, image, mask, certainty, workspace.is_marked, doubts, corrects_tone)
 
 
-def find_mask(workspace: Workspace) -> tuple[Array, bool]:
-    """The caller's mask or what the detector found, grown; (1, H, W), 255 = fill; and whether it is the caller's."""
-    planes = workspace.envelope.planes
-    if "hole_mask" in planes:
-        return workspace.plane("hole_mask"), True
-    if "scratch_mask" in planes:
-        return masks.grow(workspace.plane("scratch_mask")), False  # type: ignore[arg-type]
-    return np.zeros((1, *planes["image"].shape[1:]), np.uint8), False
-
-
-def is_print(workspace: Workspace) -> bool:
-    """Whether the picture is judged a print.
-
-    In photographs what the detector marks is mostly damage, and a filling that doubts it leaves scratches standing: on
-    held-out damage of film the network for prints loses 2 dB inside of it.
-    """
-    return bool(workspace.envelope.estimates.get("preprocess", {}).get("kind") == "print")
+def find_mask(workspace: Workspace) -> Array:
+    """The caller's mask, or what the detector found, grown; (1, H, W), 255 = fill."""
+    mask = workspace.mask()
+    if mask is None:
+        return np.zeros((1, *workspace.envelope.planes["image"].shape[1:]), np.uint8)
+    return mask if workspace.is_marked else masks.grow(mask)  # type: ignore[arg-type]
 
 
 def sample(image: Array, mask: Array) -> tuple[Array, Array]:
@@ -193,18 +184,15 @@ def sample(image: Array, mask: Array) -> tuple[Array, Array]:
 
 def needs_tone(workspace: Workspace) -> bool:
     """Whether tone is to be lifted: it was judged faded, and the mode is thorough or the stage was asked for."""
-    found, options = workspace.envelope.estimates.get("preprocess", {}), workspace.options
-    is_due = options.wants("translate") or found.get("mode", THOROUGH) == THOROUGH
-    return bool(found.get("faded")) and is_due and not options.normalise
+    found, options = findings_of(workspace), workspace.options
+    is_due = options.wants("translate") or found.is_thorough
+    return found.faded and is_due and not options.normalise
 
 
 def correct_tone(network: ToneFinder, workspace: Workspace, image: Array) -> None:
     """Lift tone and colours of a writable plane (3, H, W) in place; what is grey or toned keeps its hue."""
-    envelope = workspace.envelope
-    found = envelope.estimates.get("preprocess", {})
-    region = Region(*found["region"]) if "region" in found else Region.whole(image)
-    alpha = workspace.plane("alpha") if "alpha" in envelope.planes else None
-    is_grey = envelope.source.get("is_grey") or found.get("is_grey")
-    keeps_hue = bool(is_grey or found.get("toned"))
-    tone = find_tone(network, image, region, alpha, keeps_hue=keeps_hue or None)
+    found = findings_of(workspace)
+    alpha = workspace.plane("alpha") if "alpha" in workspace.envelope.planes else None
+    keeps_hue = is_grey(workspace) or found.toned or None
+    tone = find_tone(network, image, Region(*found.region), alpha, keeps_hue=keeps_hue)
     correct(image, tone, workspace.options.strength_of("translate"))

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from photorestore.imaging.planes import strips
 from photorestore.pixels.region import Region, is_opaque
-from photorestore.stages.preprocess.estimates import CONFIG, reduced, view_of
+from photorestore.stages.preprocess import views
 from photorestore.stages.translate.tone_network import (
     LUMA,
     VIEW_PX,
@@ -165,9 +165,11 @@ def _luma(view: Tensor) -> Tensor:
 def _small_view(image: Array, alpha: Array | None) -> tuple[Tensor, Tensor]:
     """A picture (1, 3, VIEW_PX, VIEW_PX) in [0, 1], and which of its pixels are known; the mean elsewhere."""
     size = (VIEW_PX, VIEW_PX)
-    view = torch.from_numpy(view_of(image, CONFIG.view_px))[None].float() / 255
+    view = torch.from_numpy(views.view_of(image, views.VIEW_PX))[None].float() / 255
     shown = (
-        np.ones((1, *view.shape[2:]), bool) if alpha is None else is_opaque(reduced(alpha, CONFIG.view_px))
+        np.ones((1, *view.shape[2:]), bool)
+        if alpha is None
+        else is_opaque(views.reduced(alpha, views.VIEW_PX))
     )
     weight = torch.from_numpy(np.ascontiguousarray(shown))[None].float()
     if not shown.any():

@@ -12,8 +12,6 @@ convolutions. `reparameterise` gives the network with the kernels alone.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -96,7 +94,8 @@ class Upscaler(nn.Module):
         self, width: int, depth: int, scales: tuple[int, ...] = (2, 4), *, reparameterised: bool = False
     ) -> None:
         super().__init__()
-        self.architecture: dict[str, Any] = {
+        self.sizes = width, depth, scales
+        self.architecture = {
             "width": width,
             "depth": depth,
             "scales": scales,
@@ -146,7 +145,7 @@ class Upscaler(nn.Module):
 
     def reparameterise(self) -> Upscaler:
         """The same function with every sum of branches collapsed into one 3x3 convolution."""
-        plain = Upscaler(**self.architecture | {"reparameterised": True})
+        plain = Upscaler(*self.sizes, reparameterised=True)
         values = {name: value.detach() for name, value in self.state_dict().items()}
         for name, module in self.named_modules():
             if isinstance(module, CollapsibleConv):

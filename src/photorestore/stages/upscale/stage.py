@@ -13,8 +13,10 @@ from torch import Tensor
 
 from photorestore.networks.blocks import enlarge_bilinear
 from photorestore.networks.tiling import TileJob, Tiles
-from photorestore.pixels.grey import for_grey, is_grey
+from photorestore.pixels.grey import for_grey
 from photorestore.stages.networked import NetworkStage
+from photorestore.stages.preprocess.findings import findings_of, is_grey
+from photorestore.stages.upscale.findings import UpscaleFindings
 from photorestore.stages.upscale.network import Bilinear
 from photorestore.workspace import Workspace
 
@@ -23,7 +25,7 @@ CLEAN, REAL = "upscale", "upscale_real"
 CLEAN_SIGMA_255 = 3.0
 CLEAN_JPEG_QUALITY = 90
 CLEAN_BLUR = 0.35
-"""Most noise, least quality and most blur (see `estimates.estimate`) of a picture that lacks nothing but pixels. Of 36
+"""Most noise, least quality and most blur (see `Estimates`) of a picture that lacks nothing but pixels. Of 36
 training photographs shrunk by bicubic three quarters are such, of the same with second-order degradations a third."""
 
 
@@ -66,15 +68,13 @@ class UpscaleStage(NetworkStage):
 
 def choose(workspace: Workspace) -> str:
     """The network for a picture: `CLEAN` where nothing is wrong with it and no stage has changed it."""
-    found = workspace.envelope.estimates.get("preprocess")
-    if found is None or workspace.name_before("upscaled") != "image":
-        return REAL
-    quality = found["jpeg_quality"]
+    found = findings_of(workspace)
     is_clean = (
-        not found["noisy"]
-        and found["sigma_255"] <= CLEAN_SIGMA_255
-        and (quality is None or quality >= CLEAN_JPEG_QUALITY)
-        and found["blur"] <= CLEAN_BLUR
+        workspace.name_before("upscaled") == "image"
+        and not found.noisy
+        and found.sigma_255 <= CLEAN_SIGMA_255
+        and (found.jpeg_quality is None or found.jpeg_quality >= CLEAN_JPEG_QUALITY)
+        and found.blur <= CLEAN_BLUR
     )
     return CLEAN if is_clean else REAL
 
@@ -91,7 +91,7 @@ def _finish(pred: Tensor, tiles: Tiles[Context]) -> Tensor:
 def _job(workspace: Workspace) -> Iterator[TileJob[Context]]:
     image, scale = workspace.before("upscaled"), workspace.options.scale
     _, h, w = image.shape
-    is_one_colour = workspace.envelope.estimates.get("preprocess", {}).get("one_colour", False)
+    is_one_colour = findings_of(workspace).one_colour
     with workspace.new_plane("upscaled", (3, scale * h, scale * w), "uint16") as target:
         yield TileJob({"image": image}, target, Context(is_grey(workspace), is_one_colour))
 
@@ -108,6 +108,6 @@ def _report(workspace: Workspace, name: str) -> None:
     scale = workspace.options.scale
     _, height, width = workspace.plane("upscaled").shape
     workspace.envelope.current = "upscaled"
-    workspace.envelope.estimates["upscale"] = {"scale": scale, "network": name}
+    workspace.envelope.estimates["upscale"] = UpscaleFindings(scale, name)
     kind = "a clean picture" if name == CLEAN else "a photograph as it came"
     workspace.ran("upscale", f"x{scale} to {width}x{height} by {name}: {kind}")

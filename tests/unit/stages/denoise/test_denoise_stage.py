@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from photorestore.stages.denoise.stage import KEPT_GRAIN, DenoiseStage
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
+from tests.handed_on import SOUND
 
 
 @pytest.fixture
@@ -28,15 +30,7 @@ def prepared(tmp_path, *, noisy=True, hw=(60, 80), **options) -> Workspace:
     workspace = Workspace.create(tmp_path, Options(**options))
     workspace.write_plane("image", make_photo(*hw).transpose(2, 0, 1))
     workspace.envelope.current = "image"
-    found = {
-        "sigma_255": 20.0 if noisy else 1.0,
-        "grain_255": 0.0,
-        "surface_255": 0.0,
-        "artefacts_255": None,
-        "gradient_255": 9.0,
-        "noisy": noisy,
-    }
-    workspace.envelope.estimates["preprocess"] = found
+    workspace.envelope.estimates["preprocess"] = replace(SOUND, sigma_255=20.0 if noisy else 1.0, noisy=noisy)
     return workspace
 
 
@@ -82,7 +76,7 @@ def test_the_network_is_told_the_callers_level(tmp_path, kind):
 def test_the_network_is_told_the_noise_that_was_found(tmp_path):
     workspace = uploaded(tmp_path, add_noise(make_photo(128, 128), 20))
     level, note = told(workspace)
-    assert level == workspace.envelope.estimates["preprocess"]["sigma_255"] == pytest.approx(20, rel=0.2)
+    assert level == workspace.envelope.estimates["preprocess"].sigma_255 == pytest.approx(20, rel=0.2)
     assert "estimated" in note
     assert f"{level:.1f}" in note
 
@@ -91,7 +85,7 @@ def test_the_network_is_told_the_artefacts_of_a_jpeg(tmp_path):
     workspace = uploaded(tmp_path, add_noise(make_photo(128, 128), 10), "JPEG")
     found = workspace.envelope.estimates["preprocess"]
     level, note = told(workspace)
-    assert level == pytest.approx(np.hypot(found["artefacts_255"], found["sigma_255"]), abs=0.01)
+    assert level == pytest.approx(np.hypot(found.artefacts_255, found.sigma_255), abs=0.01)
     assert "JPEG's table" in note
 
 
@@ -181,7 +175,8 @@ def test_running_twice_changes_nothing(stage, tmp_path):
 def test_a_grey_picture_gets_no_colour(stage, tmp_path):
     workspace = prepared(tmp_path)
     workspace.write_plane("image", workspace.plane("image")[:1].repeat(3, 0))
-    workspace.envelope.estimates["preprocess"]["is_grey"] = True
+    estimates = workspace.envelope.estimates
+    estimates["preprocess"] = replace(estimates["preprocess"], is_grey=True)
     run_stage(stage, [workspace])
     denoised = workspace.plane("denoised")
     assert (denoised == denoised[:1]).all()
@@ -211,7 +206,8 @@ class Blackening(torch.nn.Module):
 )
 def test_a_part_of_the_grain_of_prints_stays_where_the_picture_decides(tmp_path, found, options, kept):
     workspace = prepared(tmp_path, **options)
-    workspace.envelope.estimates["preprocess"] |= found
+    estimates = workspace.envelope.estimates
+    estimates["preprocess"] = replace(estimates["preprocess"], **found)
     stage = DenoiseStage({"denoise": Runner(Blackening(), precision="float32")})
     run_stage(stage, [workspace])
     share = workspace.plane("denoised").mean() / 257 / workspace.plane("image").mean()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,14 +7,17 @@ from skimage import data
 
 from photorestore.networks.runner import Runner, load_runner
 from photorestore.options import Options
+from photorestore.source import Source
 from photorestore.stages.base import run_stage
+from photorestore.stages.face.findings import FaceFindings
 from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.face.stage import FaceStage
+from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.workspace import Workspace
+from tests.handed_on import SOUND
 from training.degradations.fading import blur
 
-SOUND = {"noisy": False, "faded": False, "is_grey": False}
-NOISY = SOUND | {"noisy": True}
+NOISY = replace(SOUND, noisy=True)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +57,7 @@ def prepared(tmp_path):
         workspace = Workspace.create(tmp_path, options or Options())
         workspace.write_plane("image", portrait(1.5) if image is None else image)
         workspace.envelope.current = "image"
-        workspace.envelope.estimates["preprocess"] = dict(found)
+        workspace.envelope.estimates["preprocess"] = found
         return workspace
 
     return prepare
@@ -65,7 +70,7 @@ def run(stage: FaceStage, workspace: Workspace) -> Workspace:
 
 
 def reasons(workspace: Workspace) -> list[str]:
-    return [face["reason"] for face in workspace.envelope.estimates["face"]["faces"]]
+    return [face.reason for face in workspace.envelope.estimates["face"].faces]
 
 
 def test_a_blurred_face_of_an_old_photograph_is_refined_and_nothing_else(stage, prepared):
@@ -74,10 +79,10 @@ def test_a_blurred_face_of_an_old_photograph_is_refined_and_nothing_else(stage, 
     assert workspace.envelope.trace["face"].note == "1 of 1 face refined"
     refined, image = workspace.plane("refined"), workspace.plane("image").astype(np.uint16) * 257
     assert refined.dtype == np.uint16
-    (face,) = workspace.envelope.estimates["face"]["faces"]
-    assert (face["refined"], face["reason"]) == (True, "")
+    (face,) = workspace.envelope.estimates["face"].faces
+    assert (face.refined, face.reason) == (True, "")
     changed = (refined != image).any(0)
-    left, top, right, bottom = face["box"]
+    left, top, right, bottom = face.box
     assert changed[top:bottom, left:right].mean() > 0.5
     assert not changed[:5].any()
     assert not changed[-5:].any()
@@ -96,9 +101,9 @@ def test_sixteen_bits_are_kept_where_nothing_is_changed(stage, prepared):
         (1, SOUND, None, False),
         (3, SOUND, None, True),
         (1, NOISY, None, True),
-        (1, SOUND | {"faded": True}, None, True),
-        (1, SOUND | {"mode": "thorough"}, None, True),
-        (1, SOUND | {"mode": "gentle"}, None, False),
+        (1, replace(SOUND, faded=True), None, True),
+        (1, replace(SOUND, mode="thorough"), None, True),
+        (1, replace(SOUND, mode="gentle"), None, False),
         (1, SOUND, ("face",), True),
         (0, SOUND, ("face",), False),
     ],
@@ -114,7 +119,7 @@ def test_a_sound_picture_has_only_very_blurred_faces_refined(stage, prepared, si
 
 def test_damage_that_was_found_makes_a_picture_old(stage, prepared):
     workspace = prepared()
-    workspace.envelope.estimates["scratch"] = {"coverage": 0.01}
+    workspace.envelope.estimates["scratch"] = ScratchFindings(0.01)
     assert run(stage, workspace).envelope.trace["face"].outcome == "ran"
 
 
@@ -155,7 +160,7 @@ def test_half_the_strength_lies_half_way(stage, prepared):
     [({}, 0.5), ({"mode": "thorough"}, 1), ({"stages": ("face",)}, 1), ({"strength": 0.5}, 0.25)],
 )
 def test_faces_of_prints_are_refined_half_unless_asked_for(stage, prepared, options, share):
-    found = NOISY | {"kind": "print"}
+    found = replace(NOISY, kind="print")
     given = run(stage, prepared(found=found, options=Options(**options)))
     same = run(stage, prepared(found=NOISY, options=Options(strength={"face": share})))
     assert np.array_equal(given.plane("refined"), same.plane("refined"))
@@ -164,14 +169,14 @@ def test_faces_of_prints_are_refined_half_unless_asked_for(stage, prepared, opti
 def test_a_picture_without_faces_passes(stage, prepared):
     workspace = run(stage, prepared(np.full((3, 64, 80), 90, np.uint8), found=NOISY))
     assert workspace.envelope.trace["face"].note == "no faces found"
-    assert workspace.envelope.estimates["face"] == {"faces": []}
+    assert workspace.envelope.estimates["face"] == FaceFindings(())
 
 
 @pytest.mark.parametrize("is_stored_grey", [True, False])
 def test_what_is_grey_stays_grey(stage, prepared, is_stored_grey):
     grey = np.repeat(portrait(1.5).mean(0, keepdims=True).astype(np.uint8), 3, axis=0)
-    workspace = prepared(grey, found=NOISY | {"is_grey": not is_stored_grey})
-    workspace.envelope.source["is_grey"] = is_stored_grey
+    workspace = prepared(grey, found=replace(NOISY, is_grey=not is_stored_grey))
+    workspace.envelope.source = Source.of_array(256, 256, 8, is_grey=is_stored_grey)
     refined = run(stage, workspace).plane("refined")
     assert (refined != grey.astype(np.uint16) * 257).any()
     assert np.ptp(refined.astype(int), axis=0).max() == 0
@@ -187,9 +192,9 @@ def small_portrait(sigma_255: float = 0.0) -> np.ndarray:
 
 
 def test_a_small_face_is_refined_in_a_picture_that_is_treated_thoroughly(stage, prepared):
-    thorough = run(stage, prepared(small_portrait(), found=SOUND | {"mode": "thorough"}))
+    thorough = run(stage, prepared(small_portrait(), found=replace(SOUND, mode="thorough")))
     assert thorough.envelope.trace["face"].note == "1 of 1 face refined"
-    left, _, right, _ = thorough.envelope.estimates["face"]["faces"][0]["box"]
+    left, _, right, _ = thorough.envelope.estimates["face"].faces[0].box
     assert right - left < 62
 
 
@@ -204,11 +209,11 @@ def test_a_refined_face_keeps_the_grain_of_what_is_around_it(stage, detector, pr
     grain = np.random.default_rng(0).normal(0, 9, (1, 256, 256))
     grainy = (portrait(2.0) + grain).clip(0, 255).round().astype(np.uint8)
     kept, lost = (
-        run(smoother, prepared(grainy, found=SOUND | found, options=Options(stages=("face",))))
-        for found in ({"mode": "thorough"}, {"mode": "gentle"})
+        run(smoother, prepared(grainy, found=replace(SOUND, mode=mode), options=Options(stages=("face",))))
+        for mode in ("thorough", "gentle")
     )
-    (face,) = kept.envelope.estimates["face"]["faces"]
-    left, top, right, bottom = face["box"]
+    (face,) = kept.envelope.estimates["face"].faces
+    left, top, right, bottom = face.box
     middle = np.s_[1, (top + bottom) // 2 : bottom - 10, (left + right) // 2 - 15 : (left + right) // 2 + 15]
     fine = [np.diff(workspace.plane("refined").astype(float)[middle]).std() for workspace in (kept, lost)]
     assert fine[0] == pytest.approx(257 * np.diff(grain).std(), rel=0.15)

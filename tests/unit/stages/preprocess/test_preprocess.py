@@ -11,8 +11,10 @@ from PIL import Image
 from photorestore.errors import OutOfSpace
 from photorestore.imaging import Limits, write_array
 from photorestore.options import Options
+from photorestore.source import Source
 from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.preprocess import stage
+from photorestore.stages.preprocess.findings import PreprocessFindings
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
@@ -50,18 +52,18 @@ def test_it_writes_the_picture_and_says_what_it_was(tmp_path: Path) -> None:
     assert envelope.problem is None
     assert envelope.current == "image"
     np.testing.assert_array_equal(np.moveaxis(workspace.current(), 0, -1), np.rot90(PHOTO, -1))
-    assert envelope.source == {
-        "format": "png",
-        "mode": "RGB",
-        "bits": 8,
-        "width": 60,
-        "height": 90,
-        "orientation": 6,
-        "has_alpha": False,
-        "is_grey": False,
-        "icc": None,
-        "dropped": [],
-    }
+    assert envelope.source == Source(
+        format="png",
+        mode="RGB",
+        bits=8,
+        width=60,
+        height=90,
+        orientation=6,
+        has_alpha=False,
+        is_grey=False,
+        icc=None,
+        dropped=(),
+    )
     assert envelope.trace["preprocess"].outcome == "ran"
     assert "turned" in envelope.trace["preprocess"].note
     assert workspace.read_file("exif") is not None
@@ -71,11 +73,11 @@ def test_it_writes_the_picture_and_says_what_it_was(tmp_path: Path) -> None:
 def test_estimates_are_handed_on(tmp_path: Path) -> None:
     noisy = preprocessed(tmp_path, saved(add_noise(make_photo(200, 300), 25)))
     estimates = noisy.envelope.estimates["preprocess"]
-    assert estimates["noisy"]
-    assert estimates["jpeg_quality"] is None
+    assert estimates.noisy
+    assert estimates.jpeg_quality is None
     coarse = preprocessed(tmp_path, saved(PHOTO, "JPEG", quality=20)).envelope.estimates["preprocess"]
-    assert coarse["jpeg_quality"] == 20
-    assert coarse["noisy"]
+    assert coarse.jpeg_quality == 20
+    assert coarse.noisy
 
 
 def test_a_mask_has_the_size_after_the_turn(tmp_path: Path) -> None:
@@ -123,9 +125,9 @@ def test_an_array_of_the_in_process_door_is_taken_over(tmp_path: Path) -> None:
     write_array(workspace, np.dstack([PHOTO, PHOTO[..., :1]]))
     run_stage(PreprocessStage(), [workspace])
     assert workspace.envelope.problem is None
-    assert workspace.envelope.source["format"] == "array"
-    assert workspace.envelope.source["has_alpha"]
-    assert "sigma_255" in workspace.envelope.estimates["preprocess"]
+    assert workspace.envelope.source.format == "array"
+    assert workspace.envelope.source.has_alpha
+    assert isinstance(workspace.envelope.estimates["preprocess"], PreprocessFindings)
 
 
 def test_a_bare_plane_gets_a_source(tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ def test_a_bare_plane_gets_a_source(tmp_path: Path) -> None:
     run_stage(PreprocessStage(), [workspace])
     assert workspace.envelope.problem is None
     assert workspace.envelope.current == "image"
-    assert (workspace.envelope.source["bits"], workspace.envelope.source["width"]) == (16, 90)
+    assert (workspace.envelope.source.bits, workspace.envelope.source.width) == (16, 90)
 
 
 @pytest.mark.parametrize("through_array", [False, True])
@@ -151,7 +153,7 @@ def test_normalising_is_done_once_however_often_it_runs(tmp_path: Path, *, throu
     run_stage(stage, [workspace])
     np.testing.assert_array_equal(workspace.current(), once)
     assert once.std() > 1.5 * faded.std()
-    assert workspace.envelope.estimates["preprocess"]["before_normalise"]["fading"] > 0.5
+    assert workspace.envelope.estimates["preprocess"].before_normalise.fading > 0.5
 
 
 def test_running_twice_gives_the_same(tmp_path: Path) -> None:
@@ -234,25 +236,25 @@ def test_limits_belong_to_the_stage(tmp_path: Path) -> None:
 
 def test_the_judgement_is_handed_on(tmp_path: Path) -> None:
     found = preprocessed(tmp_path, saved(make_photo(200, 300))).envelope.estimates["preprocess"]
-    assert found["kind"] == "photograph"
-    assert 0.2 < found["confidence"] <= 1
-    assert found["mode"] == "gentle"
-    assert set(found["probabilities"]) == {"damaged", "noisy", "faded", "toned"}
-    assert not any(found[flag] for flag in ("damaged", "noisy", "faded"))
+    assert found.kind == "photograph"
+    assert 0.2 < found.confidence <= 1
+    assert found.mode == "gentle"
+    assert set(found.probabilities) == {"damaged", "noisy", "faded", "toned"}
+    assert not any((found.damaged, found.noisy, found.faded))
 
 
 def test_the_mode_is_that_of_the_options(tmp_path: Path) -> None:
     for mode in ("gentle", "thorough"):
         envelope = preprocessed(tmp_path, saved(PHOTO), mode=mode).envelope
-        assert envelope.estimates["preprocess"]["mode"] == mode
+        assert envelope.estimates["preprocess"].mode == mode
 
 
 def test_a_bilevel_picture_is_left_alone_and_has_no_noise(tmp_path: Path) -> None:
     found = preprocessed(tmp_path, saved(Image.fromarray(PHOTO).convert("1"))).envelope.estimates[
         "preprocess"
     ]
-    assert found["mode"] == "untouched"
-    assert not found["noisy"]
+    assert found.mode == "untouched"
+    assert not found.noisy
 
 
 def test_nothing_is_judged_where_nothing_depends_on_it(
@@ -262,17 +264,17 @@ def test_nothing_is_judged_where_nothing_depends_on_it(
     for options in ({"stages": ("denoise", "scratch")}, {"mask": saved(np.zeros((60, 90), np.uint8))}):
         envelope = preprocessed(tmp_path, saved(PHOTO), **options).envelope
         assert envelope.problem is None
-        assert envelope.estimates["preprocess"]["mode"] == "gentle"
-        assert "kind" not in envelope.estimates["preprocess"]
+        assert envelope.estimates["preprocess"].mode == "gentle"
+        assert envelope.estimates["preprocess"].kind is None
 
 
 def test_tone_depends_on_the_judgement_where_translate_is_asked_for(tmp_path: Path) -> None:
     found = preprocessed(tmp_path, saved(PHOTO), stages=("translate",)).envelope.estimates["preprocess"]
-    assert "kind" in found
+    assert found.kind is not None
 
 
 def test_without_a_network_pictures_are_treated_gently(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path, Options())
     workspace.write_file("upload", saved(PHOTO))
     run_stage(PreprocessStage(), [workspace])
-    assert workspace.envelope.estimates["preprocess"]["mode"] == "gentle"
+    assert workspace.envelope.estimates["preprocess"].mode == "gentle"

@@ -1,5 +1,6 @@
 """When the stage looks for damage, and what it writes down."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from photorestore.networks.runner import Runner
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
 from photorestore.stages.scratch import masks
+from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, ScratchStage, Search, choose
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
+from tests.handed_on import SOUND
 
 ARCHITECTURE = {"widths": (16, 16)}
 
@@ -39,6 +42,7 @@ def constant_detector(logit: float) -> ScratchUNet:
 def give_photo(workspace: Workspace, h: int = 70, w: int = 90) -> Workspace:
     workspace.write_plane("image", np.ascontiguousarray(make_photo(h, w).transpose(2, 0, 1)))
     workspace.envelope.current = "image"
+    workspace.envelope.estimates["preprocess"] = SOUND
     return workspace
 
 
@@ -50,13 +54,15 @@ def test_probability_is_written_and_the_picture_stays(workspace: Workspace) -> N
     assert (prob == 32768).all()
     assert workspace.envelope.current == "image"
     assert not workspace.plane("scratch_mask").any()
-    assert workspace.envelope.estimates["scratch"] == {"coverage": 0.0}
+    assert workspace.envelope.estimates["scratch"] == ScratchFindings(0.0)
     assert workspace.envelope.trace["scratch"].note == "no damage found"
 
 
 def judge(workspace: Workspace, mode: str) -> Workspace:
     kind = "print" if mode == "thorough" else "photograph"
-    workspace.envelope.estimates["preprocess"] = {"mode": mode, "damaged": mode == "thorough", "kind": kind}
+    workspace.envelope.estimates["preprocess"] = replace(
+        SOUND, mode=mode, damaged=mode == "thorough", kind=kind
+    )
     return workspace
 
 
@@ -69,7 +75,7 @@ def _everything_may_be_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_damage_is_reported_as_a_share(workspace: Workspace) -> None:
     run_stage(make_stage(4.0), [judge(give_photo(workspace), "thorough")])
     assert (workspace.plane("scratch_mask") == 255).all()
-    assert workspace.envelope.estimates["scratch"]["coverage"] == 1.0
+    assert workspace.envelope.estimates["scratch"].coverage == 1.0
     assert workspace.envelope.trace["scratch"].note == "100.00 % damaged"
 
 
@@ -93,7 +99,7 @@ def test_what_may_be_damaged_is_looked_at_by_both_networks(
     tmp_path: Path, judged: dict[str, Any], options: dict[str, Any], networks: tuple[str, ...]
 ) -> None:
     workspace = Workspace.create(tmp_path, Options(**options))
-    workspace.envelope.estimates["preprocess"] = judged
+    workspace.envelope.estimates["preprocess"] = replace(SOUND, **judged)
     assert choose(workspace) == networks
 
 
@@ -115,7 +121,7 @@ def test_what_is_likely_counts_in_a_damaged_print_only(tmp_path: Path) -> None:
     for mode, coverage in (("gentle", 0.0), ("thorough", 1.0)):
         workspace = judge(give_photo(Workspace.create(tmp_path, Options())), mode)
         run_stage(make_stage(3.0), [workspace])
-        assert workspace.envelope.estimates["scratch"]["coverage"] == coverage
+        assert workspace.envelope.estimates["scratch"].coverage == coverage
 
 
 def test_it_passes_when_the_caller_marked_the_damage(workspace: Workspace) -> None:

@@ -6,6 +6,7 @@ import torch
 
 from photorestore.networks.runner import Runner
 from photorestore.options import Options
+from photorestore.source import Source
 from photorestore.stages.base import run_stage
 from photorestore.stages.translate.network import Translator
 from photorestore.stages.translate.stage import (
@@ -19,12 +20,12 @@ from photorestore.stages.translate.stage import (
 from photorestore.stages.translate.tone_network import ToneNetwork
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
+from tests.handed_on import SOUND
 
 SMALL = {
     "latent": 8, "vae_width": 8, "mapping_width": 8, "mapping_depth": 2, "fusion_width": 8, "fusion_depth": 1
 }  # fmt: skip
-FADED = {"preprocess": {"faded": True, "fading": 0.8}}
-SOUND = {"preprocess": {"faded": False, "fading": 0.0}}
+FADED = replace(SOUND, faded=True, fading=0.8, mode="thorough")
 
 
 def _translator() -> Translator:
@@ -48,13 +49,13 @@ def make(tmp_path):
     """A workspace holding a picture, as the stages before leave it."""
 
     def build(
-        *, mask=None, found=None, denoised=False, options=None, estimates=None, hw=(150, 230), dtype="uint8"
+        *, mask=None, found=None, denoised=False, options=None, judged=SOUND, hw=(150, 230), dtype="uint8"
     ):
         workspace = Workspace.create(tmp_path / "spaces", options or Options())
         photo = make_photo(*hw).transpose(2, 0, 1)
         workspace.write_plane("image", photo.astype(dtype) * (257 if dtype == "uint16" else 1))
         workspace.envelope.current = "image"
-        workspace.envelope.estimates.update(estimates or SOUND)
+        workspace.envelope.estimates["preprocess"] = judged
         if denoised:
             workspace.write_plane("denoised", photo.astype(np.uint16) * 257 // 2)
             workspace.envelope.current = "denoised"
@@ -80,7 +81,7 @@ def as_u16(plane: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("denoised", [False, True])
 def test_every_pixel_outside_the_callers_mask_keeps_its_value(stage, make, dtype, denoised):
-    workspace = make(mask=hole(), dtype=dtype, denoised=denoised, estimates=FADED)
+    workspace = make(mask=hole(), dtype=dtype, denoised=denoised, judged=FADED)
     before, outside = as_u16(workspace.current()), hole()[0] == 0
     run_stage(stage, [workspace])
     assert workspace.envelope.current == "translated"
@@ -99,9 +100,9 @@ def test_detected_damage_is_filled_and_the_rest_left_alone(stage, make):
     changed[10:50, 20:60] = False
     assert not changed.any()
     found = workspace.envelope.estimates["translate"]
-    assert 0 < found["filled"] < 0.1
-    assert found["tiles"] == 1
-    assert found["tone"] is False
+    assert 0 < found.filled < 0.1
+    assert found.tiles == 1
+    assert found.tone is False
 
 
 @pytest.mark.parametrize(
@@ -157,11 +158,11 @@ def test_strength_blends(stage, make):
 
 @pytest.mark.parametrize("is_stored_grey", [True, False])
 def test_a_grey_picture_stays_grey(stage, make, is_stored_grey):
-    workspace = make(mask=hole(), estimates={"preprocess": {"is_grey": not is_stored_grey}})
+    workspace = make(mask=hole(), judged=replace(SOUND, is_grey=not is_stored_grey))
     grey = np.repeat(workspace.plane("image")[:1], 3, axis=0)
     grey[0, 25:30, 35:40] = 250  # the damage is red
     workspace.write_plane("image", grey)
-    workspace.envelope.source["is_grey"] = is_stored_grey
+    workspace.envelope.source = Source.of_array(230, 150, 8, is_grey=is_stored_grey)
     run_stage(stage, [workspace])
     after = workspace.current()
     assert (after[0] == after[1]).all()
@@ -181,25 +182,25 @@ def test_a_wide_hole_in_one_colour_stays_this_colour(stage, make, corner):
 
 
 def test_a_faded_picture_gains_contrast_as_a_whole(stage, make):
-    workspace = make(estimates=FADED)
+    workspace = make(judged=FADED)
     faded = (100 + workspace.plane("image") // 4).astype(np.uint8)
     workspace.write_plane("image", faded)
     run_stage(stage, [workspace])
-    assert workspace.envelope.estimates["translate"]["tone"] is True
+    assert workspace.envelope.estimates["translate"].tone is True
     assert workspace.current().std() > 1.2 * as_u16(faded).std()
 
 
 def test_a_gentle_mode_leaves_tone_alone_unless_it_is_asked_for(stage, make):
-    gentle = {"preprocess": {"faded": True, "mode": "gentle"}}
-    workspace, asked = make(estimates=gentle), make(estimates=gentle, options=Options(stages=("translate",)))
+    gentle = replace(SOUND, faded=True, mode="gentle")
+    workspace, asked = make(judged=gentle), make(judged=gentle, options=Options(stages=("translate",)))
     run_stage(stage, [workspace, asked])
     assert workspace.envelope.trace["translate"].outcome == "passed"
-    assert asked.envelope.estimates["translate"]["tone"] is True
+    assert asked.envelope.estimates["translate"].tone is True
 
 
 @pytest.mark.parametrize("found", [{"toned": True}, {"is_grey": True}])
 def test_toned_and_grey_pictures_keep_their_hue(stage, make, found):
-    workspace = make(estimates={"preprocess": {"faded": True, "region": [10, 20, 120, 190], **found}})
+    workspace = make(judged=replace(FADED, region=(10, 20, 120, 190), **found))
     pale = np.repeat(100 + workspace.plane("image")[:1] // 4, 3, axis=0).astype(np.uint8)
     workspace.write_plane("image", pale)
     run_stage(stage, [workspace])
@@ -209,7 +210,7 @@ def test_toned_and_grey_pictures_keep_their_hue(stage, make, found):
 
 
 def test_tone_is_corrected_once_only(stage, make):
-    workspace = make(estimates=FADED, options=Options(normalise=True))
+    workspace = make(judged=FADED, options=Options(normalise=True))
     run_stage(stage, [workspace])
     assert workspace.envelope.trace["translate"].outcome == "passed"
 
@@ -240,10 +241,10 @@ def test_in_prints_the_network_for_them_is_told_how_sure_the_detector_is(stage, 
         )
     prob = np.full((1, 150, 230), 30000, np.uint16)
     prob[hole() > 0] = 50000
-    a_print = {"preprocess": SOUND["preprocess"] | {"kind": "print"}}
+    a_print = replace(SOUND, kind="print")
     for settings in (
-        {"found": hole(), "estimates": a_print},
-        {"mask": hole(), "estimates": a_print},
+        {"found": hole(), "judged": a_print},
+        {"mask": hole(), "judged": a_print},
         {"found": hole()},
     ):
         workspace = make(**settings)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,12 +8,12 @@ from photorestore.networks.runner import Runner
 from photorestore.networks.tiling import to_float
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
+from photorestore.stages.upscale.findings import UpscaleFindings
 from photorestore.stages.upscale.network import Upscaler
 from photorestore.stages.upscale.stage import CLEAN, REAL, UpscaleStage
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
-
-SOUND = {"noisy": False, "sigma_255": 1.0, "jpeg_quality": None, "blur": 0.2}
+from tests.handed_on import SOUND
 
 
 def small_network(seed: int) -> Upscaler:
@@ -38,7 +40,7 @@ def prepared(tmp_path):
         if alpha is not None:
             workspace.write_plane("alpha", alpha)
         workspace.envelope.current = "image"
-        workspace.envelope.estimates["preprocess"] = dict(found)
+        workspace.envelope.estimates["preprocess"] = found
         return workspace
 
     return prepare
@@ -76,11 +78,11 @@ def test_the_scale_counts_whatever_stages_were_asked_for(stage, prepared):
     ("found", "changed", "name"),
     [
         (SOUND, False, CLEAN),
-        (SOUND | {"jpeg_quality": 95}, False, CLEAN),
-        (SOUND | {"jpeg_quality": 75}, False, REAL),
-        (SOUND | {"noisy": True}, False, REAL),
-        (SOUND | {"sigma_255": 6.0}, False, REAL),
-        (SOUND | {"blur": 0.6}, False, REAL),
+        (replace(SOUND, jpeg_quality=95), False, CLEAN),
+        (replace(SOUND, jpeg_quality=75), False, REAL),
+        (replace(SOUND, noisy=True), False, REAL),
+        (replace(SOUND, sigma_255=6.0), False, REAL),
+        (replace(SOUND, blur=0.6), False, REAL),
         (SOUND, True, REAL),
     ],
 )
@@ -92,7 +94,7 @@ def test_only_what_lacks_nothing_but_pixels_goes_to_the_network_for_that(
         workspace.write_plane("translated", workspace.plane("image").astype(np.uint16) * 257)
         workspace.envelope.current = "translated"
     run(stage, workspace)
-    assert workspace.envelope.estimates["upscale"] == {"scale": 2, "network": name}
+    assert workspace.envelope.estimates["upscale"] == UpscaleFindings(2, name)
     assert f"by {name}:" in workspace.envelope.trace["upscale"].note
 
 
@@ -100,7 +102,7 @@ def test_a_mixed_batch_gives_the_pixels_of_each_picture_alone(stage, prepared):
     alpha = np.full((1, 60, 80), 200, np.uint8)
     cases = [
         {"scale": 2},
-        {"scale": 4, "found": SOUND | {"noisy": True}},
+        {"scale": 4, "found": replace(SOUND, noisy=True)},
         {"scale": 1},
         {"scale": 2, "hw": (33, 41)},
         {"scale": 2, "alpha": alpha},
@@ -137,6 +139,6 @@ def test_results_of_tiles_are_bounded_at_each_scale(stage):
 @pytest.mark.parametrize("scale", [2, 4])
 def test_a_grey_picture_gets_no_colour(stage, prepared, scale):
     grey = make_photo(60, 80).transpose(2, 0, 1)[:1].repeat(3, 0)
-    upscaled = run(stage, prepared(scale, image=grey, found=SOUND | {"is_grey": True})).plane("upscaled")
+    upscaled = run(stage, prepared(scale, image=grey, found=replace(SOUND, is_grey=True))).plane("upscaled")
     assert (upscaled == upscaled[:1]).all()
     assert (run(stage, prepared(scale, image=grey)).plane("upscaled") != upscaled).any()
