@@ -15,10 +15,10 @@ from PIL import Image
 
 from gateway.settings import GatewaySettings
 from gateway.torchserve_client import TorchServeClient
-from gateway.workflow import Node
 from photorestore.errors import BrokenArtifact, RestorationError
 from photorestore.housekeeping import sweep
 from photorestore.options import Options
+from photorestore.serving.management import Node
 from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from gateway.workflow import WORKFLOW
+from photorestore.serving.management import WORKFLOW
 from photorestore.workspace import default_root
 
 PREFIX = "PHOTORESTORE_GATEWAY_"

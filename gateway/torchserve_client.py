@@ -12,11 +12,11 @@ import httpx
 from gateway.connections import Connections
 from gateway.problems import BackendUnavailable, PipelineProblem
 from gateway.settings import GatewaySettings
-from gateway.workflow import REGISTER_S, WORKFLOW, Node, node_of
 from photorestore.envelope import Envelope, Problem
 from photorestore.housekeeping import LONGEST_TIMEOUT_S
 from photorestore.options import STAGES
 from photorestore.serving.answers import PROBLEM_TYPE
+from photorestore.serving.management import REGISTER_S, Management, Node
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +32,11 @@ class TorchServeClient:
     """
 
     def __init__(self, settings: GatewaySettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._management = settings.management_url.rstrip("/")
+        self._management = Management(settings.management_url.rstrip("/"), settings.workflow)
         self._metrics = settings.metrics_url.rstrip("/")
-        self._workflow = settings.workflow
         self._transport = transport or Connections()
         self._http = httpx.AsyncClient(transport=self._transport, trust_env=False, timeout=MANAGEMENT_S)
-        self._restore = httpx.URL(f"{settings.inference_url.rstrip('/')}/wfpredict/{self._workflow}")
+        self._restore = httpx.URL(f"{settings.inference_url.rstrip('/')}/wfpredict/{settings.workflow}")
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,16 +74,15 @@ class TorchServeClient:
 
     async def is_registered(self) -> bool | None:
         """Whether the workflow is known; None when TorchServe does not answer."""
-        answer = await self._get(f"{self._management}/workflows/{self._workflow}")
+        answer = await self._get(self._management.workflow_url)
         return None if answer is None else answer.is_success
 
     async def is_bare(self) -> bool:
         """Whether TorchServe answers and has none of the workflow's models: nobody is registering it."""
-        answer = await self._get(f"{self._management}/models")
+        answer = await self._get(self._management.models_url)
         if answer is None or not answer.is_success:
             return False
-        names = [str(model.get("modelName")) for model in answer.json().get("models", [])]
-        return not any(name.startswith(f"{self._workflow}__") for name in names)
+        return not self._management.has_models_of_workflow(answer.json())
 
     async def register(self) -> None:
         """Register the workflow; returns when its models are loaded.
@@ -92,11 +90,8 @@ class TorchServeClient:
         Raises:
             BackendUnavailable: TorchServe refuses or does not answer.
         """
-        arguments = {"url": f"{WORKFLOW}.war", "workflow_name": self._workflow}
         try:
-            answer = await self._http.post(
-                f"{self._management}/workflows", params=arguments, timeout=REGISTER_S
-            )
+            answer = await self._http.post(self._management.registration_url, timeout=REGISTER_S)
         except httpx.TransportError as error:
             raise BackendUnavailable(f"the workflow was not registered: {error!r}") from error
         if not answer.is_success:
@@ -114,10 +109,8 @@ class TorchServeClient:
         return answer.content
 
     async def _node(self, stage: str) -> Node:
-        answer = await self._get(f"{self._management}/models/{self._workflow}__{stage}")
-        if answer is None or not answer.is_success:
-            return Node(stage, 0, 1, 0)
-        return node_of(stage, answer.json()[0])
+        answer = await self._get(self._management.model_url(stage))
+        return Node.of(stage, answer.json()) if answer is not None and answer.is_success else Node(stage)
 
     async def _get(self, url: str) -> httpx.Response | None:
         try:

@@ -28,6 +28,7 @@ OURS = {
     "photorestore",
     "training",
     "gateway",
+    "backend",
     "handlers",
     "bench",
     "client",
@@ -40,6 +41,7 @@ DOORS = {
     "deploy": {"deploy"},
     "handlers": {"photorestore"},
     "gateway": {"gateway", "photorestore"},
+    "backend": {"backend", "photorestore"},
     "training": {"training", "photorestore"},
     "bench": {"bench", "training", "photorestore", "gateway", "photorestore_client"},
     "client": {"photorestore_client"},
@@ -65,6 +67,7 @@ WITHOUT_TORCH = (
     "workspace",
     "serving.requests",
     "serving.answers",
+    "serving.management",
     "stages.table",
 )
 """Modules that the REST edge imports."""

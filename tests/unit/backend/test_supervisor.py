@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from backend import management, supervised, supervisor
+from backend.settings import HOME, Ports, Settings
+from backend.supervised import LIMIT, WITHIN_S, GaveUp, SupervisedProcess
 from gateway.admission import Admission, Limits
-from gateway.backend import HOME, kept, supervisor, torchserve
-from gateway.backend.kept import LIMIT, WITHIN_S, GaveUp, Kept
-from gateway.backend.torchserve import Ports, Settings
 from gateway.metrics import Metrics
-from gateway.workflow import Node
 from photorestore.options import STAGES
+from photorestore.serving.management import Node
 
 
 class FakeProcess:
@@ -36,11 +36,11 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch) -> Clock:
-    monkeypatch.setattr(kept, "time", Clock())
-    return kept.time
+    monkeypatch.setattr(supervised, "time", Clock())
+    return supervised.time
 
 
-def keep_up_until_started(process: Kept, clock: Clock) -> float:
+def keep_up_until_started(process: SupervisedProcess, clock: Clock) -> float:
     """How long it took."""
     begun = clock.now
     while not process.keep_up():
@@ -49,7 +49,7 @@ def keep_up_until_started(process: Kept, clock: Clock) -> float:
 
 
 def test_what_ends_is_started_again_at_once_and_then_after_longer_and_longer_waits(clock, capsys):
-    process = Kept("the edge", FakeProcess)
+    process = SupervisedProcess("the edge", FakeProcess)
     assert not process.keep_up()
     waits = []
     for _ in range(LIMIT):
@@ -65,7 +65,7 @@ def test_what_ends_is_started_again_at_once_and_then_after_longer_and_longer_wai
 
 
 def test_ends_of_long_ago_do_not_count(clock):
-    process = Kept("the edge", FakeProcess)
+    process = SupervisedProcess("the edge", FakeProcess)
     for _ in range(3 * LIMIT):
         process.process.exit_status = 1
         assert keep_up_until_started(process, clock) == 0
@@ -80,7 +80,7 @@ def test_a_full_disk_is_waited_for(clock, capsys):
             raise starts.pop(0)
         return starts.pop(0)
 
-    process = Kept("TorchServe", start)
+    process = SupervisedProcess("TorchServe", start)
     process.process.exit_status = -9
     assert keep_up_until_started(process, clock) >= 2
     assert "cannot be started: [Errno 28]" in capsys.readouterr().err
@@ -89,20 +89,20 @@ def test_a_full_disk_is_waited_for(clock, capsys):
 @pytest.fixture
 def started(monkeypatch) -> dict[str, list[FakeProcess]]:
     """Stand-ins for the processes that the supervisor has started, by name."""
-    processes: dict[str, list[FakeProcess]] = {"TorchServe": [], "Front": []}
+    processes: dict[str, list[FakeProcess]] = {"TorchServe": [], "Edge": []}
 
     def start(name: str) -> FakeProcess:
         processes[name].append(FakeProcess())
         return processes[name][-1]
 
     monkeypatch.setattr(supervisor, "TorchServe", lambda _: start("TorchServe"))
-    monkeypatch.setattr(supervisor, "Front", lambda *_: start("Front"))
-    monkeypatch.setattr(supervisor, "is_front_ready", lambda _: True)
+    monkeypatch.setattr(supervisor, "Edge", lambda *_: start("Edge"))
+    monkeypatch.setattr(supervisor, "is_edge_ready", lambda _: True)
     monkeypatch.setattr(supervisor, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(supervisor, "POLL_S", 0.01)
     monkeypatch.setattr(supervisor, "SENDING_S", 0)
-    monkeypatch.setattr(torchserve, "answers", lambda _: True)
-    monkeypatch.setattr(torchserve, "nodes", lambda _: [Node(stage, 1, 1, 0) for stage in STAGES])
+    monkeypatch.setattr(management, "answers", lambda _: True)
+    monkeypatch.setattr(management, "nodes", lambda _: [Node(stage, 1, 1, 0) for stage in STAGES])
     return processes
 
 
@@ -134,12 +134,12 @@ def settings(tmp_path) -> Settings:
 
 def test_a_killed_edge_leaves_torchserve_alone_and_either_is_started_again(settings, started, monkeypatch):
     registrations: list[Settings] = []
-    monkeypatch.setattr(torchserve, "register", registrations.append)
+    monkeypatch.setattr(management, "register", registrations.append)
     stopping = threading.Event()
     thread, status = run(settings, stopping)
-    for front in range(2):
-        started["Front"][-1].exit_status = -9
-        until(lambda front=front: len(started["Front"]) == front + 2)
+    for round_ in range(2):
+        started["Edge"][-1].exit_status = -9
+        until(lambda round_=round_: len(started["Edge"]) == round_ + 2)
     assert started["TorchServe"][0].exit_status is None
     started["TorchServe"][-1].exit_status = -9
     until(lambda: len(registrations) == 2)
@@ -160,7 +160,7 @@ def test_a_workflow_that_cannot_be_registered_again_has_torchserve_started_anew(
         if len(registrations) == 2:
             raise RuntimeError("not registered")
 
-    monkeypatch.setattr(torchserve, "register", register)
+    monkeypatch.setattr(management, "register", register)
     stopping = threading.Event()
     thread, status = run(settings, stopping)
     started["TorchServe"][-1].exit_status = -9
@@ -171,13 +171,13 @@ def test_a_workflow_that_cannot_be_registered_again_has_torchserve_started_anew(
 
 
 def test_what_ends_again_and_again_ends_the_service(settings, started, monkeypatch, capsys):
-    monkeypatch.setattr(torchserve, "register", lambda _: None)
-    monkeypatch.setattr(kept, "LONGEST_WAIT_S", 0.0)
+    monkeypatch.setattr(management, "register", lambda _: None)
+    monkeypatch.setattr(supervised, "LONGEST_WAIT_S", 0.0)
     thread, status = run(settings, threading.Event())
     for _ in range(LIMIT + 1):
-        count = len(started["Front"])
-        started["Front"][-1].exit_status = 1
-        until(lambda count=count: len(started["Front"]) > count or status)
+        count = len(started["Edge"])
+        started["Edge"][-1].exit_status = 1
+        until(lambda count=count: len(started["Edge"]) > count or status)
     thread.join()
     assert status == [1]
     assert "giving up" in capsys.readouterr().err
@@ -185,7 +185,7 @@ def test_what_ends_again_and_again_ends_the_service(settings, started, monkeypat
 
 
 def test_without_an_edge_whoever_runs_the_container_starts_torchserve_again(tmp_path, started, monkeypatch):
-    monkeypatch.setattr(torchserve, "register", lambda _: None)
+    monkeypatch.setattr(management, "register", lambda _: None)
     (tmp_path / "run").mkdir()
     (tmp_path / "spaces").mkdir()
     settings = Settings(HOME, tmp_path / "run", tmp_path / "spaces")

@@ -33,7 +33,7 @@ class GaveUp(Exception):
 Kind = TypeVar("Kind", bound=Process)
 
 
-class Kept(Generic[Kind]):
+class SupervisedProcess(Generic[Kind]):
     """One process that is started again.
 
     Args:

@@ -8,16 +8,15 @@ import sys
 
 import requests
 
-from gateway.backend import HOME
-from gateway.backend.torchserve import HOST, STOP_S, Settings, stop_with_parent
-from gateway.settings import PREFIX
+from backend.settings import HOME, HOST, Settings
+from backend.torchserve import STOP_S, stop_with_parent
 
 ASK_S = 5.0
-JOBS_VARIABLE = f"{PREFIX}JOBS_DIR"
-"""Where it is not set, the folder of the run has a part for jobs."""
+JOBS_VARIABLE = "PHOTORESTORE_GATEWAY_JOBS_DIR"
+"""Of the edge; where it is not set, the folder of the run has a part for jobs."""
 
 
-class Front:
+class Edge:
     """A running REST edge before one TorchServe.
 
     Args:
@@ -30,17 +29,7 @@ class Front:
         self._drain_s = drain_s
         with (settings.run_dir / "gateway.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "gateway", "serve"),
-                    *("--port", str(settings.gateway_port)),
-                    *("--home", str(settings.home)),
-                    *("--workspace-root", str(settings.workspace_root)),
-                    *("--inference-url", f"http://{HOST}:{settings.ports.inference}"),
-                    *("--management-url", settings.management),
-                    *("--metrics-url", f"http://{HOST}:{settings.ports.metrics}"),
-                    *("--drain-s", str(drain_s)),
-                    *("--restarts-file", str(settings.restarts_file)),
-                ],
+                [sys.executable, "-m", "gateway", "serve", *options(settings, drain_s)],
                 cwd=HOME,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -52,7 +41,7 @@ class Front:
 
     @property
     def exit_status(self) -> int | None:
-        """See `kept.Process`."""
+        """See `supervised.Process`."""
         return self._process.poll()
 
     def stop(self) -> None:
@@ -63,6 +52,20 @@ class Front:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def options(settings: Settings, drain_s: float) -> list[str]:
+    """Return what the edge is told on its command line."""
+    return [
+        *("--port", str(settings.gateway_port)),
+        *("--home", str(settings.home)),
+        *("--workspace-root", str(settings.workspace_root)),
+        *("--inference-url", settings.inference_url),
+        *("--management-url", settings.management.url),
+        *("--metrics-url", settings.metrics_url),
+        *("--drain-s", str(drain_s)),
+        *("--restarts-file", str(settings.restarts_file)),
+    ]
 
 
 def is_ready(settings: Settings) -> bool:

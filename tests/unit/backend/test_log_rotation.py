@@ -1,6 +1,6 @@
 """Logs do not grow without end, and whoever writes them need not know."""
 
-from gateway.backend.rotation import KEPT, bound
+from backend.log_rotation import KEPT, bound
 
 
 def test_a_log_is_left_alone_until_it_is_long(tmp_path):

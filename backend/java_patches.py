@@ -11,7 +11,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from gateway.backend.classfile import (
+from backend.classfile import (
     ALOAD,
     ALOAD_0,
     ASTORE,

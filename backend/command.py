@@ -1,10 +1,10 @@
 """The command of the model-serving backend: TorchServe with its workflow, with or without the REST edge before it.
 
-    python -m gateway.backend serve [--background]    start; with --background return when ready
-    python -m gateway.backend status                  the stages' workers, as JSON; exit status 0 when ready
-    python -m gateway.backend stop                    end what was started
+    python -m backend serve [--background]    start; with --background return when ready
+    python -m backend status                  the stages' workers, as JSON; exit status 0 when ready
+    python -m backend stop                    end what was started
 
-`gateway.backend.supervisor` says what is looked after. With `--gateway-port` the REST edge is part of it; `python -m
+`backend.supervisor` says what is looked after. With `--gateway-port` the REST edge is part of it; `python -m
 gateway serve --help` says how the edge is set up; from here by environment variables.
 """
 
@@ -22,10 +22,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from gateway.backend import HOME, torchserve
-from gateway.backend.instance import only_instance, running_pid
-from gateway.backend.supervisor import is_ready, last_lines, supervise
-from gateway.backend.torchserve import Ports, Settings
+from backend import management
+from backend.run_lock import only_instance, running_pid
+from backend.settings import HOME, Ports, Settings, taken_ports
+from backend.supervisor import is_ready, last_lines, supervise
+from backend.torchserve import STOP_S
 from photorestore.folders import make_private
 from photorestore.workspace import default_root
 
@@ -47,9 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     root = os.environ.get("PHOTORESTORE_WORKSPACE")
-    parser = argparse.ArgumentParser(
-        prog="python -m gateway.backend", description="The model-serving backend."
-    )
+    parser = argparse.ArgumentParser(prog="python -m backend", description="The model-serving backend.")
     parser.add_argument("command", choices=("serve", "stop", "status"))
     parser.add_argument("--background", action="store_true", help="return when it is ready")
     parser.add_argument("--home", type=Path, default=HOME, help="folder with model_store and configuration")
@@ -75,7 +74,7 @@ def _serve(settings: Settings, drain_s: float) -> int:
         print(error, file=sys.stderr)
         return 1
     with only_instance(settings) as is_only:
-        taken = torchserve.taken_ports(settings.ports, settings.gateway_port)
+        taken = taken_ports(settings)
         if not is_only or taken:
             print(f"ports in use: {taken}" if is_only else "already running", file=sys.stderr)
             return 1
@@ -100,7 +99,7 @@ def _spawn(settings: Settings, drain_s: float) -> subprocess.Popen[bytes]:
     with (settings.run_dir / "backend.log").open("wb") as log:
         return subprocess.Popen(
             [
-                *(sys.executable, "-m", "gateway.backend", "serve"),
+                *(sys.executable, "-m", "backend", "serve"),
                 *("--home", str(settings.home)),
                 *("--run-dir", str(settings.run_dir)),
                 *("--workspace-root", str(settings.workspace_root)),
@@ -127,7 +126,7 @@ def _stop(settings: Settings, drain_s: float) -> int:
         print("not running")
         return 0
     os.kill(pid, signal.SIGTERM)
-    until = time.monotonic() + 2 * drain_s + 4 * torchserve.STOP_S
+    until = time.monotonic() + 2 * drain_s + 4 * STOP_S
     while running_pid(settings) == pid:
         if time.monotonic() > until:
             print(f"process {pid} does not end", file=sys.stderr)
@@ -138,7 +137,7 @@ def _stop(settings: Settings, drain_s: float) -> int:
 
 
 def _status(settings: Settings) -> int:
-    stages = torchserve.nodes(settings)
+    stages = management.nodes(settings)
     document = {
         "ready": is_ready(settings, stages),
         "url": settings.url,

@@ -7,7 +7,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 
-from gateway.backend.torchserve import Settings
+from backend.settings import Settings
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 It registers the workflow, waits until every stage has its workers, sweeps workspaces that nobody waits for, lets
 requests in flight end, and takes TorchServe with it when it goes. With an edge it starts either again when it dies, but
-not for ever: see `gateway.backend.kept`.
+not for ever: see `backend.supervised`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateway.backend import torchserve
-from gateway.backend.front import Front
-from gateway.backend.front import is_ready as is_front_ready
-from gateway.backend.kept import GaveUp, Kept, say
-from gateway.backend.rotation import bound
-from gateway.backend.torchserve import Settings, TorchServe
-from gateway.workflow import Node
+from backend import management
+from backend.edge import Edge
+from backend.edge import is_ready as is_edge_ready
+from backend.log_rotation import bound
+from backend.settings import Settings
+from backend.supervised import GaveUp, SupervisedProcess, say
+from backend.torchserve import TorchServe
 from photorestore.housekeeping import GRACE_S, count_awaited, sweep
+from photorestore.serving.management import Node
 
 START_S = 600.0
 """How long a start may take before it is given up."""
 LOOK_EVERY_S = 2.0
 POLL_S = 0.5
 LOGS = ("console.log", "gateway.log")
-"""What TorchServe and the edge print, from all their starts; see `rotation`."""
+"""What TorchServe and the edge print, from all their starts; see `log_rotation`."""
 SENDING_S = 2.0
 """How long the last answers may take from their delivery to the caller."""
 
@@ -54,12 +55,12 @@ def supervise(
         on_ready()
         if not _watch(instance, stopping):
             return 1
-        instance.stop_front()
+        instance.stop_edge()
         _drain(settings.workspace_root, drain_s)
         return 0
     finally:
         ready_file.unlink(missing_ok=True)
-        instance.stop_front()
+        instance.stop_edge()
         instance.server.process.stop()
         # Nobody is left to fetch what was delivered.
         sweep(settings.workspace_root, time.monotonic() + GRACE_S)
@@ -74,20 +75,23 @@ class Instance:
 
     def __init__(self, settings: Settings, drain_s: float) -> None:
         self.settings = settings
-        self.server = Kept("TorchServe", lambda: TorchServe(settings))
+        self.server = SupervisedProcess("TorchServe", lambda: TorchServe(settings))
         self.registration = Registration(settings)
-        has_front = settings.gateway_port is not None
-        self.front = Kept("the REST edge", lambda: Front(settings, drain_s)) if has_front else None
+        self.edge = (
+            None
+            if settings.gateway_port is None
+            else SupervisedProcess("the REST edge", lambda: Edge(settings, drain_s))
+        )
         self._note_restarts()
 
     @property
     def has_ended(self) -> bool:
         """Whether something that ought to run does not."""
-        return self.server.has_ended or (self.front is not None and self.front.has_ended)
+        return self.server.has_ended or (self.edge is not None and self.edge.has_ended)
 
     def register(self) -> None:
         """Begin to register the workflow as soon as TorchServe answers."""
-        if self.registration.ident is None and torchserve.answers(self.settings):
+        if self.registration.ident is None and management.answers(self.settings):
             self.registration.start()
 
     def keep_up(self) -> None:
@@ -96,7 +100,7 @@ class Instance:
         Raises:
             GaveUp: it has ended too often; or there is no edge, and whoever runs the container starts it again.
         """
-        if self.front is None and self.server.has_ended:
+        if self.edge is None and self.server.has_ended:
             raise GaveUp("TorchServe has ended")
         if self.registration.error is not None and not self.server.has_ended:
             say(str(self.registration.error))
@@ -104,19 +108,19 @@ class Instance:
         if self.server.keep_up():
             self.registration = Registration(self.settings)
             self._note_restarts()
-        if self.front is not None and self.front.keep_up():
+        if self.edge is not None and self.edge.keep_up():
             self._note_restarts()
         self.register()
 
-    def stop_front(self) -> None:
+    def stop_edge(self) -> None:
         """Let the edge answer what is in flight, and end it."""
-        if self.front is not None:
-            self.front.process.stop()
+        if self.edge is not None:
+            self.edge.process.stop()
 
     def _note_restarts(self) -> None:
         """Let the edge's metrics know; a disk that is full is no reason to end."""
-        if self.front is not None:
-            counts = {"edge": self.front.restarts, "torchserve": self.server.restarts}
+        if self.edge is not None:
+            counts = {"edge": self.edge.restarts, "torchserve": self.server.restarts}
             with contextlib.suppress(OSError):
                 self.settings.restarts_file.write_text(json.dumps(counts))
 
@@ -136,7 +140,7 @@ def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:
             return False
         instance.register()
         is_registered = instance.registration.ident is not None and not instance.registration.is_alive()
-        if is_registered and is_ready(settings, torchserve.nodes(settings)):
+        if is_registered and is_ready(settings, management.nodes(settings)):
             return True
     return False
 
@@ -158,7 +162,7 @@ def _watch(instance: Instance, stopping: threading.Event) -> bool:
 def is_ready(settings: Settings, stages: Sequence[Node]) -> bool:
     """Whether every stage has its workers and the edge, if there is one, says so, too."""
     has_workers = all(node.is_ready for node in stages)
-    return has_workers and (settings.gateway_port is None or is_front_ready(settings))
+    return has_workers and (settings.gateway_port is None or is_edge_ready(settings))
 
 
 class Registration(threading.Thread):
@@ -176,7 +180,7 @@ class Registration(threading.Thread):
     def run(self) -> None:
         """Register; called by `start`."""
         try:
-            torchserve.register(self.settings)
+            management.register(self.settings)
         except Exception as error:  # noqa: BLE001 - the supervisor reports it
             self.error = error
 
