@@ -10,9 +10,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.cache import SUFFIX, Result, read_result, write_result
-from gateway.jobs.trouble import trouble_means_retry
-from gateway.uploads import FILES
+from gateway.jobs.disk_trouble import trouble_means_retry
+from gateway.restore.parts import FILES
+from gateway.restore.result_files import SUFFIX, read_result, write_result
+from gateway.restore.results import Result
 from photorestore.errors import BrokenArtifact, OutOfSpace, RestorationError
 from photorestore.options import Options
 from photorestore.workspace import Workspace

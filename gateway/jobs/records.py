@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from gateway.answers import KINDS, etag_of
-from gateway.uploads import Received
+from gateway.http.conditional import etag_of
+from gateway.restore.parts import Received
+from gateway.restore.returns import MEDIA_TYPES
 from photorestore.options import STAGES
 
 STATES = ("queued", "running", "succeeded", "failed", "cancelled")
@@ -176,7 +177,7 @@ def _result(record: Record) -> dict[str, str] | None:
     if record.outcome is None or not record.has_result:
         return None
     kind = record.work.kind
-    content_type = KINDS.get(kind, record.outcome.content_type)
+    content_type = MEDIA_TYPES.get(kind, record.outcome.content_type)
     return {"return": kind, "content_type": content_type, "etag": etag_of(record.outcome.key, kind)}
 
 

@@ -10,8 +10,8 @@ import pytest
 from backend import management, supervised, supervisor
 from backend.settings import HOME, Ports, Settings
 from backend.supervised import LIMIT, WITHIN_S, GaveUp, SupervisedProcess
-from gateway.admission import Admission, Limits
-from gateway.metrics import Metrics
+from gateway.telemetry.machine import watch_restarts
+from gateway.telemetry.metrics import Metrics
 from photorestore.options import STAGES
 from photorestore.serving.management import Node
 
@@ -197,9 +197,10 @@ def test_without_an_edge_whoever_runs_the_container_starts_torchserve_again(tmp_
 
 def restarts(file: Path) -> tuple[float, ...]:
     """What the edge's metrics say, of the edge and of TorchServe."""
-    registry = Metrics(Admission(Limits(1, 1, 1, 1, 1)), file.parent, file).registry
+    metrics = Metrics()
+    watch_restarts(metrics, file)
     name = "photorestore_gateway_process_restarts"
-    return tuple(registry.get_sample_value(name, {"process": of}) for of in ("edge", "torchserve"))
+    return tuple(metrics.registry.get_sample_value(name, {"process": of}) for of in ("edge", "torchserve"))
 
 
 def test_metrics_survive_a_file_that_is_being_written(tmp_path):
