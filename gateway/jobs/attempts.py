@@ -16,7 +16,7 @@ from gateway.http.problems import problem_of
 from gateway.jobs import clock
 from gateway.jobs.files import JobFiles
 from gateway.jobs.metrics import JobMetrics
-from gateway.jobs.records import Outcome, Record
+from gateway.jobs.records import Outcome, Record, Work
 from gateway.jobs.store import Store
 from gateway.restore.intake import Prepared, prepare
 from gateway.restore.release import Release
@@ -86,13 +86,20 @@ class Attempts:
         try:
             await asyncio.to_thread(self.files.lay_out, record.work.upload, workspace)
             workspace.allow_time()
-            received, release = record.work.received, self.release().fingerprint
-            prepared = await prepare(workspace, received, release, wants_mask=True)
+            prepared = await self._name(workspace, record.work)
             is_handed_over = True
         finally:
             if not is_handed_over:
                 workspace.remove()
         return prepared
+
+    async def _name(self, workspace: Workspace, work: Work) -> Prepared:
+        """Name the result by what was decided when the upload was taken in."""
+        release = self.release().fingerprint
+        if work.promise is None:
+            return await prepare(workspace, work.received, release, wants_mask=True)
+        workspace.envelope.promise = work.promise
+        return Prepared.of(workspace, work.received, work.pixels, release, wants_mask=True)
 
     def room(self) -> tuple[float, float]:
         """Return the pixels that shared memory has room for: now, and when it is empty."""

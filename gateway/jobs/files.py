@@ -14,6 +14,7 @@ from gateway.jobs.disk_trouble import trouble_means_retry
 from gateway.restore.parts import FILES
 from gateway.restore.result_files import SUFFIX, read_result, write_result
 from gateway.restore.results import Result
+from photorestore.directories import token_of
 from photorestore.errors import BrokenArtifact, OutOfSpace, RestorationError
 from photorestore.options import Options
 from photorestore.workspace import Workspace
@@ -144,7 +145,7 @@ class JobFiles:
         """
         with trouble_means_retry():
             for folder in self._uploads.iterdir():
-                if folder.name.partition("-")[2] not in waiting:
+                if token_of(folder.name) not in waiting:
                     shutil.rmtree(folder, ignore_errors=True)
             for file in self._results.iterdir():
                 if file.name.removesuffix(SUFFIX) not in jobs:

@@ -10,6 +10,7 @@ from typing import Any, Self
 from gateway.http.conditional import etag_of
 from gateway.restore.parts import Received
 from gateway.restore.returns import MEDIA_TYPES
+from photorestore.envelope import Promise
 from photorestore.options import STAGES
 
 STATES = ("queued", "running", "succeeded", "failed", "cancelled")
@@ -29,6 +30,7 @@ class Work:
         options: of the restoration, not checked: an earlier version may have written them.
         kind: what its result is unless the caller asks for another part, one of `RETURNS`.
         request_id: label of the request that brought it.
+        promise: what will be delivered; None where a version entered it that decided anew at each try.
     """
 
     upload: str
@@ -38,6 +40,7 @@ class Work:
     options: dict[str, Any]
     kind: str
     request_id: str
+    promise: Promise | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -51,7 +54,14 @@ class Work:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
         """From decoded JSON."""
-        return cls(**{**values, "received": Received(**values["received"])})
+        promise = values.get("promise")
+        return cls(
+            **{
+                **values,
+                "received": Received(**values["received"]),
+                "promise": None if promise is None else Promise(**promise),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)

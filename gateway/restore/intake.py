@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from starlette.requests import Request
 
@@ -17,15 +18,7 @@ from gateway.restore.release import Release
 from gateway.restore.transfers import Transfers
 from gateway.restore.upload import receive
 from photorestore.errors import BrokenArtifact
-from photorestore.imaging import (
-    CONTENT_TYPES,
-    LIMITS,
-    Needs,
-    check_enlarged,
-    choose_format,
-    open_picture,
-    own_type,
-)
+from photorestore.imaging import CONTENT_TYPES, LIMITS, open_picture, promise
 from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace
 
@@ -49,6 +42,26 @@ class Prepared:
     key: str
     pixels: int
     wants_mask: bool
+
+    @classmethod
+    def of(
+        cls, workspace: Workspace, received: Received, pixels: int, release: str, *, wants_mask: bool
+    ) -> Self:
+        """Name the result of a picture whose envelope holds the promise.
+
+        Args:
+            release: what results depend on beside the request, see `Release.fingerprint`.
+        """
+        promised = workspace.envelope.promise
+        if promised is None:
+            raise BrokenArtifact("nobody has decided what is to be delivered")
+        # Which of the two types it becomes is known only after the run, but each run of this key comes to the same one.
+        types = [CONTENT_TYPES[promised.format], promised.own_type]
+        options = workspace.options.to_mapping() | {"format": types}
+        del options["timeout_s"]
+        parts = [release, received.image, received.mask, options]
+        key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return cls(workspace, received, key + MASK_MARK * wants_mask, pixels, wants_mask)
 
     @property
     def left_s(self) -> float:
@@ -91,34 +104,24 @@ class Intake:
 async def prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Prepared:
     """Read the picture's header, in a thread: where requests are served, nobody's bytes are parsed.
 
+    What will be delivered is entered in the envelope.
+
     Args:
         release: what results depend on beside the request, see `Release.fingerprint`.
 
     Raises:
         InvalidInput: the picture, or what is accepted, makes a restoration impossible.
     """
-    return await asyncio.to_thread(_prepare, workspace, received, release, wants_mask=wants_mask)
+    pixels = await asyncio.to_thread(_read_header, workspace)
+    return Prepared.of(workspace, received, pixels, release, wants_mask=wants_mask)
 
 
-def _read_upload(workspace: Workspace) -> bytes:
+def _read_header(workspace: Workspace) -> int:
+    """Decide what will be delivered; return the pixels of the picture or of the result, whichever has more."""
     upload = workspace.read_file("upload")
     if upload is None:
         raise BrokenArtifact("the upload is gone")
-    return upload
-
-
-def _prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Prepared:
-    header = open_picture(_read_upload(workspace)).header
-    height, width = header.upright_hw
-    scale = workspace.options.scale
-    check_enlarged(width, height, scale, LIMITS)
-    needs = Needs(scale * width, scale * height, has_alpha=header.has_alpha, bits=header.bits)
-    name = choose_format(workspace.options, workspace.envelope.accept, needs)
-    # Which of the two types it becomes is known only after the run, but each run of this key comes to the same one.
-    types = [CONTENT_TYPES[name], own_type(header, workspace.options, workspace.envelope.accept)]
-    options = workspace.options.to_mapping() | {"format": types}
-    del options["timeout_s"]
-    parts = [release, received.image, received.mask, options]
-    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    pixels = width * height * scale**2
-    return Prepared(workspace, received, key + MASK_MARK * wants_mask, pixels, wants_mask)
+    header = open_picture(upload).header
+    envelope = workspace.envelope
+    envelope.promise = promise(header, envelope.options, envelope.accept, LIMITS)
+    return header.width * header.height * envelope.options.scale**2

@@ -25,6 +25,7 @@ from gateway.routes.answers import answer
 from gateway.routes.authorization import require_key
 from gateway.routes.gateway import gateway_of
 from gateway.routes.queries import FINDING, parse_query
+from photorestore.directories import token_of
 from photorestore.errors import UnsupportedOption
 from photorestore.housekeeping import LONGEST_TIMEOUT_S
 from photorestore.options import Options
@@ -115,7 +116,7 @@ async def _enter(
                 request, request.state.caller, upload, wants_mask=True
             )
         record = Record(
-            id=upload.envelope.workspace_id.partition("-")[2],
+            id=token_of(upload.envelope.workspace_id),
             owner=request.state.caller,
             idempotency_key=key,
             fingerprint=_fingerprint(prepared.received, options, kind, webhook),
@@ -127,6 +128,7 @@ async def _enter(
                 options=options.to_mapping(),
                 kind=kind,
                 request_id=request.state.request_id,
+                promise=upload.envelope.promise,
             ),
             created=clock.now(),
             webhook=None if webhook is None else Webhook(webhook),

@@ -13,7 +13,7 @@ from typing import Any
 from photorestore.errors import BrokenArtifact, RestorationError
 from photorestore.options import STAGES, Options
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,21 @@ class Trace:
     note: str
     ms: float
     tier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What will be delivered, as far as an upload's header and the request decide it; see `imaging.promise`.
+
+    Attributes:
+        format: that the picture is encoded in, if it is changed; one of `FORMATS`.
+        own_type: the upload's media type where its own bytes are the answer if nothing is changed; else None.
+        unconverted: colours of the upload that are delivered as they are, although sRGB is asked for; or None.
+    """
+
+    format: str
+    own_type: str | None = None
+    unconverted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,7 @@ class Envelope:
         options: what was asked for.
         accept: the caller's `Accept` header.
         answer: `image` (the result's bytes) or `report` (JSON; the result stays in the workspace).
+        promise: decided by who took the upload in; None before `preprocess` where a stage is asked without the edge.
         planes: by name; `stages.table` knows what each stage writes.
         current: name of the plane that holds the result so far; empty before `preprocess`.
         source: what `preprocess` read of the upload: format, mode, bits, icc, orientation, ...
@@ -94,6 +110,7 @@ class Envelope:
     options: Options
     accept: str = ""
     answer: str = "image"
+    promise: Promise | None = None
     planes: dict[str, Plane] = field(default_factory=dict)
     current: str = ""
     source: dict[str, Any] = field(default_factory=dict)
@@ -117,6 +134,7 @@ class Envelope:
             if values.pop("version") != VERSION:
                 raise ValueError("another version")
             values["options"] = Options.from_mapping(values["options"])
+            values["promise"] = Promise(**values["promise"]) if values["promise"] else None
             values["planes"] = {
                 name: Plane(tuple(plane["shape"]), plane["dtype"]) for name, plane in values["planes"].items()
             }

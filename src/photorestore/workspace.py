@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import secrets
 import tempfile
 import time
@@ -25,6 +24,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from photorestore import directories
 from photorestore.envelope import Envelope, Plane, Trace
 from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded, OutOfSpace
 from photorestore.folders import delete, make_private
@@ -32,7 +32,6 @@ from photorestore.options import STAGES, Options
 from photorestore.stages.row import OPACITY, PICTURE
 from photorestore.stages.table import planes_that_hold
 
-ID_PATTERN = re.compile(r"^\d{10}-[0-9a-f]{32}$")
 STATE_SUFFIX = ".state"
 RUNNING = "running"
 """The state of a stage that is at work on a request."""
@@ -77,8 +76,7 @@ class Workspace:
             PermissionError: others own the root or may write to it.
         """
         deadline = time.monotonic() + options.timeout_s
-        workspace_id = f"{int(deadline):010d}-{secrets.token_hex(16)}"
-        workspace = cls(root, Envelope(workspace_id, request_id, deadline, options, accept))
+        workspace = cls(root, Envelope(directories.new_name(deadline), request_id, deadline, options, accept))
         with _full_means_retry():
             make_private(root)
             workspace.directory.mkdir(mode=0o700)
@@ -91,7 +89,7 @@ class Workspace:
         Raises:
             BrokenArtifact: the id is not one of ours, or its directory is gone.
         """
-        if not ID_PATTERN.match(envelope.workspace_id):
+        if not directories.is_name(envelope.workspace_id):
             raise BrokenArtifact("the envelope names no workspace")
         workspace = cls(root, envelope)
         if workspace.directory.is_symlink() or not workspace.directory.is_dir():
@@ -262,9 +260,8 @@ class Workspace:
             raise DeadlineExceeded(f"the request was to be answered within {self.options.timeout_s:g} s")
 
     def mark_done(self) -> None:
-        """Let the sweeper take the directory after the grace, which is counted from the note's time: monotonic, too."""
-        self.path("done").touch()
-        os.utime(self.path("done"), 2 * (time.monotonic(),))
+        """Let the sweeper take the directory after the grace."""
+        directories.mark_done(self.directory)
 
     def remove(self) -> None:
         """Delete the directory now."""

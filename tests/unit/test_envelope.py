@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from photorestore.envelope import Envelope, Plane, Problem, Trace, merge
+from photorestore.envelope import Envelope, Plane, Problem, Promise, Trace, merge
 from photorestore.errors import BrokenArtifact, TruncatedImage
 from photorestore.options import Options
 
@@ -21,6 +21,7 @@ def make_envelope(**changes) -> Envelope:
 def test_an_envelope_survives_a_round_trip():
     envelope = make_envelope(
         options=Options(stages=("denoise",)),
+        promise=Promise("png", "image/webp"),
         planes={"image": Plane((3, 4, 5), "uint8")},
         estimates={"preprocess": {"sigma_255": 2.0}},
         trace={"preprocess": Trace("ran", "decoded", 1.5)},
@@ -30,7 +31,7 @@ def test_an_envelope_survives_a_round_trip():
     assert Envelope.from_json(json.loads(envelope.to_json())) == envelope
 
 
-@pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"version": 99}', b'{"version": 1}', b"\xff\xd8"])
+@pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"version": 99}', b'{"version": 2}', b"\xff\xd8"])
 def test_anything_else_is_no_envelope(document):
     with pytest.raises(BrokenArtifact, match="not an envelope"):
         Envelope.from_json(document)

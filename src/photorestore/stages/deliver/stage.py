@@ -12,15 +12,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 
-from photorestore.envelope import Trace
+from photorestore.envelope import Promise, Trace
+from photorestore.errors import BrokenArtifact
 from photorestore.imaging import (
     CONTENT_TYPES,
-    Needs,
     Outgoing,
-    choose_format,
     encode,
     open_picture,
-    own_type,
 )
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.metadata.attachments import collect
@@ -98,24 +96,20 @@ def _as_it_came(workspace: Workspace) -> Delivery | None:
     envelope = workspace.envelope
     if envelope.current != "image" or _is_normalised(workspace):
         return None
+    promise = _promise(workspace)
+    if promise.own_type is None:
+        return None
     upload = workspace.read_file("upload")
-    if upload is None:  # the picture came as an array
-        return None
-    header = open_picture(upload).header
-    content_type = own_type(header, workspace.options, envelope.accept)
-    if content_type is None:
-        return None
-    is_as_asked = header.unconverted is None or workspace.options.colour == "source"
-    dropped = [] if is_as_asked else [str(header.unconverted)]
-    return Delivery(upload, content_type, envelope.source["bits"], dropped, unchanged=True)
+    if upload is None:
+        raise BrokenArtifact("the upload is gone")
+    dropped = [] if promise.unconverted is None else [promise.unconverted]
+    return Delivery(upload, promise.own_type, envelope.source["bits"], dropped, unchanged=True)
 
 
 def _encoded(workspace: Workspace) -> Delivery:
     envelope, options = workspace.envelope, workspace.options
     outgoing = _outgoing(workspace)
-    _, height, width = outgoing.image.shape
-    needs = Needs(width, height, has_alpha=outgoing.alpha is not None, bits=outgoing.bits)
-    name = choose_format(options, envelope.accept, needs)
+    name = _promise(workspace).format
     if keeps_hidden(name) or options.colour == "source":
         outgoing.image = with_hidden(workspace, outgoing.image)
     if options.colour == "source":
@@ -124,6 +118,12 @@ def _encoded(workspace: Workspace) -> Delivery:
     content = encode(outgoing, name, options.quality)
     dropped = [*envelope.source["dropped"], *outgoing.dropped]
     return Delivery(content, CONTENT_TYPES[name], outgoing.bits, dropped, unchanged=False)
+
+
+def _promise(workspace: Workspace) -> Promise:
+    if workspace.envelope.promise is None:
+        raise BrokenArtifact("nobody has decided what is to be delivered")
+    return workspace.envelope.promise
 
 
 def _outgoing(workspace: Workspace) -> Outgoing:

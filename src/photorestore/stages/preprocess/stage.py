@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 import torch
 
+from photorestore.envelope import Promise
 from photorestore.errors import BrokenArtifact, CorruptImage
 from photorestore.housekeeping import require_room
-from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture
+from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture, promise
 from photorestore.imaging.decoders.header import Picture
 from photorestore.imaging.planes import luma
 from photorestore.networks.weights import load_network
@@ -81,10 +82,10 @@ class PreprocessStage:
         header = picture.header
         height, width = header.upright_hw
         bits = header.bits
-        scale = workspace.options.scale
-        check_enlarged(width, height, scale, self.limits)
-        needs = Needs(scale * width, scale * height, has_alpha=header.has_alpha, bits=bits)
-        choose_format(workspace.options, workspace.envelope.accept, needs)  # fail before the work is done
+        if workspace.envelope.promise is None:
+            workspace.envelope.promise = promise(
+                header, workspace.options, workspace.envelope.accept, self.limits
+            )
         _reserve(workspace, height, width, bits, has_alpha=header.has_alpha)
         found = self._write_planes(workspace, picture)
         for name in ("exif", "xmp", "icc"):
@@ -102,7 +103,15 @@ class PreprocessStage:
         image = workspace.plane("image")
         envelope.source = envelope.source or _source_of(workspace, image)
         _, height, width = image.shape
-        check_enlarged(width, height, workspace.options.scale, self.limits)
+        scale = workspace.options.scale
+        check_enlarged(width, height, scale, self.limits)
+        needs = Needs(
+            scale * width,
+            scale * height,
+            has_alpha="alpha" in envelope.planes,
+            bits=envelope.source["bits"],
+        )
+        envelope.promise = Promise(choose_format(workspace.options, envelope.accept, needs))
         _reserve(workspace, height, width, envelope.source["bits"], has_alpha="alpha" in envelope.planes)
         alpha = workspace.plane("alpha") if "alpha" in envelope.planes else None
         if alpha is None and not workspace.options.normalise:

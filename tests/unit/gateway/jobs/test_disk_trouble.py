@@ -8,7 +8,6 @@ import time
 
 import pytest
 from starlette.responses import Response
-from tests.unit.gateway.jobs.test_store import make_record
 
 from gateway.jobs import attempts, disk_trouble, worker
 from gateway.jobs.files import JobFiles
@@ -19,6 +18,7 @@ from photorestore.errors import OutOfSpace
 from photorestore.serving.answers import PROBLEM_TYPE
 from photorestore.workspace import Workspace
 from tests.edge import make_picture, metric, problem, running_edge, until
+from tests.unit.gateway.jobs.test_store import make_record
 
 pytestmark = pytest.mark.anyio
 HOUR_S = 3600.0

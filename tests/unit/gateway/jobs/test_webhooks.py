@@ -16,7 +16,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
-from tests.unit.gateway.jobs.test_store import WIDE, make_record
 
 from gateway.jobs.destinations import Destinations, ForbiddenAddressError
 from gateway.jobs.records import Webhook
@@ -25,6 +24,7 @@ from gateway.jobs.webhooks import TRY_S, Patience, sign
 from gateway.settings import HOME, GatewaySettings
 from photorestore.errors import OutOfSpace, UnsupportedOption
 from tests.edge import free_port, make_picture, metric, problem, running_edge, until
+from tests.unit.gateway.jobs.test_store import WIDE, make_record
 
 pytestmark = pytest.mark.anyio
 SECRET = b"0123456789abcdef"

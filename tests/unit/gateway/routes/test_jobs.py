@@ -18,6 +18,7 @@ from gateway.jobs.files import JobFiles
 from gateway.jobs.records import ENDED
 from gateway.jobs.store import Store
 from gateway.settings import HOME, GatewaySettings
+from photorestore.imaging import open_picture
 from photorestore.options import STAGES
 from tests.edge import (
     ENVIRONMENT,
@@ -147,6 +148,28 @@ async def test_progress_is_told_by_stage(edge, server, root):
     assert problem(answer) == (409, "job-has-no-result")
     server.is_open.set()
     assert (await wait(edge, job))["state"] == "succeeded"
+
+
+async def test_header_of_an_upload_is_read_once_by_the_edge(edge, server, monkeypatch):
+    opened = []
+
+    def note(upload):
+        opened.append(upload)
+        return open_picture(upload)
+
+    monkeypatch.setattr("gateway.restore.intake.open_picture", note)
+    assert (await wait(edge, await submit(edge)))["state"] == "succeeded"
+    assert opened == [make_picture()]
+    assert server.inferences[0]["promise"] == {"format": "jpeg", "own_type": "image/png", "unconverted": None}
+
+
+async def test_what_an_earlier_version_entered_is_decided_at_the_try(server, root, folder):
+    async with running_edge(server, root, jobs_dir=folder, max_jobs=0) as edge:
+        job = await submit(edge)
+        edge.app.state.gateway.jobs.store._db.execute("UPDATE jobs SET work = json_remove(work, '$.promise')")
+    async with running_edge(server, root, jobs_dir=folder) as edge:
+        assert (await wait(edge, job))["state"] == "succeeded"
+    assert server.inferences[0]["promise"]["own_type"] == "image/png"
 
 
 async def test_nobody_waits_so_there_is_as_much_time_as_may_be(edge, server):
