@@ -52,9 +52,7 @@ class Prepared:
         Args:
             release: what results depend on beside the request, see `Release.fingerprint`.
         """
-        promised = workspace.envelope.promise
-        if promised is None:
-            raise BrokenArtifact("nobody has decided what is to be delivered")
+        promised = workspace.envelope.require_promise()
         # Which of the two types it becomes is known only after the run, but each run of this key comes to the same one.
         types = [CONTENT_TYPES[promised.format], promised.own_type]
         options = workspace.options.to_mapping() | {"format": types}

@@ -118,6 +118,16 @@ class Envelope:
     trace: dict[str, Trace] = field(default_factory=dict)
     problem: Problem | None = None
 
+    def require_promise(self) -> Promise:
+        """Return what will be delivered.
+
+        Raises:
+            BrokenArtifact: nobody has decided it.
+        """
+        if self.promise is None:
+            raise BrokenArtifact("nobody has decided what will be delivered")
+        return self.promise
+
     def to_json(self) -> bytes:
         """The document as UTF-8 JSON."""
         return json.dumps({"version": VERSION, **_values_of(self)}, default=_values_of).encode()

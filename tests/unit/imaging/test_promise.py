@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from photorestore.envelope import Envelope, Promise
-from photorestore.errors import ImageTooLarge, NotAcceptable
+from photorestore.errors import BrokenArtifact, ImageTooLarge, NotAcceptable
 from photorestore.imaging import LIMITS, open_picture, promise
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
@@ -52,6 +52,11 @@ def delivered(root: Path, decided: Promise | None) -> tuple[str, Envelope]:
     assert workspace.envelope.problem is None
     with Image.open(workspace.path("result")) as image:
         return str(image.format), workspace.envelope
+
+
+def test_nothing_is_delivered_where_nobody_has_decided(tmp_path: Path) -> None:
+    with pytest.raises(BrokenArtifact, match="nobody has decided"):
+        Workspace.create(tmp_path, Options()).envelope.require_promise()
 
 
 def test_preprocess_decides_only_where_nobody_has(tmp_path: Path) -> None:

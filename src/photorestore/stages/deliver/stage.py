@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 
-from photorestore.envelope import Promise, Trace
+from photorestore.envelope import Trace
 from photorestore.errors import BrokenArtifact
 from photorestore.imaging import (
     CONTENT_TYPES,
@@ -96,7 +96,7 @@ def _as_it_came(workspace: Workspace) -> Delivery | None:
     envelope = workspace.envelope
     if envelope.current != "image" or _is_normalised(workspace):
         return None
-    promise = _promise(workspace)
+    promise = envelope.require_promise()
     if promise.own_type is None:
         return None
     upload = workspace.read_file("upload")
@@ -109,7 +109,7 @@ def _as_it_came(workspace: Workspace) -> Delivery | None:
 def _encoded(workspace: Workspace) -> Delivery:
     envelope, options = workspace.envelope, workspace.options
     outgoing = _outgoing(workspace)
-    name = _promise(workspace).format
+    name = envelope.require_promise().format
     if keeps_hidden(name) or options.colour == "source":
         outgoing.image = with_hidden(workspace, outgoing.image)
     if options.colour == "source":
@@ -118,12 +118,6 @@ def _encoded(workspace: Workspace) -> Delivery:
     content = encode(outgoing, name, options.quality)
     dropped = [*envelope.source["dropped"], *outgoing.dropped]
     return Delivery(content, CONTENT_TYPES[name], outgoing.bits, dropped, unchanged=False)
-
-
-def _promise(workspace: Workspace) -> Promise:
-    if workspace.envelope.promise is None:
-        raise BrokenArtifact("nobody has decided what is to be delivered")
-    return workspace.envelope.promise
 
 
 def _outgoing(workspace: Workspace) -> Outgoing:
@@ -181,8 +175,8 @@ def _as_document(trace: Trace) -> dict[str, Any]:
 def _add_metadata(workspace: Workspace, outgoing: Outgoing) -> None:
     """Hand over the upload's metadata, as far as the options want it."""
     options = workspace.options
-    upload = workspace.read_file("upload")
-    if options.metadata == "strip" or upload is None:
+    upload = None if options.metadata == "strip" else workspace.read_file("upload")
+    if upload is None:
         return
     source = workspace.envelope.source
     _, height, width = outgoing.image.shape
