@@ -58,10 +58,10 @@ ENTRYPOINT ["dumb-init", "--single-child", "--"]
 FROM runtime AS backend
 COPY --from=backend-packages /opt/photorestore /opt/photorestore
 COPY config.properties metrics.yaml ./
-COPY gateway gateway
+COPY backend backend
 COPY --from=archives /build/model_store model_store
-HEALTHCHECK --start-period=5m --interval=30s --timeout=30s CMD ["python", "-m", "gateway.backend", "status"]
-CMD ["python", "-m", "gateway.backend", "serve", "--run-dir", "/run/photorestore"]
+HEALTHCHECK --start-period=5m --interval=30s --timeout=30s CMD ["python", "-m", "backend", "status"]
+CMD ["python", "-m", "backend", "serve", "--run-dir", "/run/photorestore"]
 
 FROM runtime AS gateway
 COPY --from=gateway-packages /opt/photorestore /opt/photorestore

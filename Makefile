@@ -29,10 +29,10 @@ stages: setup  ## write workflow.yaml and the table in docs/architecture.md anew
 	$(BIN)/python -m photorestore.stages.written
 
 serve: setup archive  ## start the service in the background, wait until it is ready, print how to use it
-	$(BIN)/python -m gateway.backend serve --background --gateway-port 8000
+	$(BIN)/python -m backend serve --background --gateway-port 8000
 
 stop:  ## stop the service that `make serve` started
-	$(BIN)/python -m gateway.backend stop
+	$(BIN)/python -m backend stop
 
 smoke: setup  ## restore one made picture through the running service
 	$(BIN)/python -m client.smoke

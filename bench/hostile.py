@@ -32,7 +32,7 @@ import requests
 from bench.load import timed, wait_until
 from bench.service import Service, made_once, running_service
 from bench.statistics import write
-from gateway.keys import key_line, make_key
+from gateway.http.keys import key_line, make_key
 
 OF_EACH_KIND = 6
 LONGEST_S = 600.0

@@ -141,7 +141,7 @@ def running_service(
     root = root or Path("/dev/shm") / f"photorestore-bench-{os.getpid()}"  # noqa: S108
     with tempfile.TemporaryDirectory() as folder:
         run_dir, port = Path(folder), _free_ports()
-        command = [sys.executable, "-m", "gateway.backend", "serve", "--run-dir", folder]
+        command = [sys.executable, "-m", "backend", "serve", "--run-dir", folder]
         command += ["--workspace-root", str(root), "--port-base", str(port)]
         command += ["--gateway-port", str(port + 6)]
         variables = {f"PHOTORESTORE_GATEWAY_{name.upper()}": value for name, value in settings.items()}

@@ -12,11 +12,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from gateway.app import create_app
-from gateway.keys import key_line, make_key
-from gateway.logs import log_to_stderr
-from gateway.server import Server
+from gateway.app import create_app, create_server
+from gateway.http.keys import key_line, make_key
 from gateway.settings import parse
+from gateway.telemetry.logs import log_to_stderr
 from photorestore.serving.allocator import give_freed_memory_back
 
 
@@ -43,7 +42,7 @@ def _serve(options: Sequence[str]) -> int:
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    Server(app).run()
+    create_server(app).run()
     return 0
 
 

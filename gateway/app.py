@@ -13,21 +13,36 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from gateway import documents, release
-from gateway.admission import Admission, Limits
-from gateway.cache import ResultCache
-from gateway.edge import Edge
-from gateway.jobs.routes import jobs
+from gateway.errors import BadRequest, MethodNotAllowed, NotFound
+from gateway.http.keys import Keys
+from gateway.http.metrics import RequestMetrics
+from gateway.http.middleware import Middleware
+from gateway.http.origins import allow_origins
+from gateway.http.pace import Pace
+from gateway.http.pages import add_pages
+from gateway.http.problems import problem_response
+from gateway.http.server import Server
+from gateway.jobs.metrics import JobMetrics
 from gateway.jobs.service import Jobs
-from gateway.keys import Keys
-from gateway.metrics import Metrics
-from gateway.pages import add_pages, allow_origins
-from gateway.problems import BadRequest, MethodNotAllowed, NotFound, problem_response
-from gateway.readiness import Readiness
-from gateway.routes import Gateway, api, operations, restore_directly
-from gateway.runs import Runner
+from gateway.restore.admission import Admission, Limits
+from gateway.restore.cache import ResultCache
+from gateway.restore.intake import Intake
+from gateway.restore.metrics import RunMetrics, watch_in_flight
+from gateway.restore.release import Release
+from gateway.restore.runner import Runner
+from gateway.restore.transfers import TransferLimits, Transfers
+from gateway.routes import openapi
+from gateway.routes.gateway import Gateway
+from gateway.routes.jobs import jobs
+from gateway.routes.operations import operations
+from gateway.routes.restore import restore_directly, restoring
+from gateway.routes.stages import about
 from gateway.settings import GatewaySettings
-from gateway.torchserve_client import TorchServeClient
+from gateway.telemetry.machine import watch_restarts, watch_shared_memory
+from gateway.telemetry.metrics import Metrics
+from gateway.torchserve.client import TorchServeClient
+from gateway.torchserve.metrics import WorkerMetrics
+from gateway.torchserve.readiness import Readiness
 from photorestore.errors import RestorationError
 from photorestore.folders import make_private
 
@@ -40,7 +55,7 @@ class Application(FastAPI):
         is_made = self.openapi_schema is not None
         document = super().openapi()
         if not is_made:
-            documents.complete(document)
+            openapi.complete(document)
         return document
 
 
@@ -61,59 +76,86 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
         title="photorestore",
         summary="Restores old and damaged photographs.",
         version=metadata.version("photorestore"),
-        docs_url=None,  # ours are in gateway.pages
+        docs_url=None,  # ours are in gateway.http.pages
         redoc_url=None,
         lifespan=lambda _: _running(client, gateway),
     )
     app.state.gateway = gateway
     app.add_middleware(
-        Edge,
-        metrics=gateway.metrics,
+        Middleware,
+        metrics=RequestMetrics(gateway.metrics),
         express={("POST", "/v1/restore"): restore_directly},
         origins=settings.cors_origins,
     )
     if settings.cors_origins:
         allow_origins(app, settings.cors_origins)
     app.add_exception_handler(HTTPException, _answer_http)
-    app.include_router(api)
+    app.include_router(restoring)
+    app.include_router(about)
     app.include_router(jobs)
     app.include_router(operations)
     add_pages(app)
     return app
 
 
+def create_server(app: FastAPI) -> Server:
+    """Return what serves an application that `create_app` has made."""
+    gateway: Gateway = app.state.gateway
+    return Server(app, gateway.settings, gateway.readiness.drain)
+
+
 def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gateway:
-    limits = Limits(
-        settings.max_requests,
-        settings.max_pixels,
+    admission = Admission(Limits(settings.max_requests, settings.max_pixels))
+    transfers = Transfers(_transfer_limits(settings), lambda: admission.retry_after_s)
+    metrics = _make_metrics(settings, admission, transfers)
+    readiness = Readiness(
+        client,
+        settings,
+        WorkerMetrics(metrics),
+        on_ready=lambda: gateway.renew(),  # noqa: PLW0108 - it is yet to be made
+        is_busy=lambda: admission.requests.total > 0,
+    )
+    cache = None if settings.cache_dir is None else ResultCache(settings.cache_dir, settings.cache_bytes)
+    runner = Runner(client, admission, RunMetrics(metrics), readiness, cache)
+    gateway = Gateway(
+        settings=settings,
+        admission=admission,
+        transfers=transfers,
+        metrics=metrics,
+        readiness=readiness,
+        intake=Intake(
+            Pace(settings.upload_grace_s, settings.upload_bytes_s), transfers, lambda: gateway.release
+        ),
+        runner=runner,
+        jobs=None,
+        client=client,
+        keys=None if settings.keys_file is None else Keys(settings.keys_file),
+        release=Release.of(settings.home),
+    )
+    job_metrics = JobMetrics(metrics)
+    if settings.jobs_dir is not None:
+        gateway.jobs = Jobs(
+            settings.jobs_dir, settings, runner, admission, readiness, job_metrics, lambda: gateway.release
+        )
+    return gateway
+
+
+def _transfer_limits(settings: GatewaySettings) -> TransferLimits:
+    return TransferLimits(
         settings.max_uploads,
         settings.max_upload_bytes,
         settings.max_answer_bytes,
         has_owners=settings.keys_file is not None,
     )
-    admission = Admission(limits)
-    metrics = Metrics(admission, settings.workspace_root, settings.restarts_file)
-    readiness = Readiness(client, settings, lambda: gateway.renew(), lambda: admission.requests.total > 0)  # noqa: PLW0108
-    cache = None if settings.cache_dir is None else ResultCache(settings.cache_dir, settings.cache_bytes)
-    runner = Runner(client, admission, metrics, readiness, cache)
-    gateway = Gateway(
-        settings=settings,
-        admission=admission,
-        metrics=metrics,
-        readiness=readiness,
-        runner=runner,
-        jobs=None
-        if settings.jobs_dir is None
-        else Jobs(
-            settings.jobs_dir, settings, runner, admission, readiness, metrics, lambda: gateway.release
-        ),
-        client=client,
-        keys=None if settings.keys_file is None else Keys(settings.keys_file),
-        release=release.fingerprint(settings.home),
-        cards=release.cards(settings.home),
-        tiers=release.tiers(settings.home),
-    )
-    return gateway
+
+
+def _make_metrics(settings: GatewaySettings, admission: Admission, transfers: Transfers) -> Metrics:
+    metrics = Metrics()
+    watch_in_flight(metrics, admission, transfers)
+    watch_shared_memory(metrics, settings.workspace_root)
+    if settings.restarts_file is not None:
+        watch_restarts(metrics, settings.restarts_file)
+    return metrics
 
 
 @contextlib.asynccontextmanager

@@ -31,7 +31,7 @@ from gateway.setting_types import (
     Url,
     Workflow,
 )
-from gateway.workflow import WORKFLOW
+from photorestore.serving.management import WORKFLOW
 from photorestore.workspace import default_root
 
 PREFIX = "PHOTORESTORE_GATEWAY_"

@@ -19,8 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.app import create_app
-from gateway.server import Server
+from gateway.app import create_app, create_server
 from gateway.settings import HOME, GatewaySettings
 from photorestore.options import STAGES
 from photorestore.serving.handler import StageHandler
@@ -183,7 +182,7 @@ async def listening(server: FakeTorchServe, root: Path, **settings):
     app = create_app(
         GatewaySettings(port=port, workspace_root=root, **{**quick, **settings}), server.transport
     )
-    edge = Server(app)
+    edge = create_server(app)
     edge.capture_signals = contextlib.nullcontext  # signals are the test's
     serving = asyncio.create_task(edge.serve())
     try:

@@ -10,9 +10,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.cache import SUFFIX, Result, read_result, write_result
-from gateway.jobs.trouble import trouble_means_retry
-from gateway.uploads import FILES
+from gateway.jobs.disk_trouble import trouble_means_retry
+from gateway.restore.parts import FILES
+from gateway.restore.result_files import SUFFIX, read_result, write_result
+from gateway.restore.results import Result
+from photorestore.directories import token_of
 from photorestore.errors import BrokenArtifact, OutOfSpace, RestorationError
 from photorestore.options import Options
 from photorestore.workspace import Workspace
@@ -143,7 +145,7 @@ class JobFiles:
         """
         with trouble_means_retry():
             for folder in self._uploads.iterdir():
-                if folder.name.partition("-")[2] not in waiting:
+                if token_of(folder.name) not in waiting:
                     shutil.rmtree(folder, ignore_errors=True)
             for file in self._results.iterdir():
                 if file.name.removesuffix(SUFFIX) not in jobs:

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from gateway.answers import KINDS, etag_of
-from gateway.uploads import Received
+from gateway.http.conditional import etag_of
+from gateway.restore.parts import Received
+from gateway.restore.returns import MEDIA_TYPES
+from photorestore.envelope import Promise
 from photorestore.options import STAGES
 
 STATES = ("queued", "running", "succeeded", "failed", "cancelled")
@@ -28,6 +30,7 @@ class Work:
         options: of the restoration, not checked: an earlier version may have written them.
         kind: what its result is unless the caller asks for another part, one of `RETURNS`.
         request_id: label of the request that brought it.
+        promise: what will be delivered; None where a version entered it that decided anew at each try.
     """
 
     upload: str
@@ -37,6 +40,7 @@ class Work:
     options: dict[str, object]
     kind: str
     request_id: str
+    promise: Promise | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -50,7 +54,14 @@ class Work:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
         """From decoded JSON."""
-        return cls(**{**values, "received": Received(**values["received"])})
+        promise = values.get("promise")
+        return cls(
+            **{
+                **values,
+                "received": Received(**values["received"]),
+                "promise": None if promise is None else Promise(**promise),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +187,7 @@ def _result(record: Record) -> dict[str, str] | None:
     if record.outcome is None or not record.has_result:
         return None
     kind = record.work.kind
-    content_type = KINDS.get(kind, record.outcome.content_type)
+    content_type = MEDIA_TYPES.get(kind, record.outcome.content_type)
     return {"return": kind, "content_type": content_type, "etag": etag_of(record.outcome.key, kind)}
 
 

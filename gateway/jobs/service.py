@@ -9,20 +9,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from gateway.admission import Admission
-from gateway.cache import Result
+from gateway.errors import JobHasNoResult, NotFound, ResultGone
 from gateway.jobs import clock
+from gateway.jobs.attempts import LONGEST_WAIT_S, Attempts
 from gateway.jobs.destinations import Destinations
 from gateway.jobs.files import JobFiles
+from gateway.jobs.metrics import JobMetrics
 from gateway.jobs.records import ENDED, Record, document
 from gateway.jobs.store import Bounds, Store
 from gateway.jobs.webhooks import Patience, Webhooks, read_secret
-from gateway.jobs.worker import LONGEST_WAIT_S, Worker
-from gateway.metrics import Metrics
-from gateway.problems import JobHasNoResult, NotFound, ResultGone
-from gateway.readiness import Readiness
-from gateway.runs import Runner
+from gateway.jobs.worker import Worker
+from gateway.restore.admission import Admission
+from gateway.restore.release import Release
+from gateway.restore.results import Result
+from gateway.restore.runner import Runner
 from gateway.settings import GatewaySettings
+from gateway.torchserve.readiness import Readiness
 from photorestore.errors import RestorationError
 
 logger = logging.getLogger(__name__)
@@ -35,7 +37,7 @@ class Jobs:
 
     Args:
         folder: for records, uploads and results; this process's alone.
-        release: gives what results depend on beside the request.
+        release: gives what restores at present.
 
     Attributes:
         store: of their records.
@@ -53,8 +55,8 @@ class Jobs:
         runner: Runner,
         admission: Admission,
         readiness: Readiness,
-        metrics: Metrics,
-        release: Callable[[], str],
+        metrics: JobMetrics,
+        release: Callable[[], Release],
     ) -> None:
         self._settings = settings
         self._admission = admission
@@ -71,16 +73,9 @@ class Jobs:
         self.webhooks = Webhooks(
             self.store, metrics, destinations, settings.webhook_secret_file, self._patience
         )
+        attempts = Attempts(settings, self.store, self.files, runner, metrics, release)
         self._worker = Worker(
-            settings,
-            self.store,
-            self.files,
-            runner,
-            admission,
-            readiness,
-            metrics,
-            release,
-            self.webhooks.wake,
+            settings, self.store, self.files, attempts, admission, readiness, self.webhooks.wake
         )
         admission.on_freed = self._worker.note_freed
         readiness.find_more = self.files.find_problem
@@ -147,6 +142,10 @@ class Jobs:
             raise NotFound(f"there is no job {job_id[:64]}; jobs are forgotten some time after their end")
         return record
 
+    async def observe(self) -> None:
+        """Let the metrics know how many there are."""
+        self._metrics.observe(await asyncio.to_thread(self.store.counts))
+
     async def describe(self, record: Record) -> dict[str, object]:
         """The job as its caller sees it."""
         is_running = record.state == "running"
@@ -182,8 +181,7 @@ class Jobs:
         if is_open and await asyncio.to_thread(self.store.cancel, record.id, now, expires):
             self._worker.cancel(record.id)
             await asyncio.to_thread(self._drop_files, record)
-            self._metrics.jobs_ended.labels("cancelled").inc()
-            self._metrics.job_seconds.labels("cancelled").observe(now - record.created)
+            self._metrics.observe_end(record, "cancelled", now)
             self.webhooks.wake()
             logger.info("job %s: cancelled", record.id)
         else:

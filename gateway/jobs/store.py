@@ -1,26 +1,15 @@
-"""Records of jobs in SQLite: each change is one statement, on disk before anybody hears of it."""
+"""What is done with records of jobs: entered, found, changed and counted."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
-import sqlite3
-import threading
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
+from gateway.errors import IdempotencyKeyReused, TooManyRequests
+from gateway.jobs.database import UNREADABLE, Database
 from gateway.jobs.records import STATES, Outcome, Record, Webhook
-from gateway.jobs.rows import BEYOND, ENDED_SQL, INSERT, NEXT, TO_TELL, VERSIONS, from_row, to_row
-from gateway.jobs.trouble import trouble_means_retry
-from gateway.problems import IdempotencyKeyReused, TooManyRequests
+from gateway.jobs.rows import BEYOND, ENDED_SQL, INSERT, NEXT, TO_TELL, to_row
 
-logger = logging.getLogger(__name__)
-
-UNREADABLE = "unreadable"
-"""State of a record that is set aside: none of a job's, so that nothing finds it but an operator."""
 _STILL = "id = ? AND state = 'running' AND tries = ?"
 """Holds for whoever began a job, until it is cancelled or begun again."""
 
@@ -41,37 +30,8 @@ class Counts:
     oldest_queued: float | None
 
 
-class Store:
-    """All records, in one file of this process's. For any number of threads; blocking.
-
-    Each method raises OutOfSpace where the disk is full, and JobsUnavailable where it is read-only or failing. A record
-    that cannot be read is set aside.
-
-    Raises:
-        OSError: the file cannot be used.
-        ValueError: it is of a later version.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._lock = threading.Lock()
-        with contextlib.ExitStack() as opened:
-            try:
-                self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-                opened.callback(self._db.close)
-                self._db.row_factory = sqlite3.Row
-                self._db.text_factory = _text
-                self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # or else it starts on no full disk
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.execute("PRAGMA synchronous = FULL")
-                self._migrate(file)
-            except sqlite3.Error as error:
-                raise OSError(f"{file}: {error}") from error
-            opened.pop_all()
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
+class Store(Database):
+    """The records, and the queue that those make which wait. Blocking."""
 
     def add(self, record: Record, bounds: Bounds, retry_after_s: float) -> tuple[Record, bool]:
         """Enter a new job; gives it and True. What an idempotency key stands for already is given with False.
@@ -222,15 +182,6 @@ class Store:
             rows = self._db.execute(query).fetchall()
         return {row["id"] for row in rows}
 
-    def _migrate(self, file: Path) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(VERSIONS):
-            raise ValueError(f"{file} is of version {version}; expected {len(VERSIONS)} or less")
-        if version == len(VERSIONS):
-            return  # writes nothing: the disk may be full
-        steps = "".join(VERSIONS[version:])
-        self._db.executescript(f"BEGIN; {steps} PRAGMA user_version = {len(VERSIONS)}; COMMIT;")
-
     def _known(self, owner: str, idempotency_key: str | None) -> Record | None:
         row = self._db.execute(
             "SELECT * FROM jobs WHERE owner = ? AND idempotency_key = ?", (owner, idempotency_key)
@@ -254,40 +205,6 @@ class Store:
         if owner and (own > left or own_bytes > left_bytes):
             text = f"{own} jobs of this API key wait; what is left of the queue is kept for others"
             raise TooManyRequests("jobs", text, retry_after_s)
-
-    def _one(self, query: str, values: Any) -> Record | None:
-        found = self._all(query, values)
-        return found[0] if found else None
-
-    def _all(self, query: str, values: Any = ()) -> list[Record]:
-        with self._using():
-            rows = self._db.execute(query, values).fetchall()
-            return [record for row in rows if (record := self._read(row)) is not None]
-
-    def _change(self, query: str, *values: Any) -> bool:
-        with self._using():
-            return self._db.execute(query, values).rowcount > 0
-
-    def _read(self, row: sqlite3.Row) -> Record | None:
-        """A record; one that cannot be read is set aside, with its files, and holds nobody up."""
-        try:
-            return from_row(row)
-        except Exception as error:  # noqa: BLE001 - whatever may be in it
-            text = "job %r: its record cannot be read and is set aside: %r"
-            logger.error(text, row["id"], error)  # noqa: TRY400 - its text says all
-            change = "UPDATE jobs SET state = ?, idempotency_key = NULL, webhook_state = NULL WHERE id = ?"
-            self._db.execute(change, (UNREADABLE, row["id"]))
-            return None
-
-    @contextlib.contextmanager
-    def _using(self) -> Iterator[None]:
-        with self._lock, trouble_means_retry():
-            yield
-
-
-def _text(content: bytes) -> str:
-    """What a column holds, whatever became of it on the disk: one record must not hide the others."""
-    return content.decode(errors="replace")
 
 
 def _same_request(known: Record, fingerprint: str) -> Record:

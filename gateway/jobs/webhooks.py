@@ -18,10 +18,10 @@ import httpx
 
 from gateway.jobs import clock
 from gateway.jobs.destinations import Destinations, ForbiddenAddressError
+from gateway.jobs.disk_trouble import entered
+from gateway.jobs.metrics import JobMetrics
 from gateway.jobs.records import Record, Webhook, announcement
 from gateway.jobs.store import Store
-from gateway.jobs.trouble import entered
-from gateway.metrics import Metrics
 from photorestore.errors import UnsupportedOption
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Webhooks:
     def __init__(
         self,
         store: Store,
-        metrics: Metrics,
+        metrics: JobMetrics,
         destinations: Destinations,
         secret_file: Path | None,
         patience: Patience,

@@ -15,7 +15,7 @@ from photorestore.options import STAGES, Options
 from photorestore.records import document_of, read_record, values_of
 from photorestore.source import Source
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,21 @@ class Trace:
     note: str
     ms: float
     tier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What will be delivered, as far as an upload's header and the request decide it; see `imaging.promise`.
+
+    Attributes:
+        format: that the picture is encoded in, if it is changed; one of `FORMATS`.
+        own_type: the upload's media type where its own bytes are the answer if nothing is changed; else None.
+        unconverted: colours of the upload that are delivered as they are, although sRGB is asked for; or None.
+    """
+
+    format: str
+    own_type: str | None = None
+    unconverted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,7 @@ class Envelope:
         options: what was asked for.
         accept: the caller's `Accept` header.
         answer: `image` (the result's bytes) or `report` (JSON; the result stays in the workspace).
+        promise: decided by who took the upload in; None before `preprocess` where a stage is asked without the edge.
         planes: by name; `stages.table` knows what each stage writes.
         current: name of the plane that holds the result so far; empty before `preprocess`.
         source: what `preprocess` read of the upload; None before it.
@@ -96,12 +112,23 @@ class Envelope:
     options: Options
     accept: str = ""
     answer: str = "image"
+    promise: Promise | None = None
     planes: dict[str, Plane] = field(default_factory=dict)
     current: str = ""
     source: Source | None = None
     estimates: dict[str, Findings] = field(default_factory=dict)
     trace: dict[str, Trace] = field(default_factory=dict)
     problem: Problem | None = None
+
+    def require_promise(self) -> Promise:
+        """Return what will be delivered.
+
+        Raises:
+            BrokenArtifact: nobody has decided it.
+        """
+        if self.promise is None:
+            raise BrokenArtifact("nobody has decided what will be delivered")
+        return self.promise
 
     def to_json(self) -> bytes:
         """The document as UTF-8 JSON."""
@@ -125,6 +152,7 @@ class Envelope:
             if values.pop("version") != VERSION:
                 raise ValueError("another version")
             values["options"] = Options.from_mapping(values["options"])
+            values["promise"] = read_record(Promise, values["promise"]) if values["promise"] else None
             values["planes"] = {name: read_record(Plane, plane) for name, plane in values["planes"].items()}
             values["source"] = read_record(Source, values["source"]) if values["source"] else None
             values["estimates"] = {

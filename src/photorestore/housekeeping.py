@@ -9,9 +9,9 @@ import os
 import time
 from pathlib import Path
 
+from photorestore.directories import deadline_of, done_since, is_name
 from photorestore.errors import OutOfSpace, PayloadTooLarge
 from photorestore.folders import delete
-from photorestore.workspace import ID_PATTERN
 
 GRACE_S = 60.0
 """How long a delivered directory stays, so that a retried `deliver` finds its result."""
@@ -56,21 +56,16 @@ def sweep(root: Path, now: float | None = None) -> int:
 
 def count_awaited(root: Path) -> int:
     """How many directories there are that somebody waits for."""
-    awaited = (entry for entry in root.iterdir() if ID_PATTERN.match(entry.name))
-    return sum(not (entry / "done").exists() and _deadline_of(entry) > time.monotonic() for entry in awaited)
+    now = time.monotonic()
+    requests = (entry for entry in root.iterdir() if is_name(entry.name))
+    return sum(done_since(entry) is None and deadline_of(entry.name) > now for entry in requests)
 
 
 def _is_expired(directory: Path, now: float) -> bool:
-    if not ID_PATTERN.match(directory.name):
+    if not is_name(directory.name):
         return False
-    if directory.is_symlink() or _deadline_of(directory) > now + LONGEST_TIMEOUT_S:
+    deadline = deadline_of(directory.name)
+    if directory.is_symlink() or deadline > now + LONGEST_TIMEOUT_S:
         return True  # nobody may wait for so long
-    try:
-        return now > (directory / "done").lstat().st_mtime + GRACE_S
-    except FileNotFoundError:
-        return now > _deadline_of(directory) + LONGEST_TIMEOUT_S
-
-
-def _deadline_of(directory: Path) -> int:
-    """The deadline that a directory was made with, in seconds of the monotonic clock."""
-    return int(directory.name.partition("-")[0])
+    since = done_since(directory)
+    return now > (deadline + LONGEST_TIMEOUT_S if since is None else since + GRACE_S)

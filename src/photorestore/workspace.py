@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import secrets
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from photorestore import directories
 from photorestore.atomic import full_means_retry, map_new_array, replacing
 from photorestore.envelope import Envelope, Plane, Trace
 from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded
@@ -32,7 +31,6 @@ from photorestore.source import Source
 from photorestore.stages.row import DAMAGE, OPACITY, PICTURE
 from photorestore.stages.table import planes_that_hold
 
-ID_PATTERN = re.compile(r"^\d{10}-[0-9a-f]{32}$")
 RESULTS = planes_that_hold(PICTURE)
 """The planes that hold the picture, in the order in which the stages write them."""
 OPACITIES = planes_that_hold(OPACITY)
@@ -76,8 +74,7 @@ class Workspace:
             PermissionError: others own the root or may write to it.
         """
         deadline = time.monotonic() + options.timeout_s
-        workspace_id = f"{int(deadline):010d}-{secrets.token_hex(16)}"
-        workspace = cls(root, Envelope(workspace_id, request_id, deadline, options, accept))
+        workspace = cls(root, Envelope(directories.new_name(deadline), request_id, deadline, options, accept))
         with full_means_retry():
             make_private(root)
             workspace.directory.mkdir(mode=0o700)
@@ -90,7 +87,7 @@ class Workspace:
         Raises:
             BrokenArtifact: the id is not one of ours, or its directory is gone.
         """
-        if not ID_PATTERN.match(envelope.workspace_id):
+        if not directories.is_name(envelope.workspace_id):
             raise BrokenArtifact("the envelope names no workspace")
         workspace = cls(root, envelope)
         if workspace.directory.is_symlink() or not workspace.directory.is_dir():
@@ -240,9 +237,8 @@ class Workspace:
             raise DeadlineExceeded(f"the request was to be answered within {self.options.timeout_s:g} s")
 
     def mark_done(self) -> None:
-        """Let the sweeper take the directory after the grace, which is counted from the note's time: monotonic, too."""
-        self.path("done").touch()
-        os.utime(self.path("done"), 2 * (time.monotonic(),))
+        """Let the sweeper take the directory after the grace."""
+        directories.mark_done(self.directory)
 
     def remove(self) -> None:
         """Delete the directory now."""

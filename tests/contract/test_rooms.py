@@ -15,7 +15,7 @@ import yaml
 from photorestore_client.arguments import make_parser
 from photorestore_client.options import Options as ClientOptions
 
-from gateway.queries import NAMES
+from gateway.routes.queries import NAMES
 from photorestore.findings import Findings
 from photorestore.networks.weights import NETWORKS, stage_of, weights_file
 from photorestore.options import STAGES, TIERS, Options, describe
@@ -31,6 +31,7 @@ OURS = {
     "photorestore",
     "training",
     "gateway",
+    "backend",
     "handlers",
     "bench",
     "client",
@@ -43,6 +44,7 @@ DOORS = {
     "deploy": {"deploy"},
     "handlers": {"photorestore"},
     "gateway": {"gateway", "photorestore"},
+    "backend": {"backend", "photorestore"},
     "training": {"training", "photorestore"},
     "bench": {"bench", "training", "photorestore", "gateway", "photorestore_client"},
     "client": {"photorestore_client"},
@@ -60,6 +62,21 @@ IMAGING = {
 }
 """Rooms of `photorestore.imaging`, and `planes`, a module, from the ground up: which of those below each may enter."""
 
+GATEWAY = {
+    "errors": set[str](),
+    "setting_types": set[str](),
+    "settings": {"setting_types"},
+    "telemetry": set[str](),
+    "http": {"errors", "settings", "telemetry"},
+    "torchserve": {"errors", "settings", "telemetry"},
+    "restore": {"errors", "telemetry", "http", "torchserve"},
+    "jobs": {"errors", "settings", "telemetry", "http", "torchserve", "restore"},
+    "routes": {"errors", "settings", "telemetry", "http", "torchserve", "restore", "jobs"},
+    "app": {"errors", "settings", "telemetry", "http", "torchserve", "restore", "jobs", "routes"},
+    "__main__": {"settings", "telemetry", "http", "app"},
+}
+"""Rooms and modules of `gateway`, from the ground up: which of those below each may enter."""
+
 WITHOUT_TORCH = (
     "errors",
     "options",
@@ -69,6 +86,7 @@ WITHOUT_TORCH = (
     "serving.requests",
     "serving.answers",
     "report",
+    "serving.management",
     "stages.table",
     "networks.origin",
     *(row.findings.partition(":")[0].removeprefix("photorestore.") for row in ROWS if row.findings),
@@ -187,17 +205,34 @@ def test_rooms_enter_only_where_a_door_is(room):
 
 
 def test_rooms_of_imaging_are_entered_one_way():
-    home, prefix = HOME / "src/photorestore/imaging", "photorestore.imaging."
+    home = HOME / "src/photorestore/imaging"
     assert {path.parent.name for path in home.glob("*/*.py")} | {"planes"} == set(IMAGING)
-    for number, (room, doors) in enumerate(IMAGING.items()):
-        assert doors <= set(list(IMAGING)[:number])
+    check_doors(home, "photorestore.imaging", IMAGING)
+
+
+def test_rooms_of_the_edge_are_entered_one_way():
+    home = HOME / "gateway"
+    modules = {path.stem for path in home.glob("*.py")} - {"__init__"}
+    assert {path.parent.name for path in home.glob("*/*.py")} | modules == set(GATEWAY)
+    check_doors(home, "gateway", GATEWAY)
+
+
+def check_doors(home: Path, package: str, rooms: dict[str, set[str]]) -> None:
+    """Every room, a folder or a module, imports only from those of its doors, all of which stand before it."""
+    for number, (room, doors) in enumerate(rooms.items()):
+        assert doors <= set(list(rooms)[:number])
         for file in [*home.glob(f"{room}/**/*.py"), *home.glob(f"{room}.py")]:
-            ours = {name.removeprefix(prefix) for name in imported(file) if name.startswith(prefix)}
-            assert {name.split(".")[0] for name in ours} - {room} <= doors, file
+            parts = [
+                name.removeprefix(f"{package}.").split(".")
+                for name in imported(file)
+                if name.startswith(f"{package}.")
+            ]
+            assert {name[0] for name in parts} - {room} <= doors, file
 
 
-def test_rooms_of_imaging_say_what_is_in_them_and_no_more():
-    for file in (HOME / "src/photorestore/imaging").glob("*/__init__.py"):
+@pytest.mark.parametrize("home", ["src/photorestore/imaging", "gateway"])
+def test_rooms_say_what_is_in_them_and_no_more(home):
+    for file in (HOME / home).glob("*/__init__.py"):
         tree = ast.parse(file.read_text())
         assert ast.get_docstring(tree), file
         assert (len(tree.body), len(file.read_text().splitlines())) == (1, 1), file

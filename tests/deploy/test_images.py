@@ -153,6 +153,12 @@ def test_workers_need_no_more_than_their_image_holds():
     run(sys.executable, "-c", code, cwd=HOME)
 
 
+def test_the_backend_needs_no_more_than_its_image_holds():
+    heavy = ("fastapi", "gateway", "httptools", "httpx", "prometheus_client", "starlette", "uvicorn")
+    code = f"import sys; sys.modules |= dict.fromkeys({heavy}); import backend.command"
+    run(sys.executable, "-c", code, cwd=HOME)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

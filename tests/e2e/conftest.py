@@ -101,7 +101,7 @@ def running_service(
 ) -> Iterator[Service]:
     """With the REST edge it listens on the seventh port."""
     port = free_ports(7)
-    command = [sys.executable, "-m", "gateway.backend", "serve", "--drain-s", "20", "--home", str(home)]
+    command = [sys.executable, "-m", "backend", "serve", "--drain-s", "20", "--home", str(home)]
     command += ["--run-dir", str(run_dir), "--workspace-root", str(root), "--port-base", str(port)]
     command += ["--gateway-port", str(port + 6)] if has_gateway else []
     environment = ENVIRONMENT | {"PHOTORESTORE_GATEWAY_REGISTER_AFTER_S": "5"}

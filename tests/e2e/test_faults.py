@@ -134,7 +134,7 @@ def test_background_start_and_a_stop_that_answers_what_is_in_flight(tmp_path, ro
     arguments = ["--run-dir", str(tmp_path), "--workspace-root", str(own_root), "--port-base", str(port)]
 
     def backend(*words: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "gateway.backend", *words, *arguments]
+        command = [sys.executable, "-m", "backend", *words, *arguments]
         return subprocess.run(command, cwd=HOME, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
     assert backend("status").returncode == 1

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from photorestore.envelope import Envelope, Plane, Problem, Trace, merge
+from photorestore.envelope import Envelope, Plane, Problem, Promise, Trace, merge
 from photorestore.errors import BrokenArtifact, TruncatedImage
 from photorestore.options import Options
 from photorestore.source import Source
@@ -27,6 +27,7 @@ def make_envelope(**changes) -> Envelope:
 def test_an_envelope_survives_a_round_trip():
     envelope = make_envelope(
         options=Options(stages=("denoise",)),
+        promise=Promise("png", "image/webp"),
         planes={"image": Plane((3, 4, 5), "uint8")},
         source=Source.of_array(5, 4, 8),
         estimates={"preprocess": FOUND, "scratch": ScratchFindings(0.25)},
@@ -68,7 +69,7 @@ def test_an_envelope_with_other_members_is_refused(member, value):
         Envelope.from_json(document)
 
 
-@pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"version": 99}', b'{"version": 1}', b"\xff\xd8"])
+@pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"version": 99}', b'{"version": 2}', b"\xff\xd8"])
 def test_anything_else_is_no_envelope(document):
     with pytest.raises(BrokenArtifact, match="not an envelope"):
         Envelope.from_json(document)

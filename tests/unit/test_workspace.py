@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from photorestore import workspace as module
+from photorestore.directories import is_name
 from photorestore.errors import BrokenArtifact, OutOfSpace, PayloadTooLarge
 from photorestore.housekeeping import GRACE_S, LONGEST_TIMEOUT_S, count_awaited, require_room, sweep
 from photorestore.options import Options
@@ -15,7 +15,7 @@ from photorestore.workspace import Workspace
 
 def test_a_workspace_is_private_and_named_by_us(workspace):
     assert stat.S_IMODE(workspace.directory.stat().st_mode) == 0o700
-    assert module.ID_PATTERN.match(workspace.envelope.workspace_id)
+    assert is_name(workspace.envelope.workspace_id)
 
 
 @pytest.mark.parametrize("name", ["../../etc", "1700000000-" + "g" * 32, "", "x/1700000000-" + "a" * 32])

@@ -6,7 +6,7 @@ from photorestore.imaging.encode import Outgoing, encode
 from photorestore.imaging.files.sniff import LIMITS, Limits, check_enlarged
 from photorestore.imaging.negotiate import CONTENT_TYPES, Needs, choose_format
 from photorestore.imaging.planes import to_array, write_array
-from photorestore.imaging.unchanged import own_type
+from photorestore.imaging.promise import promise
 
 __all__ = [
     "CONTENT_TYPES",
@@ -18,7 +18,7 @@ __all__ = [
     "choose_format",
     "encode",
     "open_picture",
-    "own_type",
+    "promise",
     "put_picture",
     "result_array",
     "to_array",

@@ -1,4 +1,4 @@
-"""Whether an upload goes back byte for byte where no stage has changed it. The REST edge and `deliver` both ask."""
+"""Whether an upload goes back byte for byte where no stage has changed it."""
 
 from __future__ import annotations
 

@@ -10,12 +10,13 @@ import json
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from photorestore.directories import DONE, done_since, is_name
 from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, ImageTooLarge
-from photorestore.workspace import ID_PATTERN, MASKS, Workspace
+from photorestore.workspace import MASKS, Workspace
 
 PROBLEM_TYPE = "urn:photorestore:problem:"
-KEPT_FILES = frozenset({"result", "report.json", "done"})
+KEPT_FILES = frozenset({"result", "report.json", DONE})
 """What a delivered workspace keeps, so that a repeated delivery gives the same answer."""
 MASK_FILES = tuple(f"{name}.npy" for name in MASKS)
 """The damage that the caller marked, or else that was found; kept beside the result for a caller who fetches both."""
@@ -64,22 +65,23 @@ def delivered_answer(workspace: Workspace) -> Answer:
         BrokenArtifact: it was not delivered.
         ImageTooLarge: the picture's file is too large for an answer.
     """
-    report, result = workspace.read_file("report.json"), workspace.read_file("result")
-    if report is None or result is None:
+    report, result = workspace.read_file("report.json"), workspace.path("result")
+    if report is None or not result.exists():
         raise BrokenArtifact(f"workspace {workspace.envelope.workspace_id} has no result")
     if workspace.envelope.answer == "report":
         return Answer(report, "application/json")
-    if len(result) > LARGEST_BODY_BYTES:
+    length = result.stat().st_size
+    if length > LARGEST_BODY_BYTES:
         raise ImageTooLarge(
-            f"the restored picture has {len(result) >> 20} MiB; {LARGEST_BODY_BYTES >> 20} MiB can be sent: "
+            f"the restored picture has {length >> 20} MiB; {LARGEST_BODY_BYTES >> 20} MiB can be sent: "
             "ask for a format that loses a little"
         )
-    return Answer(result, json.loads(report)["content_type"])
+    return Answer(result.read_bytes(), json.loads(report)["content_type"])
 
 
 def is_delivered(workspace: Workspace) -> bool:
     """Whether an earlier try has delivered already; its planes are gone then."""
-    return workspace.path("done").exists() and workspace.path("result").exists()
+    return done_since(workspace.directory) is not None and workspace.path("result").exists()
 
 
 def settle(workspace: Workspace, *, keep: bool) -> None:
@@ -90,7 +92,7 @@ def settle(workspace: Workspace, *, keep: bool) -> None:
             because the caller fetches it from the workspace; what failed stays only where the caller made
             the workspace.
     """
-    if not ID_PATTERN.match(workspace.envelope.workspace_id) or not workspace.directory.is_dir():
+    if not is_name(workspace.envelope.workspace_id) or not workspace.directory.is_dir():
         return
     is_callers = workspace.envelope.answer == "report"
     if keep and (is_callers or workspace.envelope.problem is None):

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.backend import HOME, command, supervisor, torchserve
-from gateway.backend.instance import only_instance, running_pid
-from gateway.backend.torchserve import HOST, Ports, Settings
-from gateway.workflow import Node
+from backend import command, edge, launch, management, supervisor
+from backend.run_lock import only_instance, running_pid
+from backend.settings import HOME, HOST, Ports, Settings
+from gateway.settings import parse
 from photorestore.options import STAGES
+from photorestore.serving.management import Node
 from tests.edge import ENVIRONMENT
 
 
@@ -23,7 +24,7 @@ def settings(tmp_path) -> Settings:
 
 
 def test_instance_gets_its_own_ports_and_folders(settings):
-    text = torchserve._write_config(settings).read_text()
+    text = launch.write_config(settings).read_text()
     properties = dict(line.split("=", 1) for line in text.splitlines())
     assert properties["inference_address"] == f"http://{HOST}:21000"
     assert properties["initial_worker_port"] == "21005"
@@ -32,7 +33,7 @@ def test_instance_gets_its_own_ports_and_folders(settings):
 
 
 def test_everything_listens_on_loopback_only():
-    properties = torchserve._properties(HOME)
+    properties = launch.read_properties(HOME)
     addresses = [value for name, value in properties.items() if name.endswith("_address")]
     assert len(addresses) == 5
     assert all("127.0.0.1" in address for address in addresses)
@@ -40,16 +41,16 @@ def test_everything_listens_on_loopback_only():
 
 def test_workers_inherit_no_python_path(settings, monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
-    environment = torchserve._environment(settings, tmp_path)
+    environment = launch.environment(settings, tmp_path)
     assert "PYTHONPATH" not in environment
     assert environment["PHOTORESTORE_WORKSPACE"] == str(settings.workspace_root)
 
 
 @pytest.mark.parametrize("name", ["x" * 100, "12:30"])
 def test_run_directories_with_names_of_no_use_get_a_temp_dir_elsewhere(tmp_path, name):
-    assert torchserve._private_temp_dir(tmp_path / "x") == tmp_path / "x" / "tmp"
-    chosen = torchserve._private_temp_dir(tmp_path / name)
-    assert len(str(chosen)) < torchserve.LONGEST_SOCKET_PATH
+    assert launch.private_temp_dir(tmp_path / "x") == tmp_path / "x" / "tmp"
+    chosen = launch.private_temp_dir(tmp_path / name)
+    assert len(str(chosen)) < launch.LONGEST_SOCKET_PATH
     assert ":" not in str(chosen)
     chosen.rmdir()
 
@@ -71,8 +72,8 @@ def test_left_over_pid_files_are_nobody(settings):
 
 
 def test_nothing_is_ready_where_nobody_listens(settings, capsys):
-    assert not torchserve.answers(settings)
-    assert not any(node.is_ready for node in torchserve.nodes(settings))
+    assert not management.answers(settings)
+    assert not any(node.is_ready for node in management.nodes(settings))
     assert command._status(settings) == 1
     assert '"ready": false' in capsys.readouterr().out
 
@@ -99,7 +100,7 @@ def test_nobody_else_may_read_or_write_what_is_started(settings, capfd):
             base,
         ]
         subprocess.run(
-            [sys.executable, "-m", "gateway.backend", *map(str, words)],
+            [sys.executable, "-m", "backend", *map(str, words)],
             env=ENVIRONMENT,
             check=False,
             umask=0o022,
@@ -133,3 +134,12 @@ def test_edge_is_part_of_the_instance_where_it_has_a_port(settings, capsys):
     ready = [Node(stage, 1, 1, 0) for stage in STAGES]
     assert supervisor.is_ready(settings, ready)
     assert not supervisor.is_ready(fronted, ready)  # nobody listens
+
+
+def test_edge_understands_what_it_is_started_with(settings, tmp_path):
+    understood = parse(
+        edge.options(replace(settings, gateway_port=21_006), 7.5), {edge.JOBS_VARIABLE: str(tmp_path)}
+    )
+    assert (understood.port, understood.drain_s, understood.jobs_dir) == (21_006, 7.5, tmp_path)
+    assert understood.workspace_root == settings.workspace_root
+    assert understood.management_url == "http://127.0.0.1:21001"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backend import torchserve
-from gateway.backend.classfile import ALOAD_0, NOP, RETURN, ClassFile
-from gateway.backend.java_patches import REST_JOB, SERVE, WORKER_THREAD, write_patched_classes
+from backend import launch
+from backend.classfile import ALOAD_0, NOP, RETURN, ClassFile
+from backend.java_patches import REST_JOB, SERVE, WORKER_THREAD, write_patched_classes
 
-JAR = torchserve._package() / "frontend" / "model-server.jar"
+JAR = launch.server_jar()
 
 
 def read_class(name: str, jar: Path = JAR) -> bytes:

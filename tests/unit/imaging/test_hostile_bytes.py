@@ -20,9 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from gateway.admission import Admission, Limits
-from gateway.queries import parse_query
-from gateway.uploads import Pace, receive
+from gateway.http.pace import Pace
+from gateway.restore.transfers import TransferLimits, Transfers
+from gateway.restore.upload import receive
+from gateway.routes.queries import parse_query
 from photorestore.envelope import Envelope
 from photorestore.errors import RestorationError
 from photorestore.imaging import open_picture
@@ -223,5 +224,5 @@ async def _receive(pieces: list[bytes], kind: bytes, workspace: Workspace) -> ob
         return next(waiting)
 
     scope = {"type": "http", "method": "POST", "headers": [(b"content-type", kind)]}
-    with Admission(Limits(1, 1, 1, 1 << 20, 1 << 20)).uploading(None) as place:
+    with Transfers(TransferLimits(1, 1 << 20, 1 << 20), lambda: 1.0).uploading(None) as place:
         return await receive(Request(scope, next_message), workspace, Pace(10, 1e6), place)

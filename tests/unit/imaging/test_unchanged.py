@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photorestore.imaging import open_picture, own_type
+from photorestore.imaging import open_picture
 from photorestore.imaging.colour import conversion
+from photorestore.imaging.unchanged import own_type
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
 from photorestore.stages.deliver.stage import DeliverStage

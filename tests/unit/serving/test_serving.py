@@ -218,6 +218,21 @@ def test_deliver_answers_with_the_report_where_the_caller_made_the_workspace(tmp
     assert workspace.read_file("result") == b"restored " + PICTURE
 
 
+def test_a_result_that_is_not_sent_is_not_read(tmp_path, monkeypatch):
+    workspace = make_workspace(tmp_path, answer="report")
+    read, read_file = list[str](), Workspace.read_file
+
+    def note(self, name):
+        read.append(name)
+        return read_file(self, name)
+
+    monkeypatch.setattr(Workspace, "read_file", note)
+    workspace.write_file("result", PICTURE)
+    workspace.write_file("report.json", b"{}")
+    assert answers.delivered_answer(workspace).body == b"{}"
+    assert read == ["report.json"]
+
+
 def test_masks_stay_where_the_caller_made_the_workspace(tmp_path):
     for kind, kept in (("report", True), ("image", False)):
         workspace = make_workspace(tmp_path, answer=kind)

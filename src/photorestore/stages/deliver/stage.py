@@ -12,14 +12,12 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 
+from photorestore.errors import BrokenArtifact
 from photorestore.imaging import (
     CONTENT_TYPES,
-    Needs,
     Outgoing,
-    choose_format,
     encode,
     open_picture,
-    own_type,
 )
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.metadata.attachments import collect
@@ -101,24 +99,20 @@ def _as_it_came(workspace: Workspace) -> Delivery | None:
     envelope = workspace.envelope
     if envelope.current != "image" or findings_of(workspace).is_normalised:
         return None
+    promise = envelope.require_promise()
+    if promise.own_type is None:
+        return None
     upload = workspace.read_file("upload")
-    if upload is None:  # the picture came as an array
-        return None
-    header = open_picture(upload).header
-    content_type = own_type(header, workspace.options, envelope.accept)
-    if content_type is None:
-        return None
-    is_as_asked = header.unconverted is None or workspace.options.colour == "source"
-    dropped = [] if is_as_asked else [str(header.unconverted)]
-    return Delivery(upload, content_type, workspace.source.bits, dropped, unchanged=True)
+    if upload is None:
+        raise BrokenArtifact("the upload is gone")
+    dropped = [] if promise.unconverted is None else [promise.unconverted]
+    return Delivery(upload, promise.own_type, workspace.source.bits, dropped, unchanged=True)
 
 
 def _encoded(workspace: Workspace) -> Delivery:
     envelope, options = workspace.envelope, workspace.options
     outgoing = _outgoing(workspace)
-    _, height, width = outgoing.image.shape
-    needs = Needs(width, height, has_alpha=outgoing.alpha is not None, bits=outgoing.bits)
-    name = choose_format(options, envelope.accept, needs)
+    name = envelope.require_promise().format
     if keeps_hidden(name) or options.colour == "source":
         outgoing.image = with_hidden(workspace, outgoing.image)
     if options.colour == "source":
@@ -169,8 +163,8 @@ def _stored(workspace: Workspace) -> Stored | None:
 def _add_metadata(workspace: Workspace, outgoing: Outgoing) -> None:
     """Hand over the upload's metadata, as far as the options want it."""
     options = workspace.options
-    upload = workspace.read_file("upload")
-    if options.metadata == "strip" or upload is None:
+    upload = None if options.metadata == "strip" else workspace.read_file("upload")
+    if upload is None:
         return
     source = workspace.source
     _, height, width = outgoing.image.shape

@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Sequence
 from typing import ClassVar
 
+from photorestore.envelope import Promise
 from photorestore.errors import BrokenArtifact
 from photorestore.findings import find
 from photorestore.housekeeping import require_room
-from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture
+from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture, promise
 from photorestore.imaging.decoders.header import Picture
 from photorestore.pixels.hidden import cover
 from photorestore.source import Source
@@ -62,10 +63,10 @@ class PreprocessStage(NetworkStage):
         header = picture.header
         height, width = header.upright_hw
         bits = header.bits
-        scale = workspace.options.scale
-        check_enlarged(width, height, scale, self.limits)
-        needs = Needs(scale * width, scale * height, has_alpha=header.has_alpha, bits=bits)
-        choose_format(workspace.options, workspace.envelope.accept, needs)  # fail before the work is done
+        if workspace.envelope.promise is None:
+            workspace.envelope.promise = promise(
+                header, workspace.options, workspace.envelope.accept, self.limits
+            )
         _reserve(workspace, height, width, bits, has_alpha=header.has_alpha)
         found = self._write_planes(workspace, picture)
         for name in ("exif", "xmp", "icc"):
@@ -82,10 +83,12 @@ class PreprocessStage(NetworkStage):
             return before
         image = workspace.plane("image")
         _, height, width = image.shape
-        has_alpha = "alpha" in envelope.planes
+        has_alpha, scale = "alpha" in envelope.planes, workspace.options.scale
         if envelope.source is None:
             envelope.source = Source.of_array(width, height, 8 * image.dtype.itemsize, has_alpha=has_alpha)
-        check_enlarged(width, height, workspace.options.scale, self.limits)
+        check_enlarged(width, height, scale, self.limits)
+        needs = Needs(scale * width, scale * height, has_alpha=has_alpha, bits=envelope.source.bits)
+        envelope.promise = Promise(choose_format(workspace.options, envelope.accept, needs))
         _reserve(workspace, height, width, envelope.source.bits, has_alpha=has_alpha)
         alpha = workspace.plane("alpha") if has_alpha else None
         if alpha is None and not workspace.options.normalise:

@@ -1,0 +1,1 @@
+"""The model-serving backend: TorchServe, who starts it and looks after it."""

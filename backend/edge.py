@@ -1,0 +1,76 @@
+"""The REST edge as a process of the supervisor's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import requests
+
+from backend.settings import HOME, HOST, Settings
+from backend.torchserve import STOP_S, stop_with_parent
+
+ASK_S = 5.0
+JOBS_VARIABLE = "PHOTORESTORE_GATEWAY_JOBS_DIR"
+"""Of the edge; where it is not set, the folder of the run has a part for jobs."""
+
+
+class Edge:
+    """A running REST edge before one TorchServe.
+
+    Args:
+        settings: of the instance; with a `gateway_port`.
+        drain_s: how long requests in flight are waited for at the end.
+    """
+
+    def __init__(self, settings: Settings, drain_s: float) -> None:
+        self._settings = settings
+        self._drain_s = drain_s
+        with (settings.run_dir / "gateway.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gateway", "serve", *options(settings, drain_s)],
+                cwd=HOME,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={JOBS_VARIABLE: str(settings.run_dir / "jobs"), **os.environ},
+                start_new_session=True,
+                preexec_fn=stop_with_parent(),  # noqa: PLW1509 - it takes no lock
+            )
+
+    @property
+    def exit_status(self) -> int | None:
+        """See `supervised.Process`."""
+        return self._process.poll()
+
+    def stop(self) -> None:
+        """Let it answer what is in flight, and end it."""
+        self._process.terminate()
+        try:
+            self._process.wait(self._drain_s + STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def options(settings: Settings, drain_s: float) -> list[str]:
+    """Return what the edge is told on its command line."""
+    return [
+        *("--port", str(settings.gateway_port)),
+        *("--home", str(settings.home)),
+        *("--workspace-root", str(settings.workspace_root)),
+        *("--inference-url", settings.inference_url),
+        *("--management-url", settings.management.url),
+        *("--metrics-url", settings.metrics_url),
+        *("--drain-s", str(drain_s)),
+        *("--restarts-file", str(settings.restarts_file)),
+    ]
+
+
+def is_ready(settings: Settings) -> bool:
+    """Whether the edge says that restorations will succeed."""
+    try:
+        return requests.get(f"http://{HOST}:{settings.gateway_port}/readyz", timeout=ASK_S).ok
+    except requests.RequestException:
+        return False

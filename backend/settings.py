@@ -1,0 +1,89 @@
+"""How one instance of the backend is set up: its folders and ports."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from photorestore.serving.management import WORKFLOW, Management
+
+HOME = Path(__file__).resolve().parents[1]
+"""The folder that `backend`, `gateway`, `model_store` and TorchServe's configuration lie in."""
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where one instance listens, on loopback."""
+
+    inference: int = 8080
+    management: int = 8081
+    metrics: int = 8082
+    grpc_inference: int = 7070
+    grpc_management: int = 7071
+    worker: int = 9000
+
+    @classmethod
+    def from_base(cls, base: int) -> Ports:
+        """Consecutive ports, for an instance beside others."""
+        return cls(base, base + 1, base + 2, base + 3, base + 4, base + 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One instance.
+
+    Attributes:
+        home: the folder with `config.properties`, `metrics.yaml` and `model_store`.
+        run_dir: everything that this instance writes, except pictures.
+        workspace_root: where pictures are while they are restored.
+        ports: where it listens.
+        gateway_port: where the REST edge listens that is started with it; None = there is none.
+    """
+
+    home: Path
+    run_dir: Path
+    workspace_root: Path
+    ports: Ports = Ports()
+    gateway_port: int | None = None
+
+    @property
+    def url(self) -> str:
+        """Where pictures are sent."""
+        if self.gateway_port is not None:
+            return f"http://{HOST}:{self.gateway_port}/v1/restore"
+        return f"{self.inference_url}/wfpredict/{WORKFLOW}"
+
+    @property
+    def inference_url(self) -> str:
+        """TorchServe's inference interface."""
+        return f"http://{HOST}:{self.ports.inference}"
+
+    @property
+    def metrics_url(self) -> str:
+        """TorchServe's own metrics."""
+        return f"http://{HOST}:{self.ports.metrics}"
+
+    @property
+    def management(self) -> Management:
+        """TorchServe's management interface."""
+        return Management(f"http://{HOST}:{self.ports.management}")
+
+    @property
+    def restarts_file(self) -> Path:
+        """How often the supervisor has started something again, as JSON."""
+        return self.run_dir / "restarts.json"
+
+
+def taken_ports(settings: Settings) -> list[int]:
+    """Return the ports that somebody listens on already; workers use no ports, but files named after one."""
+    used = list(astuple(settings.ports)[:-1])
+    if settings.gateway_port is not None:
+        used.append(settings.gateway_port)
+    return [port for port in used if _is_taken(port)]
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0

@@ -1,0 +1,143 @@
+"""What can go wrong at the edge, beside the pipeline's own errors; all become problem documents (RFC 9457)."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from photorestore.envelope import Problem
+from photorestore.errors import InvalidInput, RestorationError
+
+Excess = Literal["requests", "pixels", "uploads", "answers", "jobs"]
+"""What there may be too much of."""
+EXCESSES: tuple[Excess, ...] = get_args(Excess)
+
+
+class BadRequest(InvalidInput):
+    """The request cannot be understood: a broken form, unknown parts."""
+
+    type = "bad-request"
+    status = 400
+
+
+class Unauthorized(InvalidInput):
+    """An API key is missing, or is not known."""
+
+    type = "unauthorized"
+    status = 401
+
+
+class ForeignPage(InvalidInput):
+    """A page of another origin makes its reader's browser send this, and nobody has allowed that origin."""
+
+    type = "foreign-page"
+    status = 403
+
+
+class NotFound(InvalidInput):
+    """There is no such resource."""
+
+    type = "not-found"
+    status = 404
+
+
+class MethodNotAllowed(InvalidInput):
+    """The resource is there, but not for this method."""
+
+    type = "method-not-allowed"
+    status = 405
+
+
+class JobHasNoResult(InvalidInput):
+    """The job has not succeeded, or makes no such result."""
+
+    type = "job-has-no-result"
+    status = 409
+
+
+class ResultGone(InvalidInput):
+    """The job's result has made room for later ones."""
+
+    type = "result-gone"
+    status = 410
+
+
+class IdempotencyKeyReused(InvalidInput):
+    """The idempotency key stands for another request."""
+
+    type = "idempotency-key-reused"
+    status = 422
+
+
+class UploadTooSlow(InvalidInput):
+    """The upload brings too few bytes per second."""
+
+    type = "upload-too-slow"
+    status = 408
+
+
+class PreconditionFailed(InvalidInput):
+    """The caller has this result already: `If-None-Match` names it."""
+
+    type = "precondition-failed"
+    status = 412
+
+    def __init__(self, etag: str) -> None:
+        super().__init__(f"If-None-Match names {etag}, which is the result")
+        self.etag = etag
+
+
+class UnsupportedEncoding(InvalidInput):
+    """The body comes in a `Content-Encoding`."""
+
+    type = "unsupported-encoding"
+    status = 415
+
+
+class TooManyRequests(RestorationError):
+    """As many requests, uploads or pixels are in flight, or as many jobs wait, as are admitted.
+
+    Attributes:
+        reason: of what there is too much.
+        retry_after_s: when a new try is worth while.
+    """
+
+    type = "too-many-requests"
+    status = 429
+
+    def __init__(self, reason: Excess, text: str, retry_after_s: float) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class BackendUnavailable(RestorationError):
+    """TorchServe does not answer, or is not ready."""
+
+    type = "backend-unavailable"
+    status = 503
+
+
+class JobsUnavailable(RestorationError):
+    """The folder of the jobs is read-only or failing."""
+
+    type = "jobs-unavailable"
+    status = 503
+
+
+class TooManyConnections(RestorationError):
+    """As many connections are busy as may be."""
+
+    type = "too-many-connections"
+    status = 503
+
+
+class PipelineProblem(RestorationError):
+    """A stage reports a problem.
+
+    Attributes:
+        problem: as it stands in the envelope.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem

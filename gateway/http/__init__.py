@@ -1,0 +1,1 @@
+"""HTTP with callers: the server and what every request passes, whatever it asks for."""

@@ -1,0 +1,190 @@
+"""One connection of a caller: uvicorn's, without patience for heads that do not come or end, and for slow readers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http import httptools_impl
+
+from gateway.http.middleware import IN_A_CROWD
+from gateway.http.pace import Pace
+
+logger = logging.getLogger(__name__)
+
+SPARE = 256
+"""Open connections beyond the busy ones; above, the one that waits longest for a request is closed for each new one."""
+UNREAD_BYTES = 48 << 20
+"""Of answers that the system does not take yet; beyond, the connection that has not read for longest is closed."""
+HEAD_BYTES = 64 << 10
+"""How long a request's head may be."""
+READ_BYTES = 256 << 10
+"""What the event loop reads at a time."""
+HEAD_S = 10.0
+"""How long a request's head may take; and how long a body is read on after a refusal."""
+KEEP_ALIVE_S = 75
+"""How long a connection is kept for the caller's next request: longer than load balancers commonly keep theirs (60 s),
+for a picture that is sent while the connection is closed is lost."""
+KEEP_ALIVE_IN_A_CROWD_S = 5
+"""As long where more than half of the connections are taken: idle ones must not keep others out."""
+
+# Above its own 64 KiB uvicorn would take every connection that brings a picture out of the selector, and put it back.
+httptools_impl.HIGH_WATER_LIMIT = READ_BYTES  # type: ignore[attr-defined]
+
+
+@dataclass(slots=True)
+class Crowd:
+    """What the connections of one server share.
+
+    Attributes:
+        limit: connections that may be busy.
+        pace: at which answers must be read: each part of one that does not fit into the system's buffers has the
+            grace, and the time that its bytes may take.
+        waiting: those that wait for a request or its head, longest first.
+        unread: bytes that callers have yet to read, by connection, longest first.
+        unread_bytes: of all of them.
+    """
+
+    limit: int
+    pace: Pace
+    waiting: OrderedDict[Protocol, None] = field(default_factory=OrderedDict)
+    unread: OrderedDict[Protocol, int] = field(default_factory=OrderedDict)
+    unread_bytes: int = 0
+
+
+class Protocol(httptools_impl.HttpToolsProtocol):
+    """One connection.
+
+    It is closed when a request's head is not there in time, or when it is too long; when its caller does not read
+    answers; and, while it waits for a request, when it has to make room.
+    """
+
+    _timer: asyncio.TimerHandle | None = None
+    _patience: asyncio.TimerHandle | None = None
+    _silent_bytes = 0
+    """Bytes received since the parser's last event: a part of a head, or of what stands behind a body."""
+
+    def __init__(self, *arguments: Any, crowd: Crowd, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._crowd = crowd
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Called by asyncio."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # a part of an answer waits until the one before it is read
+        self._crowd.waiting[self] = None
+        if len(self.connections) > self._crowd.limit + SPARE:
+            self._crowd.waiting.popitem(last=False)[0].transport.abort()
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Called by asyncio."""
+        self._data = data
+        self._silent_bytes += len(data)
+        super().data_received(data)
+        if self._silent_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self._refuse()
+        self._watch()
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        self._silent_bytes = 0
+        self._crowd.waiting.pop(self, None)
+        if len(self.connections) - len(self._crowd.waiting) > self._crowd.limit:
+            self.scope.setdefault("state", {})[IN_A_CROWD] = True
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser."""
+        self._silent_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser."""
+        self._silent_bytes = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Called by uvicorn, which then waits for the next request."""
+        is_crowded = len(self.connections) > self._crowd.limit // 2
+        self.timeout_keep_alive = KEEP_ALIVE_IN_A_CROWD_S if is_crowded else KEEP_ALIVE_S
+        super().on_response_complete()
+        if self.cycle.response_complete:
+            self._crowd.waiting[self] = None
+
+    def pause_writing(self) -> None:
+        """Called by asyncio when the system takes no more of an answer."""
+        super().pause_writing()
+        crowd, size = self._crowd, self.transport.get_write_buffer_size()
+        seconds = crowd.pace.grace_s + size / crowd.pace.bytes_s
+        self._patience = self.loop.call_later(seconds, self._give_up)
+        crowd.unread[self] = size
+        crowd.unread_bytes += size
+        if crowd.unread_bytes > UNREAD_BYTES:
+            next(iter(crowd.unread))._give_up()  # noqa: SLF001 - one of its own kind
+
+    def resume_writing(self) -> None:
+        """Called by asyncio when the system has taken all of it."""
+        super().resume_writing()
+        self._stop_patience()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio."""
+        super().connection_lost(exc)
+        self._crowd.waiting.pop(self, None)
+        self._stop_watch()
+        self._stop_patience()
+
+    def _should_upgrade(self) -> bool:
+        """Whether another protocol is offered, which makes the parser leave the body out."""
+        return any(name == b"upgrade" for name, _ in self.headers)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Called where another protocol is offered: pass it over, and read the request again without the offer.
+
+        Java's client offers HTTP/2 with each request, pictures among them.
+        """
+        offer = sys.exc_info()[1]
+        behind_head = self._data[offer.args[0] :] if isinstance(offer, httptools.HttpParserUpgrade) else b""
+        version = self.parser.get_http_version().encode()
+        line = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)
+        lines = [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self._data = b"\r\n".join([line, *lines, b"", behind_head])
+        super().data_received(self._data)
+
+    def _refuse(self) -> None:
+        """The parser sets no limit: it would collect a head that does not end."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.send_400_response(f"The head of a request may have {HEAD_BYTES} bytes.")
+        else:
+            self.transport.close()
+
+    def _give_up(self) -> None:
+        logger.info("an answer is not read: the connection is closed")
+        self._stop_patience()
+        self.transport.abort()
+
+    def _stop_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+            self._crowd.unread_bytes -= self._crowd.unread.pop(self)
+
+    def _watch(self) -> None:
+        """Give the caller time, once, while no request is being answered."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_watch()
+        elif self._timer is None:
+            self._timer = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def _stop_watch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

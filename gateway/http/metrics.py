@@ -1,0 +1,29 @@
+"""Metrics of requests, whatever they ask for."""
+
+from __future__ import annotations
+
+from gateway.errors import EXCESSES
+from gateway.telemetry.metrics import Metrics
+
+LATENCY_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600)
+
+
+class RequestMetrics:
+    """Requests and their answers.
+
+    Attributes:
+        answers: by route, method and status.
+        latency: by route, in seconds.
+        rejected: by what there was too much of.
+        not_modified: requests whose result the caller had.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.answers = metrics.counter("http_requests", "answers", "route", "method", "status")
+        self.latency = metrics.histogram(
+            "http_request_seconds", "from the first byte to the last of the answer", LATENCY_S, "route"
+        )
+        self.rejected = metrics.counter("rejected", "requests answered with 429", "reason")
+        for reason in EXCESSES:
+            self.rejected.labels(reason)
+        self.not_modified = metrics.counter("precondition_failed", "requests whose result the caller had")

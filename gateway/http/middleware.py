@@ -1,0 +1,125 @@
+"""What every request passes: a request id, a log line, metrics, and an answer whatever happens."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import PreconditionFailed, TooManyConnections, TooManyRequests
+from gateway.http.metrics import RequestMetrics
+from gateway.http.origins import check_origin
+from gateway.http.problems import problem_response
+from photorestore.serving.requests import request_id
+
+logger = logging.getLogger(__name__)
+
+QUIET = ("/livez", "/readyz", "/metrics", "/metrics/torchserve")
+"""Routes that are asked every few seconds; they are logged when they fail, and answered in any crowd."""
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""Of every answer; pages have a policy of their own."""
+IN_A_CROWD = "is_in_a_crowd"
+"""Key of a request's state: true where more connections are busy than may be."""
+CLIENT_CLOSED = 499
+"""What is entered where the caller left before the answer; nobody is sent this."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer, as far as it got."""
+
+    label: str
+    route: str = "other"
+    status: int = 0
+    start: float = field(default_factory=time.perf_counter)
+
+
+class Middleware:
+    """The outermost layer of the application.
+
+    Args:
+        express: applications by method and path that are asked without the framework's layers below.
+        origins: other origins whose pages may call.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: RequestMetrics,
+        express: Mapping[tuple[str, str], ASGIApp],
+        origins: Collection[str],
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._express = express
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        exchange = Exchange(request_id(headers))
+        scope.setdefault("state", {})["request_id"] = exchange.label
+
+        async def send_labelled(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                sent = MutableHeaders(scope=message)
+                sent["X-Request-Id"] = exchange.label
+                for name, value in HEADERS.items():
+                    sent.setdefault(name, value)
+            await send(message)
+
+        app = self._express.get((scope["method"], scope["path"]))
+        if app is not None:
+            exchange.route = scope["path"]
+        try:
+            _check_crowd(scope)
+            check_origin(scope["method"], headers, self._origins)
+            await (app or self._app)(scope, receive, send_labelled)
+        except ClientDisconnect:
+            exchange.status = CLIENT_CLOSED
+        except Exception as error:
+            if exchange.status:
+                raise
+            self._count(error)
+            await problem_response(error, exchange.label)(scope, receive, send_labelled)
+        finally:
+            exchange.route = getattr(scope.get("route"), "path", exchange.route)
+            self._note(scope["method"], exchange)
+
+    def _count(self, error: Exception) -> None:
+        match error:
+            case TooManyRequests():
+                self._metrics.rejected.labels(error.reason).inc()
+            case PreconditionFailed():
+                self._metrics.not_modified.inc()
+
+    def _note(self, method: str, exchange: Exchange) -> None:
+        seconds = time.perf_counter() - exchange.start
+        label, route, status = exchange.label, exchange.route, exchange.status
+        self._metrics.answers.labels(route, _known(method), status).inc()
+        self._metrics.latency.labels(route).observe(seconds)
+        level = logging.DEBUG if route in QUIET and status < 400 else logging.INFO
+        text = "request %s: %s %s: %s in %.0f ms"
+        logger.log(level, text, label, method, route, status, 1000 * seconds)
+
+
+def _check_crowd(scope: Scope) -> None:
+    if scope["state"].get(IN_A_CROWD) and scope["path"] not in QUIET:
+        raise TooManyConnections("more connections are busy than this service takes; try again later")
+
+
+def _known(method: str) -> str:
+    """Callers may invent methods, which must not become labels."""
+    return method if method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"

@@ -1,0 +1,65 @@
+"""Requests that pages of other origins make their readers' browsers send, with and without a preflight."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+
+from gateway.errors import ForeignPage
+
+HARMLESS = ("GET", "HEAD", "OPTIONS")
+"""Methods that change nothing; browsers let no foreign page read their answers."""
+OWN_SITES = ("same-origin", "none")
+"""What browsers say in `Sec-Fetch-Site` of our own pages, and of what a person typed in."""
+METHODS = ("GET", "POST", "DELETE")
+SENT = ("Authorization", "Idempotency-Key", "If-None-Match", "X-Request-Id")
+"""Headers that pages of other origins may send, beside those that all may."""
+EXPOSED = ("ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id")
+"""Headers of answers that pages of other origins may read, beside those that all may."""
+PREFLIGHT_S = 3600
+
+
+def check_origin(method: str, headers: Headers, allowed: Collection[str]) -> None:
+    """Refuse what a page of an origin sends that is neither ours nor allowed. Programs send no origin.
+
+    `Sec-Fetch-Site` goes first: it holds behind a proxy that changes `Host`, too. Browsers send it to https and to
+    loopback only.
+
+    Args:
+        allowed: other origins, see `GatewaySettings.cors_origins`.
+
+    Raises:
+        ForeignPage: it is such a page.
+    """
+    if method in HARMLESS:
+        return
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if origin in allowed or site in OWN_SITES or (origin is None and site is None):
+        return
+    if site is None and origin is not None and _authority(origin) == headers.get("host", "").lower():
+        return
+    raise ForeignPage(
+        f"a page of {origin or 'another origin'} may not call this service; --cors-origins names those that may"
+    )
+
+
+def allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
+    """Let pages of other origins call the service (CORS). Must be the last layer that is added.
+
+    API keys travel in a header that such a page sets itself, so cookies and the like are never allowed.
+    """
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=METHODS,
+        allow_headers=SENT,
+        expose_headers=EXPOSED,
+        max_age=PREFLIGHT_S,
+    )
+
+
+def _authority(origin: str) -> str:
+    return origin.lower().partition("://")[2]

@@ -1,0 +1,71 @@
+"""The HTTP server: uvicorn, with an end that is announced, and as many connections as the system allows."""
+
+from __future__ import annotations
+
+import functools
+import resource
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from gateway.http.connection import Crowd, Protocol
+from gateway.http.pace import Pace
+from gateway.settings import GatewaySettings
+
+CONNECTIONS = 2048
+"""Busy at a time; requests of further ones are answered 503. As many may be open, and `connection.SPARE` more."""
+FILES = 16384
+"""Descriptors to be had: for connections, files of uploads and results, connections to TorchServe."""
+
+
+class Server(uvicorn.Server):
+    """Says that it is not ready before it closes its port.
+
+    Args:
+        app: the application.
+        on_stop: called once, when the service is to be said not ready.
+    """
+
+    def __init__(self, app: ASGIApp, settings: GatewaySettings, on_stop: Callable[[], None]) -> None:
+        crowd = Crowd(_connections(), Pace(settings.answer_grace_s, settings.answer_bytes_s))
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            http=functools.partial(Protocol, crowd=crowd),  # type: ignore[arg-type]
+            proxy_headers=False,  # neither the caller's address nor the scheme is asked for
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=int(settings.drain_s) + 1,
+        )
+        super().__init__(config)
+        self._delay_s = settings.drain_delay_s
+        self._on_stop = on_stop
+        self._close_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal begins to drain, a second one hurries."""
+        if self._close_at is not None:
+            super().handle_exit(sig, frame)
+            return
+        self._on_stop()
+        self._close_at = time.monotonic() + self._delay_s
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second; True ends the service."""
+        if self._close_at is not None and time.monotonic() >= self._close_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def _connections() -> int:
+    """How many may be busy: each takes some descriptors, of which there are as many as the system allows."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    return min(CONNECTIONS, wanted // 4)

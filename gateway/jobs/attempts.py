@@ -1,0 +1,164 @@
+"""One try of a job: copy its upload into a workspace, have it restored, and enter how that went."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import logging
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.errors import JobsUnavailable, TooManyRequests
+from gateway.http.problems import problem_of
+from gateway.jobs import clock
+from gateway.jobs.files import JobFiles
+from gateway.jobs.metrics import JobMetrics
+from gateway.jobs.records import Outcome, Record, Work
+from gateway.jobs.store import Store
+from gateway.restore.intake import Prepared, prepare
+from gateway.restore.release import Release
+from gateway.restore.results import Result
+from gateway.restore.runner import Runner
+from gateway.settings import GatewaySettings
+from photorestore.envelope import Problem
+from photorestore.errors import BrokenArtifact, OutOfSpace, RestorationError
+from photorestore.options import Options
+from photorestore.serving.answers import problem_answer
+from photorestore.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 60.0
+"""Before a job is tried again; doubles with each try."""
+SPACE_WAIT_S = 5.0
+"""Before a job is begun again that found no room."""
+PIXEL_BYTES = 36
+"""What a picture takes of shared memory at most: 16 bits, with alpha and a mask."""
+
+Entry = Callable[[], bool]
+"""Enters how a try went; returns whether the job has ended by that. Blocking."""
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Does jobs.
+
+    Attributes:
+        release: gives what restores at present.
+    """
+
+    settings: GatewaySettings
+    store: Store
+    files: JobFiles
+    runner: Runner
+    metrics: JobMetrics
+    release: Callable[[], Release]
+    _keys: dict[str, str] = field(default_factory=dict)
+
+    def states(self, job_id: str) -> dict[str, str]:
+        """Return how far the stages of a running job are. Blocking."""
+        return self.runner.states(self._keys.get(job_id, ""))
+
+    async def attempt(self, record: Record) -> Entry:
+        """Do a job; return how that is entered."""
+        try:
+            prepared = await self._prepare(record)
+            self._keys[record.id] = prepared.key
+            finished = await self.runner.restore(prepared)
+        except TooManyRequests:  # the room was given away while the upload was copied
+            return functools.partial(self.put_back, record, is_try=False)
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes the job's problem
+            return await asyncio.to_thread(self._judge_failure, record, error)
+        finally:
+            self._keys.pop(record.id, None)
+        return functools.partial(self._keep, record, prepared.key, finished.result)
+
+    async def _prepare(self, record: Record) -> Prepared:
+        """Copy the upload into a workspace."""
+        options = Options.from_mapping(record.work.options)
+        root = self.settings.workspace_root
+        workspace = Workspace.create(root, options, request_id=record.work.request_id)
+        workspace.envelope.answer = "report"
+        is_handed_over = False
+        try:
+            await asyncio.to_thread(self.files.lay_out, record.work.upload, workspace)
+            workspace.allow_time()
+            prepared = await self._name(workspace, record.work)
+            is_handed_over = True
+        finally:
+            if not is_handed_over:
+                workspace.remove()
+        return prepared
+
+    async def _name(self, workspace: Workspace, work: Work) -> Prepared:
+        """Name the result by what was decided when the upload was taken in."""
+        release = self.release().fingerprint
+        if work.promise is None:
+            return await prepare(workspace, work.received, release, wants_mask=True)
+        workspace.envelope.promise = work.promise
+        return Prepared.of(workspace, work.received, work.pixels, release, wants_mask=True)
+
+    def room(self) -> tuple[float, float]:
+        """Return the pixels that shared memory has room for: now, and when it is empty."""
+        try:
+            memory = shutil.disk_usage(self.settings.workspace_root)
+        except FileNotFoundError:  # the next picture makes it
+            return math.inf, math.inf
+        return memory.free / PIXEL_BYTES, memory.total / PIXEL_BYTES
+
+    def put_back(self, record: Record, wait_s: float = 0.0, *, is_try: bool) -> bool:
+        """Let a job wait again; False, since it has not ended by that. Blocking.
+
+        Args:
+            wait_s: before it may be begun.
+            is_try: whether this was one of its tries.
+        """
+        self.store.put_back(record, clock.now() + wait_s, is_try=is_try)
+        return False
+
+    def _keep(self, record: Record, key: str, result: Result) -> bool:
+        """Keep the result and enter it; if nobody wants it any more, drop it."""
+        stored_bytes = self.files.keep(record.id, result)
+        stages = {stage: trace.outcome for stage, trace in result.report.trace.items()}
+        outcome = Outcome(key, result.content_type, stored_bytes, stages)
+        now = clock.now()
+        has_ended = self.store.succeed(record, outcome, now, now + self.settings.job_expiry_s)
+        if has_ended:
+            self._count(record, "succeeded", now)
+        else:
+            self.files.drop_result(record.id)
+        return has_ended
+
+    def _judge_failure(self, record: Record, error: Exception) -> Entry:
+        """Try again later what may pass by itself; else the job has failed."""
+        problem = problem_of(error)
+        is_ours = isinstance(error, RestorationError) and not isinstance(error, BrokenArtifact)
+        logger.warning("job %s: %s: %s", record.id, problem.type, error, exc_info=None if is_ours else error)
+        if self._is_no_fault(record, problem):
+            return functools.partial(self.put_back, record, SPACE_WAIT_S, is_try=False)
+        if problem.status == 503 and record.tries < self.settings.job_tries:
+            wait_s = min(FIRST_WAIT_S * 2 ** (record.tries - 1), LONGEST_WAIT_S)
+            return functools.partial(self.put_back, record, wait_s, is_try=True)
+        return functools.partial(self.fail, record, problem)
+
+    def _is_no_fault(self, record: Record, problem: Problem) -> bool:
+        """Whether a job failed for lack of what it is to have: room that there is at times, or a folder that works."""
+        if problem.type == OutOfSpace.type:
+            return record.work.pixels <= self.room()[1]
+        return problem.type == JobsUnavailable.type and bool(self.files.find_problem())
+
+    def fail(self, record: Record, problem: Problem) -> bool:
+        """Enter that a job has failed; False if nobody wants to know any more. Blocking."""
+        now = clock.now()
+        document = json.loads(problem_answer(problem, record.work.request_id).body)
+        has_ended = self.store.fail(record, document, now, now + self.settings.job_expiry_s)
+        if has_ended:
+            self._count(record, "failed", now)
+        return has_ended
+
+    def _count(self, record: Record, state: str, now: float) -> None:
+        self.metrics.observe_end(record, state, now)
+        logger.info("job %s: %s after %.1f s", record.id, state, now - record.created)

@@ -1,0 +1,42 @@
+"""Metrics of jobs."""
+
+from __future__ import annotations
+
+from gateway.jobs import clock
+from gateway.jobs.records import ENDED, Record
+from gateway.jobs.store import Counts
+from gateway.telemetry.metrics import Metrics
+
+JOB_S = (1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1800, 3600, 10800, 43200)
+
+
+class JobMetrics:
+    """Jobs that there are, that ended, and webhooks.
+
+    Attributes:
+        webhooks: tries, by how they went.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._jobs = metrics.gauge("jobs", "jobs of which there are records", "state")
+        self._oldest = metrics.gauge("oldest_queued_job_seconds", "age of the job that has waited longest")
+        self._ended = metrics.counter("jobs_ended", "jobs that ended", "state")
+        for state in ENDED:
+            self._ended.labels(state)
+        self._seconds = metrics.histogram("job_seconds", "from a job's submission to its end", JOB_S, "state")
+        self.webhooks = metrics.counter(
+            "webhooks", "tries of webhooks: delivered, retried or failed", "outcome"
+        )
+        for outcome in ("delivered", "retried", "failed"):
+            self.webhooks.labels(outcome)
+
+    def observe(self, counts: Counts) -> None:
+        """Take over how many jobs there are."""
+        for state, count in counts.states.items():
+            self._jobs.labels(state).set(count)
+        self._oldest.set(0 if counts.oldest_queued is None else clock.now() - counts.oldest_queued)
+
+    def observe_end(self, record: Record, state: str, now: float) -> None:
+        """Enter a job that has ended."""
+        self._ended.labels(state).inc()
+        self._seconds.labels(state).observe(now - record.created)

@@ -1,0 +1,1 @@
+"""One restoration, from the upload to its result."""

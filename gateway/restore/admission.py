@@ -1,0 +1,165 @@
+"""How many restorations are let in at a time, by number and pixels.
+
+Owners, which are API keys, take turns: a restoration for which there is no place waits where another owner has more of
+them than its own, and gets the next one that is given back. So one owner alone may have all places, and none keeps the
+others out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.errors import Excess, TooManyRequests
+from gateway.restore.owners import Held, Owner
+from photorestore.errors import DeadlineExceeded
+
+SMOOTHING = 0.2
+"""Weight of the latest restoration in the mean duration."""
+RETRY_S = (1.0, 30.0)
+"""Shortest and longest `Retry-After`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Restorations and pixels that may be in flight; see `GatewaySettings`."""
+
+    requests: int
+    pixels: int
+
+
+@dataclass(eq=False, slots=True)
+class Place:
+    """A restoration's part of what is in flight.
+
+    Attributes:
+        start: by the monotonic clock.
+    """
+
+    pixels: int
+    owner: Owner
+    start: float = field(default_factory=time.monotonic)
+
+
+@dataclass(eq=False, slots=True)
+class Turn:
+    """A restoration that waits for its place."""
+
+    pixels: int
+    owner: Owner
+    place: asyncio.Future[Place]
+
+
+class Admission:
+    """Counts what is in flight, and refuses what would be too much.
+
+    Attributes:
+        requests, pixels: of restorations in flight.
+        waiting: restorations that wait for a place.
+        on_freed: called when a restoration has given its place back.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.requests, self.pixels = Held(), Held()
+        self.waiting: list[Turn] = []
+        self.on_freed: Callable[[], None] = lambda: None
+        self._mean_s = 1.0
+
+    @property
+    def retry_after_s(self) -> float:
+        """When a new try is worth while: as long as a restoration has taken of late."""
+        shortest, longest = RETRY_S
+        return min(max(self._mean_s, shortest), longest)
+
+    def has_room(self, pixels: int) -> bool:
+        """Whether a restoration that nobody waits for would be let in now."""
+        return not self.waiting and self._lacks(pixels) is None
+
+    def enter(self, pixels: int, owner: Owner) -> Place | None:
+        """A place for a restoration; None where it may wait for one. A picture that is alone is always let in.
+
+        Raises:
+            TooManyRequests: there is none, and others have a better claim to the next one.
+        """
+        lack = self._lacks(pixels)
+        if lack is None and not self.waiting:
+            return self._take(pixels, owner)
+        if self._may_wait(owner):
+            return None
+        raise self._refuse(*(lack or ("requests", f"{len(self.waiting)} restorations of others wait")))
+
+    async def wait(self, pixels: int, owner: Owner, seconds: float) -> Place:
+        """Wait for a place: who has least goes first, and each owner's requests in their order.
+
+        Raises:
+            DeadlineExceeded: there was none in time.
+        """
+        turn = Turn(pixels, owner, asyncio.get_running_loop().create_future())
+        self.waiting.append(turn)
+        try:
+            async with asyncio.timeout(seconds):
+                return await turn.place
+        except BaseException as error:
+            self._step_back(turn)
+            if isinstance(error, TimeoutError):
+                raise DeadlineExceeded("no place was free within the request's time") from None
+            raise
+
+    def leave(self, place: Place) -> None:
+        """Give a place back."""
+        self.requests.add(place.owner, -1)
+        self.pixels.add(place.owner, -place.pixels)
+        self._mean_s += SMOOTHING * (time.monotonic() - place.start - self._mean_s)
+        self._grant()
+        self.on_freed()
+
+    def _lacks(self, pixels: int) -> tuple[Excess, str] | None:
+        """Why a restoration would not be let in: the reason and its text."""
+        limits, requests = self.limits, self.requests.total
+        if requests >= limits.requests:
+            return "requests", f"{requests} restorations are in flight; the limit is {limits.requests}"
+        if requests and self.pixels.total + pixels > limits.pixels:
+            in_flight, most = self.pixels.total / 1e6, limits.pixels / 1e6
+            return "pixels", f"{in_flight:.1f} megapixels are in flight; the limit is {most:g}"
+        return None
+
+    def _take(self, pixels: int, owner: Owner) -> Place:
+        self.requests.add(owner, 1)
+        self.pixels.add(owner, pixels)
+        return Place(pixels, owner)
+
+    def _share(self, owner: Owner, waiting: int = 0) -> float:
+        """What an owner has of the places, with so many more, or of the pixels, whichever is more."""
+        requests = (self.requests.of(owner) + waiting) / max(self.limits.requests, 1)
+        return max(requests, self.pixels.of(owner) / max(self.limits.pixels, 1))
+
+    def _may_wait(self, owner: Owner) -> bool:
+        """Whether others have more, who are to give some of it up. Jobs have a queue of their own."""
+        if owner is None or len(self.waiting) >= self.limits.requests:
+            return False
+        waiting = sum(turn.owner == owner for turn in self.waiting)
+        others = [self._share(other) for other in self.requests.owners() if other != owner]
+        return self._share(owner, waiting) < max(others, default=0)
+
+    def _grant(self) -> None:
+        """Give free places to those who wait. A large picture is not passed over for ever: it holds up the others."""
+        while turns := [turn for turn in self.waiting if not turn.place.done()]:
+            turn = min(turns, key=lambda turn: self._share(turn.owner))
+            if self._lacks(turn.pixels) is not None:
+                return
+            self.waiting.remove(turn)
+            turn.place.set_result(self._take(turn.pixels, turn.owner))
+
+    def _step_back(self, turn: Turn) -> None:
+        """Nobody waits for this place any more."""
+        if turn in self.waiting:
+            self.waiting.remove(turn)
+            self._grant()
+        else:
+            self.leave(turn.place.result())
+
+    def _refuse(self, reason: Excess, text: str) -> TooManyRequests:
+        return TooManyRequests(reason, text, self.retry_after_s)

@@ -1,0 +1,60 @@
+"""A folder of results by the key of their run, where the longest unused go first."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+
+from gateway.restore.result_files import SUFFIX, read_result, write_result
+from gateway.restore.results import Result
+
+logger = logging.getLogger(__name__)
+
+
+class ResultCache:
+    """A folder of results, bounded in bytes. Blocking: call it in a thread."""
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+
+    def get(self, key: str) -> Result | None:
+        """The result of a key, if it is kept. A file that is not whole is deleted."""
+        file = self._file(key)
+        try:
+            result = read_result(file)
+        except OSError as error:
+            logger.warning("the kept result %s cannot be read: %s", file.name, error)
+            return None
+        if result is not None:
+            with contextlib.suppress(OSError):
+                os.utime(file)
+        return result
+
+    def put(self, key: str, result: Result) -> None:
+        """Keep a result. Never raises over a full disk: a cache may forget."""
+        try:
+            write_result(self._file(key), result)
+            self._forget()
+        except OSError as error:
+            logger.warning("the result %s is not kept: %s", key, error)
+
+    def _file(self, key: str) -> Path:
+        return self._folder / f"{key}{SUFFIX}"
+
+    def _forget(self) -> None:
+        """Delete what was not used for the longest time until the rest fits."""
+        kept: list[tuple[float, int, Path]] = []
+        for file in self._folder.glob(f"*{SUFFIX}"):
+            with contextlib.suppress(FileNotFoundError):
+                status = file.stat()
+                kept.append((status.st_mtime, status.st_size, file))
+        total = sum(size for _, size, _ in kept)
+        for _, size, file in sorted(kept):
+            if total <= self._limit_bytes:
+                return
+            file.unlink(missing_ok=True)
+            total -= size

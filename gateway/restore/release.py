@@ -1,0 +1,97 @@
+"""What restores: code, weights and settings of the stages, and the processor. Results differ by it, too."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from photorestore.networks.origin import Trained
+from photorestore.options import STAGES
+from photorestore.tiers import available_tiers, has_one_tier
+
+_CPU_LINES = ("model name", "flags", "Features", "CPU part")
+LONGEST_HEADER_BYTES = 1 << 20
+SHOWN = ("architecture", "commit", "data", "licence", "metrics", "origin", "seconds", "seed", "steps")
+"""What `/v1/stages` shows of a network's metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What restores at present.
+
+    Attributes:
+        fingerprint: what results depend on beside the request.
+        cards: what the weights of each stage say about themselves, one for each network and tier.
+        tiers: of each stage that has a choice of them.
+    """
+
+    fingerprint: str
+    cards: dict[str, list[dict[str, Any]]]
+    tiers: dict[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, home: Path) -> Self:
+        """Read the release in a folder with `model_store` and `weights`."""
+        return cls(fingerprint(home), cards(home), tiers(home))
+
+
+def fingerprint(home: Path) -> str:
+    """A hash of the archives and of the processor, on which precision and rounding depend.
+
+    Where the archives are not at hand it is random: then no ETag outlives this process.
+    """
+    archives = sorted((home / "model_store").glob("*.[mw]ar"))
+    if not archives:
+        return secrets.token_hex(32)
+    found = hashlib.sha256("\n".join(_processor()).encode())
+    for archive in archives:
+        found.update(archive.name.encode())
+        with archive.open("rb") as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()
+
+
+def cards(home: Path) -> dict[str, list[dict[str, Any]]]:
+    """What the weights of each stage say about themselves, one card for each network and tier."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for file in sorted((home / "weights").glob("*/*.safetensors")):
+        stage, tier = file.parent.name, file.suffixes[0].removeprefix(".")
+        metadata = _metadata(file)
+        network = file.name.partition(".")[0]
+        card = {name: metadata[name] for name in SHOWN if name in metadata}
+        found.setdefault(stage, []).append({"network": network, "tier": tier, **card})
+    return found
+
+
+def tiers(home: Path) -> dict[str, tuple[str, ...]]:
+    """The tiers of each stage that has a choice of them."""
+    folders = {stage: home / "weights" / stage for stage in STAGES}
+    return {
+        stage: available_tiers(folder)
+        for stage, folder in folders.items()
+        if folder.is_dir() and not has_one_tier(folder)
+    }
+
+
+def _metadata(file: Path) -> dict[str, Any]:
+    """The header of a safetensors file: its length in 8 bytes, then JSON."""
+    with file.open("rb") as stored:
+        (length,) = struct.unpack("<Q", stored.read(8))
+        if length > LONGEST_HEADER_BYTES:
+            return {}
+        header = json.loads(stored.read(length))
+    described: dict[str, Any] = json.loads(header.get("__metadata__", {}).get("photorestore", "{}"))
+    return {"origin": {"kind": Trained.kind}, **described}
+
+
+def _processor() -> list[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+    return sorted({line for line in lines if line.startswith(_CPU_LINES)})

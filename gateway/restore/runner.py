@@ -1,0 +1,153 @@
+"""One restoration: from a prepared workspace to its result, shared, admitted, kept and counted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import dataclass
+
+from gateway.errors import PipelineProblem
+from gateway.restore.admission import Admission
+from gateway.restore.cache import ResultCache
+from gateway.restore.coalescing import InFlight
+from gateway.restore.intake import Prepared
+from gateway.restore.metrics import RunMetrics
+from gateway.restore.owners import Owner
+from gateway.restore.results import Result, collect
+from gateway.torchserve.client import TorchServeClient
+from gateway.torchserve.readiness import Readiness
+from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
+from photorestore.progress import noted_states
+from photorestore.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A result and how it came about: `run`, `shared` or `kept`."""
+
+    result: Result
+    by: str
+
+
+class Runner:
+    """Restores what lies in workspaces, and removes them."""
+
+    def __init__(
+        self,
+        client: TorchServeClient,
+        admission: Admission,
+        metrics: RunMetrics,
+        readiness: Readiness,
+        cache: ResultCache | None,
+    ) -> None:
+        self._client = client
+        self._admission = admission
+        self._metrics = metrics
+        self._readiness = readiness
+        self._cache = cache
+        self._at_work: dict[str, Workspace] = {}
+        self._waiting: Counter[str] = Counter()
+        self.in_flight: InFlight[Result] = InFlight()
+
+    async def restore(self, prepared: Prepared, owner: Owner = None) -> Finished:
+        """The result of a prepared picture, whose workspace is removed in any case.
+
+        Args:
+            owner: who waits for it; None for a job.
+
+        Raises:
+            TooManyRequests: it is not admitted.
+            PipelineProblem: a stage reports a problem.
+            BackendUnavailable: TorchServe does not answer.
+            DeadlineExceeded: the caller's time is over; the run goes on and gives its place back at its end.
+            CancelledError: whoever waits here was cancelled. If nobody else does, no further stage begins.
+        """
+        is_handed_over = False
+        try:
+            if (kept := await self._from_cache(prepared)) is not None:
+                return Finished(kept, "kept")
+            while True:
+                if (shared := self.in_flight.find(prepared.key)) is not None:
+                    if (result := await self._join(shared, prepared)) is not None:
+                        return Finished(result, "shared")
+                elif (run := await self._enter(prepared, owner)) is not None:
+                    is_handed_over = True
+                    break
+        finally:
+            if not is_handed_over:
+                prepared.workspace.remove()
+        return Finished(await self._wait(run, prepared), "run")
+
+    def states(self, key: str) -> dict[str, str]:
+        """How far the run of a key is: `running` or the trace's outcome, for each stage that has begun."""
+        workspace = self._at_work.get(key)
+        return {} if workspace is None else noted_states(workspace.directory)
+
+    async def _enter(self, prepared: Prepared, owner: Owner) -> asyncio.Task[Result] | None:
+        """Begin a run when there is a place for it; None where an identical one has begun meanwhile."""
+        place = self._admission.enter(prepared.pixels, owner)
+        if place is None:
+            place = await self._admission.wait(prepared.pixels, owner, max(prepared.left_s, 0))
+            if self.in_flight.find(prepared.key) is not None:
+                self._admission.leave(place)
+                return None
+        run = self.in_flight.start(prepared.key, self._run(prepared))
+        run.add_done_callback(lambda _: self._admission.leave(place))
+        return run
+
+    async def _join(self, shared: asyncio.Task[Result], prepared: Prepared) -> Result | None:
+        """The result of somebody else's run; None where only their time, not ours, was over, or they cancelled it."""
+        request_id = prepared.workspace.envelope.request_id
+        logger.info("request %s: shares the run %s", request_id, prepared.key[:16])
+        self._metrics.coalesced.inc()
+        try:
+            return await self._wait(shared, prepared)
+        except PipelineProblem as error:
+            kind = error.problem.type
+            if kind == Cancelled.type or (kind == DeadlineExceeded.type and prepared.left_s > 0):
+                return None
+            raise
+
+    async def _wait(self, run: asyncio.Task[Result], prepared: Prepared) -> Result:
+        self._waiting[prepared.key] += 1
+        try:
+            return await asyncio.wait_for(asyncio.shield(run), max(prepared.left_s, 0))
+        except TimeoutError:
+            timeout_s = prepared.workspace.options.timeout_s
+            raise DeadlineExceeded(f"the request was to be answered within {timeout_s:g} s") from None
+        except asyncio.CancelledError:
+            if self._waiting[prepared.key] == 1 and (workspace := self._at_work.get(prepared.key)):
+                workspace.cancel()
+            raise
+        finally:
+            self._waiting -= Counter({prepared.key: 1})  # forgets what nobody waits for
+
+    async def _run(self, prepared: Prepared) -> Result:
+        workspace = self._at_work[prepared.key] = prepared.workspace
+        try:
+            report = await self._client.restore(workspace.envelope)
+            result = await collect(workspace, report, wants_mask=prepared.wants_mask)
+        except PipelineProblem as error:
+            self._metrics.observe_problem(error.problem.type, error.problem.stage)
+            raise
+        except RestorationError as error:
+            self._metrics.observe_problem(error.type, "")
+            raise
+        finally:
+            del self._at_work[prepared.key]
+            workspace.remove()
+        self._metrics.observe_report(report)
+        self._readiness.note_success()
+        if self._cache is not None:
+            await asyncio.to_thread(self._cache.put, prepared.key, result)
+        return result
+
+    async def _from_cache(self, prepared: Prepared) -> Result | None:
+        if self._cache is None:
+            return None
+        result = await asyncio.to_thread(self._cache.get, prepared.key)
+        (self._metrics.cache_misses if result is None else self._metrics.cache_hits).inc()
+        return result

@@ -1,0 +1,115 @@
+"""Uploads: streamed into the workspace as they come, limited in bytes and in patience."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from python_multipart.multipart import parse_options_header
+from starlette.requests import Request
+
+from gateway.errors import BadRequest, UnsupportedEncoding, UploadTooSlow
+from gateway.http.pace import Pace
+from gateway.restore.form import feed, form_parser
+from gateway.restore.parts import FILES, Parts, Received, too_large
+from gateway.restore.transfers import UploadPlace
+from photorestore.imaging import LIMITS
+from photorestore.workspace import Workspace
+
+FORM = b"multipart/form-data"
+LONGEST_LENGTH = 20
+"""Digits of a `Content-Length` that are read."""
+FRAME_BYTES = 1 << 20
+"""What a form may hold beside its parts."""
+
+
+async def receive(request: Request, workspace: Workspace, pace: Pace, place: UploadPlace) -> Received:
+    """Write the body, or the parts of a form, into the workspace.
+
+    Raises:
+        BadRequest: the form is broken, or has unknown parts.
+        NotAnImage: there is no picture.
+        PayloadTooLarge: a part is too long.
+        UploadTooSlow: it brings too few bytes per second.
+        OutOfSpace: shared memory is full.
+        TooManyRequests: all uploads together are too large.
+    """
+    kind, parameters = parse_options_header(request.headers.get("content-type"))
+    is_form = kind == FORM
+    limit_bytes = min(LIMITS.upload_bytes, place.limit_bytes, _all_bytes(workspace.root))
+    _check_headers(request, limit_bytes, is_form=is_form)
+    with contextlib.ExitStack() as files:
+        parts = Parts(workspace, files, limit_bytes)
+        form = form_parser(parts, parameters.get(b"boundary")) if is_form else None
+        if form is None:
+            parts.begin("image")
+        async with _patience(pace) as patience:
+            async for chunk in request.stream():
+                patience.grow(len(chunk))
+                place.grow(len(chunk))
+                if form is None:
+                    parts.write(chunk)
+                else:
+                    feed(form, chunk)
+        if form is None:
+            parts.end()
+        elif parts.is_open:
+            raise BadRequest("the form breaks off before its end")
+        return parts.received()
+
+
+def _all_bytes(folder: Path) -> int:
+    """What a folder's file system could hold, were it empty."""
+    state = os.statvfs(folder)
+    return state.f_blocks * state.f_frsize
+
+
+def _check_headers(request: Request, limit_bytes: int, *, is_form: bool) -> None:
+    """What can be refused before a byte is read."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedEncoding(f"Content-Encoding is {encoding!r}; expected the picture as it is")
+    length = request.headers.get("content-length", "")
+    most = len(FILES) * limit_bytes + FRAME_BYTES if is_form else limit_bytes
+    if length.isdecimal() and int(length[:LONGEST_LENGTH]) > most:
+        raise too_large("body", limit_bytes, int(length[:LONGEST_LENGTH]))
+
+
+class _Patience:
+    """How long what is received may still take, and how much it may still be."""
+
+    def __init__(self, pace: Pace, deadline: asyncio.Timeout) -> None:
+        self._pace = pace
+        self._deadline = deadline
+        self._ends = asyncio.get_running_loop().time() + pace.grace_s
+        self.received_bytes = 0
+        self.grow(0)
+
+    def grow(self, received_bytes: int) -> None:
+        """Something came.
+
+        Raises:
+            PayloadTooLarge: by now it is too much.
+        """
+        self.received_bytes += received_bytes
+        if self.received_bytes > len(FILES) * LIMITS.upload_bytes + FRAME_BYTES:
+            raise too_large("body", LIMITS.upload_bytes)
+        self._deadline.reschedule(self._ends + self.received_bytes / self._pace.bytes_s)
+
+
+@contextlib.asynccontextmanager
+async def _patience(pace: Pace) -> AsyncIterator[_Patience]:
+    start = time.monotonic()
+    try:
+        async with asyncio.timeout(None) as deadline:
+            patience = _Patience(pace, deadline)
+            yield patience
+    except TimeoutError:
+        raise UploadTooSlow(
+            f"{patience.received_bytes} bytes came in {time.monotonic() - start:.0f} s; "
+            f"expected at least {pace.bytes_s:g} per second"
+        ) from None

@@ -1,0 +1,64 @@
+"""What all routes work with."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from gateway.http.keys import Keys
+from gateway.jobs.service import Jobs
+from gateway.restore.admission import Admission
+from gateway.restore.intake import Intake
+from gateway.restore.release import Release
+from gateway.restore.runner import Runner
+from gateway.restore.transfers import Transfers
+from gateway.settings import GatewaySettings
+from gateway.telemetry.metrics import Metrics
+from gateway.torchserve.client import TorchServeClient
+from gateway.torchserve.readiness import Readiness
+
+
+@dataclass(slots=True)
+class Gateway:
+    """What the routes work with.
+
+    Attributes:
+        jobs: work that outlasts a request; None where no folder is given for it.
+        keys: those that are asked for; None = none is.
+        release: what restores at present.
+    """
+
+    settings: GatewaySettings
+    admission: Admission
+    transfers: Transfers
+    metrics: Metrics
+    readiness: Readiness
+    intake: Intake
+    runner: Runner
+    jobs: Jobs | None
+    client: TorchServeClient
+    keys: Keys | None
+    release: Release
+
+    @property
+    def drain_left_s(self) -> float:
+        """How long what is in flight is still waited for at the end."""
+        since = self.readiness.draining_since or time.monotonic()
+        return max(since + self.settings.drain_s - time.monotonic(), 0)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What somebody should look at, although restorations succeed."""
+        return [self.keys.problem] if self.keys is not None and self.keys.problem else []
+
+    def renew(self) -> None:
+        """The backend has come up, maybe with other archives."""
+        self.release = Release.of(self.settings.home)
+
+
+def gateway_of(request: Request) -> Gateway:
+    """The application's gateway."""
+    found: Gateway = request.app.state.gateway
+    return found

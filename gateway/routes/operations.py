@@ -1,0 +1,54 @@
+"""What operators and their machines ask."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST, CONTENT_TYPE_PLAIN_0_0_4
+from starlette.responses import JSONResponse, Response
+
+from gateway.routes import openapi
+from gateway.routes.gateway import gateway_of
+
+operations = APIRouter(tags=["operations"])
+
+
+@operations.get("/livez", operation_id="get_livez")
+async def livez() -> dict[str, str]:
+    """Whether this process answers."""
+    return {"status": "alive"}
+
+
+@operations.get(
+    "/readyz", operation_id="get_readyz", responses={503: {"description": "restorations would fail"}}
+)
+async def readyz(request: Request) -> JSONResponse:
+    """Whether restorations will succeed, and why not."""
+    readiness = gateway_of(request).readiness
+    nodes = {node.stage: {"ready": node.ready, "pending": node.pending} for node in readiness.state.nodes}
+    document = {
+        "ready": not readiness.problem,
+        "problem": readiness.problem,
+        "warnings": gateway_of(request).warnings,
+        "stages": nodes,
+    }
+    return JSONResponse(document, 503 if readiness.problem else 200)
+
+
+@operations.get("/metrics", operation_id="get_metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """The edge's metrics, for Prometheus."""
+    gateway = gateway_of(request)
+    if gateway.jobs is not None:
+        await gateway.jobs.observe()
+    return Response(gateway.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+@operations.get(
+    "/metrics/torchserve",
+    operation_id="get_torchserve_metrics",
+    response_class=Response,
+    responses=openapi.problems({503: "TorchServe does not answer"}),
+)
+async def torchserve_metrics(request: Request) -> Response:
+    """TorchServe's own metrics, for Prometheus: it listens on loopback only."""
+    return Response(await gateway_of(request).client.metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

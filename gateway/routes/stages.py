@@ -1,0 +1,54 @@
+"""The route that says what this service is and can."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+from fastapi import APIRouter, Depends, Request
+
+from gateway.routes import openapi
+from gateway.routes.authorization import require_key
+from gateway.routes.gateway import gateway_of
+from gateway.routes.queries import NAMES
+from photorestore.imaging import CONTENT_TYPES, LIMITS
+from photorestore.imaging.files.sniff import ACCEPTED
+from photorestore.options import describe
+from photorestore.stages.table import ROWS
+
+about = APIRouter(prefix="/v1", dependencies=[Depends(require_key)], tags=["pictures"])
+
+
+@about.get(
+    "/stages",
+    operation_id="get_stages",
+    responses=openapi.problems({401: openapi.STATUSES[401]}),
+)
+async def stages(request: Request) -> dict[str, object]:
+    """The stages and their networks, the options and limits, whether jobs are taken, and the version."""
+    gateway = gateway_of(request)
+    ready = {node.stage: node.ready for node in gateway.readiness.state.nodes}
+    return {
+        "version": metadata.version("photorestore"),
+        "stages": [
+            {
+                "name": row.name,
+                "label": row.label,
+                "does": row.does,
+                "selectable": row.is_selectable,
+                "ready_workers": ready.get(row.name, 0),
+                "tiers": gateway.release.tiers.get(row.name, ()),
+                "cards": gateway.release.cards.get(row.name, []),
+            }
+            for row in ROWS
+        ],
+        "options": {NAMES.get(name, name): schema for name, schema in describe().items()},
+        "jobs": gateway.jobs is not None,
+        "formats": {"read": list(ACCEPTED), "written": list(CONTENT_TYPES.values())},
+        "limits": {
+            "upload_bytes": LIMITS.upload_bytes,
+            "pixels": LIMITS.pixels,
+            "side_px": LIMITS.side_px,
+            "requests_in_flight": gateway.settings.max_requests,
+            "pixels_in_flight": gateway.settings.max_pixels,
+        },
+    }

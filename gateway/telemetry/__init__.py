@@ -1,0 +1,1 @@
+"""What the edge tells of itself: its log and its metrics."""

@@ -1,0 +1,40 @@
+"""Metrics of what is around the edge: shared memory, and the supervisor that started it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from pathlib import Path
+
+from gateway.telemetry.metrics import Metrics
+
+
+def watch_shared_memory(metrics: Metrics, root: Path) -> None:
+    """Enter how large the file system of the workspaces is, and how full."""
+    total = metrics.gauge("shared_memory_bytes", "size of the file system of the workspaces")
+    used = metrics.gauge("shared_memory_used_bytes", "of which used, by whomever")
+    total.set_function(lambda: _total_and_used(root)[0])
+    used.set_function(lambda: _total_and_used(root)[1])
+
+
+def watch_restarts(metrics: Metrics, file: Path) -> None:
+    """Enter what a supervisor has started again, which counts it in a file."""
+    restarts = metrics.gauge("process_restarts", "starts by the supervisor of what had ended", "process")
+    for process in ("edge", "torchserve"):
+        restarts.labels(process).set_function(functools.partial(_restarts, file, process))
+
+
+def _total_and_used(root: Path) -> tuple[int, int]:
+    try:
+        state = os.statvfs(root)
+    except OSError:
+        return 0, 0
+    return state.f_blocks * state.f_frsize, (state.f_blocks - state.f_bfree) * state.f_frsize
+
+
+def _restarts(file: Path, process: str) -> int:
+    try:
+        return int(json.loads(file.read_text())[process])
+    except (OSError, ValueError, KeyError):  # it is being written
+        return 0

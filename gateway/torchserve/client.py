@@ -1,0 +1,140 @@
+"""TorchServe as the edge sees it: the envelope door, and the management interface."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import Self
+
+import httpx
+
+from gateway.errors import BackendUnavailable, PipelineProblem
+from gateway.settings import GatewaySettings
+from gateway.torchserve.connections import Connections
+from photorestore.envelope import Envelope, Problem
+from photorestore.housekeeping import LONGEST_TIMEOUT_S
+from photorestore.options import STAGES
+from photorestore.records import read_record
+from photorestore.report import Report
+from photorestore.serving.answers import PROBLEM_TYPE
+from photorestore.serving.management import REGISTER_S, Management, Node
+
+logger = logging.getLogger(__name__)
+
+CONNECT_S = 5.0
+MANAGEMENT_S = 10.0
+
+
+class TorchServeClient:
+    """Talks to one TorchServe.
+
+    Args:
+        transport: in place of the network, for tests.
+    """
+
+    def __init__(self, settings: GatewaySettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._management = Management(settings.management_url.rstrip("/"), settings.workflow)
+        self._metrics = settings.metrics_url.rstrip("/")
+        self._transport = transport or Connections()
+        self._http = httpx.AsyncClient(transport=self._transport, trust_env=False, timeout=MANAGEMENT_S)
+        self._restore = httpx.URL(f"{settings.inference_url.rstrip('/')}/wfpredict/{settings.workflow}")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def restore(self, envelope: Envelope) -> Report:
+        """Send a prepared workspace's envelope through the workflow; gives the report.
+
+        Raises:
+            PipelineProblem: a stage reports a problem.
+            BackendUnavailable: TorchServe does not answer as it should.
+        """
+        wait_s = envelope.options.timeout_s + LONGEST_TIMEOUT_S  # a stage at work is not interrupted
+        request = httpx.Request(
+            "POST",
+            self._restore,
+            content=envelope.to_json(),
+            headers={"X-Restore-Door": "envelope"},  # as few as can be: each is sent to all stages
+            extensions={"timeout": httpx.Timeout(wait_s, connect=CONNECT_S).as_dict()},
+        )
+        try:
+            # Redirects, cookies and proxies, which the client would look for, are half of a request's cost.
+            answer = await self._transport.handle_async_request(request)
+            await answer.aread()
+        except httpx.TransportError as error:
+            logger.warning("request %s: TorchServe: %r", envelope.request_id, error)
+            raise BackendUnavailable("the restoring backend does not answer; try again later") from error
+        return _read_report(answer, envelope.request_id)
+
+    async def nodes(self) -> list[Node]:
+        """Every stage of the workflow; those that TorchServe does not know have no workers."""
+        return list(await asyncio.gather(*map(self._node, STAGES)))
+
+    async def is_registered(self) -> bool | None:
+        """Whether the workflow is known; None when TorchServe does not answer."""
+        answer = await self._get(self._management.workflow_url)
+        return None if answer is None else answer.is_success
+
+    async def is_bare(self) -> bool:
+        """Whether TorchServe answers and has none of the workflow's models: nobody is registering it."""
+        answer = await self._get(self._management.models_url)
+        if answer is None or not answer.is_success:
+            return False
+        return not self._management.has_models_of_workflow(answer.json())
+
+    async def register(self) -> None:
+        """Register the workflow; returns when its models are loaded.
+
+        Raises:
+            BackendUnavailable: TorchServe refuses or does not answer.
+        """
+        try:
+            answer = await self._http.post(self._management.registration_url, timeout=REGISTER_S)
+        except httpx.TransportError as error:
+            raise BackendUnavailable(f"the workflow was not registered: {error!r}") from error
+        if not answer.is_success:
+            raise BackendUnavailable(f"the workflow was not registered: {answer.text.strip()}")
+
+    async def metrics(self) -> bytes:
+        """TorchServe's own metrics, as Prometheus reads them.
+
+        Raises:
+            BackendUnavailable: TorchServe does not answer.
+        """
+        answer = await self._get(f"{self._metrics}/metrics")
+        if answer is None or not answer.is_success:
+            raise BackendUnavailable("TorchServe does not answer")
+        return answer.content
+
+    async def _node(self, stage: str) -> Node:
+        answer = await self._get(self._management.model_url(stage))
+        return Node.of(stage, answer.json()) if answer is not None and answer.is_success else Node(stage)
+
+    async def _get(self, url: str) -> httpx.Response | None:
+        try:
+            return await self._http.get(url)
+        except httpx.TransportError:
+            return None
+
+
+def _read_report(answer: httpx.Response, request_id: str) -> Report:
+    """A workflow answers 200 whatever happened, so the document tells what it is."""
+    try:
+        document = json.loads(answer.content)
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        kind = str(document.get("type", ""))
+        if kind.startswith(PROBLEM_TYPE):
+            members = {name: document[name] for name in ("status", "detail", "stage")}
+            raise PipelineProblem(Problem(type=kind.removeprefix(PROBLEM_TYPE), **members))
+        if answer.is_success:
+            with contextlib.suppress(ValueError):
+                return read_record(Report, document)
+    logger.error("request %s: TorchServe answered %s: %.300r", request_id, answer.status_code, answer.text)
+    raise BackendUnavailable("the restoring backend is not ready; try again later")

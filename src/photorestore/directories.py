@@ -1,0 +1,52 @@
+"""A request's directory as others see it: its name, and whether the request is done.
+
+A name is `<deadline>-<token>`: seconds of the monotonic clock, which all processes of a machine share and which nobody
+sets, and 128 random bits. No torch here: the REST edge imports this module.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from pathlib import Path
+
+DONE = "done"
+"""An empty file; its time, of the monotonic clock, too, says since when the request is done."""
+_NAME = re.compile(r"\d{10}-[0-9a-f]{32}")
+
+
+def new_name(deadline: float) -> str:
+    """Return a name that nobody can guess."""
+    return f"{int(deadline):010d}-{secrets.token_hex(16)}"
+
+
+def is_name(name: str) -> bool:
+    """Whether a directory of this name may be a request's."""
+    return _NAME.fullmatch(name) is not None
+
+
+def deadline_of(name: str) -> int:
+    """Return the deadline that a directory was named by; in whole seconds."""
+    return int(name.partition("-")[0])
+
+
+def token_of(name: str) -> str:
+    """Return the random part of a name; empty where there is none."""
+    return name.partition("-")[2]
+
+
+def mark_done(directory: Path) -> None:
+    """Note that the request is done since now."""
+    note = directory / DONE
+    note.touch()
+    os.utime(note, 2 * (time.monotonic(),))
+
+
+def done_since(directory: Path) -> float | None:
+    """Return since when the request is done, by the monotonic clock; None while it is not."""
+    try:
+        return (directory / DONE).lstat().st_mtime
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,212 @@
+"""What the supervisor does when TorchServe or the edge ends."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from backend import management, supervised, supervisor
+from backend.settings import HOME, Ports, Settings
+from backend.supervised import LIMIT, WITHIN_S, GaveUp, SupervisedProcess
+from gateway.telemetry.machine import watch_restarts
+from gateway.telemetry.metrics import Metrics
+from photorestore.options import STAGES
+from photorestore.serving.management import Node
+
+
+class FakeProcess:
+    def __init__(self) -> None:
+        self.exit_status: int | None = None
+
+    def stop(self) -> None:
+        self.exit_status = self.exit_status or 0
+
+
+class Clock:
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def strftime(self, _: str) -> str:
+        return "now"
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    monkeypatch.setattr(supervised, "time", Clock())
+    return supervised.time
+
+
+def keep_up_until_started(process: SupervisedProcess, clock: Clock) -> float:
+    """How long it took."""
+    begun = clock.now
+    while not process.keep_up():
+        clock.now += 0.5
+    return clock.now - begun
+
+
+def test_what_ends_is_started_again_at_once_and_then_after_longer_and_longer_waits(clock, capsys):
+    process = SupervisedProcess("the edge", FakeProcess)
+    assert not process.keep_up()
+    waits = []
+    for _ in range(LIMIT):
+        process.process.exit_status = -9
+        waits.append(keep_up_until_started(process, clock))
+    assert waits == [0, 2, 4, 8, 16, 30, 30, 30]
+    assert process.restarts == LIMIT
+    process.process.exit_status = -9
+    with pytest.raises(GaveUp, match="exit status -9"):
+        process.keep_up()
+    told = capsys.readouterr().err.splitlines()
+    assert told[1] == "now the edge has ended (exit status -9); start 2 of at most 8 within 10 minutes in 2 s"
+
+
+def test_ends_of_long_ago_do_not_count(clock):
+    process = SupervisedProcess("the edge", FakeProcess)
+    for _ in range(3 * LIMIT):
+        process.process.exit_status = 1
+        assert keep_up_until_started(process, clock) == 0
+        clock.now += WITHIN_S + 1
+
+
+def test_a_full_disk_is_waited_for(clock, capsys):
+    starts = [FakeProcess(), OSError(28, "No space left on device"), FakeProcess()]
+
+    def start() -> FakeProcess:
+        if isinstance(starts[0], OSError):
+            raise starts.pop(0)
+        return starts.pop(0)
+
+    process = SupervisedProcess("TorchServe", start)
+    process.process.exit_status = -9
+    assert keep_up_until_started(process, clock) >= 2
+    assert "cannot be started: [Errno 28]" in capsys.readouterr().err
+
+
+@pytest.fixture
+def started(monkeypatch) -> dict[str, list[FakeProcess]]:
+    """Stand-ins for the processes that the supervisor has started, by name."""
+    processes: dict[str, list[FakeProcess]] = {"TorchServe": [], "Edge": []}
+
+    def start(name: str) -> FakeProcess:
+        processes[name].append(FakeProcess())
+        return processes[name][-1]
+
+    monkeypatch.setattr(supervisor, "TorchServe", lambda _: start("TorchServe"))
+    monkeypatch.setattr(supervisor, "Edge", lambda *_: start("Edge"))
+    monkeypatch.setattr(supervisor, "is_edge_ready", lambda _: True)
+    monkeypatch.setattr(supervisor, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(supervisor, "POLL_S", 0.01)
+    monkeypatch.setattr(supervisor, "SENDING_S", 0)
+    monkeypatch.setattr(management, "answers", lambda _: True)
+    monkeypatch.setattr(management, "nodes", lambda _: [Node(stage, 1, 1, 0) for stage in STAGES])
+    return processes
+
+
+def until(condition) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def run(settings: Settings, stopping: threading.Event) -> tuple[threading.Thread, list[int]]:
+    """A supervisor that is ready, and where its exit status will stand."""
+    status: list[int] = []
+    is_ready = threading.Event()
+    thread = threading.Thread(
+        target=lambda: status.append(supervisor.supervise(settings, stopping, 0, is_ready.set))
+    )
+    thread.start()
+    assert is_ready.wait(20)
+    return thread, status
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "spaces").mkdir()
+    return Settings(HOME, tmp_path / "run", tmp_path / "spaces", Ports.from_base(21_000), gateway_port=21_006)
+
+
+def test_a_killed_edge_leaves_torchserve_alone_and_either_is_started_again(settings, started, monkeypatch):
+    registrations: list[Settings] = []
+    monkeypatch.setattr(management, "register", registrations.append)
+    stopping = threading.Event()
+    thread, status = run(settings, stopping)
+    for round_ in range(2):
+        started["Edge"][-1].exit_status = -9
+        until(lambda round_=round_: len(started["Edge"]) == round_ + 2)
+    assert started["TorchServe"][0].exit_status is None
+    started["TorchServe"][-1].exit_status = -9
+    until(lambda: len(registrations) == 2)
+    until(lambda: restarts(settings.restarts_file) == (2, 1))
+    stopping.set()
+    thread.join()
+    assert status == [0]
+    assert all(process.exit_status is not None for group in started.values() for process in group)
+
+
+def test_a_workflow_that_cannot_be_registered_again_has_torchserve_started_anew(
+    settings, started, monkeypatch
+):
+    registrations: list[Settings] = []
+
+    def register(given: Settings) -> None:
+        registrations.append(given)
+        if len(registrations) == 2:
+            raise RuntimeError("not registered")
+
+    monkeypatch.setattr(management, "register", register)
+    stopping = threading.Event()
+    thread, status = run(settings, stopping)
+    started["TorchServe"][-1].exit_status = -9
+    until(lambda: len(registrations) == 3)
+    stopping.set()
+    thread.join()
+    assert (status, len(started["TorchServe"])) == ([0], 3)
+
+
+def test_what_ends_again_and_again_ends_the_service(settings, started, monkeypatch, capsys):
+    monkeypatch.setattr(management, "register", lambda _: None)
+    monkeypatch.setattr(supervised, "LONGEST_WAIT_S", 0.0)
+    thread, status = run(settings, threading.Event())
+    for _ in range(LIMIT + 1):
+        count = len(started["Edge"])
+        started["Edge"][-1].exit_status = 1
+        until(lambda count=count: len(started["Edge"]) > count or status)
+    thread.join()
+    assert status == [1]
+    assert "giving up" in capsys.readouterr().err
+    assert started["TorchServe"][-1].exit_status is not None
+
+
+def test_without_an_edge_whoever_runs_the_container_starts_torchserve_again(tmp_path, started, monkeypatch):
+    monkeypatch.setattr(management, "register", lambda _: None)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "spaces").mkdir()
+    settings = Settings(HOME, tmp_path / "run", tmp_path / "spaces")
+    thread, status = run(settings, threading.Event())
+    started["TorchServe"][-1].exit_status = -9
+    thread.join()
+    assert (status, len(started["TorchServe"])) == ([1], 1)
+
+
+def restarts(file: Path) -> tuple[float, ...]:
+    """What the edge's metrics say, of the edge and of TorchServe."""
+    metrics = Metrics()
+    watch_restarts(metrics, file)
+    name = "photorestore_gateway_process_restarts"
+    return tuple(metrics.registry.get_sample_value(name, {"process": of}) for of in ("edge", "torchserve"))
+
+
+def test_metrics_survive_a_file_that_is_being_written(tmp_path):
+    file = tmp_path / "restarts.json"
+    assert restarts(file) == (0, 0)
+    file.write_text("")
+    assert restarts(file) == (0, 0)
+    file.write_text(json.dumps({"edge": 1, "torchserve": 2}))
+    assert restarts(file) == (1, 2)

@@ -1,0 +1,639 @@
+"""Jobs of the REST edge, before the real stages."""
+
+import asyncio
+import errno
+import signal
+import sys
+import threading
+
+import httpx
+import pytest
+from photorestore_client import Client, Conflict, JobCancelled, NotFound, Retry
+from starlette.responses import Response
+
+from gateway.app import create_app
+from gateway.http.keys import key_line, make_key
+from gateway.jobs import worker
+from gateway.jobs.files import JobFiles
+from gateway.jobs.records import ENDED
+from gateway.jobs.store import Store
+from gateway.settings import HOME, GatewaySettings
+from photorestore.imaging import open_picture
+from photorestore.options import STAGES
+from tests.edge import (
+    ENVIRONMENT,
+    free_port,
+    listening,
+    make_mask,
+    make_picture,
+    metric,
+    problem,
+    running_edge,
+    serving,
+    until,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "jobs"
+
+
+@pytest.fixture
+async def edge(server, root, folder):
+    async with running_edge(server, root, jobs_dir=folder) as client:
+        yield client
+    assert list(root.iterdir()) == []
+
+
+async def submit(edge, query: str = "stages=", seed: int = 0, **headers: str) -> dict:
+    answer = await edge.post(f"/v1/jobs?{query}", content=make_picture(seed=seed), headers=headers)
+    assert answer.status_code in (200, 202), answer.text
+    assert answer.headers["location"] == answer.json()["links"]["self"]
+    return answer.json()
+
+
+async def look(edge, job: dict, **headers: str) -> dict:
+    return (await edge.get(job["links"]["self"], headers=headers)).json()
+
+
+async def wait(edge, job: dict, *states: str) -> dict:
+    """The job, once it is in one of these states; by default, once it has ended."""
+    async with asyncio.timeout(30):
+        while (now := await look(edge, job))["state"] not in (states or ENDED):  # noqa: ASYNC110 - asked for by HTTP
+            await asyncio.sleep(0.01)
+    return now
+
+
+def names(folder) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+async def emptied(folder) -> None:
+    """Files go after the record that needed them."""
+    async with asyncio.timeout(30):
+        while names(folder):  # noqa: ASYNC110 - files tell nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_job_goes_from_submission_to_the_result_of_a_direct_request(edge, folder):
+    answer = await edge.post("/v1/jobs?format=png&strength=0.8", content=make_picture())
+    assert answer.status_code == 202
+    assert int(answer.headers["retry-after"]) >= 1
+    job = answer.json()
+    assert job["state"] in ("queued", "running")
+    assert (job["ended"], job["expires"], job["problem"], job["webhook"]) == (None, None, None, None)
+    done = await wait(edge, job)
+    assert (done["state"], done["tries"], done["id"]) == ("succeeded", 1, job["id"])
+    assert list(done["progress"]) == list(STAGES)
+    assert (done["progress"]["deliver"], done["progress"]["upscale"]) == ("ran", "passed")
+    assert job["created"] <= done["started"] <= done["ended"] < done["expires"]
+    result = await edge.get(done["links"]["result"])
+    direct = await edge.post("/v1/restore?format=png&strength=0.8", content=make_picture())
+    assert (result.status_code, result.headers["content-type"]) == (200, "image/png")
+    assert (result.content, result.headers["etag"]) == (direct.content, direct.headers["etag"])
+    assert done["result"] == {
+        "return": "image",
+        "content_type": "image/png",
+        "etag": result.headers["etag"],
+    }
+    again = await edge.get(done["links"]["result"], headers={"If-None-Match": result.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    await emptied(folder / "uploads")
+    assert "retry-after" not in (await edge.get(job["links"]["self"])).headers
+
+
+async def test_all_kinds_of_results_can_be_had(edge):
+    files = {"image": make_picture(), "mask": make_mask()}
+    job = (await edge.post("/v1/jobs?format=png&return=report", files=files)).json()
+    link = (await wait(edge, job))["links"]["result"]
+    report = await edge.get(link)
+    assert set(report.json()["trace"]) == set(STAGES)
+    assert report.headers["etag"].startswith("W/")
+    direct = await edge.post("/v1/restore?format=png&return=mask", files=files)
+    mask = await edge.get(f"{link}?return=mask")
+    assert (mask.content, mask.headers["content-type"]) == (direct.content, "image/png")
+    picture = await edge.get(f"{link}?return=image")
+    bundle = await edge.get(f"{link}?return=bundle")
+    assert bundle.headers["content-type"].startswith("multipart/mixed; boundary=")
+    assert picture.content in bundle.content
+    assert mask.content in bundle.content
+    assert problem(await edge.get(link, headers={"Accept": "image/png"})) == (406, "not-acceptable")
+    assert problem(await edge.get(f"{link}?return=text")) == (400, "unsupported-option")
+    assert problem(await edge.get(f"{link}?scale=2")) == (400, "unsupported-option")
+
+
+async def test_job_for_a_mask_alone_restores_nothing(edge, server):
+    job = await wait(edge, await submit(edge, "return=mask"))
+    assert server.inferences[0]["options"]["strength"] == 0
+    assert (await edge.get(job["links"]["result"])).headers["content-type"] == "image/png"
+    picture = await edge.get(f"{job['links']['result']}?return=image")
+    assert problem(picture) == (409, "job-has-no-result")
+
+
+async def test_progress_is_told_by_stage(edge, server, root):
+    server.is_open.clear()
+    job = await submit(edge)
+    await until(lambda: server.inferences)
+    running = await wait(edge, job, "running")
+    assert running["progress"] == dict.fromkeys(STAGES, "waiting")
+    workspace = root / server.inferences[0]["workspace_id"]
+    (workspace / "preprocess.ran.state").touch()
+    (workspace / "denoise.running.state").touch()
+    expected = dict.fromkeys(STAGES, "waiting") | {"preprocess": "ran", "denoise": "running"}
+    assert (await look(edge, job))["progress"] == expected
+    answer = await edge.get(f"{job['links']['self']}/result")
+    assert problem(answer) == (409, "job-has-no-result")
+    server.is_open.set()
+    assert (await wait(edge, job))["state"] == "succeeded"
+
+
+async def test_header_of_an_upload_is_read_once_by_the_edge(edge, server, monkeypatch):
+    opened = []
+
+    def note(upload):
+        opened.append(upload)
+        return open_picture(upload)
+
+    monkeypatch.setattr("gateway.restore.intake.open_picture", note)
+    assert (await wait(edge, await submit(edge)))["state"] == "succeeded"
+    assert opened == [make_picture()]
+    assert server.inferences[0]["promise"] == {"format": "jpeg", "own_type": "image/png", "unconverted": None}
+
+
+async def test_what_an_earlier_version_entered_is_decided_at_the_try(server, root, folder):
+    async with running_edge(server, root, jobs_dir=folder, max_jobs=0) as edge:
+        job = await submit(edge)
+        edge.app.state.gateway.jobs.store._db.execute("UPDATE jobs SET work = json_remove(work, '$.promise')")
+    async with running_edge(server, root, jobs_dir=folder) as edge:
+        assert (await wait(edge, job))["state"] == "succeeded"
+    assert server.inferences[0]["promise"]["own_type"] == "image/png"
+
+
+async def test_nobody_waits_so_there_is_as_much_time_as_may_be(edge, server):
+    await wait(edge, await submit(edge))
+    await wait(edge, await submit(edge, "stages=&timeout=33"))
+    assert [envelope["options"]["timeout_s"] for envelope in server.inferences] == [600, 33]
+
+
+async def test_uploads_wait_on_disk_for_a_place_that_direct_requests_have(server, root, folder, monkeypatch):
+    monkeypatch.setattr(worker, "POLL_S", 60.0)
+    async with running_edge(server, root, jobs_dir=folder, max_requests=1) as edge:
+        server.is_open.clear()
+        direct = asyncio.create_task(edge.post("/v1/restore?stages=", content=make_picture()))
+        await until(lambda: server.inferences)
+        jobs = [await submit(edge, seed=seed) for seed in (1, 2)]
+        assert [(await look(edge, job))["state"] for job in jobs] == ["queued", "queued"]
+        assert len(names(root)) == 1
+        assert len(names(folder / "uploads")) == 2
+        server.is_open.set()
+        assert (await direct).status_code == 200
+        assert [(await wait(edge, job))["state"] for job in jobs] == ["succeeded", "succeeded"]
+        assert metric(edge, "rejected_total", reason="requests") == 0
+
+
+async def test_some_jobs_run_at_a_time_in_the_order_they_came(server, root, folder):
+    async with running_edge(server, root, jobs_dir=folder, max_jobs=1) as edge:
+        server.is_open.clear()
+        jobs = [await submit(edge, seed=seed, **{"X-Request-Id": f"r{seed}"}) for seed in range(3)]
+        await wait(edge, jobs[0], "running")
+        assert [(await look(edge, job))["state"] for job in jobs[1:]] == ["queued", "queued"]
+        server.is_open.set()
+        for job in jobs:
+            await wait(edge, job)
+        assert [envelope["request_id"] for envelope in server.inferences] == ["r0", "r1", "r2"]
+
+
+async def test_queue_is_bounded_in_jobs_and_bytes(server, root, folder):
+    async with running_edge(server, root, jobs_dir=folder, max_jobs=1, max_queued_jobs=1) as edge:
+        server.is_open.clear()
+        await wait(edge, await submit(edge), "running")
+        second = await submit(edge, seed=1, **{"Idempotency-Key": "a"})
+        refused = await edge.post("/v1/jobs", content=make_picture(seed=2))
+        assert problem(refused) == (429, "too-many-requests")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert metric(edge, "rejected_total", reason="jobs") == 1
+        again = await submit(edge, seed=1, **{"Idempotency-Key": "a"})
+        assert again["id"] == second["id"]
+        assert len(names(folder / "uploads")) == 2
+        server.is_open.set()
+        await wait(edge, second)
+    async with running_edge(server, root, jobs_dir=folder, max_queued_bytes=100) as edge:
+        refused = await edge.post("/v1/jobs", content=make_picture())
+        assert problem(refused) == (429, "too-many-requests")
+        await emptied(folder / "uploads")
+
+
+async def test_the_same_key_and_request_give_the_same_job(edge, server):
+    key = {"Idempotency-Key": "album-7"}
+    answers = await asyncio.gather(
+        *(edge.post("/v1/jobs?stages=", content=make_picture(), headers=key) for _ in range(4))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 202]
+    (job_id,) = {answer.json()["id"] for answer in answers}
+    done = await wait(edge, answers[0].json())
+    again = await edge.post("/v1/jobs?stages=", content=make_picture(), headers=key)
+    assert (again.status_code, again.json()["state"]) == (200, "succeeded")
+    assert (await edge.get(done["links"]["result"])).status_code == 200
+    for query, seed in (("stages=", 1), ("strength=0.5", 0), ("stages=&return=mask", 0)):
+        other = await edge.post(f"/v1/jobs?{query}", content=make_picture(seed=seed), headers=key)
+        assert problem(other) == (422, "idempotency-key-reused")
+    assert len(server.inferences) == 1
+    assert (await submit(edge))["id"] != job_id
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 256, "ü"])
+async def test_idempotency_keys_are_checked(edge, key):
+    headers = {"Idempotency-Key": key.encode()}
+    assert problem(await edge.post("/v1/jobs", content=make_picture(), headers=headers)) == (
+        400,
+        "bad-request",
+    )
+
+
+async def test_one_caller_never_sees_anothers_job(server, root, folder, tmp_path):
+    mine, theirs = make_key(), make_key()
+    (tmp_path / "keys").write_text(f"{key_line('mine', mine)}\n{key_line('theirs', theirs)}\n")
+    i, they = ({"Authorization": f"Bearer {key}"} for key in (mine, theirs))
+    async with running_edge(server, root, jobs_dir=folder, keys_file=tmp_path / "keys") as edge:
+        job = await submit(edge, **i, **{"Idempotency-Key": "a"})
+        others = await submit(edge, seed=1, **they, **{"Idempotency-Key": "a"})
+        assert others["id"] != job["id"]
+        path = job["links"]["self"]
+        for answer in (
+            await edge.get(path, headers=they),
+            await edge.get(f"{path}/result", headers=they),
+            await edge.delete(path, headers=they),
+        ):
+            assert problem(answer) == (404, "not-found")
+        assert problem(await edge.get(path)) == (401, "unauthorized")
+        assert (await edge.get(path, headers=i)).status_code == 200
+
+
+async def test_waiting_jobs_can_be_cancelled(server, root, folder):
+    async with running_edge(server, root, jobs_dir=folder, max_jobs=1) as edge:
+        server.is_open.clear()
+        running, waiting = await submit(edge), await submit(edge, seed=1)
+        await wait(edge, running, "running")
+        for _ in range(2):  # the answer may have been lost
+            assert (await edge.delete(waiting["links"]["self"])).status_code == 204
+        assert (await look(edge, waiting))["state"] == "cancelled"
+        assert len(names(folder / "uploads")) == 1
+        server.is_open.set()
+        await wait(edge, running)
+        assert (await look(edge, waiting))["state"] == "cancelled"
+        assert len(server.inferences) == 1
+        assert metric(edge, "jobs_ended_total", state="cancelled") == 1
+
+
+async def test_running_job_that_is_cancelled_leaves_no_result(edge, server, folder):
+    server.is_open.clear()
+    job = await submit(edge)
+    await until(lambda: server.inferences)
+    await edge.delete(job["links"]["self"])
+    assert (await look(edge, job))["state"] == "cancelled"
+    server.is_open.set()
+    await until(lambda: metric(edge, "in_flight_requests") == 0)
+    assert (await look(edge, job))["state"] == "cancelled"
+    assert problem(await edge.get(f"{job['links']['self']}/result")) == (409, "job-has-no-result")
+    await emptied(folder / "results")
+    await emptied(folder / "uploads")
+
+
+async def test_no_stage_begins_for_a_running_job_that_is_cancelled(edge, server, root):
+    server.is_open.clear()
+    job = await submit(edge)
+    await until(lambda: server.inferences)
+    await edge.delete(job["links"]["self"])
+    await until(lambda: list(root.glob("*/cancelled")))
+    server.is_open.set()
+    await until(lambda: metric(edge, "in_flight_requests") == 0)
+    assert metric(edge, "runs_total", outcome="cancelled") == 1
+    assert metric(edge, "stage_outcomes_total", stage="preprocess", outcome="failed") == 0
+
+
+async def test_run_goes_on_as_long_as_somebody_waits_for_it(edge, server):
+    server.is_open.clear()
+    jobs = [await submit(edge) for _ in range(2)]
+    direct = asyncio.create_task(edge.post("/v1/restore?stages=&return=bundle", content=make_picture()))
+    await until(lambda: metric(edge, "coalesced_total") == 2)
+    for job in jobs:
+        await edge.delete(job["links"]["self"])
+    server.is_open.set()
+    assert (await direct).status_code == 200
+    assert len(server.inferences) == 1
+    assert metric(edge, "runs_total", outcome="cancelled") == 0
+
+
+async def test_who_asks_for_what_was_just_cancelled_gets_it(edge, server, root):
+    server.is_open.clear()
+    job = await submit(edge, "stages=&format=png")
+    await until(lambda: server.inferences)
+    await edge.delete(job["links"]["self"])
+    await until(lambda: list(root.glob("*/cancelled")))
+    again = await submit(edge, "stages=&format=png")
+    await until(lambda: metric(edge, "coalesced_total") == 1)
+    server.is_open.set()
+    assert (await wait(edge, again))["state"] == "succeeded"
+    assert len(server.inferences) == 2
+
+
+async def test_job_that_is_cancelled_while_its_result_is_written_leaves_none(edge, folder, monkeypatch):
+    keep = JobFiles.keep
+    is_writing, may_write, has_written = (threading.Event() for _ in range(3))
+
+    def slow(self, job_id, result):
+        is_writing.set()
+        may_write.wait(20)
+        size = keep(self, job_id, result)
+        has_written.set()
+        return size
+
+    monkeypatch.setattr(JobFiles, "keep", slow)
+    job = await submit(edge)
+    await until(is_writing.is_set)
+    assert (await edge.delete(job["links"]["self"])).status_code == 204
+    may_write.set()
+    await until(has_written.is_set)
+    await until(lambda: names(folder / "results") == [])
+    assert (await look(edge, job))["state"] == "cancelled"
+
+
+async def test_job_that_ends_while_it_is_deleted_is_forgotten(edge, server):
+    jobs = edge.app.state.gateway.jobs
+    server.is_open.clear()
+    job = await submit(edge)
+    await wait(edge, job, "running")
+    seen = await jobs.find(job["id"], "")
+    server.is_open.set()
+    await wait(edge, job)
+    await jobs.end(seen)
+    assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
+
+
+async def test_job_that_has_ended_is_forgotten_when_deleted(edge, folder):
+    job = await wait(edge, await submit(edge, **{"Idempotency-Key": "a"}))
+    assert (await edge.delete(job["links"]["self"])).status_code == 204
+    for path in (job["links"]["self"], job["links"]["result"]):
+        assert problem(await edge.get(path)) == (404, "not-found")
+    assert names(folder / "results") == []
+    assert (await submit(edge, **{"Idempotency-Key": "a"}))["id"] != job["id"]
+
+
+async def test_bad_requests_are_refused_at_once_and_leave_nothing(edge, folder):
+    for query, content, headers, expected in (
+        ("strength=2", make_picture(), {}, (400, "unsupported-option")),
+        ("webhook=https://example.org/", make_picture(), {}, (400, "unsupported-option")),
+        ("webhook=a&webhook=b", make_picture(), {}, (400, "unsupported-option")),
+        ("", make_picture(), {"Accept": "image/png"}, (406, "not-acceptable")),
+        ("", make_picture()[:40], {}, (422, "truncated-image")),
+        ("", b"", {}, (415, "not-an-image")),
+    ):
+        answer = await edge.post(f"/v1/jobs?{query}", content=content, headers=headers)
+        assert problem(answer) == expected
+    await emptied(folder / "uploads")
+    assert metric(edge, "jobs_ended_total", state="failed") == 0
+    assert problem(await edge.get("/v1/jobs/nosuch")) == (404, "not-found")
+
+
+async def test_problem_of_a_stage_is_the_jobs(edge, folder):
+    files = {"image": make_picture(), "mask": make_mask(6, 8)}
+    job = await wait(edge, (await edge.post("/v1/jobs", files=files)).json())
+    assert (job["state"], job["progress"]) == ("failed", {"preprocess": "failed"})
+    assert (job["problem"]["status"], job["problem"]["stage"]) == (422, "preprocess")
+    assert job["problem"]["request_id"]
+    assert "result" not in job["links"]
+    assert problem(await edge.get(f"{job['links']['self']}/result")) == (409, "job-has-no-result")
+    await emptied(folder / "uploads")
+
+
+async def test_job_outlasts_failures_of_the_backend(edge, server, monkeypatch):
+    monkeypatch.setattr("gateway.jobs.attempts.FIRST_WAIT_S", 0.0)
+    server.answer = Response(b"Error executing denoise", 500)
+    job = await submit(edge)
+    await until(lambda: server.inferences)
+    server.answer = None
+    done = await wait(edge, job)
+    assert done["state"] == "succeeded"
+    assert done["tries"] >= 2
+
+
+async def test_job_is_given_up_after_some_failures_of_the_backend(server, root, folder, monkeypatch):
+    monkeypatch.setattr("gateway.jobs.attempts.FIRST_WAIT_S", 0.0)
+    monkeypatch.setattr("gateway.jobs.worker.POLL_S", 0.01)
+    server.answer = Response(b"Error executing denoise", 500)
+    async with running_edge(server, root, jobs_dir=folder, job_tries=3, is_ready=False) as edge:
+        edge.app.state.gateway.readiness.state = type(edge.app.state.gateway.readiness.state)("")
+        edge.app.state.gateway.readiness.note_success()
+        job = await wait(edge, await submit(edge))
+        assert (job["state"], job["tries"]) == ("failed", 3)
+        assert job["problem"]["type"] == "urn:photorestore:problem:backend-unavailable"
+
+
+async def test_jobs_wait_while_the_service_is_not_ready(edge, server):
+    server.ready_workers = 0
+    await edge.app.state.gateway.readiness.look()
+    job = await submit(edge)
+    await asyncio.sleep(0.05)
+    assert (await look(edge, job))["state"] == "queued"
+    server.ready_workers = 1
+    assert (await wait(edge, job))["tries"] == 1
+
+
+async def test_the_end_puts_running_jobs_back_and_the_next_start_does_them(server, root, folder):
+    async with running_edge(server, root, jobs_dir=folder, max_jobs=1, drain_s=0.05) as edge:
+        server.is_open.clear()
+        jobs = [await submit(edge, seed=seed) for seed in range(2)]
+        await until(lambda: server.inferences)
+    server.is_open.set()
+    async with running_edge(server, root, jobs_dir=folder) as edge:
+        done = [await wait(edge, job) for job in jobs]
+        assert [(job["state"], job["tries"]) for job in done] == [("succeeded", 1), ("succeeded", 1)]
+        assert (await edge.get(done[0]["links"]["result"])).status_code == 200
+    await emptied(folder / "uploads")
+
+
+async def test_the_end_waits_for_running_jobs(server, root, folder):
+    async with running_edge(server, root, jobs_dir=folder) as edge:
+        server.is_open.clear()
+        job = await submit(edge)
+        await until(lambda: server.inferences)
+        edge.app.state.gateway.readiness.drain()
+        waiting = await submit(edge, seed=1)
+        asyncio.get_running_loop().call_later(0.1, server.is_open.set)
+    async with running_edge(server, root, jobs_dir=folder, is_ready=False) as edge:
+        assert (await look(edge, job))["state"] == "succeeded"
+        assert (await wait(edge, waiting))["state"] == "succeeded"
+
+
+async def test_job_at_which_the_service_dies_again_and_again_is_given_up(server, root, folder):
+    async with running_edge(server, root, jobs_dir=folder, drain_s=0.01) as edge:
+        server.is_open.clear()
+        job = await submit(edge)
+        await until(lambda: server.inferences)
+    store = Store(folder / "jobs.sqlite")
+    for _ in range(2):
+        assert store.begin(job["id"], 0.0) is not None
+        (record,) = store.running()
+        store.put_back(record, 0.0, is_try=True)
+    store.begin(job["id"], 0.0)
+    store.close()
+    server.is_open.set()
+    async with running_edge(server, root, jobs_dir=folder, job_tries=3) as edge:
+        given_up = await wait(edge, job)
+        assert (given_up["state"], given_up["tries"]) == ("failed", 3)
+        assert given_up["problem"]["type"] == "urn:photorestore:problem:internal"
+        await emptied(folder / "uploads")
+
+
+async def test_what_a_sudden_end_left_is_deleted_at_the_start(server, root, folder):
+    for part in ("uploads/1700000000-0", "results"):
+        (folder / part).mkdir(parents=True)
+    (folder / "results" / "0.result").write_bytes(b"x")
+    (folder / "results" / ".0.result.tmp").write_bytes(b"x")
+    async with running_edge(server, root, jobs_dir=folder):
+        await emptied(folder / "uploads")
+        await emptied(folder / "results")
+
+
+async def test_a_folder_serves_one_edge(edge, root, folder):
+    with pytest.raises(ValueError, match="in use"):
+        create_app(GatewaySettings(workspace_root=root, jobs_dir=folder))
+
+
+async def test_jobs_and_results_expire(server, root, folder):
+    async with running_edge(server, root, jobs_dir=folder, job_expiry_s=1e-6) as edge:
+        job = await submit(edge)
+        await until(lambda: metric(edge, "jobs_ended_total", state="succeeded"))
+        edge.app.state.gateway.jobs.sweep()
+        assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
+        assert names(folder / "results") == []
+
+
+async def test_the_oldest_results_make_room(server, root, folder):
+    async with running_edge(server, root, jobs_dir=folder, job_results_bytes=4000) as edge:
+        jobs = [await wait(edge, await submit(edge, seed=seed)) for seed in range(4)]
+        edge.app.state.gateway.jobs.sweep()
+        answers = [await edge.get(job["links"]["result"]) for job in jobs]
+        statuses = [answer.status_code for answer in answers]
+        assert statuses == sorted(statuses, reverse=True)
+        assert {statuses[0], statuses[-1]} == {410, 200}
+        assert problem(answers[0]) == (410, "result-gone")
+        first = await look(edge, jobs[0])
+        assert (first["state"], first["result"], "result" in first["links"]) == ("succeeded", None, False)
+        assert sum(file.stat().st_size for file in (folder / "results").iterdir()) <= 4000
+
+
+async def test_full_disk_is_told_and_passes(edge, folder, monkeypatch):
+    def full(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("gateway.jobs.files._sync", full)
+    answer = await edge.post("/v1/jobs", content=make_picture())
+    assert problem(answer) == (503, "out-of-space")
+    assert "disk" in answer.json()["detail"]
+    await emptied(folder / "uploads")
+
+
+async def test_without_a_folder_there_are_no_jobs(server, root):
+    async with running_edge(server, root) as edge:
+        answer = await edge.post("/v1/jobs", content=make_picture())
+        assert problem(answer) == (404, "not-found")
+        assert "--jobs-dir" in answer.json()["detail"]
+
+
+async def test_metrics_and_openapi_tell_of_jobs(edge):
+    await wait(edge, await submit(edge))
+    text = (await edge.get("/metrics")).text
+    for line in (
+        'jobs{state="succeeded"} 1.0',
+        'jobs{state="queued"} 0.0',
+        "oldest_queued_job_seconds 0.0",
+        'jobs_ended_total{state="succeeded"} 1.0',
+        'job_seconds_count{state="succeeded"} 1.0',
+        'http_requests_total{method="POST",route="/v1/jobs",status="202"} 1.0',
+    ):
+        assert f"photorestore_gateway_{line}\n" in text
+    paths = (await edge.get("/openapi.json")).json()["paths"]
+    operation = paths["/v1/jobs"]["post"]
+    parameters = {parameter["name"] for parameter in operation["parameters"]}
+    assert {"stages", "timeout", "return", "webhook", "Idempotency-Key", "X-Request-Id"} <= parameters
+    assert {"200", "202", "401", "404", "422", "429", "503"} <= set(operation["responses"])
+    assert {"get", "delete"} <= set(paths["/v1/jobs/{job_id}"])
+    assert {"200", "304", "404", "409", "410"} <= set(paths["/v1/jobs/{job_id}/result"]["get"]["responses"])
+
+
+async def test_the_client_speaks_with_the_edge(server, root, folder, tmp_path):
+    (tmp_path / "old.png").write_bytes(make_picture())
+
+    def talk(port: int) -> None:
+        with Client(f"http://127.0.0.1:{port}", retry=Retry(tries=2, first_s=0.01)) as client:
+            changes = []
+            job = client.submit(tmp_path / "old.png", idempotency_key="a", format="png", stages=[])
+            restored = client.wait(job, timeout_s=60, on_change=changes.append)
+            assert restored.content == client.restore(tmp_path / "old.png", format="png", stages=[]).content
+            assert restored.etag
+            assert changes[-1].state == "succeeded"
+            assert changes[-1].progress["deliver"] == "ran"
+            with pytest.raises(Conflict, match="Idempotency-Key"):
+                client.submit(make_picture(seed=1), idempotency_key="a")
+            client.cancel(job)
+            with pytest.raises(NotFound):
+                client.result(job)
+
+    def cancel(port: int) -> None:
+        with Client(f"http://127.0.0.1:{port}") as client:
+            job = client.submit(make_picture())
+            with pytest.raises(Conflict, match="only one that has succeeded"):
+                client.result(job)
+            client.cancel(job)
+            with pytest.raises(JobCancelled):
+                client.wait(job, timeout_s=60)
+
+    async with listening(server, root, jobs_dir=folder) as (port, _):
+        await asyncio.to_thread(talk, port)
+        server.is_open.clear()
+        await asyncio.to_thread(cancel, port)
+        server.is_open.set()
+
+
+async def test_jobs_survive_a_kill(server, root, folder):
+    """The whole program in its own process, before a stand-in that listens on a port."""
+    port = free_port()
+    async with serving(server) as url:
+        command = [sys.executable, "-m", "gateway", "serve", "--port", str(port)]
+        command += ["--workspace-root", str(root), "--jobs-dir", str(folder), "--max-jobs", "1"]
+        command += ["--inference-url", url, "--management-url", url, "--poll-s", "0.1"]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            process = await asyncio.create_subprocess_exec(*command, cwd=HOME, env=ENVIRONMENT)
+            await ready(client)
+            server.is_open.clear()
+            jobs = [await submit(client, seed=seed) for seed in range(2)]
+            await wait(client, jobs[0], "running")
+            process.kill()
+            await process.wait()
+            server.is_open.set()
+            process = await asyncio.create_subprocess_exec(*command, cwd=HOME, env=ENVIRONMENT)
+            try:
+                await ready(client)
+                done = [await wait(client, job) for job in jobs]
+                assert [(job["state"], job["tries"]) for job in done] == [("succeeded", 2), ("succeeded", 1)]
+                for job in done:
+                    assert (await client.get(job["links"]["result"])).status_code == 200
+            finally:
+                process.send_signal(signal.SIGTERM)
+                assert await asyncio.wait_for(process.wait(), 30) == 0
+    await emptied(folder / "uploads")
+
+
+async def ready(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                if (await client.get("/readyz")).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.02)

@@ -1,0 +1,29 @@
+import time
+from pathlib import Path
+
+import pytest
+
+from photorestore.directories import deadline_of, done_since, is_name, mark_done, new_name, token_of
+
+
+def test_a_name_tells_the_deadline_and_a_token_of_its_own() -> None:
+    name, other = new_name(1234.9), new_name(1234.9)
+    assert is_name(name)
+    assert deadline_of(name) == 1234
+    assert name == f"0000001234-{token_of(name)}"
+    assert token_of(name) != token_of(other)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "lost+found", "1234-" + "a" * 32, "0000001234-" + "g" * 32, "0000001234-" + "a" * 32 + "\n"]
+)
+def test_other_names_are_no_requests(name: str) -> None:
+    assert not is_name(name)
+
+
+def test_a_request_is_done_since_it_was_noted(tmp_path: Path) -> None:
+    assert done_since(tmp_path) is None
+    mark_done(tmp_path)
+    since = done_since(tmp_path)
+    assert since is not None
+    assert abs(since - time.monotonic()) < 5
