@@ -164,12 +164,16 @@ async def test_header_of_an_upload_is_read_once_by_the_edge(edge, server, monkey
 
 
 async def test_what_an_earlier_version_entered_is_decided_at_the_try(server, root, folder):
-    async with running_edge(server, root, jobs_dir=folder, max_jobs=0) as edge:
+    async with running_edge(server, root, jobs_dir=folder, max_requests=1) as edge:
+        server.is_open.clear()
+        direct = asyncio.create_task(edge.post("/v1/restore?stages=", content=make_picture(seed=9)))
+        await until(lambda: server.inferences)
         job = await submit(edge)
         edge.app.state.gateway.jobs.store._db.execute("UPDATE jobs SET work = json_remove(work, '$.promise')")
-    async with running_edge(server, root, jobs_dir=folder) as edge:
+        server.is_open.set()
+        assert (await direct).status_code == 200
         assert (await wait(edge, job))["state"] == "succeeded"
-    assert server.inferences[0]["promise"]["own_type"] == "image/png"
+    assert server.inferences[1]["promise"]["own_type"] == "image/png"
 
 
 async def test_nobody_waits_so_there_is_as_much_time_as_may_be(edge, server):

@@ -468,7 +468,7 @@ async def test_pixels_beyond_the_limit_wait_but_a_picture_alone_goes_in(server, 
 
 async def test_uploads_are_bounded_in_number_and_bytes(server, root):
     async with running_edge(server, root, max_uploads=1) as edge:
-        with edge.app.state.gateway.admission.uploading(""):
+        with edge.app.state.gateway.transfers.uploading(""):
             answer = await edge.post("/v1/restore", content=make_picture())
         assert problem(answer)[0] == 429
     picture = make_picture()

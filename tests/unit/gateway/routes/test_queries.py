@@ -3,7 +3,7 @@
 from urllib.parse import parse_qsl
 
 import pytest
-from gateway.queries import parse_query
+from gateway.routes.queries import parse_query
 
 from photorestore.errors import UnsupportedOption
 from photorestore.options import Options, describe
