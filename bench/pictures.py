@@ -9,6 +9,9 @@ import numpy.typing as npt
 from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Rng = np.random.Generator
 
 SUFFIXES = {".bmp", ".jpg", ".png", ".webp"}
 
@@ -49,12 +52,17 @@ def is_stored_grey(file: Path) -> bool:
         return picture.mode == "L"
 
 
-def add_gaussian(pixels: Pixels, sigma_255: float, seed: int) -> npt.NDArray[np.float32]:
+def as_floats(pixels: Pixels) -> Floats:
+    """Return the same picture in [0, 1]."""
+    return np.divide(pixels, 255, dtype=np.float32)
+
+
+def add_gaussian(pixels: Pixels, sigma_255: float, seed: int) -> Floats:
     """Noise of a fixed seed, in [0, 1] units, neither clipped nor quantised: (H, W, 3)."""
     noise = np.random.default_rng(seed).standard_normal(pixels.shape)
     return ((pixels + sigma_255 * noise) / 255).astype(np.float32)
 
 
-def as_stored(noisy: npt.NDArray[np.float32]) -> Pixels:
+def as_stored(noisy: Floats) -> Pixels:
     """Clipped and rounded to 8 bits, as a picture file holds it."""
     return (noisy * 255).clip(0, 255).round().astype(np.uint8)

@@ -81,11 +81,11 @@ def recorded(network: nn.Module) -> Iterator[Recorder]:
     """Within the block, calls of the network are noted."""
     forward = network.forward
     recorder = Recorder(forward)
-    network.forward = recorder  # type: ignore[method-assign]
+    network.forward = recorder
     try:
         yield recorder
     finally:
-        network.forward = forward  # type: ignore[method-assign]
+        network.forward = forward
 
 
 def _describe(value: Any) -> Any:

@@ -173,7 +173,7 @@ def _card_figures(name: str) -> str:
     metadata = read_metadata(weights_file(name, "fast"))
     metrics = "\n".join(f"* {key}: {value:.4g}" for key, value in metadata["metrics"].items())
     begun, before = "", metadata
-    while before := before.get("begun_with"):
+    while before := before.get("begun_with") or {}:
         begun += f" It began with weights of {_run_of(before)}."
     averaged = ""
     if other := metadata.get("averaged_with"):

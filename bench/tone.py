@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from skimage.color import deltaE_ciede2000, rgb2lab
 
+from bench.looks import translate_stage
 from bench.pictures import CLEAN_SETS, Pixels, read_set
 from bench.statistics import paired, pixel_hash, summary
 from bench.tone_set import FadedPicture, load_tone_set
@@ -69,11 +70,10 @@ def correct(picture: FadedPicture, pipeline: Pipeline) -> dict[str, Pixels]:
     plane = np.ascontiguousarray(picture.lq.transpose(2, 0, 1))
     stretched, corrected = plane.copy(), plane.copy()
     normalise(stretched, None)
-    stage = next(stage for stage in pipeline.stages if stage.name == "translate")
     workspace = Workspace.create(pipeline.root, OPTIONS)
     try:
         workspace.envelope.estimates["preprocess"] = estimate(plane)
-        correct_tone(stage.configured.tone, workspace, corrected)  # type: ignore[attr-defined]
+        correct_tone(translate_stage(pipeline).tone, workspace, corrected)
     finally:
         workspace.remove()
     planes = {FADED: plane, STRETCHED: stretched, CORRECTED: corrected}
