@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from photorestore.envelope import Envelope, Problem
+from photorestore.networks.weights import load_network
 from photorestore.options import Options
+from photorestore.stages.face.detector import FaceDetector
 from photorestore.workspace import Workspace
 
 
@@ -31,9 +34,23 @@ def add_noise(photo: np.ndarray, sigma_255: float, seed: int = 0) -> np.ndarray:
     return (photo + noise).clip(0, 255).round().astype(np.uint8)
 
 
+def problem_of(envelope: Envelope) -> Problem:
+    """Return what went wrong; something must have."""
+    assert envelope.problem is not None
+    return envelope.problem
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    """The network that finds faces, with our weights."""
+    network = load_network("face_detector")
+    assert isinstance(network, FaceDetector)
+    return network
 
 
 @pytest.fixture

@@ -23,7 +23,9 @@ class FakeMetrics:
 class FakeContext:
     """TorchServe's context for a batch with these request headers."""
 
-    def __init__(self, *headers: dict[str, Any], model_dir: str = ".", config: dict | None = None) -> None:
+    def __init__(
+        self, *headers: dict[str, Any], model_dir: str = ".", config: dict[str, Any] | None = None
+    ) -> None:
         self.headers = headers
         self.model_yaml_config = config
         self.system_properties = {"model_dir": model_dir, "gpu_id": None}

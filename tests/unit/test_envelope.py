@@ -1,13 +1,15 @@
 import json
+from typing import Any
 
 import pytest
 
 from photorestore.envelope import Envelope, Plane, Problem, Trace, merge
 from photorestore.errors import BrokenArtifact, TruncatedImage
 from photorestore.options import Options
+from tests.conftest import problem_of
 
 
-def make_envelope(**changes) -> Envelope:
+def make_envelope(**changes: Any) -> Envelope:
     values = {
         "workspace_id": "1-a",
         "request_id": "r",
@@ -18,7 +20,7 @@ def make_envelope(**changes) -> Envelope:
     return Envelope(**{**values, **changes})
 
 
-def test_an_envelope_survives_a_round_trip():
+def test_an_envelope_survives_a_round_trip() -> None:
     envelope = make_envelope(
         options=Options(stages=("denoise",)),
         planes={"image": Plane((3, 4, 5), "uint8")},
@@ -31,12 +33,12 @@ def test_an_envelope_survives_a_round_trip():
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"version": 99}', b'{"version": 1}', b"\xff\xd8"])
-def test_anything_else_is_no_envelope(document):
+def test_anything_else_is_no_envelope(document: bytes) -> None:
     with pytest.raises(BrokenArtifact, match="not an envelope"):
         Envelope.from_json(document)
 
 
-def test_merging_branches_is_a_union():
+def test_merging_branches_is_a_union() -> None:
     denoised = make_envelope(
         planes={"image": Plane((3, 1, 1), "uint8"), "denoised": Plane((3, 1, 1), "uint16")},
         current="denoised",
@@ -53,8 +55,8 @@ def test_merging_branches_is_a_union():
         assert set(merged.trace) == {"preprocess", "denoise", "scratch"}
 
 
-def test_the_first_problem_in_pipeline_order_wins():
+def test_the_first_problem_in_pipeline_order_wins() -> None:
     late = make_envelope(problem=Problem("b", 500, "", "scratch"))
     early = make_envelope(problem=Problem("a", 500, "", "denoise"))
-    assert merge([late, early]).problem.type == "a"
-    assert merge([make_envelope(), late]).problem.type == "b"
+    assert problem_of(merge([late, early])).type == "a"
+    assert problem_of(merge([make_envelope(), late])).type == "b"

@@ -2,13 +2,14 @@ import pytest
 import torch
 
 from photorestore.pixels.grey import for_grey, is_grey, without_new_colour
+from photorestore.workspace import Workspace
 
 
 def spread(image: torch.Tensor) -> torch.Tensor:
     return image.amax(1) - image.amin(1)
 
 
-def test_equal_channels_stay_equal_and_colours_gain_none():
+def test_equal_channels_stay_equal_and_colours_gain_none() -> None:
     lq = torch.rand(2, 1, 8, 8).repeat(1, 3, 1, 1)
     lq[:, 0, :4] += 0.02
     pred = torch.rand(2, 3, 8, 8)
@@ -18,7 +19,7 @@ def test_equal_channels_stay_equal_and_colours_gain_none():
     torch.testing.assert_close(grey.mean(1), pred.mean(1))
 
 
-def test_only_the_grey_pictures_of_a_batch_change():
+def test_only_the_grey_pictures_of_a_batch_change() -> None:
     lq, pred = torch.full((2, 3, 4, 4), 0.5), torch.rand(2, 3, 4, 4)
     mixed = for_grey(pred, lq, torch.tensor([False, True]))
     assert (mixed[0] == pred[0]).all()
@@ -29,7 +30,9 @@ def test_only_the_grey_pictures_of_a_batch_change():
     ("source", "found", "expected"),
     [({"is_grey": True}, {}, True), ({}, {"is_grey": True}, True), ({"is_grey": False}, {}, False)],
 )
-def test_a_picture_is_grey_by_its_file_or_by_its_channels(workspace, source, found, expected):
+def test_a_picture_is_grey_by_its_file_or_by_its_channels(
+    workspace: Workspace, source: dict[str, bool], found: dict[str, bool], expected: bool
+) -> None:
     workspace.envelope.source.update(source)
     workspace.envelope.estimates["preprocess"] = found
     assert is_grey(workspace) is expected

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ def found(
     surface_255: float = 0.0,
     *,
     noisy: bool = False,
-) -> dict:
+) -> dict[str, Any]:
     return {
         "sigma_255": sigma_255,
         "grain_255": grain_255,
@@ -23,7 +24,7 @@ def found(
     }
 
 
-def test_the_callers_level_counts_whatever_was_found():
+def test_the_callers_level_counts_whatever_was_found() -> None:
     assert level_of(found(20, 10), 0.0).sigma_255 == 0
     assert level_of(found(20, 10), 3.0).origin == "given"
 
@@ -43,7 +44,7 @@ def test_the_callers_level_counts_whatever_was_found():
         (found(1, 1), 4, "assumed: less was found"),
     ],
 )
-def test_noise_and_artefacts_add_up(estimates, sigma_255, origin):
+def test_noise_and_artefacts_add_up(estimates: dict[str, Any], sigma_255: float, origin: str) -> None:
     level = level_of(estimates)
     assert level.sigma_255 == pytest.approx(sigma_255)
     assert level.origin == origin
@@ -63,13 +64,15 @@ SURFACE = "estimated from coarse grain or the paper's surface"
         (found(1.5, 11, surface_255=12, noisy=True), math.hypot(1.5, 11), "estimated from the JPEG's table"),
     ],
 )
-def test_coarse_grain_counts_where_the_picture_is_judged_noisy(estimates, sigma_255, origin):
+def test_coarse_grain_counts_where_the_picture_is_judged_noisy(
+    estimates: dict[str, Any], sigma_255: float, origin: str
+) -> None:
     level = level_of(estimates)
     assert level.sigma_255 == pytest.approx(sigma_255)
     assert level.origin == origin
 
 
-def test_less_is_assumed_in_a_busy_picture():
+def test_less_is_assumed_in_a_busy_picture() -> None:
     assumed = [
         level_of(found(0) | {"gradient_255": gradient}).sigma_255 for gradient in (0.0, 4.0, 9.0, 25.0)
     ]
@@ -78,7 +81,7 @@ def test_less_is_assumed_in_a_busy_picture():
     assert assumed[-1] < 3
 
 
-def test_nothing_is_assumed_where_the_picture_counts_as_noisy():
+def test_nothing_is_assumed_where_the_picture_counts_as_noisy() -> None:
     coarse = found(0, 2) | {"noisy": True}
     assert level_of(coarse).sigma_255 == 2
     tiny = found(0) | {"noisy": True, "gradient_255": 0.0}

@@ -1,11 +1,15 @@
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from skimage import data
 
-from photorestore.networks.weights import load_network
 from photorestore.options import Options
 from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.face.detector import FaceDetector
 from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.face.stage import FaceStage
 from photorestore.workspace import Workspace
@@ -17,22 +21,18 @@ NOISY = SOUND | {"noisy": True}
 
 
 @pytest.fixture(scope="module")
-def detector():
-    return load_network("face_detector")
-
-
-@pytest.fixture(scope="module")
 def network() -> FaceUNet:
     """Changes faces, but none beyond recognition."""
     torch.manual_seed(0)
     network = FaceUNet((8, 8), (1, 1), 4).eval()
     torch.nn.init.normal_(network.tail.weight, std=0.01)
+    assert network.tail.bias is not None
     torch.nn.init.constant_(network.tail.bias, 2 / 255)
     return network.requires_grad_(False)
 
 
 @pytest.fixture
-def stage(network, detector) -> FaceStage:
+def stage(network: FaceUNet, detector: FaceDetector) -> FaceStage:
     return FaceStage(network, detector, StageConfig(precision="float32"), CPU)
 
 
@@ -44,8 +44,13 @@ def portrait(sigma_px: float) -> np.ndarray:
 
 
 @pytest.fixture
-def prepared(tmp_path):
-    def prepare(image=None, *, found=SOUND, options=None) -> Workspace:
+def prepared(tmp_path: Path) -> Callable[..., Workspace]:
+    def prepare(
+        image: np.ndarray | None = None,
+        *,
+        found: Mapping[str, Any] = SOUND,
+        options: Options | None = None,
+    ) -> Workspace:
         workspace = Workspace.create(tmp_path, options or Options())
         workspace.write_plane("image", portrait(1.5) if image is None else image)
         workspace.envelope.current = "image"
@@ -65,7 +70,9 @@ def reasons(workspace: Workspace) -> list[str]:
     return [face["reason"] for face in workspace.envelope.estimates["face"]["faces"]]
 
 
-def test_a_blurred_face_of_an_old_photograph_is_refined_and_nothing_else(stage, prepared):
+def test_a_blurred_face_of_an_old_photograph_is_refined_and_nothing_else(
+    stage: FaceStage, prepared: Callable[..., Workspace]
+) -> None:
     workspace = run(stage, prepared(found=NOISY))
     assert workspace.envelope.current == "refined"
     assert workspace.envelope.trace["face"].note == "1 of 1 face refined"
@@ -80,7 +87,9 @@ def test_a_blurred_face_of_an_old_photograph_is_refined_and_nothing_else(stage, 
     assert not changed[-5:].any()
 
 
-def test_sixteen_bits_are_kept_where_nothing_is_changed(stage, prepared):
+def test_sixteen_bits_are_kept_where_nothing_is_changed(
+    stage: FaceStage, prepared: Callable[..., Workspace]
+) -> None:
     image = portrait(1.5).astype(np.uint16) * 256 + 77
     workspace = run(stage, prepared(image, found=NOISY))
     assert (workspace.plane("refined")[:, -5:] == image[:, -5:]).all()
@@ -100,7 +109,14 @@ def test_sixteen_bits_are_kept_where_nothing_is_changed(stage, prepared):
         (0, SOUND, ("face",), False),
     ],
 )
-def test_a_sound_picture_has_only_very_blurred_faces_refined(stage, prepared, sigma_px, found, stages, ran):
+def test_a_sound_picture_has_only_very_blurred_faces_refined(
+    stage: FaceStage,
+    prepared: Callable[..., Workspace],
+    sigma_px: int,
+    found: dict[str, Any],
+    stages: tuple[str] | None,
+    ran: bool,
+) -> None:
     workspace = run(stage, prepared(portrait(sigma_px), found=found, options=Options(stages=stages)))
     assert workspace.envelope.trace["face"].outcome == ("ran" if ran else "passed")
     assert ("refined" in workspace.envelope.planes) == ran
@@ -109,7 +125,9 @@ def test_a_sound_picture_has_only_very_blurred_faces_refined(stage, prepared, si
         assert reasons(workspace)[0].startswith("already sharp")
 
 
-def test_damage_that_was_found_makes_a_picture_old(stage, prepared):
+def test_damage_that_was_found_makes_a_picture_old(
+    stage: FaceStage, prepared: Callable[..., Workspace]
+) -> None:
     workspace = prepared()
     workspace.envelope.estimates["scratch"] = {"coverage": 0.01}
     assert run(stage, workspace).envelope.trace["face"].outcome == "ran"
@@ -122,7 +140,9 @@ def test_damage_that_was_found_makes_a_picture_old(stage, prepared):
         (Options(), True, "a mask was given"),
     ],
 )
-def test_it_passes_without_looking_and_says_why(stage, prepared, options, masked, why):
+def test_it_passes_without_looking_and_says_why(
+    stage: FaceStage, prepared: Callable[..., Workspace], options: Options, masked: bool, why: str
+) -> None:
     workspace = prepared(found=NOISY, options=options)
     if masked:
         workspace.write_plane("hole_mask", np.zeros((1, 256, 256), np.uint8))
@@ -132,13 +152,15 @@ def test_it_passes_without_looking_and_says_why(stage, prepared, options, masked
     assert workspace.envelope.current == "image"
 
 
-def test_no_strength_finds_faces_and_leaves_them(stage, prepared):
+def test_no_strength_finds_faces_and_leaves_them(
+    stage: FaceStage, prepared: Callable[..., Workspace]
+) -> None:
     workspace = run(stage, prepared(found=NOISY, options=Options(strength={"face": 0})))
     assert reasons(workspace) == ["not asked for"]
     assert workspace.envelope.trace["face"].outcome == "passed"
 
 
-def test_half_the_strength_lies_half_way(stage, prepared):
+def test_half_the_strength_lies_half_way(stage: FaceStage, prepared: Callable[..., Workspace]) -> None:
     full, half = (
         run(stage, prepared(found=NOISY, options=Options(strength={"face": share}))) for share in (1, 0.5)
     )
@@ -147,14 +169,16 @@ def test_half_the_strength_lies_half_way(stage, prepared):
     assert np.abs(middle - half.plane("refined")).max() <= 2
 
 
-def test_a_picture_without_faces_passes(stage, prepared):
+def test_a_picture_without_faces_passes(stage: FaceStage, prepared: Callable[..., Workspace]) -> None:
     workspace = run(stage, prepared(np.full((3, 64, 80), 90, np.uint8), found=NOISY))
     assert workspace.envelope.trace["face"].note == "no faces found"
     assert workspace.envelope.estimates["face"] == {"faces": []}
 
 
 @pytest.mark.parametrize("is_stored_grey", [True, False])
-def test_what_is_grey_stays_grey(stage, prepared, is_stored_grey):
+def test_what_is_grey_stays_grey(
+    stage: FaceStage, prepared: Callable[..., Workspace], is_stored_grey: bool
+) -> None:
     grey = np.repeat(portrait(1.5).mean(0, keepdims=True).astype(np.uint8), 3, axis=0)
     workspace = prepared(grey, found=NOISY | {"is_grey": not is_stored_grey})
     workspace.envelope.source["is_grey"] = is_stored_grey
@@ -172,19 +196,28 @@ def small_portrait(sigma_255: float = 0.0) -> np.ndarray:
     return ((blur(room, 0.8) + grain).clamp(0, 1) * 255).round().byte().numpy()
 
 
-def test_a_small_face_is_refined_in_a_picture_that_is_treated_thoroughly(stage, prepared):
+def test_a_small_face_is_refined_in_a_picture_that_is_treated_thoroughly(
+    stage: FaceStage, prepared: Callable[..., Workspace]
+) -> None:
     thorough = run(stage, prepared(small_portrait(), found=SOUND | {"mode": "thorough"}))
     assert thorough.envelope.trace["face"].note == "1 of 1 face refined"
     left, _, right, _ = thorough.envelope.estimates["face"]["faces"][0]["box"]
     assert right - left < 62
 
 
-def test_a_refined_face_keeps_the_grain_of_what_is_around_it(stage, detector, prepared):
+def test_a_refined_face_keeps_the_grain_of_what_is_around_it(
+    stage: FaceStage, detector: FaceDetector, prepared: Callable[..., Workspace]
+) -> None:
     class Smoother(torch.nn.Module):
-        def forward(self, crops):
+        def forward(self, crops: torch.Tensor) -> torch.Tensor:
             return torch.stack([blur(crop, 3.0) for crop in crops])
 
-    smoother = FaceStage(Smoother(), detector, StageConfig(precision="float32"), CPU)
+    smoother = FaceStage(
+        Smoother(),  # type: ignore[arg-type]  # a stand-in
+        detector,
+        StageConfig(precision="float32"),
+        CPU,
+    )
     grain = np.random.default_rng(0).normal(0, 9, (1, 256, 256))
     grainy = (portrait(2.0) + grain).clip(0, 255).round().astype(np.uint8)
     kept, lost = (
@@ -199,7 +232,9 @@ def test_a_refined_face_keeps_the_grain_of_what_is_around_it(stage, detector, pr
     assert fine[1] < 0.8 * fine[0]
 
 
-def test_it_starts_from_what_the_stages_before_made(stage, prepared):
+def test_it_starts_from_what_the_stages_before_made(
+    stage: FaceStage, prepared: Callable[..., Workspace]
+) -> None:
     workspace = prepared(found=NOISY)
     workspace.write_plane("translated", portrait(1.5).astype(np.uint16) * 200)
     workspace.envelope.current = "translated"
@@ -207,13 +242,15 @@ def test_it_starts_from_what_the_stages_before_made(stage, prepared):
     assert (refined[:, -5:] == workspace.plane("translated")[:, -5:]).all()
 
 
-def test_running_twice_changes_nothing(stage, prepared):
+def test_running_twice_changes_nothing(stage: FaceStage, prepared: Callable[..., Workspace]) -> None:
     workspace = run(stage, prepared(found=NOISY))
     first = workspace.plane("refined").copy()
     assert (run(stage, workspace).plane("refined") == first).all()
 
 
-def test_batches_of_any_shape_give_the_same_faces(stage, network, detector):
+def test_batches_of_any_shape_give_the_same_faces(
+    stage: FaceStage, network: FaceUNet, detector: FaceDetector
+) -> None:
     crops = torch.rand(5, 3, 256, 256)
     wide = FaceStage(network, detector, StageConfig(precision="float32", tile_batch=4), CPU)
     torch.testing.assert_close(

@@ -1,18 +1,20 @@
 """Blind estimates on pictures whose faults are known."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
+from PIL.JpegImagePlugin import JpegImageFile
 
 from photorestore.stages.preprocess.estimates import estimate, jpeg_quality
 from tests.conftest import add_noise, make_photo
 from training.degradations.noise import film_grain
 
 
-def found(photo: np.ndarray) -> dict:
+def found(photo: np.ndarray) -> dict[str, Any]:
     return estimate(photo.transpose(2, 0, 1))
 
 
@@ -84,7 +86,7 @@ def test_clipped_areas_do_not_hide_noise() -> None:
 def test_jpeg_quality_is_read_from_the_tables(quality: int) -> None:
     file = io.BytesIO()
     Image.fromarray(make_photo(64, 64)).save(file, "JPEG", quality=quality)
-    table = Image.open(file).quantization[0]
+    table = JpegImageFile(io.BytesIO(file.getvalue())).quantization[0]
     assert jpeg_quality(table) == quality
     assert estimate(np.zeros((3, 64, 64), np.uint8), table)["noisy"] is (quality <= 30)
 
@@ -95,7 +97,7 @@ def test_artefacts_of_a_jpeg_are_estimated(mode: str, quality: int) -> None:
     photo = Image.fromarray(add_noise(textured(), 4)).convert(mode)
     file = io.BytesIO()
     photo.save(file, "JPEG", quality=quality)
-    stored = Image.open(file)
+    stored = JpegImageFile(io.BytesIO(file.getvalue()))
     lq, gt = (np.asarray(picture.convert("RGB")) for picture in (stored, photo))
     estimates = estimate(lq.transpose(2, 0, 1), stored.quantization[0])
     true_255 = np.square(lq.astype(float) - gt).mean() ** 0.5

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.preprocess import stage
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
-from tests.conftest import add_noise, make_photo
+from tests.conftest import add_noise, make_photo, problem_of
 
 PHOTO = make_photo(60, 90, seed=3)
 
@@ -33,7 +34,7 @@ def turned_exif(orientation: int = 6) -> bytes:
 
 
 def preprocessed(
-    root: Path, upload: bytes | None, *, mask: bytes | None = None, accept: str = "", **options
+    root: Path, upload: bytes | None, *, mask: bytes | None = None, accept: str = "", **options: Any
 ) -> Workspace:
     workspace = Workspace.create(root, Options(**options), accept=accept)
     if upload is not None:
@@ -174,7 +175,7 @@ def test_room_is_asked_for_before_anything_is_written(
     monkeypatch.setattr(stage, "require_room", refuse)
     workspace = preprocessed(tmp_path, saved(PHOTO))
     assert workspace.envelope.problem is not None
-    assert workspace.envelope.problem.status == 503
+    assert problem_of(workspace.envelope).status == 503
     assert not workspace.path("image.npy").exists()
     assert asked[0] >= 60 * 90 * (3 + 6 + 2 + 6)
 
@@ -229,7 +230,7 @@ def test_limits_belong_to_the_stage(tmp_path: Path) -> None:
     workspace.write_file("upload", saved(PHOTO))
     run_stage(PreprocessStage(Limits(pixels=1000)), [workspace])
     assert workspace.envelope.problem is not None
-    assert workspace.envelope.problem.type == "image-too-large"
+    assert problem_of(workspace.envelope).type == "image-too-large"
 
 
 def test_the_judgement_is_handed_on(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def make_stage(logit: float = -4.0, in_prints: float | None = None) -> ScratchSt
 def constant_detector(logit: float) -> ScratchUNet:
     network = ScratchUNet(**ARCHITECTURE).eval()
     torch.nn.init.zeros_(network.tail.weight)
+    assert network.tail.bias is not None
     torch.nn.init.constant_(network.tail.bias, logit)
     return network
 
@@ -45,7 +46,8 @@ def test_probability_is_written_and_the_picture_stays(workspace: Workspace) -> N
     run_stage(make_stage(0.0), [give_photo(workspace)])
     assert workspace.envelope.problem is None
     prob = workspace.plane("scratch_prob")
-    assert (prob.shape, prob.dtype) == ((1, 70, 90), np.uint16)
+    assert prob.shape == (1, 70, 90)
+    assert prob.dtype == np.uint16
     assert (prob == 32768).all()
     assert workspace.envelope.current == "image"
     assert not workspace.plane("scratch_mask").any()

@@ -20,17 +20,17 @@ def network() -> Upscaler:
 
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize("hw", [(1, 1), (5, 7), (33, 20)])
-def test_any_size_is_enlarged(network, hw, scale):
+def test_any_size_is_enlarged(network: Upscaler, hw: tuple[int, int], scale: int) -> None:
     h, w = hw
     assert network(torch.rand(2, 3, h, w), scale).shape == (2, 3, scale * h, scale * w)
 
 
-def test_a_scale_without_a_tail_is_refused(network):
+def test_a_scale_without_a_tail_is_refused(network: Upscaler) -> None:
     with pytest.raises(ValueError, match="scale 3"):
         network(torch.rand(1, 3, 8, 8), 3)
 
 
-def test_a_new_network_enlarges_bicubically():
+def test_a_new_network_enlarges_bicubically() -> None:
     image = torch.rand(1, 3, 12, 16)
     for scale in (2, 4):
         enlarged = Upscaler(8, 1)(image, scale)
@@ -39,7 +39,7 @@ def test_a_new_network_enlarges_bicubically():
         assert torch.allclose(enlarged[0, :, inner, inner], expected[:, inner, inner], atol=1e-5)
 
 
-def test_branches_are_one_kernel():
+def test_branches_are_one_kernel() -> None:
     conv = CollapsibleConv(6)
     for parameter in conv.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
@@ -53,7 +53,7 @@ def test_branches_are_one_kernel():
     assert torch.allclose(conv(features), expected, atol=1e-5)
 
 
-def test_every_branch_is_learned():
+def test_every_branch_is_learned() -> None:
     network = Upscaler(8, 1)
     optimiser = torch.optim.Adam(network.parameters(), 1e-2)
     before = {name: value.clone() for name, value in network.named_parameters()}
@@ -66,7 +66,7 @@ def test_every_branch_is_learned():
     assert still == {"tails.4.weight", "tails.4.bias"}  # only x2 was trained
 
 
-def test_reparameterised_network_agrees_and_is_plain(network):
+def test_reparameterised_network_agrees_and_is_plain(network: Upscaler) -> None:
     plain = network.reparameterise()
     image = torch.rand(2, 3, 17, 23)
     for scale in (2, 4):
@@ -80,20 +80,21 @@ def test_reparameterised_network_agrees_and_is_plain(network):
     assert torch.equal(again(image, 2), plain(image, 2))
 
 
-def test_the_result_is_not_clamped(network):
+def test_the_result_is_not_clamped(network: Upscaler) -> None:
     assert network(torch.full((1, 3, 16, 16), 2.0), 2).max() > 1
 
 
-def test_under_autocast_the_image_keeps_its_precision():
+def test_under_autocast_the_image_keeps_its_precision() -> None:
     image = torch.rand(1, 3, 16, 16)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(Upscaler(8, 1)(image, 4), enlarge(image, 4))
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_receptive_field_covers_what_influences_a_pixel(network, scale):
+def test_receptive_field_covers_what_influences_a_pixel(network: Upscaler, scale: int) -> None:
     image = torch.rand(1, 3, 60, 60, requires_grad=True)
     network(image, scale)[0, :, 30 * scale, 30 * scale].sum().backward()
+    assert image.grad is not None
     rows = image.grad.abs().sum((0, 1, 3)).nonzero()
     reach = int((rows - 30).abs().max())
     assert 0 < reach <= network.receptive_field_px
@@ -102,7 +103,9 @@ def test_receptive_field_covers_what_influences_a_pixel(network, scale):
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize("hw", [(7, 5), (64, 64), (131, 77), (96, 203)])
 @pytest.mark.parametrize("batch", [1, 4])
-def test_tiled_equals_whole_on_odd_sizes(network, hw, batch, scale):
+def test_tiled_equals_whole_on_odd_sizes(
+    network: Upscaler, hw: tuple[int, int], batch: int, scale: int
+) -> None:
     h, w = hw
     plane = np.random.default_rng(0).integers(0, 256, (3, h, w), dtype=np.uint8)
     target = np.zeros((3, scale * h, scale * w), np.uint16)
