@@ -218,8 +218,10 @@ def test_luma_keeps_grey() -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_arrays_go_in_and_come_out(workspace: Workspace, channels: int, dtype: type) -> None:
-    array = np.random.default_rng(0).integers(0, 255, (11, 13, channels)).astype(dtype)
+def test_arrays_go_in_and_come_out(
+    workspace: Workspace, channels: int, dtype: type[np.unsignedinteger]
+) -> None:
+    array: np.ndarray = np.random.default_rng(0).integers(0, 255, (11, 13, channels)).astype(dtype)
     write_array(workspace, array)
     envelope = workspace.envelope
     alpha = workspace.plane("alpha") if "alpha" in envelope.planes else None

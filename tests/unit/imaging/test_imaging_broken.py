@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
-import openjpeg
+import openjpeg.utils
 import pillow_heif
 import pytest
 import torch
@@ -49,7 +49,7 @@ def _by_libraries_of_their_own(upload: bytes) -> np.ndarray | None:
         bits = 16 if file.info["bit_depth"] > 8 else 8
         return to_full_range(np.asarray(file)[..., :3], file.info["bit_depth"] if bits == 16 else 8)
     if sniff(upload) in JPEG_2000:
-        return openjpeg.decode(upload[upload.index(b"\xff\x4f\xff\x51") :], 0)
+        return openjpeg.utils.decode(upload[upload.index(b"\xff\x4f\xff\x51") :], 0)
     return None
 
 
