@@ -1,10 +1,11 @@
 """Places for restorations, and who has the next one."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from gateway.admission import Admission, Limits
+from gateway.admission import Admission, Limits, Place
 from gateway.problems import TooManyRequests
 from photorestore.errors import DeadlineExceeded, PayloadTooLarge
 from tests.edge import until
@@ -12,16 +13,21 @@ from tests.edge import until
 pytestmark = pytest.mark.anyio
 
 
-def limits(requests: int = 4, pixels: int = 100, **others) -> Limits:
+def limits(requests: int = 4, pixels: int = 100, **others: Any) -> Limits:
     return Limits(requests, pixels, **{"uploads": 8, "upload_bytes": 80, "answer_bytes": 80, **others})
 
 
-def filled(owner: str | None, count: int = 4, **named) -> tuple[Admission, list]:
+def filled(owner: str | None, count: int = 4, **named: Any) -> tuple[Admission, list[Place]]:
     admission = Admission(limits(**named))
-    return admission, [admission.enter(1, owner) for _ in range(count)]
+    places = []
+    for _ in range(count):
+        place = admission.enter(1, owner)
+        assert place is not None
+        places.append(place)
+    return admission, places
 
 
-async def waiting(admission: Admission, *turns: tuple[str, int]) -> list[asyncio.Task]:
+async def waiting(admission: Admission, *turns: tuple[str, int]) -> list[asyncio.Task[Place]]:
     """Who waits for places, in this order."""
     tasks = []
     for owner, pixels in turns:
@@ -31,7 +37,7 @@ async def waiting(admission: Admission, *turns: tuple[str, int]) -> list[asyncio
     return tasks
 
 
-def test_uploads_give_their_places_back_when_something_fails():
+def test_uploads_give_their_places_back_when_something_fails() -> None:
     admission = Admission(limits(uploads=1))
     with pytest.raises(RuntimeError), admission.uploading("a") as place:
         place.grow(7)
@@ -40,14 +46,14 @@ def test_uploads_give_their_places_back_when_something_fails():
 
 
 @pytest.mark.parametrize("owner", ["", "a"])
-def test_an_owner_alone_has_all_places(owner):
+def test_an_owner_alone_has_all_places(owner: str) -> None:
     admission, places = filled(owner)
     assert None not in places
     with pytest.raises(TooManyRequests, match="4 restorations are in flight"):
         admission.enter(1, owner)
 
 
-async def test_who_has_least_goes_first():
+async def test_who_has_least_goes_first() -> None:
     admission, places = filled("a")
     tasks = await waiting(admission, ("b", 1), ("b", 2), ("c", 1))
     for _ in range(3):
@@ -67,7 +73,7 @@ async def test_who_has_least_goes_first():
     assert (admission.waiting, admission.requests.total) == ([], 4)
 
 
-async def test_who_has_as_much_as_others_does_not_wait():
+async def test_who_has_as_much_as_others_does_not_wait() -> None:
     admission, places = filled("a", 2)
     admission.enter(1, "b")
     admission.enter(1, "b")
@@ -78,7 +84,7 @@ async def test_who_has_as_much_as_others_does_not_wait():
     assert (await task).owner == "c"
 
 
-async def test_a_large_picture_is_not_passed_over():
+async def test_a_large_picture_is_not_passed_over() -> None:
     admission, places = filled("a", pixels=10)
     large, small = await waiting(admission, ("b", 9), ("c", 1))
     admission.leave(places.pop())
@@ -92,14 +98,14 @@ async def test_a_large_picture_is_not_passed_over():
     assert (await small).pixels == 1
 
 
-def test_jobs_have_a_queue_of_their_own():
+def test_jobs_have_a_queue_of_their_own() -> None:
     admission, _ = filled("a")
     assert not admission.has_room(1)
     with pytest.raises(TooManyRequests):
         admission.enter(1, None)
 
 
-async def test_jobs_go_behind_who_waits():
+async def test_jobs_go_behind_who_waits() -> None:
     admission, places = filled(None, pixels=10)
     (task,) = await waiting(admission, ("a", 9))
     admission.leave(places.pop())
@@ -109,7 +115,7 @@ async def test_jobs_go_behind_who_waits():
     assert admission.has_room(1)
 
 
-async def test_a_place_that_comes_when_nobody_waits_any_more_is_given_back():
+async def test_a_place_that_comes_when_nobody_waits_any_more_is_given_back() -> None:
     admission, places = filled("a")
     (task,) = await waiting(admission, ("b", 1))
     admission.leave(places.pop())
@@ -123,7 +129,7 @@ async def test_a_place_that_comes_when_nobody_waits_any_more_is_given_back():
     assert admission.waiting == []
 
 
-def test_an_eighth_is_spared_for_others_where_there_are_owners():
+def test_an_eighth_is_spared_for_others_where_there_are_owners() -> None:
     for has_owners, most in ((False, 8), (True, 7)):
         admission = Admission(limits(has_owners=has_owners))
         with admission.answering("a", 10 * most), pytest.raises(TooManyRequests, match="results"):
@@ -132,7 +138,7 @@ def test_an_eighth_is_spared_for_others_where_there_are_owners():
         admission.check_answers("b")
 
 
-def test_an_upload_that_never_fits_is_no_matter_of_trying_again():
+def test_an_upload_that_never_fits_is_no_matter_of_trying_again() -> None:
     admission = Admission(limits())
     with admission.uploading("a") as place, admission.uploading("b") as other:
         place.grow(70)
