@@ -32,10 +32,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from bench.pictures import read_pixels, set_files
+from bench.pictures import read_pixels, set_files, write_beside
 from training.degradations.damage import DamageSources, damage_moderately, load_damage_sources
 
 SEED = 20
@@ -108,11 +107,9 @@ def main() -> None:
     arguments = parser.parse_args()
     pictures = load_damage_set(arguments.data, limit=arguments.limit)
     if arguments.pictures:
-        arguments.pictures.mkdir(parents=True, exist_ok=True)
         for picture in pictures:
-            beside = torch.cat([picture.lq, picture.mask.byte().mul(255).expand(3, -1, -1)], 2)
-            file = arguments.pictures / picture.name.replace("/", "_")
-            Image.fromarray(beside.permute(1, 2, 0).numpy()).save(file.with_suffix(".png"))
+            lq, mask = picture.lq.permute(1, 2, 0).numpy(), picture.mask[0].numpy()
+            write_beside(arguments.pictures, picture.name, lq, mask)
     share = sum(float(picture.mask.float().mean()) for picture in pictures) / len(pictures)
     print(f"{len(pictures)} pictures, {100 * share:.2f} % damaged, sha256 {pixel_sha256(pictures)}")
 

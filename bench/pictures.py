@@ -46,6 +46,13 @@ def read_pixels(file: Path) -> Pixels:
         return np.asarray(picture.convert("RGB"))
 
 
+def write_beside(folder: Path, name: str, *parts: Pixels | Mask) -> None:
+    """Write pictures (H, W, 3) and masks (H, W) beside one another, as one PNG; `/` in the name becomes `_`."""
+    shown = [part if part.ndim == 3 else part[..., None].repeat(3, 2) * np.uint8(255) for part in parts]
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.concatenate(shown, 1)).save((folder / name.replace("/", "_")).with_suffix(".png"))
+
+
 def is_stored_grey(file: Path) -> bool:
     """Whether the file holds one channel (a colour file of a grey picture holds three)."""
     with Image.open(file) as picture:

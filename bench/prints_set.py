@@ -35,7 +35,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from bench.pictures import Floats, Mask, Pixels, Rng, as_floats, read_pixels, set_files
+from bench.pictures import Floats, Mask, Pixels, Rng, as_floats, read_pixels, set_files, write_beside
 from bench.print_damage import damage, visible_damage
 from bench.statistics import pixel_hash
 from training.degradations.prints import load_crack_shapes
@@ -157,11 +157,8 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     arguments = parser.parse_args()
     prints = load_prints(arguments.data, every=arguments.every)
-    arguments.pictures.mkdir(parents=True, exist_ok=True)
     for made in prints:
-        mask = np.repeat(made.mask[..., None], 3, 2).astype(np.uint8) * 255
-        beside = Image.fromarray(np.concatenate([made.gt, made.lq, mask], 1))
-        beside.save((arguments.pictures / made.name.replace("/", "_")).with_suffix(".png"))
+        write_beside(arguments.pictures, made.name, made.gt, made.lq, made.mask)
     share = sum(float(made.mask.mean()) for made in prints) / len(prints)
     print(f"{len(prints)} prints, {100 * share:.2f} % damaged, sha256 {pixel_hash(p.lq for p in prints)}")
 
