@@ -90,9 +90,7 @@ archive_stage() {
 }
 
 archive_workflow() {
-    local batch=4
-    [[ $DEVICE == gpu ]] && batch=8
-    sed "s/^\( *batch-size:\) 4/\1 $batch/" workflow.yaml > "$WORK/workflow.yaml"
+    PYTHONPATH=src PYTHONDONTWRITEBYTECODE=1 python -m photorestore.stages.written workflow "$DEVICE" > "$WORK/workflow.yaml"
     # The workflow archiver needs a handler, although every node here is a model.
     torch-workflow-archiver --workflow-name restore --spec-file "$WORK/workflow.yaml" \
         --handler handlers/preprocess_handler.py --export-path "$WORK" --force

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +12,10 @@ import torch
 from bench.pictures import Floats, Pixels, as_floats
 from photorestore.fidelity import psnr
 from photorestore.imaging import open_picture
-from photorestore.networks.weights import load_network
-from photorestore.stages.base import autocast
+from photorestore.networks.runner import load_runner
 from photorestore.stages.denoise.levels import level_of
 from photorestore.stages.preprocess.estimates import estimate
+from photorestore.stages.preprocess.findings import Estimates
 
 Denoise = Callable[[Floats, float | None], Floats]
 """(H, W, 3) in [0, 1] and sigma in [0, 1] units, or None where it is not known; the result is clipped."""
@@ -24,15 +23,12 @@ Denoise = Callable[[Floats, float | None], Floats]
 
 def load_denoiser(tier: str = "fast") -> Denoise:
     """Our network on whole pictures, in bfloat16 where the processor has it."""
-    network = load_network("denoise", tier)
+    network = load_runner("denoise", tier)
 
-    @torch.inference_mode()
     def denoise(noisy: Floats, sigma: float | None = None) -> Floats:
-        image = torch.from_numpy(noisy).permute(2, 0, 1)[None].contiguous(memory_format=torch.channels_last)
+        image = torch.from_numpy(noisy).permute(2, 0, 1)[None]
         level = None if sigma is None else torch.tensor([sigma])
-        with autocast("auto", torch.device("cpu")):
-            pred = network(image, level)
-        return pred[0].permute(1, 2, 0).clamp(0, 1).numpy()
+        return network(image, level)[0].permute(1, 2, 0).numpy()
 
     return denoise
 
@@ -59,7 +55,7 @@ def estimated_sigma(pixels: Pixels) -> float:
     return _sigma(estimate(image))
 
 
-def _sigma(found: dict[str, Any]) -> float:
+def _sigma(found: Estimates) -> float:
     return level_of(found).sigma_255 / 255
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,17 +12,22 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench import learned
 from photorestore.networks.blocks import count_parameters
-from photorestore.networks.weights import NETWORKS, load_network, weights_file
+from photorestore.networks.precision import FLOAT32
+from photorestore.networks.runner import Runner, load_runner
+from photorestore.networks.weights import NETWORKS, weights_file
 from photorestore.options import TIERS
-from photorestore.stages.base import SingleNetworkStage, Stage
-from photorestore.stages.scratch.stage import PRINTS, ScratchStage
+from photorestore.stages.base import Stage
+from photorestore.stages.scratch.stage import PRINTS
 from photorestore.stages.tiered import TieredStage
-from photorestore.stages.upscale.stage import REAL, UpscaleStage
+from photorestore.stages.translate.stage import USUAL
+from photorestore.stages.upscale.stage import REAL
 from training.baselines import NETWORKS as BASELINES
 
 SIDE_PX = 512
 FACE_PX = 256
 SCALES = (2, 4)
+MEASURED = {"denoise": "denoise", "scratch": PRINTS, "translate": USUAL, "upscale": REAL}
+"""By stage, the network that is measured: of several, that for pictures as they mostly come."""
 
 Inputs = dict[str, tuple[Any, ...]]
 """What a network is called with, by case."""
@@ -36,31 +42,39 @@ def measure() -> dict[str, Any]:
     for name in sorted(NETWORKS):
         for tier in TIERS:
             if name in INPUTS and weights_file(name, tier).exists():
-                rows |= _count(f"{name}, {tier}", load_network(name, tier), INPUTS[name]())
+                rows |= _count(f"{name}, {tier}", load_runner(name, tier), INPUTS[name]())
     for name in BASELINES:
         if loaded := learned.load(name):
             rows |= _count(loaded[0], loaded[1], INPUTS[name]())
     return {"networks": rows}
 
 
-def gmacs(network: nn.Module, *inputs: Any) -> float:
+def parameters(network: nn.Module | Runner[Any]) -> int:
+    """Number of learned values."""
+    module = network.network if isinstance(network, Runner) else network
+    assert isinstance(module, nn.Module)
+    return count_parameters(module)
+
+
+def gmacs(network: nn.Module | Runner[Any], *inputs: Any) -> float:
     """Multiply-accumulates (10^9) of one forward pass."""
+    called = replace(network, precision=FLOAT32) if isinstance(network, Runner) else network
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(*inputs)
+        called(*inputs)
     return counter.get_total_flops() / 2 / 1e9
 
 
-def gmacs_per_megapixel(network: nn.Module, name: str) -> float:
+def gmacs_per_megapixel(network: nn.Module | Runner[Any], name: str) -> float:
     """The same for each megapixel of input, without halo, of a network that a stage runs."""
     return gmacs(network, *next(iter(INPUTS[name]().values()))) / (SIDE_PX**2 / 1e6)
 
 
-def _count(label: str, network: nn.Module, cases: Inputs) -> dict[str, dict[str, Any]]:
+def _count(label: str, network: nn.Module | Runner[Any], cases: Inputs) -> dict[str, dict[str, Any]]:
     rows = {}
     for case, inputs in cases.items():
         per, share = ("face", 1.0) if case == "face" else ("megapixel", _megapixels(inputs[0]))
         rows[f"{label}, {case}" if case and case != "face" else label] = {
-            "parameters": count_parameters(network),
+            "parameters": parameters(network),
             "gmacs": round(gmacs(network, *inputs) / share, 2),
             "per": per,
         }
@@ -79,14 +93,11 @@ def _by_scale() -> Inputs:
     return {f"x{scale}": (_image(), scale) for scale in SCALES}
 
 
-def network_of(stage: Stage) -> nn.Module | None:
-    """The network of a loaded stage that is measured, if there is one; of two that for pictures as they mostly come."""
-    loaded = stage.configured if isinstance(stage, TieredStage) else stage
-    if isinstance(loaded, UpscaleStage):
-        return loaded.networks[REAL]
-    if isinstance(loaded, ScratchStage):
-        return loaded.networks[PRINTS]
-    return loaded.network if isinstance(loaded, SingleNetworkStage) else None
+def network_of(stage: Stage) -> Runner[Any] | None:
+    """The network of a loaded stage that is measured, if there is one."""
+    if stage.name not in MEASURED or not isinstance(stage, TieredStage):
+        return None
+    return stage.configured.networks[MEASURED[stage.name]]
 
 
 INPUTS: dict[str, Callable[[], Inputs]] = {

@@ -35,7 +35,8 @@ import torch
 from torch import Tensor
 
 from bench.pictures import read_pixels, set_files, write_beside
-from training.degradations.damage import DamageSources, damage_moderately, load_damage_sources
+from training.degradations.damage import damage_moderately
+from training.degradations.sources import DamageSources, load_damage_sources
 
 SEED = 20
 FOLDERS = ("Set14", "BSD100/cbsd68", "BSD100/rest32")

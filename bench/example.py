@@ -30,7 +30,7 @@ def main() -> None:
     lq = _to_pixels(damage(gt, torch.Generator().manual_seed(SEED)))
     options = Options(stages=SELECTABLE_STAGES, normalise=True, format="png")
     restored = pipeline.load().restore(lq, options)
-    print(restored.report["trace"])
+    print(restored.report.trace)
     columns = {"before": lq, "after": restored.image[..., :3]}
     h, w, _ = lq.shape
     sheet = Image.new("RGB", (2 * w + GAP_PX, h + CAPTION_PX), "white")

@@ -21,11 +21,10 @@ from torch import Tensor
 from bench.pictures import Pixels, read_set
 from bench.statistics import pixel_hash, summary
 from photorestore.fidelity import psnr
-from photorestore.networks.weights import load_network
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
-from photorestore.stages.base import autocast
-from photorestore.stages.face.detector import Face, FaceDetector
+from photorestore.stages.face.detector import Face
 from photorestore.stages.face.geometry import Alignment, align, cut, face_mask, warp
 from photorestore.stages.face.judgement import landmark_shift, place_landmarks
 from photorestore.stages.face.refine import Outcome, Refiner, find_faces, refine_faces
@@ -40,9 +39,7 @@ CAP_DB = 60.0
 
 def measure(root: Path, pipeline: Pipeline, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
     """Figures by set, and the gap between the sets; `every` takes only each n-th picture."""
-    detector = load_network("face_detector")
-    assert isinstance(detector, FaceDetector)
-    refiner = load_refiner(tier)
+    detector, refiner = load_runner("face_detector"), load_refiner(tier)
     sets, given = {}, []
     for name in SETS:
         rows: list[dict[str, Any]] = []
@@ -64,18 +61,11 @@ def measure(root: Path, pipeline: Pipeline, *, tier: str = "fast", every: int = 
 
 def load_refiner(tier: str) -> Refiner:
     """The network that refines, in bfloat16 where the processor has it."""
-    network = load_network("face", tier)
-
-    def refine(crops: Tensor) -> Tensor:
-        with autocast("auto", torch.device("cpu")):
-            return network(crops.contiguous(memory_format=torch.channels_last))
-
-    return refine
+    return load_runner("face", tier)
 
 
-@torch.inference_mode()
 def _measure_one(
-    image: Tensor, seed: int, detector: FaceDetector, refiner: Refiner, pipeline: Pipeline
+    image: Tensor, seed: int, detector: Runner[list[Face]], refiner: Refiner, pipeline: Pipeline
 ) -> dict[str, Any] | None:
     """PSNR in the face and landmark shift of one portrait; None where no face is found in the clean one."""
     faces = find_faces(image, detector)
@@ -96,7 +86,9 @@ def _measure_one(
     return row
 
 
-def _refine(image: Tensor, faces: list[Face], detector: FaceDetector, refiner: Refiner) -> tuple[Tensor, str]:
+def _refine(
+    image: Tensor, faces: list[Face], detector: Runner[list[Face]], refiner: Refiner
+) -> tuple[Tensor, str]:
     """The picture with refined faces, and what became of the surest one."""
     outcomes, patches = refine_faces(image, faces, detector, refiner)
     refined = image.clone()
@@ -111,7 +103,7 @@ def _psnr_in_face(result: Tensor, gt: Tensor, alignment: Alignment) -> float:
     return min(CAP_DB, psnr(result, gt, mask=mask))
 
 
-def _shift(result: Tensor, gt: Tensor, alignment: Alignment, detector: FaceDetector) -> float:
+def _shift(result: Tensor, gt: Tensor, alignment: Alignment, detector: Runner[list[Face]]) -> float:
     """Percent of the eye distance."""
     crops = torch.stack([cut(result, alignment), cut(gt, alignment)])
     after, truth = place_landmarks(crops, detector)

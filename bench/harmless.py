@@ -18,6 +18,8 @@ from bench.statistics import pixel_hash, summary
 from photorestore.fidelity import psnr
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline, Restored
+from photorestore.stages.preprocess.findings import PreprocessFindings
+from photorestore.stages.scratch.findings import ScratchFindings
 
 CAP_DB = 60.0
 SIGMAS_255 = (15, 25, 50)
@@ -40,16 +42,19 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
 
 
 def _measure_clean(photos: dict[str, list[tuple[str, Pixels]]], pipeline: Pipeline) -> dict[str, Any]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, chosen in photos.items():
         for picture, pixels in chosen:
             restored = pipeline.restore(pixels, OPTIONS)
+            found = restored.report.find(PreprocessFindings)
+            damage = restored.report.find(ScratchFindings)
+            assert found is not None
             rows.append(
                 {
                     "picture": f"{name}/{picture}",
                     "psnr_db": round(_psnr(restored.image, pixels), 2),
-                    "coverage": restored.report["estimates"].get("scratch", {}).get("coverage", 0.0),
-                    "sigma_255": restored.report["estimates"]["preprocess"]["sigma_255"],
+                    "coverage": 0.0 if damage is None else damage.coverage,
+                    "sigma_255": found.sigma_255,
                     "engaged": _engaged(restored, "denoise"),
                     "refined": _engaged(restored, "face"),
                 }
@@ -69,10 +74,10 @@ def _measure_files(files: list[Path], pipeline: Pipeline) -> dict[str, Any]:
     for file in files:
         upload = file.read_bytes()
         restored = pipeline.restore(upload, Options(timeout_s=600))
-        trace = restored.report["trace"]
-        untouched += all(trace[stage]["outcome"] != "ran" for stage in CHANGING if stage in trace)
+        trace = restored.report.trace
+        untouched += all(trace[stage].outcome != "ran" for stage in CHANGING if stage in trace)
         same += restored.encoded == upload
-        said += bool(restored.report.get("unchanged", False))
+        said += restored.report.unchanged
         grown.append(len(restored.encoded) / len(upload))
     return {
         "n": len(files),
@@ -96,7 +101,7 @@ def _measure_noisy(
 
 
 def _engaged(restored: Restored, stage: str) -> bool:
-    return bool(restored.report["trace"][stage]["outcome"] == "ran")
+    return restored.report.trace[stage].outcome == "ran"
 
 
 def _psnr(result: np.ndarray, pixels: Pixels) -> float:

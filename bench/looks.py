@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -13,6 +12,7 @@ from photorestore import imaging
 from photorestore.options import STAGES, Options
 from photorestore.pipeline import Picture, Pipeline
 from photorestore.stages.base import run_stage
+from photorestore.stages.preprocess.findings import PreprocessFindings, findings_of
 from photorestore.stages.tiered import TieredStage
 from photorestore.stages.translate.stage import TranslateStage
 from photorestore.workspace import Workspace
@@ -33,25 +33,25 @@ class Look:
         image: (H, W, 3), the result, before encoding.
         mask: (H, W), what was found to be damaged; nothing where nobody looked.
         prob: (H, W) in [0, 1], the detector's; None where it did not look.
-        judgement: what `preprocess` thinks: `mode`, `kind`, `damaged`, ...
+        found: what `preprocess` thinks of it.
         ran: the stages between reading and delivering that worked.
     """
 
     image: Pixels
     mask: Mask
     prob: Floats | None
-    judgement: dict[str, Any]
+    found: PreprocessFindings
     ran: tuple[str, ...]
 
     @property
     def mode(self) -> str:
-        """What `mode=auto` came to; "none" where the picture was not judged."""
-        return str(self.judgement.get("mode", "none"))
+        """What `mode=auto` came to."""
+        return self.found.mode
 
     @property
     def kind(self) -> str:
         """What the picture was taken for; "none" where it was not judged."""
-        return str(self.judgement.get("kind", "none"))
+        return self.found.kind or "none"
 
 
 def look(
@@ -122,4 +122,4 @@ def _seen(workspace: Workspace) -> Look:
     ran = tuple(
         stage for stage in STAGES[1:-1] if stage in envelope.trace and envelope.trace[stage].outcome == "ran"
     )
-    return Look(image, mask, prob, dict(envelope.estimates["preprocess"]), ran)
+    return Look(image, mask, prob, findings_of(workspace), ran)

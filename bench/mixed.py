@@ -25,12 +25,11 @@ from bench.no_reference import load_brisque
 from bench.pictures import Pixels, as_floats, as_stored
 from bench.statistics import paired, summary
 from photorestore.fidelity import psnr, ssim
-from photorestore.networks.blocks import pad_to_multiple
 from photorestore.networks.tiling import to_float, to_integers
 from photorestore.options import SELECTABLE_STAGES
 from photorestore.pipeline import Pipeline
-from photorestore.stages.base import autocast
 from photorestore.stages.scratch.masks import grow
+from photorestore.stages.translate.stage import USUAL
 
 FULL = "full pipeline"
 PARTS = {
@@ -99,16 +98,10 @@ def classical_chain(pixels: Pixels, mask: Pixels) -> Tensor:
     return torch.from_numpy(filled).permute(2, 0, 1)
 
 
-@torch.inference_mode()
 def decoded(lq: Tensor, mask: Pixels, pipeline: Pipeline) -> Tensor:
     """G2(T(E1(x))) of a whole picture, without the fusion."""
-    translator = translate_stage(pipeline).network
-    _, h, w = lq.shape
     image, hole = lq[None].float() / 255, torch.from_numpy(np.array(mask > 0))[None].float()
-    image, hole = (pad_to_multiple(part, translator.stride) for part in (image, hole))
-    with autocast("auto", torch.device("cpu")):
-        translation, _ = translator.translate_and_fuse(image, hole, translator.key_view(image, hole))
-    return _as_u8(translation[0, :, :h, :w])
+    return _as_u8(translate_stage(pipeline).networks[USUAL].part("decoded")(image, hole)[0])
 
 
 def _score(result: Tensor, picture: DamagedPicture) -> dict[str, float]:

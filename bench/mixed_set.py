@@ -31,8 +31,9 @@ from torch import Tensor
 from bench.damage_set import DamagedPicture, pixel_sha256
 from bench.pictures import read_pixels, set_files, write_beside
 from training.degradations import fading, noise
-from training.degradations.damage import DamageSources, damage_moderately, load_damage_sources
-from training.degradations.noise import chance, randint, uniform
+from training.degradations.damage import damage_moderately
+from training.degradations.sources import DamageSources, load_damage_sources
+from training.randomness import chance, randint, uniform
 
 SETS = ("BSD100", "Urban100_sub20")
 EVERY = {"BSD100": 3, "Urban100_sub20": 1}

@@ -59,7 +59,7 @@ def _row(name: str, before: Pixels, seen: Look) -> dict[str, Any]:
         "picture": name,
         "mode": seen.mode,
         "kind": seen.kind,
-        "judged": [flag for flag in FLAGS if seen.judgement.get(flag)],
+        "judged": [flag for flag in FLAGS if getattr(seen.found, flag)],
         "ran": list(seen.ran),
         "coverage": round(float(seen.mask.mean()), 5),
         "changed_share": round(changed_share(before, seen.image), 5),

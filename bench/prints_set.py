@@ -38,7 +38,7 @@ from PIL import Image
 from bench.pictures import Floats, Mask, Pixels, Rng, as_floats, read_pixels, set_files, write_beside
 from bench.print_damage import damage, visible_damage
 from bench.statistics import pixel_hash
-from training.degradations.prints import load_crack_shapes
+from training.degradations.sources import load_crack_shapes
 
 PARTS = {
     "BSD100": slice(0, None, 9),

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench import machine
+from photorestore.networks.descriptor import Descriptor, Network, PartedNetwork
+from photorestore.networks.runner import Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,46 +48,55 @@ class LikeObject:
 
 
 class Recorder:
-    """Calls of a network by what their inputs were like; no tensor is kept.
+    """A network in front of another: notes calls by what their inputs were like; no tensor is kept.
+
+    Its parts are the other's, and not noted.
 
     Attributes:
-        forward: what is called.
         counts: number of calls by inputs.
     """
 
-    def __init__(self, forward: Any) -> None:
-        self.forward = forward
+    def __init__(self, network: Network[Any]) -> None:
+        self.network = network
         self.counts: Counter[tuple[Any, ...]] = Counter()
+
+    @property
+    def descriptor(self) -> Descriptor:
+        return self.network.descriptor
+
+    @property
+    def parts(self) -> Mapping[str, Network[Any]]:
+        return self.network.parts if isinstance(self.network, PartedNetwork) else {}
 
     def __call__(self, *inputs: Any) -> Any:
         self.counts[tuple(map(_describe, inputs))] += 1
-        return self.forward(*inputs)
+        return self.network(*inputs)
 
-    def replay(self, device: torch.device) -> float:
-        """Seconds that the like calls take, one after the other; each kind runs once before, to warm up."""
+    def replay(self, runner: Runner[Any]) -> float:
+        """Seconds that the like calls take as a runner makes them; each kind runs once before, to warm up."""
         seconds = 0.0
         for kinds, count in self.counts.items():
             inputs = tuple(map(_make, kinds))
-            self.forward(*inputs)
-            machine.wait(device)
-            start = time.perf_counter()
-            for _ in range(count):
-                self.forward(*inputs)
-            machine.wait(device)
+            with runner.computing():
+                self.network(*inputs)
+                machine.wait(runner.device)
+                start = time.perf_counter()
+                for _ in range(count):
+                    self.network(*inputs)
+                machine.wait(runner.device)
             seconds += time.perf_counter() - start
         return seconds
 
 
 @contextmanager
-def recorded(network: nn.Module) -> Iterator[Recorder]:
-    """Within the block, calls of the network are noted."""
-    forward = network.forward
-    recorder = Recorder(forward)
-    network.forward = recorder
+def recorded(runner: Runner[Any]) -> Iterator[Recorder]:
+    """Within the block, calls of the runner's network are noted."""
+    recorder = Recorder(runner.network)
+    runner.network = recorder
     try:
         yield recorder
     finally:
-        network.forward = forward
+        runner.network = recorder.network
 
 
 def _describe(value: Any) -> Any:

@@ -18,6 +18,7 @@ from bench import (
 )
 from bench.statistics import RESULTS
 from bench.tables import interval, scores, table
+from photorestore.networks.origin import Imported, origin_of
 from photorestore.networks.weights import NETWORKS, read_metadata, weights_file
 
 HEADER = """# Results
@@ -172,6 +173,11 @@ def _fill_card(name: str) -> None:
 def _card_figures(name: str) -> str:
     metadata = read_metadata(weights_file(name, "fast"))
     metrics = "\n".join(f"* {key}: {value:.4g}" for key, value in metadata["metrics"].items())
+    if isinstance(origin := origin_of(metadata), Imported):
+        come_from = (
+            f"{origin.source} {origin.version} ({origin.licence}), `{origin.file}`, SHA-256 {origin.sha256}"
+        )
+        return f"The weights come from {come_from}. On training pictures:\n\n{metrics}\n"
     begun, before = "", metadata
     while before := before.get("begun_with") or {}:
         begun += f" It began with weights of {_run_of(before)}."

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from bench import learned, machine
-from bench.cost import gmacs_per_megapixel, network_of
+from bench.cost import gmacs_per_megapixel, network_of, parameters
 from photorestore.networks.blocks import count_parameters
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
@@ -43,7 +43,7 @@ def measure(pipeline: Pipeline) -> dict[str, Any]:
             stages[stage.name] = {
                 "s_per_megapixel": round(min(seconds) / megapixels, 3),
                 "note": workspace.envelope.trace[stage.name].note,
-                "parameters": count_parameters(network),
+                "parameters": parameters(network),
                 "gmacs_per_megapixel": round(gmacs_per_megapixel(network, stage.name), 1),
             }
     workspace.remove()

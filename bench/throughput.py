@@ -36,9 +36,11 @@ from bench.cost import network_of
 from bench.replay import Recorder, recorded
 from bench.statistics import RESULTS, write
 from photorestore import pipeline
-from photorestore.options import SELECTABLE_STAGES, Options
+from photorestore.networks.runner import Runner
+from photorestore.options import GENTLE, SELECTABLE_STAGES, Options
 from photorestore.pipeline import Pipeline
-from photorestore.stages.base import StageConfig, autocast, run_stage
+from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.preprocess.findings import PreprocessFindings
 from photorestore.stages.tiered import TieredStage
 from photorestore.workspace import Workspace
 
@@ -53,16 +55,24 @@ FORMS = ("eager", "compiled")
 """How the networks ran."""
 COMPILE_MODES = ("default", "reduce-overhead")
 OPTIONS = Options(stages=STAGES, timeout_s=600)
-FOUND = {
-    "kind": "print",
-    "noisy": True,
-    "sigma_255": 20.0,
-    "grain_255": 0.0,
-    "surface_255": 0.0,
-    "artefacts_255": None,
-    "gradient_255": 9.0,
-    "faded": False,
-}
+FOUND = PreprocessFindings(
+    region=(0, 0, 1, 1),
+    sigma_255=20.0,
+    grain_255=0.0,
+    surface_255=0.0,
+    noisy=True,
+    jpeg_quality=None,
+    artefacts_255=None,
+    gradient_255=9.0,
+    blur=0.0,
+    fading=0.0,
+    faded=False,
+    cast=(0.0, 0.0, 0.0),
+    is_grey=False,
+    one_colour=False,
+    kind="print",
+    mode=GENTLE,
+)
 
 
 def measure(loaded: Pipeline, *, megapixels: Sequence[float], batches: Sequence[int]) -> list[dict[str, Any]]:
@@ -100,9 +110,9 @@ def made_photo(h: int, w: int, seed: int) -> np.ndarray:
 
 def _measure_cell(loaded: Pipeline, sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:
     photos = [made_photo(h, w, seed) for seed, (h, w) in enumerate(sizes)]
-    device = next(stage.configured.device for stage in loaded.stages if isinstance(stage, TieredStage))
     with _workspaces(photos, loaded) as warm_up:
-        recorders = {stage.name: recorder for stage, recorder in _run_recorded(loaded, warm_up)}
+        recorders = {stage.name: (stage, recorder) for stage, recorder in _run_recorded(loaded, warm_up)}
+    device = next(_network(stage).device for stage, _ in recorders.values())
     with _workspaces(photos, loaded) as batch:
         machine.reset_peak(device)
         start = time.perf_counter()
@@ -112,8 +122,7 @@ def _measure_cell(loaded: Pipeline, sizes: Sequence[tuple[int, int]]) -> dict[st
         seconds = time.perf_counter() - start
         peak_mb = machine.peak_mb(device)
         _check(batch)
-    with torch.inference_mode(), autocast("auto", device):
-        alone = {name: recorder.replay(device) for name, recorder in recorders.items()}
+    alone = {name: recorder.replay(_network(stage)) for name, (stage, recorder) in recorders.items()}
     total = sum(h * w for h, w in sizes) / 1e6
     return {
         "megapixels_per_s": round(total / seconds, 3),
@@ -135,7 +144,7 @@ def _run_recorded(loaded: Pipeline, batch: Sequence[Workspace]) -> Iterator[tupl
             run_stage(stage, batch)
 
 
-def _network(stage: TieredStage) -> nn.Module:
+def _network(stage: TieredStage) -> Runner[Any]:
     network = network_of(stage)
     assert network is not None
     return network
@@ -150,7 +159,7 @@ def _workspaces(photos: Sequence[np.ndarray], loaded: Pipeline) -> Iterator[list
             batch.append(Workspace.create(loaded.root, OPTIONS))
             batch[-1].write_plane("image", photo)
             batch[-1].envelope.current = "image"
-            batch[-1].envelope.estimates["preprocess"] = dict(FOUND)
+            batch[-1].envelope.estimates["preprocess"] = FOUND
         yield batch
     finally:
         for workspace in batch:
@@ -178,7 +187,8 @@ def load(arguments: argparse.Namespace, root: Path, mode: str | None = None) -> 
         torch._dynamo.config.recompile_limit = 256  # noqa: SLF001 - every shape of a tile is a graph of its own
         for stage in loaded.stages:
             if isinstance(stage, TieredStage):
-                network = _network(stage)
+                network = _network(stage).network
+                assert isinstance(network, nn.Module)
                 network.forward = torch.compile(network.forward, dynamic=False, mode=mode)
     return loaded
 

@@ -22,9 +22,10 @@ from photorestore.fidelity import psnr
 from photorestore.options import Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import run_stage
-from photorestore.stages.preprocess.estimates import estimate
+from photorestore.stages.preprocess.looking import look
 from photorestore.stages.preprocess.normalise import normalise
-from photorestore.stages.translate.stage import correct_tone, needs_tone
+from photorestore.stages.translate.findings import TranslateFindings
+from photorestore.stages.translate.stage import TONE, correct_tone, needs_tone
 from photorestore.workspace import Workspace
 
 OPTIONS = Options(format="png", timeout_s=600)
@@ -39,7 +40,8 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
     for picture in pictures:
         results = correct(picture, pipeline)
         restored = pipeline.restore(picture.lq, OPTIONS)
-        flagged.append(bool(restored.report["estimates"].get("translate", {}).get("tone")))
+        found = restored.report.find(TranslateFindings)
+        flagged.append(found is not None and found.tone)
         for method, pixels in (results | {DEFAULT: restored.image}).items():
             for name, value in score(picture, pixels).items():
                 scores[name][method].append(value)
@@ -72,8 +74,8 @@ def correct(picture: FadedPicture, pipeline: Pipeline) -> dict[str, Pixels]:
     normalise(stretched, None)
     workspace = Workspace.create(pipeline.root, OPTIONS)
     try:
-        workspace.envelope.estimates["preprocess"] = estimate(plane)
-        correct_tone(translate_stage(pipeline).tone, workspace, corrected)
+        workspace.envelope.estimates["preprocess"] = look(plane, None, None, OPTIONS)
+        correct_tone(translate_stage(pipeline).networks[TONE], workspace, corrected)
     finally:
         workspace.remove()
     planes = {FADED: plane, STRETCHED: stretched, CORRECTED: corrected}

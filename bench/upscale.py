@@ -27,9 +27,9 @@ from bench import learned
 from bench.pictures import is_stored_grey, read_pixels, set_files
 from bench.statistics import paired, pixel_hash, summary
 from photorestore.fidelity import luma, psnr, ssim
-from photorestore.networks.weights import load_network, weights_file
+from photorestore.networks.runner import Runner, load_runner
+from photorestore.networks.weights import weights_file
 from photorestore.options import TIERS
-from photorestore.stages.base import autocast
 from training.degradations.noise import quantise
 from training.degradations.resize import bicubic, shrink
 from training.degradations.second_order import degrade
@@ -166,19 +166,14 @@ def _bicubic(lr: Tensor, scale: int) -> Tensor:
 def _ours(network: str) -> dict[str, Method]:
     """A method for each tier whose weights are there."""
     return {
-        f"{network}, {tier}": _method(load_network(network, tier))
+        f"{network}, {tier}": _method(load_runner(network, tier))
         for tier in TIERS
         if weights_file(network, tier).exists()
     }
 
 
-def _method(network: torch.nn.Module) -> Method:
-    @torch.inference_mode()
-    def enlarge(lr: Tensor, scale: int) -> Tensor:
-        with autocast("auto", torch.device("cpu")):
-            return quantise(network(lr[None].contiguous(memory_format=torch.channels_last), scale)[0])
-
-    return enlarge
+def _method(network: Runner[Tensor]) -> Method:
+    return lambda lr, scale: quantise(network(lr[None], scale)[0])
 
 
 def main() -> None:

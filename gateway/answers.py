@@ -17,6 +17,7 @@ from gateway.leaving import until_left
 from gateway.stored import PIECE_BYTES, Content, fetch
 from photorestore.errors import NotAcceptable
 from photorestore.imaging.negotiate import weigh
+from photorestore.records import document_of
 
 KINDS = {"mask": "image/png", "report": "application/json", "bundle": "multipart/mixed"}
 """Media types of what `return` may ask for beside the picture, which is negotiated."""
@@ -50,7 +51,7 @@ def answer(kind: str, result: Result, headers: dict[str, str]) -> Response:
         case "mask":
             return Answer([result.mask or b""], KINDS[kind], headers)
         case "report":
-            return JSONResponse(result.report, headers=headers)
+            return JSONResponse(document_of(result.report), headers=headers)
         case "bundle":
             return _bundle(result, headers)
     return Answer([result.picture], result.content_type, headers)
@@ -94,7 +95,7 @@ def _bundle(result: Result, headers: dict[str, str]) -> Response:
     """Report, picture and mask as multipart/mixed (RFC 2046)."""
     boundary = secrets.token_hex(16)
     parts: tuple[tuple[str, str, Content], ...] = (
-        ("report", KINDS["report"], json.dumps(result.report).encode()),
+        ("report", KINDS["report"], json.dumps(document_of(result.report)).encode()),
         ("image", result.content_type, result.picture),
         ("mask", KINDS["mask"], result.mask or b""),
     )

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from importlib import metadata
+from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from gateway import release
+from gateway import documents, release
 from gateway.admission import Admission, Limits
 from gateway.cache import ResultCache
 from gateway.edge import Edge
@@ -31,6 +32,18 @@ from photorestore.errors import RestorationError
 from photorestore.folders import make_private
 
 
+class Application(FastAPI):
+    """FastAPI, with an OpenAPI document that says what problems hold."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Called by FastAPI; the document is made once."""
+        is_made = self.openapi_schema is not None
+        document = super().openapi()
+        if not is_made:
+            documents.complete(document)
+        return document
+
+
 def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
     """Build the edge.
 
@@ -44,7 +57,7 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
     make_private(settings.workspace_root)
     client = TorchServeClient(settings, transport)
     gateway = _make_gateway(settings, client)
-    app = FastAPI(
+    app = Application(
         title="photorestore",
         summary="Restores old and damaged photographs.",
         version=metadata.version("photorestore"),

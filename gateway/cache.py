@@ -9,9 +9,11 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from gateway.stored import PIECE_BYTES, Content, File, content_of, piece
+from photorestore.records import document_of, read_record
+from photorestore.report import Report
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +27,13 @@ class Result:
     Attributes:
         picture: the restored picture's file.
         content_type: its media type.
-        report: what was found and done, see `DeliverStage`.
+        report: what was found and done.
         mask: PNG of what was filled, white; None where nobody asked for it.
     """
 
     picture: Content
     content_type: str
-    report: dict[str, Any]
+    report: Report
     mask: Content | None = None
 
 
@@ -51,7 +53,7 @@ def read_result(file: Path) -> Result | None:
         picture = content_of(opened, len(line), sizes[0], in_memory=False)
         has_mask, start = head["mask"] is not None, len(line) + sizes[0]
         mask = content_of(opened, start, sizes[1], in_memory=False) if has_mask else None
-        return Result(picture, head["content_type"], head["report"], mask)
+        return Result(picture, head["content_type"], read_record(Report, head["report"]), mask)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -68,7 +70,7 @@ def write_result(file: Path, result: Result) -> None:
     """
     head = {
         "content_type": result.content_type,
-        "report": result.report,
+        "report": document_of(result.report),
         "picture": len(result.picture),
         "mask": None if result.mask is None else len(result.mask),
     }

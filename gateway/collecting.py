@@ -12,14 +12,16 @@ from PIL import Image
 from gateway.cache import Result
 from gateway.stored import Content, File, content_of
 from photorestore.errors import BrokenArtifact
+from photorestore.report import Report
 from photorestore.serving.answers import MASK_FILES
+from photorestore.source import Source
 from photorestore.workspace import Workspace
 
 MASK = "mask.png"
 """The workspace's file of what was filled."""
 
 
-async def collect(workspace: Workspace, report: dict[str, Any], *, wants_mask: bool) -> Result:
+async def collect(workspace: Workspace, report: Report, *, wants_mask: bool) -> Result:
     """The result, which outlives the workspace. The mask is made in a thread.
 
     Raises:
@@ -30,8 +32,8 @@ async def collect(workspace: Workspace, report: dict[str, Any], *, wants_mask: b
         picture = _content(workspace, "result")
     except FileNotFoundError:
         raise BrokenArtifact(f"workspace {workspace.envelope.workspace_id} has no result") from None
-    mask = await asyncio.to_thread(_make_mask, workspace, report["source"]) if wants_mask else None
-    return Result(picture, report["content_type"], report, mask)
+    mask = await asyncio.to_thread(_make_mask, workspace, report.source) if wants_mask else None
+    return Result(picture, report.content_type, report, mask)
 
 
 def _content(workspace: Workspace, name: str) -> Content:
@@ -40,9 +42,9 @@ def _content(workspace: Workspace, name: str) -> Content:
     return content_of(file, 0, file.length, in_memory=True)
 
 
-def _make_mask(workspace: Workspace, source: dict[str, Any]) -> Content:
+def _make_mask(workspace: Workspace, source: Source) -> Content:
     """What was marked or found, white on black, as a PNG; all black where nothing was looked for."""
-    height, width = source["height"], source["width"]
+    height, width = source.height, source.width
     mask = _read_mask(workspace, (1, height, width))
     image = Image.new("L", (width, height)) if mask is None else Image.fromarray(mask[0], "L")
     with workspace.new_file(MASK) as file:

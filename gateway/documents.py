@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
-from gateway.queries import NAMES, RETURNS
+from gateway.queries import NAMES, RETURN
+from photorestore.kinds import Schema
 from photorestore.options import describe
 
 BINARY = {"type": "string", "format": "binary"}
-PROBLEM = {
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+"""The problem document: `complete` says once what it holds."""
+_PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "stage", "request_id"],
     "properties": {
@@ -42,38 +45,45 @@ _HEADERS = {
 }
 
 
-def problems() -> dict[int | str, dict[str, Any]]:
-    """The answers of a restoring route that are no result."""
+def complete(document: Schema) -> None:
+    """Enter the problem document once, and take out FastAPI's own answer 422, which is never given."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                del operation["responses"]["422"]
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas["Problem"] = _PROBLEM
+
+
+def problems(texts: Mapping[int, str] = STATUSES) -> dict[int | str, Schema]:
+    """Return answers that are problems; by default all those of a restoring route."""
     content = {"application/problem+json": {"schema": PROBLEM}}
-    return {status: {"description": text, "content": content} for status, text in STATUSES.items()}
+    return {status: {"description": text, "content": content} for status, text in texts.items()}
 
 
-def answers(content: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+def answers(content: Schema) -> dict[int | str, Schema]:
     """All answers of a restoring route."""
     headers = {name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()}
     return {200: {"description": "the result", "content": content, "headers": headers}, **problems()}
 
 
-def restore_operation() -> dict[str, Any]:
+def restore_operation() -> Schema:
     """Query, headers and body of `POST /v1/restore`."""
     options = [parameter(NAMES.get(name, name), schema) for name, schema in _in_query().items()]
-    returned = {
-        "type": "string",
-        "enum": list(RETURNS),
-        "default": "image",
-        "description": "what is sent back",
-    }
+    returned = RETURN.schema() | {"default": "image", "description": "what is sent back"}
     accept_free = [parameter("return", returned), *_headers()]
     return {"parameters": [*options, *accept_free], "requestBody": _body(with_mask=True)}
 
 
-def analyze_operation() -> dict[str, Any]:
+def analyze_operation() -> Schema:
     """Query, headers and body of `POST /v1/analyze`."""
     timeout = parameter("timeout", describe()["timeout_s"])
     return {"parameters": [timeout, *_headers()], "requestBody": _body(with_mask=False)}
 
 
-def _in_query() -> dict[str, dict[str, Any]]:
+def _in_query() -> dict[str, Schema]:
     """The options' schemas as they are written in a URL."""
     options = describe()
     number, by_stage = options["strength"].pop("anyOf")
@@ -85,14 +95,14 @@ def _in_query() -> dict[str, dict[str, Any]]:
     return options
 
 
-def parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def parameter(name: str, schema: Schema) -> Schema:
     """A parameter of the query, from its JSON schema with a description."""
     plain = {
         key: value
         for key, value in schema.items()
         if key != "description" and (key, value) != ("default", None)
     }
-    parameter: dict[str, Any] = {
+    parameter: Schema = {
         "name": name,
         "in": "query",
         "schema": plain,
@@ -101,7 +111,7 @@ def parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return parameter | ({"style": "form", "explode": False} if plain.get("type") == "array" else {})
 
 
-def _headers() -> list[dict[str, Any]]:
+def _headers() -> list[Schema]:
     texts = {
         "X-Request-Id": "a label of your own for the logs: up to 128 of A-Z, a-z, 0-9, `.`, `_`, `-`",
         "If-None-Match": "ETags of results that you have",
@@ -112,8 +122,8 @@ def _headers() -> list[dict[str, Any]]:
     ]
 
 
-def _body(*, with_mask: bool) -> dict[str, Any]:
-    parts: dict[str, Any] = {"image": BINARY}
+def _body(*, with_mask: bool) -> Schema:
+    parts: Schema = {"image": BINARY}
     if with_mask:
         parts["mask"] = {
             **BINARY,

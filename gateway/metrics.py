@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -20,6 +19,7 @@ from gateway.problems import BackendUnavailable
 from gateway.readiness import Readiness
 from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded, OutOfSpace
 from photorestore.options import STAGES
+from photorestore.report import Report
 
 PREFIX = "photorestore_gateway_"
 LATENCY_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600)
@@ -83,13 +83,13 @@ class Metrics:
         if restarts is not None:
             self._of_supervisor(restarts)
 
-    def observe_report(self, report: dict[str, Any]) -> None:
+    def observe_report(self, report: Report) -> None:
         """Enter a finished restoration."""
         self.runs.labels("ok").inc()
-        self.megapixels.inc(report["width"] * report["height"] / 1e6)
-        for stage, trace in report["trace"].items():
-            seconds, outcomes = self._of_stage(stage, trace["outcome"])
-            seconds.observe(trace["ms"] / 1000)
+        self.megapixels.inc(report.width * report.height / 1e6)
+        for stage, trace in report.trace.items():
+            seconds, outcomes = self._of_stage(stage, trace.outcome)
+            seconds.observe(trace.ms / 1000)
             outcomes.inc()
 
     def observe_problem(self, kind: str, stage: str) -> None:

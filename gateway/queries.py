@@ -3,84 +3,64 @@
 from __future__ import annotations
 
 import functools
-import json
 from typing import Any
 
 from photorestore.errors import UnsupportedOption
+from photorestore.kinds import Word
 from photorestore.options import Options, describe
 
 RETURNS = ("image", "mask", "report", "bundle")
 """What `return` may ask for."""
+RETURN = Word(RETURNS)
 FINDING: dict[str, Any] = {"strength": 0.0, "scale": 1}
 """Options by which every stage looks for what is wrong, and none changes anything."""
 NAMES = {"timeout_s": "timeout"}
 """Options that have another name in the query."""
+_KNOWN = {"return", *(NAMES.get(name, name) for name in describe())}
 
 
 @functools.lru_cache(maxsize=256)
 def parse_query(pairs: tuple[tuple[str, str], ...]) -> tuple[Options, str]:
-    """Options, and what is to be returned, one of `RETURNS`.
+    """Return options, and what is to be returned, one of `RETURNS`.
 
     Lists are separated by commas, or given by repeating the name.
 
     Raises:
-        UnsupportedOption: unknown names, one given twice, or values out of range.
+        UnsupportedOption: unknown names, some given twice, or values out of range; all of them are named at once.
     """
     texts: dict[str, str] = {}
+    problems: list[str] = []
     for name, text in pairs:
-        if name in texts and name != "stages":
-            raise UnsupportedOption(f"{name} is given twice")
-        texts[name] = f"{texts[name]},{text}" if name in texts else text
-    returned = texts.pop("return", "image")
-    if returned not in RETURNS:
-        raise UnsupportedOption(f"return is {returned!r}; expected one of {', '.join(RETURNS)}")
-    return parse_options(texts), returned
+        if name not in texts:
+            texts[name] = text
+        elif name == "stages":
+            texts[name] += f",{text}"
+        else:
+            problems.append(f"{name} is given twice")
+    if unknown := sorted(texts.keys() - _KNOWN):
+        problems.append(f"unknown option {', '.join(unknown)}; there are {', '.join(sorted(_KNOWN))}")
+    returned = "image"
+    try:
+        returned = read_return(texts.pop("return", returned))
+    except UnsupportedOption as error:
+        problems.append(str(error))
+    try:
+        known = {name: text for name, text in texts.items() if name in _KNOWN}
+        options = Options.from_mapping(known, NAMES)
+    except UnsupportedOption as error:
+        problems.append(str(error))
+    if problems:
+        raise UnsupportedOption("; ".join(dict.fromkeys(problems)))
+    return options, returned
 
 
-def parse_options(texts: dict[str, str]) -> Options:
-    """Options from their texts by name in the query.
+def read_return(text: str) -> str:
+    """Return which of `RETURNS` a text stands for.
 
     Raises:
-        UnsupportedOption: unknown names, or values out of range.
+        UnsupportedOption: none of them.
     """
-    allowed = {NAMES.get(name, name): name for name in describe()}
-    if unknown := sorted(texts.keys() - allowed.keys()):
-        raise UnsupportedOption(
-            f"unknown option {', '.join(unknown)}; there are {', '.join(sorted({*allowed, 'return'}))}"
-        )
-    try:
-        return Options.from_mapping({allowed[name]: _value(name, text) for name, text in texts.items()})
-    except UnsupportedOption as error:
-        text = str(error)
-        for name, shown in NAMES.items():
-            text = text.replace(name, shown)
-        raise UnsupportedOption(text) from None
-
-
-def _value(name: str, text: str) -> Any:
-    """What a text stands for: lists are separated by commas, a strength for each stage is written `face:0.5`."""
-    if name == "stages":
-        return [stage.strip() for stage in text.split(",") if stage.strip()]
-    if name == "strength" and ":" in text:
-        return _by_stage(text)
-    return _number(text)
-
-
-def _by_stage(text: str) -> dict[str, Any]:
-    """A strength for each stage, as in `denoise:0.5,face:0`."""
-    shares: dict[str, Any] = {}
-    for part in text.split(","):
-        stage, _, share = (piece.strip() for piece in part.partition(":"))
-        if stage in shares:
-            raise UnsupportedOption(f"strength of {stage} is given twice")
-        shares[stage] = _number(share)
-    return shares
-
-
-def _number(text: str) -> Any:
-    """A number, true or false where the text is one; the text itself otherwise."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return value if isinstance(value, int | float) else text
+    returned = RETURN.read(text)
+    if returned not in RETURNS:
+        raise UnsupportedOption(f"return is {text!r}; expected {RETURN.expected}")
+    return str(returned)

@@ -9,12 +9,13 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from photorestore.networks.origin import Trained
 from photorestore.options import STAGES
 from photorestore.tiers import available_tiers, has_one_tier
 
 _CPU_LINES = ("model name", "flags", "Features", "CPU part")
 LONGEST_HEADER_BYTES = 1 << 20
-SHOWN = ("architecture", "commit", "data", "licence", "metrics", "seconds", "seed", "steps")
+SHOWN = ("architecture", "commit", "data", "licence", "metrics", "origin", "seconds", "seed", "steps")
 """What `/v1/stages` shows of a network's metadata."""
 
 
@@ -64,7 +65,7 @@ def _metadata(file: Path) -> dict[str, Any]:
             return {}
         header = json.loads(stored.read(length))
     described: dict[str, Any] = json.loads(header.get("__metadata__", {}).get("photorestore", "{}"))
-    return described
+    return {"origin": {"kind": Trained.kind}, **described}
 
 
 def _processor() -> list[str]:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from importlib import metadata
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -34,6 +34,7 @@ from photorestore.errors import UnsupportedOption
 from photorestore.imaging import CONTENT_TYPES, LIMITS
 from photorestore.imaging.files.sniff import ACCEPTED
 from photorestore.options import STAGES, Options, describe
+from photorestore.records import document_of
 from photorestore.stages.table import ROWS
 from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace
@@ -59,7 +60,7 @@ class Gateway:
     client: TorchServeClient
     keys: Keys | None
     release: str
-    cards: dict[str, list[dict[str, Any]]]
+    cards: dict[str, list[dict[str, object]]]
     tiers: dict[str, tuple[str, ...]]
 
     @property
@@ -114,12 +115,13 @@ def check_key(request: Request) -> None:
     request.state.caller = name
 
 
-api = APIRouter(prefix="/v1", dependencies=[Depends(require_key)])
-operations = APIRouter()
+api = APIRouter(prefix="/v1", dependencies=[Depends(require_key)], tags=["pictures"])
+operations = APIRouter(tags=["operations"])
 
 
 @api.post(
     "/restore",
+    operation_id="restore",
     response_class=Response,
     responses=documents.answers(
         {
@@ -153,6 +155,7 @@ async def restore_directly(scope: Scope, receive: Receive, send: Send) -> None:
 
 @api.post(
     "/analyze",
+    operation_id="analyze",
     response_class=JSONResponse,
     responses=documents.answers({"application/json": {"schema": {"type": "object"}}}),
     openapi_extra=documents.analyze_operation(),
@@ -166,12 +169,16 @@ async def analyze(request: Request) -> Response:
     options = replace(options, **FINDING, format="jpeg", quality=1, metadata="strip")
     finished, headers = await _produce(request, options, "", "analysis")
     report = finished.result.report
-    found = {stage: report["estimates"][stage] for stage in STAGES[:-1] if stage in report["estimates"]}
-    return JSONResponse({"source": report["source"], "found": found}, headers=headers)
+    found = {stage: report.estimates[stage] for stage in STAGES[:-1] if stage in report.estimates}
+    return JSONResponse({"source": document_of(report.source), "found": found}, headers=headers)
 
 
-@api.get("/stages")
-async def stages(request: Request) -> dict[str, Any]:
+@api.get(
+    "/stages",
+    operation_id="get_stages",
+    responses=documents.problems({401: documents.STATUSES[401]}),
+)
+async def stages(request: Request) -> dict[str, object]:
     """The stages and their networks, the options and limits, whether jobs are taken, and the version."""
     gateway = gateway_of(request)
     ready = {node.stage: node.ready for node in gateway.readiness.state.nodes}
@@ -202,13 +209,15 @@ async def stages(request: Request) -> dict[str, Any]:
     }
 
 
-@operations.get("/livez")
+@operations.get("/livez", operation_id="get_livez")
 async def livez() -> dict[str, str]:
     """Whether this process answers."""
     return {"status": "alive"}
 
 
-@operations.get("/readyz", responses={503: {"description": "restorations would fail"}})
+@operations.get(
+    "/readyz", operation_id="get_readyz", responses={503: {"description": "restorations would fail"}}
+)
 async def readyz(request: Request) -> JSONResponse:
     """Whether restorations will succeed, and why not."""
     readiness = gateway_of(request).readiness
@@ -222,7 +231,7 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse(document, 503 if readiness.problem else 200)
 
 
-@operations.get("/metrics", response_class=Response)
+@operations.get("/metrics", operation_id="get_metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """The edge's metrics, for Prometheus."""
     gateway = gateway_of(request)
@@ -234,8 +243,9 @@ async def metrics(request: Request) -> Response:
 
 @operations.get(
     "/metrics/torchserve",
+    operation_id="get_torchserve_metrics",
     response_class=Response,
-    responses={503: {"description": "TorchServe does not answer"}},
+    responses=documents.problems({503: "TorchServe does not answer"}),
 )
 async def torchserve_metrics(request: Request) -> Response:
     """TorchServe's own metrics, for Prometheus: it listens on loopback only."""
@@ -289,6 +299,6 @@ def _check_if_none_match(request: Request, etag: str) -> None:
 
 
 def _server_timing(finished: Finished) -> str:
-    trace = finished.result.report["trace"]
-    parts = [f'{stage};dur={entry["ms"]:g};desc="{entry["outcome"]}"' for stage, entry in trace.items()]
+    trace = finished.result.report.trace
+    parts = [f'{stage};dur={entry.ms:g};desc="{entry.outcome}"' for stage, entry in trace.items()]
     return ", ".join([*parts, f'result;desc="{finished.by}"'])

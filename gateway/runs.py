@@ -18,6 +18,7 @@ from gateway.readiness import Readiness
 from gateway.shares import Owner
 from gateway.torchserve_client import TorchServeClient
 from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
+from photorestore.progress import noted_states
 from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class Runner:
     def states(self, key: str) -> dict[str, str]:
         """How far the run of a key is: `running` or the trace's outcome, for each stage that has begun."""
         workspace = self._at_work.get(key)
-        return {} if workspace is None else workspace.states()
+        return {} if workspace is None else noted_states(workspace.directory)
 
     async def _enter(self, prepared: Prepared, owner: Owner) -> asyncio.Task[Result] | None:
         """Begin a run when there is a place for it; None where an identical one has begun meanwhile."""

@@ -6,13 +6,31 @@ import argparse
 import dataclasses
 import ipaddress
 import re
-import types
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NamedTuple
 
+from pydantic import TypeAdapter, ValidationError, field_validator
+from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import ValidationInfo
+
+from gateway.setting_types import (
+    Above0,
+    AtLeast0,
+    Count,
+    Destinations,
+    Flag,
+    Folder,
+    Host,
+    OptionalPath,
+    Origins,
+    Port,
+    Url,
+    Workflow,
+)
 from gateway.workflow import WORKFLOW
 from photorestore.workspace import default_root
 
@@ -21,153 +39,165 @@ PREFIX = "PHOTORESTORE_GATEWAY_"
 ROOT_VARIABLE = "PHOTORESTORE_WORKSPACE"
 """Shared with the backend, which must see the same folder."""
 HOME = Path(__file__).resolve().parents[1]
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
-"""As browsers write it: lower case, no path, no closing slash."""
+_RULE = "rule"
+"""Type of the errors that are about several settings together, and say all themselves."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config={"validate_default": True, "str_strip_whitespace": True})
 class GatewaySettings:
     """One REST edge; the help texts say what each value means.
 
     Raises:
-        ValueError: the edge would listen beyond loopback without keys, and nobody allowed that; webhooks have hosts
-            without a secret; or an origin is none.
+        ValueError: values are out of range; the edge would listen beyond loopback without keys, and nobody allowed
+            that; or webhooks have hosts without a secret. All of it is said at once.
     """
 
-    host: Annotated[str, "address to listen on"] = "127.0.0.1"
-    port: Annotated[int, "port to listen on"] = 8000
-    workspace_root: Annotated[Path, "folder of pictures in work; the backend's must be the same"] = field(
+    host: Annotated[Host, "address to listen on"] = "127.0.0.1"
+    port: Annotated[Port, "port to listen on"] = 8000
+    workspace_root: Annotated[Folder, "folder of pictures in work; the backend's must be the same"] = field(
         default_factory=default_root
     )
-    home: Annotated[Path, "folder with model_store and weights"] = HOME
-    inference_url: Annotated[str, "TorchServe's inference address"] = "http://127.0.0.1:8080"
-    management_url: Annotated[str, "TorchServe's management address"] = "http://127.0.0.1:8081"
-    metrics_url: Annotated[str, "TorchServe's metrics address"] = "http://127.0.0.1:8082"
-    workflow: Annotated[str, "name that the workflow is registered by"] = WORKFLOW
-    keys_file: Annotated[Path | None, "file of API keys; with it every request needs one"] = None
-    no_keys: Annotated[bool, "listen beyond loopback without API keys"] = False
+    home: Annotated[Folder, "folder with model_store and weights"] = HOME
+    inference_url: Annotated[Url, "TorchServe's inference address"] = "http://127.0.0.1:8080"
+    management_url: Annotated[Url, "TorchServe's management address"] = "http://127.0.0.1:8081"
+    metrics_url: Annotated[Url, "TorchServe's metrics address"] = "http://127.0.0.1:8082"
+    workflow: Annotated[Workflow, "name that the workflow is registered by"] = WORKFLOW
+    keys_file: Annotated[OptionalPath, "file of API keys; with it every request needs one"] = None
+    no_keys: Annotated[Flag, "listen beyond loopback without API keys"] = False
     cors_origins: Annotated[
-        tuple[str, ...], "origins whose pages may call, like https://album.example, separated by commas"
+        Origins, "origins whose pages may call, like https://album.example, separated by commas"
     ] = ()
-    max_requests: Annotated[int, "restorations in flight"] = 16
-    max_pixels: Annotated[int, "pixels in flight; each takes about 36 bytes of shared memory"] = 100_000_000
-    max_uploads: Annotated[int, "uploads in flight"] = 512
-    max_upload_bytes: Annotated[int, "bytes of all uploads in flight together"] = 1 << 30
-    upload_grace_s: Annotated[float, "seconds that an upload may take in any case"] = 10.0
-    upload_bytes_s: Annotated[float, "bytes per second that an upload must bring beyond that"] = 8192.0
-    max_answer_bytes: Annotated[int, "bytes of results that callers are reading; beyond, none is begun"] = (
+    max_requests: Annotated[Count, "restorations in flight"] = 16
+    max_pixels: Annotated[Count, "pixels in flight; each takes about 36 bytes of shared memory"] = 100_000_000
+    max_uploads: Annotated[Count, "uploads in flight"] = 512
+    max_upload_bytes: Annotated[Count, "bytes of all uploads in flight together"] = 1 << 30
+    upload_grace_s: Annotated[Above0, "seconds that an upload may take in any case"] = 10.0
+    upload_bytes_s: Annotated[Above0, "bytes per second that an upload must bring beyond that"] = 8192.0
+    max_answer_bytes: Annotated[Count, "bytes of results that callers are reading; beyond, none is begun"] = (
         256 << 20
     )
-    answer_grace_s: Annotated[float, "seconds that each part of an answer may take in any case"] = 10.0
-    answer_bytes_s: Annotated[float, "bytes per second that callers must read beyond that"] = 32768.0
-    cache_dir: Annotated[Path | None, "folder for results, which are then kept; default: none"] = None
-    cache_bytes: Annotated[int, "bytes of all results kept"] = 1 << 30
-    jobs_dir: Annotated[Path | None, "folder for jobs, of this edge alone; default: there are no jobs"] = None
-    max_jobs: Annotated[int, "jobs at work at a time; they need places among max_requests, too"] = 2
+    answer_grace_s: Annotated[Above0, "seconds that each part of an answer may take in any case"] = 10.0
+    answer_bytes_s: Annotated[Above0, "bytes per second that callers must read beyond that"] = 32768.0
+    cache_dir: Annotated[OptionalPath, "folder for results, which are then kept; default: none"] = None
+    cache_bytes: Annotated[Count, "bytes of all results kept"] = 1 << 30
+    jobs_dir: Annotated[OptionalPath, "folder for jobs, of this edge alone; default: there are no jobs"] = (
+        None
+    )
+    max_jobs: Annotated[Count, "jobs at work at a time; they need places among max_requests, too"] = 2
     max_queued_jobs: Annotated[
-        int, "jobs that wait; an API key with more of them than there is room left is refused"
+        Count, "jobs that wait; an API key with more of them than there is room left is refused"
     ] = 256
-    max_queued_bytes: Annotated[int, "bytes of the uploads of all jobs that wait"] = 2 << 30
-    job_tries: Annotated[int, "tries of a job whose backend fails, or whose edge dies"] = 5
-    job_expiry_s: Annotated[float, "seconds after its end for which a job and its result are kept"] = 86400.0
-    job_results_bytes: Annotated[int, "bytes of all results of jobs; the oldest make room"] = 4 << 30
+    max_queued_bytes: Annotated[Count, "bytes of the uploads of all jobs that wait"] = 2 << 30
+    job_tries: Annotated[Count, "tries of a job whose backend fails, or whose edge dies"] = 5
+    job_expiry_s: Annotated[Above0, "seconds after its end for which a job and its result are kept"] = 86400.0
+    job_results_bytes: Annotated[Count, "bytes of all results of jobs; the oldest make room"] = 4 << 30
     webhook_hosts: Annotated[
-        str, "hosts (also *.DOMAIN) and networks (10.0.0.0/8) that may be told of a job's end, with commas"
+        Destinations,
+        "hosts (also *.DOMAIN) and networks (10.0.0.0/8) that may be told of a job's end, with commas",
     ] = ""
-    webhook_secret_file: Annotated[Path | None, "file with the secret that signs webhooks"] = None
-    webhook_tries: Annotated[int, "tries of a webhook"] = 6
+    webhook_secret_file: Annotated[OptionalPath, "file with the secret that signs webhooks"] = None
+    webhook_tries: Annotated[Count, "tries of a webhook"] = 6
     webhook_wait_s: Annotated[
-        float, "seconds before a webhook's second try; each further wait is four times as long"
+        Above0, "seconds before a webhook's second try; each further wait is four times as long"
     ] = 5.0
-    restarts_file: Annotated[Path | None, "file of a supervisor that counts what it starts again"] = None
-    poll_s: Annotated[float, "seconds between looks at TorchServe"] = 2.0
-    canary_s: Annotated[float, "seconds without a restoration after which a canary picture is sent"] = 60.0
-    register_after_s: Annotated[float, "seconds after which a workflow that is missing is registered"] = 20.0
-    drain_delay_s: Annotated[float, "seconds of SIGTERM's notice in /readyz before the port is closed"] = 0.0
-    drain_s: Annotated[float, "seconds that requests in flight are waited for at the end"] = 120.0
+    restarts_file: Annotated[OptionalPath, "file of a supervisor that counts what it starts again"] = None
+    poll_s: Annotated[Above0, "seconds between looks at TorchServe"] = 2.0
+    canary_s: Annotated[Above0, "seconds without a restoration after which a canary picture is sent"] = 60.0
+    register_after_s: Annotated[Above0, "seconds after which a workflow that is missing is registered"] = 20.0
+    drain_delay_s: Annotated[AtLeast0, "seconds of SIGTERM's notice in /readyz before the port is closed"] = (
+        0.0
+    )
+    drain_s: Annotated[AtLeast0, "seconds that requests in flight are waited for at the end"] = 120.0
 
-    def __post_init__(self) -> None:
-        if self.keys_file is None and not self.no_keys and not _is_loopback(self.host):
-            raise ValueError(
-                f"{self.host} is not loopback: give --keys-file, or allow everybody by --no-keys"
-            )
-        if bool(self.webhook_hosts) != (self.webhook_secret_file is not None):
-            raise ValueError("webhooks need both --webhook-hosts and --webhook-secret-file")
-        for origin in self.cors_origins:
-            if not _ORIGIN.fullmatch(origin):
-                raise ValueError(f"{origin!r} is no origin; expected one like https://album.example:8443")
+    @field_validator("no_keys")
+    @classmethod
+    def _has_keys_beyond_loopback(cls, no_keys: Flag, info: ValidationInfo) -> bool:
+        host = info.data.get("host", "localhost")  # one that is wrong is not there
+        if info.data.get("keys_file", ...) is None and not no_keys and not _is_loopback(host):
+            raise _rule(f"{host} is not loopback: give --keys-file, or allow everybody by --no-keys")
+        return no_keys
+
+    @field_validator("webhook_secret_file")
+    @classmethod
+    def _has_hosts_and_secret(cls, secret_file: Path | None, info: ValidationInfo) -> Path | None:
+        hosts = info.data.get("webhook_hosts", secret_file)  # wrong ones are not there
+        if bool(hosts) != (secret_file is not None):
+            raise _rule("webhooks need both --webhook-hosts and --webhook-secret-file")
+        return secret_file
+
+
+class _Given(NamedTuple):
+    """A setting as it was written, and where."""
+
+    place: str
+    value: str | bool
 
 
 _HINTS = typing.get_type_hints(GatewaySettings, include_extras=True)
+_SETTINGS = TypeAdapter(GatewaySettings)
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> GatewaySettings:
-    """Settings from a command line and the environment.
+    """Return settings from a command line and the environment.
 
     Raises:
-        ValueError: a variable with our prefix is unknown, or a value cannot be read.
+        ValueError: variables with our prefix are unknown, or values cannot be used; a line for each.
     """
-    given = vars(_parser().parse_args(arguments))
-    values = {
-        **_from_environment(environment),
-        **{name: value for name, value in given.items() if value is not None},
-    }
-    return GatewaySettings(**values)
+    given = _from_environment(environment) | _from_command_line(arguments)
+    unknown = sorted(given.keys() - _HINTS.keys())
+    problems = [f"unknown variable {given.pop(name).place}" for name in unknown]
+    try:
+        settings = _SETTINGS.validate_python({name: entry.value for name, entry in given.items()})
+    except ValidationError as error:
+        problems = [_told(found, given) for found in error.errors()] + problems
+    if problems:
+        raise ValueError("\n".join(problems))
+    return settings
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    readers = _readers()
-    named = {
-        name.removeprefix(PREFIX).lower(): text
+def _from_environment(environment: Mapping[str, str]) -> dict[str, _Given]:
+    given = {
+        name.removeprefix(PREFIX).lower(): _Given(name, text)
         for name, text in environment.items()
         if name.startswith(PREFIX)
     }
-    if unknown := sorted(named.keys() - readers.keys()):
-        raise ValueError(f"unknown variables {', '.join(PREFIX + name.upper() for name in unknown)}")
-    values = {name: readers[name](text) for name, text in named.items()}
     if root := environment.get(ROOT_VARIABLE):
-        values.setdefault("workspace_root", Path(root))
-    return values
+        given.setdefault("workspace_root", _Given(ROOT_VARIABLE, root))
+    return given
 
 
-def _parser() -> argparse.ArgumentParser:
+def _from_command_line(arguments: Sequence[str]) -> dict[str, _Given]:
     parser = argparse.ArgumentParser(
         prog="python -m gateway serve",
         description="The REST edge.",
         epilog=f"Every option can be set in the environment, for example {PREFIX}MAX_REQUESTS=8.",
     )
-    defaults = {option.name: option.default for option in dataclasses.fields(GatewaySettings)}
-    for name, reader in _readers().items():
-        shown = f" [{defaults[name]}]" if isinstance(defaults[name], str | int | float) else ""
-        flag, text = "--" + name.replace("_", "-"), _HINTS[name].__metadata__[0] + shown
-        if reader is _as_bool:
-            parser.add_argument(flag, action="store_true", default=None, help=text)
-        else:
-            parser.add_argument(flag, type=reader, help=text)
-    return parser
+    flags = {
+        option.name: "--" + option.name.replace("_", "-") for option in dataclasses.fields(GatewaySettings)
+    }
+    for option in dataclasses.fields(GatewaySettings):
+        shown = f" [{option.default}]" if isinstance(option.default, str | int | float) else ""
+        action = "store_true" if _HINTS[option.name].__origin__ is bool else "store"
+        text = _HINTS[option.name].__metadata__[-1] + shown
+        parser.add_argument(flags[option.name], action=action, default=None, help=text)
+    values = vars(parser.parse_args(arguments))
+    return {name: _Given(flags[name], value) for name, value in values.items() if value is not None}
 
 
-def _readers() -> dict[str, Any]:
-    """What makes a value of its text, by option."""
-    return {name: _reader(hint.__origin__) for name, hint in _HINTS.items()}
+def _told(error: ErrorDetails, given: Mapping[str, _Given]) -> str:
+    """What is wrong with a setting. Addresses may hold passwords and tokens, and are not shown then."""
+    if error["type"] == _RULE:
+        return error["msg"]
+    name = str(error["loc"][0])
+    expected = next(text for text in _HINTS[name].__metadata__ if isinstance(text, str))
+    shown = repr(error["input"])
+    if re.search("[@?#]", shown):
+        shown = "not shown, for it may hold a secret"
+    return f"{given[name].place} is {shown}; expected {expected}"
 
 
-def _reader(hint: Any) -> Any:
-    if hint is bool:
-        return _as_bool
-    if typing.get_origin(hint) is tuple:
-        return _as_texts
-    return next((part for part in typing.get_args(hint) if part is not types.NoneType), hint)
-
-
-def _as_bool(text: str) -> bool:
-    if text.lower() not in ("true", "false", "1", "0"):
-        raise ValueError(f"{text!r}; expected true or false")
-    return text.lower() in ("true", "1")
-
-
-def _as_texts(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+def _rule(text: str) -> PydanticCustomError:
+    return PydanticCustomError(_RULE, "{text}", {"text": text})
 
 
 def _is_loopback(host: str) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
-from typing import Any, Self
+from typing import Self
 
 import httpx
 
@@ -16,6 +17,8 @@ from gateway.workflow import REGISTER_S, WORKFLOW, Node, node_of
 from photorestore.envelope import Envelope, Problem
 from photorestore.housekeeping import LONGEST_TIMEOUT_S
 from photorestore.options import STAGES
+from photorestore.records import read_record
+from photorestore.report import Report
 from photorestore.serving.answers import PROBLEM_TYPE
 
 logger = logging.getLogger(__name__)
@@ -45,7 +48,7 @@ class TorchServeClient:
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
 
-    async def restore(self, envelope: Envelope) -> dict[str, Any]:
+    async def restore(self, envelope: Envelope) -> Report:
         """Send a prepared workspace's envelope through the workflow; gives the report.
 
         Raises:
@@ -126,7 +129,7 @@ class TorchServeClient:
             return None
 
 
-def _read_report(answer: httpx.Response, request_id: str) -> dict[str, Any]:
+def _read_report(answer: httpx.Response, request_id: str) -> Report:
     """A workflow answers 200 whatever happened, so the document tells what it is."""
     try:
         document = json.loads(answer.content)
@@ -137,7 +140,8 @@ def _read_report(answer: httpx.Response, request_id: str) -> dict[str, Any]:
         if kind.startswith(PROBLEM_TYPE):
             members = {name: document[name] for name in ("status", "detail", "stage")}
             raise PipelineProblem(Problem(type=kind.removeprefix(PROBLEM_TYPE), **members))
-        if answer.is_success and "trace" in document:
-            return document
+        if answer.is_success:
+            with contextlib.suppress(ValueError):
+                return read_record(Report, document)
     logger.error("request %s: TorchServe answered %s: %.300r", request_id, answer.status_code, answer.text)
     raise BackendUnavailable("the restoring backend is not ready; try again later")

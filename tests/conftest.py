@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from photorestore.envelope import Envelope, Problem
-from photorestore.networks.weights import load_network
+from photorestore.findings import Kind, find
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.options import Options
-from photorestore.stages.face.detector import FaceDetector
+from photorestore.source import Source
+from photorestore.stages.face.detector import Face
 from photorestore.workspace import Workspace
 
 
@@ -40,17 +42,28 @@ def problem_of(envelope: Envelope) -> Problem:
     return envelope.problem
 
 
+def found_by(workspace: Workspace, kind: type[Kind]) -> Kind:
+    """Return what one stage found, by the class of its findings; it must have worked."""
+    found = find(workspace.envelope.estimates, kind)
+    assert found is not None
+    return found
+
+
+def source_of(workspace: Workspace) -> Source:
+    """Return what the upload was; it must have been read."""
+    assert workspace.envelope.source is not None
+    return workspace.envelope.source
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
 
 
 @pytest.fixture(scope="module")
-def detector() -> FaceDetector:
+def detector() -> Runner[list[Face]]:
     """The network that finds faces, with our weights."""
-    network = load_network("face_detector")
-    assert isinstance(network, FaceDetector)
-    return network
+    return load_runner("face_detector")
 
 
 @pytest.fixture

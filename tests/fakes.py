@@ -1,5 +1,6 @@
 """Stand-ins for TorchServe's objects."""
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -27,8 +28,8 @@ class FakeContext:
         self, *headers: dict[str, Any], model_dir: str = ".", config: dict[str, Any] | None = None
     ) -> None:
         self.headers = headers
-        self.model_yaml_config = config
-        self.system_properties = {"model_dir": model_dir, "gpu_id": None}
+        self.model_yaml_config: Mapping[str, object] | None = config
+        self.system_properties: Mapping[str, object] = {"model_dir": model_dir, "gpu_id": None}
         self.metrics: Any = FakeMetrics()
         self.statuses: dict[int, int] = {}
         self.content_types: dict[int, str] = {}

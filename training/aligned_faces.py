@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.stages.face.detector import FaceDetector
 from photorestore.stages.face.geometry import CROP_PX, align, cut
 from photorestore.stages.face.judgement import turn_of
-from photorestore.stages.face.refine import find_faces
+from photorestore.stages.face.refine import Finder, find_faces
 from training.data import SUFFIXES, read_photo
-from training.degradations.noise import chance, randint
+from training.randomness import chance, randint
 
 MOST_TURNED = 0.3
 """Faces that are more turned (`turn_of`) are not trained on."""
@@ -67,7 +66,7 @@ class Faces:
         return padded[:, y : y + CROP_PX, x : x + CROP_PX]
 
 
-def load_faces(root: Path, folders: Sequence[str], file: Path, detector: FaceDetector) -> Faces:
+def load_faces(root: Path, folders: Sequence[str], file: Path, detector: Finder) -> Faces:
     """Read the faces from `file`; where it is not there, or holds other folders, make it.
 
     Args:
@@ -92,7 +91,7 @@ def person_of(file: Path) -> str:
 
 
 @torch.inference_mode()
-def _find_all(root: Path, folders: Sequence[str], detector: FaceDetector) -> dict[str, Any]:
+def _find_all(root: Path, folders: Sequence[str], detector: Finder) -> dict[str, Any]:
     crops, scales, homes, persons = [], [], [], []
     for folder in folders:
         files = sorted(file for file in (root / folder).rglob("*") if file.suffix.lower() in SUFFIXES)
@@ -109,7 +108,7 @@ def _find_all(root: Path, folders: Sequence[str], detector: FaceDetector) -> dic
     }  # fmt: skip
 
 
-def _upright(image: Tensor, detector: FaceDetector) -> tuple[Tensor, float] | None:
+def _upright(image: Tensor, detector: Finder) -> tuple[Tensor, float] | None:
     """The surest face, uint8, and its scale; None where there is none or it is turned."""
     faces = find_faces(image, detector)
     if not faces:

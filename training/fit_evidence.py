@@ -18,12 +18,14 @@ from torch.nn import functional as F
 
 from photorestore.networks.weights import load_network, read_metadata, save_network, weights_file
 from photorestore.stages.preprocess.network import FLAGS, KINDS, JudgeNet
+from training.config import read_config
 from training.data import make_batch
-from training.degradations.noise import chance
-from training.judged import UNKNOWN, make_sample, make_structured
-from training.marked import ANNOTATIONS
-from training.run import read_config
-from training.train_preprocess_judge import Config, load_sources, logits_of
+from training.judged import make_sample, make_structured
+from training.judged.load import load_sources
+from training.judged.pictures import UNKNOWN
+from training.judgement_validation import logits_of
+from training.randomness import chance
+from training.train_preprocess_judge import Config
 
 PLACE = len(KINDS) + FLAGS.index("damaged")
 PENALTY = 0.002
@@ -80,14 +82,13 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data/train"))
     parser.add_argument("--weights", type=Path, default=Path("weights"))
-    parser.add_argument("--annotations", type=Path, default=ANNOTATIONS)
     parser.add_argument("--samples", type=int, default=600)
     arguments = parser.parse_args()
     network = load_network("preprocess_judge", root=arguments.weights)
     detector = load_network("scratch_print", root=arguments.weights)
     assert isinstance(network, JudgeNet)
     config = read_config(Config, Path("training/configs/preprocess_judge.fast.toml"))
-    _, unseen = load_sources(arguments.data, config, arguments.annotations)
+    _, unseen = load_sources(arguments.data, config.photos, config.validation_every)
 
     made = make_batch(
         lambda rng: make_structured(unseen, rng) if chance(STRUCTURED, rng) else make_sample(unseen, rng),

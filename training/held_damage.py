@@ -13,9 +13,10 @@ from torch.nn import functional as F
 from photorestore.fidelity import psnr
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.translate.fusion import FILL_STRIDE
-from training.degradations.damage import damage_moderately, load_damage_sources
+from training.degradations.damage import damage_moderately
+from training.degradations.sources import load_damage_sources
 from training.filled_prints import Prints, damage_as_print, find
-from training.old_photos import MASK_ALPHA, detect
+from training.imperfect_masks import MASK_ALPHA, detect
 
 CROP_PX = 256
 """Validation pictures are cut to at most this."""

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from training.data import read_photo
 from training.degradations import fading, noise
-from training.degradations.noise import chance, randint, uniform
+from training.randomness import chance, log_uniform, randint, uniform
 
 ANNOTATIONS = Path(__file__).parent / "annotations"
 TEST_PRINTS = ("003", "011", "019", "024", "040", "044")
@@ -138,9 +138,9 @@ def transplant(gt: Tensor, prints: Sequence[MarkedPrint], rng: torch.Generator) 
 
 
 def _choose(prints: Sequence[MarkedPrint], rng: torch.Generator) -> MarkedPrint:
-    """A print; those with more damage more often."""
+    """A print; those with more damage more often, though what has next to none shows what is sound."""
     shares = torch.tensor([marked.share for marked in prints])
-    return prints[int(torch.multinomial(shares.clamp_min(1e-4) ** SPREAD, 1, generator=rng))]
+    return prints[int(torch.multinomial(shares.clamp_min(1e-3) ** SPREAD, 1, generator=rng))]
 
 
 def weight_of(mask: Tensor) -> Tensor:
@@ -154,7 +154,7 @@ def weight_of(mask: Tensor) -> Tensor:
 def _crop(chosen: MarkedPrint, planes: Sequence[Tensor], size_px: int, rng: torch.Generator) -> list[Tensor]:
     """The same square of each plane, at a scale of .6 to 2, turned and mirrored."""
     h, w = chosen.mask.shape[-2:]
-    zoom = max(math.exp(uniform(math.log(0.6), math.log(2), rng)), size_px / min(h, w))
+    zoom = max(log_uniform(0.6, 2, rng), size_px / min(h, w))
     side = min(math.ceil(size_px / zoom), h, w)
     wants_damage = chance(0.7, rng)
     for _ in range(8):

@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,37 @@ RESERVE_S = 50.0
 """Time at the end for the last evaluation and the curve; measured on a GPU, on a CPU it takes minutes."""
 WRITE_S = 8.0
 """Time after that for the pieces of the checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What was asked for.
+
+    Attributes:
+        pack: of pictures, see `training.pack`.
+        out: a folder for what was trained.
+        minutes: for everything.
+        reserve: seconds of them for the end.
+        network: which; None = the next one.
+        resume: pieces of one checkpoint, or the first of them.
+        runs: where it trains.
+        weights: networks that are delivered.
+        configs: the folder of the configurations.
+        workers: processes that make samples; None = as the script has it.
+        device: as torch names it.
+    """
+
+    pack: Path
+    out: Path
+    minutes: float
+    reserve: float
+    network: str | None
+    resume: Sequence[Path]
+    runs: Path
+    weights: Path
+    configs: Path
+    workers: int | None
+    device: str
 
 
 def run_name(network: str) -> str:
@@ -84,47 +116,47 @@ def place_checkpoint(pieces: Sequence[Path], runs: Path, *, replace: bool) -> st
     return run
 
 
-def choose_network(arguments: argparse.Namespace) -> str:
+def choose_network(task: Task) -> str:
     """Put all checkpoints that are given into `--runs`, and say which network is trained.
 
     Raises:
         ValueError: all networks have quality weights, or what was given to resume is another's.
     """
-    resumed = place_checkpoint(arguments.resume, arguments.runs, replace=True) if arguments.resume else None
+    resumed = place_checkpoint(task.resume, task.runs, replace=True) if task.resume else None
     for network in ORDER:
-        if found := sorted(arguments.out.glob(f"{run_name(network)}.checkpoint.*.pt")):
-            place_checkpoint(found, arguments.runs, replace=False)
-    at_hand = {file.parent.name for file in arguments.runs.glob("*/checkpoint.pt")}
-    chosen: str = arguments.network or next_network(arguments.weights, at_hand)
+        if found := sorted(task.out.glob(f"{run_name(network)}.checkpoint.*.pt")):
+            place_checkpoint(found, task.runs, replace=False)
+    at_hand = {file.parent.name for file in task.runs.glob("*/checkpoint.pt")}
+    chosen = task.network or next_network(task.weights, at_hand)
     if resumed not in (None, run_name(chosen), run_name(BEGINS_WITH.get(chosen, chosen))):
         raise ValueError(f"the checkpoint is of {resumed}, but the network is {chosen}: see --network")
     return chosen
 
 
-def command(network: str, arguments: argparse.Namespace, weights: Path, until: float) -> list[str]:
+def command(network: str, task: Task, weights: Path, until: float) -> list[str]:
     """The training script's command line."""
     line = [sys.executable, "-m", SCRIPTS[network]]
-    line += ["--config", str(arguments.configs / f"{network}.quality.toml")]
-    line += ["--data", str(arguments.pack), "--runs", str(arguments.runs), "--weights", str(weights)]
-    line += ["--until", str(until), "--device", arguments.device]
+    line += ["--config", str(task.configs / f"{network}.quality.toml")]
+    line += ["--data", str(task.pack), "--runs", str(task.runs), "--weights", str(weights)]
+    line += ["--until", str(until), "--device", task.device]
     if stage_of(network) == "scratch":
-        line += ["--masks", str(arguments.pack / "marks")]
-    if arguments.workers is not None:
-        line += ["--workers", str(arguments.workers)]
+        line += ["--masks", str(task.pack / "marks")]
+    if task.workers is not None:
+        line += ["--workers", str(task.workers)]
     return line
 
 
-def train(network: str, arguments: argparse.Namespace, weights: Path, begun: float) -> bool:
+def train(network: str, task: Task, weights: Path, begun: float) -> bool:
     """Run the training script within the minutes; whether it came to its end.
 
     On a CPU, which is for trying it out, its last evaluation takes as long as it takes.
     """
-    end = begun + 60 * arguments.minutes
-    line = command(network, arguments, weights, end - arguments.reserve - WRITE_S)
-    commit = json.loads((arguments.pack / PACK_RECORD).read_text())["commit"]
+    end = begun + 60 * task.minutes
+    line = command(network, task, weights, end - task.reserve - WRITE_S)
+    commit = json.loads((task.pack / PACK_RECORD).read_text())["commit"]
     with subprocess.Popen(line, env={VARIABLE: commit} | os.environ) as process:
         try:
-            limit_s = end - WRITE_S - time.time() if arguments.device.startswith("cuda") else None
+            limit_s = end - WRITE_S - time.time() if task.device.startswith("cuda") else None
             return process.wait(limit_s) == 0
         except subprocess.TimeoutExpired:
             process.kill()
@@ -152,7 +184,8 @@ def collect(
     (out / f"{run}.json").write_text(json.dumps(told | {"complete": complete}, indent=1) + "\n")
 
 
-def parse_arguments() -> argparse.Namespace:
+def read_task() -> Task:
+    """Return what the command line says."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -162,29 +195,29 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--reserve", type=float, default=RESERVE_S, help="seconds of them for the end")
     parser.add_argument("--network", choices=ORDER, help="default: the next one")
     parser.add_argument(
-        "--resume", type=Path, nargs="+", help="pieces of one checkpoint, or the first of them"
+        "--resume", type=Path, nargs="+", default=(), help="pieces of one checkpoint, or the first of them"
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where it trains")
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="networks that are delivered")
     parser.add_argument("--configs", type=Path, default=Path("training/configs"))
     parser.add_argument("--workers", type=int, help="processes that make samples; default: the script's own")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    return parser.parse_args()
+    return Task(**vars(parser.parse_args()))
 
 
 def main() -> int:
     begun = time.time()
-    arguments = parse_arguments()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    network = choose_network(arguments)
+    task = read_task()
+    task.out.mkdir(parents=True, exist_ok=True)
+    network = choose_network(task)
     print(f"training {network}", flush=True)
     # Others' weights are read there, and its own are written: those delivered stay as they are.
     with tempfile.TemporaryDirectory() as temporary:
-        weights = Path(shutil.copytree(arguments.weights, Path(temporary) / "weights"))
-        complete = train(network, arguments, weights, begun)
-        told = {"network": network, "minutes": arguments.minutes}
-        collect(network, arguments.runs, weights, arguments.out, told, complete=complete)
-    for file in sorted(arguments.out.glob(f"{run_name(network)}*")):
+        weights = Path(shutil.copytree(task.weights, Path(temporary) / "weights"))
+        complete = train(network, task, weights, begun)
+        told = {"network": network, "minutes": task.minutes}
+        collect(network, task.runs, weights, task.out, told, complete=complete)
+    for file in sorted(task.out.glob(f"{run_name(network)}*")):
         print(f"{file}  {file.stat().st_size / 2**20:.2f} MiB")
     print(f"{time.time() - begun:.0f} s", flush=True)
     return 0 if complete else 1

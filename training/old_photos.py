@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,28 +13,45 @@ from torch.nn import functional as F
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.translate.network import VIEW_PX, shrink
 from training.data import random_patch
-from training.degradations import strokes
-from training.degradations.damage import (
-    MODERATE_RECIPE,
-    DamageRecipe,
-    DamageSources,
-    damage,
-)
-from training.degradations.noise import chance, gaussian, jpeg, quantise, randint, uniform
+from training.degradations.damage import damage
+from training.degradations.damage.recipes import MODERATE_RECIPE, DamageRecipe
+from training.degradations.noise import gaussian, jpeg, quantise
+from training.degradations.sources import DamageSources
 from training.filled_prints import Prints, damage_as_print, find, unknown
+from training.holes import make_holes
+from training.imperfect_masks import MASK_ALPHA, detect, imperfect_mask
+from training.randomness import chance, pick, randint, uniform, weighted_index
 
-MASK_ALPHA = 0.1
-"""A pixel that was overwritten by more than this counts as damaged."""
 ENOUGH = 0.015
 """Damaged share below which a sample is drawn anew: there is little to learn from it."""
 FAINT = DamageRecipe(layers=(1, 4), opacity=(0.3, 1.0), clean=0.0, density=(0.4, 2.0))
 """One sample in three; the others are damaged by `MODERATE_RECIPE`, mostly opaque."""
-Sample = tuple[Tensor, ...]
-
-
 KINDS = ("film", "holes", "prints", "old")
 """What samples are: photographs damaged as film is; with holes in which there is anything, as a caller marks them;
 damaged as prints are; and real old prints, whose own damage is no target, where something else was marked."""
+
+
+class Sample(NamedTuple):
+    """What the translator learns from; a batch of it has one dimension more.
+
+    Attributes:
+        lq, gt: (3, P, P).
+        scratch_mask: (1, P, P), what was marked.
+        certainty: (1, P, P), how surely, in [0, 1].
+        alpha: (1, P, P), how strongly a pixel is damaged, or `UNKNOWN`.
+        view, view_mask: (3, V, V) and (1, V, V), the whole picture with the patch's damage in it, and where it
+            holds no keys.
+        real: (3, P, P), a patch of a real old photograph.
+    """
+
+    lq: Tensor
+    gt: Tensor
+    scratch_mask: Tensor
+    certainty: Tensor
+    alpha: Tensor
+    view: Tensor
+    view_mask: Tensor
+    real: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +102,14 @@ def small_view(photo: Tensor) -> Tensor:
 
 
 def make_sample(pictures: Pictures, shares: Sequence[float], size_px: int, rng: torch.Generator) -> Sample:
-    """One training sample.
+    """Draw one training sample.
 
     Args:
         shares: of each of `KINDS`.
-
-    Returns:
-        lq, gt (3, P, P); scratch_mask, certainty, alpha (1, P, P); view (3, V, V) and view_mask (1, V, V) of the whole
-        picture, with the patch's damage in it; real (3, P, P), a patch of a real old photograph.
+        size_px: P, the sides of the patches.
     """
-    kind = KINDS[int(torch.multinomial(torch.tensor(shares), 1, generator=rng))]
-    chosen = _choose(pictures.old if kind == "old" else pictures.clean, rng)
+    kind = KINDS[weighted_index(shares, rng)]
+    chosen = pick(pictures.old if kind == "old" else pictures.clean, rng)
     _, h, w = chosen.photo.shape
     y, x = randint(0, h - size_px + 1, rng), randint(0, w - size_px + 1, rng)
     place, tone = (slice(y, y + size_px), slice(x, x + size_px)), draw_tone(rng)
@@ -102,23 +117,21 @@ def make_sample(pictures: Pictures, shares: Sequence[float], size_px: int, rng: 
     if kind == "film":
         lq, mask, certainty, alpha = make_damage(gt, pictures, rng)
     elif kind == "holes":
-        lq, mask, alpha = make_holes(gt, rng)
-        certainty = mask
+        lq, mask = make_holes(gt, rng)
+        lq, certainty, alpha = residue(lq, rng), mask, mask
     elif kind == "prints":
         gt, lq, alpha = damage_as_print(gt, _prints(pictures), rng)
     else:
         lq, alpha = gt, unknown(chosen.marks, gt, place)
     if kind in ("prints", "old"):
         mask, certainty = find(lq, _prints(pictures), rng)
-        mask = mask if mask.any() else imperfect_mask(alpha, rng)
+        if not mask.any():
+            mask = certainty = imperfect_mask(alpha, rng)
     view = tone(chosen.view.float() / 255)
     view, view_mask = embed(view, lq, mask, (y / h, x / w), (size_px / h, size_px / w))
     real = random_patch(pictures.real, size_px, rng)
-    return (*_turn((lq, gt, mask, certainty, alpha, view, view_mask), rng), real)
-
-
-def _choose(photos: Sequence[Photo], rng: torch.Generator) -> Photo:
-    return photos[randint(0, len(photos), rng)]
+    turned = _turn((lq, gt, mask, certainty, alpha, view, view_mask), rng)
+    return Sample._make((*turned, real))
 
 
 def _prints(pictures: Pictures) -> Prints:
@@ -127,7 +140,9 @@ def _prints(pictures: Pictures) -> Prints:
     return pictures.prints
 
 
-def make_damage(gt: Tensor, pictures: Pictures, rng: torch.Generator) -> Sample:
+def make_damage(
+    gt: Tensor, pictures: Pictures, rng: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(lq, scratch_mask, certainty, alpha): damaged, with what denoising leaves behind, and an imperfect mask."""
     for _ in range(6):
         lq, alpha = damage(gt, pictures.sources, rng, MODERATE_RECIPE if chance(0.67, rng) else FAINT)
@@ -140,69 +155,6 @@ def make_damage(gt: Tensor, pictures: Pictures, rng: torch.Generator) -> Sample:
         )
         mask, certainty = (found, prob) if bool((found * alpha).any()) else (mask, certainty)
     return residue(lq, rng), mask, certainty, alpha
-
-
-def detect(lq: Tensor, detector: ScratchUNet, *, threshold: float, grow_px: int) -> tuple[Tensor, Tensor]:
-    """The detector's own mask, with its misses, false areas and ragged rims, grown by `grow_px`; and its answer."""
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        prob = detector(lq[None]).sigmoid().float()
-    return F.max_pool2d((prob >= threshold).float(), 2 * grow_px + 1, 1, grow_px)[0].clone(), prob[0].clone()
-
-
-def make_holes(gt: Tensor, rng: torch.Generator) -> Sample:
-    """(lq, scratch_mask, alpha): strokes, boxes and blobs that hold nothing of the picture, exactly marked."""
-    alpha = (_strokes, _boxes, _blobs)[randint(0, 3, rng)](*gt.shape[-2:], rng)
-    kind = randint(0, 5, rng)
-    if kind == 0:
-        garbage = torch.rand(gt.shape, generator=rng)
-    elif kind == 1:
-        garbage = gt.flip(-1)
-    elif kind == 2:
-        garbage = random_pixel(gt, rng).expand_as(gt)
-    elif kind == 3:
-        garbage = torch.full_like(gt, (0.0, 0.5, 1.0)[randint(0, 3, rng)])
-    else:
-        garbage = torch.rand((3, 1, 1), generator=rng).expand_as(gt)
-    return residue(torch.where(alpha > 0, garbage, gt), rng), alpha, alpha
-
-
-def random_pixel(gt: Tensor, rng: torch.Generator) -> Tensor:
-    """A colour of the picture, (3, 1, 1)."""
-    y, x = (randint(0, side, rng) for side in gt.shape[-2:])
-    return gt[:, y : y + 1, x : x + 1]
-
-
-def _strokes(h: int, w: int, rng: torch.Generator) -> Tensor:
-    draw = strokes.scratches if chance(0.5, rng) else strokes.hairs
-    radius = randint(0, 4, rng)
-    drawn = (draw(h, w, randint(1, 6, rng), rng) > 0.2).float()
-    return F.max_pool2d(drawn[None], 2 * radius + 1, 1, radius)[0]
-
-
-def _boxes(h: int, w: int, rng: torch.Generator) -> Tensor:
-    alpha = torch.zeros((1, h, w))
-    for _ in range(randint(1, 5, rng)):
-        sides = randint(4, h // 3, rng), randint(4, w // 3, rng)
-        top, left = (randint(0, side - part, rng) for side, part in zip((h, w), sides, strict=True))
-        alpha[:, top : top + sides[0], left : left + sides[1]] = 1
-    return alpha
-
-
-def _blobs(h: int, w: int, rng: torch.Generator) -> Tensor:
-    field = smooth_field(h, w, randint(8, 33, rng), rng)
-    return (field > field.flatten().quantile(uniform(0.85, 0.97, rng))).float()
-
-
-def imperfect_mask(alpha: Tensor, rng: torch.Generator) -> Tensor:
-    """A detector's mask: too wide by 0 to 4 px, with misses, and with false areas."""
-    h, w = alpha.shape[-2:]
-    mask = (alpha > MASK_ALPHA).float()
-    if chance(0.3, rng):
-        mask = mask * (smooth_field(h, w, 12, rng) < 1.3)
-    if chance(0.4, rng):
-        mask = torch.maximum(mask, (strokes.hairs(h, w, randint(1, 4, rng), rng) > 0.2).float())
-    radius = randint(0, 5, rng)
-    return F.max_pool2d(mask[None], 2 * radius + 1, 1, radius)[0]
 
 
 def residue(lq: Tensor, rng: torch.Generator) -> Tensor:
@@ -239,15 +191,9 @@ def draw_tone(rng: torch.Generator) -> Callable[[Tensor], Tensor]:
     return tone
 
 
-def smooth_field(h: int, w: int, size_px: int, rng: torch.Generator) -> Tensor:
-    """Random, smooth (1, H, W) of unit variance at its nodes, which lie `size_px` apart."""
-    nodes = torch.randn((1, 1, h // size_px + 2, w // size_px + 2), generator=rng)
-    return F.interpolate(nodes, (h, w), mode="bicubic", align_corners=False)[0]
-
-
 def embed(
     view: Tensor, lq: Tensor, mask: Tensor, corner: tuple[float, float], share: tuple[float, float]
-) -> Sample:
+) -> tuple[Tensor, Tensor]:
     """The view of the whole picture with the damaged patch in it, padded to a square of forbidden keys.
 
     Without this the target could be copied from the view.
@@ -266,8 +212,8 @@ def embed(
     return F.pad(view, padding, mode="replicate"), F.pad(view_mask, padding, value=1.0)
 
 
-def _turn(parts: Sample, rng: torch.Generator) -> Sample:
+def _turn(parts: Sequence[Tensor], rng: torch.Generator) -> list[Tensor]:
     """The same random flip and quarter turns for all."""
     turns, flip = randint(0, 4, rng), chance(0.5, rng)
     turned = (part.flip(-1) if flip else part for part in parts)
-    return tuple(part.rot90(turns, (-2, -1)) for part in turned)
+    return [part.rot90(turns, (-2, -1)) for part in turned]

@@ -12,7 +12,6 @@ bicubic shrinking.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,12 +23,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.fidelity import psnr
-from training.baselines import NETWORKS, luma
+from training.baselines import NETWORKS
+from training.config import RunConfig, read_config
 from training.data import load_photos
 from training.degradations.noise import gaussian
 from training.degradations.resize import bicubic, shrink
+from training.luma import luma
 from training.patches import PatchBank
-from training.run import Run, parse_arguments, read_config
+from training.place import Place, command_line, place_of
+from training.run import Run
 
 SCALES = (2, 4)
 MAX_SIGMA_255 = 55
@@ -37,20 +39,13 @@ SIGMAS_255 = (15, 25, 50)
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class Config(RunConfig):
     """One training run."""
 
-    tier: str  # name of the weights' tier
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     validation: int  # this many photographs of the first folder are held out
     patch_px: int  # side of the (small) patches
-    batch_size: int
-    total_steps: int
-    learning_rate: float
-    final_learning_rate: float
-    ema_decay: float
     evaluate_every: int  # steps
-    seed: int
 
 
 def autoencoder_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterator[Tensor]:
@@ -140,47 +135,48 @@ RECIPES = {
 }
 
 
-def train(name: str, arguments: argparse.Namespace) -> None:
-    """One baseline, from its pictures to its weights."""
+def train(name: str, config: Config, place: Place) -> nn.Module:
+    """Train one baseline, write its weights, and return it."""
+    place.prepare()
+
     # 1. Pictures: the first ones are held out for validation.
-    config, recipe = read_config(Config, arguments.config, table=name), RECIPES[name]
-    folders = [arguments.data / folder for folder in config.photos]
+    recipe = RECIPES[name]
+    folders = [place.data / folder for folder in config.photos]
     photos = load_photos(folders, min_side_px=max(SCALES) * config.patch_px)
     held = photos[: config.validation]
     bank = PatchBank(photos[config.validation :], recipe.scales, "cpu")
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
-    network = NETWORKS[name](**recipe.architecture).to(memory_format=torch.channels_last)
+    network = place.take(NETWORKS[name](**recipe.architecture))
     optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=0.0)
     losses = recipe.losses(network, bank, config)
-    run = Run(name, arguments, config, network, optimiser)
+    run = Run(name, place, config, network, optimiser)
 
     # 3. The loop.
     for progress in run.progress():
         run.learn(next(losses), progress)
         if run.step % config.evaluate_every == 0:
-            run.record(recipe.evaluate(run.averaged(NETWORKS[name](**recipe.architecture)), held))
+            run.record(recipe.evaluate(run.averaged(), held))
 
     # 4. The averaged weights.
-    trained = run.averaged(NETWORKS[name](**recipe.architecture))
+    trained = run.averaged()
     run.finish(
         trained, recipe.evaluate(trained, held),
         architecture=recipe.architecture,
         data=", ".join(config.photos),
         licence="BSDS500: academic use; see docs/models/baselines.md",
     )  # fmt: skip
-
-
-def add_more_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--networks", nargs="*", choices=list(RECIPES), default=list(RECIPES))
-    parser.set_defaults(weights=Path("bench/weights"), minutes=8.0, device="cpu")
+    return trained.eval()
 
 
 def main() -> None:
-    arguments = parse_arguments("baselines", __doc__ or "", add_more_arguments)
+    parser = command_line("baselines", __doc__)
+    parser.add_argument("--networks", nargs="*", choices=list(RECIPES), default=list(RECIPES))
+    parser.set_defaults(weights=Path("bench/weights"), minutes=8.0, device="cpu")
+    arguments = parser.parse_args()
     for name in arguments.networks:
-        train(name, arguments)
+        train(name, read_config(Config, arguments.config, table=name), place_of(arguments))
 
 
 def _luma(photo: Tensor) -> Tensor:

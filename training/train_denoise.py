@@ -16,9 +16,9 @@ options bring is measured by `python -m training.experiments`.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,14 +26,16 @@ from torch import Tensor, nn
 
 from photorestore.fidelity import psnr
 from photorestore.stages.denoise.network import DenoiseUNet
-from training.data import load_photos, random_patch, read_photo, sample_batches, scaled_patch
+from training.config import RunConfig, read_config
+from training.data import load_photos, random_patch, read_photo, scaled_patch
 from training.degradations.colours import strong_colours
 from training.degradations.levelled import NOISES, Noise, gaussian_noise, mixed_noise, on_surface, rough_level
-from training.degradations.noise import chance, uniform
 from training.losses import LOSSES
 from training.muon import MuonAdamW
 from training.on_demand import OnDemand, Span
-from training.run import Run, add_workers, parse_arguments, read_config
+from training.place import Place, command_line, place_of
+from training.randomness import chance, uniform
+from training.run import Run
 
 PAIRS_SHARE = 0.2
 """Of the samples with mixed noise, so many are of real camera noise."""
@@ -48,10 +50,9 @@ STRONG_SHARE = 0.45
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class Config(RunConfig):
     """One training run."""
 
-    tier: str  # name of the weights' tier
     widths: tuple[int, ...]  # channels at stride 2, 4, 8
     depths: tuple[int, ...]  # residual blocks at these strides
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
@@ -59,18 +60,12 @@ class Config:
     papers: str  # folder of photographs of paper, or "": no surfaces
     validation: int  # this many photographs of the first folder are held out
     patch_px: int
-    batch_size: int
-    total_steps: int
-    learning_rate: float
-    final_learning_rate: float
-    ema_decay: float
     evaluate_every: int  # steps
     noise: str  # "mixed", or one of NOISES
     max_sigma_255: float  # Gaussian noise is drawn from 0 to this
     targets: str  # "clean", or "noisy": a second draw of the noise
     loss: str  # one of LOSSES: "l0", "l1", "l2" or "psnr"
     difficulty_levels: int  # 1: strength of the noise is drawn evenly
-    seed: int
 
     def __post_init__(self) -> None:
         if self.noise not in ("mixed", *NOISES):
@@ -94,6 +89,21 @@ def load_pairs(folder: Path) -> list[Tensor]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What samples are drawn from.
+
+    Attributes:
+        photos: clean photographs, uint8 (3, H, W).
+        pairs: from `load_pairs`.
+        papers: photographs of paper, uint8 (3, H, W).
+    """
+
+    photos: Sequence[Tensor]
+    pairs: Sequence[Tensor] = ()
+    papers: Sequence[Tensor] = ()
+
+
 def degrade(
     gt: Tensor, config: Config, span: Span, rng: torch.Generator, papers: Sequence[Tensor] = ()
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -111,24 +121,19 @@ def degrade(
 
 
 def make_sample(
-    photos: Sequence[Tensor],
-    pairs: Sequence[Tensor],
-    papers: Sequence[Tensor],
-    config: Config,
-    difficulty: OnDemand,
-    rng: torch.Generator,
+    pictures: Pictures, config: Config, difficulty: OnDemand, rng: torch.Generator
 ) -> tuple[Tensor, ...]:
     """(lq, target, sigma): sigma is -1 where the network is not told."""
-    if pairs and chance(PAIRS_SHARE, rng):
-        lq, gt = random_patch(pairs, config.patch_px, rng).split(3)
+    if pictures.pairs and chance(PAIRS_SHARE, rng):
+        lq, gt = random_patch(pictures.pairs, config.patch_px, rng).split(3)
         return lq, gt, torch.tensor(-1.0) if chance(0.5, rng) else rough_level(lq, gt, rng)
     shrink = (1.0, 2.0) if chance(SHRUNK_SHARE, rng) else (1.0, 1.0)
-    gt = scaled_patch(photos, config.patch_px, shrink, rng)
+    gt = scaled_patch(pictures.photos, config.patch_px, shrink, rng)
     if chance(GREY_SHARE, rng):
         gt = gt.mean(0, keepdim=True)  # and so is the noise
     elif config.noise == "mixed" and chance(STRONG_SHARE, rng):
         gt = strong_colours(gt, rng)
-    lq, target, sigma = degrade(gt, config, difficulty.draw(rng), rng, papers)
+    lq, target, sigma = degrade(gt, config, difficulty.draw(rng), rng, pictures.papers)
     lq, target = lq.expand(3, -1, -1), target.expand(3, -1, -1)
     return lq, target, torch.full_like(sigma, -1.0) if chance(0.5, rng) else sigma
 
@@ -170,61 +175,56 @@ def psnr_by_difficulty(
     ]
 
 
-def main() -> None:
-    arguments = parse_arguments("denoise", __doc__ or "", add_workers)
-    train(read_config(Config, arguments.config), arguments)
+def load(config: Config, place: Place) -> tuple[Pictures, list[Tensor]]:
+    """Read the pictures to learn from, and photographs that are held out for validation: the first ones."""
+    photos = load_photos([place.data / name for name in config.photos], min_side_px=config.patch_px)
+    pairs = load_pairs(place.data / config.pairs) if config.noise == "mixed" else []
+    papers = load_photos([place.data / config.papers], min_side_px=config.patch_px) if config.papers else []
+    return Pictures(photos[config.validation :], pairs, papers), photos[: config.validation]
 
 
-def train(config: Config, arguments: argparse.Namespace) -> nn.Module:
-    """Train a denoiser and write its weights."""
-    device = arguments.device
-    torch.backends.cudnn.benchmark = True  # all batches have one shape
-    architecture = {"widths": config.widths, "depths": config.depths}
+def train(config: Config, place: Place) -> DenoiseUNet:
+    """Train a denoiser, write its weights, and return it."""
+    place.prepare()
 
-    # 1. Pictures: the first ones are held out for validation.
-    photos = load_photos([arguments.data / name for name in config.photos], min_side_px=config.patch_px)
-    pairs = load_pairs(arguments.data / config.pairs) if config.noise == "mixed" else []
-    papers = (
-        load_photos([arguments.data / config.papers], min_side_px=config.patch_px) if config.papers else []
-    )
-    held_out, photos = photos[: config.validation], photos[config.validation :]
+    # 1. Pictures, and how difficult samples of them are to be.
+    pictures, held_out = load(config, place)
     difficulty = OnDemand(config.difficulty_levels)
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
-    network = DenoiseUNet(**architecture).to(device, memory_format=torch.channels_last)
+    network = place.take(DenoiseUNet(config.widths, config.depths))
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0)
-    run = Run("denoise", arguments, config, network, optimiser)
-    samples = sample_batches(
-        lambda rng: make_sample(photos, pairs, papers, config, difficulty, rng),
-        config.batch_size,
-        config.seed + run.step,
-        arguments.workers,
-        device,
-    )
+    run = Run("denoise", place, config, network, optimiser)
+    samples = run.samples(partial(make_sample, pictures, config, difficulty))
 
     # 3. The loop.
     for progress in run.progress():
         lq, target, sigma = next(samples)
-        with torch.autocast(device, torch.bfloat16):
+        with place.autocast():
             pred = network(lq.contiguous(memory_format=torch.channels_last), sigma)
         run.learn(LOSSES[config.loss](pred, target, progress), progress)
         if run.step % config.evaluate_every == 0:
-            averaged = run.averaged(DenoiseUNet(**architecture)).to(device)
+            averaged = run.averaged()
             run.record(evaluate(averaged, held_out, config))
             if config.difficulty_levels > 1:
                 difficulty.update(psnr_by_difficulty(averaged, held_out, config, difficulty))
 
     # 4. The averaged weights.
-    trained = run.averaged(DenoiseUNet(**architecture)).to(device)
+    trained = run.averaged().eval()
     run.finish(
         trained,
         evaluate(trained, held_out, config),
-        architecture=architecture,
+        architecture={"widths": config.widths, "depths": config.depths},
         data="BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays, PolyU pairs, photographs of paper",
         licence="BSDS500 and PolyU: academic use; see docs/models/denoise.md",
     )
     return trained
+
+
+def main() -> None:
+    arguments = command_line("denoise", __doc__, "workers").parse_args()
+    train(read_config(Config, arguments.config), place_of(arguments))
 
 
 if __name__ == "__main__":

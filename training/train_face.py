@@ -14,37 +14,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from photorestore.fidelity import psnr
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.networks.weights import load_network, weights_file
 from photorestore.stages.denoise.network import DenoiseUNet
-from photorestore.stages.face.detector import FaceDetector
+from photorestore.stages.face.detector import Face
 from photorestore.stages.face.geometry import face_mask
 from photorestore.stages.face.judgement import landmark_shift, place_landmarks
 from photorestore.stages.face.network import FaceUNet
+from training.adversary import Opponent
 from training.aligned_faces import Faces, load_faces
-from training.data import sample_batches
-from training.degradations.noise import randint
+from training.config import RunConfig, read_config
 from training.degradations.portraits import old_portrait
+from training.face_losses import PatchAdversary, adversary_loss, fooling_loss, refine_loss
 from training.muon import MuonAdamW
-from training.run import Run, add_workers, parse_arguments, read_config
+from training.place import Place, command_line, place_of
+from training.randomness import pick
+from training.run import Run
 
 EVALUATE_EVERY = 250
 VALIDATION_BATCH = 8
-AROUND = 0.1
-"""What counts of an error beside the face."""
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class Config(RunConfig):
     """One training run."""
 
-    tier: str  # name of the weights' tier
     widths: tuple[int, ...]  # channels at stride 2, 4, 8, 16, 32
     depths: tuple[int, ...]  # blocks at these strides
     hidden: int  # channels between the face and the maps that modulate by it
@@ -52,14 +53,8 @@ class Config:
     repeats: tuple[int, ...]  # how often a face of each folder is drawn, against one of the others
     validation_every: int  # each so-many-th person of a folder is kept for validation
     denoised_share: float  # share of a batch that is denoised before it is refined
-    batch_size: int
-    total_steps: int
-    learning_rate: float
-    final_learning_rate: float
-    ema_decay: float
     gradient_weight: float  # error of differences between neighbours, against the error of values
     adversary_weight: float  # 0: no adversary
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,46 +65,11 @@ class Held:
     gt: Tensor
 
 
-class PatchAdversary(nn.Sequential):
-    """Tells patches of real faces (1) from those of refined ones (0); least squares."""
-
-    def __init__(self, width: int = 48) -> None:
-        super().__init__(
-            nn.Conv2d(3, width, 4, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(2 * width, 4 * width, 4, stride=2, padding=1),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(4 * width, 1, 3, padding=1),
-        )
-
-
 def make_sample(faces: Faces, numbers: Sequence[int], rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """(lq, gt, coarse): coarse is 1 where the picture was too small for the crop."""
-    number = numbers[randint(0, len(numbers), rng)]
+    number = pick(numbers, rng)
     lq, gt = old_portrait(faces.draw(number, rng), rng)
     return lq, gt, torch.tensor(faces.is_coarse(number))
-
-
-def refine_loss(pred: Tensor, gt: Tensor, coarse: Tensor, gradient_weight: float) -> Tensor:
-    """L1 of values and of their differences, mostly inside the face; at half size where the target is coarse."""
-    weight = AROUND + (1 - AROUND) * face_mask().to(pred)
-    fine = _error(pred, gt, weight, gradient_weight)
-    half = _error(*(F.avg_pool2d(image, 2) for image in (pred, gt, weight)), gradient_weight)
-    return torch.where(coarse, half, fine).mean()
-
-
-def _error(pred: Tensor, gt: Tensor, weight: Tensor, gradient_weight: float) -> Tensor:
-    """(N,)."""
-    error = (pred - gt) * weight
-    steps = error.diff(dim=-1).abs().mean((1, 2, 3)) + error.diff(dim=-2).abs().mean((1, 2, 3))
-    return (error.abs().mean((1, 2, 3)) + gradient_weight * steps) / weight.mean()
-
-
-def adversary_loss(adversary: nn.Module, pred: Tensor, gt: Tensor) -> Tensor:
-    """Real faces to 1, refined ones to 0."""
-    return (adversary(gt) - 1).square().mean() + adversary(pred.detach()).square().mean()
 
 
 @torch.no_grad()
@@ -147,7 +107,7 @@ def make_validation(
 
 @torch.inference_mode()
 def evaluate(
-    network: nn.Module, held: Sequence[Held], detector: FaceDetector, device: str
+    network: nn.Module, held: Sequence[Held], detector: Runner[list[Face]], device: str
 ) -> dict[str, float]:
     """Means over the held-out faces, refined and as given: PSNR (dB) in the face, landmark shift (%) from the truth."""
     network.eval().to(device)
@@ -177,71 +137,69 @@ def evaluate(
     return dict(zip(names, totals, strict=True))
 
 
-def main() -> None:
-    arguments = parse_arguments("face", __doc__ or "", add_workers)
-    config = read_config(Config, arguments.config)
-    device = arguments.device
-    architecture = {"widths": config.widths, "depths": config.depths, "hidden": config.hidden}
-
-    # 1. Faces; some persons are held out for validation.
-    detector = load_network("face_detector")
-    assert isinstance(detector, FaceDetector)
-    faces = load_faces(arguments.data, config.photos, arguments.runs / "faces.pt", detector)
+def load(config: Config, place: Place, detector: Runner[list[Face]]) -> tuple[Faces, list[int], list[int]]:
+    """Find the faces; return them, the numbers of those to draw from, and of those whose persons are held out."""
+    faces = load_faces(place.data, config.photos, place.runs / "faces.pt", detector)
     held_out, kept = faces.hold_out(config.validation_every)
     times = dict(zip(config.photos, config.repeats, strict=True))
-    numbers = [number for number in kept for _ in range(times[faces.folders[number]])]
-    denoiser = load_denoiser(arguments.weights, device)
-    held = make_validation(faces, held_out, denoiser, device)
-    print(f"{len(kept)} faces, {len(held)} held out", flush=True)
+    print(f"{len(kept)} faces, {len(held_out)} held out", flush=True)
+    return faces, [number for number in kept for _ in range(times[faces.folders[number]])], held_out
+
+
+def train(config: Config, place: Place) -> FaceUNet:
+    """Train a refiner of faces, write its weights, and return it."""
+    place.prepare()
+
+    # 1. Faces; some persons are held out for validation.
+    detector, denoiser = load_runner("face_detector"), load_denoiser(place.weights, place.device)
+    faces, numbers, held_out = load(config, place, detector)
+    held = make_validation(faces, held_out, denoiser, place.device)
 
     # 2. Networks and optimisers.
     torch.manual_seed(config.seed)
-    network = FaceUNet(**architecture).to(device, memory_format=torch.channels_last)
-    adversary = PatchAdversary().to(device, memory_format=torch.channels_last)
+    network = place.take(FaceUNet(config.widths, config.depths, config.hidden))
+    opponent = Opponent(place.take(PatchAdversary()), 1e-4)
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
-    opponent = torch.optim.AdamW(adversary.parameters(), 1e-4, betas=(0.5, 0.9), weight_decay=0.0)
-    run = Run("face", arguments, config, network, optimiser, adversary=adversary, opponent=opponent)
-    samples = sample_batches(
-        lambda rng: make_sample(faces, numbers, rng),
-        config.batch_size,
-        config.seed + run.step,
-        arguments.workers,
-        device,
+    run = Run(
+        "face", place, config, network, optimiser, adversary=opponent.network, opponent=opponent.optimiser
     )
+    samples = run.samples(partial(make_sample, faces, numbers))
 
     # 3. The loop.
     for progress in run.progress():
         lq, gt, coarse = next(samples)
-        with torch.autocast(device, torch.bfloat16):
+        with place.autocast():
             lq = denoise_some(denoiser, lq, config.denoised_share)
             pred = network(lq.contiguous(memory_format=torch.channels_last))
-        loss = refine_loss(pred, gt, coarse, config.gradient_weight)
-        sharp = ~coarse
-        if config.adversary_weight and bool(sharp.any()):
-            with torch.autocast(device, torch.bfloat16):
-                fooled = (adversary(pred[sharp]) - 1).square().mean()
+        loss, sharp = refine_loss(pred, gt, coarse, config.gradient_weight), ~coarse
+        has_opponent = bool(config.adversary_weight) and bool(sharp.any())
+        if has_opponent:
+            with place.autocast():
+                fooled = fooling_loss(opponent.network, pred[sharp])
             loss = loss + config.adversary_weight * fooled
         run.learn(loss, progress)
-        if config.adversary_weight and bool(sharp.any()):
-            with torch.autocast(device, torch.bfloat16):
-                verdict = adversary_loss(adversary, pred[sharp], gt[sharp])
-            opponent.zero_grad(set_to_none=True)
-            verdict.backward()
-            opponent.step()
+        if has_opponent:
+            with place.autocast():
+                verdict = adversary_loss(opponent.network, pred[sharp], gt[sharp])
+            opponent.learn(verdict)
         if run.is_due(EVALUATE_EVERY):
-            trained = run.averaged(FaceUNet(**architecture))
-            run.record(evaluate(trained, held, detector, device))
+            run.record(evaluate(run.averaged(), held, detector, place.device))
 
     # 4. The averaged weights.
-    trained = run.averaged(FaceUNet(**architecture))
-    metrics = evaluate(trained, held, detector, device)
+    trained = run.averaged()
     run.finish(
         trained,
-        metrics,
-        architecture=architecture,
+        evaluate(trained, held, detector, place.device),
+        architecture={"widths": config.widths, "depths": config.depths, "hidden": config.hidden},
         data="All-Age-Faces, CC-BY studio portraits, LFW (grey), YouTube Faces",
         licence="All-Age-Faces, LFW, YouTube Faces: research use; see docs/models/face.md",
     )
+    return trained.eval()
+
+
+def main() -> None:
+    arguments = command_line("face", __doc__, "workers").parse_args()
+    train(read_config(Config, arguments.config), place_of(arguments))
 
 
 if __name__ == "__main__":

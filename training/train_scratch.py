@@ -13,12 +13,11 @@ are held out for the damage set are not used; others are kept for validation, wh
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,26 +26,28 @@ from torch.nn import functional as F
 
 from photorestore.fidelity import PrecisionRecall, tolerant_scores
 from photorestore.stages.scratch.network import ScratchUNet
-from training.damaged_samples import Shares, age, load_pictures, make_sample
-from training.data import hold_out, load_photos, sample_batches
-from training.degradations.damage import DAMAGED, damage_moderately, load_damage_sources
+from training.batch_norm import bound_statistics, freeze_statistics
+from training.config import RunConfig, read_config
+from training.damaged_samples import Pictures, Shares, age, load_pictures, make_sample
+from training.data import hold_out, load_photos
+from training.degradations.damage import DAMAGED, damage_moderately
 from training.degradations.noise import quantise
-from training.degradations.prints import damage_print, load_crack_shapes
+from training.degradations.prints import damage_print
+from training.degradations.sources import load_crack_shapes, load_damage_sources
 from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, MarkedPrint, load_marked_prints
 from training.muon import MuonAdamW
-from training.run import Run, add_masks, add_workers, parse_arguments, read_config
+from training.place import Place, command_line, place_of
+from training.run import Run
 
 EVALUATE_EVERY = 500
-LARGEST_VARIANCE = 1000.0
 REAL_THRESHOLDS = tuple(step / 20 for step in range(2, 20))
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class Config(RunConfig):
     """One training run."""
 
     network: str  # `scratch` or `scratch_print`
-    tier: str  # name of the weights' tier
     widths: tuple[int, ...]  # channels at stride 2, 4, 8, 16
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     repeats: tuple[int, ...]  # how often a photograph of each folder is drawn, against one of the others
@@ -56,12 +57,6 @@ class Config:
     )
     shares: tuple[float, ...]  # of the kinds of samples, in the order of `damaged_samples.Shares`
     patch_px: int
-    batch_size: int
-    total_steps: int
-    learning_rate: float
-    final_learning_rate: float
-    ema_decay: float
-    seed: int
 
 
 def detection_loss(scratch_logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -94,6 +89,31 @@ def evaluate_real(network: nn.Module, prints: Sequence[MarkedPrint], device: str
     return {"real_f1": sum(scores[best]) / len(prints), "real_threshold": best}
 
 
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What a detector is measured by.
+
+    Attributes:
+        damaged: from `hold_out_damaged`.
+        real: real prints whose damage was marked by eye.
+    """
+
+    damaged: Sequence[tuple[Tensor, Tensor, Tensor]]
+    real: Sequence[MarkedPrint]
+
+
+def load(config: Config, place: Place) -> tuple[Pictures, Validation]:
+    """Read pictures and damage to learn from, and those that are kept for validation."""
+    folders = [load_photos([place.data / name], min_side_px=config.patch_px) for name in config.photos]
+    held_out, folders = hold_out(folders, config.validation_every)
+    photos = [
+        photo for folder, times in zip(folders, config.repeats, strict=True) for photo in folder * times
+    ]
+    pictures = load_pictures(place.data, place.masks, photos, config.patch_px)
+    real = load_marked_prints(place.data, place.masks, names=VALIDATION_PRINTS)
+    return pictures, Validation(hold_out_damaged(place.data, held_out, config.network), real)
+
+
 def hold_out_damaged(data: Path, photos: Sequence[Tensor], name: str) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Damage photographs that training does not see, with shapes that it does not see, as a network will meet them.
 
@@ -120,8 +140,15 @@ def hold_out_damaged(data: Path, photos: Sequence[Tensor], name: str) -> list[tu
     return pairs
 
 
+def evaluate(network: nn.Module, validation: Validation, device: str) -> dict[str, float]:
+    """Return the figures of `evaluate_damaged` and `evaluate_real`."""
+    return evaluate_damaged(network, validation.damaged, device) | evaluate_real(
+        network, validation.real, device
+    )
+
+
 @torch.inference_mode()
-def evaluate(
+def evaluate_damaged(
     network: nn.Module, held_out: Sequence[tuple[Tensor, Tensor, Tensor]], device: str
 ) -> dict[str, float]:
     """Best F1, its threshold, precision, recall and area below the curve, and the share of clean pixels found there.
@@ -147,93 +174,57 @@ def evaluate(
     }
 
 
-def freeze_statistics(network: nn.Module) -> None:
-    """From here on normalise as in use, so that the averaged weights meet the statistics they are used with."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
-
-
 @torch.no_grad()
-def bound_statistics(network: nn.Module) -> None:
-    """Scale what normalisation divides again, so that its variances stay far below the 65,504 that 16 bits hold."""
-    for stage in network.modules():
-        if not isinstance(stage, nn.Sequential):
-            continue
-        for convolution, norm in pairwise(stage):
-            if isinstance(norm, nn.BatchNorm2d):
-                scale = (norm.running_var / LARGEST_VARIANCE).clamp_min(1).sqrt()
-                convolution.weight /= scale.view(-1, 1, 1, 1)
-                norm.running_mean /= scale
-                norm.running_var /= scale.square()
-
-
-@torch.no_grad()
-def fold_threshold(network: nn.Module, threshold: float) -> None:
+def fold_threshold(network: ScratchUNet, threshold: float) -> None:
     """Shift the last bias so that one half decides where `threshold` did: nobody has to carry it along."""
+    assert network.tail.bias is not None
     network.tail.bias -= math.log(threshold / (1 - threshold))
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What only this script takes, beside `--workers`."""
-    add_masks(parser)
-    add_workers(parser)
-
-
-def main() -> None:
-    arguments = parse_arguments("scratch", __doc__ or "", add_arguments)
-    config = read_config(Config, arguments.config)
-    device = arguments.device
-    torch.backends.cudnn.benchmark = True  # all batches have one shape
+def train(config: Config, place: Place) -> ScratchUNet:
+    """Train a detector of damage, write its weights, and return it."""
+    place.prepare()
 
     # 1. Pictures and damage; a part of both is kept for validation.
-    folders = [load_photos([arguments.data / name], min_side_px=config.patch_px) for name in config.photos]
-    held_out, folders = hold_out(folders, config.validation_every)
-    photos = [
-        photo for folder, times in zip(folders, config.repeats, strict=True) for photo in folder * times
-    ]
-    pictures = load_pictures(arguments.data, arguments.masks, photos, config.patch_px)
-    real = load_marked_prints(arguments.data, arguments.masks, names=VALIDATION_PRINTS)
-    unseen = hold_out_damaged(arguments.data, held_out, config.network)
+    pictures, validation = load(config, place)
     shares = Shares(*config.shares)
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
-    network = ScratchUNet(config.widths).to(device, memory_format=torch.channels_last)
+    network = place.take(ScratchUNet(config.widths))
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
-    run = Run(config.network, arguments, config, network, optimiser)
-    samples = sample_batches(
-        lambda rng: make_sample(pictures, shares, config.patch_px, rng),
-        config.batch_size,
-        config.seed + run.step,
-        arguments.workers,
-        device,
-    )
+    run = Run(config.network, place, config, network, optimiser)
+    samples = run.samples(partial(make_sample, pictures, shares, config.patch_px))
 
     # 3. The loop.
     for progress in run.progress():
         if progress > 1 - config.frozen_share:
             freeze_statistics(network)
         lq, target, weight = next(samples)
-        with torch.autocast(device, torch.bfloat16):
+        with place.autocast():
             scratch_logits = network(lq.contiguous(memory_format=torch.channels_last))
         run.learn(detection_loss(scratch_logits, target, weight), progress)
         if run.is_due(EVALUATE_EVERY):
-            trained = run.averaged(ScratchUNet(config.widths))
-            run.record(evaluate(trained, unseen, device) | evaluate_real(trained, real, device))
+            run.record(evaluate(run.averaged(), validation, place.device))
 
     # 4. The averaged weights with their threshold folded in.
-    trained = run.averaged(ScratchUNet(config.widths))
+    trained = run.averaged()
     bound_statistics(trained)
-    fold_threshold(trained, evaluate(trained, unseen, device)["threshold"])
+    fold_threshold(trained, evaluate_damaged(trained, validation.damaged, place.device)["threshold"])
     run.finish(
         trained,
-        evaluate(trained, unseen, device) | {"threshold": 0.5} | evaluate_real(trained, real, device),
+        evaluate(trained, validation, place.device) | {"threshold": 0.5},
         architecture={"widths": config.widths},
         data="CC0/CC-BY photographs, BSDS400, OSIE, ImageNet, SUN-Hays, CC-BY portraits; "
         "damage stamps, film scan labels, paper textures",
         licence="BSDS500, ImageNet: academic use; see docs/models/scratch.md",
     )
+    return trained.eval()
+
+
+def main() -> None:
+    arguments = command_line("scratch", __doc__, "masks", "workers").parse_args()
+    train(read_config(Config, arguments.config), place_of(arguments))
 
 
 if __name__ == "__main__":

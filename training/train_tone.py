@@ -17,9 +17,11 @@ from torch.nn import functional as F
 
 from photorestore.fidelity import psnr
 from photorestore.stages.translate.tone_network import VIEW_PX, ToneNetwork, apply, quantiles_of
+from training.config import RunConfig, read_config
 from training.data import batches, hold_out, load_photos
-from training.degradations.faded_tone import age
-from training.run import Run, parse_arguments, read_config
+from training.degradations.faded_tone import Aged, age
+from training.place import Place, command_line, place_of
+from training.run import Run
 
 KEPT_PX = 128
 """Sides that photographs are kept with; views are cut out of that."""
@@ -28,20 +30,13 @@ VALIDATION_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
-    """See the comments in training/configs/translate_tone.fast.toml."""
+class Config(RunConfig):
+    """One training run; see the comments in training/configs/translate_tone.fast.toml."""
 
-    tier: str
     widths: tuple[int, ...]
     hidden: int
     photos: tuple[str, ...]
     validation_every: int
-    batch_size: int
-    total_steps: int
-    learning_rate: float
-    final_learning_rate: float
-    ema_decay: float
-    seed: int
 
 
 def squashed(photos: Sequence[Tensor]) -> Tensor:
@@ -74,7 +69,7 @@ def tone_loss(pred: Tensor, gt: Tensor, known: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def evaluate(network: torch.nn.Module, held: Sequence[tuple[Tensor, ...]]) -> dict[str, float]:
+def evaluate(network: torch.nn.Module, held: Sequence[Aged]) -> dict[str, float]:
     """Mean PSNR (dB) of held-out views, faded and corrected."""
     network.eval()
     figures: dict[str, list[float]] = {"psnr_faded_db": [], "psnr_db": []}
@@ -88,25 +83,29 @@ def evaluate(network: torch.nn.Module, held: Sequence[tuple[Tensor, ...]]) -> di
     return {name: sum(values) / len(values) for name, values in figures.items()}
 
 
-def main() -> None:
-    arguments = parse_arguments("translate_tone", __doc__ or "")
-    config = read_config(Config, arguments.config)
-    architecture = {"widths": config.widths, "hidden": config.hidden}
-
-    # 1. Photographs, a part of them for validation.
-    folders = [load_photos([arguments.data / folder], min_side_px=VIEW_PX) for folder in config.photos]
+def load(config: Config, place: Place) -> tuple[Tensor, list[Aged]]:
+    """Read photographs to learn from, (N, 3, KEPT_PX, KEPT_PX), and make faded views of those that are held out."""
+    folders = [load_photos([place.data / folder], min_side_px=VIEW_PX) for folder in config.photos]
     held_out, kept = hold_out(folders, config.validation_every)
     photos = squashed([photo for folder in kept for photo in folder])
     views = F.interpolate(squashed(held_out).float() / 255, (VIEW_PX, VIEW_PX), mode="bilinear")
-    rng = torch.Generator().manual_seed(0)
-    held = [age(part, rng) for part in views.split(VALIDATION_BATCH)]
     print(f"{len(photos)} photographs, {len(views)} held out", flush=True)
+    rng = torch.Generator().manual_seed(0)
+    return photos, [age(part, rng) for part in views.split(VALIDATION_BATCH)]
+
+
+def train(config: Config, place: Place) -> ToneNetwork:
+    """Train the network that lifts tone, on a CPU; write its weights, and return it."""
+    place.prepare()
+
+    # 1. Photographs, a part of them for validation.
+    photos, held = load(config, place)
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
-    network = ToneNetwork(**architecture)
+    network = ToneNetwork(config.widths, config.hidden)
     optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=1e-4)
-    run = Run("translate_tone", arguments, config, network, optimiser)
+    run = Run("translate_tone", place, config, network, optimiser)
     samples = batches(
         lambda rng: age(draw_views(photos, config.batch_size, rng), rng), 1, config.seed + run.step
     )
@@ -117,17 +116,23 @@ def main() -> None:
         pred = apply(lq, network(lq, quantiles_of(lq)))
         run.learn(tone_loss(pred, gt, known), progress)
         if run.step % EVALUATE_EVERY == 0:
-            run.record(evaluate(run.averaged(ToneNetwork(**architecture)), held))
+            run.record(evaluate(run.averaged(), held))
 
     # 4. The averaged weights.
-    trained = run.averaged(ToneNetwork(**architecture))
+    trained = run.averaged()
     run.finish(
         trained,
         evaluate(trained, held),
-        architecture=architecture,
-        data="BSDS500 train and test parts, photographs with free terms, OSIE, ImageNet (620 pictures), SUN-Hays 80",
+        architecture={"widths": config.widths, "hidden": config.hidden},
+        data="BSDS400 train and test parts, photographs with free terms, OSIE, ImageNet (620 pictures), SUN-Hays 80",
         licence="academic and unstated licences among others; see docs/models/translate.md",
     )
+    return trained.eval()
+
+
+def main() -> None:
+    arguments = command_line("translate_tone", __doc__).parse_args()
+    train(read_config(Config, arguments.config), place_of(arguments))
 
 
 if __name__ == "__main__":

@@ -15,38 +15,40 @@ worker processes.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.fidelity import psnr_y
-from photorestore.stages.upscale.network import Upscaler, enlarge
+from photorestore.stages.upscale.network import CollapsibleConv, Upscaler, enlarge
 from training.checkpoints import load_checkpoint
+from training.config import RunConfig, read_config
 from training.data import Batch, load_photos, random_patch, worker_batches
 from training.degradations import second_order
-from training.degradations.noise import randint
 from training.degradations.resize import shrink
 from training.patches import PatchBank
-from training.run import Run, parse_arguments, read_config
+from training.place import NEARLY_ALL_CORES, Place, command_line, place_of
+from training.randomness import pick
+from training.run import Run
 
 NETWORK_NAMES = {"bicubic": "upscale", "second_order": "upscale_real"}
+BRANCHES = "branches.safetensors"
+"""In the folder of a run: its weights with branches, for `--begin`."""
 MARGIN_PX = 8
 """Of a small patch, cut off after degradation: there, filters have seen mirrored pixels."""
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class Config(RunConfig):
     """One training run."""
 
-    tier: str  # name of the weights' tier
     degradation: str  # "bicubic" or "second_order"; also decides which network's name the weights get
     width: int  # channels
     depth: int  # residual blocks
@@ -54,15 +56,9 @@ class Config:
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     validation: int  # this many photographs of the first folder are held out
     patch_px: int  # side of the small patches
-    batch_size: int
-    total_steps: int
-    learning_rate: float
-    final_learning_rate: float
     squared_share: float  # last share of the run with the squared error, what PSNR asks for, in place of L1
-    ema_decay: float
     evaluate_every: int  # steps
     warm_start: str  # folder below `--runs` whose averaged weights are the beginning; empty: none
-    seed: int
 
     def __post_init__(self) -> None:
         if self.degradation not in NETWORK_NAMES:
@@ -85,7 +81,7 @@ def degrade(hr: Tensor, scale: int, degradation: str, rng: torch.Generator) -> T
 
 def worn_batch(photos: Sequence[Tensor], config: Config, rng: torch.Generator) -> Batch:
     """Pairs of one scale with second-order degradations: lr, hr."""
-    scale = config.scales[randint(0, len(config.scales), rng)]
+    scale = pick(config.scales, rng)
     side, edge = scale * (config.patch_px + 2 * MARGIN_PX), MARGIN_PX
     large = [random_patch(photos, side, rng) for _ in range(config.batch_size)]
     small = [degrade(patch, scale, config.degradation, rng) for patch in large]
@@ -112,7 +108,7 @@ def make_validation(photos: Sequence[Tensor], config: Config) -> Held:
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, held: Held, device: str) -> dict[str, float]:
+def evaluate(network: Upscaler, held: Held, device: str) -> dict[str, float]:
     """Mean PSNR (dB) of Y over the validation pictures, by scale."""
     network.eval()
     results = {}
@@ -138,7 +134,7 @@ def bicubic_baseline(held: Held) -> dict[str, float]:
     }
 
 
-def warm_start(network: nn.Module, folder: Path, device: str) -> None:
+def warm_start(network: Upscaler, folder: Path, device: str) -> None:
     """Begin with the averaged weights of another run.
 
     Raises:
@@ -150,70 +146,93 @@ def warm_start(network: nn.Module, folder: Path, device: str) -> None:
     network.load_state_dict(checkpoint["average"])
 
 
-def add_more_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=max(1, (os.cpu_count() or 2) - 2),
-        help="processes that make second-order degradations",
-    )
-    parser.add_argument("--compile", action="store_true", help="torch.compile, worth its minute on a GPU")
+def read_weights(network: Upscaler, file: Path) -> dict[str, Tensor]:
+    """Read weights, with branches or collapsed, for a network with branches.
+
+    A collapsed kernel becomes the plain branch, and the others begin where they add nothing: the function is the same.
+    """
+    stored, values = load_file(file), network.state_dict()
+    for name, module in network.named_modules():
+        if isinstance(module, CollapsibleConv) and f"{name}.weight" in stored:
+            values[f"{name}.direct"] = stored.pop(f"{name}.weight")
+            for branch in ("squeeze", "edge_gain"):
+                values[f"{name}.{branch}"] = torch.zeros_like(values[f"{name}.{branch}"])
+    return values | stored
 
 
-def main() -> None:
-    arguments = parse_arguments("upscale", __doc__ or "", add_more_arguments)
-    config = read_config(Config, arguments.config)
-    device = arguments.device
-    torch.backends.cudnn.benchmark = True  # all batches have one shape for each scale
-
-    # 1. Pictures: the first ones are held out for validation.
+def load(config: Config, place: Place) -> tuple[list[Tensor], list[Tensor]]:
+    """Read the photographs to learn from, and those that are held out for validation: the first ones."""
     margin = MARGIN_PX if config.degradation == "second_order" else 0
     photos = load_photos(
-        [arguments.data / name for name in config.photos],
+        [place.data / name for name in config.photos],
         min_side_px=max(config.scales) * (config.patch_px + 2 * margin),
     )
-    held = make_validation(photos[: config.validation], config)
-    photos = photos[config.validation :]
-    bank = PatchBank(photos, config.scales, device) if config.degradation == "bicubic" else None
+    return photos[config.validation :], photos[: config.validation]
+
+
+def make_pairs(photos: Sequence[Tensor], config: Config, place: Place, seed: int) -> Iterator[Batch]:
+    """Yield pairs on the device without end: lr, hr."""
+    if config.degradation == "bicubic":
+        return bank_batches(PatchBank(photos, config.scales, place.device), config, seed)
+    return worker_batches(partial(worn_batch, photos, config), seed, place.workers, place.device)
+
+
+def start(config: Config, place: Place) -> Run[Upscaler]:
+    """Begin a run with a new network or another one's weights, or go on with one."""
+    torch.manual_seed(config.seed)
+    network, name = place.take(build(config)), NETWORK_NAMES[config.degradation]
+    goes_on = (place.runs / f"{name}.{config.tier}" / "checkpoint.pt").exists()
+    if config.warm_start and place.begin is None and not goes_on:
+        warm_start(network, place.runs / config.warm_start, place.device)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
+    )
+    return Run(name, place, config, network, optimiser, read=partial(read_weights, network))
+
+
+def train(config: Config, place: Place) -> Upscaler:
+    """Train an upscaler, write its weights, and return it with its branches collapsed."""
+    place.prepare()
+
+    # 1. Pictures: the first ones are held out for validation.
+    photos, held_out = load(config, place)
+    held = make_validation(held_out, config)
     baseline = bicubic_baseline(held)
     print(f"{len(photos)} photographs; validation {baseline}", flush=True)
 
     # 2. Network and optimiser.
-    torch.manual_seed(config.seed)
-    network = build(config).to(device, memory_format=torch.channels_last)
-    name = NETWORK_NAMES[config.degradation]
-    if config.warm_start and not (arguments.runs / f"{name}.{config.tier}" / "checkpoint.pt").exists():
-        warm_start(network, arguments.runs / config.warm_start, device)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
-    )
-    run = Run(name, arguments, config, network, optimiser)
-    forward = torch.compile(network) if arguments.compile else network
-    seed = config.seed + run.step
-    if bank is not None:
-        pairs = bank_batches(bank, config, seed)
-    else:
-        pairs = worker_batches(partial(worn_batch, photos, config), seed, arguments.workers, device)
+    run = start(config, place)
+    forward = torch.compile(run.network) if place.compiled else run.network
+    pairs = make_pairs(photos, config, place, config.seed + run.step)
 
     # 3. The loop.
     for progress in run.progress():
         lr, hr = next(pairs)
-        with torch.autocast(device, torch.bfloat16):
+        with place.autocast():
             sr = forward(lr, hr.shape[-1] // lr.shape[-1])
         is_squared = progress >= 1 - config.squared_share
         run.learn((F.mse_loss(sr, hr) + 1e-8).sqrt() if is_squared else F.l1_loss(sr, hr), progress)
         if run.step % config.evaluate_every == 0:
-            run.record(evaluate(run.averaged(build(config)).to(device), held, device))
+            run.record(evaluate(run.averaged(), held, place.device))
 
-    # 4. The averaged weights, each convolution's branches collapsed into one.
-    trained = run.averaged(build(config)).reparameterise()
-    metrics = evaluate(trained.to(device), held, device)
-    run.finish(
-        trained, metrics | baseline,
-        architecture=trained.architecture,
-        data="BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays",
-        licence="BSDS500: academic use; see docs/models/upscale.md",
-    )  # fmt: skip
+    # 4. The averaged weights, each convolution's branches collapsed into one; and, to go on with, as they were learned.
+    branched = run.averaged()
+    trained = branched.reparameterise()
+    metrics = evaluate(trained, held, place.device) | baseline
+    told = {
+        "data": "BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays",
+        "licence": "BSDS500: academic use; see docs/models/upscale.md",
+    }
+    run.finish(trained, metrics, architecture=trained.architecture, **told)
+    run.write(run.folder / BRANCHES, branched, metrics, architecture=branched.architecture, **told)
+    return trained
+
+
+def main() -> None:
+    parser = command_line("upscale", __doc__, "workers", "compile")
+    parser.set_defaults(workers=NEARLY_ALL_CORES)
+    arguments = parser.parse_args()
+    train(read_config(Config, arguments.config), place_of(arguments))
 
 
 if __name__ == "__main__":

@@ -28,9 +28,8 @@ from photorestore.stages.translate import stage as translate
 from training.data import hold_out, load_photos
 from training.filled_prints import damage_as_print, load_prints
 from training.held_damage import CROP_PX
+from training.imperfect_masks import MASK_ALPHA
 from training.marked import DAMAGE, IGNORE, MarkedPrint
-from training.old_photos import MASK_ALPHA
-from training.run import add_masks
 
 FOLDERS = ("photos_a/bsds400", "photos_a/hr", "photos_b/osie", "photos_b/sunhays80")
 HELD_OUT_EVERY = 40
@@ -87,7 +86,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data/train"))
     parser.add_argument("--every", type=int, default=1, help="take each n-th photograph only")
-    add_masks(parser)
+    parser.add_argument("--masks", type=Path, default=Path("runs/marks"), help="see training.marking")
     arguments = parser.parse_args()
     folders = [load_photos([arguments.data / name], min_side_px=CROP_PX) for name in FOLDERS]
     held_out, _ = hold_out(folders, HELD_OUT_EVERY)
@@ -102,9 +101,9 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as root:
         loaded = pipeline.load(root=Path(root))
-        translate.needs_tone = lambda _workspace: False  # tone is another matter
+        translate.needs_tone = lambda workspace: False  # noqa: ARG005 - tone is another matter
         for certain, followed in LIMITS:
-            masks.CERTAIN_IN_DAMAGED, masks.FOLLOWED = certain, followed  # type: ignore[misc]
+            masks.CERTAIN_IN_DAMAGED, masks.FOLLOWED = certain, followed
             parts = score_made(loaded, made), score_sound(loaded, made), score_real(loaded, prints.marked)
             figures = "   ".join("  ".join(f"{value:.3f}" for value in part) for part in parts)
             print(f"{certain:.2f}  {followed:.2f}   {figures}", flush=True)

@@ -9,30 +9,32 @@ halftones and screenshots: how many would be restored thoroughly, or left alone,
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from photorestore.networks.weights import load_network
+from photorestore.networks.precision import FLOAT32
+from photorestore.networks.runner import load_runner
 from photorestore.options import Options
 from photorestore.stages.preprocess import judgement
 from photorestore.stages.preprocess.judgement import Judgement, judge, resolve_mode
+from photorestore.stages.preprocess.network import FLAGS
+from training.config import read_config
 from training.degradations import fading, noise
 from training.degradations.prints import damage_print
-from training.judged import MAKERS, Sources, stored
-from training.marked import ANNOTATIONS
-from training.run import read_config
-from training.train_preprocess_judge import Config, load_sources
+from training.judged import MAKERS
+from training.judged.load import load_sources
+from training.judged.pictures import Sources
+from training.judged.wear import stored
+from training.train_preprocess_judge import Config
 
 SURE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 MADE = 24
 CONSTANTS = ("SURE_PRINT", "SURE_COLOUR_PRINT", "SURE_DAMAGE", "SURE_NO_PHOTO")
-CPU = torch.device("cpu")
 
 
-def make_sets(sources: Sources) -> dict[str, Iterable[Tensor]]:
+def make_sets(sources: Sources) -> dict[str, list[Tensor]]:
     """Held-out pictures in [0, 1] by name; made anew with the same seed."""
     rng = torch.Generator().manual_seed(3)
     photos = [photo.float() / 255 for folder in sources.folders for photo in folder[:12]]
@@ -72,10 +74,10 @@ def print_modes(judged: dict[str, list[Judgement]]) -> None:
 
 def print_flags(judged: dict[str, list[Judgement]]) -> None:
     """How many of each set have each flag."""
-    print(f"\n{'':28} {'print':>9}", *(f"{flag:>9}" for flag in judgement.FLAGS))
+    print(f"\n{'':28} {'print':>9}", *(f"{flag:>9}" for flag in FLAGS))
     for name, found in judged.items():
         shares = [sum(one.kind == "print" for one in found)]
-        shares += [sum(one.says(flag) for one in found) for flag in judgement.FLAGS]
+        shares += [sum(one.says(flag) for one in found) for flag in FLAGS]
         print(f"{name:28}", *(f"{count:>9}" for count in shares), f"of {len(found)}")
 
 
@@ -85,15 +87,17 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data/train"))
     parser.add_argument("--weights", type=Path, default=Path("weights"))
-    parser.add_argument("--annotations", type=Path, default=ANNOTATIONS)
     arguments = parser.parse_args()
-    networks = [load_network(name, root=arguments.weights) for name in ("preprocess_judge", "scratch_print")]
+    network, detector = (
+        load_runner(name, root=arguments.weights, precision=FLOAT32)
+        for name in ("preprocess_judge", "scratch_print")
+    )
     config = read_config(Config, Path("training/configs/preprocess_judge.fast.toml"))
-    _, unseen = load_sources(arguments.data, config, arguments.annotations)
+    _, unseen = load_sources(arguments.data, config.photos, config.validation_every)
     judged = {}
     for name, pictures in make_sets(unseen).items():
         planes = ((picture * 255).round().byte().numpy() for picture in pictures)
-        judged[name] = [judge(plane, *networks, CPU) for plane in planes]
+        judged[name] = [judge(plane, network, detector) for plane in planes]
     print_modes(judged)
     print_flags(judged)
 

@@ -25,9 +25,9 @@ from photorestore.networks.weights import load_network
 from photorestore.stages.scratch import masks, scales
 from training.damaged_samples import age, draw_sheets
 from training.data import hold_out, load_photos
-from training.degradations.prints import damage_print, load_crack_shapes
+from training.degradations.prints import damage_print
+from training.degradations.sources import load_crack_shapes
 from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, load_marked_prints
-from training.run import add_masks
 
 FOLDERS = ("photos_a/hr", "photos_a/bsds400", "photos_b/osie", "photos_b/sunhays80", "domain/faces/ccby320")
 HELD_OUT_EVERY, LARGE_PX = 40, 700
@@ -58,7 +58,7 @@ def example(network: torch.nn.Module, image: Tensor, damaged: Tensor, unknown: T
     return Example(
         damaged,
         unknown,
-        [detect(network, pixels), detect(network, scales.shrunk(pixels, 2))],  # type: ignore[arg-type]
+        [detect(network, pixels), detect(network, scales.shrunk(pixels, 2))],
     )
 
 
@@ -94,7 +94,7 @@ def made_examples(network: torch.nn.Module, photos: Sequence[Tensor], data: Path
 
 def score(examples: Sequence[Example], views: int, certain: float, followed: float) -> str:
     """Mean F1, precision and recall of the mask, from the full size and, with two views, from half of it."""
-    masks.FOLLOWED = followed  # type: ignore[misc]
+    masks.FOLLOWED = followed
     rows = []
     for one in examples:
         fused = np.empty_like(one.probs[0])
@@ -129,7 +129,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data/train"))
-    add_masks(parser)
+    parser.add_argument("--masks", type=Path, default=Path("runs/marks"), help="see training.marking")
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     arguments = parser.parse_args()
     detector = load_network("scratch_print", root=arguments.weights)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from gateway.documents import BINARY, PROBLEM, STATUSES, parameter, restore_operation
+from gateway.documents import BINARY, PROBLEM, STATUSES, parameter, problems, restore_operation
 from gateway.jobs.records import STATES
-from gateway.queries import RETURNS
+from gateway.queries import RETURN
+from photorestore.kinds import Schema
 
-_TEXT: dict[str, Any] = {"type": "string"}
-_TIME: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
-JOB: dict[str, Any] = {
+_TEXT: Schema = {"type": "string"}
+_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
+JOB: Schema = {
     "type": "object",
     "required": ["id", "state", "created", "progress", "links"],
     "properties": {
@@ -52,7 +51,7 @@ _FAILING = {503: "the disk of the jobs is full, read-only or failing; Retry-Afte
 _REUSED = {422: f"{STATUSES[422]}; or the Idempotency-Key stands for another request"}
 
 
-def submit_operation() -> dict[str, Any]:
+def submit_operation() -> Schema:
     """Query, headers and body of `POST /v1/jobs`."""
     operation = restore_operation()
     webhook = {**_TEXT, "description": "URL that is sent the job at its end, where this service allows it"}
@@ -66,54 +65,50 @@ def submit_operation() -> dict[str, Any]:
     return {**operation, "parameters": [*kept, parameter("webhook", webhook), key]}
 
 
-def submit_answers() -> dict[int | str, dict[str, Any]]:
+def submit_answers() -> dict[int | str, Schema]:
     """Answers of `POST /v1/jobs`."""
     headers = {"Location": {"description": "of the job", "schema": _TEXT}}
     texts = {status: text for status, text in STATUSES.items() if status not in (412, 504)}
     return {
         202: {**_job("the job, which waits"), "headers": headers},
         200: {**_job("the job that the Idempotency-Key stands for"), "headers": headers},
-        **_problems({**texts, **_REUSED, **_FAILING, 404: "this service keeps no jobs"}),
+        **problems({**texts, **_REUSED, **_FAILING, 404: "this service keeps no jobs"}),
     }
 
 
-def job_answers() -> dict[int | str, dict[str, Any]]:
+def job_answers() -> dict[int | str, Schema]:
     """Answers of `GET /v1/jobs/{job_id}`."""
     headers = {"Retry-After": {"description": "seconds; before the end", "schema": _TEXT}}
     return {
         200: {**_job("the job"), "headers": headers},
-        **_problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
+        **problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
     }
 
 
-def delete_answers() -> dict[int | str, dict[str, Any]]:
+def delete_answers() -> dict[int | str, Schema]:
     """Answers of `DELETE /v1/jobs/{job_id}`."""
     return {
         204: {"description": "it is cancelled, or forgotten"},
-        **_problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
+        **problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
     }
 
 
-def result_operation() -> dict[str, Any]:
+def result_operation() -> Schema:
     """Query of `GET /v1/jobs/{job_id}/result`."""
-    returned = {
-        "type": "string",
-        "enum": list(RETURNS),
-        "description": "what is sent; by default what was asked for with the job",
-    }
+    returned = RETURN.schema() | {"description": "what is sent; by default what was asked for with the job"}
     return {"parameters": [parameter("return", returned)]}
 
 
-def result_answers() -> dict[int | str, dict[str, Any]]:
+def result_answers() -> dict[int | str, Schema]:
     """Answers of `GET /v1/jobs/{job_id}/result`."""
     kinds = ("image/*", "multipart/mixed")
-    content: dict[str, Any] = {kind: {"schema": BINARY} for kind in kinds}
+    content: Schema = {kind: {"schema": BINARY} for kind in kinds}
     content["application/json"] = {"schema": {"type": "object"}}
     etag = {"ETag": {"description": "names the result", "schema": _TEXT}}
     return {
         200: {"description": "the result", "content": content, "headers": etag},
         304: {"description": "If-None-Match names the result"},
-        **_problems(
+        **problems(
             {
                 **{status: STATUSES[status] for status in (400, 401, 406)},
                 **_UNKNOWN,
@@ -125,10 +120,5 @@ def result_answers() -> dict[int | str, dict[str, Any]]:
     }
 
 
-def _job(text: str) -> dict[str, Any]:
+def _job(text: str) -> Schema:
     return {"description": text, "content": {"application/json": {"schema": JOB}}}
-
-
-def _problems(texts: dict[int, str]) -> dict[int | str, dict[str, Any]]:
-    content = {"application/problem+json": {"schema": PROBLEM}}
-    return {status: {"description": text, "content": content} for status, text in texts.items()}

@@ -34,7 +34,7 @@ class Work:
     upload_bytes: int
     received: Received
     pixels: int
-    options: dict[str, Any]
+    options: dict[str, object]
     kind: str
     request_id: str
 
@@ -43,7 +43,7 @@ class Work:
         """What can be had of its result; for a mask alone nothing is restored."""
         return ("mask", "report") if self.kind == "mask" else ("image", "mask", "report", "bundle")
 
-    def to_mapping(self) -> dict[str, Any]:
+    def to_mapping(self) -> dict[str, object]:
         """The inverse of `from_mapping`, for JSON."""
         return asdict(self)
 
@@ -124,7 +124,7 @@ class Record:
     tries: int = 0
     outcome: Outcome | None = None
     has_result: bool = False
-    problem: dict[str, Any] | None = None
+    problem: dict[str, object] | None = None
 
     @property
     def path(self) -> str:
@@ -132,7 +132,7 @@ class Record:
         return f"/v1/jobs/{self.id}"
 
 
-def document(record: Record, states: Mapping[str, str]) -> dict[str, Any]:
+def document(record: Record, states: Mapping[str, str]) -> dict[str, object]:
     """The job as its caller sees it.
 
     Args:
@@ -155,7 +155,7 @@ def document(record: Record, states: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def announcement(record: Record) -> dict[str, Any]:
+def announcement(record: Record) -> dict[str, object]:
     """The job that has ended, as its webhook tells it: the same at every try."""
     return {name: value for name, value in document(record, {}).items() if name != "webhook"}
 
@@ -168,7 +168,7 @@ def _progress(record: Record, states: Mapping[str, str]) -> dict[str, str]:
         case "succeeded" if record.outcome is not None:
             return record.outcome.stages
         case "failed" if record.problem is not None and record.problem["stage"] in STAGES:
-            return {record.problem["stage"]: "failed"}
+            return {str(record.problem["stage"]): "failed"}
     return {}
 
 
@@ -180,7 +180,7 @@ def _result(record: Record) -> dict[str, str] | None:
     return {"return": kind, "content_type": content_type, "etag": etag_of(record.outcome.key, kind)}
 
 
-def _delivery(webhook: Webhook | None) -> dict[str, Any] | None:
+def _delivery(webhook: Webhook | None) -> dict[str, object] | None:
     if webhook is None:
         return None
     is_due = webhook.state == "pending" and webhook.due > 0

@@ -18,7 +18,7 @@ from gateway.jobs.records import ENDED, Record, Webhook, Work
 from gateway.jobs.service import Jobs
 from gateway.jobs.trouble import trouble_means_retry
 from gateway.problems import BadRequest, NotFound
-from gateway.queries import FINDING, RETURNS, parse_query
+from gateway.queries import FINDING, parse_query, read_return
 from gateway.routes import gateway_of, require_key, take_in
 from gateway.uploads import Received
 from photorestore.errors import UnsupportedOption
@@ -28,11 +28,12 @@ from photorestore.options import Options
 _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
 RUNNING_RETRY_S = 1.0
 
-jobs = APIRouter(prefix="/v1/jobs", dependencies=[Depends(require_key)])
+jobs = APIRouter(prefix="/v1/jobs", dependencies=[Depends(require_key)], tags=["jobs"])
 
 
 @jobs.post(
     "",
+    operation_id="submit_job",
     status_code=202,
     response_class=JSONResponse,
     responses=documents.submit_answers(),
@@ -52,7 +53,7 @@ async def submit(request: Request) -> Response:
     return JSONResponse(await kept.describe(record), 202 if is_new else 200, headers=headers)
 
 
-@jobs.get("/{job_id}", response_class=JSONResponse, responses=documents.job_answers())
+@jobs.get("/{job_id}", operation_id="get_job", response_class=JSONResponse, responses=documents.job_answers())
 async def job(request: Request, job_id: str) -> Response:
     """How a job stands."""
     record = await jobs_of(request).find(job_id, request.state.caller)
@@ -61,6 +62,7 @@ async def job(request: Request, job_id: str) -> Response:
 
 @jobs.get(
     "/{job_id}/result",
+    operation_id="get_job_result",
     response_class=Response,
     responses=documents.result_answers(),
     openapi_extra=documents.result_operation(),
@@ -78,7 +80,13 @@ async def result(request: Request, job_id: str) -> Response:
     return answer(kind, found, headers)
 
 
-@jobs.delete("/{job_id}", status_code=204, response_class=Response, responses=documents.delete_answers())
+@jobs.delete(
+    "/{job_id}",
+    operation_id="delete_job",
+    status_code=204,
+    response_class=Response,
+    responses=documents.delete_answers(),
+)
 async def delete(request: Request, job_id: str) -> Response:
     """Cancel a job; one that has ended is forgotten with its result."""
     record = await jobs_of(request).find(job_id, request.state.caller)
@@ -151,10 +159,7 @@ def _parse_kind(request: Request, record: Record) -> str:
     pairs = request.query_params.multi_items()
     if unknown := sorted({name for name, _ in pairs} - {"return"}):
         raise UnsupportedOption(f"unknown option {', '.join(unknown)}; there is return")
-    kind = pairs[-1][1] if pairs else record.work.kind
-    if kind not in RETURNS:
-        raise UnsupportedOption(f"return is {kind!r}; expected one of {', '.join(RETURNS)}")
-    return kind
+    return read_return(pairs[-1][1]) if pairs else record.work.kind
 
 
 def _idempotency_key(request: Request) -> str | None:

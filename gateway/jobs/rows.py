@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Any
 
 from gateway.jobs.records import ENDED, Outcome, Record, Webhook, Work
 
@@ -80,7 +79,7 @@ _SAME = (
 )
 
 
-def to_row(record: Record) -> dict[str, Any]:
+def to_row(record: Record) -> dict[str, object]:
     """What is known of a new job, by column."""
     return {
         "id": record.id,

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from gateway.admission import Admission
 from gateway.cache import Result
@@ -147,7 +147,7 @@ class Jobs:
             raise NotFound(f"there is no job {job_id[:64]}; jobs are forgotten some time after their end")
         return record
 
-    async def describe(self, record: Record) -> dict[str, Any]:
+    async def describe(self, record: Record) -> dict[str, object]:
         """The job as its caller sees it."""
         is_running = record.state == "running"
         states = await asyncio.to_thread(self._worker.states, record.id) if is_running else {}

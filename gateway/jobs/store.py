@@ -143,7 +143,7 @@ class Store:
             *(now, expires, json.dumps(asdict(outcome)), outcome.stored_bytes, record.id, record.tries),
         )
 
-    def fail(self, record: Record, problem: dict[str, Any], now: float, expires: float) -> bool:
+    def fail(self, record: Record, problem: dict[str, object], now: float, expires: float) -> bool:
         """A running job has failed; False if nobody wants to know any more."""
         return self._change(
             f"UPDATE jobs SET state = 'failed', ended = ?, expires = ?, problem = ? WHERE {_STILL}",  # noqa: S608

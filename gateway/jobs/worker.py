@@ -229,7 +229,7 @@ class Worker:
     def _keep(self, record: Record, key: str, result: Result) -> bool:
         """Keep the result and enter it; if nobody wants it any more, drop it."""
         stored_bytes = self.files.keep(record.id, result)
-        stages = {stage: trace["outcome"] for stage, trace in result.report["trace"].items()}
+        stages = {stage: trace.outcome for stage, trace in result.report.trace.items()}
         outcome = Outcome(key, result.content_type, stored_bytes, stages)
         now = clock.now()
         has_ended = self.store.succeed(record, outcome, now, now + self.settings.job_expiry_s)

@@ -6,12 +6,14 @@ No torch here: the REST edge imports this module.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from photorestore.errors import BrokenArtifact, RestorationError
+from photorestore.findings import Findings, read_findings
 from photorestore.options import STAGES, Options
+from photorestore.records import document_of, read_record, values_of
+from photorestore.source import Source
 
 VERSION = 1
 
@@ -82,8 +84,8 @@ class Envelope:
         answer: `image` (the result's bytes) or `report` (JSON; the result stays in the workspace).
         planes: by name; `stages.table` knows what each stage writes.
         current: name of the plane that holds the result so far; empty before `preprocess`.
-        source: what `preprocess` read of the upload: format, mode, bits, icc, orientation, ...
-        estimates: what the stages found, by stage.
+        source: what `preprocess` read of the upload; None before it.
+        estimates: what the stages found, by stage; `findings.find` gives that of one class.
         trace: what the stages did, by stage.
         problem: why the request failed, or None.
     """
@@ -96,40 +98,43 @@ class Envelope:
     answer: str = "image"
     planes: dict[str, Plane] = field(default_factory=dict)
     current: str = ""
-    source: dict[str, Any] = field(default_factory=dict)
-    estimates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    source: Source | None = None
+    estimates: dict[str, Findings] = field(default_factory=dict)
     trace: dict[str, Trace] = field(default_factory=dict)
     problem: Problem | None = None
 
     def to_json(self) -> bytes:
         """The document as UTF-8 JSON."""
-        return json.dumps({"version": VERSION, **_values_of(self)}, default=_values_of).encode()
+        document = {
+            "version": VERSION,
+            **values_of(self),
+            "source": {} if self.source is None else document_of(self.source),
+            "estimates": {stage: document_of(found) for stage, found in self.estimates.items()},
+        }
+        return json.dumps(document, default=values_of).encode()
 
     @classmethod
-    def from_json(cls, document: bytes | dict[str, Any]) -> Envelope:
+    def from_json(cls, document: bytes | bytearray | str | Mapping[str, object]) -> Envelope:
         """The inverse of `to_json`; TorchServe hands JSON bodies over as dictionaries.
 
         Raises:
             BrokenArtifact: not an envelope of this version.
         """
         try:
-            values = dict(document if isinstance(document, dict) else json.loads(document))
+            values = dict(document if isinstance(document, Mapping) else json.loads(document))
             if values.pop("version") != VERSION:
                 raise ValueError("another version")
             values["options"] = Options.from_mapping(values["options"])
-            values["planes"] = {
-                name: Plane(tuple(plane["shape"]), plane["dtype"]) for name, plane in values["planes"].items()
+            values["planes"] = {name: read_record(Plane, plane) for name, plane in values["planes"].items()}
+            values["source"] = read_record(Source, values["source"]) if values["source"] else None
+            values["estimates"] = {
+                stage: read_findings(stage, found) for stage, found in values["estimates"].items()
             }
-            values["trace"] = {stage: Trace(**trace) for stage, trace in values["trace"].items()}
-            values["problem"] = Problem(**values["problem"]) if values["problem"] else None
+            values["trace"] = {stage: read_record(Trace, trace) for stage, trace in values["trace"].items()}
+            values["problem"] = read_record(Problem, values["problem"]) if values["problem"] else None
             return cls(**values)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise BrokenArtifact(f"not an envelope of version {VERSION}: {error!r}") from error
-
-
-def _values_of(record: Any) -> dict[str, Any]:
-    """The fields of a dataclass; `dataclasses.asdict` would copy all that is in them, too."""
-    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def merge(parents: Sequence[Envelope]) -> Envelope:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from types import MappingProxyType
+from typing import Annotated, Any, get_type_hints
 
 from photorestore.errors import UnsupportedOption
+from photorestore.kinds import Flag, Kind, Number, NumberByName, OneWhole, Schema, Whole, Word, Words
 from photorestore.stages.table import ROWS, STAGE_ROWS
 
 STAGES = tuple(row.name for row in ROWS)
@@ -41,10 +43,16 @@ FORMATS = ("jpeg", "png", "webp", "tiff", "avif")
 
 DEFAULT_QUALITY = 95
 
+_OWN_NAMES: Mapping[str, str] = MappingProxyType({})
+_MODES_EXPLAINED = (
+    f"{GENTLE} (only what is beyond doubt), {THOROUGH} (the whole chain at full strength) or {AUTO} (thorough for "
+    "what is judged an old or damaged print, gentle for other photographs; line art and text untouched)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How one picture is to be restored. Checks itself.
+    """How one picture is to be restored. Checks itself. Beside each option stands what it may be, and nowhere else.
 
     Attributes:
         mode: one of `MODES`, for the stages that `stages` leaves undecided. `auto` is thorough with what is judged an
@@ -68,26 +76,21 @@ class Options:
         UnsupportedOption: a value is out of range; all problems are named at once.
     """
 
-    mode: str = AUTO
-    stages: tuple[str, ...] | None = None
-    strength: float | Mapping[str, float] = 1.0
-    sigma_255: float | None = None
-    normalise: bool = False
-    scale: int = 1
-    tier: str = AUTO
-    format: str | None = None
-    quality: int = DEFAULT_QUALITY
-    metadata: str = "keep"
-    colour: str = "srgb"
-    timeout_s: float = 120.0
+    mode: Annotated[str, Word(MODES, explained=_MODES_EXPLAINED)] = AUTO
+    stages: Annotated[tuple[str, ...] | None, Words(SELECTABLE_STAGES, note="scale enlarges")] = None
+    strength: Annotated[float | Mapping[str, float], NumberByName(STRENGTH_STAGES, Number(0, 1))] = 1.0
+    sigma_255: Annotated[float | None, Number(0, 100)] = None
+    normalise: Annotated[bool, Flag()] = False
+    scale: Annotated[int, OneWhole(SCALES)] = 1
+    tier: Annotated[str, Word((AUTO, *TIERS))] = AUTO
+    format: Annotated[str | None, Word(FORMATS, synonyms={"jpg": "jpeg", "tif": "tiff"})] = None
+    quality: Annotated[int, Whole(1, 100)] = DEFAULT_QUALITY
+    metadata: Annotated[str, Word(("keep", "strip", "no-gps"))] = "keep"
+    colour: Annotated[str, Word(("srgb", "source"))] = "srgb"
+    timeout_s: Annotated[float, Number(1, 600)] = 120.0
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is {getattr(self, name)!r}; expected {expected}"
-            for name, (check, expected) in _RULES.items()
-            if not check(getattr(self, name))
-        ]
-        if problems:
+        if problems := _problems(self.to_mapping()):
             raise UnsupportedOption("; ".join(problems))
 
     def wants(self, stage: str) -> bool | None:
@@ -110,22 +113,29 @@ class Options:
         return not row.options or any(getattr(self, name) != _DEFAULTS[name] for name in row.options)
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Options:
-        """Options from decoded JSON.
+    def from_mapping(cls, values: Mapping[str, Any], names: Mapping[str, str] = _OWN_NAMES) -> Options:
+        """Return options from decoded JSON, or from texts.
+
+        Args:
+            names: by option, what the caller calls it where that is not its own name.
 
         Raises:
-            UnsupportedOption: unknown names, or values out of range.
+            UnsupportedOption: unknown names, or values out of range; all of them are named at once.
         """
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(map(str, values.keys() - known))
-        if unknown:
-            raise UnsupportedOption(
-                f"unknown option {', '.join(unknown)}; there are {', '.join(sorted(known))}"
-            )
-        stages = values.get("stages")
-        if isinstance(stages, list):
-            values = {**values, "stages": tuple(stages)}
-        return cls(**values)
+        known = {names.get(name, name): name for name in _KINDS}
+        read: dict[str, Any] = {
+            known[name]: _KINDS[known[name]].read(value) for name, value in values.items() if name in known
+        }
+        problems: list[str] = []
+        if unknown := sorted(map(str, values.keys() - known.keys())):
+            problems.append(f"unknown option {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        try:
+            options = cls(**read)
+        except UnsupportedOption:
+            problems += _problems(read, names)
+        if problems:
+            raise UnsupportedOption("; ".join(problems))
+        return options
 
     @classmethod
     def from_json(cls, text: str) -> Options:
@@ -142,87 +152,29 @@ class Options:
             raise UnsupportedOption(f"options must be a JSON object, not {type(values).__name__}")
         return cls.from_mapping(values)
 
-    def to_mapping(self) -> dict[str, Any]:
+    def to_mapping(self) -> dict[str, object]:
         """The inverse of `from_mapping`."""
         return {option.name: getattr(self, option.name) for option in fields(self)}
 
 
+_KINDS: dict[str, Kind] = {
+    name: hint.__metadata__[0] for name, hint in get_type_hints(Options, include_extras=True).items()
+}
 _DEFAULTS = {option.name: option.default for option in fields(Options)}
 
 
-def _is_number(value: object, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+def _problems(values: Mapping[str, object], names: Mapping[str, str] = _OWN_NAMES) -> list[str]:
+    """What is wrong with values by option, told by the caller's names."""
+    return [
+        f"{names.get(name, name)} is {value!r}; expected {_KINDS[name].expected}"
+        for name, value in values.items()
+        if not (_KINDS[name].accepts(value) or value is _DEFAULTS[name] is None)
+    ]
 
 
-def _are_stages(value: object) -> bool:
-    return value is None or (isinstance(value, tuple) and all(stage in SELECTABLE_STAGES for stage in value))
-
-
-def _is_strength(value: object) -> bool:
-    if isinstance(value, Mapping):
-        return value.keys() <= set(STRENGTH_STAGES) and all(
-            _is_number(entry, 0, 1) for entry in value.values()
-        )
-    return _is_number(value, 0, 1)
-
-
-_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "mode": (
-        lambda value: value in MODES,
-        (
-            f"{GENTLE} (only what is beyond doubt), {THOROUGH} (the whole chain at full strength) or {AUTO} (thorough "
-            "for what is judged an old or damaged print, gentle for other photographs; line art and text untouched)"
-        ),
-    ),
-    "stages": (_are_stages, f"a list from {', '.join(SELECTABLE_STAGES)}; scale enlarges"),
-    "strength": (
-        _is_strength,
-        f"a number from 0 to 1, or one for each of some of {', '.join(STRENGTH_STAGES)}",
-    ),
-    "sigma_255": (lambda value: value is None or _is_number(value, 0, 100), "a number from 0 to 100"),
-    "normalise": (lambda value: isinstance(value, bool), "true or false"),
-    "scale": (lambda value: type(value) is int and value in SCALES, "1, 2 or 4"),
-    "tier": (lambda value: value in (AUTO, *TIERS), f"one of {', '.join((AUTO, *TIERS))}"),
-    "format": (lambda value: value is None or value in FORMATS, f"one of {', '.join(FORMATS)}"),
-    "quality": (lambda value: isinstance(value, int) and _is_number(value, 1, 100), "1 to 100"),
-    "metadata": (lambda value: value in ("keep", "strip", "no-gps"), "keep, strip or no-gps"),
-    "colour": (lambda value: value in ("srgb", "source"), "srgb or source"),
-    "timeout_s": (lambda value: _is_number(value, 1, 600), "a number from 1 to 600"),
-}
-
-_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
-_SCHEMAS: dict[str, dict[str, Any]] = {
-    "mode": {"type": "string", "enum": list(MODES)},
-    "stages": {"type": "array", "items": {"type": "string", "enum": list(SELECTABLE_STAGES)}},
-    "strength": {
-        "anyOf": [
-            _SHARE,
-            {
-                "type": "object",
-                "properties": dict.fromkeys(STRENGTH_STAGES, _SHARE),
-                "additionalProperties": False,
-            },
-        ]
-    },
-    "sigma_255": {"type": "number", "minimum": 0, "maximum": 100},
-    "normalise": {"type": "boolean"},
-    "scale": {"type": "integer", "enum": list(SCALES)},
-    "tier": {"type": "string", "enum": [AUTO, *TIERS]},
-    "format": {"type": "string", "enum": list(FORMATS)},
-    "quality": {"type": "integer", "minimum": 1, "maximum": 100},
-    "metadata": {"type": "string", "enum": ["keep", "strip", "no-gps"]},
-    "colour": {"type": "string", "enum": ["srgb", "source"]},
-    "timeout_s": {"type": "number", "minimum": 1, "maximum": 600},
-}
-
-
-def describe() -> dict[str, dict[str, Any]]:
-    """Each option as a JSON schema, with its default and what is expected."""
+def describe() -> dict[str, Schema]:
+    """Return each option as a JSON schema, with its default and what is expected."""
     return {
-        option.name: {
-            **_SCHEMAS[option.name],
-            "default": option.default,
-            "description": _RULES[option.name][1],
-        }
-        for option in fields(Options)
+        name: {**kind.schema(), "default": _DEFAULTS[name], "description": kind.expected}
+        for name, kind in _KINDS.items()
     }

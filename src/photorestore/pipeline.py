@@ -21,7 +21,11 @@ from photorestore import errors, imaging
 from photorestore.errors import BrokenArtifact
 from photorestore.housekeeping import sweep
 from photorestore.options import STAGES, Options
-from photorestore.stages.base import LoadableStage, NetworkStage, Stage, StageConfig, autocast, run_stage
+from photorestore.records import read_record
+from photorestore.report import Report
+from photorestore.stages.base import LoadableStage, Stage, StageConfig, run_stage
+from photorestore.stages.networked import NetworkStage
+from photorestore.stages.table import STAGE_ROWS
 from photorestore.stages.tiered import TieredStage
 from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace, default_root
@@ -41,13 +45,13 @@ class Restored:
     Attributes:
         image: (H, W, 3), or (H, W, 4) with alpha; uint8, or uint16 where the source had 16 bits; sRGB, as it
             was before encoding.
-        report: what was found and done: `source`, `estimates`, `trace`, `dropped`, ...
+        report: what was found and done.
         encoded: the picture as a file.
         content_type: media type of `encoded`.
     """
 
     image: npt.NDArray[Any]
-    report: dict[str, Any]
+    report: Report
     encoded: bytes
     content_type: str
 
@@ -132,10 +136,9 @@ def load_stage(name: str, config: StageConfig, weights: Path | None, device: tor
         BrokenArtifact: weights are missing or are not what they should be.
     """
     cls = STAGE_CLASSES[name]
-    if issubclass(cls, NetworkStage):
+    if issubclass(cls, NetworkStage) and any(network.has_tiers for network in STAGE_ROWS[name].networks):
         return TieredStage(cls, config, weights, device)
-    with autocast(config.precision, device):  # in which the networks are looked at
-        return cls.load(config, weights, device)
+    return cls.load(config, weights, device)
 
 
 def _collect(workspace: Workspace) -> Restored:
@@ -145,5 +148,5 @@ def _collect(workspace: Workspace) -> Restored:
     encoded, report = workspace.read_file("result"), workspace.read_file("report.json")
     if encoded is None or report is None:
         raise BrokenArtifact("the pipeline delivered nothing")
-    document = json.loads(report)
-    return Restored(imaging.result_array(workspace), document, encoded, document["content_type"])
+    document = read_record(Report, json.loads(report))
+    return Restored(imaging.result_array(workspace), document, encoded, document.content_type)

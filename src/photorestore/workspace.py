@@ -3,15 +3,13 @@
 No torch here: the REST edge imports this module.
 
 Layout: `<root>/<deadline>-<random id>/` of mode 0700 with the upload, one `.npy` file per plane, the metadata
-blocks, a note of each stage's state, one if it is cancelled, and the result. Files are written under a name of their
-own and renamed when complete, so a stage that is run twice replaces only its own output. Room is reserved before
-pixels are written: writing into a mapping of a full tmpfs would kill the process.
+blocks, a note of each stage's state, one if it is cancelled, and the result. Files appear when they are complete
+(`atomic.py`), so a stage that is run twice replaces only its own output.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import secrets
@@ -25,21 +23,22 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from photorestore.atomic import full_means_retry, map_new_array, replacing
 from photorestore.envelope import Envelope, Plane, Trace
-from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded, OutOfSpace
+from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded
 from photorestore.folders import delete, make_private
-from photorestore.options import STAGES, Options
-from photorestore.stages.row import OPACITY, PICTURE
+from photorestore.options import Options
+from photorestore.source import Source
+from photorestore.stages.row import DAMAGE, OPACITY, PICTURE
 from photorestore.stages.table import planes_that_hold
 
 ID_PATTERN = re.compile(r"^\d{10}-[0-9a-f]{32}$")
-STATE_SUFFIX = ".state"
-RUNNING = "running"
-"""The state of a stage that is at work on a request."""
-
 RESULTS = planes_that_hold(PICTURE)
 """The planes that hold the picture, in the order in which the stages write them."""
 OPACITIES = planes_that_hold(OPACITY)
+MASKS = planes_that_hold(DAMAGE)
+"""The planes that say what is to be filled, (1, H, W), 255 = fill. The first that is there counts: the caller's."""
+CALLERS_MASK = MASKS[0]
 
 Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -79,7 +78,7 @@ class Workspace:
         deadline = time.monotonic() + options.timeout_s
         workspace_id = f"{int(deadline):010d}-{secrets.token_hex(16)}"
         workspace = cls(root, Envelope(workspace_id, request_id, deadline, options, accept))
-        with _full_means_retry():
+        with full_means_retry():
             make_private(root)
             workspace.directory.mkdir(mode=0o700)
         return workspace
@@ -103,6 +102,22 @@ class Workspace:
         return self.envelope.options
 
     @property
+    def source(self) -> Source:
+        """What the upload was.
+
+        Raises:
+            BrokenArtifact: nobody has read it yet.
+        """
+        if self.envelope.source is None:
+            raise BrokenArtifact("the upload was not read")
+        return self.envelope.source
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the caller marked what is to be filled."""
+        return CALLERS_MASK in self.envelope.planes
+
+    @property
     def left_s(self) -> float:
         """Seconds until the deadline; negative after it."""
         return self.envelope.deadline - time.monotonic()
@@ -121,14 +136,8 @@ class Workspace:
         Raises:
             OutOfSpace: shared memory is full; nothing is left behind.
         """
-        temporary = self._temporary(name)
-        try:
-            with _full_means_retry():
-                temporary.write_bytes(content)
-            temporary.replace(self.path(name))
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with replacing(self.path(name)) as temporary, full_means_retry():
+            temporary.write_bytes(content)
 
     @contextlib.contextmanager
     def new_file(self, name: str) -> Iterator[BinaryIO]:
@@ -137,14 +146,8 @@ class Workspace:
         Raises:
             OutOfSpace: shared memory is full; nothing is left behind.
         """
-        temporary = self._temporary(name)
-        try:
-            with _full_means_retry(), temporary.open("wb") as file:
-                yield file
-            temporary.replace(self.path(name))
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with replacing(self.path(name)) as temporary, full_means_retry(), temporary.open("wb") as file:
+            yield file
 
     def read_file(self, name: str) -> bytes | None:
         """A whole file, or None."""
@@ -160,16 +163,11 @@ class Workspace:
         Raises:
             OutOfSpace: shared memory is full; nothing is left behind.
         """
-        temporary = self._temporary(f"{name}.npy")
-        try:
-            with _full_means_retry():
-                plane = _allocate(temporary, shape, dtype)
+        with replacing(self.path(f"{name}.npy")) as temporary:
+            with full_means_retry():
+                plane: Array = map_new_array(temporary, shape, dtype)
             yield plane
-            temporary.replace(self.path(f"{name}.npy"))
-            self.envelope.planes[name] = Plane(shape, dtype)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        self.envelope.planes[name] = Plane(shape, dtype)
 
     def write_plane(self, name: str, values: Array) -> None:
         """Write a plane (C, H, W) of uint8 or uint16."""
@@ -206,6 +204,11 @@ class Workspace:
         """The result as it was before the plane `name` of `RESULTS`, mapped read-only."""
         return self.plane(self.name_before(name))
 
+    def mask(self) -> Array | None:
+        """What is to be filled, mapped read-only: what the caller marked, or else what was found; None for neither."""
+        names = [name for name in MASKS if name in self.envelope.planes]
+        return self.plane(names[0]) if names else None
+
     def alpha(self) -> Array | None:
         """The opacity of the result so far, mapped read-only: (1, H, W)."""
         names = [name for name in OPACITIES if name in self.envelope.planes]
@@ -218,31 +221,6 @@ class Workspace:
     def passed(self, stage: str, note: str) -> None:
         """Enter in the trace that `stage` had nothing to do, and why."""
         self.envelope.trace[stage] = Trace("passed", note, 0.0)
-
-    def note_state(self, stage: str, state: str) -> None:
-        """Let others see how far this request is: `RUNNING`, then the trace's outcome.
-
-        A note is an empty file's name. A stage never fails over one: without it, it seems to wait.
-        """
-        begun = self._note(stage, RUNNING)
-        with contextlib.suppress(OSError):
-            if state == RUNNING:
-                begun.touch(exist_ok=False)  # or else it looks first
-            else:
-                begun.replace(self._note(stage, state))
-
-    def states(self) -> dict[str, str]:
-        """What was noted so far, by stage."""
-        try:
-            names = [file.stem for file in self.directory.iterdir() if file.suffix == STATE_SUFFIX]
-        except FileNotFoundError:
-            names = []
-        notes: dict[str, str] = {}
-        for name in names:
-            stage, _, state = name.partition(".")
-            if notes.get(stage) != RUNNING:  # it may run again
-                notes[stage] = state
-        return {stage: notes[stage] for stage in STAGES if stage in notes}
 
     def cancel(self) -> None:
         """Let no further stage begin; without room for the note they work on for nobody."""
@@ -269,30 +247,3 @@ class Workspace:
     def remove(self) -> None:
         """Delete the directory now."""
         delete(self.directory)
-
-    def _note(self, stage: str, state: str) -> Path:
-        return self.path(f"{stage}.{state}{STATE_SUFFIX}")
-
-    def _temporary(self, name: str) -> Path:
-        return self.path(f".{name}.{secrets.token_hex(8)}")
-
-
-def _allocate(file: Path, shape: tuple[int, int, int], dtype: str) -> Array:
-    """Create a `.npy` file whose blocks are all there, and map it."""
-    mapping: Array = np.lib.format.open_memmap(file, mode="w+", dtype=np.dtype(dtype), shape=shape)
-    descriptor = os.open(file, os.O_RDWR)
-    try:
-        os.posix_fallocate(descriptor, 0, os.fstat(descriptor).st_size)
-    finally:
-        os.close(descriptor)
-    return mapping
-
-
-@contextlib.contextmanager
-def _full_means_retry() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM):
-            raise
-        raise OutOfSpace("shared memory is full; try again later") from error

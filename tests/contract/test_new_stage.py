@@ -35,21 +35,38 @@ ROW = """\
         has_strength=True,
         networks=(NetworkRow("negative", "photorestore.stages.negative.network:Negative"),),
         planes=(PlaneRow("negated", 3, holds=PICTURE),),
+        findings="photorestore.stages.negative.findings:NegativeFindings",
     ),
 """
 OWN = {
     "src/photorestore/stages/negative/__init__.py": '"""Negative."""\n',
+    "src/photorestore/stages/negative/findings.py": '''
+"""What `negative` tells of its work."""
+
+from dataclasses import dataclass
+
+from photorestore.findings import Findings
+
+
+@dataclass(frozen=True, slots=True)
+class NegativeFindings(Findings):
+    """How much of it was done."""
+
+    strength: float
+''',
     "src/photorestore/stages/negative/network.py": '''
 """The network of `negative`."""
 
 import torch
 from torch import Tensor, nn
 
+from photorestore.networks.descriptor import IMAGE, Descriptor, Port
+
 
 class Negative(nn.Module):
     """One weight."""
 
-    stride, receptive_field_px = 1, 0
+    descriptor = Descriptor("Negative", (IMAGE,), Port("negative", "N 3 H W", 0, 1), reach_px=0)
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,18 +84,19 @@ class Negative(nn.Module):
 """Negative: turns a picture into its negative."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from photorestore.networks.tiling import TileJob
-from photorestore.stages.base import SingleNetworkStage, is_left_alone
-from photorestore.stages.negative.network import Negative
+from photorestore.networks.tiling import TileJob, Tiles
+from photorestore.stages.base import is_left_alone
+from photorestore.stages.networked import NetworkStage
+from photorestore.stages.negative.findings import NegativeFindings
 from photorestore.workspace import Workspace
 
 
-class NegativeStage(SingleNetworkStage[Negative]):
+class NegativeStage(NetworkStage):
     """Writes the plane `negated` where it is asked for."""
 
     name: ClassVar[str] = "negative"
@@ -93,12 +111,15 @@ class NegativeStage(SingleNetworkStage[Negative]):
                 continue
             image = workspace.before("negated")
             with workspace.new_plane("negated", image.shape, "uint16") as target:
-                self.run_tiles(self._forward, [TileJob((image,), target, strength)], self.spec)
+                self.networks["negative"].fill([TileJob({"image": image}, target, strength)], _blend)
             workspace.envelope.current = "negated"
+            workspace.envelope.estimates[self.name] = NegativeFindings(strength)
             workspace.ran(self.name, "turned into its negative")
 
-    def _forward(self, tiles: Tensor, strengths: Sequence[Any]) -> Tensor:
-        return torch.lerp(tiles, self.network(tiles), torch.tensor(strengths).view(-1, 1, 1, 1))
+
+def _blend(pred: Tensor, tiles: Tiles[float]) -> Tensor:
+    strengths = torch.tensor([job.context for job in tiles.jobs]).view(-1, 1, 1, 1)
+    return torch.lerp(tiles.planes["image"], pred, strengths)
 ''',
     "handlers/negative_handler.py": '''
 """TorchServe's way into the stage `negative`."""
@@ -131,11 +152,12 @@ import json, sys
 from pathlib import Path
 from photorestore import pipeline
 from photorestore.options import Options
+from photorestore.records import document_of
 
 options = Options(stages=("negative",), format="png")
 restored = pipeline.load(root=Path(sys.argv[1])).restore(sys.stdin.buffer.read(), options)
 sys.stdout.buffer.write(restored.encoded)
-print(json.dumps({stage: trace["outcome"] for stage, trace in restored.report["trace"].items()}), file=sys.stderr)
+print(json.dumps(document_of(restored.report)), file=sys.stderr)
 """
 CHECKED = (
     "contract/test_rooms.py",
@@ -195,9 +217,10 @@ def test_the_stage_works_in_its_place(home: Path, tmp_path: Path) -> None:
     Image.fromarray(make_photo(40, 50)).save(picture, "PNG")
     done = run(home, "-c", RESTORE, str(tmp_path), input=picture.getvalue())
     assert np.array_equal(np.array(Image.open(io.BytesIO(done.stdout))), 255 - make_photo(40, 50))
-    outcomes = json.loads(done.stderr.splitlines()[-1])
-    assert list(outcomes)[-4:] == ["face", "negative", "upscale", "deliver"]
-    assert outcomes["negative"] == "ran"
+    report = json.loads(done.stderr.splitlines()[-1])
+    assert list(report["trace"])[-4:] == ["face", "negative", "upscale", "deliver"]
+    assert report["trace"]["negative"]["outcome"] == "ran"
+    assert report["estimates"]["negative"] == {"strength": 1.0}
 
 
 def test_the_stage_is_archived_and_a_node_of_the_workflow(home: Path) -> None:

@@ -1,6 +1,7 @@
 """One word for a stage in every room, and doors between rooms that open one way."""
 
 import ast
+import pkgutil
 import re
 import subprocess
 import sys
@@ -15,9 +16,11 @@ from photorestore_client.arguments import make_parser
 from photorestore_client.options import Options as ClientOptions
 
 from gateway.queries import NAMES
+from photorestore.findings import Findings
 from photorestore.networks.weights import NETWORKS, stage_of, weights_file
 from photorestore.options import STAGES, TIERS, Options, describe
 from photorestore.pipeline import STAGE_CLASSES
+from photorestore.stages.row import StageRow
 from photorestore.stages.table import ROWS
 from photorestore.stages.written import FILES
 
@@ -65,7 +68,10 @@ WITHOUT_TORCH = (
     "workspace",
     "serving.requests",
     "serving.answers",
+    "report",
     "stages.table",
+    "networks.origin",
+    *(row.findings.partition(":")[0].removeprefix("photorestore.") for row in ROWS if row.findings),
 )
 """Modules that the REST edge imports."""
 
@@ -106,6 +112,14 @@ def test_rows_name_only_what_there_is_and_what_comes_before_them() -> None:
         assert {stage_of(network.name) for network in row.networks} <= {row.name}
         assert set(row.borrows) <= NETWORKS.keys() - {network.name for network in row.networks}
     assert not {row.name for row in ROWS[:-1]} - {name for row in ROWS for name in row.after}, "a dead end"
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.findings], ids=lambda row: row.name)
+def test_findings_are_named_by_their_stage_and_lie_in_its_folder(row: StageRow) -> None:
+    kind = pkgutil.resolve_name(row.findings)
+    assert issubclass(kind, Findings)
+    place = f"photorestore.stages.{row.name}.findings", f"{row.name.title()}Findings"
+    assert (kind.__module__, kind.__name__) == place
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -196,6 +210,19 @@ def test_client_needs_only_what_its_package_declares() -> None:
     for file in sources("client"):
         foreign = {name.split(".")[0] for name in imported(file)} - sys.stdlib_module_names
         assert foreign <= declared | {"photorestore_client"}, file
+
+
+def test_service_client_and_images_have_one_version() -> None:
+    versions = [
+        tomllib.loads((HOME / folder / "pyproject.toml").read_text())["project"]["version"]
+        for folder in (".", "client")
+    ]
+    for overlay in ("base", "gpu"):
+        images = yaml.safe_load((HOME / f"deploy/kubernetes/{overlay}/kustomization.yaml").read_text())[
+            "images"
+        ]
+        versions += [image["newTag"].removesuffix("-gpu") for image in images]
+    assert len(set(versions)) == 1
 
 
 def test_edge_modules_load_without_torch() -> None:

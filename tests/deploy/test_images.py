@@ -149,6 +149,20 @@ def test_the_edge_needs_no_more_than_its_image_holds() -> None:
     run(sys.executable, "-c", code, cwd=HOME)
 
 
+def test_workers_need_no_more_than_their_image_holds() -> None:
+    of_the_edge = (
+        "fastapi",
+        "httptools",
+        "httpx",
+        "prometheus_client",
+        "pydantic",
+        "python_multipart",
+        "uvicorn",
+    )
+    code = f"import sys; sys.modules |= dict.fromkeys({of_the_edge}); import photorestore.serving.handler"
+    run(sys.executable, "-c", code, cwd=HOME)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -20,6 +20,7 @@ from skimage import data
 from photorestore import pipeline
 from photorestore.envelope import Envelope
 from photorestore.options import MODES, Options
+from photorestore.stages.face.findings import FaceFindings
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo, problem_of
 from tests.e2e.conftest import Service
@@ -126,7 +127,9 @@ def test_a_face_comes_back_as_in_process(
     )
     upload, options = encoded(head, "PNG"), {"format": "png", **options}
     expected = oracle.restore(upload, Options.from_mapping(options))
-    assert len(expected.report["estimates"]["face"]["faces"]) == 1
+    found = expected.report.find(FaceFindings)
+    assert found is not None
+    assert len(found.faces) == 1
     assert service.restore(upload, json.dumps(options)).content == expected.encoded
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,7 +7,12 @@ import pytest
 from photorestore.envelope import Envelope, Plane, Problem, Trace, merge
 from photorestore.errors import BrokenArtifact, TruncatedImage
 from photorestore.options import Options
+from photorestore.source import Source
+from photorestore.stages.scratch.findings import ScratchFindings
 from tests.conftest import problem_of
+from tests.handed_on import MEASURED, SOUND
+
+FOUND = replace(SOUND, before_normalise=MEASURED, kind="print", probabilities={"noisy": 0.25})
 
 
 def make_envelope(**changes: Any) -> Envelope:
@@ -24,12 +30,44 @@ def test_an_envelope_survives_a_round_trip() -> None:
     envelope = make_envelope(
         options=Options(stages=("denoise",)),
         planes={"image": Plane((3, 4, 5), "uint8")},
-        estimates={"preprocess": {"sigma_255": 2.0}},
+        source=Source.of_array(5, 4, 8),
+        estimates={"preprocess": FOUND, "scratch": ScratchFindings(0.25)},
         trace={"preprocess": Trace("ran", "decoded", 1.5)},
         problem=Problem.of(TruncatedImage("breaks off"), "preprocess"),
     )
     assert Envelope.from_json(envelope.to_json()) == envelope
     assert Envelope.from_json(json.loads(envelope.to_json())) == envelope
+
+
+def test_what_is_not_known_is_left_out_of_the_findings_and_null_in_a_trace() -> None:
+    envelope = make_envelope(estimates={"preprocess": SOUND}, trace={"preprocess": Trace("ran", "", 1)})
+    document = json.loads(envelope.to_json())
+    assert document["source"] == {}
+    assert {"jpeg_quality": None, "mode": "gentle"}.items() <= document["estimates"]["preprocess"].items()
+    assert "kind" not in document["estimates"]["preprocess"]
+    assert document["trace"]["preprocess"]["tier"] is None
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("estimates", {"scratch": {"coverage": "all of it"}}),
+        ("estimates", {"scratch": {"coverage": 0.5, "more": 1}}),
+        ("estimates", {"scratch": {}}),
+        ("estimates", {"denoise": {}}),  # hands nothing on
+        ("estimates", {"nobody": {}}),
+        ("estimates", []),
+        ("source", {"format": "png"}),
+        ("source", "png"),
+        ("planes", {"image": {"shape": [3, 4], "dtype": "uint8"}}),
+        ("trace", {"preprocess": {"outcome": "ran"}}),
+        ("problem", {"type": "internal"}),
+    ],
+)
+def test_an_envelope_with_other_members_is_refused(member: str, value: object) -> None:
+    document = json.loads(make_envelope().to_json()) | {member: value}
+    with pytest.raises(BrokenArtifact, match="not an envelope"):
+        Envelope.from_json(document)
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"version": 99}', b'{"version": 1}', b"\xff\xd8"])

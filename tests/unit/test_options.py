@@ -1,3 +1,4 @@
+import json
 import re
 from typing import Any
 
@@ -38,11 +39,23 @@ def test_options_survive_a_round_trip() -> None:
         ({"quality": 0}, "quality is 0"),
         ({"quality": True}, "quality is True"),
         ({"stages": ["denoise", "magic"]}, "expected a list from denoise, scratch, translate"),
-        ({"stages": "denoise"}, "stages is 'denoise'"),
+        ({"stages": "denoise magic"}, "stages is ('denoise magic',); expected a list from denoise"),
+        ({"stages": ["", "denoise"]}, "stages"),
+        ({"stages": 1}, "stages is 1"),
         ({"format": "bmp"}, "format is 'bmp'"),
         ({"tier": "best"}, "tier is 'best'; expected one of auto, fast, quality"),
         ({"scale": 3}, "scale is 3; expected 1, 2 or 4"),
-        ({"scale": 2.0}, "scale is 2.0"),
+        ({"scale": 2.5}, "scale is 2.5"),
+        ({"scale": "2,0"}, "scale is '2,0'"),
+        ({"scale": None}, "scale is None"),
+        ({"normalise": "yes"}, "normalise is 'yes'; expected true or false"),
+        ({"normalise": 1}, "normalise is 1"),
+        ({"quality": "70.5"}, "quality is 70.5; expected a whole number from 1 to 100"),
+        ({"quality": "9" * 5000}, "quality is inf"),
+        ({"quality": ""}, "quality is ''"),
+        ({"sigma_255": "NaN"}, "sigma_255 is 'NaN'; expected a number from 0 to 100"),
+        ({"sigma_255": "1_0"}, "sigma_255 is '1_0'"),
+        ({"sigma_255": "\u0661"}, "sigma_255"),
         ({"scale": True}, "scale is True"),
         ({"stages": ["upscale"]}, "scale enlarges"),
         (
@@ -52,6 +65,9 @@ def test_options_survive_a_round_trip() -> None:
         ({"strength": {"scratch": 0.5}}, "some of denoise, translate, face"),
         ({"strength": {"face": True}}, "strength"),
         ({"strength": [0.5]}, "strength"),
+        ({"strength": "face:1,face:0.5"}, "strength is 'face:1,face:0.5'"),
+        ({"strength": {"face": 1, "Face": 0}}, "strength is {'face': 1, 'Face': 0}"),
+        ({"strength": "face:0.5,denoise"}, "strength is {'face': 0.5, 'denoise': ''}"),
         ({"colour": "lab"}, "colour"),
         ({"nosuch": 1}, "unknown option nosuch"),
     ],
@@ -61,11 +77,49 @@ def test_bad_options_are_named_with_what_was_expected(values: dict[str, Any], na
         Options.from_mapping(values)
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"mode": " Thorough "}, Options(mode="thorough")),
+        ({"stages": "Denoise, FACE,"}, Options(stages=("denoise", "face"))),
+        ({"stages": ["Denoise"]}, Options(stages=("denoise",))),
+        ({"stages": ""}, Options(stages=())),
+        ({"strength": ".5"}, Options(strength=0.5)),
+        ({"strength": "Denoise: .5, face:0"}, Options(strength={"denoise": 0.5, "face": 0})),
+        ({"strength": {"FACE": "1."}}, Options(strength={"face": 1.0})),
+        ({"sigma_255": " 1E1 "}, Options(sigma_255=10.0)),
+        ({"normalise": "TRUE"}, Options(normalise=True)),
+        ({"normalise": "False"}, Options(normalise=False)),
+        ({"normalise": "1"}, Options(normalise=True)),
+        ({"scale": "2.0"}, Options(scale=2)),
+        ({"scale": 2.0}, Options(scale=2)),
+        ({"quality": "+70"}, Options(quality=70)),
+        ({"format": "jpg"}, Options(format="jpeg")),
+        ({"format": "JPEG"}, Options(format="jpeg")),
+        ({"format": "TIF"}, Options(format="tiff")),
+        ({"format": None, "stages": None, "sigma_255": None}, Options()),
+    ],
+)
+def test_what_people_write_is_understood(values: dict[str, object], expected: Options) -> None:
+    options = Options.from_mapping(values)
+    assert options == expected
+    assert json.dumps(options.to_mapping()) == json.dumps(expected.to_mapping()), "2.0 and 2 are two results"
+
+
 def test_all_problems_are_named_at_once() -> None:
-    with pytest.raises(UnsupportedOption) as caught:
+    with pytest.raises(UnsupportedOption, match=r"strength is 2; .*; quality is 101; expected"):
         Options(strength=2, quality=101)
-    assert "strength" in str(caught.value)
-    assert "quality" in str(caught.value)
+    with pytest.raises(UnsupportedOption, match=r"unknown option a, b; .*; scale is 3; .*; format is 'bmp'"):
+        Options.from_mapping({"b": 1, "scale": 3, "a": 1, "format": "bmp"})
+
+
+def test_options_are_named_as_the_caller_calls_them() -> None:
+    names = {"timeout_s": "timeout"}
+    assert Options.from_mapping({"timeout": "30"}, names) == Options(timeout_s=30)
+    with pytest.raises(UnsupportedOption, match=r"^mode is 'timeout_s'; .*; timeout is 0; expected a number"):
+        Options.from_mapping({"mode": "timeout_s", "timeout": 0}, names)
+    with pytest.raises(UnsupportedOption, match="unknown option timeout_s"):
+        Options.from_mapping({"timeout_s": 30}, names)
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "null", "{", "1"])

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from photorestore import pipeline
 from photorestore.errors import CorruptImage, NotAnImage, by_type
 from photorestore.imaging import put_picture
 from photorestore.options import SELECTABLE_STAGES, STAGES, Options
-from photorestore.stages.preprocess.estimates import estimate
+from photorestore.stages.face.findings import FaceFindings
+from photorestore.stages.upscale.findings import UpscaleFindings
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
+from tests.handed_on import SOUND
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +44,9 @@ def test_noise_is_removed_and_every_stage_says_what_it_did(loaded: pipeline.Pipe
     restored = loaded.restore(as_png(noisy), Options(format="png"))
     error, error_before = (np.abs(pixels.astype(int) - photo).mean() for pixels in (restored.image, noisy))
     assert error < error_before / 2
-    assert list(restored.report["trace"]) == list(STAGES)
-    assert restored.report["trace"]["denoise"]["outcome"] == "ran"
-    assert all(trace["ms"] > 0 for trace in restored.report["trace"].values())
+    assert list(restored.report.trace) == list(STAGES)
+    assert restored.report.trace["denoise"].outcome == "ran"
+    assert all(trace.ms > 0 for trace in restored.report.trace.values())
 
 
 def test_outside_of_the_callers_mask_nothing_changes(loaded: pipeline.Pipeline) -> None:
@@ -85,12 +88,14 @@ def test_a_face_of_an_old_photograph_is_refined_and_the_picture_enlarged(loaded:
     head = data.astronaut()[:200, 110:330]
     noisy = np.dstack([add_noise(head, 20), np.full(head.shape[:2], 255, np.uint8)])
     restored = loaded.restore(noisy, Options(format="png", scale=2, strength={"translate": 0}))
-    (face,) = restored.report["estimates"]["face"]["faces"]
-    assert 0 < face["box"][0] < face["box"][2] < 220
-    assert restored.report["estimates"]["upscale"] == {"scale": 2, "network": "upscale_real"}
+    found = restored.report.find(FaceFindings)
+    assert found is not None
+    (face,) = found.faces
+    assert 0 < face.box[0] < face.box[2] < 220
+    assert restored.report.find(UpscaleFindings) == UpscaleFindings(2, "upscale_real")
     assert restored.image.shape == (400, 440, 4)
     assert (restored.image[..., 3] == 255).all()
-    assert (restored.report["width"], restored.report["source"]["width"]) == (440, 220)
+    assert (restored.report.width, restored.report.source.width) == (440, 220)
 
 
 def test_problems_are_raised_and_leave_nothing_behind(loaded: pipeline.Pipeline) -> None:
@@ -110,12 +115,10 @@ def judged(loaded: pipeline.Pipeline, **options: Any) -> Workspace:
     """A noisy, faded picture that is judged to be line art."""
     workspace = Workspace.create(loaded.root, Options(format="png", **options))
     put_picture(workspace, "upload", add_noise(make_photo(64, 80), 25))
-    found = estimate(workspace.plane("image")) | {"noisy": True, "faded": True}
-    workspace.envelope.estimates["preprocess"] = found | {
-        "kind": "line_art",
-        "confidence": 0.9,
-        "mode": "untouched",
-    }
+    found = replace(SOUND, noisy=True, faded=True)
+    workspace.envelope.estimates["preprocess"] = replace(
+        found, kind="line_art", confidence=0.9, mode="untouched"
+    )
     return workspace
 
 
@@ -147,5 +150,5 @@ def test_a_clean_file_comes_back_byte_for_byte_beside_its_pixels(loaded: pipelin
     Image.fromarray(make_photo(120, 160)).save(buffer, "JPEG", quality=97)
     restored = loaded.restore(buffer.getvalue())
     assert (restored.encoded, restored.content_type) == (buffer.getvalue(), "image/jpeg")
-    assert restored.report["unchanged"]
+    assert restored.report.unchanged
     assert (restored.image == np.asarray(Image.open(buffer))).all()

@@ -1,6 +1,7 @@
 """Tiers: which there are, which one works, and what becomes of requests for one that is not there."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from photorestore.stages.tiered import TieredStage
 from photorestore.tiers import available_tiers, choose_tier, require_tier
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo, problem_of
+from tests.handed_on import SOUND
 
 CONFIG = StageConfig(precision="float32", tile_px=128)
 WIDTHS = {"fast": (8, 16), "quality": (12, 24)}
@@ -80,15 +82,7 @@ def prepared(tmp_path: Path) -> Callable[..., Workspace]:
         workspace = Workspace.create(tmp_path / "spaces", Options(**options))
         workspace.write_plane("image", make_photo(40, 60).transpose(2, 0, 1))
         workspace.envelope.current = "image"
-        found = {
-            "sigma_255": 20.0,
-            "grain_255": 0.0,
-            "surface_255": 0.0,
-            "artefacts_255": None,
-            "gradient_255": 9.0,
-            "noisy": noisy,
-        }
-        workspace.envelope.estimates["preprocess"] = found
+        workspace.envelope.estimates["preprocess"] = replace(SOUND, sigma_255=20.0, noisy=noisy)
         return workspace
 
     return prepare
@@ -245,9 +239,9 @@ def test_in_process_the_tier_may_be_asked_for_and_is_reported(tmp_path: Path) ->
         tier: loaded.restore(make_photo(40, 60), Options(tier=tier, stages=("denoise",), format="png"))
         for tier in ("auto", "fast", "quality")
     }
-    traces = {tier: restored.report["trace"] for tier, restored in results.items()}
-    assert [trace["denoise"]["tier"] for trace in traces.values()] == ["fast", "fast", "quality"]
-    assert all("tier" not in trace["preprocess"] for trace in traces.values())
+    traces = {tier: restored.report.trace for tier, restored in results.items()}
+    assert [trace["denoise"].tier for trace in traces.values()] == ["fast", "fast", "quality"]
+    assert all(trace["preprocess"].tier is None for trace in traces.values())
     assert (results["auto"].image == results["fast"].image).all()
     assert (results["quality"].image != results["fast"].image).any()
 

@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.degradations import fading
-from training.degradations.noise import chance, uniform
-from training.degradations.prints import smooth_noise
+from training.degradations.fields import smooth_noise
+from training.luma import luma
+from training.randomness import chance, uniform
 
 
 def tone(image: Tensor, rng: torch.Generator) -> Tensor:
@@ -48,6 +49,6 @@ def tone_of(image: Tensor) -> float:
 def contrast_of(image: Tensor) -> float:
     """Difference between nearly white and nearly black in the inner three quarters."""
     _, h, w = image.shape
-    inner = fading.luma(image[:, h // 8 : -h // 8, w // 8 : -w // 8]).flatten()[::7]
+    inner = luma(image[:, h // 8 : -h // 8, w // 8 : -w // 8]).flatten()[::7]
     black, white = torch.quantile(inner, torch.tensor([0.01, 0.99])).tolist()
     return white - black

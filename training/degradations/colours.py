@@ -7,9 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from training.degradations.noise import chance, uniform
-
-LUMA = torch.tensor([0.299, 0.587, 0.114])
+from training.luma import luma
+from training.randomness import chance, uniform
 
 
 def strong_colours(gt: Tensor, rng: torch.Generator) -> Tensor:
@@ -31,8 +30,8 @@ def strong_colours(gt: Tensor, rng: torch.Generator) -> Tensor:
 
 def saturated(image: Tensor, factor: float) -> Tensor:
     """Differences from the luma times `factor`; not clamped."""
-    luma = torch.einsum("c,chw->hw", LUMA, image)
-    return luma + factor * (image - luma)
+    grey = luma(image)
+    return grey + factor * (image - grey)
 
 
 def turned(image: Tensor, angle: float) -> Tensor:

@@ -16,7 +16,6 @@ from torch import Tensor
 from training.degradations import pages
 from training.degradations.fading import blur
 from training.degradations.halftones import halftone
-from training.degradations.noise import chance, randint, uniform
 from training.degradations.screens import draw_screenshot
 from training.degradations.sheets import (
     Colour,
@@ -29,6 +28,7 @@ from training.degradations.sheets import (
     smooth_field,
     words,
 )
+from training.randomness import chance, pick, randint, uniform
 
 __all__ = ["draw_line_art", "draw_screenshot", "halftone"]
 
@@ -40,7 +40,7 @@ def draw_line_art(h: int, w: int, rng: torch.Generator) -> Tensor:
     """
     ink, paper = _inks(rng)
     sheet = blank_sheet(h, w, ink, paper, randint(1, 5, rng))
-    KINDS[randint(0, len(KINDS), rng)](sheet, rng)
+    pick(KINDS, rng)(sheet, rng)
     if chance(0.3, rng):
         sheet.draw.rectangle((8, 8, sheet.w - 9, sheet.h - 9), outline=ink, width=sheet.unit)
     drawn = averaged(sheet)

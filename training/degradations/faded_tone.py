@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-LUMA = (0.299, 0.587, 0.114)
+from training.luma import luma
+
 GREY_SHARE, HAND_COLOURED_SHARE, SOUND_SHARE = 0.3, 0.1, 0.08
 """Shares of the samples that are grey, hand-coloured, and not faded at all."""
 LEAST_LINEAR = 0.004
@@ -32,13 +33,13 @@ def age(gt: Tensor, rng: torch.Generator) -> Aged:
     """
     n = len(gt)
     is_grey = _chances(n, GREY_SHARE, rng)
-    gt = torch.where(is_grey, luma(gt), gt)
+    gt = torch.where(is_grey, grey(gt), gt)
     by_hand = ~is_grey & _chances(n, HAND_COLOURED_SHARE, rng)
     gt = torch.where(by_hand, hand_coloured(gt), gt)
     tie = (is_grey | by_hand | _chances(n, 0.1, rng)).float()  # channels that fade alike
     full = torch.where(_chances(n, 0.5, rng), lose_density(gt, tie, rng), lose_contrast(gt, tie, rng))
     full = torch.where(
-        _chances(n, 0.4, rng) & ~by_hand, torch.lerp(full, luma(full), _draw(n, 0, 0.5, rng)), full
+        _chances(n, 0.4, rng) & ~by_hand, torch.lerp(full, grey(full), _draw(n, 0, 0.5, rng)), full
     )
     uneven = torch.where(_chances(n, 0.4, rng), _field(gt, rng), torch.ones_like(gt[:, :1]))
     lq = torch.lerp(torch.lerp(gt, full, _draw(n, 0.3, 0.95, rng)), full, uneven)
@@ -48,15 +49,15 @@ def age(gt: Tensor, rng: torch.Generator) -> Aged:
     return _scanned(lq, gt, is_grey, rng)
 
 
-def luma(image: Tensor) -> Tensor:
-    """(N, 3, H, W): luma in three equal channels."""
-    return (image * torch.tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True).expand_as(image)
+def grey(image: Tensor) -> Tensor:
+    """Return the luma of (N, 3, H, W) in three equal channels."""
+    return luma(image).expand_as(image)
 
 
 def hand_coloured(image: Tensor) -> Tensor:
     """A grey print under thin, coarse colours: half of the chroma, blurred."""
-    grey = luma(image)
-    return (grey + 0.5 * F.avg_pool2d(image - grey, 7, 1, 3, count_include_pad=False)).clamp(0, 1)
+    plain = grey(image)
+    return (plain + 0.5 * F.avg_pool2d(image - plain, 7, 1, 3, count_include_pad=False)).clamp(0, 1)
 
 
 def lose_density(gt: Tensor, tie: Tensor, rng: torch.Generator) -> Tensor:

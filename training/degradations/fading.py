@@ -14,19 +14,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.degradations import noise
-from training.degradations.damage import DamageSources, damage
-from training.degradations.noise import chance, randint, uniform
+from training.degradations.damage import damage
+from training.degradations.kernels import gaussian_taps
+from training.degradations.sources import DamageSources
+from training.luma import luma
+from training.randomness import chance, pick, randint, uniform
 
-LUMA = (0.299, 0.587, 0.114)
 SEPIA = (1.08, 0.98, 0.78)
 """Colour of a toned silver print's mid-tones, luma kept."""
 
 Pair = tuple[Tensor, Tensor]
-
-
-def luma(image: Tensor) -> Tensor:
-    """(1, H, W), weights of BT.601."""
-    return (image * torch.tensor(LUMA).view(3, 1, 1)).sum(0, keepdim=True)
 
 
 def grey(image: Tensor) -> Tensor:
@@ -159,7 +156,7 @@ def _grey(pair: Pair, _sources: DamageSources, _rng: torch.Generator) -> Pair:
 
 
 def _on_paper(pair: Pair, sources: DamageSources, rng: torch.Generator) -> Pair:
-    texture = sources.papers[randint(0, len(sources.papers), rng)]
+    texture = pick(sources.papers, rng)
     return paper(pair[0], texture, uniform(0.05, 0.5, rng), rng), pair[1]
 
 
@@ -181,10 +178,9 @@ def _blur_matrix(size: int, sigma_px: float) -> Tensor:
     """(size, size): row i holds the weights of output i; borders count the last pixel again."""
     radius = max(1, math.ceil(3 * sigma_px))
     offsets = torch.arange(-radius, radius + 1)
-    taps = torch.exp(-0.5 * (offsets / sigma_px) ** 2)
     rows = torch.arange(size)[:, None].expand(-1, 2 * radius + 1)
     columns = (rows + offsets).clamp(0, size - 1)
-    weights = (taps / taps.sum()).expand(size, -1)
+    weights = gaussian_taps(sigma_px, radius).expand(size, -1)
     return torch.zeros((size, size)).index_put((rows, columns), weights, accumulate=True)
 
 

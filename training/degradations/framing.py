@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.degradations.noise import chance, randint, uniform
-from training.degradations.prints import smooth_noise
+from training.degradations.fields import smooth_noise
+from training.randomness import chance, randint, uniform
 
 MIDDLE_PX = 380
 """Middle of the sizes drawn by `any_side`."""

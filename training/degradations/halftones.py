@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from training.degradations.fading import blur, luma
-from training.degradations.noise import chance, randint, uniform
+from training.degradations.fading import blur
+from training.luma import luma
+from training.randomness import chance, randint, uniform
 
 BAYER_2 = torch.tensor([[0.0, 2.0], [3.0, 1.0]])
 INK_ANGLES = (15.0, 75.0, 0.0, 45.0)

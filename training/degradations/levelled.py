@@ -12,9 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from photorestore.stages.preprocess.estimates import artefacts_of
+from photorestore.stages.preprocess.compression import artefacts_of
 from training.degradations.noise import (
-    chance,
     film_grain,
     gaussian,
     impulses,
@@ -23,11 +22,10 @@ from training.degradations.noise import (
     poisson_gaussian,
     poisson_sigma,
     quantise,
-    randint,
     speckle,
-    uniform,
 )
 from training.degradations.surfaces import surface
+from training.randomness import chance, randint, uniform
 
 ROUGHLY = 0.25
 """Where noise is not plain, the level told is off by about this share, as estimates are."""
@@ -105,7 +103,7 @@ def on_surface(gt: Tensor, papers: Sequence[Tensor], rng: torch.Generator) -> No
 def store_as_jpeg(image: Tensor, sigma: Tensor, rng: torch.Generator) -> Noisy:
     """A picture (3 or 1 channels) with noise of level `sigma` as a JPEG, often a coarse one.
 
-    The level of its artefacts is what `estimates.artefacts_of` says of its table, as when the network is used.
+    The level of its artefacts is what `compression.artefacts_of` says of its table, as when the network is used.
     """
     quality = round(uniform(math.sqrt(7), math.sqrt(96), rng) ** 2)
     lq, table = jpeg_with_table(image.expand(3, -1, -1), quality, subsample=chance(0.5, rng))

@@ -13,20 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-
-def uniform(low: float, high: float, rng: torch.Generator) -> float:
-    """One number drawn evenly from [low, high)."""
-    return low + (high - low) * float(torch.rand((), generator=rng))
-
-
-def chance(probability: float, rng: torch.Generator) -> bool:
-    """True with the given probability."""
-    return uniform(0.0, 1.0, rng) < probability
-
-
-def randint(low: int, high: int, rng: torch.Generator) -> int:
-    """One integer drawn evenly from [low, high)."""
-    return int(torch.randint(low, high, (), generator=rng))
+from training.degradations.kernels import blur_mirrored
 
 
 def gaussian(gt: Tensor, sigma: float, rng: torch.Generator) -> Tensor:
@@ -75,13 +62,7 @@ def film_grain(gt: Tensor, sigma: float, size_px: float, rng: torch.Generator) -
         sigma: standard deviation at mid-grey.
         size_px: standard deviation of the grain's Gaussian blur, 0.3 to 2.
     """
-    _, h, w = gt.shape
-    white = torch.randn((1, 1, h, w), generator=rng)
-    radius = max(1, round(3 * size_px))
-    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / size_px) ** 2)
-    taps = taps / taps.sum()
-    grain = F.conv2d(F.pad(white, (radius,) * 4, mode="reflect"), taps.view(1, 1, 1, -1))
-    grain = F.conv2d(grain, taps.view(1, 1, -1, 1))[0]
+    grain = blur_mirrored(torch.randn((1, *gt.shape[-2:]), generator=rng), size_px)
     luma = gt.mean(0, keepdim=True).clamp(0, 1)
     return gt + sigma * (4 * luma * (1 - luma)).sqrt() * grain / grain.std().clamp_min(1e-6)
 

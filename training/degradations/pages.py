@@ -7,8 +7,8 @@ import math
 import numpy as np
 import torch
 
-from training.degradations.noise import chance, randint, uniform
 from training.degradations.sheets import Sheet, any_font, colour, font_of, words
+from training.randomness import chance, randint, uniform
 
 
 def table(sheet: Sheet, rng: torch.Generator) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from training.degradations import fading, noise
-from training.degradations.noise import chance, randint, uniform
+from training.randomness import chance, randint, uniform
 
 Pair = tuple[Tensor, Tensor]
 

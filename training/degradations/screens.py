@@ -9,17 +9,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from training.degradations.noise import chance, randint, uniform
-from training.degradations.sheets import (
-    Colour,
-    any_font,
-    as_tensor,
-    colour,
-    font_of,
-    pick,
-    smooth_curve,
-    words,
-)
+from training.degradations.sheets import Colour, any_font, as_tensor, colour, font_of, smooth_curve, words
+from training.randomness import chance, pick, randint, uniform
 
 
 def draw_screenshot(h: int, w: int, rng: torch.Generator) -> Tensor:
@@ -27,7 +18,7 @@ def draw_screenshot(h: int, w: int, rng: torch.Generator) -> Tensor:
     is_dark = chance(0.35, rng)
     ground = colour(rng, 10, 60) if is_dark else colour(rng, 215, 256)
     image = Image.new("RGB", (w, h), ground)
-    KINDS[randint(0, len(KINDS), rng)](Screen(image, ImageDraw.Draw(image), is_dark), rng)
+    pick(KINDS, rng)(Screen(image, ImageDraw.Draw(image), is_dark), rng)
     return as_tensor(image)
 
 
@@ -166,9 +157,9 @@ def _flat(screen: Screen, rng: torch.Generator) -> None:
     image, draw = screen.image, screen.draw
     if chance(0.4, rng):
         first, last = torch.tensor(colour(rng)).float(), torch.tensor(colour(rng)).float()
-        for y in range(image.height):
-            red, green, blue = torch.lerp(first, last, y / image.height).long().tolist()
-            draw.line((0, y, image.width, y), fill=(red, green, blue))
+        for row in range(image.height):
+            red, green, blue = torch.lerp(first, last, row / image.height).long().tolist()
+            draw.line((0, row, image.width, row), fill=(red, green, blue))
     for _ in range(randint(3, 30, rng)):
         x, y = uniform(-0.1, 1, rng) * image.width, uniform(-0.1, 1, rng) * image.height
         wide, tall = uniform(0.02, 0.5, rng) * image.width, uniform(0.02, 0.5, rng) * image.height

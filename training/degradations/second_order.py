@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.degradations.noise import chance, gaussian, jpeg, poisson, quantise, randint, uniform
+from training.degradations.noise import gaussian, jpeg, poisson, quantise
+from training.randomness import chance, randint, uniform
 
 KINDS = ("gaussian", "generalised", "plateau")
 SIZES_PX = (7, 21)

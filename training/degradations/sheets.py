@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.degradations.noise import chance, randint, uniform
+from training.randomness import chance, pick, randint, uniform
 
 OVERSAMPLING = 2
 VOWELS, CONSONANTS = "aeiou", "bcdfghjklmnprstvwz"
@@ -71,11 +70,6 @@ def averaged(sheet: Sheet) -> Tensor:
 def as_tensor(image: Image.Image) -> Tensor:
     """An RGB picture as (3, H, W) in [0, 1]."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
-
-
-def pick(items: Sequence[Item], rng: torch.Generator) -> Item:
-    """One of some things."""
-    return items[randint(0, len(items), rng)]
 
 
 def colour(rng: torch.Generator, low: int = 0, high: int = 256) -> Colour:

@@ -34,6 +34,13 @@ class DamageSources:
     papers: tuple[Tensor, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PrintSources:
+    """Shapes of real cracks: (320, 480) each, uint8, 255 = crack."""
+
+    cracks: tuple[Tensor, ...]
+
+
 def load_damage_sources(root: Path, *, held_out: bool, validation: bool = False) -> DamageSources:
     """Read stamps, label maps and papers.
 
@@ -68,6 +75,17 @@ def read_shapes(folder: Path, *, held_out: bool, validation: bool = False) -> tu
     part = 0 if held_out else 1 if validation else None
     files = _files(folder, "*.png")
     return tuple(_read_grey(file) for file in files if part_of(file.read_bytes()) == part)
+
+
+def load_crack_shapes(root: Path, *, held_out: bool, validation: bool = False) -> PrintSources:
+    """Read the shapes of cracks in `<root>/domain/crack_shapes`; parts are chosen as in `load_damage_sources`.
+
+    Raises:
+        FileNotFoundError: the folder holds nothing.
+    """
+    return PrintSources(
+        read_shapes(root / "domain" / "crack_shapes", held_out=held_out, validation=validation)
+    )
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:

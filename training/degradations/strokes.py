@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
-from training.degradations.noise import chance, randint, uniform
-
-OVERSAMPLING = 2
+from training.degradations.canvas import OVERSAMPLING, coverage_of, new_canvas
+from training.randomness import chance, randint, uniform
 
 
 def dust(h: int, w: int, count: int, rng: torch.Generator) -> Tensor:
     """Specks: ellipses and small polygons of .5 to 3.5 px radius, most of them small."""
-    image, draw = _canvas(h, w)
+    image, draw = new_canvas(h, w)
     for x, y, size, shape, *angles in torch.rand((count, 9), generator=rng).tolist():
         radius = OVERSAMPLING * (0.5 + 3 * size**3)
         centre_x, centre_y = x * image.width, y * image.height
@@ -33,12 +31,12 @@ def dust(h: int, w: int, count: int, rng: torch.Generator) -> Tensor:
                 [(centre_x + radius * math.cos(a), centre_y + radius * math.sin(a)) for a in corners],
                 fill=255,
             )
-    return _covered(image)
+    return coverage_of(image)
 
 
 def hairs(h: int, w: int, count: int, rng: torch.Generator) -> Tensor:
     """Curled fibres, 10 to 150 px long, .5 to 2 px thick."""
-    image, draw = _canvas(h, w)
+    image, draw = new_canvas(h, w)
     for _ in range(count):
         steps = randint(10, 30, rng)
         stride = OVERSAMPLING * uniform(1, 5, rng)
@@ -47,12 +45,12 @@ def hairs(h: int, w: int, count: int, rng: torch.Generator) -> Tensor:
         start = torch.tensor([uniform(0, image.width, rng), uniform(0, image.height, rng)])
         points = start + (torch.stack([angles.cos(), angles.sin()], 1) * stride).cumsum(0)
         draw.line(_corners(points), fill=randint(150, 256, rng), width=randint(1, 5, rng), joint="curve")
-    return _covered(image)
+    return coverage_of(image)
 
 
 def scratches(h: int, w: int, count: int, rng: torch.Generator) -> Tensor:
     """Long thin lines as a projector leaves them: 1 to 4 px, mostly upright, wavering, fading and broken."""
-    image, draw = _canvas(h, w)
+    image, draw = new_canvas(h, w)
     turn = 0.0 if chance(0.6, rng) else uniform(0, math.pi, rng)
     for _ in range(count):
         points = _wavering_line(image, turn + uniform(-0.08, 0.08, rng), rng)
@@ -62,12 +60,12 @@ def scratches(h: int, w: int, count: int, rng: torch.Generator) -> Tensor:
         for start, end, strength in zip(corners[:-1], corners[1:], strengths.tolist(), strict=False):
             if strength > 0:
                 draw.line((start, end), fill=round(255 * strength), width=width)
-    return _covered(image)
+    return coverage_of(image)
 
 
 def tear(h: int, w: int, rng: torch.Generator) -> Tensor:
     """A wide, jagged gap that runs in from the border."""
-    image, draw = _canvas(h, w)
+    image, draw = new_canvas(h, w)
     steps = randint(8, 24, rng)
     length = uniform(0.15, 0.8, rng) * min(image.size)
     start, direction = _border_start(image, rng)
@@ -79,7 +77,7 @@ def tear(h: int, w: int, rng: torch.Generator) -> Tensor:
     left = centre + normal * (widths * jitter[0])[:, None]
     right = centre - normal * (widths * jitter[1])[:, None]
     draw.polygon(_corners(torch.cat([left, right.flip(0)])), fill=255)
-    return _covered(image)
+    return coverage_of(image)
 
 
 def fold(h: int, w: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -89,7 +87,7 @@ def fold(h: int, w: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         (1, H, W) coverage of the cracked crease, and (1, H, W) shading in [-1, 1] that falls off within some
         ten pixels: one side of a fold catches light, the other lies in shadow.
     """
-    image, draw = _canvas(h, w)
+    image, draw = new_canvas(h, w)
     turn = randint(0, 2, rng) * math.pi / 2 + uniform(-0.2, 0.2, rng)
     points = _wavering_line(image, turn, rng, whole=True)
     corners, strengths = _corners(points), _broken(len(points), rng).clamp_min(uniform(0, 0.6, rng))
@@ -101,7 +99,7 @@ def fold(h: int, w: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     rows, columns = torch.arange(h, dtype=torch.float32), torch.arange(w, dtype=torch.float32)
     distance = (columns[None, :] - first[0]) * along[1] - (rows[:, None] - first[1]) * along[0]
     shading = torch.exp(-distance.abs() / uniform(3, 12, rng)) * distance.clamp(-1, 1)
-    return _covered(image), shading[None]
+    return coverage_of(image), shading[None]
 
 
 def patchiness(h: int, w: int, rng: torch.Generator) -> Tensor:
@@ -110,15 +108,6 @@ def patchiness(h: int, w: int, rng: torch.Generator) -> Tensor:
     coarse = torch.rand((1, 1, 2 + h // cell, 2 + w // cell), generator=rng)
     field = torch.nn.functional.interpolate(coarse, (h, w), mode="bilinear", align_corners=True)
     return (2.5 * field[0] - 0.5).clamp(0, 1)
-
-
-def _canvas(h: int, w: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    image = Image.new("L", (w * OVERSAMPLING, h * OVERSAMPLING))
-    return image, ImageDraw.Draw(image)
-
-
-def _covered(image: Image.Image) -> Tensor:
-    return torch.from_numpy(np.array(image.reduce(OVERSAMPLING))).float().div_(255)[None]
 
 
 def _corners(points: Tensor) -> list[tuple[float, float]]:

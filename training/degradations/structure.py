@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from training.degradations.noise import chance, randint, uniform
+from training.randomness import chance, pick, randint, uniform
 
 LETTERS = "ABCDEFGHIJKLMNOPRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,-&"
 
@@ -22,7 +22,7 @@ def draw_structure(gt: Tensor, rng: torch.Generator) -> Tensor:
     """Draw one kind of structure over a photograph (3, H, W) in [0, 1]; the result is part of the picture."""
     h, w = gt.shape[-2:]
     image = Image.new("L", (2 * w, 2 * h))
-    KINDS[randint(0, len(KINDS), rng)](image, ImageDraw.Draw(image), rng)
+    pick(KINDS, rng)(image, ImageDraw.Draw(image), rng)
     coverage = torch.from_numpy(np.array(image.reduce(2))).float().div_(255)[None]
     colour = torch.rand((3, 1, 1), generator=rng)
     if chance(0.6, rng):

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.data import scaled_patch
-from training.degradations.noise import chance, randint, uniform
+from training.degradations.kernels import blur_mirrored
+from training.randomness import chance, randint, uniform
 
 SQUARE, HEXAGONAL = (0.0, math.pi / 2), (0.0, math.pi / 3, 2 * math.pi / 3)
 """Directions of the waves of which linen and honeycomb are made."""
@@ -70,7 +71,7 @@ def embossed(gt: Tensor, strength: float, pattern: Tensor, rng: torch.Generator)
 def photographed_paper(papers: Sequence[Tensor], side_px: int, rng: torch.Generator) -> Tensor:
     """The relief of real paper, (1, side_px, side_px), without what is wider than some 16 px."""
     patch = scaled_patch(papers, side_px, (1.0, 4.0), rng).mean(0, keepdim=True)
-    return _normalised(patch - _blurred(patch, 8.0))
+    return _normalised(patch - blur_mirrored(patch, 8.0))
 
 
 def woven_paper(hw: Sequence[int], period_px: float, rng: torch.Generator) -> Tensor:
@@ -95,7 +96,7 @@ def mosaic(gt: Tensor, strength: float, size_px: float, rng: torch.Generator) ->
     cells = _starch(hw, size_px, rng) if chance(0.6, rng) else _ruled(hw, size_px, rng)
     colours = STARCH + 0.08 * torch.randn(STARCH.shape, generator=rng)
     pattern = torch.einsum("khw,kc->chw", cells, colours)
-    pattern = _blurred(pattern, uniform(0.3, 0.7, rng))
+    pattern = blur_mirrored(pattern, uniform(0.3, 0.7, rng))
     pattern = _normalised(pattern)
     shading = uniform(0.3, 1.0, rng)
     return gt + strength * (shading * 2 * gt + 1 - shading) * pattern
@@ -114,8 +115,8 @@ def screened(gt: Tensor, strength: float, period_px: float, rng: torch.Generator
     spots += torch.stack([_wave(x, y, period_px, turn + angle + math.pi / 2, rng) for angle in angles])
     hardness = uniform(2.0, 12.0, rng)
     dots = torch.sigmoid(hardness * (gt.clamp(0, 1) - 0.5 - spots / 4))
-    dots = _blurred(dots, uniform(0.1, 0.3, rng) * period_px)
-    pattern = dots - _blurred(dots, 0.6 * period_px)  # the picture's own tone stays
+    dots = blur_mirrored(dots, uniform(0.1, 0.3, rng) * period_px)
+    pattern = dots - blur_mirrored(dots, 0.6 * period_px)  # the picture's own tone stays
     return gt + min(1.0, strength / float(pattern.std().clamp_min(1e-3))) * pattern
 
 
@@ -123,9 +124,9 @@ def _clumps(shape: Sequence[int], size_px: float, rng: torch.Generator) -> Tenso
     """Noise (C, H, W) of standard deviation 1 whose clumps are so wide; sometimes without its slowest part."""
     spread = size_px / 2.355
     white = torch.randn(tuple(shape), generator=rng)
-    field = _blurred(white, spread)
+    field = blur_mirrored(white, spread)
     if chance(0.4, rng):
-        field = field - _blurred(white, 2 * spread)
+        field = field - blur_mirrored(white, 2 * spread)
     return _normalised(field)
 
 
@@ -168,7 +169,7 @@ def _lit(height: Tensor, direction: float) -> Tensor:
 
 def _starch(hw: Sequence[int], size_px: float, rng: torch.Generator) -> Tensor:
     """Which of three kinds of grain covers a pixel: (3, H, W) of 0 and 1."""
-    fields = _blurred(torch.randn((3, *hw), generator=rng), size_px / 3)
+    fields = blur_mirrored(torch.randn((3, *hw), generator=rng), size_px / 3)
     return F.one_hot(fields.argmax(0), 3).permute(2, 0, 1).float()
 
 
@@ -179,15 +180,6 @@ def _ruled(hw: Sequence[int], size_px: float, rng: torch.Generator) -> Tensor:
     is_first = x % 2 < 1
     kinds = torch.where(is_line, 0, torch.where(is_first, 1, 2))
     return F.one_hot(kinds, 3).permute(2, 0, 1).float()
-
-
-def _blurred(image: Tensor, spread: float) -> Tensor:
-    """Gaussian blur of (C, H, W)."""
-    radius = min(max(1, round(3 * spread)), image.shape[-1] - 1, image.shape[-2] - 1)
-    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / spread) ** 2)
-    taps = taps / taps.sum()
-    padded = F.pad(image[:, None], (radius,) * 4, mode="reflect")
-    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))[:, 0]
 
 
 def _normalised(pattern: Tensor) -> Tensor:

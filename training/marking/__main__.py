@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -16,19 +17,22 @@ from training.marking.grammar import read_annotation
 
 GRID_PX = 20
 
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom."""
 
-def draw(arguments: argparse.Namespace) -> None:
+
+def draw(names: Sequence[str], data: Path, masks: Path) -> None:
     """Write `<masks>/<set>/<name>.png` for all annotations, or those that are named."""
-    names = arguments.names or [
+    names = names or [
         str(file.relative_to(ANNOTATIONS).with_suffix(""))
         for file in sorted(ANNOTATIONS.glob("*/*.txt"))
         if file.stem != "sound"
     ]
     for name in names:
         annotation = read_annotation(ANNOTATIONS / f"{name}.txt")
-        with Image.open(arguments.data / "domain" / Path(name).parent / annotation.source) as picture:
+        with Image.open(data / "domain" / Path(name).parent / annotation.source) as picture:
             mask = draw_mask(annotation, np.array(picture.convert("RGB")))
-        file = arguments.masks / f"{name}.png"
+        file = masks / f"{name}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask).save(file)
         print(
@@ -36,31 +40,30 @@ def draw(arguments: argparse.Namespace) -> None:
         )
 
 
-def crop(arguments: argparse.Namespace) -> None:
+def crop(picture: Path, box: Box, out: Path, zoom: int, mask: Path | None, *, stretch: bool) -> None:
     """Write an enlarged crop with a grid in the picture's pixels; a mask's damage in red, what it ignores in blue."""
-    left, top = arguments.x, arguments.y
-    box = (left, top, left + arguments.width, top + arguments.height)
-    size = (arguments.zoom * arguments.width, arguments.zoom * arguments.height)
-    with Image.open(arguments.picture) as picture:
-        view = np.array(picture.convert("RGB").crop(box))
-    if arguments.stretch:
+    left, top, right, bottom = box
+    size = (zoom * (right - left), zoom * (bottom - top))
+    with Image.open(picture) as whole:
+        view = np.array(whole.convert("RGB").crop(box))
+    if stretch:
         low, high = np.percentile(view, (1, 99))
         view = np.clip((view - low) * 255 / (high - low + 1), 0, 255).astype(np.uint8)
     large = np.array(Image.fromarray(view).resize(size, Image.Resampling.BICUBIC))
-    if arguments.mask:
-        with Image.open(arguments.mask) as stored:
+    if mask:
+        with Image.open(mask) as stored:
             large = _tinted(
                 large, np.array(stored.convert("L").crop(box).resize(size, Image.Resampling.NEAREST))
             )
     canvas = Image.fromarray(large)
     pen = ImageDraw.Draw(canvas, "RGBA")
-    for at in range(-left % GRID_PX, arguments.width, GRID_PX):
-        pen.line((at * arguments.zoom, 0, at * arguments.zoom, size[1]), fill=(0, 255, 255, 70))
-        pen.text((at * arguments.zoom + 2, 0), str(left + at), fill=(255, 255, 0, 255))
-    for at in range(-top % GRID_PX, arguments.height, GRID_PX):
-        pen.line((0, at * arguments.zoom, size[0], at * arguments.zoom), fill=(0, 255, 255, 70))
-        pen.text((0, at * arguments.zoom + 2), str(top + at), fill=(255, 255, 0, 255))
-    canvas.save(arguments.out)
+    for at in range(-left % GRID_PX, right - left, GRID_PX):
+        pen.line((at * zoom, 0, at * zoom, size[1]), fill=(0, 255, 255, 70))
+        pen.text((at * zoom + 2, 0), str(left + at), fill=(255, 255, 0, 255))
+    for at in range(-top % GRID_PX, bottom - top, GRID_PX):
+        pen.line((0, at * zoom, size[0], at * zoom), fill=(0, 255, 255, 70))
+        pen.text((0, at * zoom + 2), str(top + at), fill=(255, 255, 0, 255))
+    canvas.save(out)
 
 
 def _tinted(large: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -68,19 +71,19 @@ def _tinted(large: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> npt.ND
     for value, colour in ((DAMAGE, (255, 0, 0)), (IGNORE, (0, 120, 255))):
         tinted[mask == value] = (0.7 * large[mask == value] + 0.3 * np.array(colour)).astype(np.uint8)
     rims, _ = cv2.findContours((mask == DAMAGE).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(tinted, rims, -1, (255, 0, 0), 1)
+    cv2.drawContours(tinted, rims, -1, (255, 0, 0), 1)
+    return tinted
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.marking", description=__doc__)
-    tasks = parser.add_subparsers(required=True)
+    tasks = parser.add_subparsers(required=True, dest="task")
     drawing = tasks.add_parser("draw", help=draw.__doc__)
     drawing.add_argument("names", nargs="*", help="such as old_real/1880Paris; all without")
     drawing.add_argument(
         "--data", type=Path, default=Path("../shared/data/train"), help="holds domain/<set>/"
     )
     drawing.add_argument("--masks", type=Path, default=Path("runs/marks"))
-    drawing.set_defaults(do=draw)
     cropping = tasks.add_parser("crop", help=crop.__doc__)
     cropping.add_argument("picture", type=Path)
     for name in ("x", "y", "width", "height"):
@@ -89,9 +92,12 @@ def main() -> None:
     cropping.add_argument("--zoom", type=int, default=5)
     cropping.add_argument("--mask", type=Path)
     cropping.add_argument("--stretch", action="store_true", help="stretch the contrast, for dark places")
-    cropping.set_defaults(do=crop)
-    arguments = parser.parse_args()
-    arguments.do(arguments)
+    given = parser.parse_args()
+    if given.task == "draw":
+        draw(given.names, given.data, given.masks)
+        return
+    box = (given.x, given.y, given.x + given.width, given.y + given.height)
+    crop(given.picture, box, given.out, given.zoom, given.mask, stretch=given.stretch)
 
 
 if __name__ == "__main__":

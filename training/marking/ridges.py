@@ -54,14 +54,19 @@ def _strengths(grey: Floats) -> tuple[Floats, Floats]:
 def _snap(x: float, y: float, strength: Floats) -> tuple[int, int]:
     """The strongest pixel near a point; nearer ones are preferred."""
     h, w = strength.shape
-    x, y = min(max(round(x), 0), w - 1), min(max(round(y), 0), h - 1)
+    middle_x, middle_y = min(max(round(x), 0), w - 1), min(max(round(y), 0), h - 1)
     near = [
         (column, row)
-        for row in range(max(0, y - SNAP_PX), min(h, y + SNAP_PX + 1))
-        for column in range(max(0, x - SNAP_PX), min(w, x + SNAP_PX + 1))
-        if math.hypot(column - x, row - y) <= SNAP_PX + 0.3
+        for row in range(max(0, middle_y - SNAP_PX), min(h, middle_y + SNAP_PX + 1))
+        for column in range(max(0, middle_x - SNAP_PX), min(w, middle_x + SNAP_PX + 1))
+        if math.hypot(column - middle_x, row - middle_y) <= SNAP_PX + 0.3
     ]
-    return max(near, key=lambda at: strength[at[1], at[0]] * (1 - 0.12 * math.hypot(at[0] - x, at[1] - y)))
+
+    def worth(at: tuple[int, int]) -> float:
+        away = math.hypot(at[0] - middle_x, at[1] - middle_y)
+        return float(strength[at[1], at[0]]) * (1 - 0.12 * away)
+
+    return max(near, key=worth)
 
 
 def _way(start: tuple[int, int], end: tuple[int, int], strength: Floats, reach: float) -> Path:
@@ -83,9 +88,9 @@ def _way(start: tuple[int, int], end: tuple[int, int], strength: Floats, reach: 
     scale = np.percentile(part[distance <= reach], 85) + 1e-3
     cost = 1 / (0.05 + np.clip(part / scale, 0, 1.5)) + 0.15 * distance
     cost[distance > reach] = 1e4
-    ends = [(y - top, x - left) for x, y in (start, end)]
+    first, last = ((y - top, x - left) for x, y in (start, end))
     route: Sequence[tuple[int, int]]
-    route, _ = route_through_array(cost, *ends, fully_connected=True, geometric=True)
+    route, _ = route_through_array(cost, first, last, fully_connected=True, geometric=True)
     return [(column + left, row + top) for row, column in route]
 
 

@@ -47,11 +47,11 @@ def put_picture(workspace: Workspace, name: str, picture: Picture) -> None:
 
 def result_array(workspace: Workspace) -> Array:
     """The result, (H, W, 3), or (H, W, 4) with alpha, in the source's depth; grey has three equal channels."""
-    source = workspace.envelope.source
+    source = workspace.source
     plane = with_hidden(workspace, workspace.current())
-    if source["bits"] == 8:
+    if source.bits == 8:
         plane = to_u8(plane)
-    if source["is_grey"]:
+    if source.is_grey:
         plane = luma(plane).repeat(3, axis=0)
     return to_array(plane, workspace.alpha())
 

@@ -91,7 +91,7 @@ def _with_alpha(image: Image.Image, alpha: npt.NDArray[np.uint8], name: str) -> 
     return white
 
 
-def _settings(outgoing: Outgoing, name: str, quality: int) -> dict[str, Any]:
+def _settings(outgoing: Outgoing, name: str, quality: int) -> dict[str, object]:
     """What Pillow is told, with the metadata of formats into which `attach` puts none."""
     match name:
         case "jpeg":  # 4:2:0 alone would cost more than a careful restoration

@@ -10,6 +10,7 @@ from PIL import Image
 
 from photorestore.errors import NotAnImage
 from photorestore.imaging.files.sniff import LIMITS, Limits, check_size
+from photorestore.source import Source
 from photorestore.workspace import Array, Workspace
 
 STRIP_PX = 500_000
@@ -111,18 +112,9 @@ def write_array(workspace: Workspace, image: Array, limits: Limits = LIMITS) -> 
     if count in (2, 4):
         workspace.write_plane("alpha", channels[-1:])
     workspace.envelope.current = "image"
-    workspace.envelope.source = {
-        "format": "array",
-        "mode": {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[count],
-        "bits": 8 * image.dtype.itemsize,
-        "width": width,
-        "height": height,
-        "orientation": 1,
-        "has_alpha": count in (2, 4),
-        "is_grey": colours == 1,
-        "icc": None,
-        "dropped": [],
-    }
+    workspace.envelope.source = Source.of_array(
+        width, height, 8 * image.dtype.itemsize, has_alpha=count in (2, 4), is_grey=colours == 1
+    )
 
 
 def _as_channels(image: Array) -> Array:

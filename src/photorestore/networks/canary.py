@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from photorestore.errors import BrokenArtifact
+from photorestore.networks.descriptor import Descriptor
+from photorestore.networks.precision import FLOAT32, autocast
 
 SIDE_PX = 32
 LENGTH = 64
@@ -27,6 +29,11 @@ FLOOR = 0.02
 @runtime_checkable
 class CanaryNetwork(Protocol):
     """A network that a stage runs: it knows how it is shown the picture."""
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Its contract."""
+        ...
 
     def at_canary(self, image: Tensor) -> Tensor:
         """What it makes of the picture (1, 3, SIDE_PX, SIDE_PX), or of a part: any shape.
@@ -45,27 +52,31 @@ def make_picture(side_px: int = SIDE_PX) -> Tensor:
     return (0.5 + 0.2 * waves + 0.5 * (noise.float().view(1, 3, side_px, side_px) - 0.5)).clamp(0, 1)
 
 
-def answer_of(network: nn.Module) -> list[float] | None:
+def answer_of(network: nn.Module, precision: str = FLOAT32) -> list[float] | None:
     """What a network makes of the picture: `LENGTH` values. None for a class that no stage runs.
 
-    The network must be in evaluation mode; autocast is the caller's.
+    The network must be in evaluation mode.
+
+    Args:
+        precision: one of `networks.precision`.
     """
     if not isinstance(network, CanaryNetwork):
         return None
     device = next(network.parameters()).device
-    with torch.inference_mode():
+    chosen = precision if network.descriptor.in_bfloat16 else FLOAT32
+    with torch.inference_mode(), autocast(chosen, device):
         seen = network.at_canary(make_picture().to(device)).float().flatten().cpu()
     at = torch.linspace(0, len(seen) - 1, LENGTH).round().long()
     return [round(value, 6) for value in seen[at].tolist()]
 
 
-def check(network: nn.Module, expected: list[float], name: str) -> None:
+def check(network: nn.Module, expected: list[float], name: str, precision: str = FLOAT32) -> None:
     """Compare a network's answer with the one that its weights were saved with.
 
     Raises:
         BrokenArtifact: they differ.
     """
-    answer = answer_of(network) or []
+    answer = answer_of(network, precision) or []
     off = distance(answer, expected)
     if not off <= TOLERANCE:
         raise BrokenArtifact(

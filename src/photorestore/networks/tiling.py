@@ -9,18 +9,19 @@ float.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from photorestore.networks.descriptor import Descriptor
 from photorestore.workspace import Array
 
-Forward = Callable[[Tensor, Sequence[Any]], Tensor]
+Context = TypeVar("Context")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +59,52 @@ class TileSpec:
 
 
 @dataclass(slots=True)
-class TileJob:
+class TileJob(Generic[Context]):
     """One picture.
 
     Attributes:
-        sources: planes (C_i, H, W) of uint8 or uint16, joined by channel and scaled to [0, 1].
+        planes: by the name of the network's input: (C, H, W) of uint8 or uint16, cut into tiles and scaled to [0, 1].
         target: writable plane (C, scale * H, scale * W) of uint8 or uint16 that receives the clamped, rounded
             result.
-        context: what is global for this picture; handed to `forward`.
+        context: what is global for this picture and not for the network.
+        values: the network's other inputs by name, global for this picture.
         wanted: (H, W); a tile whose core is zero there is not computed and leaves the target as it is.
     """
 
-    sources: tuple[Array, ...]
+    planes: Mapping[str, Array]
     target: Array
-    context: Any = None
+    context: Context
+    values: Mapping[str, object] = field(default_factory=dict)
     wanted: Array | None = None
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Of the picture."""
+        h, w = next(iter(self.planes.values())).shape[-2:]
+        return h, w
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles(Generic[Context]):
+    """A batch of tiles of one shape.
+
+    Attributes:
+        planes: by name, (N, C, h, w), float32, channels-last.
+        jobs: that each tile belongs to.
+    """
+
+    planes: Mapping[str, Tensor]
+    jobs: Sequence[TileJob[Context]]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """By the letters of `descriptor.Port.shape`."""
+        n, _, h, w = next(iter(self.planes.values())).shape
+        return {"N": n, "H": h, "W": w}
+
+
+Forward = Callable[[Tiles[Context]], Tensor]
+"""Makes (N, C, scale * h, scale * w) of tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +122,8 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tile:
-    job: TileJob
+class _Tile(Generic[Context]):
+    job: TileJob[Context]
     rows: Span
     columns: Span
 
@@ -113,31 +145,30 @@ def spans(length: int, spec: TileSpec) -> list[Span]:
     ]
 
 
-def run_tiles(forward: Forward, jobs: Sequence[TileJob], spec: TileSpec, device: torch.device) -> None:
+def run_tiles(
+    forward: Forward[Context], jobs: Sequence[TileJob[Context]], spec: TileSpec, device: torch.device
+) -> None:
     """Fill every job's target.
 
-    Args:
-        forward: takes tiles (N, sum C_i, h, w), float32, channels-last, and their contexts; gives
-            (N, C, scale * h, scale * w).
-
     Raises:
-        ValueError: a target is not `scale` times as large as its sources.
+        ValueError: a target is not `scale` times as large as the picture, or the planes differ in size.
     """
-    groups: dict[tuple[int, int], list[_Tile]] = defaultdict(list)
+    groups: dict[tuple[int, int], list[_Tile[Context]]] = defaultdict(list)
     for job in jobs:
         for tile in _tiles(job, spec):
             shape = (_padded(tile.rows, spec), _padded(tile.columns, spec))
             groups[shape].append(tile)
-    with torch.inference_mode():
-        for shape, tiles in groups.items():
-            for first in range(0, len(tiles), spec.batch):
-                _run_batch(forward, tiles[first : first + spec.batch], shape, spec, device)
+    for shape, tiles in groups.items():
+        for first in range(0, len(tiles), spec.batch):
+            _run_batch(forward, tiles[first : first + spec.batch], shape, spec, device)
 
 
-def _tiles(job: TileJob, spec: TileSpec) -> Iterator[_Tile]:
-    h, w = job.sources[0].shape[-2:]
+def _tiles(job: TileJob[Context], spec: TileSpec) -> Iterator[_Tile[Context]]:
+    h, w = job.size_hw
+    if any(plane.shape[-2:] != (h, w) for plane in job.planes.values()):
+        raise ValueError(f"planes differ in size: {[plane.shape for plane in job.planes.values()]}")
     if job.target.shape[-2:] != (spec.scale * h, spec.scale * w):
-        raise ValueError(f"target is {job.target.shape[-2:]} for a source of {(h, w)} at scale {spec.scale}")
+        raise ValueError(f"target is {job.target.shape[-2:]} for a picture of {(h, w)} at scale {spec.scale}")
     for rows in spans(h, spec):
         for columns in spans(w, spec):
             if job.wanted is None or _core(job.wanted, rows, columns).any():
@@ -153,28 +184,30 @@ def _padded(span: Span, spec: TileSpec) -> int:
 
 
 def _run_batch(
-    forward: Forward, tiles: Sequence[_Tile], shape: tuple[int, int], spec: TileSpec, device: torch.device
+    forward: Forward[Context],
+    tiles: Sequence[_Tile[Context]],
+    shape: tuple[int, int],
+    spec: TileSpec,
+    device: torch.device,
 ) -> None:
     filled = [*tiles, *[tiles[-1]] * (spec.batch - len(tiles))]
-    batch = torch.stack([_read(tile, shape) for tile in filled])
-    batch = batch.to(device, memory_format=torch.channels_last)
-    results = forward(batch, [tile.job.context for tile in filled])
+    planes = {}
+    for name in filled[0].job.planes:
+        batch = torch.stack([_read(tile, name, shape) for tile in filled])
+        planes[name] = batch.to(device, memory_format=torch.channels_last)
+    results = forward(Tiles(planes, [tile.job for tile in filled]))
     for tile, result in zip(tiles, results, strict=False):
         _write(tile, result, spec.scale)
 
 
-def _read(tile: _Tile, shape: tuple[int, int]) -> Tensor:
+def _read(tile: _Tile[Context], name: str, shape: tuple[int, int]) -> Tensor:
     rows, columns = tile.rows, tile.columns
-    parts = [
-        to_float(source[:, rows.start : rows.stop, columns.start : columns.stop])
-        for source in tile.job.sources
-    ]
-    joined = torch.cat(parts)
-    h, w = joined.shape[-2:]
-    return F.pad(joined[None], (0, shape[1] - w, 0, shape[0] - h), mode="replicate")[0]
+    part = to_float(tile.job.planes[name][:, rows.start : rows.stop, columns.start : columns.stop])
+    h, w = part.shape[-2:]
+    return F.pad(part[None], (0, shape[1] - w, 0, shape[0] - h), mode="replicate")[0]
 
 
-def _write(tile: _Tile, result: Tensor, scale: int) -> None:
+def _write(tile: _Tile[Context], result: Tensor, scale: int) -> None:
     rows, columns = tile.rows.times(scale), tile.columns.times(scale)
     core = result[
         :,
@@ -197,19 +230,16 @@ def to_integers(image: Tensor, dtype: np.dtype[Any]) -> Array:
     return integers
 
 
-class Tileable(Protocol):
-    """A network that can be run in tiles.
+def tile_spec(descriptor: Descriptor, tile_px: int, batch: int, scale: int = 1) -> TileSpec:
+    """Return tiles that fit a network: multiples of its stride, with a halo of its reach or more.
 
-    Attributes:
-        stride: sides of its input are padded to multiples of this.
-        receptive_field_px: how far, in pixels, an input can influence an output.
+    Where it enlarges by more than 2 they are smaller, so that what comes out is no larger than `2 * tile_px`.
+
+    Raises:
+        ValueError: the network looks at whole pictures, or its reach leaves no tile.
     """
-
-    stride: int
-    receptive_field_px: int
-
-
-def tile_spec(network: Tileable, tile_px: int, batch: int, scale: int = 1) -> TileSpec:
-    """Tiles that fit a network: its stride, and a halo of its receptive field or more."""
-    halo_px = -(-network.receptive_field_px // network.stride) * network.stride
-    return TileSpec(tile_px, halo_px, network.stride, batch, scale)
+    if descriptor.reach_px is None:
+        raise ValueError(f"{descriptor.name} looks at whole pictures, which cannot be cut into tiles")
+    stride = descriptor.stride
+    halo_px = -(-descriptor.reach_px // stride) * stride
+    return TileSpec(2 * tile_px // max(2, scale), halo_px, stride, batch, scale)

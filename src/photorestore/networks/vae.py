@@ -74,7 +74,7 @@ class VAE(nn.Module):
             nn.PixelShuffle(2),
         )
         # Two 3x3 convolutions at stride 2, the blocks' at stride 4, and the alignment of strided blocks.
-        self.receptive_field_px = 2 * 2 + 2 * depth * 2 * STRIDE + STRIDE - 1
+        self.reach_px = 2 * 2 + 2 * depth * 2 * STRIDE + STRIDE - 1
 
     def encode(self, image: Tensor) -> Tensor:
         """Posterior mean `mu`, (N, latent, H/4, W/4). Height and width must be multiples of 4."""

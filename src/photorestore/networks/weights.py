@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import pkgutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 
 from photorestore.errors import BrokenArtifact
 from photorestore.networks import canary
+from photorestore.networks.origin import Imported, origin_of
+from photorestore.networks.precision import FLOAT32
 from photorestore.stages.table import NETWORK_ROWS
 
 NETWORKS: dict[str, type[nn.Module]] = {
@@ -23,9 +26,13 @@ NETWORKS: dict[str, type[nn.Module]] = {
 }
 """The stages' network classes. What stands before `_` is the stage's name, which is the folder's, too."""
 
+Metadata = dict[str, Any]  # what a training tells of itself: figures, names and tables of its own choosing
+
 MANIFEST = "SHA256SUMS"
 """In the folder `weights/` of an archive: `archive.sh` writes it by `sha256sum`."""
 SUFFIX = ".safetensors"
+FAST = "fast"
+"""The tier that is always there, and the only one of networks without tiers."""
 FORMAT_VERSION = 1
 REQUIRED = (
     "architecture",
@@ -39,6 +46,9 @@ REQUIRED = (
     "seed",
     "steps",
 )
+"""Keys of the metadata of weights that were trained here."""
+REQUIRED_OF_IMPORTED = ("architecture", "data", "licence", "metrics", "origin")
+"""Keys of the metadata of others; see `origin`."""
 
 
 def default_root() -> Path:
@@ -65,14 +75,20 @@ def weights_file(name: str, tier: str, root: Path | None = None) -> Path:
 
 
 def load_network(
-    name: str, tier: str = "fast", device: str | torch.device = "cpu", *, root: Path | None = None
+    name: str,
+    tier: str = FAST,
+    device: str | torch.device = "cpu",
+    *,
+    root: Path | None = None,
+    precision: str = FLOAT32,
 ) -> nn.Module:
-    """A trained network in float32, in evaluation mode, channels-last.
+    """A trained network, its weights in float32, in evaluation mode, channels-last.
 
     Args:
         name: a key of `NETWORKS`.
         tier: "fast" (CPU serving) or "quality" (GPU serving).
         root: the folder `weights/`; by default the one beside the package.
+        precision: that it will compute in, in which it is shown the canary; see `networks.precision`.
 
     Raises:
         BrokenArtifact: no such weights, they do not fit what their metadata says, or they are not those that were
@@ -82,7 +98,7 @@ def load_network(
         raise BrokenArtifact(f"no network {name!r}; there are {', '.join(sorted(NETWORKS))}")
     root = root or default_root()
     file = weights_file(name, tier, root)
-    network = build_network(NETWORKS[name], file, device)
+    network = build_network(NETWORKS[name], file, device, precision)
     own_name = read_metadata(file).get("name", f"{name}.{tier}")
     if own_name != f"{name}.{tier}":
         raise BrokenArtifact(f"{file.name} holds the weights of {own_name}")
@@ -90,10 +106,12 @@ def load_network(
     return network
 
 
-def build_network(cls: type[nn.Module], file: Path, device: str | torch.device = "cpu") -> nn.Module:
+def build_network(
+    cls: type[nn.Module], file: Path, device: str | torch.device = "cpu", precision: str = FLOAT32
+) -> nn.Module:
     """A network of a class with the weights of a file, as `load_network` gives it.
 
-    It is shown the canary, under the autocast of the caller, where the file says what comes out.
+    It is shown the canary where the file says what comes out.
 
     Raises:
         BrokenArtifact: no such weights, or they do not fit what their metadata says.
@@ -111,36 +129,41 @@ def build_network(cls: type[nn.Module], file: Path, device: str | torch.device =
     network.requires_grad_(False)
     network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if expected := metadata.get("canary"):
-        canary.check(network, expected, file.name)
+        canary.check(network, expected, file.name, precision)
     return network
 
 
-def read_metadata(file: Path) -> dict[str, Any]:
-    """What a weights file says about itself: architecture, config, data, commit, metrics, licence, ...
+def read_metadata(file: Path) -> Metadata:
+    """What a weights file says about itself: architecture, config, data, commit, metrics, licence, origin, ...
 
     Raises:
-        BrokenArtifact: no such file, not safetensors, or keys missing.
+        BrokenArtifact: no such file, not safetensors, keys missing, or an unknown origin.
     """
     try:
         with safe_open(file, framework="pt") as stored:
             text = (stored.metadata() or {}).get("photorestore", "{}")
     except (OSError, SafetensorError) as error:
         raise BrokenArtifact(f"cannot read the weights {file}: {error}") from error
-    metadata: dict[str, Any] = json.loads(text)
-    missing = [key for key in REQUIRED if key not in metadata]
+    metadata: Metadata = json.loads(text)
+    is_imported = metadata.get("origin", {}).get("kind") == Imported.kind
+    missing = [key for key in (REQUIRED_OF_IMPORTED if is_imported else REQUIRED) if key not in metadata]
     if missing or metadata.get("format") != FORMAT_VERSION:
         raise BrokenArtifact(f"{file.name}: metadata lacks {missing}, or format is not {FORMAT_VERSION}")
+    try:
+        origin_of(metadata)
+    except ValueError as error:
+        raise BrokenArtifact(f"{file.name}: {error}") from error
     return metadata
 
 
 def save_network(
-    file: Path, network: nn.Module, *, architecture: dict[str, Any], metadata: dict[str, Any]
+    file: Path, network: nn.Module, *, architecture: Mapping[str, object], metadata: Mapping[str, object]
 ) -> None:
     """Write a network in 16 bits with its description, its name and its answer to the canary.
 
     Args:
         architecture: the arguments that build the network again.
-        metadata: the rest of `REQUIRED`.
+        metadata: the rest of `REQUIRED`, or of `REQUIRED_OF_IMPORTED`.
     """
     values = {key: _in_16_bits(value).contiguous() for key, value in network.state_dict().items()}
     described = {"format": FORMAT_VERSION, "architecture": architecture, **metadata}
@@ -172,8 +195,7 @@ def _answer(network: nn.Module, values: dict[str, Tensor]) -> list[float] | None
     """What comes out of the canary with the values that are saved."""
     saved = copy.deepcopy(network).cpu().float().eval()
     saved.load_state_dict(values)
-    with torch.autocast("cpu", enabled=False):
-        return canary.answer_of(saved)
+    return canary.answer_of(saved)
 
 
 def _in_16_bits(value: Tensor) -> Tensor:
@@ -181,5 +203,5 @@ def _in_16_bits(value: Tensor) -> Tensor:
     return value.detach().cpu().half() if value.is_floating_point() else value.cpu()
 
 
-def _as_arguments(architecture: dict[str, Any]) -> dict[str, Any]:
+def _as_arguments(architecture: Mapping[str, object]) -> dict[str, object]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in architecture.items()}

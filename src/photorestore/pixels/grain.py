@@ -10,14 +10,12 @@ what it lacks, by its place in the picture alone: the same picture gets the same
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.options import THOROUGH
 from photorestore.pixels.squares import CELL_PX, bands, split, transform, without_plane
 from photorestore.pixels.surroundings import masked_bands
 from photorestore.workspace import Array
@@ -38,8 +36,6 @@ FLOOR_255 = 3.5
 clean training photographs three in four show less."""
 ABOVE_USUAL = 1.4
 """More than so many times the level of all tones is texture: grain is much the same in all."""
-NOISY_255 = 12.0
-"""From this estimate of white noise on no photograph's texture explains it."""
 CLIPPED = 0.02
 """Cells with a larger share of pixels at an end of the scale are not looked at."""
 RIM_PX = 10
@@ -52,15 +48,6 @@ LAG_PX = 8
 PERIOD_PX = 256
 SEED = 20
 BAND_PX = 512
-
-
-def most_of(found: Mapping[str, Any]) -> float:
-    """Say what grain a picture can have at most, in 8-bit units, after `Envelope.estimates["preprocess"]`.
-
-    An old print and a picture of much noise may have any; in others fine texture would pass for it.
-    """
-    is_noisy = found.get("sigma_255", 0) >= NOISY_255
-    return 255.0 if is_noisy or found.get("mode") == THOROUGH else 0.0
 
 
 @dataclass(frozen=True, slots=True)

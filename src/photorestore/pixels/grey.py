@@ -1,4 +1,4 @@
-"""Pictures without colour: which are such, and that no stage gives them any.
+"""Pictures without colour: that no stage gives them any.
 
 A scan of a grey photograph mostly holds three equal channels. A network that was made for colour pictures gives such
 a picture colour here and there, which is seen at once.
@@ -9,16 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from photorestore.workspace import Workspace
-
 NO_COLOUR = 1e-5
 """Channels that are no further apart than this, less than a step of 16 bits, are equal."""
-
-
-def is_grey(workspace: Workspace) -> bool:
-    """Whether a picture is grey: by its file, or because its channels differ by no more than compression makes them."""
-    found = workspace.envelope.estimates.get("preprocess", {})
-    return bool(workspace.envelope.source.get("is_grey") or found.get("is_grey"))
 
 
 def without_new_colour(pred: Tensor, lq: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from photorestore.pixels.surroundings import Surroundings, enlarged, masked_bands
-from photorestore.workspace import Array, Workspace
+from photorestore.workspace import CALLERS_MASK, Array, Workspace
 
 NEAR_PX = 8
 """Hidden pixels as near as this to visible ones take on their colour, others that of their wider surroundings."""
@@ -86,8 +86,8 @@ def with_hidden(workspace: Workspace, image: Array, *, heed_mask: bool = True) -
     kept, hidden = workspace.plane("hidden"), is_hidden(workspace.plane("alpha"))
     factor = np.array(np.iinfo(image.dtype).max // np.iinfo(kept.dtype).max, image.dtype)
     stays = np.ones(kept.shape[2], bool)
-    if heed_mask and "hole_mask" in planes:
-        stays = workspace.plane("hole_mask")[0][hidden] == 0
+    if heed_mask and workspace.is_marked:
+        stays = workspace.plane(CALLERS_MASK)[0][hidden] == 0
     hidden[hidden] = stays
     whole: Array = image.copy()
     for values, channel in zip(whole, kept, strict=True):

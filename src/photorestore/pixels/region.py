@@ -75,9 +75,9 @@ class Region:
         """Cut the rectangle out of a plane (C, H, W): a view."""
         return image[:, self.top : self.top + self.height, self.left : self.left + self.width]
 
-    def as_list(self) -> list[int]:
-        """[top, left, height, width]."""
-        return [self.top, self.left, self.height, self.width]
+    def as_tuple(self) -> tuple[int, int, int, int]:
+        """Top, left, height, width."""
+        return (self.top, self.left, self.height, self.width)
 
 
 def find_region(image: Array, alpha: Array | None = None) -> Region:

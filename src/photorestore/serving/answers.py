@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, ImageTooLarge
-from photorestore.workspace import ID_PATTERN, Workspace
+from photorestore.workspace import ID_PATTERN, MASKS, Workspace
 
 PROBLEM_TYPE = "urn:photorestore:problem:"
 KEPT_FILES = frozenset({"result", "report.json", "done"})
 """What a delivered workspace keeps, so that a repeated delivery gives the same answer."""
-MASK_FILES = ("hole_mask.npy", "scratch_mask.npy")
-"""The damage that the caller marked, or that was found; kept beside the result for a caller who fetches both."""
+MASK_FILES = tuple(f"{name}.npy" for name in MASKS)
+"""The damage that the caller marked, or else that was found; kept beside the result for a caller who fetches both."""
 
 LARGEST_BODY_BYTES = 256 << 20
 """Largest picture that is sent through TorchServe; a larger body than its `max_response_size` kills a worker."""

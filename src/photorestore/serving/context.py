@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 
@@ -13,15 +14,15 @@ class Context(Protocol):
         metrics: the worker's metrics, as declared in `metrics.yaml`.
     """
 
-    model_yaml_config: dict[str, Any] | None
+    model_yaml_config: Mapping[str, object] | None
     metrics: Any
 
     @property
-    def system_properties(self) -> dict[str, Any]:
+    def system_properties(self) -> Mapping[str, object]:
         """`model_dir`, `gpu_id` and others."""
         ...
 
-    def get_all_request_header(self, idx: int) -> dict[str, Any]:
+    def get_all_request_header(self, idx: int) -> Mapping[str, object]:
         """Headers of one request, spelt as they were sent; names of multipart parts are among them."""
         ...
 

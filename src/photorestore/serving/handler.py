@@ -6,9 +6,9 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 
@@ -16,6 +16,7 @@ from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, RestorationError
 from photorestore.options import Options
 from photorestore.pipeline import load_stage
+from photorestore.records import read_record
 from photorestore.serving import answers, requests
 from photorestore.serving.allocator import keep_freed_memory
 from photorestore.serving.answers import Answer
@@ -66,10 +67,10 @@ class StageHandler:
         Raises:
             BrokenArtifact: weights or `model-config.yaml` are not what they should be; no worker starts.
         """
-        settings = dict((context.model_yaml_config or {}).get("photorestore") or {})
+        settings = _settings(context)
         self.root = _workspace_root(settings.pop("workspace", None))
         config = _stage_config(settings)
-        weights = Path(context.system_properties["model_dir"]) / "weights"
+        weights = Path(str(context.system_properties["model_dir"])) / "weights"
         device = _device(context.system_properties.get("gpu_id"))
         names = dict.fromkeys(("preprocess", self.stage_name, "deliver"))
         self.stages: dict[str, Stage] = {name: load_stage(name, config, weights, device) for name in names}
@@ -164,9 +165,17 @@ class StageHandler:
         return Problem.internal(self.stage_name)
 
 
-def _workspace_root(configured: str | None) -> Path:
+def _settings(context: Context) -> dict[str, object]:
+    """The key `photorestore` of `model-config.yaml`."""
+    settings = (context.model_yaml_config or {}).get("photorestore") or {}
+    if not isinstance(settings, dict):
+        raise BrokenArtifact(f"model-config.yaml: photorestore is {settings!r}")
+    return dict(settings)
+
+
+def _workspace_root(configured: object) -> Path:
     chosen = os.environ.get(ROOT_VARIABLE) or configured
-    return Path(chosen) if chosen else default_root()
+    return Path(str(chosen)) if chosen else default_root()
 
 
 def _take_turns(stages: Iterable[Stage]) -> None:
@@ -176,11 +185,11 @@ def _take_turns(stages: Iterable[Stage]) -> None:
             stage.take_turns(turn)
 
 
-def _stage_config(settings: dict[str, Any]) -> StageConfig:
-    unknown = sorted(settings.keys() - {field.name for field in fields(StageConfig)})
-    if unknown:
-        raise BrokenArtifact(f"model-config.yaml: photorestore has unknown keys {', '.join(unknown)}")
-    return StageConfig(**settings)
+def _stage_config(settings: dict[str, object]) -> StageConfig:
+    try:
+        return read_record(StageConfig, settings)
+    except ValueError as error:
+        raise BrokenArtifact(f"model-config.yaml: photorestore: {error}") from error
 
 
 def _device(gpu_id: object) -> torch.device:

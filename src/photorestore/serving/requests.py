@@ -9,7 +9,6 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from photorestore.envelope import Envelope, merge
 from photorestore.errors import NotAnImage, UnsupportedOption
@@ -19,7 +18,9 @@ REQUEST_ID_PATTERN = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
 PARTS = ("image", "mask", "options")
 """Parts that a multipart upload may have."""
 
-Item = Mapping[str, Any]
+Body = bytes | bytearray | str | dict[str, object]
+Item = Mapping[str, Body]
+"""Bodies as TorchServe hands them over, by the name of a part or of a node; JSON comes decoded."""
 Headers = Mapping[str, str]
 
 
@@ -38,7 +39,7 @@ class Upload:
     options: Options
 
 
-def normalise_headers(headers: Mapping[str, Any]) -> dict[str, str]:
+def normalise_headers(headers: Mapping[str, object]) -> dict[str, str]:
     """Headers by lower-case name; entries that describe multipart parts are left out."""
     return {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
 
@@ -100,7 +101,7 @@ def read_envelope(item: Item) -> Envelope:
     return merge(parents)
 
 
-def _parents(item: Item) -> dict[str, Any]:
+def _parents(item: Item) -> dict[str, Body]:
     """Envelopes by the name of their node, in the order of the pipeline; `body` where there is one parent."""
     if "body" in item:
         return {"body": item["body"]}

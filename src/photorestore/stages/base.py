@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Protocol, Self
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from photorestore.envelope import Problem, Trace
 from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
-from photorestore.networks.tiling import Tileable, TileJob, TileSpec, run_tiles, tile_spec
-from photorestore.networks.weights import load_network
-from photorestore.options import AUTO, UNTOUCHED
-from photorestore.workspace import RUNNING, Array, Workspace
+from photorestore.networks.precision import AUTO as BY_PROCESSOR
+from photorestore.options import AUTO
+from photorestore.progress import RUNNING, note_state
+from photorestore.stages.preprocess.findings import findings_of
+from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
 ALONE_PX = 4_000_000
 """Pictures above this many pixels are not batched with others."""
-COPIED_ROWS = 512
-"""Planes are copied in bands of this many rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +32,11 @@ class StageConfig:
     Attributes:
         tier: which weights where a request does not say: `fast`, `quality`, or `auto`: `quality` on a GPU where its
             weights are there, else `fast`.
-        precision: `bfloat16`, `float32`, or `auto`: bfloat16 where the processor multiplies in it.
-        tile_px: longest side of a tile, halo included.
-        tile_batch: tiles per forward pass.
+        precision, tile_px, tile_batch: see `networks.runner.Runner`.
     """
 
     tier: str = AUTO
-    precision: str = "auto"
+    precision: str = BY_PROCESSOR
     tile_px: int = 1024
     tile_batch: int = 1
 
@@ -82,99 +75,19 @@ class LoadableStage(Stage, Protocol):
         ...
 
 
-class NetworkStage(LoadableStage):
-    """What the stages with networks of one tier share: their precision, and that they take turns.
-
-    Attributes:
-        turn: held while networks compute; see `photorestore.serving.turns`.
-    """
-
-    name: ClassVar[str]
-    turn: AbstractContextManager[None] = nullcontext()
-
-    def __init__(self, config: StageConfig, device: torch.device) -> None:
-        self.precision = config.precision
-        self.device = device
-
-    def run_tiles(
-        self, forward: Callable[[Tensor, Sequence[Any]], Tensor], jobs: Sequence[TileJob], spec: TileSpec
-    ) -> None:
-        """`tiling.run_tiles` in this stage's precision, in turn with other processes."""
-        if not jobs:
-            return
-
-        def compute(tiles: Tensor, contexts: Sequence[Any]) -> Tensor:
-            with self.turn:
-                return forward(tiles, contexts)
-
-        with autocast(self.precision, self.device):
-            run_tiles(compute, jobs, spec, self.device)
-
-
-Network = TypeVar("Network", bound=Tileable)
-
-
-class SingleNetworkStage(NetworkStage, Generic[Network]):
-    """A stage with one network of its own name, whose result has the size of its input."""
-
-    def __init__(self, network: Network, config: StageConfig, device: torch.device) -> None:
-        super().__init__(config, device)
-        self.network = network
-        self.spec = tile_spec(network, config.tile_px, config.tile_batch)
-
-    @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `LoadableStage.load`."""
-        return cls(load_network(cls.name, config.tier, device, root=weights), config, device)  # type: ignore[arg-type]
-
-
-class ChoosingStage(NetworkStage, Generic[Network]):
-    """A stage with several networks of one class, of which it chooses for each picture.
-
-    Attributes:
-        network_names: keys of `weights.NETWORKS`.
-    """
-
-    network_names: ClassVar[tuple[str, ...]]
-
-    def __init__(self, networks: Mapping[str, Network], config: StageConfig, device: torch.device) -> None:
-        super().__init__(config, device)
-        self.networks = networks
-        self.config = config
-
-    @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `LoadableStage.load`."""
-        networks: dict[str, Any] = {
-            name: load_network(name, config.tier, device, root=weights) for name in cls.network_names
-        }
-        return cls(networks, config, device)
-
-
-@contextlib.contextmanager
-def copied(workspace: Workspace, name: str, source: Array) -> Iterator[Array]:
-    """The new plane `name`, uint16, that holds what `source` holds; copied in bands, for the memory's sake."""
-    factor = 257 if source.dtype == np.uint8 else 1  # exact: 65535 = 257 * 255
-    with workspace.new_plane(name, source.shape, "uint16") as target:
-        for top in range(0, source.shape[1], COPIED_ROWS):
-            band = slice(top, top + COPIED_ROWS)
-            target[:, band] = source[:, band].astype(np.uint16) * factor
-        yield target
-
-
 def is_left_alone(stage: str, workspace: Workspace) -> bool:
     """Whether a stage passes because of what the picture is, or is judged to be; the reason goes into the trace.
 
     Who names stages, or marks what is to be filled, knows better than the judgement.
     """
-    found = workspace.envelope.estimates.get("preprocess", {})
-    if found.get("one_colour"):
+    found = findings_of(workspace)
+    if found.one_colour:
         workspace.passed(stage, "of one colour: there is nothing to restore")
         return True
-    is_told = workspace.options.stages is not None or "hole_mask" in workspace.envelope.planes
-    if is_told or found.get("mode") != UNTOUCHED:
+    is_told = workspace.options.stages is not None or workspace.is_marked
+    if is_told or not found.is_untouched:
         return False
-    workspace.passed(stage, f"{found.get('kind', 'no photograph').replace('_', ' ')}: left as it is")
+    workspace.passed(stage, f"{found.kind_in_words}: left as it is")
     return True
 
 
@@ -212,7 +125,7 @@ def _is_small(workspace: Workspace) -> bool:
 def _run_group(stage: Stage, group: Sequence[Workspace]) -> None:
     start = time.perf_counter()
     for workspace in group:
-        workspace.note_state(stage.name, RUNNING)
+        note_state(workspace.directory, stage.name, RUNNING)
     try:
         stage.run(group)
     except Exception as error:  # noqa: BLE001 - the one place where anything becomes a problem
@@ -226,7 +139,7 @@ def _run_group(stage: Stage, group: Sequence[Workspace]) -> None:
     for workspace in group:
         trace = workspace.envelope.trace
         trace[stage.name] = replace(trace[stage.name], ms=ms_since(start))
-        workspace.note_state(stage.name, trace[stage.name].outcome)
+        note_state(workspace.directory, stage.name, trace[stage.name].outcome)
 
 
 def _as_problem(error: Exception, name: str, workspace: Workspace) -> Problem:
@@ -246,17 +159,3 @@ def _fail(workspace: Workspace, problem: Problem, ms: float) -> None:
 def ms_since(start: float) -> float:
     """Milliseconds since `time.perf_counter()` gave `start`."""
     return round(1000 * (time.perf_counter() - start), 2)
-
-
-def autocast(precision: str, device: torch.device) -> torch.autocast:
-    """The precision a stage's networks run in: see `StageConfig.precision`."""
-    is_bfloat16 = precision == "bfloat16" or (precision == "auto" and _multiplies_bfloat16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16)
-
-
-def _multiplies_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return torch.backends.mkldnn.is_available() and bool(
-        torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001 - there is no public name
-    )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 ALPHA, MASK, ENLARGED = "alpha", "mask", "enlarged"
 """What a plane may depend on: opacity, the caller's mask, and that the result is larger than the picture."""
 
-PICTURE, OPACITY = "picture", "opacity"
-"""What a plane may hold of the result so far."""
+PICTURE, OPACITY, DAMAGE = "picture", "opacity", "damage"
+"""What a plane may hold: the result so far, or what of it is to be filled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class PlaneRow:
     Attributes:
         channels: samples of a pixel.
         sample_bytes: of one sample; None: as in the upload.
-        holds: `PICTURE` or `OPACITY` where it is the result so far.
+        holds: `PICTURE` or `OPACITY` where it is the result so far, `DAMAGE` where it is what is to be filled: of
+            several that are there the first row's counts.
         needs: it is only written where there is all of this.
     """
 
@@ -60,7 +61,9 @@ class StageRow:
         networks: its own.
         borrows: names of other stages' networks that it runs.
         planes: what it writes.
+        findings: the class of what it hands on beside planes, as `module:name`; empty: nothing.
         batch_size: how many pictures that wait are given to it at once.
+        gpu_batch_size: the same on a machine with a GPU.
         max_batch_delay_ms: how long a picture waits for others.
         max_workers: processes that run it.
     """
@@ -76,6 +79,8 @@ class StageRow:
     networks: tuple[NetworkRow, ...] = ()
     borrows: tuple[str, ...] = ()
     planes: tuple[PlaneRow, ...] = ()
+    findings: str = ""
     batch_size: int = 4
+    gpu_batch_size: int = 8
     max_batch_delay_ms: int = 1
     max_workers: int = 1

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from photorestore.stages.row import ALPHA, ENLARGED, MASK, OPACITY, PICTURE, NetworkRow, PlaneRow, StageRow
+from photorestore.stages.row import (
+    ALPHA,
+    DAMAGE,
+    ENLARGED,
+    MASK,
+    OPACITY,
+    PICTURE,
+    NetworkRow,
+    PlaneRow,
+    StageRow,
+)
 
 
 def _chained(*rows: StageRow) -> tuple[StageRow, ...]:
@@ -35,9 +45,11 @@ ROWS = _chained(
             PlaneRow("image", 3, sample_bytes=None, holds=PICTURE),
             PlaneRow("alpha", 1, sample_bytes=None, holds=OPACITY, needs=frozenset({ALPHA})),
             PlaneRow("hidden", 3, sample_bytes=None, needs=frozenset({ALPHA})),  # at most
-            PlaneRow("hole_mask", 1, sample_bytes=1, needs=frozenset({MASK})),
+            PlaneRow("hole_mask", 1, sample_bytes=1, holds=DAMAGE, needs=frozenset({MASK})),
         ),
+        findings="photorestore.stages.preprocess.findings:PreprocessFindings",
         batch_size=2,  # under load, so that pictures share the cost of the hops to the stages that follow
+        gpu_batch_size=2,
         max_batch_delay_ms=0,  # takes who waits already; TorchServe then takes two at most
         max_workers=2,  # decoding is one thread's work, so pictures side by side use all cores
     ),
@@ -62,7 +74,8 @@ ROWS = _chained(
             NetworkRow("scratch", "photorestore.stages.scratch.network:ScratchUNet"),
             NetworkRow("scratch_print", "photorestore.stages.scratch.network:ScratchUNet"),
         ),
-        planes=(PlaneRow("scratch_prob", 1), PlaneRow("scratch_mask", 1, sample_bytes=1)),
+        planes=(PlaneRow("scratch_prob", 1), PlaneRow("scratch_mask", 1, sample_bytes=1, holds=DAMAGE)),
+        findings="photorestore.stages.scratch.findings:ScratchFindings",
     ),
     StageRow(
         name="translate",
@@ -82,6 +95,7 @@ ROWS = _chained(
             ),
         ),
         planes=(PlaneRow("translated", 3, holds=PICTURE),),
+        findings="photorestore.stages.translate.findings:TranslateFindings",
     ),
     StageRow(
         name="face",
@@ -97,6 +111,7 @@ ROWS = _chained(
             NetworkRow("face_detector", "photorestore.stages.face.detector:FaceDetector", has_tiers=False),
         ),
         planes=(PlaneRow("refined", 3, holds=PICTURE),),
+        findings="photorestore.stages.face.findings:FaceFindings",
     ),
     StageRow(
         name="upscale",
@@ -118,13 +133,16 @@ ROWS = _chained(
                 needs=frozenset({ALPHA, ENLARGED}),
             ),
         ),
+        findings="photorestore.stages.upscale.findings:UpscaleFindings",
     ),
     StageRow(
         name="deliver",
         label="Save",
         does="hands the upload back where nothing was changed, else encodes the result; writes the report",
         works_when="always",
+        findings="photorestore.stages.deliver.findings:DeliverFindings",
         batch_size=1,
+        gpu_batch_size=1,
         max_workers=2,  # encoding is one thread's work, too
     ),
 )
@@ -136,7 +154,7 @@ NETWORK_ROWS = tuple(network for row in ROWS for network in row.networks)
 
 
 def planes_that_hold(what: str) -> tuple[str, ...]:
-    """Names of the planes that hold the `PICTURE` or the `OPACITY` so far, in the order in which they are written."""
+    """Names of the planes that hold the `PICTURE` or the `OPACITY` so far or the `DAMAGE`, in the order of the rows."""
     return tuple(plane.name for plane in PLANES if plane.holds == what)
 
 

@@ -12,7 +12,8 @@ import torch
 
 from photorestore.networks.weights import default_root
 from photorestore.options import AUTO, Options
-from photorestore.stages.base import NetworkStage, StageConfig, autocast
+from photorestore.stages.base import StageConfig
+from photorestore.stages.networked import NetworkStage
 from photorestore.tiers import available_tiers, choose_tier, require_tier
 from photorestore.workspace import Workspace
 
@@ -67,9 +68,8 @@ class TieredStage:
     def in_tier(self, tier: str) -> NetworkStage:
         """The stage with the networks of one tier."""
         if tier not in self._loaded:
-            with autocast(self._config.precision, self._device):  # in which the networks are looked at
-                stage = self._cls.load(replace(self._config, tier=tier), self._weights, self._device)
-            stage.turn = self._turn
+            stage = self._cls.load(replace(self._config, tier=tier), self._weights, self._device)
+            stage.take_turns(self._turn)
             self._loaded[tier] = stage
         return self._loaded[tier]
 
@@ -77,7 +77,7 @@ class TieredStage:
         """From now on networks compute only while they hold `turn`."""
         self._turn = turn
         for stage in self._loaded.values():
-            stage.turn = turn
+            stage.take_turns(turn)
 
     def _tier_for(self, options: Options) -> str:
         if options.tier == AUTO or not options.may_work(self.name):

@@ -1,6 +1,7 @@
 """What is written of the stages in other files: the workflow, and the table of docs/architecture.md.
 
-    python -m photorestore.stages.written [HOME]     write them anew from the rows; `make stages`
+    python -m photorestore.stages.written                 write them anew from the rows; `make stages`
+    python -m photorestore.stages.written workflow gpu    print the workflow for machines with a GPU, for archive.sh
 
 Like the rows this needs nothing but the standard library.
 """
@@ -44,11 +45,11 @@ def packed_networks(row: StageRow) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def workflow() -> str:
-    """`workflow.yaml`."""
+def workflow(device: str = "cpu") -> str:
+    """Return the text of `workflow.yaml`, for a `device` "cpu" or "gpu"."""
     followers = {row.name: [other.name for other in ROWS if row.name in other.after] for row in ROWS}
     dag = [f"    {name}: [{', '.join(names)}]" for name, names in followers.items() if names]
-    return _WORKFLOW.format(models="\n".join(map(_node, ROWS)), dag="\n".join(dag))
+    return _WORKFLOW.format(models="\n".join(_node(row, device) for row in ROWS), dag="\n".join(dag))
 
 
 def table() -> str:
@@ -76,9 +77,9 @@ def write(home: Path) -> None:
         file.write_text(change(file.read_text()))
 
 
-def _node(row: StageRow) -> str:
+def _node(row: StageRow, device: str) -> str:
     told = {
-        "batch-size": row.batch_size,
+        "batch-size": row.gpu_batch_size if device == "gpu" else row.batch_size,
         "max-batch-delay": row.max_batch_delay_ms,
         "max-workers": row.max_workers,
     }
@@ -100,4 +101,8 @@ FILES: dict[str, Callable[[str], str]] = {
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1] if len(sys.argv) > 1 else "."))
+    match sys.argv[1:]:
+        case ["workflow", device]:
+            sys.stdout.write(workflow(device))
+        case _:
+            write(Path())

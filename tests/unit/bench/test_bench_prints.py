@@ -12,6 +12,7 @@ from bench.print_damage import LAYERS, damage, visible_damage
 from photorestore import pipeline
 from photorestore.options import Options
 from tests.conftest import make_photo
+from tests.handed_on import SOUND
 from training.marked import TEST_PRINTS
 
 
@@ -29,7 +30,7 @@ def make_print(seed: int) -> prints_set.Print:
 
 
 def seen(image: np.ndarray, mask: np.ndarray) -> Look:
-    return Look(image, mask, None, {}, ())
+    return Look(image, mask, None, SOUND, ())
 
 
 def test_a_print_depends_on_its_seed_alone() -> None:

@@ -13,6 +13,7 @@ from photorestore.fidelity import psnr
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
 from photorestore.stages.denoise.levels import level_of
+from photorestore.stages.preprocess.findings import findings_of
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
@@ -37,7 +38,7 @@ def test_the_level_of_a_jpeg_is_that_of_the_service(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path, Options())
     workspace.write_file("upload", encoded)
     run_stage(PreprocessStage(), [workspace])
-    assert read_upload(encoded).sigma == level_of(workspace.envelope.estimates["preprocess"]).sigma_255 / 255
+    assert read_upload(encoded).sigma == level_of(findings_of(workspace)).sigma_255 / 255
 
 
 def test_a_grey_picture_keeps_its_values() -> None:

@@ -8,6 +8,8 @@ import torch
 from bench import machine, report_cost, throughput
 from bench.replay import recorded
 from photorestore import pipeline
+from photorestore.networks.descriptor import IMAGE, Descriptor, Part
+from photorestore.networks.runner import Runner
 
 
 def test_sizes_are_mixed_and_their_sum_is_kept() -> None:
@@ -19,19 +21,18 @@ def test_sizes_are_mixed_and_their_sum_is_kept() -> None:
 def test_calls_are_recorded_by_shape_and_replayed() -> None:
     calls = []
 
-    class Network(torch.nn.Module):
-        def forward(self, image: torch.Tensor) -> torch.Tensor:
-            calls.append(tuple(image.shape))
-            return image
+    def look(image: torch.Tensor) -> torch.Tensor:
+        calls.append(tuple(image.shape))
+        return image
 
-    network = Network()
-    with recorded(network) as recorder:
+    runner = Runner(Part(Descriptor("Looks", (IMAGE,), IMAGE), look))
+    with recorded(runner) as recorder:
         for side in (4, 8, 4):
-            network(torch.rand(1, 3, side, side))
-    network(torch.rand(1, 3, 2, 2))
+            runner(torch.rand(1, 3, side, side))
+    runner(torch.rand(1, 3, 2, 2))
     assert list(recorder.counts.values()) == [2, 1]
     calls.clear()
-    assert recorder.replay(torch.device("cpu")) > 0
+    assert recorder.replay(runner) > 0
     assert calls.count((1, 3, 4, 4)) == 3  # one to warm up
 
 

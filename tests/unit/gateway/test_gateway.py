@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from photorestore import pipeline
 from photorestore.options import SELECTABLE_STAGES, STAGES, Options
+from photorestore.records import document_of
 from photorestore.stages.table import STAGE_ROWS
 from tests.broken_inputs import whole_inputs
 from tests.conftest import add_noise, make_photo
@@ -31,6 +32,7 @@ from tests.edge import (
     running_edge,
     until,
 )
+from tests.handed_on import REPORT
 
 pytestmark = pytest.mark.anyio
 
@@ -504,8 +506,10 @@ async def test_pixels_beyond_the_limit_wait_but_a_picture_alone_goes_in(
 
 
 async def test_uploads_are_bounded_in_number_and_bytes(server: FakeTorchServe, root: Path) -> None:
-    async with running_edge(server, root, max_uploads=0) as edge:
-        assert problem(await edge.post("/v1/restore", content=make_picture()))[0] == 429
+    async with running_edge(server, root, max_uploads=1) as edge:
+        with edge.app.state.gateway.admission.uploading(""):
+            answer = await edge.post("/v1/restore", content=make_picture())
+        assert problem(answer)[0] == 429
     picture = make_picture()
     gate = asyncio.Event()
 
@@ -598,7 +602,7 @@ async def test_problems_of_the_stages_keep_type_and_status(
 async def test_result_that_never_came_is_an_internal_problem(
     edge: EdgeClient, server: FakeTorchServe
 ) -> None:
-    server.answer = Response(b'{"trace": {}, "content_type": "image/png"}')
+    server.answer = Response(json.dumps(document_of(REPORT)))
     assert problem(await edge.post("/v1/restore", content=make_picture())) == (500, "internal")
 
 
@@ -631,6 +635,9 @@ async def test_stages_options_and_cards_are_described(edge: EdgeClient) -> None:
         assert bool(stage["cards"]) == bool(networks)
         assert stage["tiers"][:1] == (["fast"] if any(network.has_tiers for network in networks) else [])
     assert document["stages"][1]["cards"][0]["licence"]
+    origins = {card["network"]: card["origin"] for stage in document["stages"] for card in stage["cards"]}
+    assert origins["denoise"] == {"kind": "trained"}
+    assert (origins["face_detector"]["kind"], origins["face_detector"]["version"]) == ("imported", "2.6.0")
     assert document["options"]["strength"]["anyOf"][0]["maximum"] == 1
 
 
@@ -668,5 +675,16 @@ async def test_openapi_describes_the_routes(edge: EdgeClient) -> None:
     assert {"200", "400", "401", "406", "412", "413", "415", "422", "429", "503", "504"} <= set(
         operation["responses"]
     )
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    answers = [answer for operation in operations for answer in operation["responses"].values()]
+    kinds = [
+        answer["content"] for answer in answers if "application/problem+json" in answer.get("content", {})
+    ]
+    problems = {kind: {"schema": {"$ref": "#/components/schemas/Problem"}} for kind in kinds[0]}
+    assert all(kind == problems for kind in kinds)
+    assert set(document["components"]["schemas"]) == {"Problem"}  # and no error of FastAPI's own
+    problem_document = (await edge.get("/nowhere")).json()
+    assert set(document["components"]["schemas"]["Problem"]["properties"]) == set(problem_document)
+    assert {"restore", "submit_job"} <= {operation["operationId"] for operation in operations}
     assert "text/html" in (await edge.get("/docs")).headers["content-type"]
     assert (await edge.get("/livez")).json() == {"status": "alive"}

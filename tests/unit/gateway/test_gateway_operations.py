@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -32,6 +33,7 @@ from tests.edge import (
     serving,
     until,
 )
+from tests.handed_on import REPORT
 
 pytestmark = pytest.mark.anyio
 
@@ -251,23 +253,23 @@ async def test_runs_that_take_too_long_are_cancelled_at_the_end() -> None:
 
 
 def test_cache_forgets_what_was_not_used_for_longest(tmp_path: Path) -> None:
-    cache = ResultCache(tmp_path, 2500)
+    cache = ResultCache(tmp_path, 3500)
     for number, key in enumerate("abc"):
-        cache.put(key, Result(bytes(1000), "image/png", {"n": number}, b"mask"))
+        cache.put(key, Result(bytes(1000), "image/png", replace(REPORT, request_id=key), b"mask"))
         os.utime(tmp_path / f"{key}.result", (number, number))
         if key == "b":
             assert cache.get("a") is not None  # used again
     assert cache.get("b") is None
     kept = cache.get("a")
     assert kept is not None
-    assert (len(kept.picture), kept.mask, kept.report) == (1000, b"mask", {"n": 0})
+    assert (len(kept.picture), kept.mask, kept.report) == (1000, b"mask", replace(REPORT, request_id="a"))
 
 
 def test_a_long_result_stays_in_its_file(tmp_path: Path) -> None:
     cache = ResultCache(tmp_path, 1 << 30)
     picture, mask = os.urandom(3 * PIECE_BYTES + 5), os.urandom(PIECE_BYTES + 1)
     opened = len(list(Path("/proc/self/fd").iterdir()))
-    cache.put("a", Result(picture, "image/png", {}, mask))
+    cache.put("a", Result(picture, "image/png", REPORT, mask))
     kept = cache.get("a")
     assert kept is not None
     assert not isinstance(kept.picture, bytes)
@@ -286,7 +288,7 @@ def test_a_long_result_stays_in_its_file(tmp_path: Path) -> None:
 
 def test_cache_takes_no_broken_file(tmp_path: Path) -> None:
     cache = ResultCache(tmp_path, 10_000)
-    cache.put("a", Result(b"picture", "image/png", {}))
+    cache.put("a", Result(b"picture", "image/png", REPORT))
     whole = (tmp_path / "a.result").read_bytes()
     for broken in (whole[:-1], b"", b"{}\n", b"[]\n", b"\xff"):
         (tmp_path / "a.result").write_bytes(broken)

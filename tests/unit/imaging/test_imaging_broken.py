@@ -25,6 +25,7 @@ from photorestore.stages.deliver.stage import DeliverStage
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
 from tests.broken_inputs import COUNT, broken_inputs
+from tests.conftest import source_of
 from tests.unit.imaging.test_imaging import as_rgb
 
 INPUTS = broken_inputs()
@@ -101,7 +102,7 @@ def test_broken_pictures_are_typed_problems_or_the_decoders_pixels(tmp_path: Pat
         np.testing.assert_array_equal(np.moveaxis(image, 0, -1), expected, err_msg=name)
         result = workspace.read_file("result")
         assert result is not None, name
-        if workspace.envelope.source["bits"] == 8:
+        if source_of(workspace).bits == 8:
             delivered = expected_pixels(name, bytes(result))
             np.testing.assert_array_equal(delivered, expected, err_msg=name)
 

@@ -41,8 +41,8 @@ def test_pictures_of_other_modes_are_read_as_their_files_are(tmp_path: Path, mod
     from_file = through(tmp_path, saved(picture, "TIFF"))
     given = through(tmp_path, picture)
     np.testing.assert_array_equal(result_array(given), result_array(from_file))
-    for key in ("has_alpha", "is_grey", "bits"):
-        assert given.envelope.source[key] == from_file.envelope.source[key]
+    for name in ("has_alpha", "is_grey", "bits"):
+        assert getattr(given.source, name) == getattr(from_file.source, name)
 
 
 def test_a_pictures_orientation_and_profile_count(tmp_path: Path) -> None:

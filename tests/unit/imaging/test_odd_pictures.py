@@ -11,6 +11,7 @@ from photorestore.options import FORMATS, SELECTABLE_STAGES, Options
 from photorestore.pixels.hidden import cover, is_hidden
 from photorestore.pixels.region import Region, find_region
 from photorestore.stages.preprocess.estimates import estimate, is_one_colour
+from photorestore.stages.preprocess.findings import PreprocessFindings
 from photorestore.stages.preprocess.normalise import normalise
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
@@ -84,7 +85,9 @@ def test_every_shape_is_filled_where_a_mask_says_and_enlarged(
 def test_a_strip_of_the_longest_side_is_restored(loaded: pipeline.Pipeline, shape: tuple[int, int]) -> None:
     restored = loaded.restore(picture(*shape, "colour"), WORK["thorough"])
     assert hw_of(restored) == shape
-    assert restored.report["estimates"]["preprocess"]["region"] == [0, 0, *shape]
+    found = restored.report.find(PreprocessFindings)
+    assert found is not None
+    assert found.region == (0, 0, *shape)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -99,7 +102,7 @@ def test_every_format_holds_thin_pictures(loaded: pipeline.Pipeline, name: str) 
 def test_estimates_see_pixels_of_every_shape(shape: tuple[int, int]) -> None:
     image = np.full((3, *shape), 100, np.uint8)
     assert find_region(image) == Region(0, 0, *shape)
-    assert estimate(image)["cast"] == [0, 0, 0]
+    assert estimate(image).cast == (0, 0, 0)
     before = image.copy()
     normalise(image, None)
     assert (image == before).all()
@@ -143,9 +146,7 @@ def test_hidden_colours_count_in_no_stage(loaded: pipeline.Pipeline, options: Op
     one, *others = (loaded.restore(cut_out(photo, hidden), options) for hidden in hiding)
     shown = one.image[..., 3] > 0
     for other in others:
-        assert other.report["estimates"] == one.report["estimates"] | {
-            "deliver": other.report["estimates"]["deliver"]
-        }
+        assert other.report.estimates == one.report.estimates | {"deliver": other.report.estimates["deliver"]}
         assert (other.image[shown] == one.image[shown]).all()
 
 

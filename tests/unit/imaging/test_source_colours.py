@@ -14,7 +14,8 @@ from photorestore.imaging.colour.profiles import gamma_curve, grey_profile, rgb_
 from photorestore.imaging.colour.told import CICP_PRIMARIES
 from photorestore.imaging.decoders.deep import vips
 from photorestore.options import Options
-from photorestore.stages.base import Stage, copied, run_stage
+from photorestore.pixels.copied import copied
+from photorestore.stages.base import Stage, run_stage
 from photorestore.stages.deliver.stage import DeliverStage
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace

@@ -1,12 +1,11 @@
 import itertools
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from photorestore.networks.tiling import TileJob, TileSpec, run_tiles, spans, tile_spec, to_float
+from photorestore.networks.tiling import TileJob, Tiles, TileSpec, run_tiles, spans, tile_spec, to_float
 from photorestore.stages.denoise.network import DenoiseUNet
 
 CPU = torch.device("cpu")
@@ -29,41 +28,21 @@ def whole(network: DenoiseUNet, plane: np.ndarray) -> torch.Tensor:
         return network(to_float(plane)[None])[0].clamp(0, 1)
 
 
-@pytest.mark.parametrize("hw", [(7, 5), (64, 64), (131, 77), (203, 331), (96, 97)])
-@pytest.mark.parametrize("batch", [1, 4])
-def test_tiled_equals_whole_on_odd_sizes(hw: tuple[int, int], batch: int) -> None:
-    network = small_network()
-    plane = random_plane(3, *hw)
-    target = np.zeros((3, *hw), np.uint16)
-    spec = tile_spec(network, tile_px=96, batch=batch)
-    run_tiles(lambda tiles, _: network(tiles), [TileJob((plane,), target)], spec, CPU)
-    assert (to_float(target) - whole(network, plane)).abs().max() < 2e-5
-
-
-def test_receptive_field_covers_what_influences_a_pixel() -> None:
-    network = small_network()
-    image = torch.rand(1, 3, 160, 160, requires_grad=True)
-    network(image)[0, :, 80, 80].sum().backward()
-    assert image.grad is not None
-    rows = image.grad.abs().sum((0, 1, 3)).nonzero()
-    reach = int((rows - 80).abs().max())
-    assert 0 < reach <= network.receptive_field_px
-
-
 def test_tiles_of_several_pictures_share_batches_and_do_not_mix() -> None:
     network = small_network()
     planes = [random_plane(3, 150, 90, "uint16", seed) for seed in range(3)]
     jobs = [
-        TileJob((plane,), np.zeros(plane.shape, np.uint16), context=index)
+        TileJob({"image": plane}, np.zeros(plane.shape, np.uint16), index)
         for index, plane in enumerate(planes)
     ]
-    seen = []
+    seen: list[list[int]] = []
 
-    def forward(tiles: Tensor, contexts: Sequence[object]) -> Tensor:
-        seen.append(tuple(contexts))
-        return network(tiles)
+    def forward(tiles: Tiles[int]) -> Tensor:
+        seen.append([job.context for job in tiles.jobs])
+        return network(tiles.planes["image"])
 
-    run_tiles(forward, jobs, tile_spec(network, tile_px=96, batch=4), CPU)
+    with torch.inference_mode():
+        run_tiles(forward, jobs, tile_spec(network.descriptor, tile_px=96, batch=4), CPU)
     assert any(len(set(contexts)) > 1 for contexts in seen)
     assert all(len(contexts) == 4 for contexts in seen)
     for plane, job in zip(planes, jobs, strict=True):
@@ -74,23 +53,32 @@ def test_unwanted_tiles_are_not_computed() -> None:
     plane, wanted = random_plane(1, 200, 200), np.zeros((200, 200), np.uint8)
     wanted[190, 190] = 1
     target = np.full((1, 200, 200), 7, np.uint8)
-    calls = []
+    calls: list[int] = []
 
-    def forward(tiles: Tensor, _: object) -> Tensor:
-        calls.append(len(tiles))
-        return tiles
+    def forward(tiles: Tiles[None]) -> Tensor:
+        calls.append(len(tiles.jobs))
+        return tiles.planes["image"]
 
-    run_tiles(forward, [TileJob((plane,), target, wanted=wanted)], TileSpec(64, 8, 4), CPU)
+    run_tiles(forward, [TileJob({"image": plane}, target, None, wanted=wanted)], TileSpec(64, 8, 4), CPU)
     assert len(calls) == 1
     assert (target[0, :100, :100] == 7).all()
     assert target[0, 190, 190] == plane[0, 190, 190]
 
 
-def test_sources_are_joined_by_channel() -> None:
-    image, mask = random_plane(3, 20, 30), random_plane(1, 20, 30, "uint16")
-    target = np.zeros((1, 20, 30), np.uint16)
-    run_tiles(lambda tiles, _: tiles[:, 3:], [TileJob((image, mask), target)], TileSpec(64, 8, 4), CPU)
-    assert (target == mask).all()
+def test_planes_are_cut_alike_and_come_by_name() -> None:
+    planes = {"image": random_plane(3, 90, 30), "mask": random_plane(1, 90, 30, "uint16")}
+    target = np.zeros((1, 90, 30), np.uint16)
+    job = TileJob(planes, target, None)
+    run_tiles(lambda tiles: tiles.planes["mask"], [job], TileSpec(64, 8, 4), CPU)
+    assert (target == planes["mask"]).all()
+
+
+def test_planes_of_several_sizes_are_refused() -> None:
+    job = TileJob(
+        {"image": random_plane(3, 20, 30), "mask": random_plane(1, 20, 31)}, random_plane(1, 20, 30), None
+    )
+    with pytest.raises(ValueError, match="planes differ in size"):
+        run_tiles(lambda tiles: tiles.planes["mask"], [job], TileSpec(64, 8, 4), CPU)
 
 
 @pytest.mark.parametrize("length", [1, 63, 64, 65, 100, 500, 1001])
@@ -116,17 +104,17 @@ def test_a_halo_that_leaves_no_core_is_refused() -> None:
 
 def test_a_target_of_another_size_than_the_scale_says_is_refused() -> None:
     plane = random_plane(3, 20, 30)
-    job = TileJob((plane,), np.zeros((3, 40, 61), np.uint8))
+    job = TileJob({"image": plane}, np.zeros((3, 40, 61), np.uint8), None)
     with pytest.raises(ValueError, match="at scale 2"):
-        run_tiles(lambda tiles, _: tiles, [job], TileSpec(64, 8, 4, scale=2), CPU)
+        run_tiles(lambda tiles: tiles.planes["image"], [job], TileSpec(64, 8, 4, scale=2), CPU)
 
 
 def test_enlarged_tiles_are_written_where_they_belong() -> None:
     plane = random_plane(1, 90, 70)
     target = np.zeros((1, 270, 210), np.uint8)
 
-    def forward(tiles: Tensor, _: object) -> Tensor:
-        return tiles.repeat_interleave(3, 2).repeat_interleave(3, 3)
+    def forward(tiles: Tiles[None]) -> Tensor:
+        return tiles.planes["image"].repeat_interleave(3, 2).repeat_interleave(3, 3)
 
-    run_tiles(forward, [TileJob((plane,), target)], TileSpec(64, 8, 4, batch=2, scale=3), CPU)
+    run_tiles(forward, [TileJob({"image": plane}, target, None)], TileSpec(64, 8, 4, batch=2, scale=3), CPU)
     assert (target == plane.repeat(3, 1).repeat(3, 2)).all()

@@ -10,6 +10,8 @@ from safetensors.torch import save_file
 
 from photorestore.errors import BrokenArtifact
 from photorestore.networks import canary
+from photorestore.networks.origin import Imported
+from photorestore.networks.precision import BFLOAT16, FLOAT32
 from photorestore.networks.weights import (
     MANIFEST,
     NETWORKS,
@@ -60,6 +62,17 @@ def test_weights_without_their_story_are_refused(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, file, {"photorestore": json.dumps({"format": 1})})
     with pytest.raises(BrokenArtifact, match="metadata lacks"):
         load_network("denoise", root=tmp_path)
+
+
+def test_imported_weights_need_no_story_of_a_training(tmp_path: Path) -> None:
+    metadata: dict[str, Any] = {"data": "theirs", "licence": "MIT", "metrics": {}}
+    metadata["origin"] = Imported("package", "1.0", "package-1.0.whl", "0" * 64, "MIT").to_mapping()
+    file, network = weights_file("denoise", "fast", tmp_path), DenoiseUNet(**ARCHITECTURE)
+    save_network(file, network, architecture=ARCHITECTURE, metadata=metadata)
+    load_network("denoise", root=tmp_path)
+    del metadata["origin"]["sha256"]
+    with pytest.raises(BrokenArtifact, match="imported lack sha256"):
+        save_network(file, network, architecture=ARCHITECTURE, metadata=metadata)
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
@@ -122,11 +135,10 @@ def test_weights_of_zero_in_the_right_shape_are_refused(tmp_path: Path) -> None:
         load_network("denoise", root=tmp_path)
 
 
-@pytest.mark.parametrize("is_bfloat16", [False, True])
-def test_trained_weights_are_taken_in_either_precision(tmp_path: Path, is_bfloat16: bool) -> None:
+@pytest.mark.parametrize("precision", [FLOAT32, BFLOAT16])
+def test_trained_weights_are_taken_in_either_precision(tmp_path: Path, precision: str) -> None:
     save_small(tmp_path)
-    with torch.autocast("cpu", torch.bfloat16, enabled=is_bfloat16):
-        load_network("denoise", root=tmp_path)
+    load_network("denoise", root=tmp_path, precision=precision)
 
 
 def test_weights_under_the_name_of_others_are_refused(tmp_path: Path) -> None:
@@ -170,18 +182,17 @@ def test_older_weights_are_loaded_and_can_be_stamped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
-@pytest.mark.parametrize("is_bfloat16", [False, True])
-def test_canary_finds_out_committed_weights_of_zero_in_either_precision(name: str, is_bfloat16: bool) -> None:
+@pytest.mark.parametrize("precision", [FLOAT32, BFLOAT16])
+def test_canary_finds_out_committed_weights_of_zero_in_either_precision(name: str, precision: str) -> None:
     network = load_network(name)
     expected = read_metadata(weights_file(name, "fast"))["canary"]
-    with torch.autocast("cpu", torch.bfloat16, enabled=is_bfloat16):
-        answer = canary.answer_of(network)
-        assert answer is not None
-        assert canary.distance(answer, expected) < canary.TOLERANCE / 5
-        for parameter in network.parameters():
-            parameter.zero_()
-        with pytest.raises(BrokenArtifact, match="known picture"):
-            canary.check(network, expected, name)
+    answer = canary.answer_of(network, precision)
+    assert answer is not None
+    assert canary.distance(answer, expected) < canary.TOLERANCE / 5
+    for parameter in network.parameters():
+        parameter.zero_()
+    with pytest.raises(BrokenArtifact, match="known picture"):
+        canary.check(network, expected, name, precision)
 
 
 def test_canary_is_the_same_picture_everywhere() -> None:

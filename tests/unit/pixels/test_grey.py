@@ -1,8 +1,6 @@
-import pytest
 import torch
 
-from photorestore.pixels.grey import for_grey, is_grey, without_new_colour
-from photorestore.workspace import Workspace
+from photorestore.pixels.grey import for_grey, without_new_colour
 
 
 def spread(image: torch.Tensor) -> torch.Tensor:
@@ -24,15 +22,3 @@ def test_only_the_grey_pictures_of_a_batch_change() -> None:
     mixed = for_grey(pred, lq, torch.tensor([False, True]))
     assert (mixed[0] == pred[0]).all()
     assert (spread(mixed)[1] == 0).all()
-
-
-@pytest.mark.parametrize(
-    ("source", "found", "expected"),
-    [({"is_grey": True}, {}, True), ({}, {"is_grey": True}, True), ({"is_grey": False}, {}, False)],
-)
-def test_a_picture_is_grey_by_its_file_or_by_its_channels(
-    workspace: Workspace, source: dict[str, bool], found: dict[str, bool], expected: bool
-) -> None:
-    workspace.envelope.source.update(source)
-    workspace.envelope.estimates["preprocess"] = found
-    assert is_grey(workspace) is expected

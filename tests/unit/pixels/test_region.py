@@ -111,18 +111,18 @@ def faded() -> np.ndarray:
 @pytest.mark.parametrize("colour", [WHITE, BLACK, PAPER])
 def test_a_border_flips_no_estimate(colour: tuple[int, int, int]) -> None:
     alone, bordered = estimate(faded()), estimate(framed(faded(), colour, 20, 60, 24, 24, 2))
-    assert alone["faded"]
-    assert bordered["faded"]
-    assert bordered["fading"] == pytest.approx(alone["fading"], abs=0.05)
-    assert bordered["cast"] == pytest.approx(alone["cast"], abs=0.02)
+    assert alone.faded
+    assert bordered.faded
+    assert bordered.fading == pytest.approx(alone.fading, abs=0.05)
+    assert bordered.cast == pytest.approx(alone.cast, abs=0.02)
     noisy = framed(plane(add_noise(textured(), 25)), colour, 40, 40, 80, 80)
-    assert estimate(noisy)["noisy"]
-    assert estimate(noisy)["region"] == find_region(noisy).as_list()
+    assert estimate(noisy).noisy
+    assert estimate(noisy).region == find_region(noisy).as_tuple()
 
 
 def test_toned_paper_round_a_grey_picture_leaves_it_grey() -> None:
     grey = plane(make_photo(200, 240)[..., :1].repeat(3, 2))
-    assert estimate(framed(grey, PAPER, 20, 20, 20, 20))["is_grey"]
+    assert estimate(framed(grey, PAPER, 20, 20, 20, 20)).is_grey
 
 
 @pytest.mark.parametrize("hidden", [0, 255])
@@ -131,10 +131,10 @@ def test_hidden_colours_flip_no_estimate(hidden: int) -> None:
     y, x = np.mgrid[:256, :320]
     alpha[0, np.hypot(y - 128, x - 160) > 110] = 0
     image[:, alpha[0] == 0] = hidden
-    assert not estimate(image)["faded"]
+    assert not estimate(image).faded
     found = estimate(image, alpha=alpha)
-    assert found["faded"]
-    assert found["fading"] == pytest.approx(estimate(faded())["fading"], abs=0.12)
+    assert found.faded
+    assert found.fading == pytest.approx(estimate(faded()).fading, abs=0.12)
 
 
 def test_noise_is_measured_at_opaque_pixels() -> None:
@@ -142,14 +142,14 @@ def test_noise_is_measured_at_opaque_pixels() -> None:
     alpha[:, :128] = 255
     smooth = np.asarray(Image.fromarray(image[0, 128:]).resize((320, 128)))
     image[:, 128:] = smooth // 64 * 64
-    assert estimate(image, alpha=alpha)["sigma_255"] == pytest.approx(25, rel=0.3)
+    assert estimate(image, alpha=alpha).sigma_255 == pytest.approx(25, rel=0.3)
 
 
 def test_a_picture_that_is_nowhere_opaque_is_estimated_all_the_same() -> None:
     image = plane(textured())
     found = estimate(image, alpha=np.zeros((1, 256, 320), np.uint8))
-    assert found["region"] == [0, 0, 256, 320]
-    assert found["fading"] == estimate(image)["fading"]
+    assert found.region == (0, 0, 256, 320)
+    assert found.fading == estimate(image).fading
 
 
 def test_opaque_pictures_are_estimated_as_those_without_alpha() -> None:

@@ -8,12 +8,15 @@ import pytest
 
 from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, NotAnImage, OutOfSpace, TruncatedImage
+from photorestore.findings import Findings
 from photorestore.options import Options
 from photorestore.serving import answers
 from photorestore.serving.handler import StageHandler
+from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.workspace import Workspace
 from tests.conftest import problem_of
 from tests.fakes import FakeContext
+from tests.handed_on import SOUND
 
 PICTURE = b"\x89PNG picture"
 
@@ -87,7 +90,11 @@ def test_harmful_request_ids_are_replaced(tmp_path: Path, label: str) -> None:
 
 
 def test_multipart_brings_mask_and_options(tmp_path: Path) -> None:
-    parts = {"image": PICTURE, "mask": b"mask", "options": bytearray(b'{"format": "png"}')}
+    parts: dict[str, bytes | bytearray] = {
+        "image": PICTURE,
+        "mask": b"mask",
+        "options": bytearray(b'{"format": "png"}'),
+    }
     headers = {name: {"content-type": "image/png"} for name in parts}  # TorchServe describes parts so
     (answer,) = make_handler("preprocess", tmp_path).handle([parts], FakeContext(headers))
     workspace = Workspace.open(tmp_path, Envelope.from_json(answer))
@@ -117,15 +124,19 @@ def test_json_without_the_door_is_taken_for_a_picture(tmp_path: Path) -> None:
 def test_several_parents_are_merged(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path, current="image")
     parents = {}
-    for stage, current in (("scratch", "image"), ("denoise", "denoised")):
+    branches: tuple[tuple[str, str, dict[str, Findings]], ...] = (
+        ("scratch", "image", {"scratch": ScratchFindings(0.1)}),
+        ("denoise", "denoised", {"preprocess": SOUND}),
+    )
+    for stage, current, found in branches:
         parent = Envelope.from_json(workspace.envelope.to_json())
         parent.current = current
-        parent.estimates[stage] = {"seen": True}
+        parent.estimates = found
         parents[f"restore__{stage}"] = bytearray(parent.to_json())
     (answer,) = make_handler("translate", tmp_path).handle([parents], FakeContext())
     merged = Envelope.from_json(answer)
     assert merged.current == "denoised"
-    assert set(merged.estimates) == {"denoise", "scratch"}
+    assert set(merged.estimates) == {"preprocess", "scratch"}
     assert merged.trace["translate"].outcome == "ran"
 
 

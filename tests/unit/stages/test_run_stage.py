@@ -7,6 +7,7 @@ import pytest
 
 from photorestore.errors import BrokenArtifact, CorruptImage
 from photorestore.options import Options
+from photorestore.progress import noted_states
 from photorestore.stages.base import ALONE_PX, run_stage
 from photorestore.workspace import Workspace
 from tests.conftest import problem_of
@@ -47,13 +48,13 @@ def test_whoever_looks_sees_how_far_a_request_is(batch: list[Workspace]) -> None
 
     class Seen(Recorder):
         def run(self, batch: Sequence[Workspace]) -> None:
-            seen.extend(space.states() for space in batch)
+            seen.extend(noted_states(space.directory) for space in batch)
             super().run(batch)
 
     run_stage(Seen(), batch[:1])
     assert seen == [{"denoise": "running"}]
-    assert batch[0].states() == {"denoise": "ran"}
-    assert batch[1].states() == {}
+    assert noted_states(batch[0].directory) == {"denoise": "ran"}
+    assert noted_states(batch[1].directory) == {}
 
 
 def test_one_bad_item_leaves_its_neighbours_alone(batch: list[Workspace]) -> None:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from tests.conftest import make_photo
 from training.degradations import fading, lookalikes, strokes
-from training.degradations.damage import MODERATE_SHARE, DamageRecipe, damage, damage_moderately
+from training.degradations.damage import MODERATE_SHARE, damage, damage_moderately
+from training.degradations.damage.recipes import DamageRecipe
 from training.degradations.sources import (
     HELD_OUT_SCANS,
     STAMP_KINDS,

@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from tests.conftest import make_photo
+from training.config import read_config
 from training.degradations.levelled import mixed_noise, store_as_jpeg
 from training.degradations.noise import impulses, poisson_sigma
 from training.losses import LOSSES
 from training.on_demand import OnDemand
-from training.run import read_config
 from training.train_denoise import (
     Config,
+    Pictures,
     degrade,
     make_sample,
     psnr_by_difficulty,
@@ -130,7 +131,7 @@ def test_samples_of_one_kind_stack(config: Config) -> None:
     photos = [torch.randint(0, 256, (3, 80, 90), dtype=torch.uint8)]
     rng = torch.Generator().manual_seed(3)
     asked = replace(config, noise="poisson")
-    sigmas = [make_sample(photos, [], [], asked, OnDemand(1), rng)[2] for _ in range(8)]
+    sigmas = [make_sample(Pictures(photos), asked, OnDemand(1), rng)[2] for _ in range(8)]
     assert {sigma.shape for sigma in sigmas} == {(1, 64, 64)}
     assert {bool((sigma < 0).all()) for sigma in sigmas} == {True, False}
 

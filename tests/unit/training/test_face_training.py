@@ -7,22 +7,15 @@ from PIL import Image
 from skimage import data
 
 from photorestore.fidelity import psnr
-from photorestore.stages.face.detector import FaceDetector
+from photorestore.networks.runner import Runner
+from photorestore.stages.face.detector import Face
 from photorestore.stages.face.network import FaceUNet
 from training.aligned_faces import Faces, load_faces, person_of
 from training.data import make_batch, worker_batches
 from training.degradations.fading import blur
 from training.degradations.portraits import old_portrait, worn
-from training.train_face import (
-    Held,
-    PatchAdversary,
-    adversary_loss,
-    denoise_some,
-    evaluate,
-    make_sample,
-    make_validation,
-    refine_loss,
-)
+from training.face_losses import PatchAdversary, adversary_loss, refine_loss
+from training.train_face import Held, denoise_some, evaluate, make_sample, make_validation
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def faces(folder: Path, detector: FaceDetector, tmp_path_factory: pytest.TempPathFactory) -> Faces:
+def faces(folder: Path, detector: Runner[list[Face]], tmp_path_factory: pytest.TempPathFactory) -> Faces:
     return load_faces(folder, ["a", "b"], tmp_path_factory.mktemp("runs") / "faces.pt", detector)
 
 
@@ -51,7 +44,7 @@ def made_faces(persons: list[str]) -> Faces:
 
 
 def test_faces_are_found_cut_out_upright_and_kept(
-    folder: Path, detector: FaceDetector, tmp_path: Path
+    folder: Path, detector: Runner[list[Face]], tmp_path: Path
 ) -> None:
     file = tmp_path / "faces.pt"
     first = load_faces(folder, ["a", "b"], file, detector)
@@ -154,7 +147,7 @@ def test_the_adversary_wants_real_faces_at_one_and_refined_ones_at_zero() -> Non
     assert image.grad is None
 
 
-def test_learning_lowers_the_loss_and_raises_the_score(faces: Faces, detector: FaceDetector) -> None:
+def test_learning_lowers_the_loss_and_raises_the_score(faces: Faces, detector: Runner[list[Face]]) -> None:
     gt, coarse = faces.crops[:1].float() / 255, torch.tensor([False])
     lq = blur(gt[0], 2.0)[None]
     network = FaceUNet((12, 16, 16), (1, 1, 1), 4)
@@ -179,7 +172,7 @@ def test_only_a_share_of_a_batch_is_denoised() -> None:
     assert denoise_some(None, lq, 0.5) is lq
 
 
-def test_an_untrained_refiner_scores_as_what_it_is_given(faces: Faces, detector: FaceDetector) -> None:
+def test_an_untrained_refiner_scores_as_what_it_is_given(faces: Faces, detector: Runner[list[Face]]) -> None:
     held = make_validation(faces, [0, 1], None, "cpu")
     metrics = evaluate(FaceUNet((8, 8), (1, 1), 4), held, detector, "cpu")
     assert metrics["psnr_face_db"] == pytest.approx(metrics["psnr_face_lq_db"], abs=1e-3)

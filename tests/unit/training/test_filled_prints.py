@@ -1,5 +1,7 @@
 """What the translator learns of prints: where damage was marked, and how surely."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,12 +9,12 @@ from tests.conftest import make_photo
 from tests.unit.training.test_damage import sources as film_sources  # noqa: F401 - a fixture
 from tests.unit.training.test_marked import marked  # noqa: F401 - a fixture
 from tests.unit.training.test_prints import sources as print_sources  # noqa: F401 - a fixture
-from training.degradations.prints import PrintSources
-from training.degradations.sources import DamageSources
+from training.degradations.sources import DamageSources, PrintSources
 from training.filled_prints import UNKNOWN, Prints, find
 from training.held_damage import make_held_prints
+from training.imperfect_masks import MASK_ALPHA
 from training.marked import MarkedPrint
-from training.old_photos import KINDS, MASK_ALPHA, Photo, Pictures, make_sample, real_photos
+from training.old_photos import KINDS, Photo, Pictures, Sample, make_sample, real_photos
 
 SIZE_PX = 64
 LIKELY, LITTLE = 0.98, 0.2
@@ -23,6 +25,13 @@ class Bright(torch.nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return torch.logit(torch.where(image.amin(1, keepdim=True) > 0.98, LIKELY, LITTLE))
+
+
+class Blind(torch.nn.Module):
+    """Finds everything a little likely, and nothing likely enough."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.logit(torch.full_like(image[:, :1], LITTLE))
 
 
 @pytest.fixture
@@ -38,7 +47,7 @@ def pictures(film_sources: DamageSources, prints: Prints) -> Pictures:  # noqa: 
     return Pictures(photos, clean, film_sources, None, prints, real_photos(prints))
 
 
-def samples(pictures: Pictures, kind: str) -> list[tuple[torch.Tensor, ...]]:
+def samples(pictures: Pictures, kind: str) -> list[Sample]:
     shares = [float(name == kind) for name in KINDS]
     rng = torch.Generator().manual_seed(0)
     return [make_sample(pictures, shares, SIZE_PX, rng) for _ in range(12)]
@@ -68,6 +77,15 @@ def test_damage_of_a_real_print_is_no_target(pictures: Pictures) -> None:
         assert set(alpha.unique().tolist()) <= {UNKNOWN, 0.0}
         seen += int((alpha == UNKNOWN).any())
     assert 0 < seen < 12  # one of the two real prints is sound
+
+
+@pytest.mark.parametrize("kind", ["prints", "old"])
+def test_a_mask_that_is_drawn_because_nothing_is_found_is_certain(pictures: Pictures, kind: str) -> None:
+    assert pictures.prints is not None
+    blind = replace(pictures.prints, detectors=(Blind(), Blind()))  # type: ignore[arg-type]  # stand-ins
+    drawn = samples(replace(pictures, prints=blind), kind)
+    assert all(torch.equal(sample.certainty, sample.scratch_mask) for sample in drawn)
+    assert any(sample.scratch_mask.any() for sample in drawn)
 
 
 def test_what_is_found_is_certain_inside_and_doubtful_at_its_grown_rim(prints: Prints) -> None:

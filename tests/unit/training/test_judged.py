@@ -1,18 +1,14 @@
 """The pictures that the judgement learns from."""
 
-import math
-
 import pytest
 import torch
 
 from photorestore.stages.preprocess.judgement import CROP_CENTRES, CROP_PX, VIEW_PX
 from photorestore.stages.preprocess.network import FLAGS, KINDS
-from training import judged
 from training.degradations.ageing import tone_of
-from training.degradations.damage import DamageSources
-from training.degradations.prints import PrintSources
-from training.degradations.sources import STAMP_KINDS
-from training.judged import MAKERS, UNKNOWN, RealPrint, Sources, make_sample
+from training.degradations.sources import STAMP_KINDS, DamageSources, PrintSources
+from training.judged import MAKERS, make_sample, wear
+from training.judged.pictures import UNKNOWN, Judged, RealPrint, Sources
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +51,10 @@ def test_a_maker_makes_its_own_kind_or_one_that_nobody_can_tell(sources: Sources
 def test_strong_noise_is_known_as_such_and_weak_noise_is_none(
     sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    picture = judged.Judged(torch.full((3, 40, 40), 0.5), 0)
+    picture = Judged(torch.full((3, 40, 40), 0.5), 0)
     for strength, expected in ((40.0, 1.0), (2.0, 0.0)):
-        monkeypatch.setattr(math, "exp", lambda _, strength=strength: strength)
-        assert judged.with_noise(picture, torch.Generator().manual_seed(0), grain=0).noisy == expected
+        monkeypatch.setattr(wear, "log_uniform", lambda *_, strength=strength: strength)
+        assert wear.add_noise(picture, torch.Generator().manual_seed(0), grain=0).noisy == expected
 
 
 def test_what_is_toned_is_told_from_grey() -> None:

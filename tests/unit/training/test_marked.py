@@ -12,8 +12,7 @@ from tests.conftest import make_photo
 from tests.unit.training.test_damage import sources as film_sources  # noqa: F401 - a fixture
 from tests.unit.training.test_prints import sources as print_sources  # noqa: F401 - a fixture
 from training.damaged_samples import Pictures, Shares, draw_sheets, make_sample
-from training.degradations.prints import PrintSources
-from training.degradations.sources import DamageSources
+from training.degradations.sources import DamageSources, PrintSources
 from training.marked import (
     ANNOTATIONS,
     DAMAGE,

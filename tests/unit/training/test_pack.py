@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training import pack
+from training import pack, pack_units
 from training.degradations.sources import STAMP_KINDS, load_damage_sources
 from training.marked import load_marked_prints
-from training.pack import MEBIBYTE, PARTS, File, Part, make_pack
+from training.pack import MEBIBYTE, PARTS, Part, make_pack
+from training.pack_units import File
 
 CONFIGS = Path(__file__).resolve().parents[3] / "training/configs"
 
@@ -53,7 +54,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             f"source: {name}.jpg\nP: 10,10 20,10 20,20 10,20\n"
         )
     (annotations / "old_real/sound.txt").write_text("sound\n")
-    monkeypatch.setattr(pack, "ANNOTATIONS", annotations)
+    monkeypatch.setattr(pack_units, "ANNOTATIONS", annotations)
     return root
 
 
@@ -127,8 +128,8 @@ def test_all_folders_that_a_quality_configuration_names_are_in_the_pack(name: st
     named = {*config["photos"], *(config[key] for key in ("pairs", "old_photos", "papers") if key in config)}
     assert named <= packed
     if name != "face":
-        assert config.get("validation", pack.VALIDATION_FIRST) == pack.VALIDATION_FIRST
-        assert config.get("validation_every", pack.VALIDATION_EVERY) == pack.VALIDATION_EVERY
+        assert config.get("validation", pack_units.VALIDATION_FIRST) == pack_units.VALIDATION_FIRST
+        assert config.get("validation_every", pack_units.VALIDATION_EVERY) == pack_units.VALIDATION_EVERY
 
 
 def test_room_goes_by_weight(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from tests.conftest import make_photo
 from training.degradations import prints
-from training.degradations.prints import PrintSources, crack_shape, damage_print, load_crack_shapes
+from training.degradations.prints import breaks, damage_print
+from training.degradations.prints.breaks import crack_shape
+from training.degradations.sources import PrintSources, load_crack_shapes
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -44,7 +46,7 @@ def test_pixels_without_alpha_are_hardly_changed_and_the_seed_decides(
     assert alpha.min() >= 0
     assert alpha.max() <= 1
     untouched = (alpha == 0).expand_as(gt)
-    assert (lq - gt)[untouched].abs().max() <= 2 * prints.SHADING
+    assert (lq - gt)[untouched].abs().max() <= 2 * breaks.SHADING
 
 
 @pytest.mark.parametrize("kind", range(len(prints.KINDS)))

@@ -16,11 +16,11 @@ from bench import surfaces as suite
 from bench.surfaces_set import KINDS, strong
 from photorestore.stages.preprocess.estimates import estimate
 from tests.conftest import make_photo
+from training.config import read_config
 from training.degradations import colours, surfaces
 from training.degradations.levelled import on_surface
 from training.on_demand import OnDemand
-from training.run import read_config
-from training.train_denoise import Config, make_sample
+from training.train_denoise import Config, Pictures, make_sample
 
 GREY = torch.full((3, 96, 96), 0.5)
 PAPERS = [torch.randint(0, 256, (3, 128, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))]
@@ -95,7 +95,7 @@ def test_training_draws_surfaces_where_papers_are_given() -> None:
     photos = [torch.from_numpy(make_photo(140, 140)).permute(2, 0, 1)]
     generator = rng(4)
     for _ in range(60):
-        lq, target, sigma = make_sample(photos, [], PAPERS, config, OnDemand(1), generator)
+        lq, target, sigma = make_sample(Pictures(photos, [], PAPERS), config, OnDemand(1), generator)
         assert lq.shape == target.shape == (3, 64, 64)
         assert sigma.shape == ()
 
@@ -117,7 +117,7 @@ def test_what_the_benchmark_draws_is_decided_by_its_seed_and_estimated(kind: str
 
 
 def test_a_smooth_picture_has_no_surface() -> None:
-    assert estimate(flat_photo().transpose(2, 0, 1))["surface_255"] < 3
+    assert estimate(flat_photo().transpose(2, 0, 1)).surface_255 < 3
 
 
 def test_strong_colours_have_their_channels_elsewhere() -> None:

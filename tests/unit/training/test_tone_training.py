@@ -1,7 +1,12 @@
-import torch
+from pathlib import Path
 
+import torch
+from PIL import Image
+
+from photorestore.networks.weights import build_network, weights_file
 from photorestore.stages.translate.tone_network import VIEW_PX, ToneNetwork, apply, quantiles_of
-from training.train_tone import KEPT_PX, draw_views, evaluate, squashed, tone_loss
+from training.place import Place
+from training.train_tone import KEPT_PX, Config, draw_views, evaluate, squashed, tone_loss, train
 
 
 def photos(count: int = 3) -> list[torch.Tensor]:
@@ -40,3 +45,23 @@ def test_an_untrained_network_stretches_and_learns_from_its_loss() -> None:
     assert network.curves.weight.grad.abs().max() > 0
     figures = evaluate(network, [(lq, gt, known)])
     assert figures["psnr_db"] > figures["psnr_faded_db"]
+
+
+def test_a_training_is_a_function_of_its_configuration_and_a_place(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for number, photo in enumerate(photos()):
+        Image.fromarray(photo.permute(1, 2, 0).numpy()).save(tmp_path / "photos" / f"{number}.png")
+    config = Config(
+        tier="small", batch_size=2, total_steps=2, learning_rate=1e-3, final_learning_rate=1e-4, ema_decay=0.9,
+        seed=1, widths=(4, 4, 4), hidden=8, photos=("photos",), validation_every=2,
+    )  # fmt: skip
+    place = Place(data=tmp_path, runs=tmp_path / "runs", weights=tmp_path / "weights")
+    network = train(config, place)
+    assert not network.training
+    delivered = build_network(ToneNetwork, weights_file("translate_tone", "small", place.weights))
+    for name, value in delivered.state_dict().items():
+        torch.testing.assert_close(value, network.state_dict()[name], atol=1e-3, rtol=1e-3)
+    started_again = train(config, place)  # it is at its end
+    assert all(
+        torch.equal(value, network.state_dict()[name]) for name, value in started_again.state_dict().items()
+    )

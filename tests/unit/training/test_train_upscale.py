@@ -12,7 +12,7 @@ from PIL import Image
 from photorestore.networks.weights import load_network, read_metadata, weights_file
 from tests.conftest import make_photo
 from training import train_upscale
-from training.run import read_config
+from training.config import read_config
 from training.train_upscale import MARGIN_PX, Config, bicubic_baseline, evaluate, make_validation, worn_batch
 
 CONFIGS = sorted(Path("training/configs").glob("upscale*.toml"))
@@ -78,6 +78,27 @@ def test_a_run_goes_on_and_the_real_one_begins_with_its_weights(
     )
     for name, value in base.items():
         assert torch.allclose(ours[name], value, atol=1e-3), name
+
+
+@pytest.mark.parametrize("delivered", [True, False], ids=["collapsed", "with branches"])
+def test_a_run_begins_with_what_another_one_left(
+    train: Callable[..., list[dict[str, str]]], tmp_path: Path, delivered: bool
+) -> None:
+    train(small_config(learning_rate=1e-2, final_learning_rate=1e-2))
+    served = weights_file("upscale", "fast", tmp_path / "weights")
+    begin = served if delivered else tmp_path / "runs" / "upscale.fast" / train_upscale.BRANCHES
+    before = load_network("upscale", root=tmp_path / "weights")
+    (again,) = train(
+        dataclasses.replace(small_config(learning_rate=1e-9), tier="again", total_steps=1), f"--begin={begin}"
+    )
+    assert again["step"] == "1"
+    stored = torch.load(tmp_path / "runs" / "upscale.again" / "checkpoint.pt", weights_only=True)
+    network = train_upscale.build(small_config())
+    network.load_state_dict(stored["average"])
+    lr = torch.rand(1, 3, 9, 10)
+    torch.testing.assert_close(network(lr, 2), before(lr, 2), atol=2e-3, rtol=0)
+    assert not torch.allclose(before(lr, 2), train_upscale.build(small_config())(lr, 2), atol=2e-3)
+    assert "body.0.first.squeeze" in stored["average"]  # it has branches to learn with
 
 
 def test_a_missing_warm_start_is_named(train: Callable[..., list[dict[str, str]]]) -> None:

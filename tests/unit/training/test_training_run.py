@@ -1,5 +1,4 @@
-import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -8,9 +7,11 @@ import torch
 from photorestore.networks.weights import load_network, read_metadata
 from photorestore.stages.scratch.network import ScratchUNet
 from training.checkpoints import load_checkpoint, save_checkpoint
+from training.config import RunConfig, read_config
 from training.data import batches, hold_out, random_patch
 from training.log import Log
-from training.run import Run, read_config
+from training.place import Place
+from training.run import Run
 from training.schedule import Budget, MovingAverage, cosine
 
 
@@ -58,31 +59,22 @@ def test_a_checkpoint_is_read_back(tmp_path: Path) -> None:
     assert stored["step"] == 3
 
 
-@dataclass
-class Schedule:
-    total_steps: int
-    tier: str = "fast"
-    learning_rate: float = 1e-3
-    final_learning_rate: float = 1e-5
-    ema_decay: float = 0.9
-    seed: int = 3
+SCHEDULE = RunConfig(
+    tier="fast", batch_size=1, total_steps=3, learning_rate=1e-3, final_learning_rate=1e-5, ema_decay=0.9, seed=3
+)  # fmt: skip
 
 
-def start(tmp_path: Path, total_steps: int, begin: Path | None = None, until: float | None = None) -> Run:
+def start(
+    tmp_path: Path, total_steps: int, begin: Path | None = None, until: float | None = None
+) -> Run[ScratchUNet]:
     torch.manual_seed(0)
     network = ScratchUNet((8, 8))
-    arguments = argparse.Namespace(
-        runs=tmp_path / "runs",
-        weights=tmp_path / "weights",
-        device="cpu",
-        minutes=None,
-        until=until,
-        begin=begin,
-    )
-    return Run("scratch", arguments, Schedule(total_steps), network, torch.optim.AdamW(network.parameters()))
+    place = Place(runs=tmp_path / "runs", weights=tmp_path / "weights", until=until, begin=begin)
+    schedule = replace(SCHEDULE, total_steps=total_steps)
+    return Run("scratch", place, schedule, network, torch.optim.AdamW(network.parameters()))
 
 
-def learn(run: Run) -> None:
+def learn(run: Run[ScratchUNet]) -> None:
     for progress in run.progress():
         run.learn(run.network(torch.full((1, 3, 16, 16), 0.5)).square().mean(), progress)
 
@@ -97,7 +89,7 @@ def test_a_run_goes_on_where_it_stopped_and_delivers_its_averaged_weights(tmp_pa
         assert torch.equal(second.network.state_dict()[name], value), name
     learn(second)
     second.finish(
-        second.averaged(ScratchUNet((8, 8))), {"f1": 0.6},
+        second.averaged(), {"f1": 0.6},
         architecture={"widths": (8, 8)}, data="none", licence="none",
     )  # fmt: skip
     metadata = read_metadata(tmp_path / "weights" / "scratch" / "scratch.fast.safetensors")
@@ -164,7 +156,7 @@ def test_a_run_begins_with_delivered_weights_and_says_so(tmp_path: Path) -> None
     first = start(tmp_path, total_steps=2)
     learn(first)
     first.finish(
-        first.averaged(ScratchUNet((8, 8))), {"f1": 0.1},
+        first.averaged(), {"f1": 0.1},
         architecture={"widths": (8, 8)}, data="none", licence="none",
     )  # fmt: skip
     delivered = tmp_path / "weights" / "scratch" / "scratch.fast.safetensors"

@@ -17,9 +17,9 @@ from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.translate.network import Translator
 from training import train_denoise, train_face, train_scratch, train_translate, train_upscale
+from training.config import read_config
 from training.data import sample_batches
 from training.on_demand import OnDemand
-from training.run import read_config
 
 CONFIGS = Path(__file__).resolve().parents[3] / "training/configs"
 TRAININGS: dict[str, ModuleType] = {

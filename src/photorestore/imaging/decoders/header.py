@@ -6,7 +6,7 @@ import contextlib
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from PIL import Image
 
@@ -14,6 +14,7 @@ from photorestore.errors import CorruptImage, ImageTooLarge, RestorationError, T
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.colour.told import find_told
 from photorestore.imaging.files.sniff import breaks_off
+from photorestore.source import Source
 from photorestore.workspace import Array
 
 # Oddities of an upload are no news to whoever runs this, and `sniff.check_size` judges its size. Set once, as filters
@@ -89,21 +90,21 @@ class Header:
             self.icc, self.unconverted = told.icc, told.problem
             self.dropped += [told.problem] if told.problem else []
 
-    def as_source(self) -> dict[str, Any]:
-        """`Envelope.source`."""
+    def as_source(self) -> Source:
+        """What the stages and the report are told of it, once it is decoded."""
         height, width = self.upright_hw
-        return {
-            "format": self.format,
-            "mode": self.mode,
-            "bits": self.bits,
-            "width": width,
-            "height": height,
-            "orientation": self.orientation,
-            "has_alpha": self.has_alpha,
-            "is_grey": self.is_grey,
-            "icc": conversion.describe(self.icc),
-            "dropped": self.dropped,
-        }
+        return Source(
+            format=self.format,
+            mode=self.mode,
+            bits=self.bits,
+            width=width,
+            height=height,
+            orientation=self.orientation,
+            has_alpha=self.has_alpha,
+            is_grey=self.is_grey,
+            icc=conversion.describe(self.icc),
+            dropped=tuple(self.dropped),
+        )
 
 
 class Picture(Protocol):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
 
-from photorestore.envelope import Trace
 from photorestore.imaging import (
     CONTENT_TYPES,
     Needs,
@@ -29,7 +28,11 @@ from photorestore.imaging.negotiate import keeps_hidden
 from photorestore.imaging.source_colours import Stored, to_source
 from photorestore.imaging.unchanged import CONVERTED_MODES
 from photorestore.pixels.hidden import with_hidden
+from photorestore.records import document_of
+from photorestore.report import Report
 from photorestore.stages.base import StageConfig, ms_since
+from photorestore.stages.deliver.findings import DeliverFindings
+from photorestore.stages.preprocess.findings import findings_of
 from photorestore.workspace import Workspace
 
 
@@ -53,25 +56,25 @@ class DeliverStage:
         delivery = _as_it_came(workspace) or _encoded(workspace)
         workspace.write_file("result", delivery.content)
         length = len(delivery.content)
-        envelope.estimates[self.name] = {"content_type": delivery.content_type, "bytes": length}
+        envelope.estimates[self.name] = DeliverFindings(delivery.content_type, length)
         name = delivery.content_type.removeprefix("image/")
         unchanged = "nothing was changed: the upload as it came, " if delivery.unchanged else ""
         note = f"{unchanged}{name} {width}x{height}, {delivery.bits} bits, {length} bytes"
         workspace.ran(self.name, note)
         envelope.trace[self.name] = replace(envelope.trace[self.name], ms=ms_since(start))
-        report = {
-            "request_id": envelope.request_id,
-            "source": envelope.source,
-            "estimates": envelope.estimates,
-            "trace": {stage: _as_document(trace) for stage, trace in envelope.trace.items()},
-            "content_type": delivery.content_type,
-            "unchanged": delivery.unchanged,
-            "width": width,
-            "height": height,
-            "bits": delivery.bits,
-            "dropped": delivery.dropped,
-        }
-        workspace.write_file("report.json", json.dumps(report).encode())
+        report = Report(
+            request_id=envelope.request_id,
+            source=workspace.source,
+            estimates={stage: document_of(found) for stage, found in envelope.estimates.items()},
+            trace=envelope.trace,
+            content_type=delivery.content_type,
+            unchanged=delivery.unchanged,
+            width=width,
+            height=height,
+            bits=delivery.bits,
+            dropped=tuple(delivery.dropped),
+        )
+        workspace.write_file("report.json", json.dumps(document_of(report)).encode())
         workspace.mark_done()
 
 
@@ -96,7 +99,7 @@ class Delivery:
 def _as_it_came(workspace: Workspace) -> Delivery | None:
     """The upload, where nothing was changed and nothing else was asked for."""
     envelope = workspace.envelope
-    if envelope.current != "image" or _is_normalised(workspace):
+    if envelope.current != "image" or findings_of(workspace).is_normalised:
         return None
     upload = workspace.read_file("upload")
     if upload is None:  # the picture came as an array
@@ -107,7 +110,7 @@ def _as_it_came(workspace: Workspace) -> Delivery | None:
         return None
     is_as_asked = header.unconverted is None or workspace.options.colour == "source"
     dropped = [] if is_as_asked else [str(header.unconverted)]
-    return Delivery(upload, content_type, envelope.source["bits"], dropped, unchanged=True)
+    return Delivery(upload, content_type, workspace.source.bits, dropped, unchanged=True)
 
 
 def _encoded(workspace: Workspace) -> Delivery:
@@ -122,26 +125,20 @@ def _encoded(workspace: Workspace) -> Delivery:
         _to_source(workspace, outgoing)
     _add_metadata(workspace, outgoing)
     content = encode(outgoing, name, options.quality)
-    dropped = [*envelope.source["dropped"], *outgoing.dropped]
+    dropped = [*workspace.source.dropped, *outgoing.dropped]
     return Delivery(content, CONTENT_TYPES[name], outgoing.bits, dropped, unchanged=False)
 
 
 def _outgoing(workspace: Workspace) -> Outgoing:
-    envelope = workspace.envelope
-    source: dict[str, Any] = envelope.source
-    return Outgoing(
-        image=workspace.current(),
-        alpha=workspace.alpha(),
-        bits=source["bits"],
-        is_grey=source["is_grey"],
-    )
+    source = workspace.source
+    return Outgoing(workspace.current(), workspace.alpha(), source.bits, is_grey=source.is_grey)
 
 
 def _to_source(workspace: Workspace, outgoing: Outgoing) -> None:
     """Bring a picture to the upload's colours, if they are not sRGB and known."""
     profile = workspace.path("icc")
     if not profile.exists():
-        mode = workspace.envelope.source["mode"]
+        mode = workspace.source.mode
         outgoing.dropped += [f"colour: {mode} is delivered as sRGB"] if mode in CONVERTED_MODES else []
         return
     icc = profile.read_bytes()
@@ -159,7 +156,7 @@ def _to_source(workspace: Workspace, outgoing: Outgoing) -> None:
 def _stored(workspace: Workspace) -> Stored | None:
     """The upload's own numbers, decoded once more; None where no pixel of the result is still one of them."""
     upload = workspace.read_file("upload")
-    if upload is None or workspace.options.scale > 1 or _is_normalised(workspace):
+    if upload is None or workspace.options.scale > 1 or findings_of(workspace).is_normalised:
         return None
     picture = open_picture(upload)
     picture.header.icc = None  # what it is to be converted from
@@ -169,29 +166,20 @@ def _stored(workspace: Workspace) -> Stored | None:
     return Stored(values, image)
 
 
-def _is_normalised(workspace: Workspace) -> bool:
-    return "before_normalise" in workspace.envelope.estimates.get("preprocess", {})
-
-
-def _as_document(trace: Trace) -> dict[str, Any]:
-    """A trace without what does not apply."""
-    return {name: value for name, value in asdict(trace).items() if value is not None}
-
-
 def _add_metadata(workspace: Workspace, outgoing: Outgoing) -> None:
     """Hand over the upload's metadata, as far as the options want it."""
     options = workspace.options
     upload = workspace.read_file("upload")
     if options.metadata == "strip" or upload is None:
         return
-    source = workspace.envelope.source
+    source = workspace.source
     _, height, width = outgoing.image.shape
-    sides = (source["width"], source["height"])  # after the turn
+    sides = (source.width, source.height)  # after the turn
     change = Change(
-        width, height, *(sides[::-1] if source["orientation"] >= 5 else sides),
-        orientation=source["orientation"],
+        width, height, *(sides[::-1] if source.orientation >= 5 else sides),
+        orientation=source.orientation,
         gps=options.metadata == "keep",
         is_converted=workspace.path("icc").exists() and outgoing.icc is None,
     )  # fmt: skip
     blocks = {name: workspace.read_file(name) for name in ("exif", "xmp")}
-    outgoing.attachments = collect(upload, source["format"], change, outgoing.dropped, **blocks)
+    outgoing.attachments = collect(upload, source.format, change, outgoing.dropped, **blocks)

@@ -7,9 +7,9 @@ prints what the rule rests on.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from photorestore.stages.preprocess.findings import Estimates
 
 ASSUMED = 11.0
 """Where denoising was asked for and less was found, this is assumed over the root of the picture's gradient: real
@@ -49,28 +49,28 @@ class Level:
         return f"sigma {self.sigma_255:.1f} of 255, {self.origin}"
 
 
-def level_of(found: Mapping[str, Any], given_255: float | None = None) -> Level:
+def level_of(found: Estimates, given_255: float | None = None) -> Level:
     """The level to denoise with.
 
     Args:
-        found: what `estimates.estimate` gave.
+        found: what was measured in the picture.
         given_255: the level that the caller gave, or None.
     """
     if given_255 is not None:
         return Level(given_255, "given")
-    noise_255, artefacts_255 = found["sigma_255"], found["artefacts_255"] or 0.0
-    has_grain = found["grain_255"] > max(GRAIN_RATIO * noise_255, LEAST_GRAIN_255, artefacts_255)
-    if found["noisy"] and found["surface_255"] > max(
+    noise_255, artefacts_255 = found.sigma_255, found.artefacts_255 or 0.0
+    has_grain = found.grain_255 > max(GRAIN_RATIO * noise_255, LEAST_GRAIN_255, artefacts_255)
+    if found.noisy and found.surface_255 > max(
         SURFACE_RATIO * noise_255, SURFACE_OVER_ARTEFACTS * artefacts_255, LEAST_SURFACE_255
     ):
         return Level(
-            found["surface_255"], "estimated from coarse grain or the paper's surface", is_certain=False
+            found.surface_255, "estimated from coarse grain or the paper's surface", is_certain=False
         )
     if has_grain:
-        noise_255 = found["grain_255"]
+        noise_255 = found.grain_255
     both_255 = math.hypot(noise_255, artefacts_255)
-    assumed_255 = min(MOST_ASSUMED_255, ASSUMED / math.sqrt(max(found["gradient_255"], 1e-6)))
-    is_found = (found["noisy"] or has_grain) and both_255 > 0  # a tiny picture's level is not estimated
+    assumed_255 = min(MOST_ASSUMED_255, ASSUMED / math.sqrt(max(found.gradient_255, 1e-6)))
+    is_found = (found.noisy or has_grain) and both_255 > 0  # a tiny picture's level is not estimated
     if not is_found and both_255 < assumed_255:
         return Level(assumed_255, "assumed: less was found", is_certain=False)
     if artefacts_255 > 2 * noise_255:

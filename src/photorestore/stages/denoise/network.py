@@ -15,6 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.networks.blocks import constant_map, pad_to_multiple, residual_stack
+from photorestore.networks.descriptor import Descriptor, Port
+
+NOISY = Port("image", "N 3 H W", -0.5, 1.5)
+"""A picture in [0, 1], from which noise leads far outside."""
 
 
 class DenoiseUNet(nn.Module):
@@ -28,8 +32,13 @@ class DenoiseUNet(nn.Module):
     def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...]) -> None:
         super().__init__()
         pairs = list(itertools.pairwise(widths))
-        self.stride = 2 ** len(widths)
-        self.receptive_field_px = _receptive_field_px(depths)
+        self.descriptor = Descriptor(
+            "DenoiseUNet",
+            (NOISY, Port("sigma", "N", 0, 1, is_optional=True)),
+            Port("denoised", "N 3 H W", 0, 1),
+            stride=2 ** len(widths),
+            reach_px=_reach_px(depths),
+        )
         self.head = nn.Conv2d(4 * 3 + 2, widths[0], 3, padding=1, bias=False)
         self.encoders = nn.ModuleList(map(residual_stack, widths[:-1], depths[:-1]))
         self.downs = nn.ModuleList(nn.Conv2d(fine, coarse, 2, 2, bias=False) for fine, coarse in pairs)
@@ -50,10 +59,10 @@ class DenoiseUNet(nn.Module):
             (N, 3, H, W), float32, not clamped.
         """
         n, _, h, w = image.shape
-        padded = pad_to_multiple(image, self.stride)
+        padded = pad_to_multiple(image, self.descriptor.stride)
         blocks = F.pixel_unshuffle(padded, 2)  # (N, 12, H/2, W/2)
         level = torch.full((n,), -1.0, device=image.device) if sigma is None else sigma
-        levels = constant_map(level, blocks) if level.ndim == 1 else _halved(level, self.stride)
+        levels = constant_map(level, blocks) if level.ndim == 1 else _halved(level, self.descriptor.stride)
         residual = self._residual(torch.cat([blocks, levels.clamp_min(0), (levels >= 0).to(blocks)], dim=1))
         return (padded.float() + F.pixel_shuffle(residual.float(), 2))[..., :h, :w]
 
@@ -79,7 +88,7 @@ def _halved(level: Tensor, stride: int) -> Tensor:
     return F.avg_pool2d(pad_to_multiple(level, stride), 2)
 
 
-def _receptive_field_px(depths: tuple[int, ...]) -> int:
+def _reach_px(depths: tuple[int, ...]) -> int:
     """How far, in pixels, an input can influence an output (radius, an upper bound)."""
     radius = 2 * (1 + 1)  # head and tail at stride 2
     for level, depth in enumerate(depths, start=1):

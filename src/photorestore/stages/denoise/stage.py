@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from photorestore.networks.tiling import TileJob
+from photorestore.networks.tiling import TileJob, Tiles
 from photorestore.options import AUTO
-from photorestore.pixels.grey import for_grey, is_grey
-from photorestore.stages.base import SingleNetworkStage, is_left_alone
+from photorestore.pixels.grey import for_grey
+from photorestore.stages.base import is_left_alone
 from photorestore.stages.denoise.levels import Level, level_of
-from photorestore.stages.denoise.network import DenoiseUNet
+from photorestore.stages.networked import NetworkStage
+from photorestore.stages.preprocess.findings import findings_of, is_grey
 from photorestore.workspace import Workspace
 
 KEPT_GRAIN = 0.4
@@ -22,7 +24,15 @@ KEPT_GRAIN = 0.4
 tells grain from the texture of cloth and walls is not certain."""
 
 
-class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
+@dataclass(frozen=True, slots=True)
+class Context:
+    """How much of what the network calls noise is removed, and whether the picture is grey."""
+
+    strength: float
+    is_grey: bool
+
+
+class DenoiseStage(NetworkStage):
     """Writes the plane `denoised` where noise was found or denoising was asked for."""
 
     name: ClassVar[str] = "denoise"
@@ -31,7 +41,7 @@ class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
         working = [workspace for workspace in batch if _engages(workspace)]
         with contextlib.ExitStack() as planes:
             jobs = [planes.enter_context(_job(workspace)) for workspace in working]
-            self.run_tiles(self._forward, jobs, self.spec)
+            self.networks["denoise"].fill(jobs, _blend)
         for workspace in working:
             workspace.envelope.current = "denoised"
             kept = (
@@ -41,10 +51,12 @@ class DenoiseStage(SingleNetworkStage[DenoiseUNet]):
             )
             workspace.ran(self.name, f"noise removed ({_level(workspace)}{kept})")
 
-    def _forward(self, tiles: Tensor, requests: Sequence[tuple[float, float, bool]]) -> Tensor:
-        sigma, strength, are_grey = torch.tensor(requests, device=tiles.device).unbind(1)
-        pred: Tensor = for_grey(self.network(tiles, sigma), tiles, are_grey > 0)
-        return torch.lerp(tiles, pred, strength.view(-1, 1, 1, 1))
+
+def _blend(pred: Tensor, tiles: Tiles[Context]) -> Tensor:
+    image, contexts = tiles.planes["image"], [job.context for job in tiles.jobs]
+    strength = torch.tensor([context.strength for context in contexts], device=image.device)
+    are_grey = torch.tensor([context.is_grey for context in contexts], device=image.device)
+    return torch.lerp(image, for_grey(pred, image, are_grey), strength.view(-1, 1, 1, 1))
 
 
 def _engages(workspace: Workspace) -> bool:
@@ -52,12 +64,12 @@ def _engages(workspace: Workspace) -> bool:
     if is_left_alone("denoise", workspace):
         return False
     wanted = workspace.options.wants("denoise")
-    if wanted is None and "hole_mask" in workspace.envelope.planes:
+    if wanted is None and workspace.is_marked:
         workspace.passed("denoise", "a mask was given: only what it marks is restored")
         return False
-    noise = workspace.envelope.estimates["preprocess"]
-    if wanted is None and not noise["noisy"]:
-        workspace.passed("denoise", f"no noise found (sigma {noise['sigma_255']:.1f} of 255)")
+    found = findings_of(workspace)
+    if wanted is None and not found.noisy:
+        workspace.passed("denoise", f"no noise found (sigma {found.sigma_255:.1f} of 255)")
         return False
     if wanted is False or workspace.options.strength_of("denoise") == 0:
         workspace.passed("denoise", "not asked for")
@@ -66,21 +78,21 @@ def _engages(workspace: Workspace) -> bool:
 
 
 @contextlib.contextmanager
-def _job(workspace: Workspace) -> Iterator[TileJob]:
+def _job(workspace: Workspace) -> Iterator[TileJob[Context]]:
     image = workspace.plane("image")
     sigma = _level(workspace).sigma_255 / 255
-    context = (sigma, _strength(workspace), is_grey(workspace))
+    context = Context(_strength(workspace), is_grey(workspace))
     with workspace.new_plane("denoised", image.shape, "uint16") as target:
-        yield TileJob((image,), target, context=context)
+        yield TileJob({"image": image}, target, context, {"sigma": sigma})
 
 
 def _strength(workspace: Workspace) -> float:
     """How much of what the network calls noise is removed."""
-    options, found = workspace.options, workspace.envelope.estimates["preprocess"]
+    options = workspace.options
     is_told = options.wants("denoise") or options.mode != AUTO
-    keeps_grain = not is_told and found.get("kind") == "print" and not _level(workspace).is_certain
+    keeps_grain = not is_told and findings_of(workspace).is_print and not _level(workspace).is_certain
     return options.strength_of("denoise") * (1 - KEPT_GRAIN if keeps_grain else 1)
 
 
 def _level(workspace: Workspace) -> Level:
-    return level_of(workspace.envelope.estimates["preprocess"], workspace.options.sigma_255)
+    return level_of(findings_of(workspace), workspace.options.sigma_255)

@@ -8,11 +8,15 @@ places the landmarks. The weights are those that the package facenet-pytorch car
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from photorestore.networks.descriptor import Descriptor, Part, Port
+from photorestore.stages.face.boxes import crop, shifted, squared, suppress
 
 LANDMARKS = ("left eye", "right eye", "nose", "left corner of the mouth", "right corner of the mouth")
 """Left and right as seen in the picture."""
@@ -20,6 +24,10 @@ PYRAMID_STEP = 0.709
 """Each level of the pyramid has half the area of the one before."""
 WINDOW_PX, STRIDE_PX = 12, 2
 """What the first network looks at, and how far its windows lie apart."""
+OUTPUT_PX = 48
+"""Sides of the crops that the last network looks at."""
+SMALLEST_PX = 24.0
+"""Height of the smallest face looked for, where nothing else is said."""
 CROPS_PER_BATCH = 256
 
 
@@ -112,6 +120,13 @@ class FaceDetector(nn.Module):
         thresholds: least probability after each network.
     """
 
+    descriptor = Descriptor(
+        "FaceDetector",
+        (Port("image", "3 H W", 0, 1), Port("smallest_px", kind=float, is_optional=True)),
+        Port("faces", kind=list),
+        in_bfloat16=False,
+    )
+
     def __init__(self, thresholds: tuple[float, float, float] = (0.6, 0.7, 0.9)) -> None:
         super().__init__()
         self.thresholds = thresholds
@@ -119,50 +134,66 @@ class FaceDetector(nn.Module):
         self.refine = RefineNet()
         self.output = OutputNet()
 
-    def forward(self, image: Tensor, smallest_px: float = 24) -> list[Face]:
+    def forward(self, image: Tensor, smallest_px: float | None = None) -> list[Face]:
         """Find faces.
 
         Args:
             image: (3, H, W) in [0, 1].
-            smallest_px: height of the smallest face looked for.
+            smallest_px: height of the smallest face looked for; by default `SMALLEST_PX`.
 
         Returns:
             Faces, the surest first.
         """
-        image = (image.to(self.device).float() * 255 - 127.5) / 128
+        image, smallest_px = _as_trained(image), smallest_px or SMALLEST_PX
         boxes = self._propose(image, smallest_px)
         if len(boxes):
             score, shift = self._judge(self.refine, image, boxes, 24)
             boxes = self._kept(boxes, score, shift, self.thresholds[1])
         if not len(boxes):
             return []
-        score, shift, landmarks = self._judge(self.output, image, boxes, 48)
+        score, shift, landmarks = self._judge(self.output, image, boxes, OUTPUT_PX)
         sure = score > self.thresholds[2]
         boxes, score, landmarks = boxes[sure], score[sure], landmarks[sure]
         corners, sides = boxes[:, :2, None], (boxes[:, 2:] - boxes[:, :2] + 1)[..., None]
         landmarks = corners + sides * landmarks - 1
-        boxes = _shifted(boxes, shift[sure])
+        boxes = shifted(boxes, shift[sure])
         return [
             Face(
                 tuple(boxes[i].tolist()),
                 float(score[i]),
                 tuple((x, y) for x, y in landmarks[i].T.tolist()),
             )
-            for i in _suppress(boxes, score, 0.7, of_smaller=True)
+            for i in suppress(boxes, score, 0.7, of_smaller=True)
         ]
 
     def at_canary(self, image: Tensor) -> Tensor:
         """See `canary.CanaryNetwork`."""
         seen = 2 * image - 1
-        networks = ((self.proposal, 24), (self.refine, 24), (self.output, 48))
+        networks = ((self.proposal, 24), (self.refine, 24), (self.output, OUTPUT_PX))
         return torch.cat(
             [part.flatten() for net, side in networks for part in net(F.interpolate(seen, (side, side)))]
         )
 
     @property
-    def device(self) -> torch.device:
-        """Where it computes."""
-        return next(self.parameters()).device
+    def parts(self) -> Mapping[str, Part[Tensor]]:
+        """`landmarks`."""
+        side = OUTPUT_PX
+        descriptor = Descriptor(
+            "landmarks",
+            (Port("faces", f"N 3 {side} {side}", 0, 1),),
+            Port("landmarks", "N 2 5"),
+            in_bfloat16=False,
+        )
+        return {"landmarks": Part(descriptor, self.landmarks)}
+
+    def landmarks(self, faces: Tensor) -> Tensor:
+        """Where the last network sees the landmarks of faces (N, 3, OUTPUT_PX, OUTPUT_PX) in [0, 1].
+
+        Returns:
+            (N, 2, 5): x and y of each of `LANDMARKS`, in shares of the crop.
+        """
+        shares: Tensor = self.output(_as_trained(faces))[2]
+        return shares
 
     def _propose(self, image: Tensor, smallest_px: float) -> Tensor:
         """Square windows (K, 4) that may hold a face."""
@@ -175,74 +206,35 @@ class FaceDetector(nn.Module):
             corners = torch.stack([columns, rows], 1) * STRIDE_PX
             boxes = torch.cat([(corners + 1) / scale, (corners + WINDOW_PX) / scale], 1).floor()
             score, shift = score[0, rows, columns], shift[0, :, rows, columns].T
-            kept = _suppress(boxes, score, 0.5)
+            kept = suppress(boxes, score, 0.5)
             found.append((boxes[kept], score[kept], shift[kept]))
             scale *= PYRAMID_STEP
         if not found:
             return torch.zeros((0, 4), device=image.device)
         boxes, score, shift = (torch.cat(parts) for parts in zip(*found, strict=True))
-        kept = _suppress(boxes, score, 0.7)
+        kept = suppress(boxes, score, 0.7)
         boxes, shift = boxes[kept], shift[kept]
-        return _squared(boxes + shift * (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2))
+        return squared(boxes + shift * (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2))
 
     def _kept(self, boxes: Tensor, score: Tensor, shift: Tensor, threshold: float) -> Tensor:
         sure = score > threshold
         boxes, score, shift = boxes[sure], score[sure], shift[sure]
-        kept = _suppress(boxes, score, 0.7)
-        return _squared(_shifted(boxes[kept], shift[kept]))
+        kept = suppress(boxes, score, 0.7)
+        return squared(shifted(boxes[kept], shift[kept]))
 
     @staticmethod
     def _judge(network: nn.Module, image: Tensor, boxes: Tensor, side_px: int) -> list[Tensor]:
         """What a network says of the crops at `boxes`."""
-        crops = torch.stack([_crop(image, box, side_px) for box in boxes.trunc().int().tolist()])
+        crops = torch.stack([crop(image, box, side_px) for box in boxes.trunc().int().tolist()])
         answers = [network(part) for part in crops.split(CROPS_PER_BATCH)]
         return [torch.cat(parts) for parts in zip(*answers, strict=True)]
+
+
+def _as_trained(image: Tensor) -> Tensor:
+    """[0, 1] to the range that the networks were trained with."""
+    return (image.float() * 255 - 127.5) / 128
 
 
 def _flat(features: Tensor) -> Tensor:
     """Column by column, as the weights expect."""
     return features.permute(0, 3, 2, 1).flatten(1)
-
-
-def _crop(image: Tensor, box: list[int], side_px: int) -> Tensor:
-    """The part of a window that lies in the picture, (3, side_px, side_px); black where nothing does."""
-    _, h, w = image.shape
-    left, top, right, bottom = max(box[0], 1), max(box[1], 1), min(box[2], w), min(box[3], h)
-    if right < left or bottom < top:
-        return image.new_full((3, side_px, side_px), -1)
-    return F.interpolate(image[None, :, top - 1 : bottom, left - 1 : right], (side_px, side_px), mode="area")[
-        0
-    ]
-
-
-def _squared(boxes: Tensor) -> Tensor:
-    """The same centres, both sides as long as the longer one."""
-    sides = (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True)
-    corners = (boxes[:, :2] + boxes[:, 2:]) / 2 - sides / 2
-    return torch.cat([corners, corners + sides], 1)
-
-
-def _shifted(boxes: Tensor, shift: Tensor) -> Tensor:
-    return boxes + shift * (boxes[:, 2:] - boxes[:, :2] + 1).repeat(1, 2)
-
-
-def _suppress(boxes: Tensor, score: Tensor, most: float, *, of_smaller: bool = False) -> list[int]:
-    """Greedy non-maximum suppression: indices of the kept boxes, the surest first.
-
-    Args:
-        most: greatest overlap that two kept boxes may have.
-        of_smaller: measure overlap as a share of the smaller box, not of the union.
-    """
-    left, top, right, bottom = boxes.unbind(1)
-    area = (right - left) * (bottom - top)
-    order, kept = score.argsort(descending=True), []
-    while len(order):
-        first, order = order[0], order[1:]
-        kept.append(int(first))
-        across = torch.minimum(right[first], right[order]) - torch.maximum(left[first], left[order])
-        down = torch.minimum(bottom[first], bottom[order]) - torch.maximum(top[first], top[order])
-        shared = across.clamp_min(0) * down.clamp_min(0)
-        smaller = torch.minimum(area[first], area[order])
-        whole = smaller if of_smaller else area[first] + area[order] - shared
-        order = order[shared <= most * whole]
-    return kept

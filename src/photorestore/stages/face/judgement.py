@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.fidelity import ssim
-from photorestore.stages.face.detector import Face, FaceDetector
+from photorestore.networks.runner import Runner
+from photorestore.stages.face.detector import OUTPUT_PX, Face
 from photorestore.stages.face.geometry import CROP_PX, EYE_DISTANCE_PX, TEMPLATE, Alignment, face_mask
 
 FACE_BOX = (50, 222, 42, 214)
@@ -136,7 +137,7 @@ def sharpness_of(crop: Tensor) -> float:
     return float((steep / smooth.clamp_min(1e-4)).log2())
 
 
-def measure_change(crop: Tensor, refined: Tensor, detector: FaceDetector) -> Change:
+def measure_change(crop: Tensor, refined: Tensor, detector: Runner[list[Face]]) -> Change:
     """Compare a face before and after refining.
 
     Args:
@@ -152,7 +153,7 @@ def measure_change(crop: Tensor, refined: Tensor, detector: FaceDetector) -> Cha
     )
 
 
-def place_landmarks(crops: Tensor, detector: FaceDetector) -> Tensor:
+def place_landmarks(crops: Tensor, detector: Runner[list[Face]]) -> Tensor:
     """Landmarks of upright faces, by the detector's last network alone: always at the same place of the crop.
 
     Args:
@@ -162,9 +163,8 @@ def place_landmarks(crops: Tensor, detector: FaceDetector) -> Tensor:
         (N, 5, 2): x, y in px of the crop.
     """
     top, bottom, left, right = FACE_BOX
-    face = F.interpolate(crops[..., top:bottom, left:right], (48, 48), mode="area").to(detector.device)
-    _, _, shares = detector.output((face * 255 - 127.5) / 128)
-    shares = shares.to(crops)
+    face = F.interpolate(crops[..., top:bottom, left:right], (OUTPUT_PX, OUTPUT_PX), mode="area")
+    shares = detector.part("landmarks")(face).to(crops)
     corner = torch.tensor([left, top]).to(shares)
     return corner + (bottom - top) * shares.mT
 

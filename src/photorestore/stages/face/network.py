@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.networks.blocks import residual_stack
+from photorestore.networks.descriptor import IMAGE, Descriptor, Port
 from photorestore.networks.vae import LayerNorm2d
 
 
@@ -55,7 +56,13 @@ class FaceUNet(nn.Module):
     def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...], hidden: int = 32) -> None:
         super().__init__()
         pairs = list(itertools.pairwise(widths))
-        self.stride = 2 ** len(widths)
+        self.descriptor = Descriptor(
+            "FaceUNet",
+            (IMAGE, Port("strength", "N", 0, 1, is_optional=True)),
+            Port("refined", "N 3 H W", 0, 1),
+            stride=2 ** len(widths),
+            reach_px=_reach_px(depths),
+        )
         self.head = nn.Conv2d(4 * 3, widths[0], 3, padding=1)
         self.encoders = nn.ModuleList(
             residual_stack(width, depth, bias=True)
@@ -76,7 +83,7 @@ class FaceUNet(nn.Module):
 
         Args:
             image: (N, 3, H, W) in [0, 1], upright faces as `geometry.cut` gives them: 256x256. Other multiples
-                of `stride` work too.
+                of the stride work too.
             strength: (N,) how much of the change is made; None makes all of it.
 
         Returns:
@@ -111,3 +118,12 @@ class FaceUNet(nn.Module):
         for block in blocks:
             features = block(features, small)
         return features
+
+
+def _reach_px(depths: tuple[int, ...]) -> int:
+    """How far, in pixels, an input can influence an output (radius, an upper bound)."""
+    radius = 2 * (1 + 1)  # head and tail at stride 2
+    for level, depth in enumerate(depths, start=1):
+        radius += 2 * depth * (2 if level < len(depths) else 1) * 2**level  # encoder and decoder
+    # Two convolutions make the face's maps at the coarsest level; the rest is the alignment of strided blocks.
+    return radius + (2 + 1 + 1) * 2 ** len(depths)

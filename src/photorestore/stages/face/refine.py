@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from photorestore.stages.face.detector import Face, FaceDetector
+from photorestore.networks.runner import Runner
+from photorestore.stages.face.detector import Face
 from photorestore.stages.face.geometry import Alignment, align, cut, paste
 from photorestore.stages.face.judgement import (
     Change,
@@ -28,6 +29,8 @@ FACE_EYES = 2.0
 MOST_FACES = 64
 """So many are refined at most, so that neither memory nor time grows with a crowd."""
 
+Finder = Callable[[Tensor, float], list[Face]]
+"""`FaceDetector`, or what runs it."""
 Refiner = Callable[[Tensor], Tensor]
 """(N, 3, 256, 256) upright faces to refined ones, such as a `FaceUNet`."""
 
@@ -74,7 +77,7 @@ class _Candidate:
 
 
 def find_faces(
-    image: Image, detector: FaceDetector, view_px: int = VIEW_PX, eye_distance_px: float = 0.0
+    image: Image, detector: Finder, view_px: int = VIEW_PX, eye_distance_px: float = 0.0
 ) -> list[Face]:
     """Faces of a picture of any size, the surest first, in its own pixels.
 
@@ -94,7 +97,7 @@ def find_faces(
 def refine_faces(
     image: Image,
     faces: Sequence[Face],
-    detector: FaceDetector,
+    detector: Runner[list[Face]],
     refiner: Refiner,
     limits: Limits | None = None,
 ) -> tuple[list[Outcome], list[Patch]]:

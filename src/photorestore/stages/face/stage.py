@@ -5,23 +5,27 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from photorestore.networks.weights import load_network
-from photorestore.options import THOROUGH
-from photorestore.pixels.grain import most_of
-from photorestore.pixels.grey import is_grey, without_new_colour
-from photorestore.stages.base import NetworkStage, StageConfig, autocast, copied, is_left_alone
-from photorestore.stages.face.detector import FaceDetector
+from photorestore.findings import find
+from photorestore.options import AUTO
+from photorestore.pixels.copied import copied
+from photorestore.pixels.grey import without_new_colour
+from photorestore.stages.base import is_left_alone
+from photorestore.stages.face.findings import FaceFindings, FoundFace
 from photorestore.stages.face.judgement import CAREFUL, Limits
-from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.face.refine import Outcome, Patch, find_faces, refine_faces
 from photorestore.stages.face.surface import give_grain_back
+from photorestore.stages.networked import NetworkStage
+from photorestore.stages.preprocess.findings import findings_of, is_grey
+from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.workspace import Workspace
+
+SHARE_IN_PRINTS = 0.5
+"""How far a face of a print is refined where the picture decides: as a whole, what grain and weave suggest to the
+network would become wrinkles and blotches."""
 
 
 class FaceStage(NetworkStage):
@@ -34,21 +38,6 @@ class FaceStage(NetworkStage):
 
     name: ClassVar[str] = "face"
 
-    def __init__(
-        self, network: FaceUNet, detector: FaceDetector, config: StageConfig, device: torch.device
-    ) -> None:
-        super().__init__(config, device)
-        self.network = network
-        self.detector = detector
-        self.batch = config.tile_batch
-
-    @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `LoadableStage.load`. There is one tier of the detector."""
-        network = cast("FaceUNet", load_network("face", config.tier, device, root=weights))
-        detector = cast("FaceDetector", load_network("face_detector", "fast", device, root=weights))
-        return cls(network, detector, config, device)
-
     def run(self, batch: Sequence[Workspace]) -> None:
         for workspace in batch:
             if _engages(workspace):
@@ -56,15 +45,15 @@ class FaceStage(NetworkStage):
 
     def _run(self, workspace: Workspace) -> None:
         outcomes, patches = self._look(workspace)
-        workspace.envelope.estimates[self.name] = {"faces": [_describe(outcome) for outcome in outcomes]}
+        workspace.envelope.estimates[self.name] = FaceFindings(tuple(map(_describe, outcomes)))
         if not patches:
             workspace.passed(self.name, _why_not(outcomes))
             return
-        strength = workspace.options.strength_of(self.name)
+        strength = _strength(workspace)
         with copied(workspace, "refined", workspace.before("refined")) as target:
             for patch in patches:
                 patch.apply(target, strength)
-            most_255 = most_of(workspace.envelope.estimates.get("preprocess", {}))
+            most_255 = findings_of(workspace).most_grain_255
             for patch in patches:  # after all of them: faces may overlap
                 give_grain_back(target, workspace.before("refined"), patch.alignment, strength, most_255)
         workspace.envelope.current = "refined"
@@ -73,24 +62,18 @@ class FaceStage(NetworkStage):
     def _look(self, workspace: Workspace) -> tuple[list[Outcome], list[Patch]]:
         """What becomes of each face."""
         image, limits = workspace.before("refined"), _limits(workspace)
-        with self.turn, torch.inference_mode():
-            if workspace.options.strength_of(self.name) == 0:
-                faces = find_faces(image, self.detector)
-                return [Outcome(face, refined=False, reason="not asked for") for face in faces], []
-            faces = find_faces(image, self.detector, eye_distance_px=limits.eye_distance_px)
-            refine = functools.partial(self._refine, is_grey=is_grey(workspace))
-            return refine_faces(image, faces, self.detector, refine, limits)
+        detector = self.networks["face_detector"]
+        if workspace.options.strength_of(self.name) == 0:
+            faces = find_faces(image, detector)
+            return [Outcome(face, refined=False, reason="not asked for") for face in faces], []
+        faces = find_faces(image, detector, eye_distance_px=limits.eye_distance_px)
+        refine = functools.partial(self._refine, is_grey=is_grey(workspace))
+        return refine_faces(image, faces, detector, refine, limits)
 
     def _refine(self, crops: Tensor, *, is_grey: bool) -> Tensor:
-        """(N, 3, 256, 256) to refined ones, in batches of one shape; what has no colour gets none."""
-        changes = []
-        for part in crops.split(self.batch):
-            filled = torch.cat([part, part[-1:].expand(self.batch - len(part), -1, -1, -1)])
-            filled = filled.to(self.device, memory_format=torch.channels_last)
-            with autocast(self.precision, self.device):
-                refined: Tensor = self.network(filled)
-            changes.append((refined - filled)[: len(part)].cpu())
-        refined = crops + torch.cat(changes)
+        """(N, 3, 256, 256) to refined ones; what has no colour gets none."""
+        change = self.networks["face"].each(crops, clamps=False) - crops
+        refined = crops + change  # rounded as the change is that is put into the picture
         return without_new_colour(refined, crops) if is_grey else refined
 
 
@@ -99,7 +82,7 @@ def _engages(workspace: Workspace) -> bool:
     if is_left_alone("face", workspace):
         return False
     wanted = workspace.options.wants("face")
-    if wanted is None and "hole_mask" in workspace.envelope.planes:
+    if wanted is None and workspace.is_marked:
         workspace.passed("face", "a mask was given: only what it marks is restored")
         return False
     if wanted is False:
@@ -113,24 +96,26 @@ def _limits(workspace: Workspace) -> Limits:
     return Limits() if workspace.options.wants("face") or _looks_old(workspace) else CAREFUL
 
 
+def _strength(workspace: Workspace) -> float:
+    """How much of what the network changes in a face is done."""
+    options = workspace.options
+    is_told = options.wants("face") or options.mode != AUTO
+    is_doubtful = not is_told and findings_of(workspace).is_print
+    return options.strength_of("face") * (SHARE_IN_PRINTS if is_doubtful else 1)
+
+
 def _looks_old(workspace: Workspace) -> bool:
     """Whether something else than its faces says that the picture needs restoring."""
-    estimates = workspace.envelope.estimates
-    found = estimates.get("preprocess", {})
-    is_thorough = found.get("mode") == THOROUGH
-    is_damaged = estimates.get("scratch", {}).get("coverage", 0) > 0
-    was_faded = found.get("before_normalise", found).get("faded", False)
-    return bool(is_thorough or is_damaged or was_faded or found.get("noisy", False))
+    found, damage = findings_of(workspace), find(workspace.envelope.estimates, ScratchFindings)
+    is_damaged = damage is not None and damage.coverage > 0
+    return found.is_thorough or is_damaged or found.was_faded or found.noisy
 
 
-def _describe(outcome: Outcome) -> dict[str, Any]:
-    """A face for the report; its box is left, top, right, bottom in px of the upload after its turn."""
-    return {
-        "box": [round(side) for side in outcome.face.box],
-        "score": round(outcome.face.score, 4),
-        "refined": outcome.refined,
-        "reason": outcome.reason,
-    }
+def _describe(outcome: Outcome) -> FoundFace:
+    left, top, right, bottom = map(round, outcome.face.box)
+    return FoundFace(
+        (left, top, right, bottom), round(outcome.face.score, 4), outcome.refined, outcome.reason
+    )
 
 
 def _why_not(outcomes: Sequence[Outcome]) -> str:

@@ -20,7 +20,7 @@ def give_grain_back(
         before: (3, H, W): the picture without.
         alignment: how the face lies in both.
         strength: 0 to 1, of refining.
-        most_255: see `grain.most_of`.
+        most_255: see `Grain.of`.
     """
     rows, columns = region_of(before, alignment)
     _, h, w = before.shape

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from photorestore.networks.runner import Runner
 from photorestore.options import AUTO, GENTLE, THOROUGH, UNTOUCHED, Options
 from photorestore.pixels.region import in_8_bits, is_opaque
-from photorestore.stages.preprocess.estimates import luma_of
-from photorestore.stages.preprocess.network import FLAGS, KINDS, JudgeNet
-from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.stages.preprocess.network import FLAGS, KINDS
+from photorestore.stages.preprocess.views import luma_of
 from photorestore.workspace import Array
 
 VIEW_PX = 288
@@ -85,16 +84,6 @@ class Judgement:
         """Whether one of `FLAGS` is more likely than not; what is no photograph has none but its tone."""
         return self.flags[flag] >= 0.5 and (flag == "toned" or self.no_photo < 0.5)
 
-    def to_mapping(self) -> dict[str, Any]:
-        """For `Envelope.estimates`."""
-        return {
-            "kind": self.kind,
-            "confidence": round(self.kinds[self.kind], 4),
-            "hues_255": round(self.hues_255, 2),
-            **{flag: self.says(flag) for flag in FLAGS},
-            "probabilities": {flag: round(self.flags[flag], 4) for flag in FLAGS},
-        }
-
 
 def resolve_mode(options: Options, judgement: Judgement | None) -> str:
     """How much is done: what the options say; else by the judgement, and gently where nothing is sure."""
@@ -109,22 +98,21 @@ def resolve_mode(options: Options, judgement: Judgement | None) -> str:
     return THOROUGH if is_print or judgement.flags["damaged"] >= SURE_DAMAGE else GENTLE
 
 
-@torch.inference_mode()
 def judge(
-    image: Array, network: JudgeNet, detector: ScratchUNet, device: torch.device, alpha: Array | None = None
+    image: Array, network: Runner[Tensor], detector: Runner[Tensor], alpha: Array | None = None
 ) -> Judgement:
     """Judge a plane (3, H, W); the cost is the same for every size.
 
     Args:
-        network: on `device`, in evaluation mode, like the detector.
-        detector: of damage in prints; asked where it may be one.
+        network: a `JudgeNet`.
+        detector: a `ScratchUNet` for damage in prints; asked where it may be one.
         alpha: the picture's plane (1, H, W); colours that it hides are not looked at.
     """
     view, crops = glimpse(image, alpha)
-    seen = _as_input(view, device)
-    logits = network(seen, _as_input(crops, device))
+    seen = _as_input(view)
+    logits = network(seen, _as_input(crops))
     if float(logits[:, : len(KINDS)].softmax(1)[:, PHOTOGRAPHIC].sum()) >= 0.5:
-        logits = network.weigh(logits, detector(seen).sigmoid())
+        logits = network.part("weigh")(logits, detector(seen).sigmoid())
     logits = logits[0].double().cpu()
     kinds = dict(zip(KINDS, logits[: len(KINDS)].softmax(0).tolist(), strict=True))
     if has_few_levels(image, alpha):
@@ -193,6 +181,6 @@ def _crop(image: Array, alpha: Array | None, y: int, x: int) -> Pixels:
     return np.pad(crop, ((0, 0), (0, CROP_PX - high), (0, CROP_PX - wide)), "symmetric")
 
 
-def _as_input(pixels: Pixels, device: torch.device) -> Tensor:
+def _as_input(pixels: Pixels) -> Tensor:
     """One more leading axis, in [0, 1]."""
-    return torch.from_numpy(pixels)[None].to(device).float() / 255
+    return torch.from_numpy(pixels)[None].float() / 255

@@ -12,9 +12,13 @@ Batch normalisation makes it learn faster; when used, its statistics are constan
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from photorestore.networks.descriptor import Descriptor, Part, Port
 
 KINDS = ("photograph", "print", "line_art", "halftone", "screenshot")
 FLAGS = ("damaged", "noisy", "faded", "toned")
@@ -33,6 +37,12 @@ class JudgeNet(nn.Module):
         widths: channels of each trunk at stride 4, 8 and 16.
         hidden: width of the layer between the pooled features and the logits.
     """
+
+    descriptor = Descriptor(
+        "JudgeNet",
+        (Port("view", "N 3 V V", 0, 1), Port("crops", "N K 3 C C", 0, 1)),
+        Port("logits", f"N {len(KINDS) + len(FLAGS)}"),
+    )
 
     def __init__(self, widths: tuple[int, int, int] = (48, 80, 112), hidden: int = 96) -> None:
         super().__init__()
@@ -59,6 +69,13 @@ class JudgeNet(nn.Module):
         pooled = [seen.mean((2, 3)), seen.amax((2, 3)), parts.mean((2, 3)), parts.amax((2, 3))]
         logits: Tensor = self.head(torch.cat(pooled, 1))
         return logits
+
+    @property
+    def parts(self) -> Mapping[str, Part[Tensor]]:
+        """`weigh`."""
+        logits = self.descriptor.output
+        inputs = (logits, Port("scratch_prob", "N 1 V V", 0, 1))
+        return {"weigh": Part(Descriptor("weigh", inputs, logits), self.weigh)}
 
     def at_canary(self, image: Tensor) -> Tensor:
         """See `canary.CanaryNetwork`."""

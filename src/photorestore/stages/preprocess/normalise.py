@@ -11,12 +11,14 @@ without floats. All of it is bounded: a sunset stays warm, fog stays soft.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from photorestore.imaging.planes import strips
 from photorestore.pixels.region import find_region
-from photorestore.stages.preprocess.estimates import CONFIG, luma_of, shown_view
+from photorestore.stages.preprocess.views import VIEW_PX, luma_of, shown_view
 from photorestore.workspace import Array
 
 GAIN = 1.35
@@ -29,7 +31,7 @@ KNEE = 0.06
 Curves = npt.NDArray[np.float64]
 
 
-def normalise(image: Array, cast: list[float] | None, alpha: Array | None = None) -> None:
+def normalise(image: Array, cast: Sequence[float] | None, alpha: Array | None = None) -> None:
     """Correct cast, fading and contrast of a writable plane (3, H, W) in place, border and all.
 
     Args:
@@ -37,11 +39,13 @@ def normalise(image: Array, cast: list[float] | None, alpha: Array | None = None
         alpha: the plane (1, H, W): what is transparent is not asked.
     """
     region = find_region(image, alpha)
-    view = shown_view(region.of(image), None if alpha is None else region.of(alpha), CONFIG.view_px)
+    view = shown_view(region.of(image), None if alpha is None else region.of(alpha), VIEW_PX)
     apply_curves(image, tone_curves(view, cast))
 
 
-def tone_curves(view: npt.NDArray[np.uint8], cast: list[float] | None = None, levels: int = 1024) -> Curves:
+def tone_curves(
+    view: npt.NDArray[np.uint8], cast: Sequence[float] | None = None, levels: int = 1024
+) -> Curves:
     """The curves that normalise a picture, (3, levels): output in [0, 1] for inputs spaced evenly over [0, 1].
 
     Args:
@@ -67,7 +71,7 @@ def apply_curves(image: Array, curves: Curves) -> None:
             channel[rows] = table[channel[rows]]
 
 
-def _gains(cast: list[float]) -> npt.NDArray[np.float64]:
+def _gains(cast: Sequence[float]) -> npt.NDArray[np.float64]:
     """Gains per channel that keep a grey's luma."""
     gains = (1 + np.asarray(cast, np.float64)) ** -TRUST
     return (gains / np.dot((0.299, 0.587, 0.114), gains)).clip(1 / GAIN, GAIN)

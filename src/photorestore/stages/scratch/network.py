@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.networks.blocks import enlarge_bilinear, pad_to_multiple
+from photorestore.networks.descriptor import IMAGE, Descriptor, Port
 
 RADII_PX = (2, 5)
 """Defects of up to twice these widths stand out in the narrow maps."""
@@ -41,8 +42,13 @@ class ScratchUNet(nn.Module):
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
-        self.stride = 2 ** len(widths)
-        self.receptive_field_px = _receptive_field_px(len(widths))
+        self.descriptor = Descriptor(
+            "ScratchUNet",
+            (IMAGE,),
+            Port("scratch_logits", "N 1 H W"),
+            stride=2 ** len(widths),
+            reach_px=_reach_px(len(widths)),
+        )
         self.encoders = nn.ModuleList(_stage(*pair) for pair in pairwise((4 * INPUTS, *widths)))
         self.ups = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, 2) for fine, coarse in pairwise(widths))
         self.decoders = nn.ModuleList(_stage(2 * width, width) for width in widths[:-1])
@@ -59,7 +65,7 @@ class ScratchUNet(nn.Module):
             scratch_logits (N, 1, H, W), float32.
         """
         h, w = image.shape[-2:]
-        padded = pad_to_multiple(image.float().expand(-1, 3, -1, -1), self.stride)
+        padded = pad_to_multiple(image.float().expand(-1, 3, -1, -1), self.descriptor.stride)
         features = F.pixel_unshuffle(describe(padded), 2)  # (N, 4 * INPUTS, H/2, W/2)
         skips = []
         for encoder in self.encoders[:-1]:
@@ -150,7 +156,7 @@ def _stage(channels_in: int, channels: int) -> nn.Sequential:
     )
 
 
-def _receptive_field_px(levels: int) -> int:
+def _reach_px(levels: int) -> int:
     """How far, in pixels, an input can influence an output (radius, an upper bound)."""
     radius = (
         2 * max(RADII_PX) + 4 * 4 + 2 * 4

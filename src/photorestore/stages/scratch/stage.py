@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from torch import Tensor
 
-from photorestore.networks.tiling import TileJob, TileSpec, tile_spec
+from photorestore.networks.tiling import TileJob, Tiles
 from photorestore.options import THOROUGH
-from photorestore.stages.base import ChoosingStage, is_left_alone
+from photorestore.stages.base import is_left_alone
+from photorestore.stages.networked import NetworkStage
+from photorestore.stages.preprocess.findings import findings_of
 from photorestore.stages.scratch import masks
-from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.stages.scratch.scales import factors_of, fuse, shrunk
 from photorestore.workspace import Array, Workspace
 
@@ -31,7 +32,7 @@ class Look:
 
     network: str
     factor: int
-    job: TileJob
+    job: TileJob[None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +56,14 @@ class Search:
             is_wide = network == PRINTS and search.certain < masks.CERTAIN_IN_OTHERS
             for factor in (1, *(factors_of(*image.shape[1:]) if is_wide else ())):
                 view = image if factor == 1 else shrunk(image, factor)
-                job = TileJob((view,), np.empty((1, *view.shape[1:]), np.uint16))
+                job = TileJob({"image": view}, np.empty((1, *view.shape[1:]), np.uint16), None)
                 search.looks.append(Look(network, factor, job))
         return search
 
     def finish(self) -> float:
         """Write `scratch_prob` and `scratch_mask`; gives the share of pixels in the mask."""
         probs: list[Array] = [look.job.target for look in self.looks]
-        if _is_print(self.workspace):
+        if findings_of(self.workspace).is_print:
             probs[0][probs[0] < round(SURE_IN_PRINTS * np.iinfo(np.uint16).max)] = 0
         with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
             fuse(probs, [look.factor for look in self.looks], target)
@@ -71,45 +72,35 @@ class Search:
         return masks.coverage(mask)
 
 
-class ScratchStage(ChoosingStage[ScratchUNet]):
+class ScratchStage(NetworkStage):
     """Writes the planes `scratch_prob` and `scratch_mask`, unless the caller marked the damage or did not ask for it.
 
     It looks at the plane `image`, so that it can work beside the denoiser.
     """
 
     name: ClassVar[str] = "scratch"
-    network_names = (PHOTOGRAPHS, PRINTS)
 
     def run(self, batch: Sequence[Workspace]) -> None:
         searches = [Search.of(workspace) for workspace in batch if _engages(workspace)]
         for name, network in self.networks.items():
             jobs = [look.job for search in searches for look in search.looks if look.network == name]
-            self.run_tiles(partial(_forward, network), jobs, self.spec(network))
+            network.fill(jobs, _probability)
         for search in searches:
             coverage = search.finish()
-            search.workspace.envelope.estimates[self.name] = {"coverage": coverage}
+            search.workspace.envelope.estimates[self.name] = ScratchFindings(coverage)
             search.workspace.ran(
                 self.name, f"{100 * coverage:.2f} % damaged" if coverage else "no damage found"
             )
 
-    def spec(self, network: ScratchUNet) -> TileSpec:
-        """Tiles as the configuration has them."""
-        return tile_spec(network, self.config.tile_px, self.config.tile_batch)
-
 
 def choose(workspace: Workspace) -> tuple[str, ...]:
     """The networks that look at a picture: both at prints and at what is taken for damaged."""
-    is_sound = _certain(workspace) == masks.CERTAIN_IN_OTHERS and not _is_print(workspace)
+    is_sound = _certain(workspace) == masks.CERTAIN_IN_OTHERS and not findings_of(workspace).is_print
     return (PHOTOGRAPHS,) if is_sound else (PHOTOGRAPHS, PRINTS)
 
 
-def _forward(network: ScratchUNet, tiles: Tensor, _contexts: Sequence[Any]) -> Tensor:
-    scratch_logits: Tensor = network(tiles)
+def _probability(scratch_logits: Tensor, _tiles: Tiles[None]) -> Tensor:
     return scratch_logits.sigmoid()
-
-
-def _is_print(workspace: Workspace) -> bool:
-    return bool(workspace.envelope.estimates.get("preprocess", {}).get("kind") == "print")
 
 
 def _is_asked_for(workspace: Workspace) -> bool:
@@ -119,19 +110,19 @@ def _is_asked_for(workspace: Workspace) -> bool:
 
 def _certain(workspace: Workspace) -> float:
     """How certain the detector must be of a defect, by what was asked for and what the picture was judged to be."""
-    found = workspace.envelope.estimates.get("preprocess", {})
+    found = findings_of(workspace)
     if _is_asked_for(workspace):
         return masks.CERTAIN_IN_DAMAGED
-    if found.get("mode") != THOROUGH:
+    if not found.is_thorough:
         return masks.CERTAIN_IN_OTHERS
-    return masks.CERTAIN_IN_DAMAGED if found.get("damaged") else masks.CERTAIN_IN_PRINTS
+    return masks.CERTAIN_IN_DAMAGED if found.damaged else masks.CERTAIN_IN_PRINTS
 
 
 def _engages(workspace: Workspace) -> bool:
     """Whether to look; the reason not to goes into the trace."""
     if is_left_alone("scratch", workspace):
         return False
-    if "hole_mask" in workspace.envelope.planes:
+    if workspace.is_marked:
         workspace.passed("scratch", "a mask was given")
         return False
     if workspace.options.wants("scratch") is False:

@@ -46,8 +46,8 @@ class Fusion(nn.Module):
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
         # Six 3x3 convolutions at stride 2, the body's at stride 4, and the alignment of strided blocks.
-        self.receptive_field_px = 6 * 2 + 2 * depth * 4 + 3
-        self.fill_receptive_field_px = self.receptive_field_px + FILL_REACH_PX
+        self.reach_px = 6 * 2 + 2 * depth * 4 + 3
+        self.fill_reach_px = self.reach_px + FILL_REACH_PX
 
     def forward(
         self, image: Tensor, translation: Tensor, hole: Tensor, certainty: Tensor | None = None

@@ -94,7 +94,7 @@ class LatentMapping(nn.Module):
         self.tail = nn.Conv2d(width, latent, 1)
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
-        self.receptive_field_px = 2 * depth * STRIDE
+        self.reach_px = 2 * depth * STRIDE
 
     def forward(self, z_old: Tensor, hole: Tensor, keys: KeyView) -> Tensor:
         """`hole` (N, 1, H/4, W/4), 1 = hole."""

@@ -8,17 +8,21 @@ result, and that only places inside the mask are ever changed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.networks.blocks import pad_to_multiple
+from photorestore.networks.descriptor import IMAGE, Descriptor, Part, Port
 from photorestore.networks.vae import STRIDE, VAE
 from photorestore.stages.translate.fusion import FILL_STRIDE, Fusion
 from photorestore.stages.translate.latent_mapping import KeyView, LatentMapping, hole_at_stride
 
 VIEW_PX = 128
 """Longest side of the view that the keys come from: at most 32 x 32 = 1,024 keys."""
+SCRATCH_MASK = Port("scratch_mask", "N 1 H W", 0, 1)
 
 
 class Translator(nn.Module):
@@ -29,8 +33,6 @@ class Translator(nn.Module):
         mapping_width, mapping_depth: see `LatentMapping`.
         fusion_width, fusion_depth: see `Fusion`.
     """
-
-    stride = FILL_STRIDE
 
     def __init__(
         self,
@@ -47,9 +49,18 @@ class Translator(nn.Module):
         self.latent_mapping = LatentMapping(latent, mapping_width, mapping_depth)
         self.clean_vae = VAE(latent, vae_width, vae_depth)
         self.fusion = Fusion(fusion_width, fusion_depth)
-        translation_px = self.old_vae.receptive_field_px + self.latent_mapping.receptive_field_px
-        self.receptive_field_px = max(
-            translation_px + self.fusion.receptive_field_px, self.fusion.fill_receptive_field_px
+        translation_px = self.old_vae.reach_px + self.latent_mapping.reach_px
+        self.descriptor = Descriptor(
+            "Translator",
+            (
+                IMAGE,
+                SCRATCH_MASK,
+                Port("context", kind=KeyView, is_optional=True),
+                Port("certainty", "N 1 H W", 0, 1, is_optional=True),
+            ),
+            Port("translated", "N 3 H W", 0, 1),
+            stride=FILL_STRIDE,
+            reach_px=max(translation_px + self.fusion.reach_px, self.fusion.fill_reach_px),
         )
 
     def forward(
@@ -74,11 +85,19 @@ class Translator(nn.Module):
         """
         keys = self.key_view(image, scratch_mask) if context is None else context
         h, w = image.shape[-2:]
-        padded = pad_to_multiple(image, self.stride)
-        hole = (pad_to_multiple(scratch_mask, self.stride) > 0).to(padded.dtype)
-        certainty = None if certainty is None else pad_to_multiple(certainty, self.stride)
+        padded = pad_to_multiple(image, self.descriptor.stride)
+        hole = (pad_to_multiple(scratch_mask, self.descriptor.stride) > 0).to(padded.dtype)
+        certainty = None if certainty is None else pad_to_multiple(certainty, self.descriptor.stride)
         _, filled = self.translate_and_fuse(padded, hole, keys, certainty)
         return torch.lerp(image.float(), filled[..., :h, :w], scratch_mask.float())
+
+    @property
+    def parts(self) -> Mapping[str, Part[KeyView] | Part[Tensor]]:
+        """`key_view` and `decoded`; both look at whole pictures."""
+        inputs = (IMAGE, SCRATCH_MASK)
+        keys = Descriptor("key_view", inputs, Port("keys", kind=KeyView))
+        decoded = Descriptor("decoded", inputs, Port("translation", "N 3 H W", 0, 1), stride=STRIDE)
+        return {"key_view": Part(keys, self.key_view), "decoded": Part(decoded, self.decoded)}
 
     def at_canary(self, image: Tensor) -> Tensor:
         """See `canary.CanaryNetwork`."""
@@ -97,6 +116,11 @@ class Translator(nn.Module):
         """
         translation = self.clean_vae.decode(self.map_latents(image, hole, keys))
         return translation, self.fusion(image, translation, hole, certainty)
+
+    def decoded(self, image: Tensor, scratch_mask: Tensor) -> Tensor:
+        """What the paper delivers of a whole picture: (N, 3, H, W), not clamped; sides are multiples of 4."""
+        hole = (scratch_mask > 0).to(image.dtype)
+        return self.clean_vae.decode(self.map_latents(image, hole, self.key_view(image, hole)))
 
     def map_latents(self, image: Tensor, hole: Tensor, keys: KeyView) -> Tensor:
         """T(E1(image)): the latent of the clean picture, (N, latent, H/4, W/4)."""

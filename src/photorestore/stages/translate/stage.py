@@ -5,39 +5,38 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import ClassVar, Self, cast
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from photorestore.networks.tiling import TileJob, spans, tile_spec, to_float
-from photorestore.networks.weights import load_network
-from photorestore.options import THOROUGH
-from photorestore.pixels.grain import Grain, most_of
-from photorestore.pixels.grey import for_grey, is_grey
+from photorestore.networks.tiling import TileJob, Tiles, spans, to_float
+from photorestore.pixels.copied import copied
+from photorestore.pixels.grain import Grain
+from photorestore.pixels.grey import for_grey
 from photorestore.pixels.region import Region
 from photorestore.pixels.surroundings import Surroundings
-from photorestore.stages.base import SingleNetworkStage, StageConfig, autocast, copied, is_left_alone
+from photorestore.stages.base import is_left_alone
+from photorestore.stages.networked import NetworkStage
+from photorestore.stages.preprocess.findings import findings_of, is_grey
 from photorestore.stages.scratch import masks
+from photorestore.stages.translate.findings import TranslateFindings
 from photorestore.stages.translate.fusion import smooth_fill
-from photorestore.stages.translate.latent_mapping import KeyView
-from photorestore.stages.translate.network import VIEW_PX, Translator
-from photorestore.stages.translate.tone import correct, find_tone
-from photorestore.stages.translate.tone_network import ToneNetwork
+from photorestore.stages.translate.network import VIEW_PX
+from photorestore.stages.translate.tone import ToneFinder, correct, find_tone
 from photorestore.workspace import Array, Workspace
 
+USUAL, FOR_PRINTS, TONE = "translate", "translate_print", "translate_tone"
+"""The networks: what fills damage, what fills that of prints and may doubt it, and what lifts tone."""
 SAMPLE_PX = 4 * VIEW_PX
 """The key view is averaged from a sample of about this many pixels a side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is global for a picture and goes to every tile of it."""
+    """How much of the filling is blended in, and whether the picture is grey."""
 
-    keys: KeyView
     strength: float
     is_grey: bool
 
@@ -63,8 +62,13 @@ class Plan:
     doubts: bool
     corrects_tone: bool
 
+    @property
+    def network(self) -> str:
+        """Which one fills it."""
+        return FOR_PRINTS if self.doubts else USUAL
 
-class TranslateStage(SingleNetworkStage[Translator]):
+
+class TranslateStage(NetworkStage):
     """Writes the plane `translated` where damage was found or marked, or where the picture is faded.
 
     Pixels outside the mask leave with the value they came with, unless the tone is corrected, which never
@@ -74,80 +78,54 @@ class TranslateStage(SingleNetworkStage[Translator]):
 
     name: ClassVar[str] = "translate"
 
-    def __init__(
-        self,
-        network: Translator,
-        for_prints: Translator,
-        tone: ToneNetwork,
-        config: StageConfig,
-        device: torch.device,
-    ) -> None:
-        super().__init__(network, config, device)
-        self.config = config
-        self.for_prints = for_prints
-        self.tone = tone
-
-    @classmethod
-    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
-        """See `LoadableStage.load`. There is one tier of the networks for prints and for tone."""
-        network = cast("Translator", load_network("translate", config.tier, device, root=weights))
-        for_prints = cast("Translator", load_network("translate_print", "fast", device, root=weights))
-        tone = cast("ToneNetwork", load_network("translate_tone", "fast", device, root=weights))
-        return cls(network, for_prints, tone, config, device)
-
     def run(self, batch: Sequence[Workspace]) -> None:
         plans = [plan for workspace in batch if (plan := make_plan(workspace))]
         with contextlib.ExitStack() as planes:
             targets = [
                 planes.enter_context(copied(plan.workspace, "translated", plan.image)) for plan in plans
             ]
-            for network in (self.network, self.for_prints):
+            for name in (USUAL, FOR_PRINTS):
                 jobs = [
-                    self._job(network, plan, target)
+                    self._job(plan, target)
                     for plan, target in zip(plans, targets, strict=True)
-                    if self._network_of(plan) is network
+                    if plan.network == name
                 ]
-                spec = tile_spec(network, self.config.tile_px, self.config.tile_batch)
-                self.run_tiles(partial(_forward, network), jobs, spec)
+                self.networks[name].fill(jobs, _blend)
             for plan, target in zip(plans, targets, strict=True):
                 _finish(plan, target)
                 if plan.corrects_tone:
-                    correct_tone(self.tone, plan.workspace, target)
+                    correct_tone(self.networks[TONE], plan.workspace, target)
         for plan in plans:
             self._report(plan)
 
-    def _network_of(self, plan: Plan) -> Translator:
-        return self.for_prints if plan.doubts else self.network
-
-    def _job(self, network: Translator, plan: Plan, target: Array) -> TileJob:
-        image = plan.image
-        with torch.inference_mode(), autocast(self.precision, self.device):
-            view, hole = (to_float(part)[None].to(self.device) for part in sample(image, plan.mask))
-            keys = network.key_view(view, hole)
-        strength = plan.workspace.options.strength_of("translate")
-        context = Context(keys, strength, is_grey(plan.workspace))
-        return TileJob((image, plan.mask, plan.certainty), target, context, wanted=plan.mask[0])
+    def _job(self, plan: Plan, target: Array) -> TileJob[Context]:
+        view, hole = (to_float(part)[None] for part in sample(plan.image, plan.mask))
+        keys = self.networks[plan.network].part("key_view")(view, hole)
+        context = Context(plan.workspace.options.strength_of("translate"), is_grey(plan.workspace))
+        planes = {"image": plan.image, "scratch_mask": plan.mask, "certainty": plan.certainty}
+        return TileJob(planes, target, context, {"context": keys}, wanted=plan.mask[0])
 
     def _report(self, plan: Plan) -> None:
         _, h, w = plan.mask.shape
+        spec = self.networks[USUAL].spec()
         tiles = [plan.mask[0, rows.core_start : rows.core_stop, columns.core_start : columns.core_stop].any()
-                 for rows in spans(h, self.spec) for columns in spans(w, self.spec)]  # fmt: skip
+                 for rows in spans(h, spec) for columns in spans(w, spec)]  # fmt: skip
         filled = float(np.count_nonzero(plan.mask)) / (h * w)
         envelope = plan.workspace.envelope
         envelope.current = "translated"
-        envelope.estimates[self.name] = {
-            "filled": round(filled, 6), "tiles": int(sum(tiles)), "tone": plan.corrects_tone
-        }  # fmt: skip
+        envelope.estimates[self.name] = TranslateFindings(
+            filled=round(filled, 6), tiles=int(sum(tiles)), tone=plan.corrects_tone
+        )
         tone = ", faded tone corrected" if plan.corrects_tone else ""
         plan.workspace.ran(self.name, f"{100 * filled:.2f} % filled{tone}")
 
 
-def _forward(network: Translator, tiles: Tensor, contexts: Sequence[Context]) -> Tensor:
-    image, mask, certainty = tiles.split((3, 1, 1), dim=1)
-    keys = KeyView.collate([context.keys for context in contexts])
-    strength = torch.tensor([context.strength for context in contexts], device=tiles.device)
-    pred = network(image, mask * strength.view(-1, 1, 1, 1), keys, certainty)
-    are_grey = torch.tensor([context.is_grey for context in contexts], device=tiles.device)
+def _blend(pred: Tensor, tiles: Tiles[Context]) -> Tensor:
+    image, mask = tiles.planes["image"], tiles.planes["scratch_mask"]
+    contexts = [job.context for job in tiles.jobs]
+    strength = torch.tensor([context.strength for context in contexts], device=image.device)
+    pred = torch.lerp(image, pred, strength.view(-1, 1, 1, 1))
+    are_grey = torch.tensor([context.is_grey for context in contexts], device=image.device)
     if are_grey.any():  # what the damage shows may have colour: what is around it tells
         pred = torch.where(mask > 0, for_grey(pred, smooth_fill(image, (mask > 0).float()), are_grey), pred)
     return pred
@@ -161,8 +139,7 @@ def _finish(plan: Plan, target: Array) -> None:
     surroundings = Surroundings.of(target, plan.mask)
     # What the detector marked may be sound after all; what a caller marked is to go.
     surroundings.hold(target, plan.image, plan.mask, strength, keeps_image=not plan.is_callers)
-    found = plan.workspace.envelope.estimates.get("preprocess", {})
-    if grain := Grain.of(target, plan.mask, most_of(found)):
+    if grain := Grain.of(target, plan.mask, findings_of(plan.workspace).most_grain_255):
         grain.add(target, plan.mask, strength)
 
 
@@ -174,34 +151,25 @@ def make_plan(workspace: Workspace) -> Plan | None:
     if wanted is False or workspace.options.strength_of("translate") == 0:
         workspace.passed("translate", "not asked for")
         return None
-    mask, has_caller_mask = find_mask(workspace)
-    corrects_tone = not has_caller_mask and needs_tone(workspace)
+    mask = find_mask(workspace)
+    corrects_tone = not workspace.is_marked and needs_tone(workspace)
     if not mask.any() and not corrects_tone:
-        workspace.passed("translate", "the mask is empty" if has_caller_mask else "no damage found")
+        workspace.passed("translate", "the mask is empty" if workspace.is_marked else "no damage found")
         return None
-    doubts = bool(mask.any()) and not has_caller_mask and is_print(workspace)
+    # In photographs what the detector marks is mostly damage, and a filling that doubts it leaves scratches standing:
+    # on held-out damage of film the network for prints loses 2 dB inside of it.
+    doubts = bool(mask.any()) and not workspace.is_marked and findings_of(workspace).is_print
     certainty = workspace.plane("scratch_prob") if doubts else mask
     image = workspace.before("translated")
-    return Plan(workspace, image, mask, certainty, has_caller_mask, doubts, corrects_tone)
+    return Plan(workspace, image, mask, certainty, workspace.is_marked, doubts, corrects_tone)
 
 
-def find_mask(workspace: Workspace) -> tuple[Array, bool]:
-    """The caller's mask or what the detector found, grown; (1, H, W), 255 = fill; and whether it is the caller's."""
-    planes = workspace.envelope.planes
-    if "hole_mask" in planes:
-        return workspace.plane("hole_mask"), True
-    if "scratch_mask" in planes:
-        return masks.grow(workspace.plane("scratch_mask")), False  # type: ignore[arg-type]
-    return np.zeros((1, *planes["image"].shape[1:]), np.uint8), False
-
-
-def is_print(workspace: Workspace) -> bool:
-    """Whether the picture is judged a print.
-
-    In photographs what the detector marks is mostly damage, and a filling that doubts it leaves scratches standing: on
-    held-out damage of film the network for prints loses 2 dB inside of it.
-    """
-    return bool(workspace.envelope.estimates.get("preprocess", {}).get("kind") == "print")
+def find_mask(workspace: Workspace) -> Array:
+    """The caller's mask, or what the detector found, grown; (1, H, W), 255 = fill."""
+    mask = workspace.mask()
+    if mask is None:
+        return np.zeros((1, *workspace.envelope.planes["image"].shape[1:]), np.uint8)
+    return mask if workspace.is_marked else masks.grow(mask)  # type: ignore[arg-type]
 
 
 def sample(image: Array, mask: Array) -> tuple[Array, Array]:
@@ -216,18 +184,15 @@ def sample(image: Array, mask: Array) -> tuple[Array, Array]:
 
 def needs_tone(workspace: Workspace) -> bool:
     """Whether tone is to be lifted: it was judged faded, and the mode is thorough or the stage was asked for."""
-    found, options = workspace.envelope.estimates.get("preprocess", {}), workspace.options
-    is_due = options.wants("translate") or found.get("mode", THOROUGH) == THOROUGH
-    return bool(found.get("faded")) and is_due and not options.normalise
+    found, options = findings_of(workspace), workspace.options
+    is_due = options.wants("translate") or found.is_thorough
+    return found.faded and is_due and not options.normalise
 
 
-def correct_tone(network: ToneNetwork, workspace: Workspace, image: Array) -> None:
+def correct_tone(network: ToneFinder, workspace: Workspace, image: Array) -> None:
     """Lift tone and colours of a writable plane (3, H, W) in place; what is grey or toned keeps its hue."""
-    envelope = workspace.envelope
-    found = envelope.estimates.get("preprocess", {})
-    region = Region(*found["region"]) if "region" in found else Region.whole(image)
-    alpha = workspace.plane("alpha") if "alpha" in envelope.planes else None
-    is_grey = envelope.source.get("is_grey") or found.get("is_grey")
-    keeps_hue = bool(is_grey or found.get("toned"))
-    tone = find_tone(network, image, region, alpha, keeps_hue=keeps_hue or None)
+    found = findings_of(workspace)
+    alpha = workspace.plane("alpha") if "alpha" in workspace.envelope.planes else None
+    keeps_hue = is_grey(workspace) or found.toned or None
+    tone = find_tone(network, image, Region(*found.region), alpha, keeps_hue=keeps_hue)
     correct(image, tone, workspace.options.strength_of("translate"))

@@ -8,6 +8,7 @@ Ends of the scale are bent, not cut, so that a face keeps its modelling; a pictu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,18 +19,19 @@ from torch.nn import functional as F
 
 from photorestore.imaging.planes import strips
 from photorestore.pixels.region import Region, is_opaque
-from photorestore.stages.preprocess.estimates import CONFIG, reduced, view_of
+from photorestore.stages.preprocess import views
 from photorestore.stages.translate.tone_network import (
     LUMA,
     VIEW_PX,
     Correction,
-    ToneNetwork,
     apply_curves,
     quantiles_of,
 )
 from photorestore.workspace import Array
 
 Floats = npt.NDArray[np.float32]
+ToneFinder = Callable[[Tensor, Tensor], Correction]
+"""`ToneNetwork`, or what runs it: a view and its quantiles in, a correction of each picture out."""
 
 KNEE = 0.04
 """So close to the ends of the scale values are bent."""
@@ -63,9 +65,8 @@ class Tone:
     weight: float
 
 
-@torch.inference_mode()
 def find_tone(
-    network: ToneNetwork,
+    network: ToneFinder,
     image: Array,
     region: Region,
     alpha: Array | None = None,
@@ -83,8 +84,7 @@ def find_tone(
     if keeps_hue or (keeps_hue is None and is_toned(view, known)):
         view = _luma(view).expand_as(view)
         keeps_hue = True
-    device = next(network.parameters()).device
-    correction = network(view.to(device), quantiles_of(view[..., known]).to(device))
+    correction = network(view, quantiles_of(view[..., known]))
     curves = _curves(correction)
     if keeps_hue:
         curves = curves.mean(0, keepdim=True)
@@ -165,9 +165,11 @@ def _luma(view: Tensor) -> Tensor:
 def _small_view(image: Array, alpha: Array | None) -> tuple[Tensor, Tensor]:
     """A picture (1, 3, VIEW_PX, VIEW_PX) in [0, 1], and which of its pixels are known; the mean elsewhere."""
     size = (VIEW_PX, VIEW_PX)
-    view = torch.from_numpy(view_of(image, CONFIG.view_px))[None].float() / 255
+    view = torch.from_numpy(views.view_of(image, views.VIEW_PX))[None].float() / 255
     shown = (
-        np.ones((1, *view.shape[2:]), bool) if alpha is None else is_opaque(reduced(alpha, CONFIG.view_px))
+        np.ones((1, *view.shape[2:]), bool)
+        if alpha is None
+        else is_opaque(views.reduced(alpha, views.VIEW_PX))
     )
     weight = torch.from_numpy(np.ascontiguousarray(shown))[None].float()
     if not shown.any():

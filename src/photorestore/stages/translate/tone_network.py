@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from photorestore.networks.descriptor import Descriptor, Port
+
 VIEW_PX = 64
 """Sides of the view, whatever the picture's shape."""
 
@@ -51,6 +53,16 @@ class ToneNetwork(nn.Module):
         widths: channels at stride 2, 4 and 8.
         hidden: of the layers that see everything.
     """
+
+    descriptor = Descriptor(
+        "ToneNetwork",
+        (
+            Port("view", f"N 3 {VIEW_PX} {VIEW_PX}", 0, 1),
+            Port("quantiles", f"N 4 {len(LEVELS)}", 0, 1),
+        ),
+        Port("correction", kind=Correction),
+        in_bfloat16=False,
+    )
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64), hidden: int = 128) -> None:
         super().__init__()

@@ -12,11 +12,12 @@ convolutions. `reparameterise` gives the network with the kernels alone.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from photorestore.networks.blocks import enlarge_bilinear
+from photorestore.networks.descriptor import IMAGE, SCALE, Descriptor, Port
 
 SOBEL = ((1.0, 2.0, 1.0), (0.0, 0.0, 0.0), (-1.0, -2.0, -1.0))
 LAPLACIAN = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
@@ -93,17 +94,20 @@ class Upscaler(nn.Module):
         self, width: int, depth: int, scales: tuple[int, ...] = (2, 4), *, reparameterised: bool = False
     ) -> None:
         super().__init__()
-        self.architecture: dict[str, Any] = {
+        self.sizes = width, depth, scales
+        self.architecture = {
             "width": width,
             "depth": depth,
             "scales": scales,
             "reparameterised": reparameterised,
         }
-        self.scales = scales
-        self.stride = 1
-        self.receptive_field_px = (
-            2 * depth + 3
-        )  # head, blocks, end of the trunk, tail; more than the skip's 2
+        self.descriptor = Descriptor(
+            "Upscaler",
+            (IMAGE, SCALE),
+            Port("upscaled", "N 3 H W", 0, 1),
+            reach_px=2 * depth + 3,  # head, blocks, end of the trunk, tail; more than the skip's 2
+            scales=scales,
+        )
         self.head = nn.Conv2d(3, width, 3, padding=1)
         self.body = nn.Sequential(
             *(
@@ -122,16 +126,11 @@ class Upscaler(nn.Module):
 
         Args:
             image: (N, 3, H, W) in [0, 1].
-            scale: one of `scales`.
+            scale: one that there is a tail for.
 
         Returns:
             (N, 3, scale * H, scale * W), float32, not clamped.
-
-        Raises:
-            ValueError: there is no tail for this scale.
         """
-        if scale not in self.scales:
-            raise ValueError(f"scale {scale} was asked for; there are {self.scales}")
         features = self.head(image - 0.5)  # (N, width, H, W)
         features = features + self.body(features)
         detail = self.tails[str(scale)](features)  # (N, 3 * scale^2, H, W)
@@ -140,11 +139,13 @@ class Upscaler(nn.Module):
     def at_canary(self, image: Tensor) -> Tensor:
         """See `canary.CanaryNetwork`."""
         small = image[..., :16, :16]
-        return torch.cat([(self(small, scale) - enlarge(small, scale)).flatten() for scale in self.scales])
+        return torch.cat(
+            [(self(small, scale) - enlarge(small, scale)).flatten() for scale in self.descriptor.scales]
+        )
 
     def reparameterise(self) -> Upscaler:
         """The same function with every sum of branches collapsed into one 3x3 convolution."""
-        plain = Upscaler(**self.architecture | {"reparameterised": True})
+        plain = Upscaler(*self.sizes, reparameterised=True)
         values = {name: value.detach() for name, value in self.state_dict().items()}
         for name, module in self.named_modules():
             if isinstance(module, CollapsibleConv):
@@ -153,6 +154,22 @@ class Upscaler(nn.Module):
         plain.load_state_dict(values)
         plain.train(self.training)
         return plain.to(self.head.weight.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+class Bilinear:
+    """Bilinear enlargement of one channel, under the contract of a network: opacity must not ring at its edges."""
+
+    descriptor = Descriptor(
+        "Bilinear",
+        (Port("image", "N 1 H W", 0, 1), SCALE),
+        Port("upscaled", "N 1 H W", 0, 1),
+        reach_px=1,
+        scales=(2, 4),
+    )
+
+    def __call__(self, image: Tensor, scale: int) -> Tensor:
+        """(N, 1, H, W) to (N, 1, scale * H, scale * W)."""
+        return enlarge_bilinear(image, scale)
 
 
 def enlarge(image: Tensor, scale: int) -> Tensor:

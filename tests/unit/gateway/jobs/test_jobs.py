@@ -521,7 +521,7 @@ async def test_a_folder_serves_one_edge(edge: EdgeClient, root: Path, folder: Pa
 
 
 async def test_jobs_and_results_expire(server: FakeTorchServe, root: Path, folder: Path) -> None:
-    async with running_edge(server, root, jobs_dir=folder, job_expiry_s=0.0) as edge:
+    async with running_edge(server, root, jobs_dir=folder, job_expiry_s=1e-6) as edge:
         job = await submit(edge)
         await until(lambda: metric(edge, "jobs_ended_total", state="succeeded"))
         edge.app.state.gateway.jobs.sweep()

@@ -319,7 +319,7 @@ async def test_full_disk_is_emptied_by_forgetting(server: FakeTorchServe, root: 
 async def test_result_that_cannot_be_deleted_holds_up_no_other(
     server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with running_edge(server, root, jobs_dir=folder, job_expiry_s=0.0) as edge:
+    async with running_edge(server, root, jobs_dir=folder, job_expiry_s=1e-6) as edge:
         jobs = [await wait(edge, await submit(edge, seed)) for seed in range(2)]
         with monkeypatch.context() as patch:
             Failing(patch, type(folder), "unlink", OSError(errno.EIO, "it does not work"))

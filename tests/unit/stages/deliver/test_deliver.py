@@ -13,6 +13,7 @@ from photorestore.imaging.colour import conversion
 from photorestore.imaging.decoders.deep import vips
 from photorestore.options import FORMATS, Options
 from photorestore.stages.base import run_stage
+from photorestore.stages.deliver.findings import DeliverFindings
 from photorestore.stages.deliver.stage import DeliverStage
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
@@ -53,7 +54,7 @@ def test_every_format_is_delivered(tmp_path: Path, kind: str, mode: str) -> None
     assert (back.format or "").lower() == kind
     assert back.size == PHOTO.size
     assert report["content_type"] == f"image/{kind}"
-    assert workspace.envelope.estimates["deliver"] == {"content_type": f"image/{kind}", "bytes": len(result)}
+    assert workspace.envelope.estimates["deliver"] == DeliverFindings(f"image/{kind}", len(result))
     expected = np.asarray(picture.convert("RGB"), float)
     if mode != "RGBA":
         assert np.abs(np.asarray(back.convert("RGB"), float) - expected).mean() < 4

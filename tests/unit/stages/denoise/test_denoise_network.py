@@ -43,7 +43,8 @@ def test_a_map_acts_where_it_differs(network: DenoiseUNet) -> None:
     changed = level.clone()
     changed[..., 200:] = 0.4
     before, after = network(image, level), network(image, changed)
-    untouched = 200 - network.receptive_field_px
+    assert network.descriptor.reach_px is not None
+    untouched = 200 - network.descriptor.reach_px
     assert torch.allclose(before[..., :untouched], after[..., :untouched], atol=1e-6)
     assert not torch.allclose(before[..., 200:], after[..., 200:], atol=1e-3)
 

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,17 @@ import pytest
 import torch
 from PIL import Image
 
+from photorestore.networks.runner import Runner
 from photorestore.options import Options
-from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.base import run_stage
 from photorestore.stages.denoise.levels import MOST_ASSUMED_255
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.stage import KEPT_GRAIN, DenoiseStage
+from photorestore.stages.preprocess.findings import findings_of
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
+from tests.handed_on import SOUND
 
 
 @pytest.fixture
@@ -22,7 +26,7 @@ def stage() -> DenoiseStage:
     network = DenoiseUNet((8, 16), (1, 1))
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
-    return DenoiseStage(network.eval(), StageConfig(precision="float32", tile_px=128), torch.device("cpu"))
+    return DenoiseStage({"denoise": Runner(network.eval(), precision="float32", tile_px=128)})
 
 
 def prepared(
@@ -31,22 +35,14 @@ def prepared(
     workspace = Workspace.create(tmp_path, Options(**options))
     workspace.write_plane("image", make_photo(*hw).transpose(2, 0, 1))
     workspace.envelope.current = "image"
-    found = {
-        "sigma_255": 20.0 if noisy else 1.0,
-        "grain_255": 0.0,
-        "surface_255": 0.0,
-        "artefacts_255": None,
-        "gradient_255": 9.0,
-        "noisy": noisy,
-    }
-    workspace.envelope.estimates["preprocess"] = found
+    workspace.envelope.estimates["preprocess"] = replace(SOUND, sigma_255=20.0 if noisy else 1.0, noisy=noisy)
     return workspace
 
 
 class Listener(torch.nn.Module):
     """A network that changes nothing and remembers the levels that it was told, in 8-bit units."""
 
-    stride, receptive_field_px = 2, 4
+    descriptor = DenoiseUNet((8, 16), (1, 1)).descriptor
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +56,7 @@ class Listener(torch.nn.Module):
 class Blackening(torch.nn.Module):
     """A network whose result is black: what is left is what the stage kept."""
 
-    stride, receptive_field_px = 2, 4
+    descriptor = DenoiseUNet((8, 16), (1, 1)).descriptor
 
     def forward(self, image: torch.Tensor, _sigma: torch.Tensor) -> torch.Tensor:
         return torch.zeros_like(image)
@@ -77,8 +73,7 @@ def uploaded(tmp_path: Path, photo: np.ndarray, kind: str = "PNG", **options: An
 
 
 def stage_of(stand_in: Listener | Blackening) -> DenoiseStage:
-    config = StageConfig(precision="float32")
-    return DenoiseStage(stand_in, config, torch.device("cpu"))  # type: ignore[arg-type]
+    return DenoiseStage({"denoise": Runner(stand_in, precision="float32")})
 
 
 def told(workspace: Workspace) -> tuple[float, str]:
@@ -99,16 +94,17 @@ def test_the_network_is_told_the_callers_level(tmp_path: Path, kind: str) -> Non
 def test_the_network_is_told_the_noise_that_was_found(tmp_path: Path) -> None:
     workspace = uploaded(tmp_path, add_noise(make_photo(128, 128), 20))
     level, note = told(workspace)
-    assert level == workspace.envelope.estimates["preprocess"]["sigma_255"] == pytest.approx(20, rel=0.2)
+    assert level == findings_of(workspace).sigma_255 == pytest.approx(20, rel=0.2)
     assert "estimated" in note
     assert f"{level:.1f}" in note
 
 
 def test_the_network_is_told_the_artefacts_of_a_jpeg(tmp_path: Path) -> None:
     workspace = uploaded(tmp_path, add_noise(make_photo(128, 128), 10), "JPEG")
-    found = workspace.envelope.estimates["preprocess"]
+    found = findings_of(workspace)
     level, note = told(workspace)
-    assert level == pytest.approx(np.hypot(found["artefacts_255"], found["sigma_255"]), abs=0.01)
+    assert found.artefacts_255 is not None
+    assert level == pytest.approx(np.hypot(found.artefacts_255, found.sigma_255), abs=0.01)
     assert "JPEG's table" in note
 
 
@@ -200,7 +196,7 @@ def test_running_twice_changes_nothing(stage: DenoiseStage, tmp_path: Path) -> N
 def test_a_grey_picture_gets_no_colour(stage: DenoiseStage, tmp_path: Path) -> None:
     workspace = prepared(tmp_path)
     workspace.write_plane("image", workspace.plane("image")[:1].repeat(3, 0))
-    workspace.envelope.estimates["preprocess"]["is_grey"] = True
+    workspace.envelope.estimates["preprocess"] = replace(findings_of(workspace), is_grey=True)
     run_stage(stage, [workspace])
     denoised = workspace.plane("denoised")
     assert (denoised == denoised[:1]).all()
@@ -223,7 +219,7 @@ def test_a_part_of_the_grain_of_prints_stays_where_the_picture_decides(
     tmp_path: Path, found: dict[str, Any], options: dict[str, Any], kept: float
 ) -> None:
     workspace = prepared(tmp_path, **options)
-    workspace.envelope.estimates["preprocess"] |= found
+    workspace.envelope.estimates["preprocess"] = replace(findings_of(workspace), **found)
     stage = stage_of(Blackening())
     run_stage(stage, [workspace])
     share = workspace.plane("denoised").mean() / 257 / workspace.plane("image").mean()

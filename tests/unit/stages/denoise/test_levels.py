@@ -1,9 +1,11 @@
 import math
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
 from photorestore.stages.denoise.levels import MOST_ASSUMED_255, level_of
+from photorestore.stages.preprocess.findings import PreprocessFindings
+from tests.handed_on import SOUND
 
 
 def found(
@@ -13,15 +15,16 @@ def found(
     surface_255: float = 0.0,
     *,
     noisy: bool = False,
-) -> dict[str, Any]:
-    return {
-        "sigma_255": sigma_255,
-        "grain_255": grain_255,
-        "surface_255": surface_255,
-        "artefacts_255": artefacts_255,
-        "gradient_255": 7.5625,
-        "noisy": noisy,
-    }
+) -> PreprocessFindings:
+    return replace(
+        SOUND,
+        sigma_255=sigma_255,
+        grain_255=grain_255,
+        surface_255=surface_255,
+        artefacts_255=artefacts_255,
+        gradient_255=7.5625,
+        noisy=noisy,
+    )
 
 
 def test_the_callers_level_counts_whatever_was_found() -> None:
@@ -44,7 +47,7 @@ def test_the_callers_level_counts_whatever_was_found() -> None:
         (found(1, 1), 4, "assumed: less was found"),
     ],
 )
-def test_noise_and_artefacts_add_up(estimates: dict[str, Any], sigma_255: float, origin: str) -> None:
+def test_noise_and_artefacts_add_up(estimates: PreprocessFindings, sigma_255: float, origin: str) -> None:
     level = level_of(estimates)
     assert level.sigma_255 == pytest.approx(sigma_255)
     assert level.origin == origin
@@ -65,7 +68,7 @@ SURFACE = "estimated from coarse grain or the paper's surface"
     ],
 )
 def test_coarse_grain_counts_where_the_picture_is_judged_noisy(
-    estimates: dict[str, Any], sigma_255: float, origin: str
+    estimates: PreprocessFindings, sigma_255: float, origin: str
 ) -> None:
     level = level_of(estimates)
     assert level.sigma_255 == pytest.approx(sigma_255)
@@ -74,7 +77,7 @@ def test_coarse_grain_counts_where_the_picture_is_judged_noisy(
 
 def test_less_is_assumed_in_a_busy_picture() -> None:
     assumed = [
-        level_of(found(0) | {"gradient_255": gradient}).sigma_255 for gradient in (0.0, 4.0, 9.0, 25.0)
+        level_of(replace(found(0), gradient_255=gradient)).sigma_255 for gradient in (0.0, 4.0, 9.0, 25.0)
     ]
     assert assumed[0] == MOST_ASSUMED_255
     assert assumed == sorted(assumed, reverse=True)
@@ -82,7 +85,7 @@ def test_less_is_assumed_in_a_busy_picture() -> None:
 
 
 def test_nothing_is_assumed_where_the_picture_counts_as_noisy() -> None:
-    coarse = found(0, 2) | {"noisy": True}
+    coarse = found(0, 2, noisy=True)
     assert level_of(coarse).sigma_255 == 2
-    tiny = found(0) | {"noisy": True, "gradient_255": 0.0}
+    tiny = replace(found(0, noisy=True), gradient_255=0.0)
     assert level_of(tiny).sigma_255 == MOST_ASSUMED_255

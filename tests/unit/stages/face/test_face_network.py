@@ -6,7 +6,7 @@ import torch
 
 from photorestore.networks.blocks import count_parameters
 from photorestore.stages.face.network import FaceUNet, ModulatedBlock
-from training.run import read_config
+from training.config import read_config
 from training.train_face import Config
 
 CONFIGS = Path(__file__).resolve().parents[4] / "training/configs"
@@ -67,6 +67,6 @@ def test_the_configured_networks_have_the_stated_size(tier: str, millions: tuple
     network = FaceUNet(config.widths, config.depths, config.hidden)
     low, high = millions
     assert low < count_parameters(network) / 1e6 < high
-    assert 256 % network.stride == 0
+    assert 256 % network.descriptor.stride == 0
     assert config.tier == tier
     assert len(config.photos) == len(config.repeats)

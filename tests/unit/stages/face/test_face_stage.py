@@ -1,4 +1,5 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,17 +8,23 @@ import pytest
 import torch
 from skimage import data
 
+from photorestore.networks.descriptor import Network
+from photorestore.networks.runner import Runner
 from photorestore.options import Options
-from photorestore.stages.base import StageConfig, run_stage
-from photorestore.stages.face.detector import FaceDetector
+from photorestore.source import Source
+from photorestore.stages.base import run_stage
+from photorestore.stages.face.detector import Face
+from photorestore.stages.face.findings import FaceFindings
 from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.face.stage import FaceStage
+from photorestore.stages.preprocess.findings import PreprocessFindings
+from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.workspace import Workspace
+from tests.conftest import found_by
+from tests.handed_on import SOUND
 from training.degradations.fading import blur
 
-CPU = torch.device("cpu")
-SOUND = {"noisy": False, "faded": False, "is_grey": False}
-NOISY = SOUND | {"noisy": True}
+NOISY = replace(SOUND, noisy=True)
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +38,13 @@ def network() -> FaceUNet:
     return network.requires_grad_(False)
 
 
+def stage_of(network: Network[torch.Tensor], detector: Runner[list[Face]], **bound: Any) -> FaceStage:
+    return FaceStage({"face": Runner(network, precision="float32", **bound), "face_detector": detector})
+
+
 @pytest.fixture
-def stage(network: FaceUNet, detector: FaceDetector) -> FaceStage:
-    return FaceStage(network, detector, StageConfig(precision="float32"), CPU)
+def stage(network: FaceUNet, detector: Runner[list[Face]]) -> FaceStage:
+    return stage_of(network, detector)
 
 
 def portrait(sigma_px: float) -> np.ndarray:
@@ -48,13 +59,13 @@ def prepared(tmp_path: Path) -> Callable[..., Workspace]:
     def prepare(
         image: np.ndarray | None = None,
         *,
-        found: Mapping[str, Any] = SOUND,
+        found: PreprocessFindings = SOUND,
         options: Options | None = None,
     ) -> Workspace:
         workspace = Workspace.create(tmp_path, options or Options())
         workspace.write_plane("image", portrait(1.5) if image is None else image)
         workspace.envelope.current = "image"
-        workspace.envelope.estimates["preprocess"] = dict(found)
+        workspace.envelope.estimates["preprocess"] = found
         return workspace
 
     return prepare
@@ -67,7 +78,7 @@ def run(stage: FaceStage, workspace: Workspace) -> Workspace:
 
 
 def reasons(workspace: Workspace) -> list[str]:
-    return [face["reason"] for face in workspace.envelope.estimates["face"]["faces"]]
+    return [face.reason for face in found_by(workspace, FaceFindings).faces]
 
 
 def test_a_blurred_face_of_an_old_photograph_is_refined_and_nothing_else(
@@ -78,10 +89,10 @@ def test_a_blurred_face_of_an_old_photograph_is_refined_and_nothing_else(
     assert workspace.envelope.trace["face"].note == "1 of 1 face refined"
     refined, image = workspace.plane("refined"), workspace.plane("image").astype(np.uint16) * 257
     assert refined.dtype == np.uint16
-    (face,) = workspace.envelope.estimates["face"]["faces"]
-    assert (face["refined"], face["reason"]) == (True, "")
+    (face,) = found_by(workspace, FaceFindings).faces
+    assert (face.refined, face.reason) == (True, "")
     changed = (refined != image).any(0)
-    left, top, right, bottom = face["box"]
+    left, top, right, bottom = face.box
     assert changed[top:bottom, left:right].mean() > 0.5
     assert not changed[:5].any()
     assert not changed[-5:].any()
@@ -102,9 +113,9 @@ def test_sixteen_bits_are_kept_where_nothing_is_changed(
         (1, SOUND, None, False),
         (3, SOUND, None, True),
         (1, NOISY, None, True),
-        (1, SOUND | {"faded": True}, None, True),
-        (1, SOUND | {"mode": "thorough"}, None, True),
-        (1, SOUND | {"mode": "gentle"}, None, False),
+        (1, replace(SOUND, faded=True), None, True),
+        (1, replace(SOUND, mode="thorough"), None, True),
+        (1, replace(SOUND, mode="gentle"), None, False),
         (1, SOUND, ("face",), True),
         (0, SOUND, ("face",), False),
     ],
@@ -129,7 +140,7 @@ def test_damage_that_was_found_makes_a_picture_old(
     stage: FaceStage, prepared: Callable[..., Workspace]
 ) -> None:
     workspace = prepared()
-    workspace.envelope.estimates["scratch"] = {"coverage": 0.01}
+    workspace.envelope.estimates["scratch"] = ScratchFindings(0.01)
     assert run(stage, workspace).envelope.trace["face"].outcome == "ran"
 
 
@@ -169,10 +180,23 @@ def test_half_the_strength_lies_half_way(stage: FaceStage, prepared: Callable[..
     assert np.abs(middle - half.plane("refined")).max() <= 2
 
 
+@pytest.mark.parametrize(
+    ("options", "share"),
+    [({}, 0.5), ({"mode": "thorough"}, 1), ({"stages": ("face",)}, 1), ({"strength": 0.5}, 0.25)],
+)
+def test_faces_of_prints_are_refined_half_unless_asked_for(
+    stage: FaceStage, prepared: Callable[..., Workspace], options: dict[str, Any], share: float
+) -> None:
+    found = replace(NOISY, kind="print")
+    given = run(stage, prepared(found=found, options=Options(**options)))
+    same = run(stage, prepared(found=NOISY, options=Options(strength={"face": share})))
+    assert np.array_equal(given.plane("refined"), same.plane("refined"))
+
+
 def test_a_picture_without_faces_passes(stage: FaceStage, prepared: Callable[..., Workspace]) -> None:
     workspace = run(stage, prepared(np.full((3, 64, 80), 90, np.uint8), found=NOISY))
     assert workspace.envelope.trace["face"].note == "no faces found"
-    assert workspace.envelope.estimates["face"] == {"faces": []}
+    assert workspace.envelope.estimates["face"] == FaceFindings(())
 
 
 @pytest.mark.parametrize("is_stored_grey", [True, False])
@@ -180,8 +204,8 @@ def test_what_is_grey_stays_grey(
     stage: FaceStage, prepared: Callable[..., Workspace], is_stored_grey: bool
 ) -> None:
     grey = np.repeat(portrait(1.5).mean(0, keepdims=True).astype(np.uint8), 3, axis=0)
-    workspace = prepared(grey, found=NOISY | {"is_grey": not is_stored_grey})
-    workspace.envelope.source["is_grey"] = is_stored_grey
+    workspace = prepared(grey, found=replace(NOISY, is_grey=not is_stored_grey))
+    workspace.envelope.source = Source.of_array(256, 256, 8, is_grey=is_stored_grey)
     refined = run(stage, workspace).plane("refined")
     assert (refined != grey.astype(np.uint16) * 257).any()
     assert np.ptp(refined.astype(int), axis=0).max() == 0
@@ -199,33 +223,30 @@ def small_portrait(sigma_255: float = 0.0) -> np.ndarray:
 def test_a_small_face_is_refined_in_a_picture_that_is_treated_thoroughly(
     stage: FaceStage, prepared: Callable[..., Workspace]
 ) -> None:
-    thorough = run(stage, prepared(small_portrait(), found=SOUND | {"mode": "thorough"}))
+    thorough = run(stage, prepared(small_portrait(), found=replace(SOUND, mode="thorough")))
     assert thorough.envelope.trace["face"].note == "1 of 1 face refined"
-    left, _, right, _ = thorough.envelope.estimates["face"]["faces"][0]["box"]
+    left, _, right, _ = found_by(thorough, FaceFindings).faces[0].box
     assert right - left < 62
 
 
 def test_a_refined_face_keeps_the_grain_of_what_is_around_it(
-    stage: FaceStage, detector: FaceDetector, prepared: Callable[..., Workspace]
+    stage: FaceStage, detector: Runner[list[Face]], prepared: Callable[..., Workspace]
 ) -> None:
     class Smoother(torch.nn.Module):
-        def forward(self, crops: torch.Tensor) -> torch.Tensor:
+        descriptor = FaceUNet((8, 8), (1, 1), 4).descriptor
+
+        def forward(self, crops: torch.Tensor, _strength: torch.Tensor) -> torch.Tensor:
             return torch.stack([blur(crop, 3.0) for crop in crops])
 
-    smoother = FaceStage(
-        Smoother(),  # type: ignore[arg-type]  # a stand-in
-        detector,
-        StageConfig(precision="float32"),
-        CPU,
-    )
+    smoother = stage_of(Smoother(), detector)
     grain = np.random.default_rng(0).normal(0, 9, (1, 256, 256))
     grainy = (portrait(2.0) + grain).clip(0, 255).round().astype(np.uint8)
     kept, lost = (
-        run(smoother, prepared(grainy, found=SOUND | found, options=Options(stages=("face",))))
-        for found in ({"mode": "thorough"}, {"mode": "gentle"})
+        run(smoother, prepared(grainy, found=replace(SOUND, mode=mode), options=Options(stages=("face",))))
+        for mode in ("thorough", "gentle")
     )
-    (face,) = kept.envelope.estimates["face"]["faces"]
-    left, top, right, bottom = face["box"]
+    (face,) = found_by(kept, FaceFindings).faces
+    left, top, right, bottom = face.box
     middle = np.s_[1, (top + bottom) // 2 : bottom - 10, (left + right) // 2 - 15 : (left + right) // 2 + 15]
     fine = [np.diff(workspace.plane("refined").astype(float)[middle]).std() for workspace in (kept, lost)]
     assert fine[0] == pytest.approx(257 * np.diff(grain).std(), rel=0.15)
@@ -249,10 +270,10 @@ def test_running_twice_changes_nothing(stage: FaceStage, prepared: Callable[...,
 
 
 def test_batches_of_any_shape_give_the_same_faces(
-    stage: FaceStage, network: FaceUNet, detector: FaceDetector
+    stage: FaceStage, network: FaceUNet, detector: Runner[list[Face]]
 ) -> None:
     crops = torch.rand(5, 3, 256, 256)
-    wide = FaceStage(network, detector, StageConfig(precision="float32", tile_batch=4), CPU)
+    wide = stage_of(network, detector, tile_batch=4)
     torch.testing.assert_close(
         stage._refine(crops, is_grey=False), wide._refine(crops, is_grey=False), atol=1e-5, rtol=0
     )

@@ -5,7 +5,8 @@ import torch
 from skimage import data
 from torch.nn import functional as F
 
-from photorestore.stages.face.detector import Face, FaceDetector
+from photorestore.networks.runner import Runner
+from photorestore.stages.face.detector import Face
 from photorestore.stages.face.geometry import CROP_PX, TEMPLATE, Alignment, align, cut, face_mask
 from photorestore.stages.face.judgement import (
     Change,
@@ -25,7 +26,7 @@ NOTHING = Change(landmark_shift=0.0, similarity=1.0, colour_shift_255=0.0)
 
 
 @pytest.fixture(scope="module")
-def face(detector: FaceDetector) -> Face:
+def face(detector: Runner[list[Face]]) -> Face:
     return detector(portrait())[0]
 
 
@@ -107,25 +108,25 @@ def test_blur_lowers_sharpness_and_contrast_and_tone_do_not_matter(crop: torch.T
     assert sharpness_of(0.5 * crop + 0.3) == pytest.approx(sharp[0], abs=0.01)
 
 
-def test_the_same_face_has_not_changed(crop: torch.Tensor, detector: FaceDetector) -> None:
+def test_the_same_face_has_not_changed(crop: torch.Tensor, detector: Runner[list[Face]]) -> None:
     assert measure_change(crop, crop, detector) == NOTHING
     assert reason_to_refuse(NOTHING, LIMITS) is None
 
 
 def test_landmarks_are_placed_as_the_whole_detector_does(
-    crop: torch.Tensor, face: Face, detector: FaceDetector
+    crop: torch.Tensor, face: Face, detector: Runner[list[Face]]
 ) -> None:
     placed = place_landmarks(crop[None], detector)[0]
     aligned = align(face.landmarks).inverse().apply(torch.tensor(face.landmarks))
     assert landmark_shift(placed, aligned) < 0.08
 
 
-def test_sharpening_a_face_changes_it_little(crop: torch.Tensor, detector: FaceDetector) -> None:
+def test_sharpening_a_face_changes_it_little(crop: torch.Tensor, detector: Runner[list[Face]]) -> None:
     soft = blur(crop, 1.5)
     assert reason_to_refuse(measure_change(soft, crop, detector), LIMITS) is None
 
 
-def test_moved_features_are_refused(crop: torch.Tensor, detector: FaceDetector) -> None:
+def test_moved_features_are_refused(crop: torch.Tensor, detector: Runner[list[Face]]) -> None:
     moved = torch.roll(crop, (12, 0), (1, 2))
     change = measure_change(crop, moved, detector)
     assert change.landmark_shift == pytest.approx(12 / 64, abs=0.06)
@@ -134,7 +135,7 @@ def test_moved_features_are_refused(crop: torch.Tensor, detector: FaceDetector) 
     assert reason.startswith("refining moved the landmarks by ")
 
 
-def test_another_face_is_refused(crop: torch.Tensor, detector: FaceDetector) -> None:
+def test_another_face_is_refused(crop: torch.Tensor, detector: Runner[list[Face]]) -> None:
     other = torch.from_numpy(data.lfw_subset()[3].copy()).expand(3, -1, -1)
     other = F.interpolate(other[None].float(), (CROP_PX, CROP_PX), mode="bilinear")[0]
     mask = face_mask()
@@ -149,7 +150,7 @@ def test_a_changed_structure_is_refused_with_its_reason() -> None:
     assert reason.startswith("refining changed the face as a whole: structural similarity 0.500")
 
 
-def test_a_changed_colour_is_measured_and_refused(crop: torch.Tensor, detector: FaceDetector) -> None:
+def test_a_changed_colour_is_measured_and_refused(crop: torch.Tensor, detector: Runner[list[Face]]) -> None:
     tinted = crop * 0.8 + torch.tensor([20 / 255, 0.0, 0.0]).view(3, 1, 1)
     neutral = crop * 0.8
     change = measure_change(neutral, tinted, detector)

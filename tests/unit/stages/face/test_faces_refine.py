@@ -4,8 +4,9 @@ import pytest
 import torch
 from skimage import data
 
+from photorestore.networks.runner import Runner
 from photorestore.stages.face import parts, refine
-from photorestore.stages.face.detector import Face, FaceDetector
+from photorestore.stages.face.detector import Face
 from photorestore.stages.face.judgement import Limits
 from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.face.refine import Outcome, Refiner, find_faces, refine_faces
@@ -19,14 +20,14 @@ def old_photo() -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def faces(detector: FaceDetector, old_photo: torch.Tensor) -> list[Face]:
+def faces(detector: Runner[list[Face]], old_photo: torch.Tensor) -> list[Face]:
     return find_faces(old_photo, detector)
 
 
 def refined(
     image: torch.Tensor,
     faces: list[Face],
-    detector: FaceDetector,
+    detector: Runner[list[Face]],
     refiner: Refiner,
     limits: Limits | None = None,
     *,
@@ -45,7 +46,7 @@ def brighten(crops: torch.Tensor) -> torch.Tensor:
 
 
 def test_an_untrained_network_leaves_the_picture_bit_by_bit(
-    detector: FaceDetector, old_photo: torch.Tensor, faces: list[Face]
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
 ) -> None:
     with torch.inference_mode():
         result, (outcome,) = refined(old_photo, faces, detector, FaceUNet((8, 8), (1, 1), 4).eval())
@@ -56,7 +57,7 @@ def test_an_untrained_network_leaves_the_picture_bit_by_bit(
 
 
 def test_a_refined_face_is_reported_and_nothing_else_of_the_picture_changes(
-    detector: FaceDetector, old_photo: torch.Tensor, faces: list[Face]
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
 ) -> None:
     given = old_photo.clone()
     result, (outcome,) = refined(old_photo, faces, detector, brighten)
@@ -73,7 +74,7 @@ def test_a_refined_face_is_reported_and_nothing_else_of_the_picture_changes(
 
 
 def test_strength_is_how_much_of_the_change_is_made(
-    detector: FaceDetector, old_photo: torch.Tensor, faces: list[Face]
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
 ) -> None:
     full, _ = refined(old_photo, faces, detector, brighten)
     half, _ = refined(old_photo, faces, detector, brighten, strength=0.5)
@@ -81,7 +82,7 @@ def test_strength_is_how_much_of_the_change_is_made(
 
 
 def test_a_refiner_that_changes_the_person_is_refused(
-    detector: FaceDetector, old_photo: torch.Tensor, faces: list[Face]
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
 ) -> None:
     result, (outcome,) = refined(old_photo, faces, detector, lambda crops: torch.roll(crops, (14, 0), (2, 3)))
     assert torch.equal(result, old_photo)
@@ -91,7 +92,7 @@ def test_a_refiner_that_changes_the_person_is_refused(
     assert outcome.change.landmark_shift > 0.1
 
 
-def test_each_face_is_judged_by_itself(detector: FaceDetector, old_photo: torch.Tensor) -> None:
+def test_each_face_is_judged_by_itself(detector: Runner[list[Face]], old_photo: torch.Tensor) -> None:
     head, noses = old_photo[:, :256, 96:352], []
     small = torch.nn.functional.interpolate(head[None], (64, 64), mode="area")[0]
     image = torch.full((3, 256, 400), 0.5)
@@ -110,20 +111,24 @@ def test_each_face_is_judged_by_itself(detector: FaceDetector, old_photo: torch.
     assert left_alone.change is None
 
 
-def test_without_faces_the_refiner_is_not_asked(detector: FaceDetector, old_photo: torch.Tensor) -> None:
+def test_without_faces_the_refiner_is_not_asked(
+    detector: Runner[list[Face]], old_photo: torch.Tensor
+) -> None:
     def refuse(_crops: torch.Tensor) -> torch.Tensor:
         raise AssertionError
 
     assert refine_faces(old_photo, [], detector, refuse) == ([], [])
 
 
-def test_limits_are_the_callers(detector: FaceDetector, old_photo: torch.Tensor, faces: list[Face]) -> None:
+def test_limits_are_the_callers(
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
+) -> None:
     _, (outcome,) = refined(old_photo, faces, detector, brighten, Limits(colour_shift_255=2.0))
     assert outcome.reason == "refining changed the colour by 4.0 of 255, more than 2.0"
 
 
 def test_a_plane_gives_what_its_picture_in_float_gives(
-    detector: FaceDetector, old_photo: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    detector: Runner[list[Face]], old_photo: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plane = (old_photo * 255).round().byte().numpy()
     monkeypatch.setattr(parts, "BAND_PX", 10_000)
@@ -135,7 +140,7 @@ def test_a_plane_gives_what_its_picture_in_float_gives(
 
 
 def test_a_crowd_is_refined_in_part(
-    detector: FaceDetector, old_photo: torch.Tensor, faces: list[Face], monkeypatch: pytest.MonkeyPatch
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refine, "MOST_FACES", 2)
     outcomes, patches = refine_faces(old_photo, faces * 3, detector, brighten)
@@ -145,7 +150,7 @@ def test_a_crowd_is_refined_in_part(
 
 
 def test_landmarks_that_make_no_face_are_left_alone(
-    detector: FaceDetector, old_photo: torch.Tensor, faces: list[Face]
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
 ) -> None:
     beside = tuple((x + 5000, y) for x, y in faces[0].landmarks)
     ((outcome,), patches) = refine_faces(old_photo, [replace(faces[0], landmarks=beside)], detector, brighten)
@@ -154,7 +159,7 @@ def test_landmarks_that_make_no_face_are_left_alone(
 
 
 def test_faces_that_would_be_too_small_need_not_be_found(
-    detector: FaceDetector, old_photo: torch.Tensor, faces: list[Face]
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
 ) -> None:
     assert find_faces(old_photo, detector, eye_distance_px=0.9 * faces[0].eye_distance_px)
     assert not find_faces(old_photo, detector, eye_distance_px=4 * faces[0].eye_distance_px)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from photorestore.stages.preprocess.estimates import estimate, view_of
+from photorestore.stages.preprocess.estimates import estimate
 from photorestore.stages.preprocess.normalise import GAIN, SLOPE, apply_curves, normalise, tone_curves
+from photorestore.stages.preprocess.views import view_of
 from tests.conftest import make_photo
 
 
@@ -28,17 +29,17 @@ def test_a_picture_of_full_contrast_without_cast_is_left_alone() -> None:
 
 def test_fading_is_taken_back() -> None:
     image = faded(full_scale())
-    assert estimate(image)["faded"]
+    assert estimate(image).faded
     normalise(image, None)
-    assert estimate(image)["fading"] < 0.4
+    assert estimate(image).fading < 0.4
 
 
 def test_a_cast_is_lessened_but_not_turned_round() -> None:
     image = plane()
     image[2] = image[2] * 0.7
-    before = estimate(image)["cast"]
+    before = estimate(image).cast
     normalise(image, before)
-    after = estimate(image)["cast"]
+    after = estimate(image).cast
     assert before[2] < after[2] <= 0.05
 
 

@@ -12,11 +12,13 @@ from PIL import Image
 from photorestore.errors import OutOfSpace
 from photorestore.imaging import Limits, write_array
 from photorestore.options import Options
+from photorestore.source import Source
 from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.preprocess import stage
+from photorestore.stages.preprocess.findings import PreprocessFindings, findings_of
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
-from tests.conftest import add_noise, make_photo, problem_of
+from tests.conftest import add_noise, make_photo, problem_of, source_of
 
 PHOTO = make_photo(60, 90, seed=3)
 
@@ -51,18 +53,18 @@ def test_it_writes_the_picture_and_says_what_it_was(tmp_path: Path) -> None:
     assert envelope.problem is None
     assert envelope.current == "image"
     np.testing.assert_array_equal(np.moveaxis(workspace.current(), 0, -1), np.rot90(PHOTO, -1))
-    assert envelope.source == {
-        "format": "png",
-        "mode": "RGB",
-        "bits": 8,
-        "width": 60,
-        "height": 90,
-        "orientation": 6,
-        "has_alpha": False,
-        "is_grey": False,
-        "icc": None,
-        "dropped": [],
-    }
+    assert envelope.source == Source(
+        format="png",
+        mode="RGB",
+        bits=8,
+        width=60,
+        height=90,
+        orientation=6,
+        has_alpha=False,
+        is_grey=False,
+        icc=None,
+        dropped=(),
+    )
     assert envelope.trace["preprocess"].outcome == "ran"
     assert "turned" in envelope.trace["preprocess"].note
     assert workspace.read_file("exif") is not None
@@ -71,12 +73,12 @@ def test_it_writes_the_picture_and_says_what_it_was(tmp_path: Path) -> None:
 
 def test_estimates_are_handed_on(tmp_path: Path) -> None:
     noisy = preprocessed(tmp_path, saved(add_noise(make_photo(200, 300), 25)))
-    estimates = noisy.envelope.estimates["preprocess"]
-    assert estimates["noisy"]
-    assert estimates["jpeg_quality"] is None
-    coarse = preprocessed(tmp_path, saved(PHOTO, "JPEG", quality=20)).envelope.estimates["preprocess"]
-    assert coarse["jpeg_quality"] == 20
-    assert coarse["noisy"]
+    estimates = findings_of(noisy)
+    assert estimates.noisy
+    assert estimates.jpeg_quality is None
+    coarse = findings_of(preprocessed(tmp_path, saved(PHOTO, "JPEG", quality=20)))
+    assert coarse.jpeg_quality == 20
+    assert coarse.noisy
 
 
 def test_a_mask_has_the_size_after_the_turn(tmp_path: Path) -> None:
@@ -124,9 +126,9 @@ def test_an_array_of_the_in_process_door_is_taken_over(tmp_path: Path) -> None:
     write_array(workspace, np.dstack([PHOTO, PHOTO[..., :1]]))
     run_stage(PreprocessStage(), [workspace])
     assert workspace.envelope.problem is None
-    assert workspace.envelope.source["format"] == "array"
-    assert workspace.envelope.source["has_alpha"]
-    assert "sigma_255" in workspace.envelope.estimates["preprocess"]
+    assert source_of(workspace).format == "array"
+    assert source_of(workspace).has_alpha
+    assert isinstance(workspace.envelope.estimates["preprocess"], PreprocessFindings)
 
 
 def test_a_bare_plane_gets_a_source(tmp_path: Path) -> None:
@@ -135,7 +137,7 @@ def test_a_bare_plane_gets_a_source(tmp_path: Path) -> None:
     run_stage(PreprocessStage(), [workspace])
     assert workspace.envelope.problem is None
     assert workspace.envelope.current == "image"
-    assert (workspace.envelope.source["bits"], workspace.envelope.source["width"]) == (16, 90)
+    assert (source_of(workspace).bits, source_of(workspace).width) == (16, 90)
 
 
 @pytest.mark.parametrize("through_array", [False, True])
@@ -152,7 +154,9 @@ def test_normalising_is_done_once_however_often_it_runs(tmp_path: Path, *, throu
     run_stage(stage, [workspace])
     np.testing.assert_array_equal(workspace.current(), once)
     assert once.std() > 1.5 * faded.std()
-    assert workspace.envelope.estimates["preprocess"]["before_normalise"]["fading"] > 0.5
+    before = findings_of(workspace).before_normalise
+    assert before is not None
+    assert before.fading > 0.5
 
 
 def test_running_twice_gives_the_same(tmp_path: Path) -> None:
@@ -174,7 +178,6 @@ def test_room_is_asked_for_before_anything_is_written(
 
     monkeypatch.setattr(stage, "require_room", refuse)
     workspace = preprocessed(tmp_path, saved(PHOTO))
-    assert workspace.envelope.problem is not None
     assert problem_of(workspace.envelope).status == 503
     assert not workspace.path("image.npy").exists()
     assert asked[0] >= 60 * 90 * (3 + 6 + 2 + 6)
@@ -217,7 +220,7 @@ def test_what_would_become_too_large_is_refused(tmp_path: Path, *, through_array
             write_array(workspace, PHOTO)
         else:
             workspace.write_file("upload", saved(PHOTO))
-        run_stage(PreprocessStage(Limits(pixels=8 * PHOTO[..., 0].size)), [workspace])
+        run_stage(PreprocessStage(limits=Limits(pixels=8 * PHOTO[..., 0].size)), [workspace])
         problem = workspace.envelope.problem
         assert (problem is not None) == refused
     assert problem is not None
@@ -228,32 +231,30 @@ def test_what_would_become_too_large_is_refused(tmp_path: Path, *, through_array
 def test_limits_belong_to_the_stage(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path, Options())
     workspace.write_file("upload", saved(PHOTO))
-    run_stage(PreprocessStage(Limits(pixels=1000)), [workspace])
-    assert workspace.envelope.problem is not None
+    run_stage(PreprocessStage(limits=Limits(pixels=1000)), [workspace])
     assert problem_of(workspace.envelope).type == "image-too-large"
 
 
 def test_the_judgement_is_handed_on(tmp_path: Path) -> None:
-    found = preprocessed(tmp_path, saved(make_photo(200, 300))).envelope.estimates["preprocess"]
-    assert found["kind"] == "photograph"
-    assert 0.2 < found["confidence"] <= 1
-    assert found["mode"] == "gentle"
-    assert set(found["probabilities"]) == {"damaged", "noisy", "faded", "toned"}
-    assert not any(found[flag] for flag in ("damaged", "noisy", "faded"))
+    found = findings_of(preprocessed(tmp_path, saved(make_photo(200, 300))))
+    assert found.kind == "photograph"
+    assert found.confidence is not None
+    assert 0.2 < found.confidence <= 1
+    assert found.mode == "gentle"
+    assert found.probabilities is not None
+    assert set(found.probabilities) == {"damaged", "noisy", "faded", "toned"}
+    assert not any((found.damaged, found.noisy, found.faded))
 
 
 def test_the_mode_is_that_of_the_options(tmp_path: Path) -> None:
     for mode in ("gentle", "thorough"):
-        envelope = preprocessed(tmp_path, saved(PHOTO), mode=mode).envelope
-        assert envelope.estimates["preprocess"]["mode"] == mode
+        assert findings_of(preprocessed(tmp_path, saved(PHOTO), mode=mode)).mode == mode
 
 
 def test_a_bilevel_picture_is_left_alone_and_has_no_noise(tmp_path: Path) -> None:
-    found = preprocessed(tmp_path, saved(Image.fromarray(PHOTO).convert("1"))).envelope.estimates[
-        "preprocess"
-    ]
-    assert found["mode"] == "untouched"
-    assert not found["noisy"]
+    found = findings_of(preprocessed(tmp_path, saved(Image.fromarray(PHOTO).convert("1"))))
+    assert found.mode == "untouched"
+    assert not found.noisy
 
 
 def test_nothing_is_judged_where_nothing_depends_on_it(
@@ -261,19 +262,19 @@ def test_nothing_is_judged_where_nothing_depends_on_it(
 ) -> None:
     monkeypatch.setattr(stage, "judge", lambda *_: pytest.fail("judged"))
     for options in ({"stages": ("denoise", "scratch")}, {"mask": saved(np.zeros((60, 90), np.uint8))}):
-        envelope = preprocessed(tmp_path, saved(PHOTO), **options).envelope
-        assert envelope.problem is None
-        assert envelope.estimates["preprocess"]["mode"] == "gentle"
-        assert "kind" not in envelope.estimates["preprocess"]
+        workspace = preprocessed(tmp_path, saved(PHOTO), **options)
+        assert workspace.envelope.problem is None
+        found = findings_of(workspace)
+        assert (found.mode, found.kind) == ("gentle", None)
 
 
 def test_tone_depends_on_the_judgement_where_translate_is_asked_for(tmp_path: Path) -> None:
-    found = preprocessed(tmp_path, saved(PHOTO), stages=("translate",)).envelope.estimates["preprocess"]
-    assert "kind" in found
+    found = findings_of(preprocessed(tmp_path, saved(PHOTO), stages=("translate",)))
+    assert found.kind is not None
 
 
 def test_without_a_network_pictures_are_treated_gently(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path, Options())
     workspace.write_file("upload", saved(PHOTO))
     run_stage(PreprocessStage(), [workspace])
-    assert workspace.envelope.estimates["preprocess"]["mode"] == "gentle"
+    assert findings_of(workspace).mode == "gentle"

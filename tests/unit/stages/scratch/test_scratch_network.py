@@ -1,13 +1,10 @@
 """The detector keeps sizes, takes grey and colour, and gives the same in tiles as whole."""
 
-import numpy as np
 import pytest
 import torch
 
 from photorestore.networks.blocks import count_parameters
-from photorestore.networks.tiling import TileJob, run_tiles, tile_spec, to_float, to_integers
 from photorestore.stages.scratch.network import INPUTS, ScratchUNet, describe, narrow_maps
-from tests.conftest import make_photo
 
 WIDTHS = (16, 16, 16, 16)
 
@@ -36,31 +33,6 @@ def test_luma_is_a_picture_of_three_equal_channels() -> None:
 
 def test_an_untrained_detector_finds_little() -> None:
     assert ScratchUNet(WIDTHS)(torch.rand(1, 3, 64, 64)).sigmoid().mean() < 0.1
-
-
-def test_nothing_outside_the_receptive_field_matters() -> None:
-    network = make_network()
-    size = 2 * (network.receptive_field_px + 2 * network.stride)
-    image = torch.rand(1, 3, size, size, requires_grad=True)
-    centre = size // 2
-    network(image)[0, 0, centre, centre].backward()
-    assert image.grad is not None
-    rows, columns = image.grad.abs().sum((0, 1)).nonzero().unbind(1)
-    reach = max(int((rows - centre).abs().max()), int((columns - centre).abs().max()))
-    assert reach <= network.receptive_field_px
-
-
-@pytest.mark.parametrize("hw", [(301, 437), (352, 530)])
-def test_tiled_equals_whole(hw: tuple[int, int]) -> None:
-    network = make_network()
-    image = np.ascontiguousarray(make_photo(*hw).transpose(2, 0, 1))
-    target = np.zeros((1, *hw), np.uint16)
-    spec = tile_spec(network, 352 + 32, 2)
-    run_tiles(
-        lambda tiles, _: network(tiles).sigmoid(), [TileJob((image,), target)], spec, torch.device("cpu")
-    )
-    whole = to_integers(network(to_float(image)[None])[0].sigmoid(), target.dtype)
-    assert np.abs(target.astype(int) - whole).max() <= 65535 / 255
 
 
 def test_narrow_maps_show_lines_of_both_polarities_and_no_edges() -> None:

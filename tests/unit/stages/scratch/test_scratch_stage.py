@@ -1,5 +1,6 @@
 """When the stage looks for damage, and what it writes down."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,16 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from photorestore.networks.runner import Runner
 from photorestore.options import Options
-from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.base import run_stage
 from photorestore.stages.scratch import masks
+from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, ScratchStage, Search, choose
 from photorestore.workspace import Workspace
-from tests.conftest import make_photo
+from tests.conftest import found_by, make_photo
+from tests.handed_on import SOUND
 
 ARCHITECTURE = {"widths": (16, 16)}
-CPU = torch.device("cpu")
 
 
 def make_stage(logit: float = -4.0, in_prints: float | None = None) -> ScratchStage:
@@ -25,7 +28,8 @@ def make_stage(logit: float = -4.0, in_prints: float | None = None) -> ScratchSt
         PHOTOGRAPHS: constant_detector(logit),
         PRINTS: constant_detector(logit if in_prints is None else in_prints),
     }
-    return ScratchStage(networks, StageConfig(precision="float32", tile_px=256), CPU)
+    runners = {name: Runner(network, precision="float32", tile_px=256) for name, network in networks.items()}
+    return ScratchStage(runners)
 
 
 def constant_detector(logit: float) -> ScratchUNet:
@@ -39,6 +43,7 @@ def constant_detector(logit: float) -> ScratchUNet:
 def give_photo(workspace: Workspace, h: int = 70, w: int = 90) -> Workspace:
     workspace.write_plane("image", np.ascontiguousarray(make_photo(h, w).transpose(2, 0, 1)))
     workspace.envelope.current = "image"
+    workspace.envelope.estimates["preprocess"] = SOUND
     return workspace
 
 
@@ -51,13 +56,15 @@ def test_probability_is_written_and_the_picture_stays(workspace: Workspace) -> N
     assert (prob == 32768).all()
     assert workspace.envelope.current == "image"
     assert not workspace.plane("scratch_mask").any()
-    assert workspace.envelope.estimates["scratch"] == {"coverage": 0.0}
+    assert workspace.envelope.estimates["scratch"] == ScratchFindings(0.0)
     assert workspace.envelope.trace["scratch"].note == "no damage found"
 
 
 def judge(workspace: Workspace, mode: str) -> Workspace:
     kind = "print" if mode == "thorough" else "photograph"
-    workspace.envelope.estimates["preprocess"] = {"mode": mode, "damaged": mode == "thorough", "kind": kind}
+    workspace.envelope.estimates["preprocess"] = replace(
+        SOUND, mode=mode, damaged=mode == "thorough", kind=kind
+    )
     return workspace
 
 
@@ -70,7 +77,7 @@ def _everything_may_be_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_damage_is_reported_as_a_share(workspace: Workspace) -> None:
     run_stage(make_stage(4.0), [judge(give_photo(workspace), "thorough")])
     assert (workspace.plane("scratch_mask") == 255).all()
-    assert workspace.envelope.estimates["scratch"]["coverage"] == 1.0
+    assert found_by(workspace, ScratchFindings).coverage == 1.0
     assert workspace.envelope.trace["scratch"].note == "100.00 % damaged"
 
 
@@ -94,7 +101,7 @@ def test_what_may_be_damaged_is_looked_at_by_both_networks(
     tmp_path: Path, judged: dict[str, Any], options: dict[str, Any], networks: tuple[str, ...]
 ) -> None:
     workspace = Workspace.create(tmp_path, Options(**options))
-    workspace.envelope.estimates["preprocess"] = judged
+    workspace.envelope.estimates["preprocess"] = replace(SOUND, **judged)
     assert choose(workspace) == networks
 
 
@@ -116,7 +123,7 @@ def test_what_is_likely_counts_in_a_damaged_print_only(tmp_path: Path) -> None:
     for mode, coverage in (("gentle", 0.0), ("thorough", 1.0)):
         workspace = judge(give_photo(Workspace.create(tmp_path, Options())), mode)
         run_stage(make_stage(3.0), [workspace])
-        assert workspace.envelope.estimates["scratch"]["coverage"] == coverage
+        assert found_by(workspace, ScratchFindings).coverage == coverage
 
 
 def test_it_passes_when_the_caller_marked_the_damage(workspace: Workspace) -> None:
@@ -137,7 +144,9 @@ def test_it_passes_when_it_is_not_asked_for(tmp_path: Path, stages: tuple[str, .
 def test_a_batch_gives_what_each_picture_gives_alone(tmp_path: Path) -> None:
     torch.manual_seed(1)
     stage = make_stage()
-    torch.nn.init.normal_(stage.networks[PHOTOGRAPHS].tail.weight)
+    network = stage.networks[PHOTOGRAPHS].network
+    assert isinstance(network, ScratchUNet)
+    torch.nn.init.normal_(network.tail.weight)
     sizes = [(70, 90), (33, 41), (64, 64)]
     together = [give_photo(Workspace.create(tmp_path, Options()), *size) for size in sizes]
     alone = [give_photo(Workspace.create(tmp_path, Options()), *size) for size in sizes]

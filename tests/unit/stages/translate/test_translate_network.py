@@ -1,12 +1,7 @@
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from photorestore.networks.tiling import TileJob, run_tiles, tile_spec, to_float
+from photorestore.networks.runner import Runner
 from photorestore.networks.vae import VAE, LayerNorm2d
 from photorestore.stages.translate.fusion import smooth_fill
 from photorestore.stages.translate.latent_mapping import KeyView, PartialNonLocal, hole_at_stride
@@ -140,32 +135,6 @@ def test_mask_values_blend() -> None:
     assert torch.allclose(half, (image + full) / 2, atol=1e-5)
 
 
-def test_receptive_field_covers_what_influences_a_pixel() -> None:
-    network, keys = small_network(), random_keys(1, 10, 8)
-    image = torch.rand(1, 3, 160, 160, requires_grad=True)
-    network(image, torch.ones(1, 1, 160, 160), keys)[0, :, 80, 80].sum().backward()
-    assert image.grad is not None
-    rows = image.grad.abs().sum((0, 1, 3)).nonzero()
-    assert 0 < int((rows - 80).abs().max()) <= network.receptive_field_px
-
-
-@pytest.mark.parametrize("hw", [(33, 50), (131, 377), (355, 331)])
-def test_tiled_equals_whole_with_the_shared_key_view(hw: tuple[int, int]) -> None:
-    network, rng = small_network(), np.random.default_rng(0)
-    image = rng.integers(0, 256, (3, *hw), np.uint8)
-    mask = (rng.random((1, *hw)) < 0.2).astype(np.uint8) * 255
-    lq, scratch_mask = to_float(image)[None], to_float(mask)[None]
-    keys, target = network.key_view(lq, scratch_mask), np.zeros((3, *hw), np.uint16)
-    spec = tile_spec(network, tile_px=320, batch=2)
-
-    def forward(tiles: Tensor, contexts: Sequence[Any]) -> Tensor:
-        return network(tiles[:, :3], tiles[:, 3:], KeyView.collate(contexts))
-
-    run_tiles(forward, [TileJob((image, mask), target, context=keys)], spec, CPU)
-    whole = network(lq, scratch_mask, keys)[0].clamp(0, 1)
-    assert float((to_float(target) - whole).abs().max()) < 1 / 255
-
-
 def test_the_view_is_bounded_and_keeps_every_hole() -> None:
     image, mask = torch.rand(1, 3, 300, 1001), torch.zeros(1, 1, 300, 1001)
     mask[0, 0, 150, 500] = 1
@@ -189,3 +158,11 @@ def test_certainty_reaches_the_filling_and_is_full_where_nobody_says_otherwise()
     doubtful = network(image, hole, keys, torch.full_like(hole, 0.5))
     assert not torch.allclose(doubtful[..., :32], certain[..., :32])
     assert torch.equal(doubtful[..., 32:], image[..., 32:])
+
+
+def test_what_the_paper_delivers_is_a_part_of_the_contract() -> None:
+    network, image, hole = small_network(), torch.rand(1, 3, 48, 64), half_hole(1, 48, 64)
+    expected, _ = network.translate_and_fuse(image, hole, network.key_view(image, hole))
+    decoded = Runner(network, precision="float32").part("decoded")
+    torch.testing.assert_close(decoded(image, hole), expected.clamp(0, 1))
+    assert decoded(image[..., :41, :63], hole[..., :41, :63]).shape == (1, 3, 41, 63)

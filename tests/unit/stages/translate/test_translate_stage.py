@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,19 +7,31 @@ import numpy as np
 import pytest
 import torch
 
+from photorestore.networks.descriptor import Network
+from photorestore.networks.runner import Runner
 from photorestore.options import Options
-from photorestore.stages.base import StageConfig, run_stage
+from photorestore.source import Source
+from photorestore.stages.base import run_stage
+from photorestore.stages.preprocess.findings import PreprocessFindings
+from photorestore.stages.translate.findings import TranslateFindings
 from photorestore.stages.translate.network import Translator
-from photorestore.stages.translate.stage import SAMPLE_PX, TranslateStage, sample
+from photorestore.stages.translate.stage import (
+    FOR_PRINTS,
+    SAMPLE_PX,
+    TONE,
+    USUAL,
+    TranslateStage,
+    sample,
+)
 from photorestore.stages.translate.tone_network import ToneNetwork
 from photorestore.workspace import Workspace
-from tests.conftest import make_photo
+from tests.conftest import found_by, make_photo
+from tests.handed_on import SOUND
 
 SMALL = {
     "latent": 8, "vae_width": 8, "mapping_width": 8, "mapping_depth": 2, "fusion_width": 8, "fusion_depth": 1
 }  # fmt: skip
-FADED = {"preprocess": {"faded": True, "fading": 0.8}}
-SOUND = {"preprocess": {"faded": False, "fading": 0.0}}
+FADED = replace(SOUND, faded=True, fading=0.8, mode="thorough")
 
 
 def _translator() -> Translator:
@@ -33,9 +45,10 @@ def _translator() -> Translator:
 @pytest.fixture
 def stage() -> TranslateStage:
     network, for_prints = _translator(), _translator()
-    config = StageConfig(precision="float32", tile_px=320, tile_batch=2)
     tone = ToneNetwork((8, 8, 8), 16).eval().requires_grad_(False)
-    return TranslateStage(network, for_prints, tone, config, torch.device("cpu"))
+    networks: dict[str, Network[Any]] = {USUAL: network, FOR_PRINTS: for_prints, TONE: tone}
+    bound: dict[str, Any] = {"precision": "float32", "tile_px": 320, "tile_batch": 2}
+    return TranslateStage({name: Runner(network, **bound) for name, network in networks.items()})
 
 
 @pytest.fixture
@@ -48,7 +61,7 @@ def make(tmp_path: Path) -> Callable[..., Workspace]:
         found: np.ndarray | None = None,
         denoised: bool = False,
         options: Options | None = None,
-        estimates: Mapping[str, dict[str, Any]] | None = None,
+        judged: PreprocessFindings = SOUND,
         hw: tuple[int, int] = (150, 230),
         dtype: str = "uint8",
     ) -> Workspace:
@@ -56,7 +69,7 @@ def make(tmp_path: Path) -> Callable[..., Workspace]:
         photo = make_photo(*hw).transpose(2, 0, 1)
         workspace.write_plane("image", photo.astype(dtype) * (257 if dtype == "uint16" else 1))
         workspace.envelope.current = "image"
-        workspace.envelope.estimates.update(estimates or SOUND)
+        workspace.envelope.estimates["preprocess"] = judged
         if denoised:
             workspace.write_plane("denoised", photo.astype(np.uint16) * 257 // 2)
             workspace.envelope.current = "denoised"
@@ -86,7 +99,7 @@ def as_u16(plane: np.ndarray) -> np.ndarray:
 def test_every_pixel_outside_the_callers_mask_keeps_its_value(
     stage: TranslateStage, make: Callable[..., Workspace], dtype: str, denoised: bool
 ) -> None:
-    workspace = make(mask=hole(), dtype=dtype, denoised=denoised, estimates=FADED)
+    workspace = make(mask=hole(), dtype=dtype, denoised=denoised, judged=FADED)
     before, outside = as_u16(workspace.current()), hole()[0] == 0
     run_stage(stage, [workspace])
     assert workspace.envelope.current == "translated"
@@ -106,10 +119,10 @@ def test_detected_damage_is_filled_and_the_rest_left_alone(
     assert changed[22:38, 32:48].all()
     changed[10:50, 20:60] = False
     assert not changed.any()
-    found = workspace.envelope.estimates["translate"]
-    assert 0 < found["filled"] < 0.1
-    assert found["tiles"] == 1
-    assert found["tone"] is False
+    found = found_by(workspace, TranslateFindings)
+    assert 0 < found.filled < 0.1
+    assert found.tiles == 1
+    assert found.tone is False
 
 
 @pytest.mark.parametrize(
@@ -171,11 +184,11 @@ def test_strength_blends(stage: TranslateStage, make: Callable[..., Workspace]) 
 def test_a_grey_picture_stays_grey(
     stage: TranslateStage, make: Callable[..., Workspace], is_stored_grey: bool
 ) -> None:
-    workspace = make(mask=hole(), estimates={"preprocess": {"is_grey": not is_stored_grey}})
+    workspace = make(mask=hole(), judged=replace(SOUND, is_grey=not is_stored_grey))
     grey = np.asarray(workspace.plane("image"), np.uint8)[:1].repeat(3, axis=0)
     grey[0, 25:30, 35:40] = 250  # the damage is red
     workspace.write_plane("image", grey)
-    workspace.envelope.source["is_grey"] = is_stored_grey
+    workspace.envelope.source = Source.of_array(230, 150, 8, is_grey=is_stored_grey)
     run_stage(stage, [workspace])
     after = workspace.current()
     assert (after[0] == after[1]).all()
@@ -199,29 +212,29 @@ def test_a_wide_hole_in_one_colour_stays_this_colour(
 def test_a_faded_picture_gains_contrast_as_a_whole(
     stage: TranslateStage, make: Callable[..., Workspace]
 ) -> None:
-    workspace = make(estimates=FADED)
+    workspace = make(judged=FADED)
     faded = (100 + workspace.plane("image") // 4).astype(np.uint8)
     workspace.write_plane("image", faded)
     run_stage(stage, [workspace])
-    assert workspace.envelope.estimates["translate"]["tone"] is True
+    assert found_by(workspace, TranslateFindings).tone is True
     assert workspace.current().std() > 1.2 * as_u16(faded).std()
 
 
 def test_a_gentle_mode_leaves_tone_alone_unless_it_is_asked_for(
     stage: TranslateStage, make: Callable[..., Workspace]
 ) -> None:
-    gentle = {"preprocess": {"faded": True, "mode": "gentle"}}
-    workspace, asked = make(estimates=gentle), make(estimates=gentle, options=Options(stages=("translate",)))
+    gentle = replace(SOUND, faded=True, mode="gentle")
+    workspace, asked = make(judged=gentle), make(judged=gentle, options=Options(stages=("translate",)))
     run_stage(stage, [workspace, asked])
     assert workspace.envelope.trace["translate"].outcome == "passed"
-    assert asked.envelope.estimates["translate"]["tone"] is True
+    assert found_by(asked, TranslateFindings).tone is True
 
 
 @pytest.mark.parametrize("found", [{"toned": True}, {"is_grey": True}])
 def test_toned_and_grey_pictures_keep_their_hue(
-    stage: TranslateStage, make: Callable[..., Workspace], found: dict[str, bool]
+    stage: TranslateStage, make: Callable[..., Workspace], found: dict[str, Any]
 ) -> None:
-    workspace = make(estimates={"preprocess": {"faded": True, "region": [10, 20, 120, 190], **found}})
+    workspace = make(judged=replace(FADED, region=(10, 20, 120, 190), **found))
     pale = np.repeat(100 + workspace.plane("image")[:1] // 4, 3, axis=0).astype(np.uint8)
     workspace.write_plane("image", pale)
     run_stage(stage, [workspace])
@@ -231,7 +244,7 @@ def test_toned_and_grey_pictures_keep_their_hue(
 
 
 def test_tone_is_corrected_once_only(stage: TranslateStage, make: Callable[..., Workspace]) -> None:
-    workspace = make(estimates=FADED, options=Options(normalise=True))
+    workspace = make(judged=FADED, options=Options(normalise=True))
     run_stage(stage, [workspace])
     assert workspace.envelope.trace["translate"].outcome == "passed"
 
@@ -260,16 +273,18 @@ def test_in_prints_the_network_for_them_is_told_how_sure_the_detector_is(
     stage: TranslateStage, make: Callable[..., Workspace]
 ) -> None:
     told: dict[str, list[torch.Tensor]] = {}
-    for name, network in (("usual", stage.network), ("for prints", stage.for_prints)):
+    for name in (USUAL, FOR_PRINTS):
+        network = stage.networks[name].network
+        assert isinstance(network, Translator)
         network.register_forward_hook(
             lambda _network, inputs, _result, name=name: told.setdefault(name, []).append(inputs[3])
         )
     prob = np.full((1, 150, 230), 30000, np.uint16)
     prob[hole() > 0] = 50000
-    a_print = {"preprocess": SOUND["preprocess"] | {"kind": "print"}}
+    a_print = replace(SOUND, kind="print")
     for settings in (
-        {"found": hole(), "estimates": a_print},
-        {"mask": hole(), "estimates": a_print},
+        {"found": hole(), "judged": a_print},
+        {"mask": hole(), "judged": a_print},
         {"found": hole()},
     ):
         workspace = make(**settings)
@@ -279,4 +294,4 @@ def test_in_prints_the_network_for_them_is_told_how_sure_the_detector_is(
         name: [set((certainty * 65535).round().flatten().tolist()) for certainty in seen]
         for name, seen in told.items()
     }
-    assert values == {"for prints": [{30000.0, 50000.0}], "usual": [{0.0, 65535.0}, {0.0, 65535.0}]}
+    assert values == {FOR_PRINTS: [{30000.0, 50000.0}], USUAL: [{0.0, 65535.0}, {0.0, 65535.0}]}

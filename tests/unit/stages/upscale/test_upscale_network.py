@@ -1,9 +1,10 @@
-import numpy as np
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
 
-from photorestore.networks.tiling import TileJob, run_tiles, tile_spec, to_float
+from photorestore.networks.runner import Runner
 from photorestore.stages.upscale.network import CollapsibleConv, Upscaler, enlarge
 from training.degradations.resize import bicubic
 
@@ -27,7 +28,7 @@ def test_any_size_is_enlarged(network: Upscaler, hw: tuple[int, int], scale: int
 
 def test_a_scale_without_a_tail_is_refused(network: Upscaler) -> None:
     with pytest.raises(ValueError, match="scale 3"):
-        network(torch.rand(1, 3, 8, 8), 3)
+        Runner(network)(torch.rand(1, 3, 8, 8), 3)
 
 
 def test_a_new_network_enlarges_bicubically() -> None:
@@ -75,7 +76,8 @@ def test_reparameterised_network_agrees_and_is_plain(network: Upscaler) -> None:
     assert sum(value.numel() for value in plain.parameters()) < sum(
         value.numel() for value in network.parameters()
     )
-    again = Upscaler(**plain.architecture)
+    architecture: dict[str, Any] = plain.architecture
+    again = Upscaler(**architecture)
     again.load_state_dict(plain.state_dict())
     assert torch.equal(again(image, 2), plain(image, 2))
 
@@ -88,29 +90,3 @@ def test_under_autocast_the_image_keeps_its_precision() -> None:
     image = torch.rand(1, 3, 16, 16)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(Upscaler(8, 1)(image, 4), enlarge(image, 4))
-
-
-@pytest.mark.parametrize("scale", [2, 4])
-def test_receptive_field_covers_what_influences_a_pixel(network: Upscaler, scale: int) -> None:
-    image = torch.rand(1, 3, 60, 60, requires_grad=True)
-    network(image, scale)[0, :, 30 * scale, 30 * scale].sum().backward()
-    assert image.grad is not None
-    rows = image.grad.abs().sum((0, 1, 3)).nonzero()
-    reach = int((rows - 30).abs().max())
-    assert 0 < reach <= network.receptive_field_px
-
-
-@pytest.mark.parametrize("scale", [2, 4])
-@pytest.mark.parametrize("hw", [(7, 5), (64, 64), (131, 77), (96, 203)])
-@pytest.mark.parametrize("batch", [1, 4])
-def test_tiled_equals_whole_on_odd_sizes(
-    network: Upscaler, hw: tuple[int, int], batch: int, scale: int
-) -> None:
-    h, w = hw
-    plane = np.random.default_rng(0).integers(0, 256, (3, h, w), dtype=np.uint8)
-    target = np.zeros((3, scale * h, scale * w), np.uint16)
-    spec = tile_spec(network, tile_px=48, batch=batch, scale=scale)
-    run_tiles(lambda tiles, _: network(tiles, scale), [TileJob((plane,), target)], spec, CPU)
-    with torch.inference_mode():
-        whole = network(to_float(plane)[None], scale)[0].clamp(0, 1)
-    assert (to_float(target) - whole).abs().max() < 2e-5

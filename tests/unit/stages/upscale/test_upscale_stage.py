@@ -1,4 +1,5 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,16 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from photorestore.networks.runner import Runner
 from photorestore.networks.tiling import to_float
 from photorestore.options import Options
-from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.base import run_stage
+from photorestore.stages.preprocess.findings import PreprocessFindings
+from photorestore.stages.upscale.findings import UpscaleFindings
 from photorestore.stages.upscale.network import Upscaler
 from photorestore.stages.upscale.stage import CLEAN, REAL, UpscaleStage
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
-
-CPU = torch.device("cpu")
-SOUND = {"noisy": False, "sigma_255": 1.0, "jpeg_quality": None, "blur": 0.2}
+from tests.handed_on import SOUND
 
 
 def small_network(seed: int) -> Upscaler:
@@ -29,7 +31,9 @@ def small_network(seed: int) -> Upscaler:
 @pytest.fixture
 def stage() -> UpscaleStage:
     networks = {CLEAN: small_network(0), REAL: small_network(1)}
-    return UpscaleStage(networks, StageConfig(precision="float32", tile_px=72), CPU)
+    return UpscaleStage(
+        {name: Runner(network, precision="float32", tile_px=72) for name, network in networks.items()}
+    )
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def prepared(tmp_path: Path) -> Callable[..., Workspace]:
         hw: tuple[int, int] = (60, 80),
         alpha: np.ndarray | None = None,
         image: np.ndarray | None = None,
-        found: Mapping[str, Any] = SOUND,
+        found: PreprocessFindings = SOUND,
         **options: Any,
     ) -> Workspace:
         workspace = Workspace.create(tmp_path, Options(scale=scale, **options))
@@ -48,7 +52,7 @@ def prepared(tmp_path: Path) -> Callable[..., Workspace]:
         if alpha is not None:
             workspace.write_plane("alpha", alpha)
         workspace.envelope.current = "image"
-        workspace.envelope.estimates["preprocess"] = dict(found)
+        workspace.envelope.estimates["preprocess"] = found
         return workspace
 
     return prepare
@@ -70,7 +74,7 @@ def test_tiles_give_what_the_network_gives_of_the_whole(
     assert workspace.envelope.current == "upscaled"
     assert upscaled.shape == (3, scale * hw[0], scale * hw[1])
     assert upscaled.dtype == np.uint16
-    whole = stage.networks[CLEAN](to_float(workspace.plane("image"))[None], scale)[0].clamp(0, 1)
+    whole = stage.networks[CLEAN](to_float(workspace.plane("image"))[None], scale)[0]
     assert (to_float(upscaled) - whole).abs().max() < 1 / 255
 
 
@@ -91,11 +95,11 @@ def test_the_scale_counts_whatever_stages_were_asked_for(
     ("found", "changed", "name"),
     [
         (SOUND, False, CLEAN),
-        (SOUND | {"jpeg_quality": 95}, False, CLEAN),
-        (SOUND | {"jpeg_quality": 75}, False, REAL),
-        (SOUND | {"noisy": True}, False, REAL),
-        (SOUND | {"sigma_255": 6.0}, False, REAL),
-        (SOUND | {"blur": 0.6}, False, REAL),
+        (replace(SOUND, jpeg_quality=95), False, CLEAN),
+        (replace(SOUND, jpeg_quality=75), False, REAL),
+        (replace(SOUND, noisy=True), False, REAL),
+        (replace(SOUND, sigma_255=6.0), False, REAL),
+        (replace(SOUND, blur=0.6), False, REAL),
         (SOUND, True, REAL),
     ],
 )
@@ -107,7 +111,7 @@ def test_only_what_lacks_nothing_but_pixels_goes_to_the_network_for_that(
         workspace.write_plane("translated", workspace.plane("image").astype(np.uint16) * 257)
         workspace.envelope.current = "translated"
     run(stage, workspace)
-    assert workspace.envelope.estimates["upscale"] == {"scale": 2, "network": name}
+    assert workspace.envelope.estimates["upscale"] == UpscaleFindings(2, name)
     assert f"by {name}:" in workspace.envelope.trace["upscale"].note
 
 
@@ -117,7 +121,7 @@ def test_a_mixed_batch_gives_the_pixels_of_each_picture_alone(
     alpha = np.full((1, 60, 80), 200, np.uint8)
     cases: list[dict[str, Any]] = [
         {"scale": 2},
-        {"scale": 4, "found": SOUND | {"noisy": True}},
+        {"scale": 4, "found": replace(SOUND, noisy=True)},
         {"scale": 1},
         {"scale": 2, "hw": (33, 41)},
         {"scale": 2, "alpha": alpha},
@@ -151,7 +155,7 @@ def test_running_twice_changes_nothing(stage: UpscaleStage, prepared: Callable[.
 
 def test_results_of_tiles_are_bounded_at_each_scale(stage: UpscaleStage) -> None:
     network = stage.networks[CLEAN]
-    sides = {scale: scale * stage.spec(network, scale).tile_px for scale in (2, 4)}
+    sides = {scale: scale * network.spec(scale).tile_px for scale in (2, 4)}
     assert sides[2] == sides[4] == 2 * 72
 
 
@@ -160,6 +164,6 @@ def test_a_grey_picture_gets_no_colour(
     stage: UpscaleStage, prepared: Callable[..., Workspace], scale: int
 ) -> None:
     grey = make_photo(60, 80).transpose(2, 0, 1)[:1].repeat(3, 0)
-    upscaled = run(stage, prepared(scale, image=grey, found=SOUND | {"is_grey": True})).plane("upscaled")
+    upscaled = run(stage, prepared(scale, image=grey, found=replace(SOUND, is_grey=True))).plane("upscaled")
     assert (upscaled == upscaled[:1]).all()
     assert (run(stage, prepared(scale, image=grey)).plane("upscaled") != upscaled).any()

@@ -1,0 +1,89 @@
+"""Types of the edge's settings, for pydantic: what each may be, and in words what is expected.
+
+Of the texts beside a type the first says what is expected; a setting adds a second one that says what it means.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from photorestore import kinds
+
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
+"""As browsers write it: lower case, no path, no closing slash."""
+
+
+def _given(value: object) -> object:
+    """Refuse an empty text, which would be the current folder."""
+    if value == "":
+        raise ValueError
+    return value
+
+
+def _host(text: str) -> str:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        if not _NAME.fullmatch(text) or text.rpartition(".")[2].isdigit():
+            raise
+    return text
+
+
+def _url(text: str) -> str:
+    parsed = urlsplit(text)
+    _host(parsed.hostname or "")
+    if parsed.scheme != "http" or parsed.port == 0 or re.search(r"[@?#\s]", text):
+        raise ValueError
+    return text
+
+
+def _origin(text: str) -> str:
+    if not _ORIGIN.fullmatch(text) or urlsplit(text).port == 0:
+        raise ValueError
+    return text
+
+
+def _destinations(text: str) -> str:
+    for part in _parts(text):
+        try:
+            ipaddress.ip_network(part)
+        except ValueError:
+            _host(part.removeprefix("*."))
+    return text
+
+
+def _split(value: object) -> object:
+    return _parts(value) if isinstance(value, str) else value
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+Flag: TypeAlias = Annotated[bool, BeforeValidator(kinds.Flag().read), Field(strict=True), "true or false"]
+Port: TypeAlias = Annotated[int, Field(ge=1, le=65535), "a whole number from 1 to 65535"]
+Count: TypeAlias = Annotated[int, Field(ge=1), "a whole number of at least 1"]
+Above0: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False), "a number above 0"]
+AtLeast0: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False), "a number of at least 0"]
+Folder: TypeAlias = Annotated[Path, BeforeValidator(_given), "a path"]
+OptionalPath: TypeAlias = Annotated[Path | None, BeforeValidator(_given), "a path"]
+Host: TypeAlias = Annotated[str, AfterValidator(_host), "an address or a name of this machine"]
+Url: TypeAlias = Annotated[str, AfterValidator(_url), "a URL like http://127.0.0.1:8080"]
+Workflow: TypeAlias = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9._-]+$"), "letters, digits, dots, `_` and `-`"
+]
+Origins: TypeAlias = Annotated[
+    tuple[Annotated[str, AfterValidator(_origin)], ...],
+    BeforeValidator(_split),
+    "origins like https://album.example:8443, separated by commas",
+]
+Destinations: TypeAlias = Annotated[
+    str, AfterValidator(_destinations), "hosts, *.DOMAIN and networks like 10.0.0.0/8, separated by commas"
+]

@@ -1,0 +1,43 @@
+"""How far a request is, told by the names of empty files in its directory. No torch here."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from photorestore.options import STAGES
+
+SUFFIX = ".state"
+RUNNING = "running"
+"""The state of a stage that is at work on a request."""
+
+
+def note_state(directory: Path, stage: str, state: str) -> None:
+    """Let others see how far a request is: `RUNNING`, then the trace's outcome.
+
+    A stage never fails over a note: without it, it seems to wait.
+    """
+    begun = _note(directory, stage, RUNNING)
+    with contextlib.suppress(OSError):
+        if state == RUNNING:
+            begun.touch(exist_ok=False)  # or else it looks first
+        else:
+            begun.replace(_note(directory, stage, state))
+
+
+def noted_states(directory: Path) -> dict[str, str]:
+    """Return what was noted so far, by stage; nothing where the directory is gone."""
+    try:
+        names = [file.stem for file in directory.iterdir() if file.suffix == SUFFIX]
+    except FileNotFoundError:
+        names = []
+    notes: dict[str, str] = {}
+    for name in names:
+        stage, _, state = name.partition(".")
+        if notes.get(stage) != RUNNING:  # it may run again
+            notes[stage] = state
+    return {stage: notes[stage] for stage in STAGES if stage in notes}
+
+
+def _note(directory: Path, stage: str, state: str) -> Path:
+    return directory / f"{stage}.{state}{SUFFIX}"

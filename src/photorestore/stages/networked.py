@@ -1,0 +1,65 @@
+"""A stage with networks: it is given them by name, as its row lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+
+from photorestore.networks.runner import Runner, load_runner
+from photorestore.networks.weights import FAST
+from photorestore.stages.base import LoadableStage, StageConfig
+from photorestore.stages.table import STAGE_ROWS
+
+Runners = Mapping[str, Runner[Any]]  # what they give differs by network: a tensor, faces, keys, a correction
+"""The networks of a stage, by name."""
+
+
+class NetworkStage(LoadableStage):
+    """What the stages with networks share, each in one tier.
+
+    Args:
+        networks: those of the stage's row, those that it borrows among them.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, networks: Runners) -> None:
+        self.networks = networks
+
+    @classmethod
+    def load(cls, config: StageConfig, weights: Path | None, device: torch.device) -> Self:
+        """See `LoadableStage.load`."""
+        return cls(load_networks(cls.name, config, weights, device))
+
+    def take_turns(self, turn: AbstractContextManager[None]) -> None:
+        """From now on networks compute only while they hold `turn`."""
+        for network in self.networks.values():
+            network.turn = turn
+
+
+def load_networks(stage: str, config: StageConfig, weights: Path | None, device: torch.device) -> Runners:
+    """Load the networks of a stage's row, each in the tier of the configuration or in the one that there is of it.
+
+    Those that it borrows come as `fast`, so that the stage does the same in every tier.
+
+    Raises:
+        BrokenArtifact: the weights are not what they should be.
+    """
+    row = STAGE_ROWS[stage]
+    tiers = {network.name: config.tier if network.has_tiers else FAST for network in row.networks}
+    return {
+        name: load_runner(
+            name,
+            tier,
+            device,
+            root=weights,
+            precision=config.precision,
+            tile_px=config.tile_px,
+            tile_batch=config.tile_batch,
+        )
+        for name, tier in (tiers | dict.fromkeys(row.borrows, FAST)).items()
+    }

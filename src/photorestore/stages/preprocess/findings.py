@@ -1,0 +1,131 @@
+"""What `preprocess` finds out about a picture, and the questions that the stages ask of it. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from photorestore.errors import BrokenArtifact
+from photorestore.findings import Findings, find
+from photorestore.options import THOROUGH, UNTOUCHED
+from photorestore.workspace import Workspace
+
+NOISY_255 = 12.0
+"""From this estimate of white noise on no photograph's texture explains it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """What was measured in a picture's samples.
+
+    Attributes:
+        region: top, left, height and width of the picture inside its border, in pixels.
+        sigma_255: noise, standard deviation in 8-bit units, mean over channels; 0 for pictures below 32 px.
+        grain_255: the same for noise that is wider than a pixel, as film grain is; fine texture counts as such, too.
+        surface_255: of grain and paper of any width, as `flat_places` finds it; 3 in most clean photographs, but 8
+            and more in those that have no flat place.
+        noisy: whether denoising is worth it.
+        jpeg_quality: 1 to 100 in libjpeg's scale; None where no table tells it.
+        artefacts_255: of a JPEG, from `compression.artefacts_of`, or None.
+        gradient_255: mean difference of neighbours along columns and rows, added; 0 for pictures below 32 px.
+        blur: 0 sharp to 1 blurred (Crété-Roffet et al., 2007).
+        fading: 0 to 1.
+        faded: whether lifting the tone is worth it.
+        cast: three factors minus one by which a channel exceeds grey.
+        is_grey: whether the channels are equal, but for compression.
+        one_colour: whether all pixels are equal.
+    """
+
+    region: tuple[int, int, int, int]
+    sigma_255: float
+    grain_255: float
+    surface_255: float
+    noisy: bool
+    jpeg_quality: int | None
+    artefacts_255: float | None
+    gradient_255: float
+    blur: float
+    fading: float
+    faded: bool
+    cast: tuple[float, float, float]
+    is_grey: bool
+    one_colour: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreprocessFindings(Estimates, Findings):
+    """The estimates, which the judgement corrects where it knows better, and the judgement.
+
+    Attributes:
+        before_normalise: what was measured before the picture was normalised; None where it was not.
+        kind: the likeliest of `network.KINDS`; None, like all that follow but the mode, where nobody judged.
+        confidence: how likely it is.
+        hues_255: how far the colours stray from one hue for each tone.
+        damaged, toned: whether the picture is.
+        probabilities: of each of `network.FLAGS`, by name.
+        mode: how much is done by default: `GENTLE`, `THOROUGH` or `UNTOUCHED`.
+    """
+
+    before_normalise: Estimates | None = None
+    kind: str | None = None
+    confidence: float | None = None
+    hues_255: float | None = None
+    damaged: bool | None = None
+    toned: bool | None = None
+    probabilities: dict[str, float] | None = None
+    mode: str
+
+    @property
+    def kind_in_words(self) -> str:
+        """What the picture was taken for."""
+        return (self.kind or "no photograph").replace("_", " ")
+
+    @property
+    def is_print(self) -> bool:
+        """Whether it was taken for a print."""
+        return self.kind == "print"
+
+    @property
+    def is_thorough(self) -> bool:
+        """Whether the whole chain is to work at full strength."""
+        return self.mode == THOROUGH
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether it is to be left as it is."""
+        return self.mode == UNTOUCHED
+
+    @property
+    def is_normalised(self) -> bool:
+        """Whether cast, fading and contrast were normalised."""
+        return self.before_normalise is not None
+
+    @property
+    def was_faded(self) -> bool:
+        """Whether the upload was faded."""
+        return (self.before_normalise or self).faded
+
+    @property
+    def most_grain_255(self) -> float:
+        """What grain the picture can have at most, in 8-bit units.
+
+        An old print and a picture of much noise may have any; in others fine texture would pass for it.
+        """
+        return 255.0 if self.is_thorough or self.sigma_255 >= NOISY_255 else 0.0
+
+
+def findings_of(workspace: Workspace) -> PreprocessFindings:
+    """Return what `preprocess` found out about a request's picture.
+
+    Raises:
+        BrokenArtifact: it has not run.
+    """
+    found = find(workspace.envelope.estimates, PreprocessFindings)
+    if found is None:
+        raise BrokenArtifact("preprocess has not run")
+    return found
+
+
+def is_grey(workspace: Workspace) -> bool:
+    """Return whether a picture is grey: by its file, or because its channels are equal but for compression."""
+    source = workspace.envelope.source
+    return (source is not None and source.is_grey) or findings_of(workspace).is_grey

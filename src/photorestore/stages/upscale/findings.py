@@ -1,0 +1,20 @@
+"""What `upscale` tells of its work. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from photorestore.findings import Findings
+
+
+@dataclass(frozen=True, slots=True)
+class UpscaleFindings(Findings):
+    """How a picture was enlarged.
+
+    Attributes:
+        scale: 2 or 4.
+        network: name of the network that did it.
+    """
+
+    scale: int
+    network: str

@@ -1,0 +1,121 @@
+"""What the environment and the command line may say, and what is answered where they say something else."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.__main__ import main
+from gateway.settings import GatewaySettings, parse
+
+PREFIX = "PHOTORESTORE_GATEWAY_"
+
+
+def refusal(**values: str) -> str:
+    """What is said of variables without their prefix."""
+    with pytest.raises(ValueError, match=PREFIX) as caught:
+        parse([], {PREFIX + name: value for name, value in values.items()})
+    return str(caught.value)
+
+
+def test_all_that_is_wrong_is_named_at_once_where_it_stands(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PREFIX + "PORT", "0")
+    monkeypatch.setenv(PREFIX + "HOST", "0.0.0.0")
+    monkeypatch.setenv(PREFIX + "MAX_REQUEST", "8")
+    monkeypatch.setenv(PREFIX + "WEBHOOK_HOSTS", "hooks.example")
+    assert main(["serve", "--poll-s", "nan", "--max-jobs", "many", "--cache-bytes", "-1"]) == 2
+    assert set(capsys.readouterr().err.splitlines()) == {
+        "0.0.0.0 is not loopback: give --keys-file, or allow everybody by --no-keys",
+        "webhooks need both --webhook-hosts and --webhook-secret-file",
+        "PHOTORESTORE_GATEWAY_PORT is '0'; expected a whole number from 1 to 65535",
+        "--poll-s is 'nan'; expected a number above 0",
+        "--max-jobs is 'many'; expected a whole number of at least 1",
+        "--cache-bytes is '-1'; expected a whole number of at least 1",
+        "unknown variable PHOTORESTORE_GATEWAY_MAX_REQUEST",
+    }
+
+
+def test_numbers_that_make_no_sense_are_refused() -> None:
+    for option in dataclasses.fields(GatewaySettings):
+        if type(option.default) in (int, float):
+            for wrong in ("-1", "nan", "inf", "-inf", "1,5", "", "twelve", "1e999"):
+                told = refusal(**{option.name.upper(): wrong})
+                assert re.fullmatch(
+                    rf"{PREFIX}{option.name.upper()} is '{wrong}'; expected a .*number.*", told
+                )
+            if option.default:
+                may_be_zero = option.name == "drain_s"
+                assert may_be_zero or "is '0'" in refusal(**{option.name.upper(): "0"})
+    assert parse([], {PREFIX + "DRAIN_S": "0"}).drain_s == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("PORT", "65536"),
+        ("PORT", "80.5"),
+        ("HOST", ""),
+        ("HOST", "1.2.3.400"),
+        ("HOST", "exa mple"),
+        ("HOST", "http://localhost"),
+        ("INFERENCE_URL", "127.0.0.1:8080"),
+        ("INFERENCE_URL", "https://127.0.0.1:8080"),
+        ("MANAGEMENT_URL", "http://"),
+        ("MANAGEMENT_URL", "http://127.0.0.1:99999"),
+        ("METRICS_URL", "http://127.0.0.1:0"),
+        ("METRICS_URL", "http://exa mple"),
+        ("WORKFLOW", ""),
+        ("WORKFLOW", "../models"),
+        ("CACHE_DIR", ""),
+        ("HOME", ""),
+        ("NO_KEYS", "yes"),
+        ("WEBHOOK_HOSTS", "10.0.0.1/8"),
+        ("WEBHOOK_HOSTS", "a.example, https://b.example"),
+    ],
+)
+def test_values_of_another_kind_are_refused(name: str, wrong: str) -> None:
+    assert refusal(**{name: wrong}).startswith(f"{PREFIX}{name} is {wrong!r}; expected ")
+
+
+def test_secrets_are_never_shown() -> None:
+    told = refusal(
+        INFERENCE_URL="http://user:hush@127.0.0.1:8080",
+        METRICS_URL="http://127.0.0.1:8082/?token=hush",
+        WEBHOOK_HOSTS="https://user:hush@example.org",
+        CORS_ORIGINS="https://user:hush@example.org",
+        WEBHOOK_SECRET="hush",
+    )
+    assert "hush" not in told
+    assert len(told.splitlines()) == 5
+    assert f"{PREFIX}INFERENCE_URL is not shown, for it may hold a secret; expected a URL like http" in told
+
+
+def test_what_people_write_is_understood() -> None:
+    settings = parse(
+        ["--poll-s", ".5", "--max-requests", " 8 "],
+        {
+            PREFIX + "NO_KEYS": "TRUE",
+            PREFIX + "HOST": "::",
+            PREFIX + "MAX_JOBS": "2.0",
+            PREFIX + "INFERENCE_URL": " http://[::1]:8080/ ",
+            PREFIX + "WEBHOOK_HOSTS": "*.example.org, 10.0.0.0/8",
+            PREFIX + "WEBHOOK_SECRET_FILE": "secret",
+            PREFIX + "CORS_ORIGINS": "",
+        },
+    )
+    assert (settings.poll_s, settings.max_requests, settings.max_jobs) == (0.5, 8, 2)
+    assert (settings.no_keys, settings.host, settings.inference_url) == (True, "::", "http://[::1]:8080/")
+    assert (settings.webhook_secret_file, settings.cors_origins) == (Path("secret"), ())
+
+
+def test_what_the_command_line_says_right_is_not_asked_of_the_environment() -> None:
+    assert parse(["--port", "8123"], {PREFIX + "PORT": "nonsense"}).port == 8123
+
+
+def test_the_workspace_of_both_sides_is_named_by_its_variable() -> None:
+    assert parse([], {"PHOTORESTORE_WORKSPACE": ""}).workspace_root == GatewaySettings().workspace_root
+    own = {"PHOTORESTORE_WORKSPACE": "/a", PREFIX + "WORKSPACE_ROOT": "/b"}
+    assert parse([], own).workspace_root == Path("/b")

@@ -1,0 +1,37 @@
+"""Statistics of batch normalisation: how a run ends with those that are in use, and in numbers that 16 bits hold."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+LARGEST_VARIANCE = 1000.0
+
+
+def freeze_statistics(network: nn.Module) -> None:
+    """Normalise as in use from here on, so that the averaged weights meet the statistics that they are used with."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+@torch.no_grad()
+def bound_statistics(network: nn.Module) -> None:
+    """Scale what normalisation divides again, so that its variances stay far below the 65,504 that 16 bits hold."""
+    for stage in network.modules():
+        if not isinstance(stage, nn.Sequential):
+            continue
+        for convolution, norm in pairwise(stage):
+            if isinstance(norm, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d):
+                _bound(convolution, norm)
+
+
+def _bound(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = (norm.running_var / LARGEST_VARIANCE).clamp_min(1).sqrt()
+    convolution.weight /= scale.view(-1, 1, 1, 1)
+    norm.running_mean /= scale
+    norm.running_var /= scale.square()

@@ -1,0 +1,45 @@
+"""What a training script is told: the fields that all configurations share, and how they are read."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """One training run, as far as `Run` has to know it; each script adds what only it needs."""
+
+    tier: str  # name of the weights' tier
+    batch_size: int
+    total_steps: int
+    learning_rate: float
+    final_learning_rate: float
+    ema_decay: float
+    seed: int
+
+
+def read_config(cls: type[Config], file: Path, *, table: str | None = None) -> Config:
+    """Read a TOML file, or one table of it, into a frozen dataclass.
+
+    Raises:
+        ValueError: unknown or missing keys, all named at once.
+    """
+    values = tomllib.loads(file.read_text())
+    if table is not None:
+        values = values[table]
+    fields = {field.name for field in dataclasses.fields(cls)}
+    problems = [f"unknown key {key}" for key in sorted(values.keys() - fields)]
+    problems += [f"missing key {key}" for key in sorted(fields - values.keys())]
+    if problems:
+        raise ValueError(f"{file}: {', '.join(problems)}")
+    frozen = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return cls(**frozen)

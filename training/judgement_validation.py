@@ -1,0 +1,76 @@
+"""How good a judgement is on pictures whose faults are known, and how its probabilities are made true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from photorestore.stages.preprocess.network import FLAGS, KINDS, JudgeNet
+from training.data import Batch
+from training.judged.pictures import UNKNOWN
+
+TEMPERATURES = torch.logspace(-0.7, 0.7, 57)
+
+
+@torch.inference_mode()
+def logits_of(network: nn.Module, batch: Batch, size: int = 32) -> Tensor:
+    """Logits of a large batch, (N, 9) on the CPU."""
+    network.eval()
+    parts = [
+        network(view.float() / 255, crops.float() / 255)
+        for view, crops in zip(batch[0].split(size), batch[1].split(size), strict=True)
+    ]
+    return torch.cat(parts).cpu()
+
+
+def evaluate(network: nn.Module, batch: Batch, pictures: dict[str, Batch]) -> dict[str, float]:
+    """Accuracy of the kinds, precision and recall of the flags, and how many whole pictures are known for their kind.
+
+    Args:
+        batch: made pictures, as `make_sample` gives them.
+        pictures: whole ones as they are, by kind.
+    """
+    _, _, kind, flags = batch
+    logits = logits_of(network, batch)
+    chosen, known = logits[:, : len(KINDS)].argmax(1), kind >= 0
+    metrics = {"accuracy": float((chosen == kind)[known].float().mean())}
+    for index, name in enumerate(KINDS):
+        metrics[name] = float((chosen == index)[kind == index].float().mean())
+    for index, name in enumerate(FLAGS):
+        told, truth = logits[:, len(KINDS) + index] > 0, flags[:, index]
+        hits = float((told & (truth == 1)).sum())
+        metrics[f"{name}_recall"] = hits / max(1.0, float((truth == 1).sum()))
+        metrics[f"{name}_precision"] = hits / max(1.0, float((told & (truth != UNKNOWN)).sum()))
+    for name, whole in pictures.items():
+        guesses = logits_of(network, whole)[:, : len(KINDS)].argmax(1)
+        metrics[f"whole_{name}"] = float((guesses == KINDS.index(name)).float().mean())
+    network.train()
+    return metrics
+
+
+@torch.no_grad()
+def calibrate(network: JudgeNet, batch: Batch) -> None:
+    """Divide the logits of the kinds, and those of each flag, by what makes their probabilities likeliest."""
+    _, _, kind, flags = batch
+    logits, last = logits_of(network, batch), network.head[-1]
+    assert isinstance(last, nn.Linear)
+    _divide(last, slice(0, len(KINDS)), lambda scaled: F.cross_entropy(scaled, kind, ignore_index=-1), logits)
+    for index in range(len(FLAGS)):
+        place, truth = slice(len(KINDS) + index, len(KINDS) + index + 1), flags[:, index : index + 1]
+        known = truth != UNKNOWN
+        _divide(last, place, partial(_flag_loss, truth=truth, known=known), logits)
+    network.train()
+
+
+def _flag_loss(scaled: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(scaled[known], truth[known])
+
+
+def _divide(last: nn.Linear, place: slice, loss: Callable[[Tensor], Tensor], logits: Tensor) -> None:
+    best = min(TEMPERATURES.tolist(), key=lambda temperature: float(loss(logits[:, place] / temperature)))
+    last.weight[place] /= best
+    last.bias[place] /= best
