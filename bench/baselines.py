@@ -5,11 +5,9 @@ from __future__ import annotations
 import bm3d
 import cv2
 import numpy as np
-import numpy.typing as npt
 from skimage.restoration import denoise_nl_means
 
-Floats = npt.NDArray[np.float32]
-Pixels = npt.NDArray[np.uint8]
+from bench.pictures import Floats, Pixels
 
 
 def non_local_means(noisy: Floats, sigma: float) -> Floats:
@@ -31,9 +29,9 @@ def block_matching_3d_grey(noisy: Floats, sigma: float) -> Floats:
 
 def telea(pixels: Pixels, mask: Pixels) -> Pixels:
     """Fast marching inpainting (Telea, 2004), radius 3; mask (H, W), nonzero = hole."""
-    return cv2.inpaint(np.ascontiguousarray(pixels), mask, 3, cv2.INPAINT_TELEA)
+    return np.asarray(cv2.inpaint(np.ascontiguousarray(pixels), mask, 3, cv2.INPAINT_TELEA), np.uint8)
 
 
 def navier_stokes(pixels: Pixels, mask: Pixels) -> Pixels:
     """Navier-Stokes inpainting (Bertalmio et al., 2001), radius 3; mask (H, W), nonzero = hole."""
-    return cv2.inpaint(np.ascontiguousarray(pixels), mask, 3, cv2.INPAINT_NS)
+    return np.asarray(cv2.inpaint(np.ascontiguousarray(pixels), mask, 3, cv2.INPAINT_NS), np.uint8)

@@ -11,8 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 from skimage import data
 
-Rng = np.random.Generator
-Bits = npt.NDArray[np.bool_]
+from bench.pictures import Mask, Rng
 
 
 def portrait() -> npt.NDArray[np.float64]:
@@ -21,7 +20,7 @@ def portrait() -> npt.NDArray[np.float64]:
     return cv2.resize(grey, (420, 420), interpolation=cv2.INTER_CUBIC) / 255
 
 
-def ordered_halftone(_rng: Rng) -> Bits:
+def ordered_halftone(_rng: Rng) -> Mask:
     """A portrait by Bayer's matrix."""
     matrix = np.zeros((1, 1))
     for _ in range(3):
@@ -31,23 +30,23 @@ def ordered_halftone(_rng: Rng) -> Bits:
     return tone > np.tile((matrix + 0.5) / 64, (-(-h // 8), -(-w // 8)))[:h, :w]
 
 
-def diffused_halftone(_rng: Rng) -> Bits:
+def diffused_halftone(_rng: Rng) -> Mask:
     """A portrait by Floyd and Steinberg's error diffusion."""
     return np.asarray(Image.fromarray((portrait() * 255).astype(np.uint8)).convert("1"))
 
 
-def clustered_halftone(_rng: Rng) -> Bits:
+def clustered_halftone(_rng: Rng) -> Mask:
     """A portrait in dots of a screen at 45 degrees, as newspapers print."""
     tone = portrait()
     rows, columns = np.mgrid[0 : tone.shape[0], 0 : tone.shape[1]] * (2 * math.pi / 8)
     return tone > 0.5 + 0.25 * (np.cos(rows + columns) + np.cos(rows - columns))
 
 
-def silhouette(_rng: Rng) -> Bits:
+def silhouette(_rng: Rng) -> Mask:
     """A horse, as scikit-image ships it."""
     return data.horse().astype(bool)
 
 
-BILEVEL: dict[str, Callable[[Rng], Bits]] = {
+BILEVEL: dict[str, Callable[[Rng], Mask]] = {
     made.__name__: made for made in (ordered_halftone, diffused_halftone, clustered_halftone, silhouette)
 }

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from bench.pictures import Floats, Pixels, as_floats
 from photorestore.fidelity import psnr
 from photorestore.imaging import open_picture
 from photorestore.networks.runner import load_runner
 from photorestore.stages.denoise.levels import level_of
 from photorestore.stages.preprocess.estimates import estimate
+from photorestore.stages.preprocess.findings import Estimates
 
-Floats = npt.NDArray[np.float32]
 Denoise = Callable[[Floats, float | None], Floats]
 """(H, W, 3) in [0, 1] and sigma in [0, 1] units, or None where it is not known; the result is clipped."""
 
@@ -37,7 +37,7 @@ def load_denoiser(tier: str = "fast") -> Denoise:
 class Upload:
     """A file as the service takes it: its pixels (H, W, 3), and the noise level, in [0, 1] units, that it estimates."""
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: Pixels
     sigma: float
 
 
@@ -49,16 +49,16 @@ def read_upload(encoded: bytes) -> Upload:
     return Upload(image.transpose(1, 2, 0), _sigma(estimate(image, picture.header.quantisation)))
 
 
-def estimated_sigma(pixels: npt.NDArray[np.uint8]) -> float:
+def estimated_sigma(pixels: Pixels) -> float:
     """The level, in [0, 1] units, that the service estimates in (H, W) or (H, W, 3) that come without a file."""
     image = np.broadcast_to(pixels, (3, *pixels.shape)) if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     return _sigma(estimate(image))
 
 
-def _sigma(found: dict[str, Any]) -> float:
+def _sigma(found: Estimates) -> float:
     return level_of(found).sigma_255 / 255
 
 
-def score(result: npt.NDArray[np.floating], pixels: npt.NDArray[np.uint8]) -> float:
+def score(result: npt.NDArray[np.floating], pixels: Pixels) -> float:
     """PSNR in dB of a clipped result in [0, 1] against a picture of 8 bits."""
-    return psnr(torch.from_numpy(result).clamp(0, 1), torch.from_numpy(pixels / np.float32(255)))
+    return psnr(torch.from_numpy(result).clamp(0, 1), torch.from_numpy(as_floats(pixels)))

@@ -38,7 +38,7 @@ def measure() -> dict[str, Any]:
 
     Multiply-accumulates are 10^9 for each megapixel of input, for each face where the input is one.
     """
-    rows = {}
+    rows: dict[str, dict[str, Any]] = {}
     for name in sorted(NETWORKS):
         for tier in TIERS:
             if name in INPUTS and weights_file(name, tier).exists():
@@ -64,7 +64,7 @@ def gmacs(network: nn.Module | Runner[Any], *inputs: Any) -> float:
     return counter.get_total_flops() / 2 / 1e9
 
 
-def gmacs_per_megapixel(network: Runner[Any], name: str) -> float:
+def gmacs_per_megapixel(network: nn.Module | Runner[Any], name: str) -> float:
     """The same for each megapixel of input, without halo, of a network that a stage runs."""
     return gmacs(network, *next(iter(INPUTS[name]().values()))) / (SIDE_PX**2 / 1e6)
 

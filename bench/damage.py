@@ -19,17 +19,16 @@ import torch
 
 from bench import baselines
 from bench.damage_set import DamagedPicture, load_damage_set, pixel_sha256
+from bench.looks import run_stages
 from bench.statistics import summary
 from photorestore.fidelity import PrecisionRecall, psnr
 from photorestore.networks.tiling import to_float
-from photorestore.options import Options
 from photorestore.pipeline import Pipeline
-from photorestore.stages.base import run_stage
 from photorestore.stages.scratch.masks import FOUND, grow
 from photorestore.workspace import Workspace
 
-OPTIONS = Options(stages=("denoise", "scratch", "translate"), timeout_s=600)
-"""Everything works on every picture."""
+STAGES = ("denoise", "scratch", "translate")
+"""They work on every picture."""
 
 CURVE = Path("docs/models/scratch_pr.png")
 CAP_DB = 60.0
@@ -51,10 +50,10 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1, curve: Path | Non
     cleaned: Counter[str] = Counter()
     scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for picture in pictures:
-        workspace = _restored(picture, pipeline)
+        workspace = run_stages(picture.lq, STAGES, pipeline)
         truth = picture.mask.numpy()
         detection.add(to_float(workspace.plane("scratch_prob")), picture.mask)
-        mask = workspace.plane("scratch_mask")
+        mask = np.asarray(workspace.plane("scratch_mask"), np.uint8)
         cleaned += Counter(_counts(mask > 0, truth))
         for method, places in _fillings(workspace, picture, grow(mask) > 0).items():
             for place, value in places.items():
@@ -81,17 +80,6 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1, curve: Path | Non
             np.subtract(scores["denoised"]["outside"], scores["ours"]["outside"])
         ),
     }
-
-
-def _restored(picture: DamagedPicture, pipeline: Pipeline) -> Workspace:
-    workspace = Workspace.create(pipeline.root, OPTIONS)
-    workspace.write_plane("image", picture.lq.numpy())
-    for stage in pipeline.stages:
-        if stage.name != "deliver":
-            run_stage(stage, [workspace])
-    if problem := workspace.envelope.problem:
-        raise RuntimeError(f"{picture.name}: {problem.detail}")
-    return workspace
 
 
 def _fillings(workspace: Workspace, picture: DamagedPicture, mask: np.ndarray) -> dict[str, dict[str, float]]:

@@ -31,12 +31,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from bench.pictures import SUFFIXES
+from bench.pictures import read_pixels, set_files, write_beside
 from training.degradations.damage import damage_moderately
 from training.degradations.sources import DamageSources, load_damage_sources
 
@@ -74,7 +72,7 @@ def load_damage_set(data_root: Path, *, limit: int | None = None) -> list[Damage
         FileNotFoundError: photographs or damage are missing.
     """
     sources = load_damage_sources(data_root / "train", held_out=True)
-    files = _photographs(data_root / "bench")
+    files = [file for name in FOLDERS for file in set_files(data_root / "bench", name)]
     step = 1 if limit is None else max(1, len(files) // limit)
     chosen = list(enumerate(files))[::step][:limit]
     return [_damaged(file, sources, data_root / "bench", SEED + 1000 * index) for index, file in chosen]
@@ -89,22 +87,9 @@ def pixel_sha256(pictures: Sequence[DamagedPicture]) -> str:
     return digest.hexdigest()
 
 
-def _photographs(bench: Path) -> list[Path]:
-    files = [
-        file
-        for name in FOLDERS
-        for file in sorted((bench / name).iterdir())
-        if file.suffix.lower() in SUFFIXES
-    ]
-    if not files:
-        raise FileNotFoundError(f"{bench} holds no photographs")
-    return files
-
-
 def _damaged(file: Path, sources: DamageSources, bench: Path, seed: int) -> DamagedPicture:
     rng = torch.Generator().manual_seed(seed)
-    with Image.open(file) as photograph:
-        gt = torch.from_numpy(np.array(photograph.convert("RGB"))).permute(2, 0, 1).contiguous()
+    gt = torch.from_numpy(read_pixels(file).copy()).permute(2, 0, 1).contiguous()
     lq, alpha, mask = damage_moderately(gt.float() / 255, sources, rng)
     return DamagedPicture(str(file.relative_to(bench)), gt, _to_u8(lq), _to_u8(alpha), mask)
 
@@ -123,11 +108,9 @@ def main() -> None:
     arguments = parser.parse_args()
     pictures = load_damage_set(arguments.data, limit=arguments.limit)
     if arguments.pictures:
-        arguments.pictures.mkdir(parents=True, exist_ok=True)
         for picture in pictures:
-            beside = torch.cat([picture.lq, picture.mask.byte().mul(255).expand(3, -1, -1)], 2)
-            file = arguments.pictures / picture.name.replace("/", "_")
-            Image.fromarray(beside.permute(1, 2, 0).numpy()).save(file.with_suffix(".png"))
+            lq, mask = picture.lq.permute(1, 2, 0).numpy(), picture.mask[0].numpy()
+            write_beside(arguments.pictures, picture.name, lq, mask)
     share = sum(float(picture.mask.float().mean()) for picture in pictures) / len(pictures)
     print(f"{len(pictures)} pictures, {100 * share:.2f} % damaged, sha256 {pixel_sha256(pictures)}")
 

@@ -12,35 +12,27 @@ others' requests while 100 uploads trickle in. `folder`: 1,000 photographs by th
 from __future__ import annotations
 
 import argparse
-import contextlib
 import itertools
 import json
 import os
-import re
 import signal
-import sqlite3
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from photorestore_client import Client, Retry, Timeouts
-from PIL import Image
 
+from bench.folder import measure_folder
 from bench.load import (
     SLOW_UPLOADS,
     at_once,
     in_flight_requests,
     is_ready,
-    metrics,
     post,
     repeat,
     restore,
@@ -60,7 +52,6 @@ WARM_UP_ROUNDS = 8
 """Of each side: Java goes on compiling for some two thousand requests, and halves its part of each by that."""
 ROUNDS = 15
 """Their medians still differ by a hundredth from run to run."""
-FOLDER_PICTURES = 1000
 LOAD_S = 20
 
 
@@ -84,7 +75,7 @@ def measure_overhead() -> dict[str, Any]:
     picture = made_picture(1000, 1000, sigma_255=3)
     loaded = [pipeline.load(stages=("preprocess", "deliver")) for _ in range(2)]
     with (
-        running_service(max_requests="64", max_pixels="1000000000") as service,
+        running_service({"max_requests": "64", "max_pixels": "1000000000"}) as service,
         ThreadPoolExecutor(IN_FLIGHT) as pool,
     ):
         numbers = itertools.count()
@@ -124,7 +115,7 @@ def measure_overhead() -> dict[str, Any]:
 def measure_crowd() -> dict[str, Any]:
     """64 requests at once where 8 are admitted: what they are answered, and whether the client finishes them all."""
     pictures = [made_picture(200, 300 + number) for number in range(AT_ONCE)]
-    with running_service(max_requests=str(SIZED_FOR)) as service, ThreadPoolExecutor(AT_ONCE) as pool:
+    with running_service({"max_requests": str(SIZED_FOR)}) as service, ThreadPoolExecutor(AT_ONCE) as pool:
         answers = list(pool.map(partial(post, service), pictures))
         statuses = Counter(answer.status_code for answer in answers)
         unexplained = sum(
@@ -147,7 +138,7 @@ def measure_crowd() -> dict[str, Any]:
 def measure_slow() -> dict[str, Any]:
     """Latency of others' requests without, and with, 100 connections that send 10 bytes a second."""
     picture = made_picture(500, 500)
-    with running_service(upload_grace_s="120") as service:
+    with running_service({"upload_grace_s": "120"}) as service:
         for _ in range(30):
             restore(service, picture)
         alone = [timed(partial(restore, service, picture)) for _ in range(200)]
@@ -165,56 +156,10 @@ def measure_slow() -> dict[str, Any]:
     }
 
 
-def measure_folder() -> dict[str, Any]:
-    """A folder by the command line, interrupted twice: how many restorations it took."""
-    with running_service() as service, tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "photos", Path(folder) / "restored"
-        source.mkdir()
-        for number in range(FOLDER_PICTURES):
-            (source / f"{number:04}.jpg").write_bytes(made_picture(48 + number % 50, 64 + number // 50))
-        command = [
-            sys.executable,
-            "-m",
-            "photorestore_client",
-            str(source),
-            "-o",
-            str(target),
-            "--url",
-            service.url,
-        ]
-        command += ["--jobs", "8", "--stages", "", "--quiet"]
-        start = time.perf_counter()
-        for share in (0.3, 0.6):
-            run = subprocess.Popen(command)
-            while len(list(target.glob("*.jpg"))) < share * FOLDER_PICTURES:
-                time.sleep(0.05)
-            run.send_signal(signal.SIGINT)
-            run.wait(60)
-        code = subprocess.run(command, check=False).returncode
-        seconds = time.perf_counter() - start
-        (answered,) = re.findall(
-            r'^photorestore_gateway_runs_total\{outcome="ok"\} (\S+)', metrics(service), re.MULTILINE
-        )
-        with contextlib.closing(sqlite3.connect(target / ".photorestore.sqlite")) as ledger:
-            (recorded,) = ledger.execute("SELECT COUNT(*) FROM results").fetchone()
-        restored = list(target.glob("*.jpg"))
-        for file in restored:
-            with Image.open(file) as picture, Image.open(source / file.name) as original:
-                assert picture.size == original.size, file
-    return {
-        "folder_pictures": FOLDER_PICTURES,
-        "folder_restored": len(restored),
-        "folder_recorded": recorded,
-        "folder_runs_of_the_service": int(float(answered)),
-        "folder_exit_code": code,
-        "folder_s": round(seconds, 1),
-    }
-
-
 def measure_stopped() -> dict[str, Any]:
     """Errors that a client with retries sees when TorchServe is killed, and answers lost when the service ends."""
     picture = made_picture(300, 400)
-    with running_service(register_after_s="5") as service:
+    with running_service({"register_after_s": "5"}) as service:
         retry = Retry(tries=100)
         with (
             Client(service.url, retry=retry, timeouts=Timeouts(total_s=300)) as client,

@@ -98,7 +98,8 @@ def _refine(
 
 
 def _psnr_in_face(result: Tensor, gt: Tensor, alignment: Alignment) -> float:
-    mask = warp(face_mask(0), alignment.inverse(), tuple(gt.shape[-2:]), padding="zeros") > 0.5
+    h, w = gt.shape[-2:]
+    mask = warp(face_mask(0), alignment.inverse(), (h, w), padding="zeros") > 0.5
     return min(CAP_DB, psnr(result, gt, mask=mask))
 
 

@@ -18,101 +18,30 @@ import json
 import os
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 import requests
-from photorestore_client import Client, Job, RestoreError
 
+from bench.callers import QUIET_S, loaded
 from bench.hostile import edge_of
 from bench.load import is_ready, wait_until
-from bench.service import Service, made_once, running_service
+from bench.service import Service, running_service
 from bench.soak import kind_of
 from bench.statistics import write
 from photorestore.options import STAGES
 
-CALLERS = 3
-JOB_EVERY_S = 1.0
 TIMES = 2
 """How often each process is killed."""
 WHOLE_S = 180.0
 """How long the service may take to be whole again."""
-QUIET_S = 3.0
 FULL_S = 60.0
 HOUR_S = 3600
 OF_DISKS = ("jobs_full", "shared_memory_full")
 DISK_MB = {"root": 400, "jobs": 40}
-
-
-@dataclass
-class Load:
-    """Callers, what they have got, and what was raised."""
-
-    client: Client
-    over: threading.Event = field(default_factory=threading.Event)
-    restored: int = 0
-    jobs: list[Job] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    def restore(self, caller: int) -> None:
-        """Restore one picture after the other."""
-        number = 0
-        while not self.over.is_set():
-            number += 1
-            with self._noted():
-                self.client.restore(made_once(160, 160) + b"%d %d" % (caller, number))
-                self.restored += 1
-
-    def submit(self) -> None:
-        """Leave a job each second, of a time with room for a long fault."""
-        while not self.over.wait(JOB_EVERY_S):
-            with self._noted():
-                self.jobs.append(self.client.submit(made_once(160, 160) + b"job %d" % len(self.jobs)))
-
-    def states(self) -> dict[str, int]:
-        """How many of the jobs have come to which end, after a time to come to one."""
-        counts: dict[str, int] = {}
-        until = time.monotonic() + WHOLE_S
-        for job in self.jobs:
-            state = "lost"
-            with self._noted():
-                while not (now := self.client.job(job)).ended and time.monotonic() < until:
-                    time.sleep(0.2)
-                state = now.state
-            counts[state] = counts.get(state, 0) + 1
-        return counts
-
-    @contextlib.contextmanager
-    def _noted(self) -> Iterator[None]:
-        try:
-            yield
-        except (RestoreError, OSError) as error:
-            print(repr(error), flush=True)
-            self.errors.append(repr(error))
-
-
-@contextlib.contextmanager
-def loaded(service: Service) -> Iterator[Load]:
-    """Callers at work for as long as the block runs."""
-    with Client(service.url) as client:
-        load = Load(client)
-        threads = [threading.Thread(target=load.restore, args=(caller,)) for caller in range(CALLERS)]
-        threads.append(threading.Thread(target=load.submit))
-        for thread in threads:
-            thread.start()
-        try:
-            time.sleep(QUIET_S)
-            yield load
-            time.sleep(QUIET_S)
-        finally:
-            load.over.set()
-            for thread in threads:
-                thread.join()
 
 
 def under(service: Service, faults: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -222,7 +151,7 @@ def measure(only: Sequence[str]) -> dict[str, Any]:
         clock.write_text("0")
         environment = {"LD_PRELOAD": str(_clock_library(folder)), "CLOCK_FILE": str(clock)}
         with running_service(
-            root=places["root"], environment=environment, jobs_dir=str(places["jobs"])
+            {"jobs_dir": str(places["jobs"])}, root=places["root"], environment=environment
         ) as service:
             faults: dict[str, Callable[[], dict[str, Any]]] = {
                 "processes": lambda: kill_each(service),

@@ -42,7 +42,7 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
 
 
 def _measure_clean(photos: dict[str, list[tuple[str, Pixels]]], pipeline: Pipeline) -> dict[str, Any]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, chosen in photos.items():
         for picture, pixels in chosen:
             restored = pipeline.restore(pixels, OPTIONS)

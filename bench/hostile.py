@@ -126,7 +126,7 @@ def measure(count: int) -> dict[str, Any]:
     honest_key, hostile_key = make_key(), make_key()
     with tempfile.TemporaryDirectory() as folder, hanging() as hook:
         settings = _settings(Path(folder), {"honest": honest_key, "hostile": hostile_key})
-        with running_service(**settings) as service:
+        with running_service(settings) as service:
             ask = partial(_restore, service, honest_key, itertools.count())
             for _ in range(WARM_UP):
                 ask()

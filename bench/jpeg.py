@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from bench.blind import Denoise, Upload, load_denoiser, read_upload
-from bench.pictures import Pixels, read_set
+from bench.pictures import Pixels, as_floats, read_set
 from bench.statistics import paired, pixel_hash, summary
 from photorestore.fidelity import psnr, ssim
 
@@ -61,10 +61,10 @@ def _measure_one(gts: list[Pixels], lqs: list[Upload], denoise: Denoise) -> dict
     psnr_db: dict[str, list[float]] = defaultdict(list)
     ssims: dict[str, list[float]] = defaultdict(list)
     for gt, lq in zip(gts, lqs, strict=True):
-        stored = lq.pixels / np.float32(255)
+        stored = as_floats(lq.pixels)
         results = {"JPEG": stored, BLIND: denoise(stored, None), OURS: denoise(stored, lq.sigma)}
         for method, result in results.items():
-            pred, target = torch.from_numpy(result.mean(2)), torch.from_numpy(gt / np.float32(255))
+            pred, target = torch.from_numpy(result.mean(2)), torch.from_numpy(as_floats(gt))
             psnr_db[method].append(psnr(pred, target))
             ssims[method].append(ssim(pred[None], target[None]))
     return {

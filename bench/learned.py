@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bench.blind import Floats
+from bench.pictures import Floats
 from photorestore.networks.weights import build_network, read_metadata, weights_file
 from training.baselines import NETWORKS
 from training.degradations.noise import quantise

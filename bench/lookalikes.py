@@ -14,10 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from skimage import data
 
-from bench.pictures import Pixels
+from bench.pictures import Floats, Pixels, Rng
 
-Rng = np.random.Generator
-Plane = npt.NDArray[np.float32]
 SHIFT = 4
 """Lines are drawn to a sixteenth of a pixel."""
 
@@ -133,7 +131,8 @@ def rails(rng: Rng) -> Pixels:
 
 def chain_fence(rng: Rng) -> Pixels:
     """A fence of wire mesh before leaves."""
-    picture = cv2.GaussianBlur(_ground(data.grass(), 480, 640, (62, 88, 50)), (0, 0), 3)
+    leaves = _ground(data.grass(), 480, 640, (62, 88, 50))
+    picture = np.asarray(cv2.GaussianBlur(leaves, (0, 0), 3), np.float32)
     for offset in range(-480, 640, 34):
         _line(picture, [(offset, 0), (offset + 480, 480)], (188, 192, 194), 2)
         _line(picture, [(offset + 480, 0), (offset, 480)], (176, 180, 184), 2)
@@ -150,7 +149,7 @@ def twigs(rng: Rng) -> Pixels:
 
 
 def _branch(
-    picture: Plane, foot: tuple[float, float], turn: float, length: float, width: float, rng: Rng
+    picture: Floats, foot: tuple[float, float], turn: float, length: float, width: float, rng: Rng
 ) -> None:
     if width < 0.6:
         return
@@ -186,18 +185,18 @@ def _photograph(picture: npt.NDArray[np.floating], rng: Rng) -> Pixels:
     return noisy.clip(0, 255).round().astype(np.uint8)
 
 
-def _grid(h: int, w: int) -> tuple[Plane, Plane]:
+def _grid(h: int, w: int) -> tuple[Floats, Floats]:
     rows, columns = np.mgrid[0:h, 0:w].astype(np.float32)
     return rows, columns
 
 
-def _clouds(h: int, w: int, cell_px: float, rng: Rng) -> Plane:
+def _clouds(h: int, w: int, cell_px: float, rng: Rng) -> Floats:
     """Smooth random values (H, W) around 0, mostly within 1."""
     coarse = rng.standard_normal((math.ceil(h / cell_px) + 2, math.ceil(w / cell_px) + 2)).astype(np.float32)
-    return cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _ground(texture: Pixels, h: int, w: int, colour: Sequence[int]) -> Plane:
+def _ground(texture: Pixels, h: int, w: int, colour: Sequence[int]) -> Floats:
     """A photographed texture (H, W) in a colour, as a backdrop that is a little out of focus."""
     side = max(h, w)
     large = cv2.resize(texture, (side, side), interpolation=cv2.INTER_AREA)[:h, :w].astype(np.float32)
@@ -205,7 +204,7 @@ def _ground(texture: Pixels, h: int, w: int, colour: Sequence[int]) -> Plane:
     return (soft[..., None] * np.array(colour, np.float32)).clip(0, 255).astype(np.float32)
 
 
-def _sky(h: int, w: int, rng: Rng) -> Plane:
+def _sky(h: int, w: int, rng: Rng) -> Floats:
     rows = np.linspace(0, 1, h, dtype=np.float32)[:, None, None]
     blue, haze = np.array([120, 155, 200], np.float32), np.array([214, 218, 220], np.float32)
     return (
@@ -223,7 +222,7 @@ def _hanging(
 
 
 def _line(
-    picture: Plane, points: Sequence[tuple[float, float]], colour: Sequence[int], width_px: int
+    picture: Floats, points: Sequence[tuple[float, float]], colour: Sequence[int], width_px: int
 ) -> None:
     """Draw a smooth line into (H, W, 3)."""
     cover = np.zeros(picture.shape[:2], np.uint8)
@@ -233,7 +232,7 @@ def _line(
 
 
 def _circle(
-    picture: Plane, centre: Sequence[float], radius: float, colour: Sequence[int], width_px: int
+    picture: Floats, centre: Sequence[float], radius: float, colour: Sequence[int], width_px: int
 ) -> None:
     cover = np.zeros(picture.shape[:2], np.uint8)
     place = [round(float(value) * 2**SHIFT) for value in centre]
@@ -241,7 +240,7 @@ def _circle(
     _cover(picture, cover, colour)
 
 
-def _cover(picture: Plane, cover: Pixels, colour: Sequence[int]) -> None:
+def _cover(picture: Floats, cover: Pixels, colour: Sequence[int]) -> None:
     left, top, wide, high = cv2.boundingRect(cover)
     place = (slice(top, top + high), slice(left, left + wide))
     share = cover[place].astype(np.float32)[..., None] / 255

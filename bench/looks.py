@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+from torch import Tensor
 
-from bench.pictures import Pixels
+from bench.pictures import Floats, Mask, Pixels
 from photorestore import imaging
 from photorestore.options import STAGES, Options
 from photorestore.pipeline import Picture, Pipeline
 from photorestore.stages.base import run_stage
 from photorestore.stages.preprocess.findings import PreprocessFindings, findings_of
+from photorestore.stages.tiered import TieredStage
+from photorestore.stages.translate.stage import TranslateStage
 from photorestore.workspace import Workspace
 
 DEFAULT = Options(timeout_s=600)
@@ -36,8 +38,8 @@ class Look:
     """
 
     image: Pixels
-    mask: npt.NDArray[np.bool_]
-    prob: npt.NDArray[np.float32] | None
+    mask: Mask
+    prob: Floats | None
     found: PreprocessFindings
     ran: tuple[str, ...]
 
@@ -80,6 +82,30 @@ def look(
         workspace.remove()
 
 
+def run_stages(lq: Tensor, stages: tuple[str, ...], pipeline: Pipeline) -> Workspace:
+    """Return the workspace of a picture (3, H, W) uint8 after these stages, before it is delivered.
+
+    Raises:
+        RuntimeError: a stage failed.
+    """
+    workspace = Workspace.create(pipeline.root, Options(stages=stages, timeout_s=600))
+    workspace.write_plane("image", lq.numpy())
+    for stage in pipeline.stages:
+        if stage.name != "deliver":
+            run_stage(stage, [workspace])
+    if problem := workspace.envelope.problem:
+        raise RuntimeError(problem.detail)
+    return workspace
+
+
+def translate_stage(pipeline: Pipeline) -> TranslateStage:
+    """Return the stage `translate` with the networks that work where no tier is asked for."""
+    stage = next(stage for stage in pipeline.stages if stage.name == "translate")
+    loaded = stage.configured if isinstance(stage, TieredStage) else stage
+    assert isinstance(loaded, TranslateStage)
+    return loaded
+
+
 def changed_share(before: Pixels, after: Pixels) -> float:
     """Share of the pixels that one may see to be changed."""
     moved = np.abs(before.astype(np.int16) - after).max(2)
@@ -88,7 +114,7 @@ def changed_share(before: Pixels, after: Pixels) -> float:
 
 def _seen(workspace: Workspace) -> Look:
     envelope = workspace.envelope
-    image = np.array(imaging.result_array(workspace)[..., :3])
+    image = imaging.result_array(workspace)[..., :3].astype(np.uint8, casting="safe")
     mask, prob = np.zeros(image.shape[:2], bool), None
     if "scratch_mask" in envelope.planes:
         mask = workspace.plane("scratch_mask")[0] > 0

@@ -19,19 +19,17 @@ from torch import Tensor
 
 from bench import baselines
 from bench.damage_set import DamagedPicture, pixel_sha256
+from bench.looks import run_stages, translate_stage
 from bench.mixed_set import CROP_PX, SETS, load_mixed_set
 from bench.no_reference import load_brisque
-from bench.pictures import Pixels, as_stored
+from bench.pictures import Pixels, as_floats, as_stored
 from bench.statistics import paired, summary
 from photorestore.fidelity import psnr, ssim
 from photorestore.networks.tiling import to_float, to_integers
-from photorestore.options import SELECTABLE_STAGES, Options
+from photorestore.options import SELECTABLE_STAGES
 from photorestore.pipeline import Pipeline
-from photorestore.stages.base import run_stage
 from photorestore.stages.scratch.masks import grow
-from photorestore.stages.tiered import TieredStage
 from photorestore.stages.translate.stage import USUAL
-from photorestore.workspace import Workspace
 
 FULL = "full pipeline"
 PARTS = {
@@ -84,7 +82,7 @@ def restore(picture: DamagedPicture, pipeline: Pipeline) -> dict[str, Tensor]:
         workspace = run_stages(picture.lq, stages, pipeline)
         results[method] = _as_u8(to_float(workspace.current()))
         if method == "latent translation alone":
-            mask = grow(workspace.plane("scratch_mask"))
+            mask = grow(np.asarray(workspace.plane("scratch_mask"), np.uint8))
             results["NLM + Telea"] = classical_chain(pixels, np.ascontiguousarray(mask[0]))
             results["latent translation, decoded"] = decoded(picture.lq, mask, pipeline)
         workspace.remove()
@@ -92,25 +90,9 @@ def restore(picture: DamagedPicture, pipeline: Pipeline) -> dict[str, Tensor]:
     return {method: results[method] for method in (*order, "latent translation alone", FULL)}
 
 
-def run_stages(lq: Tensor, stages: tuple[str, ...], pipeline: Pipeline) -> Workspace:
-    """A picture (3, H, W) after these stages and before it is delivered.
-
-    Raises:
-        RuntimeError: a stage failed.
-    """
-    workspace = Workspace.create(pipeline.root, Options(stages=stages, timeout_s=600))
-    workspace.write_plane("image", lq.numpy())
-    for stage in pipeline.stages:
-        if stage.name != "deliver":
-            run_stage(stage, [workspace])
-    if problem := workspace.envelope.problem:
-        raise RuntimeError(problem.detail)
-    return workspace
-
-
 def classical_chain(pixels: Pixels, mask: Pixels) -> Tensor:
     """Non-local means at the noise level that scikit-image estimates, then Telea inside the mask."""
-    noisy = pixels / np.float32(255)
+    noisy = as_floats(pixels)
     sigma = float(estimate_sigma(noisy, channel_axis=-1, average_sigmas=True))
     filled = baselines.telea(as_stored(baselines.non_local_means(noisy, sigma)), mask)
     return torch.from_numpy(filled).permute(2, 0, 1)
@@ -118,10 +100,8 @@ def classical_chain(pixels: Pixels, mask: Pixels) -> Tensor:
 
 def decoded(lq: Tensor, mask: Pixels, pipeline: Pipeline) -> Tensor:
     """G2(T(E1(x))) of a whole picture, without the fusion."""
-    stage = next(stage for stage in pipeline.stages if stage.name == "translate")
-    assert isinstance(stage, TieredStage)
     image, hole = lq[None].float() / 255, torch.from_numpy(np.array(mask > 0))[None].float()
-    return _as_u8(stage.configured.networks[USUAL].part("decoded")(image, hole)[0])
+    return _as_u8(translate_stage(pipeline).networks[USUAL].part("decoded")(image, hole)[0])
 
 
 def _score(result: Tensor, picture: DamagedPicture) -> dict[str, float]:

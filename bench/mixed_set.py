@@ -26,11 +26,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from bench.damage_set import DamagedPicture, pixel_sha256
-from bench.pictures import read_pixels, set_files
+from bench.pictures import read_pixels, set_files, write_beside
 from training.degradations import fading, noise
 from training.degradations.damage import damage_moderately
 from training.degradations.sources import DamageSources, load_damage_sources
@@ -112,12 +111,9 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     arguments = parser.parse_args()
     pictures = load_mixed_set(arguments.data, every=arguments.every)
-    arguments.pictures.mkdir(parents=True, exist_ok=True)
     for picture in pictures:
-        mask = picture.mask.byte().mul(255).expand(3, -1, -1)
-        beside = torch.cat([picture.gt, picture.lq, mask], 2).permute(1, 2, 0)
-        file = arguments.pictures / picture.name.replace("/", "_")
-        Image.fromarray(beside.numpy()).save(file.with_suffix(".png"))
+        gt, lq = (image.permute(1, 2, 0).numpy() for image in (picture.gt, picture.lq))
+        write_beside(arguments.pictures, picture.name, gt, lq, picture.mask[0].numpy())
     print(f"{len(pictures)} pictures, sha256 {pixel_sha256(pictures)}")
 
 

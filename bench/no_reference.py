@@ -20,10 +20,8 @@ def load_brisque() -> Callable[[Tensor], float] | None:
     except ImportError:
         return None
 
-    class Brisque(BRISQUE):
-        def scale_features(self, features: np.ndarray) -> np.ndarray:
-            """Some come as arrays of one number, which NumPy 2.4 no longer takes for numbers."""
-            return super().scale_features([np.ravel(feature)[0] for feature in features])
-
-    model = Brisque()
+    model = BRISQUE()
+    scale = model.scale_features
+    # Some features come as arrays of one number, which NumPy 2.4 no longer takes for numbers.
+    model.scale_features = lambda features: scale([np.ravel(feature)[0] for feature in features])
     return lambda image: float(model.score(image.permute(1, 2, 0).numpy()))

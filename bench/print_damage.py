@@ -10,18 +10,14 @@ from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from skimage.morphology import skeletonize
 
-from bench.pictures import Pixels
+from bench.pictures import Floats, Mask, Pixels, Rng, as_floats
 
 VISIBLE = 20 / 255
-Plane = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
-Rng = np.random.Generator
 
 
-def damage(image: Plane, shapes: Sequence[Pixels], rng: Rng) -> tuple[Plane, Plane]:
+def damage(image: Floats, shapes: Sequence[Pixels], rng: Rng) -> tuple[Floats, Floats]:
     """The print under damage of several kinds, and how strongly each pixel was overwritten (H, W)."""
     damaged, sound = image, np.ones(image.shape[:2], np.float32)
     for kind, share in KINDS.items():
@@ -31,18 +27,18 @@ def damage(image: Plane, shapes: Sequence[Pixels], rng: Rng) -> tuple[Plane, Pla
     return damaged.clip(0, 1), 1 - sound
 
 
-def visible_damage(image: Plane, damaged: Plane, alpha: Plane) -> Mask:
+def visible_damage(image: Floats, damaged: Floats, alpha: Floats) -> Mask:
     """Where damage shows; a pixel that has kept its value by chance inside a defect belongs to it."""
     changed = np.abs(damaged - image).max(2) >= VISIBLE
     closed = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
     return changed | (closed & (alpha > 0.3))
 
 
-Layer = tuple[Plane, Plane]
+Layer = tuple[Floats, Floats]
 """The picture (H, W, 3) after a layer of damage, and the layer's alpha (H, W)."""
 
 
-def _cracks(image: Plane, shapes: Sequence[Pixels], rng: Rng) -> Layer:
+def _cracks(image: Floats, shapes: Sequence[Pixels], rng: Rng) -> Layer:
     h, w = image.shape[:2]
     cover = np.zeros((h, w), np.float32)
     half_px = float(np.exp(rng.uniform(math.log(0.6), math.log(3))))
@@ -62,7 +58,8 @@ def _laid(shape: Pixels, h: int, w: int, rng: Rng) -> Pixels:
     turned = np.rot90(shape, int(rng.integers(4)))
     turned = turned[:, ::-1] if rng.random() < 0.5 else turned
     zoom = max(rng.uniform(0.8, 2.6), h / turned.shape[0], w / turned.shape[1])
-    large = cv2.resize(np.ascontiguousarray(turned), None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+    zoomed = cv2.resize(np.ascontiguousarray(turned), None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+    large = np.asarray(zoomed, np.uint8)
     large = np.pad(large, ((0, max(0, h - large.shape[0])), (0, max(0, w - large.shape[1]))))
     places = []
     for _ in range(5):
@@ -76,18 +73,18 @@ def _bent(shape: Pixels, rng: Rng) -> Pixels:
     """Moved by up to 10 px, differently from place to place."""
     h, w = shape.shape
     rows, columns = np.mgrid[0:h, 0:w].astype(np.float32)
-    moved = [place + 20 * (_smooth(h, w, 60, rng) - 0.5) for place in (columns, rows)]
-    return cv2.remap(shape, *moved, cv2.INTER_LINEAR)
+    x, y = (place + 20 * (_smooth(h, w, 60, rng) - 0.5) for place in (columns, rows))
+    return np.asarray(cv2.remap(shape, x, y, cv2.INTER_LINEAR), np.uint8)
 
 
-def _crease(image: Plane, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
+def _crease(image: Floats, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
     if rng.random() < 0.5:
         turned, alpha = _crease_across(image.transpose(1, 0, 2), rng)
         return turned.transpose(1, 0, 2), alpha.T
     return _crease_across(image, rng)
 
 
-def _crease_across(image: Plane, rng: Rng) -> Layer:
+def _crease_across(image: Floats, rng: Rng) -> Layer:
     """A crease from the left to the right side."""
     h, w = image.shape[:2]
     columns = np.arange(w, dtype=np.float32)
@@ -105,7 +102,7 @@ def _crease_across(image: Plane, rng: Rng) -> Layer:
     return _lay(shaded, np.where(half_px > 0, (ragged - np.abs(away) + 0.5).clip(0, 1), 0), rng)
 
 
-def _corner(image: Plane, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
+def _corner(image: Floats, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
     h, w = image.shape[:2]
     cover = np.zeros((h, w), np.float32)
     for corner in rng.permutation(4)[: int(rng.integers(1, 4))]:
@@ -117,7 +114,7 @@ def _corner(image: Plane, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
     return _lay(image, cover, rng)
 
 
-def _edges(image: Plane, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
+def _edges(image: Floats, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
     h, w = image.shape[:2]
     cover = np.zeros((h, w), np.float32)
     for side in rng.permutation(4)[: int(rng.integers(1, 5))]:
@@ -130,7 +127,7 @@ def _edges(image: Plane, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
     return _lay(image, cover, rng)
 
 
-def _specks(image: Plane, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
+def _specks(image: Floats, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
     h, w = image.shape[:2]
     plane = np.zeros((h, w), np.uint8)
     count = int(np.exp(rng.uniform(math.log(30), math.log(500))) * h * w / (480 * 320))
@@ -141,10 +138,10 @@ def _specks(image: Plane, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
         axes = (radius, radius * rng.uniform(0.5, 1))
         centre, size = ([round(16 * float(value)) for value in pair] for pair in (place, axes))
         cv2.ellipse(plane, centre, size, rng.uniform(0, 180), 0, 360, 255, -1, cv2.LINE_AA, 4)
-    return _lay(image, plane.astype(np.float32) / 255, rng)
+    return _lay(image, as_floats(plane), rng)
 
 
-def _flakes(image: Plane, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
+def _flakes(image: Floats, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
     h, w = image.shape[:2]
     field = 0.8 * _smooth(h, w, rng.uniform(50, 120), rng) + 0.5 * _smooth(h, w, rng.uniform(6, 25), rng)
     field += 0.15 * _smooth(h, w, 3, rng)
@@ -152,7 +149,7 @@ def _flakes(image: Plane, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
     return _lay(image, ((field - level) * rng.uniform(10, 30) + 0.5).clip(0, 1), rng)
 
 
-def _blots(image: Plane, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
+def _blots(image: Floats, _shapes: Sequence[Pixels], rng: Rng) -> Layer:
     h, w = image.shape[:2]
     rows, columns = np.mgrid[0:h, 0:w].astype(np.float32)
     cover = np.zeros((h, w), np.float32)
@@ -170,13 +167,13 @@ KINDS = {
     "crease": 0.4, "flakes": 0.35, "cracks": 0.8, "specks": 0.6, "blots": 0.2, "edges": 0.35, "corner": 0.35,
 }  # fmt: skip
 """How many of the prints have a kind of damage; in the order in which they are laid on."""
-LAYERS: dict[str, Callable[[Plane, Sequence[Pixels], Rng], Layer]] = {
+LAYERS: dict[str, Callable[[Floats, Sequence[Pixels], Rng], Layer]] = {
     "cracks": _cracks, "crease": _crease, "corner": _corner, "edges": _edges, "specks": _specks,
     "flakes": _flakes, "blots": _blots,
 }  # fmt: skip
 
 
-def _lay(image: Plane, cover: Plane, rng: Rng, below: str | None = None) -> Layer:
+def _lay(image: Floats, cover: Floats, rng: Rng, below: str | None = None) -> Layer:
     """Show what lies below the emulsion where `cover` says, and the shadow that the rim throws."""
     h, w = cover.shape
     cover = (cover * rng.uniform(0.85, 1)).astype(np.float32)
@@ -189,12 +186,13 @@ def _lay(image: Plane, cover: Plane, rng: Rng, below: str | None = None) -> Laye
     if rng.random() < 0.5:
         step = np.array([[1, 0, rng.uniform(-2, 2)], [0, 1, rng.uniform(-2, 2)]])
         moved = cv2.warpAffine(cover, step, (w, h), borderMode=cv2.BORDER_REPLICATE)
-        shadow = (cv2.GaussianBlur(moved, (0, 0), 0.7) - cover).clip(0, 1)
-        image = image * (1 - rng.uniform(0.2, 0.5) * shadow[..., None])
+        blurred = np.asarray(cv2.GaussianBlur(moved, (0, 0), 0.7), np.float32)
+        shadow = (blurred - cover).clip(0, 1)
+        image = image * (1 - np.float32(rng.uniform(0.2, 0.5)) * shadow[..., None])
     return image + cover[..., None] * (ground.clip(0, 1) - image), cover
 
 
-def _smooth(h: int, w: int, cell_px: float, rng: Rng) -> Plane:
+def _smooth(h: int, w: int, cell_px: float, rng: Rng) -> Floats:
     """Smooth random values (H, W) in [0, 1] that change over some `cell_px`."""
     coarse = rng.random((math.ceil(h / cell_px) + 1, math.ceil(w / cell_px) + 1)).astype(np.float32)
     return cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC).clip(0, 1)

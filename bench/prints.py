@@ -21,8 +21,7 @@ import torch
 
 from bench import baselines
 from bench.looks import Look, look
-from bench.pictures import Pixels
-from bench.print_damage import Mask
+from bench.pictures import Mask, Pixels
 from bench.prints_set import Print, load_prints
 from bench.statistics import pixel_hash, summary
 from photorestore.fidelity import TOLERANCE_PX, psnr, tolerant_scores
@@ -42,7 +41,7 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
     prints = load_prints(root.parent, every=every)
     rows: dict[str, list[float]] = defaultdict(list)
     modes: Counter[str] = Counter()
-    pictures = {}
+    pictures: dict[str, dict[str, Any]] = {}
     for made in prints:
         seen = look(pipeline, made.lq)
         scores = (
@@ -67,11 +66,11 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
 def found_scores(found: Mask, there: Mask) -> Scores:
     """`f1`, `precision`, `recall`, pixel by pixel; the same with `_rimless` and `_2px`, see above."""
     rim = (cv2.dilate(there.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~there
-    masks = [torch.from_numpy(mask)[None] for mask in (found, there, rim)]
-    nothing = torch.zeros_like(masks[2])
-    scores = tolerant_scores(*masks[:2], nothing, tolerance_px=0)
-    for suffix, ignored, tolerance_px in (("rimless", masks[2], 0), ("2px", nothing, TOLERANCE_PX)):
-        lenient = tolerant_scores(*masks[:2], ignored, tolerance_px=tolerance_px)
+    pred, gt, ignored_rim = (torch.from_numpy(mask)[None] for mask in (found, there, rim))
+    nothing = torch.zeros_like(ignored_rim)
+    scores = tolerant_scores(pred, gt, nothing, tolerance_px=0)
+    for suffix, ignored, tolerance_px in (("rimless", ignored_rim, 0), ("2px", nothing, TOLERANCE_PX)):
+        lenient = tolerant_scores(pred, gt, ignored, tolerance_px=tolerance_px)
         scores |= {f"{name}_{suffix}": value for name, value in lenient.items()}
     return scores
 

@@ -35,8 +35,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from bench.pictures import Pixels, read_pixels, set_files
-from bench.print_damage import Mask, Plane, Rng, damage, visible_damage
+from bench.pictures import Floats, Mask, Pixels, Rng, as_floats, read_pixels, set_files, write_beside
+from bench.print_damage import damage, visible_damage
 from bench.statistics import pixel_hash
 from training.degradations.sources import load_crack_shapes
 
@@ -92,7 +92,7 @@ def load_prints(data_root: Path, *, every: int = 1) -> list[Print]:
 def make_print(name: str, photo: Pixels, shapes: Sequence[Pixels], seed: int) -> Print:
     """Age and damage one photograph (H, W, 3)."""
     rng = np.random.default_rng(seed)
-    gt = _to_u8(age(_at_most(photo, LONGEST_PX).astype(np.float32) / 255, rng))
+    gt = _to_u8(age(as_floats(_at_most(photo, LONGEST_PX)), rng))
     grainy = (gt / np.float32(255) + grain(gt.shape[:2], rng)[..., None]).clip(0, 1)
     while True:
         damaged, alpha = damage(grainy, shapes, rng)
@@ -103,7 +103,7 @@ def make_print(name: str, photo: Pixels, shapes: Sequence[Pixels], seed: int) ->
     return Print(name, gt, _as_jpeg(lq, int(rng.integers(82, 97))) if rng.random() < 0.7 else lq, mask)
 
 
-def age(photo: Plane, rng: Rng) -> Plane:
+def age(photo: Floats, rng: Rng) -> Floats:
     """What a print of the photograph (H, W, 3) looks like: its dyes, its softness, its contrast."""
     grey = photo @ np.array([0.3, 0.59, 0.11], np.float32)
     kind = rng.choice(["grey", "brown", "pale", "as it is"], p=[0.4, 0.25, 0.15, 0.2])
@@ -115,14 +115,14 @@ def age(photo: Plane, rng: Rng) -> Plane:
         photo = grey[..., None] + rng.uniform(0.4, 0.8) * (photo - grey[..., None])
         photo = 1 - (1 - photo) * rng.uniform(0.65, 1, 3).astype(np.float32)
     if rng.random() < 0.5:
-        photo = cv2.GaussianBlur(photo, (0, 0), rng.uniform(0.5, 1.3))
+        photo = np.asarray(cv2.GaussianBlur(photo, (0, 0), rng.uniform(0.5, 1.3)), np.float32)
     if rng.random() < 0.33:
         black, white = rng.uniform(0.08, 0.28), rng.uniform(0.72, 0.95)
         photo = black + (white - black) * photo
     return photo.clip(0, 1).astype(np.float32)
 
 
-def grain(shape: tuple[int, ...], rng: Rng) -> Plane:
+def grain(shape: tuple[int, ...], rng: Rng) -> Floats:
     """(H, W) to be added: fine everywhere, coarse and strong in a quarter of the prints."""
     sigma, size_px = rng.uniform(0.006, 0.014), rng.uniform(0.3, 0.6)
     if rng.random() < 0.25:
@@ -135,10 +135,10 @@ def _at_most(photo: Pixels, longest_px: int) -> Pixels:
     factor = longest_px / max(photo.shape)
     if factor >= 1:
         return photo
-    return cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _to_u8(image: Plane) -> Pixels:
+def _to_u8(image: Floats) -> Pixels:
     return (image.clip(0, 1) * 255).round().astype(np.uint8)
 
 
@@ -157,11 +157,8 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     arguments = parser.parse_args()
     prints = load_prints(arguments.data, every=arguments.every)
-    arguments.pictures.mkdir(parents=True, exist_ok=True)
     for made in prints:
-        mask = np.repeat(made.mask[..., None], 3, 2).astype(np.uint8) * 255
-        beside = Image.fromarray(np.concatenate([made.gt, made.lq, mask], 1))
-        beside.save((arguments.pictures / made.name.replace("/", "_")).with_suffix(".png"))
+        write_beside(arguments.pictures, made.name, made.gt, made.lq, made.mask)
     share = sum(float(made.mask.mean()) for made in prints) / len(prints)
     print(f"{len(prints)} prints, {100 * share:.2f} % damaged, sha256 {pixel_hash(p.lq for p in prints)}")
 

@@ -20,8 +20,7 @@ import torch
 from PIL import Image
 
 from bench.looks import DEFAULT, FOR_MASK, Look, look
-from bench.pictures import SUFFIXES
-from bench.print_damage import Mask
+from bench.pictures import SUFFIXES, Mask
 from bench.statistics import summary
 from photorestore.fidelity import TOLERANCE_PX, tolerant_scores
 from photorestore.options import SELECTABLE_STAGES, Options
@@ -123,8 +122,8 @@ def _measure_print(marked: Marked, pipeline: Pipeline) -> dict[str, Any]:
 
 
 def _scores(seen: Look, there: Mask, ignored: Mask) -> dict[str, float]:
-    given = [torch.from_numpy(mask)[None] for mask in (seen.mask, there, ignored)]
-    scores = tolerant_scores(*given) | {"recall_large": _recall_large(seen.mask, there & ~ignored)}
+    pred, gt, rest = (torch.from_numpy(mask)[None] for mask in (seen.mask, there, ignored))
+    scores = tolerant_scores(pred, gt, rest) | {"recall_large": _recall_large(seen.mask, there & ~ignored)}
     return {name: round(value, 4) for name, value in scores.items()}
 
 
@@ -144,5 +143,7 @@ def _by_threshold(seen: Look, there: Mask, ignored: Mask) -> list[float]:
     """F1 of the probability alone at each of `THRESHOLDS`."""
     if seen.prob is None:
         return [0.0] * len(THRESHOLDS)
-    rest = [torch.from_numpy(mask)[None] for mask in (there, ignored)]
-    return [tolerant_scores(torch.from_numpy(seen.prob >= least)[None], *rest)["f1"] for least in THRESHOLDS]
+    gt, rest = (torch.from_numpy(mask)[None] for mask in (there, ignored))
+    return [
+        tolerant_scores(torch.from_numpy(seen.prob >= least)[None], gt, rest)["f1"] for least in THRESHOLDS
+    ]

@@ -20,7 +20,7 @@ import numpy as np
 
 from bench import baselines
 from bench.blind import Upload, load_denoiser, read_upload, score
-from bench.pictures import Pixels, read_pixels, set_files
+from bench.pictures import Pixels, as_floats, read_pixels, set_files
 from bench.statistics import paired, pixel_hash, summary
 
 SET = "PolyU"
@@ -42,12 +42,12 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
     for index, (lq, gt) in enumerate(pairs):
         noisy, clean = crop(lq.pixels, gt, index)
         for scores, given, target in ((whole, lq.pixels, gt), (crops, noisy, clean)):
-            scores["noisy"].append(score(_as_floats(given), target))
-            scores[BLIND].append(score(denoise(_as_floats(given), None), target))
-            scores[OURS].append(score(denoise(_as_floats(given), lq.sigma), target))
+            scores["noisy"].append(score(as_floats(given), target))
+            scores[BLIND].append(score(denoise(as_floats(given), None), target))
+            scores[OURS].append(score(denoise(as_floats(given), lq.sigma), target))
         swept.append(
             [
-                score(baselines.block_matching_3d(_as_floats(noisy), sigma_255 / 255), clean)
+                score(baselines.block_matching_3d(as_floats(noisy), sigma_255 / 255), clean)
                 for sigma_255 in SIGMAS_255
             ]
         )
@@ -91,7 +91,3 @@ def crop(lq: Pixels, gt: Pixels, seed: int) -> tuple[Pixels, Pixels]:
     top, left = np.random.default_rng(seed).integers(0, (h - CROP_PX + 1, w - CROP_PX + 1))
     window = (slice(top, top + CROP_PX), slice(left, left + CROP_PX))
     return lq[window], gt[window]
-
-
-def _as_floats(pixels: Pixels) -> baselines.Floats:
-    return pixels / np.float32(255)

@@ -179,7 +179,7 @@ def _card_figures(name: str) -> str:
         )
         return f"The weights come from {come_from}. On training pictures:\n\n{metrics}\n"
     begun, before = "", metadata
-    while before := before.get("begun_with"):
+    while before := before.get("begun_with") or {}:
         begun += f" It began with weights of {_run_of(before)}."
     averaged = ""
     if other := metadata.get("averaged_with"):

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import psutil
 import requests
 from PIL import Image
 
+from bench.ports import free_ports
 from photorestore.options import SELECTABLE_STAGES, Options
 from photorestore.pipeline import Pipeline
 from photorestore.workspace import Workspace
@@ -129,22 +129,27 @@ made_once = functools.cache(made_picture)
 
 @contextlib.contextmanager
 def running_service(
-    *, root: Path | None = None, environment: Mapping[str, str] | None = None, **settings: str
+    settings: Mapping[str, str] | None = None,
+    *,
+    root: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
-    """A service in a folder and on ports of its own, that ends with the block.
+    """Run a service in a folder and on ports of its own, until the block ends.
 
     Args:
+        settings: of the edge, such as `{"max_requests": "8"}`.
         root: of the workspaces; default: one in shared memory.
         environment: more variables for all its processes.
-        settings: of the edge, such as `max_requests="8"`.
     """
     root = root or Path("/dev/shm") / f"photorestore-bench-{os.getpid()}"  # noqa: S108
     with tempfile.TemporaryDirectory() as folder:
-        run_dir, port = Path(folder), _free_ports()
+        run_dir, port = Path(folder), free_ports(7)
         command = [sys.executable, "-m", "backend", "serve", "--run-dir", folder]
         command += ["--workspace-root", str(root), "--port-base", str(port)]
         command += ["--gateway-port", str(port + 6)]
-        variables = {f"PHOTORESTORE_GATEWAY_{name.upper()}": value for name, value in settings.items()}
+        variables = {
+            f"PHOTORESTORE_GATEWAY_{name.upper()}": value for name, value in (settings or {}).items()
+        }
         started = subprocess.Popen(command, env=os.environ | variables | dict(environment or {}))
         try:
             until = time.monotonic() + START_S
@@ -158,15 +163,3 @@ def running_service(
             started.wait(120)
             with contextlib.suppress(OSError):
                 root.rmdir()
-
-
-def _free_ports(count: int = 7) -> int:
-    for base in range(30_000, 60_000, count):
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(base, base + count):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return base
-    raise RuntimeError("no free ports")

@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--jobs", type=int, default=5_000)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as jobs, running_service(jobs_dir=jobs) as service:
+    with tempfile.TemporaryDirectory() as jobs, running_service({"jobs_dir": jobs}) as service:
         figures = measure(service, arguments.requests, arguments.jobs)
     print(json.dumps(figures, indent=1), flush=True)
     write("soak", {"cores": len(os.sched_getaffinity(0)), "figures": figures})
@@ -97,7 +97,7 @@ def kind_of(process: psutil.Process) -> str:
 
 def _ask(send: Callable[..., Any], number: int) -> Any:
     """Send a noisy picture; what stands behind a JPEG's end makes each another one."""
-    options = {} if number % RESTORED_EVERY == 0 else {"stages": []}
+    options: dict[str, list[str]] = {} if number % RESTORED_EVERY == 0 else {"stages": []}
     return send(made_once(96, 96) + b"%d" % number, **options)
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 RESULTS = Path("bench/results")
 
 
-def summary(values: Sequence[float]) -> dict[str, float]:
+def summary(values: Sequence[float] | npt.NDArray[np.floating]) -> dict[str, float]:
     """Mean, bootstrap 95 % interval (1,000 draws, seed 0), smallest and largest."""
     samples = np.asarray(values, np.float64)
     rng = np.random.default_rng(0)

@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.blind import Denoise, load_denoiser, score
 from bench.denoise import SIGMAS_255
-from bench.pictures import Pixels, add_gaussian, read_set
+from bench.pictures import Pixels, add_gaussian, as_floats, read_set
 from bench.statistics import paired, pixel_hash, summary
 from bench.surfaces_set import KINDS, strong
 from photorestore.stages.denoise.levels import level_of
@@ -64,7 +64,7 @@ def true_level(lq: Pixels, gt: Pixels) -> float:
 def _surface(gts: list[Pixels], lqs: list[Pixels], denoise: Denoise) -> dict[str, list[float]]:
     scores: dict[str, list[float]] = defaultdict(list)
     for gt, lq in zip(gts, lqs, strict=True):
-        stored = lq / np.float32(255)
+        stored = as_floats(lq)
         scores[INPUT].append(score(stored, gt))
         for method, sigma in ((BLIND, None), (OURS, judged_noisy(lq))):
             scores[method].append(score(denoise(stored, sigma), gt))

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from bench.pictures import Pixels
 
-Floats = npt.NDArray[np.float32]
 Drawn = npt.NDArray[np.float64]
 
 LEVEL_255 = 14.0
@@ -24,9 +23,10 @@ LIGHTEST, DARKEST = 0.02, 1.0
 def grain(pixels: Pixels, diameter_px: float, rng: np.random.Generator) -> Pixels:
     """Discs of about this diameter, more of them where the picture is dense; grey."""
     h, w = pixels.shape[:2]
-    field = sum(
+    layers = (
         _filtered(rng.standard_normal((h, w)), _disc((h, w), size * diameter_px)) for size in (0.8, 1.0, 1.2)
     )
+    field = sum(layers, np.zeros((h, w)))
     density = -np.log(np.clip(pixels / 255.0, LIGHTEST, DARKEST))
     added = np.sqrt(density + 0.1) * _unit(field)[..., None]
     return _at_level(pixels, lambda share: 255 * np.exp(-density - share * added), LEVEL_255)

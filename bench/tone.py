@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from skimage.color import deltaE_ciede2000, rgb2lab
 
+from bench.looks import translate_stage
 from bench.pictures import CLEAN_SETS, Pixels, read_set
 from bench.statistics import paired, pixel_hash, summary
 from bench.tone_set import FadedPicture, load_tone_set
@@ -23,7 +24,6 @@ from photorestore.pipeline import Pipeline
 from photorestore.stages.base import run_stage
 from photorestore.stages.preprocess.looking import look
 from photorestore.stages.preprocess.normalise import normalise
-from photorestore.stages.tiered import TieredStage
 from photorestore.stages.translate.findings import TranslateFindings
 from photorestore.stages.translate.stage import TONE, correct_tone, needs_tone
 from photorestore.workspace import Workspace
@@ -72,12 +72,10 @@ def correct(picture: FadedPicture, pipeline: Pipeline) -> dict[str, Pixels]:
     plane = np.ascontiguousarray(picture.lq.transpose(2, 0, 1))
     stretched, corrected = plane.copy(), plane.copy()
     normalise(stretched, None)
-    stage = next(stage for stage in pipeline.stages if stage.name == "translate")
-    assert isinstance(stage, TieredStage)
     workspace = Workspace.create(pipeline.root, OPTIONS)
     try:
         workspace.envelope.estimates["preprocess"] = look(plane, None, None, OPTIONS)
-        correct_tone(stage.configured.networks[TONE], workspace, corrected)
+        correct_tone(translate_stage(pipeline).networks[TONE], workspace, corrected)
     finally:
         workspace.remove()
     planes = {FADED: plane, STRETCHED: stretched, CORRECTED: corrected}

@@ -24,11 +24,12 @@ from PIL import Image
 
 from bench.bilevel import BILEVEL
 from bench.blind import read_upload
-from bench.drawings import DRAWINGS, printed_page
+from bench.drawings import DRAWINGS
 from bench.lookalikes import LOOKALIKES
 from bench.looks import changed_share, look
 from bench.pictures import Pixels
 from bench.statistics import pixel_hash, summary
+from bench.writing import printed_page
 from photorestore.pipeline import Pipeline
 
 GROUPS: dict[str, dict[str, Callable[[np.random.Generator], Any]]] = {

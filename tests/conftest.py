@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from photorestore.envelope import Envelope, Problem
+from photorestore.findings import Kind, find
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.options import Options
+from photorestore.source import Source
+from photorestore.stages.face.detector import Face
 from photorestore.workspace import Workspace
 
 
@@ -31,9 +36,34 @@ def add_noise(photo: np.ndarray, sigma_255: float, seed: int = 0) -> np.ndarray:
     return (photo + noise).clip(0, 255).round().astype(np.uint8)
 
 
+def problem_of(envelope: Envelope) -> Problem:
+    """Return what went wrong; something must have."""
+    assert envelope.problem is not None
+    return envelope.problem
+
+
+def found_by(workspace: Workspace, kind: type[Kind]) -> Kind:
+    """Return what one stage found, by the class of its findings; it must have worked."""
+    found = find(workspace.envelope.estimates, kind)
+    assert found is not None
+    return found
+
+
+def source_of(workspace: Workspace) -> Source:
+    """Return what the upload was; it must have been read."""
+    assert workspace.envelope.source is not None
+    return workspace.envelope.source
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def detector() -> Runner[list[Face]]:
+    """The network that finds faces, with our weights."""
+    return load_runner("face_detector")
 
 
 @pytest.fixture

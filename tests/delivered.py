@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
@@ -12,7 +13,9 @@ from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
 
 
-def restored(root: Path, upload: bytes, *, accept: str = "", **options) -> tuple[Workspace, bytes, dict]:
+def restored(
+    root: Path, upload: bytes, *, accept: str = "", **options: Any
+) -> tuple[Workspace, bytes, dict[str, Any]]:
     """Workspace, result and report, of an upload that is acquired and delivered."""
     workspace = Workspace.create(root, Options(**options), accept=accept)
     workspace.write_file("upload", upload)

@@ -6,13 +6,15 @@ import io
 import json
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import uvicorn
 import yaml
+from fastapi import FastAPI
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -30,7 +32,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HOME}/src:{HOME}"}
 """Of a process that imports what is in this checkout."""
 
 
-def make_picture(h: int = 40, w: int = 60, kind: str = "PNG", seed: int = 0, **save) -> bytes:
+def make_picture(h: int = 40, w: int = 60, kind: str = "PNG", seed: int = 0, **save: Any) -> bytes:
     file = io.BytesIO()
     Image.fromarray(make_photo(h, w, seed)).save(file, kind, **save)
     return file.getvalue()
@@ -69,8 +71,8 @@ class FakeTorchServe:
 
     def __init__(self, handlers: dict[str, StageHandler]) -> None:
         self.handlers = handlers
-        self.inferences: list[dict] = []
-        self.headers: list[dict] = []
+        self.inferences: list[dict[str, Any]] = []
+        self.headers: list[dict[str, Any]] = []
         self.is_open = asyncio.Event()
         self.is_open.set()
         self.is_registered = True
@@ -112,7 +114,7 @@ class FakeTorchServe:
             await asyncio.to_thread(self._run, body, dict(request.headers)), media_type="application/json"
         )
 
-    def _run(self, body: bytes, headers: dict) -> bytes:
+    def _run(self, body: bytes, headers: dict[str, Any]) -> bytes:
         """The nodes of workflow.yaml, one after the other."""
         dag = yaml.safe_load((HOME / "workflow.yaml").read_text())["dag"]
         outputs: dict[str, bytes] = {}
@@ -156,16 +158,26 @@ class _Switched(httpx.AsyncBaseTransport):
         return await self._server.handle(request)
 
 
+class EdgeClient(httpx.AsyncClient):
+    """A client of the edge in this process.
+
+    Attributes:
+        app: the edge's application.
+    """
+
+    app: FastAPI
+
+
 @contextlib.asynccontextmanager
 async def running_edge(
-    server: FakeTorchServe, root: Path, *, is_ready: bool = True, **settings
-) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the edge; `client.app` is the application."""
+    server: FakeTorchServe, root: Path, *, is_ready: bool = True, **settings: Any
+) -> AsyncIterator[EdgeClient]:
+    """Run the edge until the block ends."""
     quick = {"poll_s": 0.02, "register_after_s": 0.1, "canary_s": 600.0, "drain_s": 20.0}
     app = create_app(GatewaySettings(**{"workspace_root": root, **quick, **settings}), server.transport)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://edge", timeout=60) as client,
+        EdgeClient(transport=httpx.ASGITransport(app), base_url="http://edge", timeout=60) as client,
     ):
         client.app = app
         if is_ready:
@@ -175,7 +187,9 @@ async def running_edge(
 
 
 @contextlib.asynccontextmanager
-async def listening(server: FakeTorchServe, root: Path, **settings):
+async def listening(
+    server: FakeTorchServe, root: Path, **settings: Any
+) -> AsyncIterator[tuple[int, FastAPI]]:
     """The edge on a port of this process."""
     port = free_port()
     quick = {"poll_s": 0.02, "drain_s": 5.0}
@@ -183,7 +197,7 @@ async def listening(server: FakeTorchServe, root: Path, **settings):
         GatewaySettings(port=port, workspace_root=root, **{**quick, **settings}), server.transport
     )
     edge = create_server(app)
-    edge.capture_signals = contextlib.nullcontext  # signals are the test's
+    leave_signals(edge)
     serving = asyncio.create_task(edge.serve())
     try:
         await until(lambda: edge.started and not app.state.gateway.readiness.problem)
@@ -201,7 +215,7 @@ async def serving(server: FakeTorchServe) -> AsyncIterator[str]:
         server.app, port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=1
     )
     torchserve = uvicorn.Server(config)
-    torchserve.capture_signals = contextlib.nullcontext  # signals are the test's
+    leave_signals(torchserve)
     running = asyncio.create_task(torchserve.serve())
     try:
         yield f"http://127.0.0.1:{port}"
@@ -210,19 +224,24 @@ async def serving(server: FakeTorchServe) -> AsyncIterator[str]:
         await running
 
 
+def leave_signals(server: uvicorn.Server) -> None:
+    """Keep a server from catching signals, which are the test's."""
+    vars(server)["capture_signals"] = contextlib.nullcontext
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
 
 
-async def until(condition, seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     """Poll until something is so."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for is seen from outside
             await asyncio.sleep(0.005)
 
 
-def metric(client: httpx.AsyncClient, name: str, **labels: str) -> float:
+def metric(client: EdgeClient, name: str, **labels: str) -> float:
     registry = client.app.state.gateway.metrics.registry
     return registry.get_sample_value(f"photorestore_gateway_{name}", labels) or 0.0
 

@@ -8,8 +8,9 @@ import json
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -24,17 +25,20 @@ class Seen:
     method: str
     path: str
     query: dict[str, str]
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
     def parts(self) -> dict[str, bytes]:
         """The parts of a form, by name."""
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
         message = email.message_from_bytes(head + self.body)
-        return {
-            str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True)
-            for part in message.get_payload()
-        }
+        found: dict[str, bytes] = {}
+        for part in message.walk():
+            if not part.is_multipart():
+                content = part.get_payload(decode=True)
+                assert isinstance(content, bytes)
+                found[str(part.get_param("name", header="content-disposition"))] = content
+        return found
 
 
 _STAGE = {"running": "running", "succeeded": "ran"}
@@ -91,7 +95,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
     edge: Edge
 
-    def handle_error(self, request, client_address) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """Clients that go away are what the tests are about."""
 
 
@@ -179,10 +183,11 @@ class Handler(BaseHTTPRequestHandler):
                 job.setdefault("picture", self.seen.body.hex())
             self.send_json(202, job, Location=f"/v1/jobs/{name}")
             return
-        job = edge.jobs.get(name)
-        if job is None:
+        if name not in edge.jobs:
             self.problem(404, "no-such-job")
-        elif self.command == "DELETE":
+            return
+        job = edge.jobs[name]
+        if self.command == "DELETE":
             job["state"] = "cancelled"
             self.send(204, b"", "")
         elif rest == "result":

@@ -1,5 +1,6 @@
 """Stand-ins for TorchServe's objects."""
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -23,10 +24,12 @@ class FakeMetrics:
 class FakeContext:
     """TorchServe's context for a batch with these request headers."""
 
-    def __init__(self, *headers: dict[str, Any], model_dir: str = ".", config: dict | None = None) -> None:
+    def __init__(
+        self, *headers: dict[str, Any], model_dir: str = ".", config: dict[str, Any] | None = None
+    ) -> None:
         self.headers = headers
-        self.model_yaml_config = config
-        self.system_properties = {"model_dir": model_dir, "gpu_id": None}
+        self.model_yaml_config: Mapping[str, object] | None = config
+        self.system_properties: Mapping[str, object] = {"model_dir": model_dir, "gpu_id": None}
         self.metrics: Any = FakeMetrics()
         self.statuses: dict[int, int] = {}
         self.content_types: dict[int, str] = {}

@@ -8,6 +8,7 @@ import random
 import struct
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 from PIL import Image
 
@@ -20,7 +21,7 @@ from tests.jp2_files import codestream, jp2
 XMP_START = b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
 
 
-def saved(kind: str, **options) -> bytes:
+def saved(kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
     Image.fromarray(make_photo(24, 32)).save(file, kind, **options)
     return file.getvalue()

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 GREY_WHITE, GREY_BLACK, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 COLOURS = {GREY_WHITE: 1, GREY_BLACK: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}
 NAMES = {1: "none", 5: "lzw", 7: "jpeg", 8: "deflate", 32773: "packbits", 34925: "lzma", 50000: "zstd"}
+
+Tags = dict[int, tuple[int, list[int]]]
+"""Type and values of a TIFF's tags, by number."""
 
 
 @dataclass
@@ -61,7 +65,7 @@ def draw_tiff(rng: np.random.Generator, bits: int | None = None, values: np.ndar
     stored = rng.integers(0, 1 << bits, (height, width, samples), np.uint64)
     if values is not None:
         stored = np.resize(values, stored.shape).astype(np.uint64) * (257 if bits == 16 else 1)
-    tags: dict[int, tuple[int, list[int]]] = {
+    tags: Tags = {
         256: (4, [width]),
         257: (4, [height]),
         258: (3, [bits] * samples),
@@ -76,7 +80,7 @@ def draw_tiff(rng: np.random.Generator, bits: int | None = None, values: np.ndar
         tags[320] = (3, [int(value) * 257 for value in palette.ravel()])
     if photometric == YCBCR:
         tags[530] = (3, [1, 1])
-    coding, name = _arrange(rng, tags, stored, bits, order)
+    coding, name = _arrange(rng, tags, stored, bits)
     colours, alpha = _meant(stored, photometric, bits, extras, palette)
     is_big = bool(rng.random() < 0.25)
     return Drawn(
@@ -90,7 +94,7 @@ def draw_tiff(rng: np.random.Generator, bits: int | None = None, values: np.ndar
     )
 
 
-def _arrange(rng, tags, stored, bits, order) -> tuple[int, str]:
+def _arrange(rng: np.random.Generator, tags: Tags, stored: np.ndarray, bits: int) -> tuple[int, str]:
     """Strips or tiles, one plane or several, compression and predictor."""
     height, _, samples = stored.shape
     coding = int(rng.choice([1, 1, 5, 8, 32773, 34925, 50000]))
@@ -115,7 +119,7 @@ def _arrange(rng, tags, stored, bits, order) -> tuple[int, str]:
     return coding, name
 
 
-def _segments(tags, stored, bits, order) -> list[bytes]:
+def _segments(tags: Tags, stored: np.ndarray, bits: int, order: str) -> list[bytes]:
     height, width, _ = stored.shape
     tiled = 322 in tags
     rows = tags[323][1][0] if tiled else min(tags[278][1][0], height)
@@ -133,7 +137,7 @@ def _segments(tags, stored, bits, order) -> list[bytes]:
     return segments
 
 
-def _packed(tags, part, bits, order) -> bytes:
+def _packed(tags: Tags, part: np.ndarray, bits: int, order: str) -> bytes:
     if 317 in tags:
         part = part.copy()
         part[:, 1:] = (part[:, 1:] - part[:, :-1]) % (1 << bits)
@@ -164,7 +168,9 @@ def _by_pillow(name: str) -> Callable[[bytes, int], bytes]:
         file = io.BytesIO()
         image = Image.frombytes("L", (len(raw) // rows, rows), raw)
         image.save(file, "TIFF", compression=name, strip_size=1 << 30)
-        tags = Image.open(file).tag_v2
+        packed = Image.open(file)
+        assert isinstance(packed, TiffImageFile)
+        tags = packed.tag_v2
         (start,), (length,) = tags[273], tags[279]
         return file.getvalue()[start : start + length]
 
@@ -181,7 +187,9 @@ _CODINGS: dict[int, Callable[[bytes, int], bytes]] = {
 }
 
 
-def _meant(stored, photometric, bits, extras, palette) -> tuple[np.ndarray, np.ndarray | None]:
+def _meant(
+    stored: np.ndarray, photometric: int, bits: int, extras: list[int], palette: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Colours and alpha in [0, 1] by TIFF 6.0."""
     most = (1 << bits) - 1
     count = COLOURS[photometric]
@@ -203,7 +211,7 @@ def _meant(stored, photometric, bits, extras, palette) -> tuple[np.ndarray, np.n
     return values, alpha
 
 
-def tiff(tags, segments: list[bytes], order: str, *, is_big: bool) -> bytes:
+def tiff(tags: Tags, segments: list[bytes], order: str, *, is_big: bool) -> bytes:
     pointer, size, entry = ("Q", 8, 20) if is_big else ("I", 4, 12)
     head = {"<": b"II", ">": b"MM"}[order] + struct.pack(f"{order}H", 43 if is_big else 42)
     head += struct.pack(f"{order}HH", 8, 0) if is_big else b""

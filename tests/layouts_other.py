@@ -4,11 +4,12 @@ import io
 import math
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from tests.layouts import GREY_BLACK, YCBCR, Drawn, tiff
+from tests.layouts import GREY_BLACK, YCBCR, Drawn, Tags, tiff
 
 
 def draw_png(rng: np.random.Generator, bits: int | None = None, values: np.ndarray | None = None) -> Drawn:
@@ -80,7 +81,7 @@ def draw_jpeg(rng: np.random.Generator) -> Drawn:
     mode = str(rng.choice(["L", "RGB"]))
     coarse = rng.integers(0, 256, (8, 8, 3), np.uint8)
     image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).convert(mode)
-    settings = {
+    settings: dict[str, Any] = {
         "quality": int(rng.integers(30, 100)),
         "subsampling": str(rng.choice(["4:4:4", "4:2:2", "4:2:0"])) if mode == "RGB" else "4:4:4",
         "progressive": bool(rng.random() < 0.3),
@@ -95,7 +96,7 @@ def draw_jpeg(rng: np.random.Generator) -> Drawn:
     return _jpeg_in_tiff(rng, image, settings)
 
 
-def _jpeg(image: Image.Image, settings) -> bytes:
+def _jpeg(image: Image.Image, settings: dict[str, Any]) -> bytes:
     file = io.BytesIO()
     image.save(file, "JPEG", **settings)
     return file.getvalue()
@@ -105,13 +106,13 @@ def _depth(image: np.ndarray) -> np.ndarray:
     return image.reshape(*image.shape[:2], -1) / 255
 
 
-def _jpeg_in_tiff(rng, image: Image.Image, settings) -> Drawn:
+def _jpeg_in_tiff(rng: np.random.Generator, image: Image.Image, settings: dict[str, Any]) -> Drawn:
     width, height = image.size
     across, down = {"4:4:4": (1, 1), "4:2:2": (2, 1), "4:2:0": (2, 2)}[settings["subsampling"]]
     samples = len(image.getbands())
     tiled = bool(rng.random() < 0.5)
     rows, columns = (32, 48) if tiled else (min(16 * int(rng.integers(1, 9)), height), width)
-    tags = {
+    tags: Tags = {
         256: (4, [width]),
         257: (4, [height]),
         258: (3, [8] * samples),

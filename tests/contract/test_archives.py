@@ -57,26 +57,28 @@ print(json.dumps(answer))
 
 
 @pytest.fixture(params=STAGES)
-def stage(request) -> str:
+def stage(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
 @pytest.fixture
-def archive(stage, tmp_path) -> Path:
+def archive(stage: str, tmp_path: Path) -> Path:
     with zipfile.ZipFile(STORE / f"{stage}.mar") as packed:
         packed.extractall(tmp_path / stage)
     return tmp_path / stage
 
 
 @pytest.fixture
-def picture(tmp_path) -> Path:
+def picture(tmp_path: Path) -> Path:
     encoded = io.BytesIO()
     Image.fromarray(make_photo(90, 120)).save(encoded, "JPEG")
     (tmp_path / "picture.jpg").write_bytes(encoded.getvalue())
     return tmp_path / "picture.jpg"
 
 
-def test_archive_loads_and_answers_a_picture_by_itself(stage, archive, picture, tmp_path):
+def test_archive_loads_and_answers_a_picture_by_itself(
+    stage: str, archive: Path, picture: Path, tmp_path: Path
+) -> None:
     environment = {"PATH": os.environ["PATH"], "PHOTORESTORE_WORKSPACE": str(tmp_path / "spaces")}
     done = subprocess.run(
         [sys.executable, "-I", "-c", WORKER, str(archive), stage, str(picture)],
@@ -95,7 +97,7 @@ def test_archive_loads_and_answers_a_picture_by_itself(stage, archive, picture, 
     assert answer["foreign"] == []
 
 
-def test_archive_holds_its_own_weights_and_those_of_the_judgement_only(stage, archive):
+def test_archive_holds_its_own_weights_and_those_of_the_judgement_only(stage: str, archive: Path) -> None:
     weights = {file.relative_to(archive / "weights") for file in archive.rglob("*.safetensors")}
     names = networks_of("preprocess") | networks_of(
         stage
@@ -108,7 +110,7 @@ def test_archive_holds_its_own_weights_and_those_of_the_judgement_only(stage, ar
     }
 
 
-def test_archive_knows_the_hashes_of_its_weights(archive):
+def test_archive_knows_the_hashes_of_its_weights(archive: Path) -> None:
     """Those in it, whatever they are: nobody keeps a list."""
     checked = subprocess.run(
         ["sha256sum", "--check", "--strict", MANIFEST],
@@ -122,21 +124,21 @@ def test_archive_knows_the_hashes_of_its_weights(archive):
     }
 
 
-def test_manifest_names_handler_and_version(stage, archive):
+def test_manifest_names_handler_and_version(stage: str, archive: Path) -> None:
     manifest = json.loads((archive / "MAR-INF" / "MANIFEST.json").read_text())
     project = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
     assert manifest["model"]["handler"] == f"{stage}_handler.py"
     assert manifest["model"]["modelVersion"] == project["version"]
 
 
-def test_same_sources_give_the_same_bytes(tmp_path):
+def test_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
     for folder in ("first", "second"):
         build(tmp_path / folder, "cpu")
     for file in sorted((tmp_path / "first").iterdir()):
         assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes(), file.name
 
 
-def test_archives_hold_every_tier_whose_weights_are_there(tmp_path):
+def test_archives_hold_every_tier_whose_weights_are_there(tmp_path: Path) -> None:
     for name in ("archive.sh", "workflow.yaml", "pyproject.toml"):
         shutil.copy(HOME / name, tmp_path)
     for name in ("handlers", "src", "weights"):
@@ -154,7 +156,7 @@ def test_archives_hold_every_tier_whose_weights_are_there(tmp_path):
         assert config["photorestore"]["tier"] == "auto"
 
 
-def test_archives_for_a_gpu_say_so(tmp_path):
+def test_archives_for_a_gpu_say_so(tmp_path: Path) -> None:
     build(tmp_path, "gpu")
     with zipfile.ZipFile(tmp_path / "denoise.mar") as packed:
         config = yaml.safe_load(packed.read("denoise-config.yaml"))

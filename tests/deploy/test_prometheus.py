@@ -1,6 +1,8 @@
 """Rules and alerts: what they ask is shown, what they say is tested and explained."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -24,15 +26,15 @@ FOLDER = DEPLOY / "prometheus"
 PROMTOOL = ("promtool", "Debian's package prometheus")
 
 
-def test_rules_and_alerts_behave_as_their_tests_say():
+def test_rules_and_alerts_behave_as_their_tests_say() -> None:
     run(program(*PROMTOOL), "test", "rules", "tests.yml", cwd=FOLDER)
 
 
-def test_configuration_is_valid():
+def test_configuration_is_valid() -> None:
     run(program(*PROMTOOL), "check", "config", "prometheus.yml", cwd=FOLDER)
 
 
-def test_configuration_for_clusters_is_valid_but_for_the_discovery(tmp_path):
+def test_configuration_for_clusters_is_valid_but_for_the_discovery(tmp_path: Path) -> None:
     """Debian builds promtool without the discovery of pods: a fixed address stands in for it."""
     document = yaml.safe_load((FOLDER / "kubernetes.yml").read_text())
     for scrape in document["scrape_configs"]:
@@ -42,7 +44,7 @@ def test_configuration_for_clusters_is_valid_but_for_the_discovery(tmp_path):
     run(program(*PROMTOOL), "check", "config", str(write(tmp_path / "prometheus.yml", document)))
 
 
-def test_both_configurations_scrape_the_same():
+def test_both_configurations_scrape_the_same() -> None:
     first, second = (
         yaml.safe_load((FOLDER / name).read_text()) for name in ("prometheus.yml", "kubernetes.yml")
     )
@@ -52,7 +54,7 @@ def test_both_configurations_scrape_the_same():
 
 
 @pytest.mark.parametrize("place", all_queries())
-def test_queries_name_metrics_and_labels_that_are_shown(place, shown):
+def test_queries_name_metrics_and_labels_that_are_shown(place: str, shown: dict[str, set[str]]) -> None:
     query = all_queries()[place]
     names = set(METRIC.findall(query))
     assert names <= shown.keys()
@@ -63,7 +65,7 @@ def test_queries_name_metrics_and_labels_that_are_shown(place, shown):
         assert used <= set().union(*(shown[name] for name in names)) | KNOWN_TO_PROMETHEUS
 
 
-def test_every_alert_is_seen_to_fire_and_to_stay_quiet():
+def test_every_alert_is_seen_to_fire_and_to_stay_quiet() -> None:
     tests = yaml.safe_load((FOLDER / "tests.yml").read_text())["tests"]
     cases = [case for test in tests for case in test.get("alert_rule_test", [])]
     alerts = {rule["alert"] for rule in rules("alerts.yml")}
@@ -73,19 +75,19 @@ def test_every_alert_is_seen_to_fire_and_to_stay_quiet():
 
 
 @pytest.mark.parametrize("rule", rules("alerts.yml"), ids=lambda rule: rule["alert"])
-def test_every_alert_is_explained(rule):
+def test_every_alert_is_explained(rule: dict[str, Any]) -> None:
     name = rule["alert"]
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert rule["annotations"]["runbook_url"] == f"docs/operations.md#{name.lower()}"
     assert f"\n### {name}\n" in DOCUMENT.read_text()
 
 
-def test_no_alert_is_explained_that_is_not_there():
+def test_no_alert_is_explained_that_is_not_there() -> None:
     headings = set(re.findall(r"^### (Photorestore\w+)$", DOCUMENT.read_text(), re.MULTILINE))
     assert headings == {rule["alert"] for rule in rules("alerts.yml")}
 
 
-def test_the_autoscaler_follows_what_is_recorded():
+def test_the_autoscaler_follows_what_is_recorded() -> None:
     adapter = yaml.safe_load((FOLDER / "adapter.yml").read_text())
     (rule,) = adapter["rules"]
     followed = rule["seriesQuery"].partition("{")[0]
@@ -95,7 +97,7 @@ def test_the_autoscaler_follows_what_is_recorded():
     assert metric["pods"]["metric"]["name"] == rule["name"]["as"]
 
 
-def test_torchserve_shows_what_is_declared(torchserve_metrics):
+def test_torchserve_shows_what_is_declared(torchserve_metrics: str) -> None:
     document = yaml.safe_load((HOME / "metrics.yaml").read_text())
     for kinds in (document["ts_metrics"], document["model_metrics"]):
         for kind, metrics in kinds.items():

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import psutil
 import pytest
 import requests
 
+from bench.ports import free_ports
 from photorestore import pipeline
 from photorestore.options import STAGES
 
@@ -81,20 +81,6 @@ def wait_for(condition: Callable[[], object], seconds: float = START_S) -> None:
         time.sleep(0.1)
 
 
-def free_ports(count: int = 6) -> int:
-    """First of some consecutive ports that nobody listens on."""
-    for base in range(20_000 + os.getpid() % 10_000, 60_000, count):
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(base, base + count):
-                    listener = stack.enter_context(socket.socket())
-                    listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return base
-    raise AssertionError("no free ports")
-
-
 @contextlib.contextmanager
 def running_service(
     run_dir: Path, root: Path, *, has_gateway: bool = False, home: Path = HOME
@@ -116,7 +102,7 @@ def running_service(
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory) -> Iterator[Path]:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A workspace root in shared memory, as in service."""
     shared = Path("/dev/shm")
     folder = (
@@ -128,13 +114,13 @@ def root(tmp_path_factory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory, root) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp("run"), root) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def oracle(tmp_path_factory) -> pipeline.Pipeline:
+def oracle(tmp_path_factory: pytest.TempPathFactory) -> pipeline.Pipeline:
     """The same pipeline in this process."""
     return pipeline.load(root=tmp_path_factory.mktemp("oracle"))
 
@@ -149,7 +135,7 @@ def running_edge(folder: Path, root: Path) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
-def edge(tmp_path_factory, root) -> Iterator[Service]:
+def edge(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Service]:
     """Nobody stops or hurts it."""
     with running_edge(tmp_path_factory.mktemp("edge"), root) as running:
         yield running

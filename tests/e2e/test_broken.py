@@ -3,14 +3,18 @@
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+import requests
 from PIL import Image
 
+from photorestore import pipeline
 from photorestore.errors import RestorationError
 from photorestore.options import Options
 from tests.broken_inputs import broken_inputs
 from tests.conftest import add_noise, make_photo
+from tests.e2e.conftest import Service
 
 pytestmark = [
     pytest.mark.e2e,
@@ -23,14 +27,16 @@ LONGEST_GROWTH = 5
 """Threads that Java may have more after all this; a failed workflow leaks one to four of them."""
 
 
-def outcome(answer) -> str | bytes:
+def outcome(answer: requests.Response) -> str | bytes:
     """A problem's type, or the picture."""
     is_problem = answer.content.startswith(b"{")
     return answer.json()["type"].rsplit(":", 1)[1] if is_problem else answer.content
 
 
-def test_broken_pictures_are_problems_and_cost_nobody_anything(service, oracle):
-    def in_process(upload: bytes, options: dict) -> str | bytes:
+def test_broken_pictures_are_problems_and_cost_nobody_anything(
+    service: Service, oracle: pipeline.Pipeline
+) -> None:
+    def in_process(upload: bytes, options: dict[str, Any]) -> str | bytes:
         try:
             return oracle.restore(upload, Options.from_mapping(options)).encoded
         except RestorationError as error:
@@ -45,7 +51,7 @@ def test_broken_pictures_are_problems_and_cost_nobody_anything(service, oracle):
 
     with ThreadPoolExecutor(4) as pool:
 
-        def send(cases: list[tuple[bytes, dict]]) -> list[str | bytes]:
+        def send(cases: list[tuple[bytes, dict[str, Any]]]) -> list[str | bytes]:
             answers = pool.map(lambda case: service.restore(case[0], json.dumps(case[1])), cases)
             return [outcome(answer) for answer in answers]
 

@@ -17,11 +17,13 @@ import psutil
 import pytest
 from PIL import Image
 
+from bench.ports import free_ports
+from photorestore import pipeline
 from photorestore.errors import NotAnImage
 from photorestore.housekeeping import sweep
 from photorestore.options import SELECTABLE_STAGES, Options
 from tests.conftest import add_noise, make_photo
-from tests.e2e.conftest import ENVIRONMENT, HOME, Service, free_ports, running_service, wait_for
+from tests.e2e.conftest import ENVIRONMENT, HOME, Service, running_service, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -43,7 +45,7 @@ def make_upload(h: int, w: int, seed: int = 0) -> bytes:
 
 
 @pytest.mark.parametrize("stage", IN_FLIGHT)
-def test_killed_worker_costs_no_request(service, oracle, stage):
+def test_killed_worker_costs_no_request(service: Service, oracle: pipeline.Pipeline, stage: str) -> None:
     options = EVERYTHING | {"scale": 2 if stage == "upscale" else 1}
     uploads = [make_upload(500, 700, seed) for seed in range(4)]
     expected = [oracle.restore(upload, Options.from_mapping(options)).encoded for upload in uploads]
@@ -67,7 +69,7 @@ def pixels_of(encoded: bytes) -> np.ndarray:
         return np.asarray(picture).astype(int)
 
 
-def test_killed_worker_costs_no_request_that_waits_for_more_of_its_batch(tmp_path, root):
+def test_killed_worker_costs_no_request_that_waits_for_more_of_its_batch(tmp_path: Path, root: Path) -> None:
     """The worker's thread in TorchServe has taken it, but not sent it yet."""
     home = copy_home(tmp_path / "home", denoise_delay_ms=3000)
     own_root = root.with_name(f"{root.name}-waiting")
@@ -105,7 +107,7 @@ def copy_home(home: Path, denoise_delay_ms: int) -> Path:
     return home
 
 
-def test_no_answer_is_lost_however_soon_it_comes(service):
+def test_no_answer_is_lost_however_soon_it_comes(service: Service) -> None:
     """On cores that are busy with other work a thread in TorchServe may wait long for its turn anywhere."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
     try:
@@ -118,7 +120,7 @@ def test_no_answer_is_lost_however_soon_it_comes(service):
     assert all(answer.json()["type"].endswith(NotAnImage.type) for answer in answers)
 
 
-def test_supervisor_that_is_killed_takes_all_with_it(tmp_path, root):
+def test_supervisor_that_is_killed_takes_all_with_it(tmp_path: Path, root: Path) -> None:
     own_root = root.with_name(f"{root.name}-killed")
     with running_service(tmp_path / "run", own_root) as service:
         processes = service.supervisor.children(recursive=True)
@@ -128,12 +130,12 @@ def test_supervisor_that_is_killed_takes_all_with_it(tmp_path, root):
     own_root.rmdir()
 
 
-def test_background_start_and_a_stop_that_answers_what_is_in_flight(tmp_path, root):
+def test_background_start_and_a_stop_that_answers_what_is_in_flight(tmp_path: Path, root: Path) -> None:
     own_root = root.with_name(f"{root.name}-background")
-    port = free_ports()
+    port = free_ports(6)
     arguments = ["--run-dir", str(tmp_path), "--workspace-root", str(own_root), "--port-base", str(port)]
 
-    def backend(*words: str) -> subprocess.CompletedProcess:
+    def backend(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "backend", *words, *arguments]
         return subprocess.run(command, cwd=HOME, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 

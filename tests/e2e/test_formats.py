@@ -132,7 +132,7 @@ def exiftool(file: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("format_", ["jpeg", "png", "webp", "tiff", "avif"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_comes_back_is_what_went_in(edge: Service, tmp_path, kind, format_):
+def test_what_comes_back_is_what_went_in(edge: Service, tmp_path: Path, kind: str, format_: str) -> None:
     sent = KINDS[kind]()
     query = f"stages=&format={format_}&return="
     answer = requests.post(f"{edge.gateway_url}/v1/restore?{query}image", data=sent.encoded, timeout=120)
@@ -164,7 +164,7 @@ def test_what_comes_back_is_what_went_in(edge: Service, tmp_path, kind, format_)
         assert has_alpha == (sent.has_alpha and format_ in KEEPS_ALPHA)
 
 
-def test_places_are_left_out_on_request(edge, tmp_path):
+def test_places_are_left_out_on_request(edge: Service, tmp_path: Path) -> None:
     sent = KINDS["colour JPEG, turned, with EXIF, GPS and ICC"]()
     for metadata, has_camera, has_place in (
         ("keep", True, True),

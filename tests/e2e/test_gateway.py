@@ -10,16 +10,19 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
 from PIL import Image, ImageDraw
 
+from bench.ports import free_ports
+from photorestore import pipeline
 from photorestore.options import STAGES, Options
 from tests.conftest import add_noise, make_photo
 from tests.deploy.conftest import TORCHSERVE
-from tests.e2e.conftest import ENVIRONMENT, HOME, Service, free_ports, running_edge, wait_for
+from tests.e2e.conftest import ENVIRONMENT, HOME, Service, running_edge, wait_for
 
 pytestmark = pytest.mark.e2e
 RETRIES_S = 120
@@ -37,7 +40,7 @@ def make_upload(h: int, w: int, seed: int = 0) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def fronted(tmp_path_factory, root) -> Iterator[Service]:
+def fronted(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Service]:
     with running_edge(tmp_path_factory.mktemp("gateway"), root) as service:
         yield service
 
@@ -61,7 +64,9 @@ def metric(service: Service, line: str) -> float:
     return next((float(row.split()[-1]) for row in text.splitlines() if row.startswith(line)), 0.0)
 
 
-def test_pictures_come_back_as_in_process_and_leave_nothing_behind(fronted, oracle):
+def test_pictures_come_back_as_in_process_and_leave_nothing_behind(
+    fronted: Service, oracle: pipeline.Pipeline
+) -> None:
     upload = make_upload(300, 400)
     answer = restore(fronted, upload, "format=png&stages=denoise,translate", **{"X-Request-Id": "e2e-1"})
     expected = oracle.restore(upload, Options(format="png", stages=("denoise", "translate")))
@@ -75,7 +80,9 @@ def test_pictures_come_back_as_in_process_and_leave_nothing_behind(fronted, orac
     assert metric(fronted, 'photorestore_gateway_runs_total{outcome="ok"}') == had
 
 
-def test_a_clean_picture_comes_back_byte_for_byte_whoever_asks(fronted, oracle):
+def test_a_clean_picture_comes_back_byte_for_byte_whoever_asks(
+    fronted: Service, oracle: pipeline.Pipeline
+) -> None:
     buffer = io.BytesIO()
     Image.fromarray(make_photo(240, 320)).save(buffer, "JPEG", quality=97)
     upload = buffer.getvalue()
@@ -93,13 +100,13 @@ def test_a_clean_picture_comes_back_byte_for_byte_whoever_asks(fronted, oracle):
 
 
 @pytest.mark.parametrize("mode", ["gentle", "thorough"])
-def test_modes_are_taken_and_named_by_the_report(fronted, mode):
+def test_modes_are_taken_and_named_by_the_report(fronted: Service, mode: str) -> None:
     report = restore(fronted, make_upload(60, 80), f"mode={mode}&return=report").json()
     assert report["estimates"]["preprocess"].get("mode", mode) == mode
     assert restore(fronted, make_upload(60, 80), "mode=untouched").status_code == 400
 
 
-def test_metrics_of_torchserve_are_those_that_the_dashboard_is_checked_with(fronted):
+def test_metrics_of_torchserve_are_those_that_the_dashboard_is_checked_with(fronted: Service) -> None:
     restore(fronted, make_upload(60, 80))
     shown = requests.get(f"{fronted.gateway_url}/metrics/torchserve", timeout=30).text
     known = TORCHSERVE.read_text()
@@ -115,7 +122,7 @@ def series(text: str) -> set[str]:
     return {re.sub(r'="[^"]*"', "", line) for line in lines}
 
 
-def test_masks_and_analysis_come_back(fronted):
+def test_masks_and_analysis_come_back(fronted: Service) -> None:
     mask = requests.post(
         f"{fronted.gateway_url}/v1/restore?return=mask", files={"image": make_upload(60, 80)}, timeout=300
     )
@@ -127,7 +134,7 @@ def test_masks_and_analysis_come_back(fronted):
     assert not list(fronted.root.iterdir())
 
 
-def test_job_gives_what_a_direct_request_does_and_tells_its_progress(fronted):
+def test_job_gives_what_a_direct_request_does_and_tells_its_progress(fronted: Service) -> None:
     upload, query = make_upload(300, 400), "format=png&stages=denoise,scratch,translate"
     answer = requests.post(
         f"{fronted.gateway_url}/v1/jobs?{query}",
@@ -154,7 +161,7 @@ def test_job_gives_what_a_direct_request_does_and_tells_its_progress(fronted):
     assert not list(fronted.root.iterdir())
 
 
-def test_no_stage_begins_for_a_job_that_is_cancelled(fronted):
+def test_no_stage_begins_for_a_job_that_is_cancelled(fronted: Service) -> None:
     cancelled = 'photorestore_gateway_runs_total{outcome="cancelled"}'
     before = metric(fronted, cancelled)
     upload, query = make_upload(900, 1200), "stages=denoise,scratch,translate&scale=2"
@@ -166,7 +173,7 @@ def test_no_stage_begins_for_a_job_that_is_cancelled(fronted):
     assert not list(fronted.root.iterdir())
 
 
-def test_problems_of_the_stages_have_their_status(fronted):
+def test_problems_of_the_stages_have_their_status(fronted: Service) -> None:
     files = {"image": make_upload(60, 80), "mask": make_upload(6, 8)}
     answer = requests.post(f"{fronted.gateway_url}/v1/restore", files=files, timeout=300)
     assert (answer.status_code, answer.json()["stage"]) == (422, "preprocess")
@@ -174,7 +181,7 @@ def test_problems_of_the_stages_have_their_status(fronted):
     assert not list(fronted.root.iterdir())
 
 
-def test_more_at_once_than_is_admitted_is_answered_200_or_429(fronted):
+def test_more_at_once_than_is_admitted_is_answered_200_or_429(fronted: Service) -> None:
     uploads = [make_upload(60, 80, seed) for seed in range(40)]
     with ThreadPoolExecutor(40) as pool:
         answers = list(pool.map(lambda upload: restore(fronted, upload, "stages="), uploads))
@@ -183,14 +190,14 @@ def test_more_at_once_than_is_admitted_is_answered_200_or_429(fronted):
     assert sum(answer.ok for answer in answers) >= 16
 
 
-def test_workflow_that_torchserve_forgot_is_registered_again(fronted):
+def test_workflow_that_torchserve_forgot_is_registered_again(fronted: Service) -> None:
     requests.delete(f"http://127.0.0.1:{fronted.port + 1}/workflows/restore", timeout=120).raise_for_status()
     wait_for(lambda: not is_ready(fronted), 60)
     wait_for(lambda: is_ready(fronted))
     assert restore(fronted, make_upload(60, 80)).ok
 
 
-def test_second_workflow_takes_over_while_the_first_is_renewed(fronted):
+def test_second_workflow_takes_over_while_the_first_is_renewed(fronted: Service) -> None:
     management = f"http://127.0.0.1:{fronted.port + 1}/workflows"
     upload = make_upload(60, 80)
     with second_edge(fronted, "restore_next") as url:
@@ -229,7 +236,7 @@ def is_listening(url: str) -> bool:
     return False
 
 
-def test_torchserve_that_is_killed_comes_back_by_itself(fronted):
+def test_torchserve_that_is_killed_comes_back_by_itself(fronted: Service) -> None:
     fronted.java.kill()
     wait_for(lambda: not is_ready(fronted), 60)
     until = time.monotonic() + RETRIES_S
@@ -243,7 +250,7 @@ def test_torchserve_that_is_killed_comes_back_by_itself(fronted):
     assert metric(fronted, "photorestore_gateway_ready ") == 1
 
 
-def test_edge_that_is_killed_comes_back_and_torchserve_stays(fronted):
+def test_edge_that_is_killed_comes_back_and_torchserve_stays(fronted: Service) -> None:
     java = fronted.java.pid
     (edge,) = (child for child in fronted.supervisor.children() if "gateway" in child.cmdline())
     edge.kill()
@@ -253,7 +260,7 @@ def test_edge_that_is_killed_comes_back_and_torchserve_stays(fronted):
     assert metric(fronted, 'photorestore_gateway_process_restarts{process="edge"}') == 1
 
 
-def test_stop_answers_what_is_in_flight(fronted):
+def test_stop_answers_what_is_in_flight(fronted: Service) -> None:
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(restore, fronted, make_upload(700, 900), "stages=denoise,scratch,translate")
         wait_for(lambda: any(fronted.root.glob("*/image.npy")))

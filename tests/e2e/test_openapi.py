@@ -3,6 +3,7 @@
 import io
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
+from tests.e2e.conftest import Service
 from tests.heif_files import heic
 
 pytestmark = pytest.mark.e2e
@@ -67,7 +69,7 @@ schema = schemathesis.openapi.from_dict(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_answers_are_those_of_the_document(case, edge):
+def test_answers_are_those_of_the_document(case: schemathesis.Case[Any], edge: Service) -> None:
     answer = case.call(base_url=edge.gateway_url, timeout=300)
     case.validate_response(answer, checks=CHECKS)
     assert "x-request-id" in answer.headers
@@ -75,6 +77,6 @@ def test_answers_are_those_of_the_document(case, edge):
         assert answer.json()["type"].startswith("urn:photorestore:problem:")
 
 
-def test_nothing_is_left_after_all_that(edge):
+def test_nothing_is_left_after_all_that(edge: Service) -> None:
     assert requests.get(f"{edge.gateway_url}/readyz", timeout=30).ok
     assert not [entry for entry in edge.root.iterdir() if entry.is_dir()]

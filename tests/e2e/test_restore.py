@@ -3,8 +3,10 @@
 import io
 import itertools
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +17,13 @@ from photorestore_client.raw import RawClient
 from PIL import Image, ImageFilter
 from skimage import data
 
+from photorestore import pipeline
 from photorestore.envelope import Envelope
 from photorestore.options import MODES, Options
+from photorestore.stages.face.findings import FaceFindings
 from photorestore.workspace import Workspace
-from tests.conftest import add_noise, make_photo
+from tests.conftest import add_noise, make_photo, problem_of
+from tests.e2e.conftest import Service
 
 pytestmark = pytest.mark.e2e
 
@@ -26,7 +31,7 @@ PHOTO = add_noise(make_photo(97, 142, seed=1), 20)
 ALPHA = make_photo(97, 142, seed=2)[..., :1]
 
 
-def encoded(picture: Image.Image, name: str, **settings) -> bytes:
+def encoded(picture: Image.Image, name: str, **settings: Any) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, name, **settings)
     return buffer.getvalue()
@@ -64,7 +69,7 @@ UPLOADS = {
     "bmp": encoded(RGB, "BMP"),
     "gif": encoded(RGB, "GIF"),
 }
-OPTIONS = (
+OPTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"stages": [], "format": "png"},
     {"stages": ["denoise"], "strength": 0.5, "format": "tiff", "metadata": "strip"},
@@ -85,7 +90,9 @@ CASES = [
 @pytest.mark.parametrize(
     ("name", "options"), CASES, ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_server_gives_what_the_pipeline_gives(service, oracle, name, options):
+def test_server_gives_what_the_pipeline_gives(
+    service: Service, oracle: pipeline.Pipeline, name: str, options: dict[str, Any]
+) -> None:
     expected = oracle.restore(UPLOADS[name], Options.from_mapping(options))
     answer = service.restore(UPLOADS[name], json.dumps(options))
     assert answer.status_code == 200
@@ -93,35 +100,44 @@ def test_server_gives_what_the_pipeline_gives(service, oracle, name, options):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_every_mode_gives_what_the_pipeline_gives(service, oracle, mode):
+def test_every_mode_gives_what_the_pipeline_gives(
+    service: Service, oracle: pipeline.Pipeline, mode: str
+) -> None:
     options = {"mode": mode, "format": "png"}
     expected = oracle.restore(UPLOADS["jpeg"], Options.from_mapping(options))
     assert service.restore(UPLOADS["jpeg"], json.dumps(options)).content == expected.encoded
 
 
 @pytest.mark.parametrize("name", ["jpeg", "png-16", "webp-alpha", "tiff", "gif", "bmp", "avif"])
-def test_a_picture_that_no_stage_changes_comes_back_byte_for_byte(service, oracle, name):
-    for options in ({"stages": []}, {"strength": 0}):
+def test_a_picture_that_no_stage_changes_comes_back_byte_for_byte(
+    service: Service, oracle: pipeline.Pipeline, name: str
+) -> None:
+    unchanging: tuple[dict[str, Any], ...] = ({"stages": []}, {"strength": 0})
+    for options in unchanging:
         assert service.restore(UPLOADS[name], json.dumps(options)).content == UPLOADS[name]
     assert oracle.restore(UPLOADS[name], Options(stages=())).encoded == UPLOADS[name]
 
 
 @pytest.mark.parametrize("options", [{}, {"stages": ["face"], "scale": 2}, {"strength": {"face": 0.5}}])
-def test_a_face_comes_back_as_in_process(service, oracle, options):
+def test_a_face_comes_back_as_in_process(
+    service: Service, oracle: pipeline.Pipeline, options: dict[str, Any]
+) -> None:
     head = Image.fromarray(add_noise(data.astronaut()[:256, 96:352], 15)).filter(
         ImageFilter.GaussianBlur(1.5)
     )
     upload, options = encoded(head, "PNG"), {"format": "png", **options}
     expected = oracle.restore(upload, Options.from_mapping(options))
-    assert len(expected.report["estimates"]["face"]["faces"]) == 1
+    found = expected.report.find(FaceFindings)
+    assert found is not None
+    assert len(found.faces) == 1
     assert service.restore(upload, json.dumps(options)).content == expected.encoded
 
 
-def test_pictures_in_one_batch_come_out_as_alone(service, oracle):
+def test_pictures_in_one_batch_come_out_as_alone(service: Service, oracle: pipeline.Pipeline) -> None:
     """Mixed sizes and options, four at a time."""
     sizes = ((64, 64), (97, 142), (200, 333), (511, 130), (300, 300), (48, 700))
     photos = [encoded(Image.fromarray(add_noise(make_photo(*size), 25)), "PNG") for size in sizes]
-    wanted = itertools.cycle(
+    wanted: Iterator[dict[str, Any]] = itertools.cycle(
         [
             {"format": "png"},
             {"format": "png", "stages": ["denoise", "scratch", "translate"]},
@@ -142,10 +158,10 @@ def test_pictures_in_one_batch_come_out_as_alone(service, oracle):
     assert service.batches("denoise") - before < len(cases)  # some did share a batch
 
 
-def test_mask_is_filled_and_all_else_stays(service, oracle):
+def test_mask_is_filled_and_all_else_stays(service: Service, oracle: pipeline.Pipeline) -> None:
     mask = np.zeros((97, 142), np.uint8)
     mask[30:60, 40:52] = 255
-    parts = {
+    parts: dict[str, tuple[str | None, Any, str]] = {
         "image": ("old.png", UPLOADS["png"], "image/png"),
         "mask": ("mask.png", encoded(Image.fromarray(mask), "PNG"), "image/png"),
         "options": (None, '{"format": "png"}', "application/json"),
@@ -158,7 +174,9 @@ def test_mask_is_filled_and_all_else_stays(service, oracle):
     assert not np.array_equal(restored[mask == 255], PHOTO[mask == 255])
 
 
-def test_envelope_door_leaves_the_result_in_the_workspace(service, oracle):
+def test_envelope_door_leaves_the_result_in_the_workspace(
+    service: Service, oracle: pipeline.Pipeline
+) -> None:
     workspace = Workspace.create(service.root, Options(format="png"), request_id="by-envelope")
     workspace.envelope.answer = "report"
     workspace.write_file("upload", UPLOADS["jpeg"])
@@ -171,19 +189,19 @@ def test_envelope_door_leaves_the_result_in_the_workspace(service, oracle):
 
 
 @pytest.mark.parametrize("stage", ["denoise", "scratch", "translate", "face", "upscale", "deliver"])
-def test_stage_alone_answers_with_the_picture(service, stage):
+def test_stage_alone_answers_with_the_picture(service: Service, stage: str) -> None:
     answer = service.alone(stage, UPLOADS["png"], Accept="image/png")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     assert size(answer.content) == (142, 97)
 
 
-def test_preprocess_alone_is_told_by_a_header(service):
+def test_preprocess_alone_is_told_by_a_header(service: Service) -> None:
     answer = service.alone("preprocess", UPLOADS["png"], **{"X-Restore-Door": "stage", "Accept": "image/png"})
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.content))), PHOTO)
     answer = service.alone("preprocess", b"no picture")
     assert answer.status_code == 415
     untold = Envelope.from_json(answer.content)  # as it goes to the next node
-    assert untold.problem.type == "not-an-image"
+    assert problem_of(untold).type == "not-an-image"
     Workspace(service.root, untold).remove()
 
 
@@ -197,8 +215,8 @@ def test_preprocess_alone_is_told_by_a_header(service):
     ],
 )
 def test_problems_have_their_status_alone_and_are_documents_in_the_workflow(
-    service, upload, headers, status, problem
-):
+    service: Service, upload: bytes, headers: dict[str, str], status: int, problem: str
+) -> None:
     alone = service.alone("denoise", upload, **headers)
     assert (alone.status_code, alone.headers["content-type"]) == (status, "application/problem+json")
     through = service.restore(upload, **headers).json()
@@ -207,7 +225,7 @@ def test_problems_have_their_status_alone_and_are_documents_in_the_workflow(
         assert document["status"] == status
 
 
-def test_client_restores_and_raises(service, tmp_path):
+def test_client_restores_and_raises(service: Service, tmp_path: Path) -> None:
     (tmp_path / "old.jpg").write_bytes(UPLOADS["jpeg"])
     with RawClient(service.url) as client:
         restored = client.restore(tmp_path / "old.jpg", format="webp")
@@ -221,7 +239,7 @@ def test_client_restores_and_raises(service, tmp_path):
     assert size(tmp_path / "new.png") == (142, 97)
 
 
-def test_curl_line_that_serve_prints_works(service, tmp_path):
+def test_curl_line_that_serve_prints_works(service: Service, tmp_path: Path) -> None:
     import subprocess
 
     (tmp_path / "old.jpg").write_bytes(UPLOADS["jpeg"])
@@ -230,7 +248,7 @@ def test_curl_line_that_serve_prints_works(service, tmp_path):
     assert size(tmp_path / "restored.jpg") == (142, 97)
 
 
-def test_stages_are_counted(service):
+def test_stages_are_counted(service: Service) -> None:
     service.restore(UPLOADS["png"], '{"stages": ["denoise"]}')
     text = requests.get(f"http://127.0.0.1:{service.port + 2}/metrics", timeout=30).text
     assert 'photorestore_stage_seconds_count{stage="denoise",outcome="ran"' in text

@@ -21,11 +21,11 @@ needs_pictures = pytest.mark.skipif(not BENCH.is_dir(), reason="the bench pictur
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> pipeline.Pipeline:
     return pipeline.load(root=tmp_path_factory.mktemp("spaces"))
 
 
-def test_noise_is_removed_from_a_made_picture(loaded):
+def test_noise_is_removed_from_a_made_picture(loaded: pipeline.Pipeline) -> None:
     photo = make_photo(256, 320)
     noisy = add_noise(photo, 25)
     restored = loaded.restore(noisy, Options(format="png")).image
@@ -37,7 +37,7 @@ def test_noise_is_removed_from_a_made_picture(loaded):
 
 
 @needs_pictures
-def test_denoising_holds_its_level():
+def test_denoising_holds_its_level() -> None:
     from bench import denoise
 
     levels = denoise.measure(BENCH, every=9)["psnr_db"]
@@ -49,7 +49,7 @@ def test_denoising_holds_its_level():
 
 
 @needs_pictures
-def test_damage_is_found_and_filled(loaded):
+def test_damage_is_found_and_filled(loaded: pipeline.Pipeline) -> None:
     from bench import damage
 
     result = damage.measure(BENCH, loaded, every=9, curve=None)
@@ -60,7 +60,7 @@ def test_damage_is_found_and_filled(loaded):
 
 
 @needs_pictures
-def test_what_a_caller_marks_is_filled(loaded):
+def test_what_a_caller_marks_is_filled(loaded: pipeline.Pipeline) -> None:
     from bench import holes
 
     gains = holes.measure(BENCH, loaded, every=40)["gain_over_db"]
@@ -69,7 +69,7 @@ def test_what_a_caller_marks_is_filled(loaded):
 
 
 @needs_pictures
-def test_pictures_worn_in_every_way_are_translated(loaded):
+def test_pictures_worn_in_every_way_are_translated(loaded: pipeline.Pipeline) -> None:
     from bench import mixed
 
     result = mixed.measure(BENCH, loaded, every=9)
@@ -82,7 +82,7 @@ def test_pictures_worn_in_every_way_are_translated(loaded):
 
 
 @needs_pictures
-def test_faded_prints_come_nearer_to_what_they_were(loaded):
+def test_faded_prints_come_nearer_to_what_they_were(loaded: pipeline.Pipeline) -> None:
     from bench import tone
 
     result = tone.measure(BENCH, loaded, every=11)
@@ -95,7 +95,7 @@ def test_faded_prints_come_nearer_to_what_they_were(loaded):
 
 
 @needs_pictures
-def test_jpeg_artefacts_are_reduced():
+def test_jpeg_artefacts_are_reduced() -> None:
     from bench import jpeg
 
     qualities = jpeg.measure(BENCH, every=4)["sets"]["LIVE1_nonkodak10"]["qualities"]
@@ -104,7 +104,7 @@ def test_jpeg_artefacts_are_reduced():
 
 
 @needs_pictures
-def test_grain_and_paper_are_reduced_and_strong_colours_cost_little():
+def test_grain_and_paper_are_reduced_and_strong_colours_cost_little() -> None:
     from bench import surfaces
 
     found, gate = surfaces.measure(BENCH, every=2), GATES["surfaces"]
@@ -117,7 +117,7 @@ def test_grain_and_paper_are_reduced_and_strong_colours_cost_little():
 
 
 @needs_pictures
-def test_enlarging_beats_bicubic():
+def test_enlarging_beats_bicubic() -> None:
     sets = upscale.measure(BENCH, every=20)["scales"]
     for scale in ("2", "4"):
         gains = sets[scale]["BSD100"]["gain_over_bicubic_db"]
@@ -125,7 +125,7 @@ def test_enlarging_beats_bicubic():
 
 
 @needs_pictures
-def test_refining_brings_faces_nearer(loaded):
+def test_refining_brings_faces_nearer(loaded: pipeline.Pipeline) -> None:
     found = faces.measure(BENCH, loaded, every=12)["sets"]
     for figures in found.values():
         assert figures["gain_db"]["mean"] >= GATES["faces"]["gain_db"]
@@ -133,7 +133,7 @@ def test_refining_brings_faces_nearer(loaded):
 
 
 @needs_pictures
-def test_damaged_prints_are_mended_by_default(loaded):
+def test_damaged_prints_are_mended_by_default(loaded: pipeline.Pipeline) -> None:
     from bench import prints
 
     scores = prints.measure(BENCH, loaded, every=8)["scores"]
@@ -145,7 +145,7 @@ def test_damaged_prints_are_mended_by_default(loaded):
 
 
 @needs_pictures
-def test_real_damage_is_found_by_default(loaded):
+def test_real_damage_is_found_by_default(loaded: pipeline.Pipeline) -> None:
     from bench import real
 
     sets = real.measure(BENCH, loaded)["sets"]
@@ -156,14 +156,14 @@ def test_real_damage_is_found_by_default(loaded):
 
 
 @needs_pictures
-def test_real_old_photographs_are_restored_by_default(loaded):
+def test_real_old_photographs_are_restored_by_default(loaded: pipeline.Pipeline) -> None:
     from bench import old
 
     result = old.measure(BENCH, loaded, every=8, pictures=None)
     assert result["plainly_changed"] >= GATES["old"]["plainly_changed"] * len(result["pictures"])
 
 
-def test_drawings_halftones_and_fine_lines_stay(loaded):
+def test_drawings_halftones_and_fine_lines_stay(loaded: pipeline.Pipeline) -> None:
     from bench import untouched
 
     groups = untouched.measure(loaded, every=3)["groups"]
@@ -175,7 +175,7 @@ def test_drawings_halftones_and_fine_lines_stay(loaded):
 
 
 @needs_pictures
-def test_clean_photographs_come_back_and_noisy_ones_are_restored(loaded):
+def test_clean_photographs_come_back_and_noisy_ones_are_restored(loaded: pipeline.Pipeline) -> None:
     from bench import harmless
 
     result = harmless.measure(BENCH, loaded, every=12)

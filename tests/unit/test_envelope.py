@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -8,12 +9,13 @@ from photorestore.errors import BrokenArtifact, TruncatedImage
 from photorestore.options import Options
 from photorestore.source import Source
 from photorestore.stages.scratch.findings import ScratchFindings
+from tests.conftest import problem_of
 from tests.handed_on import MEASURED, SOUND
 
 FOUND = replace(SOUND, before_normalise=MEASURED, kind="print", probabilities={"noisy": 0.25})
 
 
-def make_envelope(**changes) -> Envelope:
+def make_envelope(**changes: Any) -> Envelope:
     values = {
         "workspace_id": "1-a",
         "request_id": "r",
@@ -24,7 +26,7 @@ def make_envelope(**changes) -> Envelope:
     return Envelope(**{**values, **changes})
 
 
-def test_an_envelope_survives_a_round_trip():
+def test_an_envelope_survives_a_round_trip() -> None:
     envelope = make_envelope(
         options=Options(stages=("denoise",)),
         promise=Promise("png", "image/webp"),
@@ -38,7 +40,7 @@ def test_an_envelope_survives_a_round_trip():
     assert Envelope.from_json(json.loads(envelope.to_json())) == envelope
 
 
-def test_what_is_not_known_is_left_out_of_the_findings_and_null_in_a_trace():
+def test_what_is_not_known_is_left_out_of_the_findings_and_null_in_a_trace() -> None:
     envelope = make_envelope(estimates={"preprocess": SOUND}, trace={"preprocess": Trace("ran", "", 1)})
     document = json.loads(envelope.to_json())
     assert document["source"] == {}
@@ -63,19 +65,19 @@ def test_what_is_not_known_is_left_out_of_the_findings_and_null_in_a_trace():
         ("problem", {"type": "internal"}),
     ],
 )
-def test_an_envelope_with_other_members_is_refused(member, value):
+def test_an_envelope_with_other_members_is_refused(member: str, value: object) -> None:
     document = json.loads(make_envelope().to_json()) | {member: value}
     with pytest.raises(BrokenArtifact, match="not an envelope"):
         Envelope.from_json(document)
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"version": 99}', b'{"version": 2}', b"\xff\xd8"])
-def test_anything_else_is_no_envelope(document):
+def test_anything_else_is_no_envelope(document: bytes) -> None:
     with pytest.raises(BrokenArtifact, match="not an envelope"):
         Envelope.from_json(document)
 
 
-def test_merging_branches_is_a_union():
+def test_merging_branches_is_a_union() -> None:
     denoised = make_envelope(
         planes={"image": Plane((3, 1, 1), "uint8"), "denoised": Plane((3, 1, 1), "uint16")},
         current="denoised",
@@ -92,8 +94,8 @@ def test_merging_branches_is_a_union():
         assert set(merged.trace) == {"preprocess", "denoise", "scratch"}
 
 
-def test_the_first_problem_in_pipeline_order_wins():
+def test_the_first_problem_in_pipeline_order_wins() -> None:
     late = make_envelope(problem=Problem("b", 500, "", "scratch"))
     early = make_envelope(problem=Problem("a", 500, "", "denoise"))
-    assert merge([late, early]).problem.type == "a"
-    assert merge([make_envelope(), late]).problem.type == "b"
+    assert problem_of(merge([late, early])).type == "a"
+    assert problem_of(merge([make_envelope(), late])).type == "b"

@@ -1,5 +1,6 @@
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -7,17 +8,17 @@ from photorestore.errors import UnsupportedOption
 from photorestore.options import SELECTABLE_STAGES, STRENGTH_STAGES, Options, describe
 
 
-def test_defaults_let_the_picture_decide():
+def test_defaults_let_the_picture_decide() -> None:
     assert Options().wants("denoise") is None
 
 
-def test_named_stages_work_and_others_pass():
+def test_named_stages_work_and_others_pass() -> None:
     options = Options(stages=("denoise",))
     assert options.wants("denoise") is True
     assert options.wants("scratch") is False
 
 
-def test_strength_is_one_number_or_one_for_each_stage():
+def test_strength_is_one_number_or_one_for_each_stage() -> None:
     assert {Options(strength=0.5).strength_of(stage) for stage in STRENGTH_STAGES} == {0.5}
     options = Options(strength={"denoise": 0.5, "face": 0})
     expected = dict.fromkeys(STRENGTH_STAGES, 1) | {"denoise": 0.5, "face": 0}
@@ -25,7 +26,7 @@ def test_strength_is_one_number_or_one_for_each_stage():
     assert Options.from_mapping(options.to_mapping()) == options
 
 
-def test_options_survive_a_round_trip():
+def test_options_survive_a_round_trip() -> None:
     options = Options(stages=("scratch", "translate"), strength=0.5, format="png", timeout_s=3)
     assert Options.from_mapping(options.to_mapping()) == options
 
@@ -71,7 +72,7 @@ def test_options_survive_a_round_trip():
         ({"nosuch": 1}, "unknown option nosuch"),
     ],
 )
-def test_bad_options_are_named_with_what_was_expected(values, named):
+def test_bad_options_are_named_with_what_was_expected(values: dict[str, Any], named: str) -> None:
     with pytest.raises(UnsupportedOption, match=re.escape(named)):
         Options.from_mapping(values)
 
@@ -99,20 +100,20 @@ def test_bad_options_are_named_with_what_was_expected(values, named):
         ({"format": None, "stages": None, "sigma_255": None}, Options()),
     ],
 )
-def test_what_people_write_is_understood(values, expected):
+def test_what_people_write_is_understood(values: dict[str, object], expected: Options) -> None:
     options = Options.from_mapping(values)
     assert options == expected
     assert json.dumps(options.to_mapping()) == json.dumps(expected.to_mapping()), "2.0 and 2 are two results"
 
 
-def test_all_problems_are_named_at_once():
+def test_all_problems_are_named_at_once() -> None:
     with pytest.raises(UnsupportedOption, match=r"strength is 2; .*; quality is 101; expected"):
         Options(strength=2, quality=101)
     with pytest.raises(UnsupportedOption, match=r"unknown option a, b; .*; scale is 3; .*; format is 'bmp'"):
         Options.from_mapping({"b": 1, "scale": 3, "a": 1, "format": "bmp"})
 
 
-def test_options_are_named_as_the_caller_calls_them():
+def test_options_are_named_as_the_caller_calls_them() -> None:
     names = {"timeout_s": "timeout"}
     assert Options.from_mapping({"timeout": "30"}, names) == Options(timeout_s=30)
     with pytest.raises(UnsupportedOption, match=r"^mode is 'timeout_s'; .*; timeout is 0; expected a number"):
@@ -122,12 +123,12 @@ def test_options_are_named_as_the_caller_calls_them():
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "null", "{", "1"])
-def test_options_that_are_no_json_object_are_refused(text):
+def test_options_that_are_no_json_object_are_refused(text: str) -> None:
     with pytest.raises(UnsupportedOption):
         Options.from_json(text)
 
 
-def test_schemas_agree_with_the_rules():
+def test_schemas_agree_with_the_rules() -> None:
     for name, schema in describe().items():
         values = schema.get("enum") or [schema[bound] for bound in ("minimum", "maximum") if bound in schema]
         for value in values:

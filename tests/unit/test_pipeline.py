@@ -1,5 +1,6 @@
 import io
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from tests.handed_on import SOUND
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> pipeline.Pipeline:
     return pipeline.load(root=tmp_path_factory.mktemp("spaces"))
 
 
@@ -29,7 +30,7 @@ def as_png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_clean_picture_comes_back_as_it_went_in(loaded):
+def test_a_clean_picture_comes_back_as_it_went_in(loaded: pipeline.Pipeline) -> None:
     photo = make_photo(120, 160)
     restored = loaded.restore(photo, Options(format="png"))
     assert (restored.image == photo).all()
@@ -37,7 +38,7 @@ def test_a_clean_picture_comes_back_as_it_went_in(loaded):
     assert restored.content_type == "image/png"
 
 
-def test_noise_is_removed_and_every_stage_says_what_it_did(loaded):
+def test_noise_is_removed_and_every_stage_says_what_it_did(loaded: pipeline.Pipeline) -> None:
     photo = make_photo(200, 260)
     noisy = add_noise(photo, 25)
     restored = loaded.restore(as_png(noisy), Options(format="png"))
@@ -48,7 +49,7 @@ def test_noise_is_removed_and_every_stage_says_what_it_did(loaded):
     assert all(trace.ms > 0 for trace in restored.report.trace.values())
 
 
-def test_outside_of_the_callers_mask_nothing_changes(loaded):
+def test_outside_of_the_callers_mask_nothing_changes(loaded: pipeline.Pipeline) -> None:
     photo = add_noise(make_photo(120, 160), 25)
     mask = np.zeros((120, 160), np.uint8)
     mask[40:60, 50:90] = 255
@@ -57,13 +58,15 @@ def test_outside_of_the_callers_mask_nothing_changes(loaded):
     assert (restored.image[mask > 0] != photo[mask > 0]).any()
 
 
-def test_the_same_input_gives_the_same_bytes(loaded):
+def test_the_same_input_gives_the_same_bytes(loaded: pipeline.Pipeline) -> None:
     noisy = add_noise(make_photo(90, 70), 20)
     assert loaded.restore(noisy).encoded == loaded.restore(noisy).encoded
 
 
 @pytest.mark.parametrize("options", [{"scale": 2}, {"stages": ["denoise", "scratch", "translate"]}])
-def test_the_bytes_do_not_depend_on_how_many_threads_compute(loaded, options):
+def test_the_bytes_do_not_depend_on_how_many_threads_compute(
+    loaded: pipeline.Pipeline, options: dict[str, Any]
+) -> None:
     noisy, threads, answers = add_noise(make_photo(48, 700), 25), torch.get_num_threads(), []
     try:
         for count in (1, 2, 3):
@@ -74,18 +77,20 @@ def test_the_bytes_do_not_depend_on_how_many_threads_compute(loaded, options):
     assert answers[0] == answers[1] == answers[2]
 
 
-def test_16_bits_stay_16_bits(loaded):
+def test_16_bits_stay_16_bits(loaded: pipeline.Pipeline) -> None:
     photo = make_photo(64, 64).astype(np.uint16) * 257
     restored = loaded.restore(photo, Options(stages=(), format="png"))
     assert restored.image.dtype == np.uint16
     assert (restored.image == photo).all()
 
 
-def test_a_face_of_an_old_photograph_is_refined_and_the_picture_enlarged(loaded):
+def test_a_face_of_an_old_photograph_is_refined_and_the_picture_enlarged(loaded: pipeline.Pipeline) -> None:
     head = data.astronaut()[:200, 110:330]
     noisy = np.dstack([add_noise(head, 20), np.full(head.shape[:2], 255, np.uint8)])
     restored = loaded.restore(noisy, Options(format="png", scale=2, strength={"translate": 0}))
-    (face,) = restored.report.find(FaceFindings).faces
+    found = restored.report.find(FaceFindings)
+    assert found is not None
+    (face,) = found.faces
     assert 0 < face.box[0] < face.box[2] < 220
     assert restored.report.find(UpscaleFindings) == UpscaleFindings(2, "upscale_real")
     assert restored.image.shape == (400, 440, 4)
@@ -93,7 +98,7 @@ def test_a_face_of_an_old_photograph_is_refined_and_the_picture_enlarged(loaded)
     assert (restored.report.width, restored.report.source.width) == (440, 220)
 
 
-def test_problems_are_raised_and_leave_nothing_behind(loaded):
+def test_problems_are_raised_and_leave_nothing_behind(loaded: pipeline.Pipeline) -> None:
     with pytest.raises(NotAnImage):
         loaded.restore(b"no picture")
     with pytest.raises(CorruptImage, match="mask has"):
@@ -101,12 +106,12 @@ def test_problems_are_raised_and_leave_nothing_behind(loaded):
     assert not list(loaded.root.iterdir())
 
 
-def test_problem_types_name_their_errors():
+def test_problem_types_name_their_errors() -> None:
     assert by_type("not-an-image") is NotAnImage
     assert by_type("no such problem").type == "internal"
 
 
-def judged(loaded, **options) -> Workspace:
+def judged(loaded: pipeline.Pipeline, **options: Any) -> Workspace:
     """A noisy, faded picture that is judged to be line art."""
     workspace = Workspace.create(loaded.root, Options(format="png", **options))
     put_picture(workspace, "upload", add_noise(make_photo(64, 80), 25))
@@ -117,7 +122,7 @@ def judged(loaded, **options) -> Workspace:
     return workspace
 
 
-def test_what_is_judged_to_be_no_photograph_is_left_as_it_is(loaded):
+def test_what_is_judged_to_be_no_photograph_is_left_as_it_is(loaded: pipeline.Pipeline) -> None:
     workspace = judged(loaded)
     loaded.run([workspace])
     traces = [workspace.envelope.trace[stage] for stage in SELECTABLE_STAGES]
@@ -126,7 +131,7 @@ def test_what_is_judged_to_be_no_photograph_is_left_as_it_is(loaded):
     workspace.remove()
 
 
-def test_who_names_stages_or_marks_damage_knows_better_than_the_judgement(loaded):
+def test_who_names_stages_or_marks_damage_knows_better_than_the_judgement(loaded: pipeline.Pipeline) -> None:
     named, marked = judged(loaded, stages=("denoise", "scratch")), judged(loaded)
     mask = np.zeros((1, 64, 80), np.uint8)
     mask[:, 20:30, 20:40] = 255
@@ -140,7 +145,7 @@ def test_who_names_stages_or_marks_damage_knows_better_than_the_judgement(loaded
     marked.remove()
 
 
-def test_a_clean_file_comes_back_byte_for_byte_beside_its_pixels(loaded):
+def test_a_clean_file_comes_back_byte_for_byte_beside_its_pixels(loaded: pipeline.Pipeline) -> None:
     buffer = io.BytesIO()
     Image.fromarray(make_photo(120, 160)).save(buffer, "JPEG", quality=97)
     restored = loaded.restore(buffer.getvalue())

@@ -39,11 +39,11 @@ def as_json(record: Whole) -> dict[str, object]:
     return document
 
 
-def test_a_record_survives_a_round_trip():
+def test_a_record_survives_a_round_trip() -> None:
     assert read_record(Whole, as_json(WHOLE)) == WHOLE
 
 
-def test_what_is_none_by_default_is_left_out_and_what_is_none_otherwise_is_null():
+def test_what_is_none_by_default_is_left_out_and_what_is_none_otherwise_is_null() -> None:
     assert list(document_of(WHOLE)) == ["name", "box", "parts", "by_name", "known", "passed_on", "is_done"]
     assert as_json(WHOLE)["known"] is None
 
@@ -70,12 +70,12 @@ def test_what_is_none_by_default_is_left_out_and_what_is_none_otherwise_is_null(
     ],
     ids=str,
 )
-def test_a_document_of_other_members_is_refused(change):
+def test_a_document_of_other_members_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"lacks|is "):
         read_record(Whole, as_json(WHOLE) | change)
 
 
 @pytest.mark.parametrize("document", [None, [], "a", {}, {"name": "a"}])
-def test_what_is_not_such_a_document_is_refused(document):
+def test_what_is_not_such_a_document_is_refused(document: object) -> None:
     with pytest.raises(ValueError, match="Whole"):
         read_record(Whole, document)

@@ -11,7 +11,7 @@ from photorestore.stages.translate.findings import TranslateFindings
 from tests.handed_on import REPORT
 
 
-def test_a_report_survives_a_round_trip():
+def test_a_report_survives_a_round_trip() -> None:
     report = replace(
         REPORT,
         estimates={"scratch": {"coverage": 0.5}, "deliver": {"content_type": "image/png", "bytes": 9}},
@@ -26,13 +26,13 @@ def test_a_report_survives_a_round_trip():
     assert "tier" not in document["trace"]["face"]
 
 
-def test_what_a_stage_found_is_asked_by_its_class():
+def test_what_a_stage_found_is_asked_by_its_class() -> None:
     report = replace(REPORT, estimates={"scratch": {"coverage": 0.5}})
     assert report.find(ScratchFindings) == ScratchFindings(0.5)
     assert report.find(TranslateFindings) is None
 
 
-def test_what_another_version_found_is_handed_on_but_not_understood():
+def test_what_another_version_found_is_handed_on_but_not_understood() -> None:
     report = read_record(Report, document_of(replace(REPORT, estimates={"older": {"any": 1}})))
     assert report.estimates == {"older": {"any": 1}}
     with pytest.raises(ValueError, match="no stage older"):

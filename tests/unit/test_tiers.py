@@ -1,7 +1,9 @@
 """Tiers: which there are, which one works, and what becomes of requests for one that is not there."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from photorestore.stages.table import ROWS
 from photorestore.stages.tiered import TieredStage
 from photorestore.tiers import available_tiers, choose_tier, require_tier
 from photorestore.workspace import Workspace
-from tests.conftest import make_photo
+from tests.conftest import make_photo, problem_of
 from tests.handed_on import SOUND
 
 CONFIG = StageConfig(precision="float32", tile_px=128)
@@ -46,12 +48,12 @@ def save_judge(root: Path) -> Path:
     """A small judgement beside them, and the detector that it asks."""
     described = dict.fromkeys(REQUIRED, "x")
     del described["architecture"]
-    for name, cls, widths in (
-        ("preprocess_judge", JudgeNet, (8, 8, 8)),
-        ("scratch_print", ScratchUNet, (16, 16)),
+    for name, network, widths in (
+        ("preprocess_judge", JudgeNet((8, 8, 8)), (8, 8, 8)),
+        ("scratch_print", ScratchUNet((16, 16)), (16, 16)),
     ):
         file = weights_file(name, "fast", root)
-        save_network(file, cls(widths), architecture={"widths": widths}, metadata=described)
+        save_network(file, network, architecture={"widths": widths}, metadata=described)
     return root
 
 
@@ -61,21 +63,22 @@ def make_stage(root: Path, *tiers: str, tier: str = "auto") -> TieredStage:
 
 
 @pytest.fixture
-def loads(monkeypatch) -> list[str]:
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tiers that are loaded, in order."""
-    loaded, load = [], DenoiseStage.load.__func__
+    loaded: list[str] = []
+    load = DenoiseStage.load
 
-    def noting(cls, config, weights, device):
+    def noting(config: StageConfig, weights: Path | None, device: torch.device) -> DenoiseStage:
         loaded.append(config.tier)
-        return load(cls, config, weights, device)
+        return load(config, weights, device)
 
-    monkeypatch.setattr(DenoiseStage, "load", classmethod(noting))
+    monkeypatch.setattr(DenoiseStage, "load", noting)
     return loaded
 
 
 @pytest.fixture
-def prepared(tmp_path):
-    def prepare(*, noisy=True, **options) -> Workspace:
+def prepared(tmp_path: Path) -> Callable[..., Workspace]:
+    def prepare(*, noisy: bool = True, **options: Any) -> Workspace:
         workspace = Workspace.create(tmp_path / "spaces", Options(**options))
         workspace.write_plane("image", make_photo(40, 60).transpose(2, 0, 1))
         workspace.envelope.current = "image"
@@ -85,7 +88,7 @@ def prepared(tmp_path):
     return prepare
 
 
-def test_a_tier_is_there_when_all_networks_of_the_stage_have_it(tmp_path):
+def test_a_tier_is_there_when_all_networks_of_the_stage_have_it(tmp_path: Path) -> None:
     assert available_tiers(tmp_path) == ()
     for name in ("upscale.fast", "upscale.quality", "upscale_real.fast"):
         (tmp_path / f"{name}.safetensors").touch()
@@ -94,7 +97,7 @@ def test_a_tier_is_there_when_all_networks_of_the_stage_have_it(tmp_path):
     assert available_tiers(tmp_path) == ("fast", "quality")
 
 
-def test_the_one_detector_serves_all_tiers_of_the_face_stage(tmp_path):
+def test_the_one_detector_serves_all_tiers_of_the_face_stage(tmp_path: Path) -> None:
     for name in ("face.fast", "face.quality", "face_detector.fast"):
         (tmp_path / f"{name}.safetensors").touch()
     assert available_tiers(tmp_path) == ("fast", "quality")
@@ -110,11 +113,13 @@ def test_the_one_detector_serves_all_tiers_of_the_face_stage(tmp_path):
         ("quality", ("fast", "quality"), "cpu", "quality"),
     ],
 )
-def test_the_device_decides_where_nobody_else_does(configured, available, device_type, chosen):
+def test_the_device_decides_where_nobody_else_does(
+    configured: str, available: tuple[str, ...], device_type: str, chosen: str
+) -> None:
     assert choose_tier(configured, available, device_type) == chosen
 
 
-def test_stages_that_may_work_are_known_beforehand():
+def test_stages_that_may_work_are_known_beforehand() -> None:
     uncalled = {row.name for row in ROWS if row.options}
     assert "upscale" in uncalled
     assert idle(Options()) == uncalled
@@ -127,7 +132,7 @@ def idle(options: Options) -> set[str]:
     return {stage for stage in STAGES if not options.may_work(stage)}
 
 
-def test_only_stages_that_may_work_need_the_tier():
+def test_only_stages_that_may_work_need_the_tier() -> None:
     available = {"denoise": ("fast", "quality"), "scratch": ("fast",)}
     require_tier(Options(tier="quality", stages=("denoise",)), available)
     require_tier(Options(tier="fast"), available)
@@ -136,13 +141,15 @@ def test_only_stages_that_may_work_need_the_tier():
         require_tier(Options(tier="quality"), available)
 
 
-def test_the_problem_has_a_type_of_its_own():
+def test_the_problem_has_a_type_of_its_own() -> None:
     assert (UnavailableTier.type, UnavailableTier.status) == ("unavailable-tier", 400)
     assert by_type("unavailable-tier") is UnavailableTier
     assert by_type("unsupported-option") is UnsupportedOption
 
 
-def test_another_tier_is_loaded_when_it_is_first_asked_for_and_kept(tmp_path, loads, prepared):
+def test_another_tier_is_loaded_when_it_is_first_asked_for_and_kept(
+    tmp_path: Path, loads: list[str], prepared: Callable[..., Workspace]
+) -> None:
     stage = make_stage(tmp_path, "fast", "quality")
     assert (stage.tiers, stage.tier, loads) == (("fast", "quality"), "fast", ["fast"])
     run_stage(stage, [prepared()])
@@ -152,14 +159,16 @@ def test_another_tier_is_loaded_when_it_is_first_asked_for_and_kept(tmp_path, lo
     assert loads == ["fast", "quality"]
 
 
-def test_a_configured_tier_is_the_one_loaded_at_the_start(tmp_path, loads):
+def test_a_configured_tier_is_the_one_loaded_at_the_start(tmp_path: Path, loads: list[str]) -> None:
     assert make_stage(tmp_path, "fast", "quality", tier="quality").tier == "quality"
     assert loads == ["quality"]
     with pytest.raises(BrokenArtifact, match=r"denoise\.quality"):
         make_stage(tmp_path / "other", "fast", tier="quality")
 
 
-def test_a_mixed_batch_gives_each_picture_what_it_gets_alone(tmp_path, prepared):
+def test_a_mixed_batch_gives_each_picture_what_it_gets_alone(
+    tmp_path: Path, prepared: Callable[..., Workspace]
+) -> None:
     stage = make_stage(tmp_path, "fast", "quality")
     batch = [prepared(tier=tier) for tier in ("auto", "quality", "fast", "quality")]
     run_stage(stage, batch)
@@ -176,21 +185,25 @@ def test_a_mixed_batch_gives_each_picture_what_it_gets_alone(tmp_path, prepared)
         alone[tier] = np.array(workspace.plane("denoised"))
     assert (alone["fast"] != alone["quality"]).any()
     for workspace in batch:
-        expected = alone[workspace.envelope.trace["denoise"].tier]
+        expected = alone[workspace.envelope.trace["denoise"].tier or ""]
         assert (workspace.plane("denoised") == expected).all()
 
 
-def test_one_that_asks_for_a_missing_tier_leaves_its_neighbours_as_they_are(tmp_path, prepared):
+def test_one_that_asks_for_a_missing_tier_leaves_its_neighbours_as_they_are(
+    tmp_path: Path, prepared: Callable[..., Workspace]
+) -> None:
     stage = make_stage(tmp_path, "fast")
     batch = [prepared(), prepared(tier="quality"), prepared(tier="fast")]
     run_stage(stage, batch)
     assert [workspace.envelope.trace["denoise"].outcome for workspace in batch] == ["ran", "failed", "ran"]
-    problem = batch[1].envelope.problem
+    problem = problem_of(batch[1].envelope)
     assert (problem.type, problem.status, problem.stage) == ("unavailable-tier", 400, "denoise")
     assert "denoise has fast" in problem.detail
 
 
-def test_a_stage_that_passes_needs_no_tier_and_names_none(tmp_path, loads, prepared):
+def test_a_stage_that_passes_needs_no_tier_and_names_none(
+    tmp_path: Path, loads: list[str], prepared: Callable[..., Workspace]
+) -> None:
     stage = make_stage(tmp_path, "fast")
     workspace = prepared(tier="quality", stages=("scratch",))
     run_stage(stage, [workspace])
@@ -198,14 +211,14 @@ def test_a_stage_that_passes_needs_no_tier_and_names_none(tmp_path, loads, prepa
     assert (trace.outcome, trace.tier, loads) == ("passed", None, ["fast"])
 
 
-def test_all_tiers_of_a_stage_take_turns(tmp_path, prepared):
+def test_all_tiers_of_a_stage_take_turns(tmp_path: Path, prepared: Callable[..., Workspace]) -> None:
     class Turn:
         count = 0
 
-        def __enter__(self):
+        def __enter__(self) -> None:
             self.count += 1
 
-        def __exit__(self, *_):
+        def __exit__(self, *_: object) -> None:
             pass
 
     stage, turn = make_stage(tmp_path, "fast", "quality"), Turn()
@@ -215,16 +228,15 @@ def test_all_tiers_of_a_stage_take_turns(tmp_path, prepared):
         assert turn.count == count
 
 
-def test_in_process_the_tier_may_be_asked_for_and_is_reported(tmp_path):
+def test_in_process_the_tier_may_be_asked_for_and_is_reported(tmp_path: Path) -> None:
     loaded = pipeline.load(
         config=CONFIG,
         stages=("preprocess", "denoise", "deliver"),
         weights=save_judge(save_denoiser(tmp_path, "fast", "quality")),
         root=tmp_path / "spaces",
     )
-    options = {"stages": ("denoise",), "format": "png"}
     results = {
-        tier: loaded.restore(make_photo(40, 60), Options(tier=tier, **options))
+        tier: loaded.restore(make_photo(40, 60), Options(tier=tier, stages=("denoise",), format="png"))
         for tier in ("auto", "fast", "quality")
     }
     traces = {tier: restored.report.trace for tier, restored in results.items()}
@@ -234,7 +246,7 @@ def test_in_process_the_tier_may_be_asked_for_and_is_reported(tmp_path):
     assert (results["quality"].image != results["fast"].image).any()
 
 
-def test_in_process_a_missing_tier_is_found_before_any_work(tmp_path):
+def test_in_process_a_missing_tier_is_found_before_any_work(tmp_path: Path) -> None:
     loaded = pipeline.load(
         stages=("preprocess", "denoise", "deliver"),
         weights=save_judge(save_denoiser(tmp_path, "fast")),

@@ -2,6 +2,7 @@ import errno
 import os
 import stat
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,19 +14,19 @@ from photorestore.options import Options
 from photorestore.workspace import Workspace
 
 
-def test_a_workspace_is_private_and_named_by_us(workspace):
+def test_a_workspace_is_private_and_named_by_us(workspace: Workspace) -> None:
     assert stat.S_IMODE(workspace.directory.stat().st_mode) == 0o700
     assert is_name(workspace.envelope.workspace_id)
 
 
 @pytest.mark.parametrize("name", ["../../etc", "1700000000-" + "g" * 32, "", "x/1700000000-" + "a" * 32])
-def test_an_envelope_cannot_name_another_path(workspace, name):
+def test_an_envelope_cannot_name_another_path(workspace: Workspace, name: str) -> None:
     workspace.envelope.workspace_id = name
     with pytest.raises(BrokenArtifact):
         Workspace.open(workspace.root, workspace.envelope)
 
 
-def test_planes_are_read_back_as_written(workspace):
+def test_planes_are_read_back_as_written(workspace: Workspace) -> None:
     values = np.random.default_rng(0).integers(0, 65536, (3, 5, 7), dtype=np.uint16)
     workspace.write_plane("denoised", values)
     again = Workspace.open(workspace.root, workspace.envelope).plane("denoised")
@@ -33,7 +34,7 @@ def test_planes_are_read_back_as_written(workspace):
     assert not again.flags.writeable
 
 
-def test_a_failed_write_leaves_the_former_plane_and_nothing_else(workspace):
+def test_a_failed_write_leaves_the_former_plane_and_nothing_else(workspace: Workspace) -> None:
     workspace.write_plane("denoised", np.ones((1, 2, 2), np.uint8))
     before = sorted(workspace.directory.iterdir())
     with pytest.raises(RuntimeError), workspace.new_plane("denoised", (1, 2, 2), "uint8") as plane:
@@ -43,22 +44,24 @@ def test_a_failed_write_leaves_the_former_plane_and_nothing_else(workspace):
     assert (workspace.plane("denoised") == 1).all()
 
 
-def test_a_plane_that_is_not_what_the_envelope_says_is_broken(workspace):
+def test_a_plane_that_is_not_what_the_envelope_says_is_broken(workspace: Workspace) -> None:
     workspace.write_plane("image", np.ones((3, 2, 2), np.uint8))
     np.save(workspace.path("image.npy"), np.ones((3, 9, 9), np.uint8))
     with pytest.raises(BrokenArtifact, match="image"):
         workspace.plane("image")
 
 
-def test_pickled_planes_are_refused(workspace):
+def test_pickled_planes_are_refused(workspace: Workspace) -> None:
     workspace.write_plane("image", np.ones((3, 2, 2), np.uint8))
     np.save(workspace.path("image.npy"), np.array([{}], object), allow_pickle=True)
     with pytest.raises(BrokenArtifact):
         workspace.plane("image")
 
 
-def test_full_shared_memory_is_a_problem_that_can_be_tried_again(workspace, monkeypatch):
-    def full(*_):
+def test_full_shared_memory_is_a_problem_that_can_be_tried_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
@@ -67,7 +70,7 @@ def test_full_shared_memory_is_a_problem_that_can_be_tried_again(workspace, monk
     assert not list(workspace.directory.iterdir())
 
 
-def test_room_is_checked_before_pixels_are_written(workspace):
+def test_room_is_checked_before_pixels_are_written(workspace: Workspace) -> None:
     require_room(workspace.root, 1)
     state = os.statvfs(workspace.root)
     with pytest.raises(OutOfSpace, match="MiB of shared memory"):
@@ -76,7 +79,7 @@ def test_room_is_checked_before_pixels_are_written(workspace):
         require_room(workspace.root, 1 << 60)
 
 
-def test_the_sweeper_takes_only_what_nobody_waits_for(tmp_path):
+def test_the_sweeper_takes_only_what_nobody_waits_for(tmp_path: Path) -> None:
     waiting, delivered, late = (Workspace.create(tmp_path, Options(timeout_s=1)) for _ in range(3))
     (tmp_path / "someone-elses").mkdir()
     delivered.mark_done()
@@ -90,7 +93,9 @@ def test_the_sweeper_takes_only_what_nobody_waits_for(tmp_path):
 
 
 @pytest.mark.parametrize("step_s", [-3600, 3600])
-def test_a_step_of_the_clock_ends_nothing_and_sweeps_nothing_in_use(tmp_path, monkeypatch, step_s):
+def test_a_step_of_the_clock_ends_nothing_and_sweeps_nothing_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step_s: int
+) -> None:
     awaited, delivered = (Workspace.create(tmp_path, Options(timeout_s=1)) for _ in range(2))
     delivered.mark_done()
     before = time.time
@@ -101,12 +106,12 @@ def test_a_step_of_the_clock_ends_nothing_and_sweeps_nothing_in_use(tmp_path, mo
     assert sweep(tmp_path, time.monotonic() + LONGEST_TIMEOUT_S + 5) == 1
 
 
-def test_a_delivery_is_dated_by_the_monotonic_clock(workspace):
+def test_a_delivery_is_dated_by_the_monotonic_clock(workspace: Workspace) -> None:
     workspace.mark_done()
     assert abs(workspace.path("done").stat().st_mtime - time.monotonic()) < 5
 
 
-def test_what_an_earlier_start_of_the_machine_left_is_swept_at_once(tmp_path):
+def test_what_an_earlier_start_of_the_machine_left_is_swept_at_once(tmp_path: Path) -> None:
     Workspace.create(tmp_path, Options())
     old = tmp_path / f"{int(time.time()):010d}-{'0' * 32}"
     old.mkdir()
@@ -114,7 +119,7 @@ def test_what_an_earlier_start_of_the_machine_left_is_swept_at_once(tmp_path):
     assert not old.exists()
 
 
-def test_requests_in_flight_are_those_that_somebody_waits_for(tmp_path):
+def test_requests_in_flight_are_those_that_somebody_waits_for(tmp_path: Path) -> None:
     assert count_awaited(tmp_path) == 0
     workspace = Workspace.create(tmp_path, Options())
     (tmp_path / f"{0:010d}-{'0' * 32}").mkdir()  # nobody waits any more
@@ -123,7 +128,7 @@ def test_requests_in_flight_are_those_that_somebody_waits_for(tmp_path):
     assert count_awaited(tmp_path) == 0
 
 
-def test_links_among_the_workspaces_are_unlinked_and_never_followed(tmp_path):
+def test_links_among_the_workspaces_are_unlinked_and_never_followed(tmp_path: Path) -> None:
     root, elsewhere = tmp_path / "spaces", tmp_path / "elsewhere"
     workspace = Workspace.create(root, Options())
     elsewhere.mkdir()
@@ -140,7 +145,9 @@ def test_links_among_the_workspaces_are_unlinked_and_never_followed(tmp_path):
     assert (elsewhere / "precious").read_text() == "kept"
 
 
-def test_a_root_that_others_own_or_may_write_to_is_refused(tmp_path, monkeypatch):
+def test_a_root_that_others_own_or_may_write_to_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o770)
     with pytest.raises(PermissionError, match=r"shared .*only user .* mode 0770"):
@@ -154,7 +161,7 @@ def test_a_root_that_others_own_or_may_write_to_is_refused(tmp_path, monkeypatch
         Workspace.create(tmp_path, Options())
 
 
-def test_a_file_written_in_pieces_is_there_when_it_is_whole(workspace):
+def test_a_file_written_in_pieces_is_there_when_it_is_whole(workspace: Workspace) -> None:
     with workspace.new_file("upload") as file:
         file.write(b"one ")
         assert workspace.read_file("upload") is None
@@ -162,7 +169,7 @@ def test_a_file_written_in_pieces_is_there_when_it_is_whole(workspace):
     assert workspace.read_file("upload") == b"one two"
 
 
-def test_a_file_that_breaks_off_leaves_nothing(workspace):
+def test_a_file_that_breaks_off_leaves_nothing(workspace: Workspace) -> None:
     with pytest.raises(OutOfSpace), workspace.new_file("upload") as file:
         file.write(b"one")
         raise OSError(errno.ENOSPC, "full")

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -18,12 +19,12 @@ from tests.edge import ENVIRONMENT
 
 
 @pytest.fixture
-def settings(tmp_path) -> Settings:
+def settings(tmp_path: Path) -> Settings:
     (tmp_path / "run").mkdir()
     return Settings(HOME, tmp_path / "run", tmp_path / "spaces", Ports.from_base(21_000))
 
 
-def test_instance_gets_its_own_ports_and_folders(settings):
+def test_instance_gets_its_own_ports_and_folders(settings: Settings) -> None:
     text = launch.write_config(settings).read_text()
     properties = dict(line.split("=", 1) for line in text.splitlines())
     assert properties["inference_address"] == f"http://{HOST}:21000"
@@ -32,14 +33,16 @@ def test_instance_gets_its_own_ports_and_folders(settings):
     assert properties["disable_token_authorization"] == "true"
 
 
-def test_everything_listens_on_loopback_only():
+def test_everything_listens_on_loopback_only() -> None:
     properties = launch.read_properties(HOME)
     addresses = [value for name, value in properties.items() if name.endswith("_address")]
     assert len(addresses) == 5
     assert all("127.0.0.1" in address for address in addresses)
 
 
-def test_workers_inherit_no_python_path(settings, monkeypatch, tmp_path):
+def test_workers_inherit_no_python_path(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     environment = launch.environment(settings, tmp_path)
     assert "PYTHONPATH" not in environment
@@ -47,7 +50,7 @@ def test_workers_inherit_no_python_path(settings, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x" * 100, "12:30"])
-def test_run_directories_with_names_of_no_use_get_a_temp_dir_elsewhere(tmp_path, name):
+def test_run_directories_with_names_of_no_use_get_a_temp_dir_elsewhere(tmp_path: Path, name: str) -> None:
     assert launch.private_temp_dir(tmp_path / "x") == tmp_path / "x" / "tmp"
     chosen = launch.private_temp_dir(tmp_path / name)
     assert len(str(chosen)) < launch.LONGEST_SOCKET_PATH
@@ -55,7 +58,7 @@ def test_run_directories_with_names_of_no_use_get_a_temp_dir_elsewhere(tmp_path,
     chosen.rmdir()
 
 
-def test_run_directory_has_one_instance(settings):
+def test_run_directory_has_one_instance(settings: Settings) -> None:
     assert running_pid(settings) is None
     with only_instance(settings) as is_first, only_instance(settings) as is_second:
         assert (is_first, is_second) == (True, False)
@@ -63,7 +66,7 @@ def test_run_directory_has_one_instance(settings):
     assert running_pid(settings) is None
 
 
-def test_left_over_pid_files_are_nobody(settings):
+def test_left_over_pid_files_are_nobody(settings: Settings) -> None:
     (settings.run_dir / "pid").write_text("1")
     assert running_pid(settings) is None
     with (settings.run_dir / "pid").open() as file:
@@ -71,14 +74,16 @@ def test_left_over_pid_files_are_nobody(settings):
         assert running_pid(settings) == 1
 
 
-def test_nothing_is_ready_where_nobody_listens(settings, capsys):
+def test_nothing_is_ready_where_nobody_listens(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert not management.answers(settings)
     assert not any(node.is_ready for node in management.nodes(settings))
     assert command._status(settings) == 1
     assert '"ready": false' in capsys.readouterr().out
 
 
-def test_ports_in_use_are_named(settings, capsys):
+def test_ports_in_use_are_named(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server((HOST, 0)) as listener:
         base = listener.getsockname()[1]
         settings = replace(settings, ports=Ports.from_base(base))
@@ -86,7 +91,9 @@ def test_ports_in_use_are_named(settings, capsys):
     assert f"ports in use: [{base}" in capsys.readouterr().err
 
 
-def test_nobody_else_may_read_or_write_what_is_started(settings, capfd):
+def test_nobody_else_may_read_or_write_what_is_started(
+    settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
     with socket.create_server((HOST, 0)) as listener:
         base = listener.getsockname()[1]
         run_dir = settings.run_dir / "fresh"
@@ -110,19 +117,25 @@ def test_nobody_else_may_read_or_write_what_is_started(settings, capfd):
     assert stat.S_IMODE((run_dir / "pid").stat().st_mode) == 0o600
 
 
-def test_a_workspace_root_of_others_stops_the_start(settings, capsys):
+def test_a_workspace_root_of_others_stops_the_start(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings.workspace_root.mkdir()
     settings.workspace_root.chmod(0o777)
     assert command._serve(settings, 0) == 1
     assert "may write to" in capsys.readouterr().err
 
 
-def test_stopping_what_does_not_run_is_no_error(settings, capsys):
+def test_stopping_what_does_not_run_is_no_error(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command._stop(settings, 0) == 0
     assert capsys.readouterr().out == "not running\n"
 
 
-def test_edge_is_part_of_the_instance_where_it_has_a_port(settings, capsys):
+def test_edge_is_part_of_the_instance_where_it_has_a_port(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
     with socket.create_server((HOST, 0)) as listener:
         port = listener.getsockname()[1]
         fronted = replace(settings, gateway_port=port)
@@ -136,7 +149,7 @@ def test_edge_is_part_of_the_instance_where_it_has_a_port(settings, capsys):
     assert not supervisor.is_ready(fronted, ready)  # nobody listens
 
 
-def test_edge_understands_what_it_is_started_with(settings, tmp_path):
+def test_edge_understands_what_it_is_started_with(settings: Settings, tmp_path: Path) -> None:
     understood = parse(
         edge.options(replace(settings, gateway_port=21_006), 7.5), {edge.JOBS_VARIABLE: str(tmp_path)}
     )

@@ -17,14 +17,14 @@ def read_class(name: str, jar: Path = JAR) -> bytes:
         return archive.read(f"{name}.class")
 
 
-def test_a_class_without_an_edit_stays_as_it_is():
+def test_a_class_without_an_edit_stays_as_it_is() -> None:
     with zipfile.ZipFile(JAR) as archive:
         names = [name for name in archive.namelist() if name.startswith(SERVE) and name.endswith(".class")]
         assert len(names) > 200
         assert [name for name in names if ClassFile(data := archive.read(name)).to_bytes() != data] == []
 
 
-def test_constants_that_are_there_are_used_again():
+def test_constants_that_are_there_are_used_again() -> None:
     original = read_class(WORKER_THREAD)
     edited = ClassFile(original)
     references = [edited.class_(WORKER_THREAD), edited.field(WORKER_THREAD, "port", "I")]
@@ -36,7 +36,7 @@ def test_constants_that_are_there_are_used_again():
     assert again.to_bytes() == edited.to_bytes()
 
 
-def test_code_can_be_appended_again_and_again():
+def test_code_can_be_appended_again_and_again() -> None:
     edited = ClassFile(read_class(REST_JOB))
     edited.append("<init>", NOP)
     once = edited.to_bytes()
@@ -47,12 +47,12 @@ def test_code_can_be_appended_again_and_again():
 
 
 @pytest.mark.parametrize("method", ["none", "getResponsePromise"])
-def test_methods_that_do_not_end_with_a_return_are_refused(method):
+def test_methods_that_do_not_end_with_a_return_are_refused(method: str) -> None:
     with pytest.raises(ValueError, match=method):
         ClassFile(read_class(REST_JOB)).append(method, NOP)
 
 
-def test_another_torchserve_is_refused(tmp_path):
+def test_another_torchserve_is_refused(tmp_path: Path) -> None:
     write_patched_classes(JAR, tmp_path / "once")
     other = tmp_path / "other.jar"
     with zipfile.ZipFile(other, "w") as archive:
@@ -62,7 +62,7 @@ def test_another_torchserve_is_refused(tmp_path):
         write_patched_classes(other, tmp_path / "twice")
 
 
-def test_only_what_is_patched_is_written(tmp_path):
+def test_only_what_is_patched_is_written(tmp_path: Path) -> None:
     write_patched_classes(JAR, tmp_path)
     written = {str(file.relative_to(tmp_path).with_suffix("")): file for file in tmp_path.rglob("*.*")}
     grown = {name: file.stat().st_size - len(read_class(name)) for name, file in written.items()}

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,12 +36,13 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch) -> Clock:
-    monkeypatch.setattr(supervised, "time", Clock())
-    return supervised.time
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(supervised, "time", clock)
+    return clock
 
 
-def keep_up_until_started(process: SupervisedProcess, clock: Clock) -> float:
+def keep_up_until_started(process: SupervisedProcess[FakeProcess], clock: Clock) -> float:
     """How long it took."""
     begun = clock.now
     while not process.keep_up():
@@ -48,7 +50,9 @@ def keep_up_until_started(process: SupervisedProcess, clock: Clock) -> float:
     return clock.now - begun
 
 
-def test_what_ends_is_started_again_at_once_and_then_after_longer_and_longer_waits(clock, capsys):
+def test_what_ends_is_started_again_at_once_and_then_after_longer_and_longer_waits(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
     process = SupervisedProcess("the edge", FakeProcess)
     assert not process.keep_up()
     waits = []
@@ -64,7 +68,7 @@ def test_what_ends_is_started_again_at_once_and_then_after_longer_and_longer_wai
     assert told[1] == "now the edge has ended (exit status -9); start 2 of at most 8 within 10 minutes in 2 s"
 
 
-def test_ends_of_long_ago_do_not_count(clock):
+def test_ends_of_long_ago_do_not_count(clock: Clock) -> None:
     process = SupervisedProcess("the edge", FakeProcess)
     for _ in range(3 * LIMIT):
         process.process.exit_status = 1
@@ -72,13 +76,18 @@ def test_ends_of_long_ago_do_not_count(clock):
         clock.now += WITHIN_S + 1
 
 
-def test_a_full_disk_is_waited_for(clock, capsys):
-    starts = [FakeProcess(), OSError(28, "No space left on device"), FakeProcess()]
+def test_a_full_disk_is_waited_for(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    starts: list[FakeProcess | OSError] = [
+        FakeProcess(),
+        OSError(28, "No space left on device"),
+        FakeProcess(),
+    ]
 
     def start() -> FakeProcess:
-        if isinstance(starts[0], OSError):
-            raise starts.pop(0)
-        return starts.pop(0)
+        begun = starts.pop(0)
+        if isinstance(begun, OSError):
+            raise begun
+        return begun
 
     process = SupervisedProcess("TorchServe", start)
     process.process.exit_status = -9
@@ -87,7 +96,7 @@ def test_a_full_disk_is_waited_for(clock, capsys):
 
 
 @pytest.fixture
-def started(monkeypatch) -> dict[str, list[FakeProcess]]:
+def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[FakeProcess]]:
     """Stand-ins for the processes that the supervisor has started, by name."""
     processes: dict[str, list[FakeProcess]] = {"TorchServe": [], "Edge": []}
 
@@ -106,11 +115,19 @@ def started(monkeypatch) -> dict[str, list[FakeProcess]]:
     return processes
 
 
-def until(condition) -> None:
+def until(condition: Callable[[], object]) -> None:
     end = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.005)
+
+
+def until_edges(started: dict[str, list[FakeProcess]], count: int) -> None:
+    until(lambda: len(started["Edge"]) == count)
+
+
+def until_another_edge(started: dict[str, list[FakeProcess]], count: int, status: list[int]) -> None:
+    until(lambda: len(started["Edge"]) > count or status)
 
 
 def run(settings: Settings, stopping: threading.Event) -> tuple[threading.Thread, list[int]]:
@@ -126,20 +143,22 @@ def run(settings: Settings, stopping: threading.Event) -> tuple[threading.Thread
 
 
 @pytest.fixture
-def settings(tmp_path) -> Settings:
+def settings(tmp_path: Path) -> Settings:
     (tmp_path / "run").mkdir()
     (tmp_path / "spaces").mkdir()
     return Settings(HOME, tmp_path / "run", tmp_path / "spaces", Ports.from_base(21_000), gateway_port=21_006)
 
 
-def test_a_killed_edge_leaves_torchserve_alone_and_either_is_started_again(settings, started, monkeypatch):
+def test_a_killed_edge_leaves_torchserve_alone_and_either_is_started_again(
+    settings: Settings, started: dict[str, list[FakeProcess]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     registrations: list[Settings] = []
     monkeypatch.setattr(management, "register", registrations.append)
     stopping = threading.Event()
     thread, status = run(settings, stopping)
     for round_ in range(2):
         started["Edge"][-1].exit_status = -9
-        until(lambda round_=round_: len(started["Edge"]) == round_ + 2)
+        until_edges(started, round_ + 2)
     assert started["TorchServe"][0].exit_status is None
     started["TorchServe"][-1].exit_status = -9
     until(lambda: len(registrations) == 2)
@@ -151,8 +170,8 @@ def test_a_killed_edge_leaves_torchserve_alone_and_either_is_started_again(setti
 
 
 def test_a_workflow_that_cannot_be_registered_again_has_torchserve_started_anew(
-    settings, started, monkeypatch
-):
+    settings: Settings, started: dict[str, list[FakeProcess]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     registrations: list[Settings] = []
 
     def register(given: Settings) -> None:
@@ -170,21 +189,28 @@ def test_a_workflow_that_cannot_be_registered_again_has_torchserve_started_anew(
     assert (status, len(started["TorchServe"])) == ([0], 3)
 
 
-def test_what_ends_again_and_again_ends_the_service(settings, started, monkeypatch, capsys):
+def test_what_ends_again_and_again_ends_the_service(
+    settings: Settings,
+    started: dict[str, list[FakeProcess]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setattr(management, "register", lambda _: None)
     monkeypatch.setattr(supervised, "LONGEST_WAIT_S", 0.0)
     thread, status = run(settings, threading.Event())
     for _ in range(LIMIT + 1):
         count = len(started["Edge"])
         started["Edge"][-1].exit_status = 1
-        until(lambda count=count: len(started["Edge"]) > count or status)
+        until_another_edge(started, count, status)
     thread.join()
     assert status == [1]
     assert "giving up" in capsys.readouterr().err
     assert started["TorchServe"][-1].exit_status is not None
 
 
-def test_without_an_edge_whoever_runs_the_container_starts_torchserve_again(tmp_path, started, monkeypatch):
+def test_without_an_edge_whoever_runs_the_container_starts_torchserve_again(
+    tmp_path: Path, started: dict[str, list[FakeProcess]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(management, "register", lambda _: None)
     (tmp_path / "run").mkdir()
     (tmp_path / "spaces").mkdir()
@@ -195,7 +221,7 @@ def test_without_an_edge_whoever_runs_the_container_starts_torchserve_again(tmp_
     assert (status, len(started["TorchServe"])) == ([1], 1)
 
 
-def restarts(file: Path) -> tuple[float, ...]:
+def restarts(file: Path) -> tuple[float | None, ...]:
     """What the edge's metrics say, of the edge and of TorchServe."""
     metrics = Metrics()
     watch_restarts(metrics, file)
@@ -203,7 +229,7 @@ def restarts(file: Path) -> tuple[float, ...]:
     return tuple(metrics.registry.get_sample_value(name, {"process": of}) for of in ("edge", "torchserve"))
 
 
-def test_metrics_survive_a_file_that_is_being_written(tmp_path):
+def test_metrics_survive_a_file_that_is_being_written(tmp_path: Path) -> None:
     file = tmp_path / "restarts.json"
     assert restarts(file) == (0, 0)
     file.write_text("")

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from photorestore import pipeline
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two sets of two portraits of one person, and a picture without a face."""
     folder = tmp_path_factory.mktemp("bench")
     head = data.astronaut()[:256, 96:352]
@@ -22,7 +24,7 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> pipeline.Pipeline:
     return pipeline.load(stages=("preprocess", "deliver"), root=tmp_path_factory.mktemp("spaces"))
 
 
@@ -30,7 +32,9 @@ def soften_contrast(crops: torch.Tensor) -> torch.Tensor:
     return torch.lerp(crops, crops.mean((2, 3), keepdim=True), 0.02)
 
 
-def test_the_input_and_the_unrefined_result_are_measured(root, loaded, monkeypatch):
+def test_the_input_and_the_unrefined_result_are_measured(
+    root: Path, loaded: pipeline.Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(faces, "load_refiner", lambda _tier: soften_contrast)
     result = faces.measure(root, loaded)
     first = result["sets"]["faces/aaf"]
@@ -41,7 +45,9 @@ def test_the_input_and_the_unrefined_result_are_measured(root, loaded, monkeypat
     assert faces.measure(root, loaded) == result
 
 
-def test_with_a_refiner_gains_outcomes_and_the_gap_are_measured(root, loaded, monkeypatch):
+def test_with_a_refiner_gains_outcomes_and_the_gap_are_measured(
+    root: Path, loaded: pipeline.Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(faces, "load_refiner", lambda _tier: soften_contrast)
     result = faces.measure(root, loaded)
     for found in result["sets"].values():

@@ -1,5 +1,8 @@
 import io
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,18 +12,19 @@ from bench import harmless, old, report, report_prints, sheets, untouched
 from bench.bilevel import BILEVEL
 from bench.drawings import DRAWINGS
 from bench.lookalikes import LOOKALIKES
+from bench.pictures import CLEAN_SETS
 from photorestore import pipeline
 from tests.conftest import make_photo
 
 
 @pytest.fixture(scope="module")
-def reading(tmp_path_factory):
+def reading(tmp_path_factory: pytest.TempPathFactory) -> pipeline.Pipeline:
     """A pipeline that changes nothing."""
     return pipeline.load(stages=("preprocess", "deliver"), root=tmp_path_factory.mktemp("spaces"))
 
 
 @pytest.mark.parametrize("make", [*DRAWINGS.values(), *LOOKALIKES.values()])
-def test_pictures_are_made_the_same_every_time(make):
+def test_pictures_are_made_the_same_every_time(make: Callable[..., Any]) -> None:
     first, again = (make(np.random.default_rng(5)) for _ in range(2))
     assert np.array_equal(first, again)
     assert first.dtype == np.uint8
@@ -28,14 +32,14 @@ def test_pictures_are_made_the_same_every_time(make):
 
 
 @pytest.mark.parametrize("make", BILEVEL.values())
-def test_pictures_of_one_bit_are_stored_as_such(make):
+def test_pictures_of_one_bit_are_stored_as_such(make: Callable[..., Any]) -> None:
     picture = make(np.random.default_rng(5))
     assert 0.1 < picture.mean() < 0.95
     with Image.open(io.BytesIO(untouched._encoded(picture, as_jpeg=True))) as stored:
         assert (stored.format, stored.mode) == ("PNG", "1")
 
 
-def test_an_erased_line_is_lost_ink_and_a_fainter_one_is_not():
+def test_an_erased_line_is_lost_ink_and_a_fainter_one_is_not() -> None:
     page = np.full((100, 100, 3), 250, np.uint8)
     page[30, 10:90] = page[60, 10:90] = 20
     erased, fainter = page.copy(), page.copy()
@@ -46,13 +50,13 @@ def test_an_erased_line_is_lost_ink_and_a_fainter_one_is_not():
     assert untouched.ink_lost(np.full_like(page, 128), page) == 0  # there was none
 
 
-def test_what_is_bright_on_dark_is_ink_too():
+def test_what_is_bright_on_dark_is_ink_too() -> None:
     night = np.full((100, 100, 3), 20, np.uint8)
     night[50, 10:90] = 200
     assert untouched.ink_lost(night, np.full_like(night, 20)) == 1
 
 
-def test_nothing_is_lost_where_nothing_works(reading):
+def test_nothing_is_lost_where_nothing_works(reading: pipeline.Pipeline) -> None:
     result = json.loads(json.dumps(untouched.measure(reading, every=9)))
     assert set(result["groups"]) == set(untouched.GROUPS)
     for figures in result["groups"].values():
@@ -62,15 +66,17 @@ def test_nothing_is_lost_where_nothing_works(reading):
 
 
 @pytest.fixture
-def root(tmp_path):
-    for name in (*old.SETS, *harmless.CLEAN_SETS):
+def root(tmp_path: Path) -> Path:
+    for name in (*old.SETS, *CLEAN_SETS):
         (tmp_path / name).mkdir(parents=True)
         for number in range(2):
             Image.fromarray(make_photo(90, 120, number)).save(tmp_path / name / f"{name[-4:]}{number}.png")
     return tmp_path
 
 
-def test_old_photographs_are_measured_and_drawn(root, reading, tmp_path):
+def test_old_photographs_are_measured_and_drawn(
+    root: Path, reading: pipeline.Pipeline, tmp_path: Path
+) -> None:
     result = json.loads(json.dumps(old.measure(root, reading, pictures=tmp_path / "sheets")))
     assert (result["set"], result["plainly_changed"]) == ("4 pictures", 0)
     assert len(list((tmp_path / "sheets").glob("old_*.png"))) == 1
@@ -85,7 +91,7 @@ def make_pair(name: str) -> sheets.Pair:
     return sheets.Pair(name, "", before, after)
 
 
-def test_verdicts_are_counted_by_the_key(tmp_path):
+def test_verdicts_are_counted_by_the_key(tmp_path: Path) -> None:
     names = [f"p{number}" for number in range(8)]
     sheets.write_blind([make_pair(name) for name in names], tmp_path)
     key = json.loads((tmp_path / "blind_key.json").read_text())
@@ -98,12 +104,12 @@ def test_verdicts_are_counted_by_the_key(tmp_path):
 
 
 @pytest.mark.parametrize("verdicts", ["01 C", "99 A", "01", "01 A\n01 B"])
-def test_verdicts_that_cannot_be_read_are_refused(verdicts):
+def test_verdicts_that_cannot_be_read_are_refused(verdicts: str) -> None:
     with pytest.raises(ValueError, match="pair"):
         sheets.count_verdicts(verdicts, {"01": {"picture": "p", "restored": "A"}})
 
 
-def test_a_blind_picture_shows_the_cut_that_changed(monkeypatch):
+def test_a_blind_picture_shows_the_cut_that_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheets, "CUT_PX", 20)
     pair = make_pair("p")
     top, left = sheets._most_changed(pair.before, pair.after)
@@ -111,14 +117,15 @@ def test_a_blind_picture_shows_the_cut_that_changed(monkeypatch):
     assert left <= 10 <= left + 10
 
 
-def test_files_that_nothing_changed_are_counted(root, reading):
+def test_files_that_nothing_changed_are_counted(root: Path, reading: pipeline.Pipeline) -> None:
     files = harmless._measure_files(sorted((root / "BSD100").iterdir()), reading)
     assert (files["n"], files["untouched"]) == (2, 2)
     assert files["same_bytes"] >= files["reported_unchanged"]
     assert f"{files['same_bytes']} came back byte for byte" in report_prints.as_files(files)
 
 
-def test_results_without_files_are_still_told():
+def test_results_without_files_are_still_told() -> None:
     result = report._read("harmless")
+    assert result is not None
     result.pop("files", None)
     assert report._harmless(result).startswith("## Do no harm")

@@ -4,8 +4,10 @@ import random
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 import photorestore_client
 import pytest
@@ -17,6 +19,7 @@ from photorestore_client import (
     Conflict,
     Denied,
     Failed,
+    Job,
     JobCancelled,
     NotFound,
     Problem,
@@ -31,24 +34,26 @@ from photorestore_client import (
 from photorestore_client.raw import RawClient
 from photorestore_client.retry import parse_retry_after
 
-from tests.edge_double import JPEG, Edge, break_off, drop, refuse, say, stall, trickle
+from tests.edge_double import JPEG, Edge, Handler, Misbehaviour, break_off, drop, refuse, say, stall, trickle
 
 QUICK = Retry(tries=4, first_s=0.01, longest_s=0.02)
 
 
 @pytest.fixture
-def edge():
+def edge() -> Iterator[Edge]:
     with Edge() as running:
         yield running
 
 
 @pytest.fixture
-def client(edge):
+def client(edge: Edge) -> Iterator[Client]:
     with Client(edge.url, api_key="secret", retry=QUICK) as connected:
         yield connected
 
 
-def test_picture_and_options_are_sent_and_the_result_is_typed(edge, client, tmp_path):
+def test_picture_and_options_are_sent_and_the_result_is_typed(
+    edge: Edge, client: Client, tmp_path: Path
+) -> None:
     (tmp_path / "old.jpg").write_bytes(b"old" * 100_000)
     restored = client.restore(
         tmp_path / "old.jpg",
@@ -78,7 +83,9 @@ def test_picture_and_options_are_sent_and_the_result_is_typed(edge, client, tmp_
     assert dict(restored.stages_ms) == {"denoise": 12.5, "deliver": 3.0}
 
 
-def test_mask_goes_as_a_part_of_a_form_streamed_from_files(edge, client, tmp_path):
+def test_mask_goes_as_a_part_of_a_form_streamed_from_files(
+    edge: Edge, client: Client, tmp_path: Path
+) -> None:
     picture, mask = bytes(range(256)) * 1000, b"\x89PNG\r\n\x1a\n--mask"
     (tmp_path / "old.png").write_bytes(picture)
     client.restore(tmp_path / "old.png", mask=mask)
@@ -86,12 +93,12 @@ def test_mask_goes_as_a_part_of_a_form_streamed_from_files(edge, client, tmp_pat
     assert "Transfer-Encoding" not in edge.seen[0].headers
 
 
-def test_empty_picture_is_sent_as_such(edge, client):
+def test_empty_picture_is_sent_as_such(edge: Edge, client: Client) -> None:
     client.restore(b"")
     assert (edge.seen[0].headers["Content-Length"], edge.seen[0].body) == ("0", b"")
 
 
-def test_each_call_has_a_request_id_of_its_own_that_its_tries_share(edge, client):
+def test_each_call_has_a_request_id_of_its_own_that_its_tries_share(edge: Edge, client: Client) -> None:
     edge.misbehave += [refuse(503, "out-of-space"), drop]
     client.restore(b"one")
     client.restore(b"two")
@@ -100,14 +107,14 @@ def test_each_call_has_a_request_id_of_its_own_that_its_tries_share(edge, client
     assert len(set(labels)) == 2
 
 
-def test_etag_of_a_result_is_not_computed_again(edge, client):
+def test_etag_of_a_result_is_not_computed_again(edge: Edge, client: Client) -> None:
     etag = client.restore(b"old").etag
     with pytest.raises(Unchanged):
         client.restore(b"old", if_none_match=etag)
     assert sum(edge.completed.values()) == 1
 
 
-def test_bundle_has_picture_mask_and_report(edge, client):
+def test_bundle_has_picture_mask_and_report(edge: Edge, client: Client) -> None:
     edge.answer = lambda _: JPEG + bytes(range(256)) + b"\r\n\r\n"
     bundle = client.bundle(b"old", strength=0.5)
     assert edge.seen[0].query == {"return": "bundle", "strength": "0.5"}
@@ -124,19 +131,19 @@ def test_bundle_has_picture_mask_and_report(edge, client):
         (b"", "multipart/mixed"),
     ],
 )
-def test_answers_that_are_no_bundle(edge, client, body, content_type):
+def test_answers_that_are_no_bundle(edge: Edge, client: Client, body: bytes, content_type: str) -> None:
     edge.misbehave.append(say(200, body, content_type))
     with pytest.raises(Unreachable, match="without a bundle"):
         client.bundle(b"old")
 
 
-def test_label_with_a_line_break_is_refused_here(edge, client):
+def test_label_with_a_line_break_is_refused_here(edge: Edge, client: Client) -> None:
     with pytest.raises(ValueError, match="header"):
         client.restore(b"old", request_id="one\r\nX-Other: two")
     assert edge.seen == []
 
 
-def test_analysis_and_stages(edge, client):
+def test_analysis_and_stages(edge: Edge, client: Client) -> None:
     analysis = client.analyze(b"old", timeout=9)
     assert (analysis.source, analysis.found) == ({"format": "png"}, {"scratch": {"share": 0.5}})
     assert edge.seen[0].query == {"timeout": "9"}
@@ -164,7 +171,9 @@ def test_analysis_and_stages(edge, client):
         (422, "deadline-exceeded", TooLate),  # the type says more than the status
     ],
 )
-def test_problem_documents_are_exceptions_and_not_tried_again(edge, client, status, name, expected):
+def test_problem_documents_are_exceptions_and_not_tried_again(
+    edge: Edge, client: Client, status: int, name: str, expected: type[Problem]
+) -> None:
     edge.misbehave.append(refuse(status, name))
     with pytest.raises(expected) as caught:
         client.restore(b"old", request_id="mine")
@@ -185,7 +194,9 @@ def test_problem_documents_are_exceptions_and_not_tried_again(edge, client, stat
         (say(502, b"Bad Gateway", "text/plain"), Unreachable, 4),
     ],
 )
-def test_answers_of_others_than_the_service(edge, client, answer, expected, requests):
+def test_answers_of_others_than_the_service(
+    edge: Edge, client: Client, answer: Misbehaviour, expected: type[RestoreError], requests: int
+) -> None:
     edge.misbehave += [answer] * requests
     with pytest.raises(expected) as caught:
         client.restore(b"old", request_id="mine")
@@ -194,7 +205,9 @@ def test_answers_of_others_than_the_service(edge, client, answer, expected, requ
 
 
 @pytest.mark.parametrize("trouble", [drop, break_off, refuse(503, "out-of-space"), refuse(429, "busy")])
-def test_what_passes_is_tried_again(edge, client, trouble, tmp_path):
+def test_what_passes_is_tried_again(
+    edge: Edge, client: Client, trouble: Misbehaviour, tmp_path: Path
+) -> None:
     (tmp_path / "old.jpg").write_bytes(b"old")
     edge.misbehave += [trouble] * 3
     assert client.restore(tmp_path / "old.jpg").content.startswith(JPEG)
@@ -202,7 +215,9 @@ def test_what_passes_is_tried_again(edge, client, trouble, tmp_path):
 
 
 @pytest.mark.parametrize(("trouble", "expected"), [(drop, Unreachable), (refuse(503, "x"), Busy)])
-def test_number_of_tries_is_limited(edge, client, trouble, expected):
+def test_number_of_tries_is_limited(
+    edge: Edge, client: Client, trouble: Misbehaviour, expected: type[RestoreError]
+) -> None:
     edge.misbehave += [trouble] * 9
     with pytest.raises(expected) as caught:
         client.restore(b"old")
@@ -210,7 +225,7 @@ def test_number_of_tries_is_limited(edge, client, trouble, expected):
     assert caught.value.request_id == edge.seen[0].headers["X-Request-Id"]
 
 
-def test_a_service_that_has_answered_is_waited_for_while_it_starts_again():
+def test_a_service_that_has_answered_is_waited_for_while_it_starts_again() -> None:
     with Edge() as first, Client(first.url, retry=Retry(tries=2, first_s=0.05, longest_s=0.05)) as client:
         client.restore(b"old")
         first.__exit__()
@@ -224,7 +239,7 @@ def test_a_service_that_has_answered_is_waited_for_while_it_starts_again():
     assert [seen.body for seen in second.seen] == [b"new"]
 
 
-def test_a_service_that_stays_away_is_given_up_after_its_time():
+def test_a_service_that_stays_away_is_given_up_after_its_time() -> None:
     quick = Retry(tries=2, first_s=0.01, longest_s=0.01, restart_s=0.2)
     with Edge() as edge, Client(edge.url, retry=quick) as client:
         client.restore(b"old")
@@ -241,21 +256,21 @@ def test_a_service_that_stays_away_is_given_up_after_its_time():
 
 
 @pytest.mark.parametrize("busy", [refuse(429, "busy"), refuse(503, "backend-unavailable", Retry_After="0")])
-def test_busy_is_tried_for_as_long_as_the_total_time_allows(edge, busy):
+def test_busy_is_tried_for_as_long_as_the_total_time_allows(edge: Edge, busy: Misbehaviour) -> None:
     edge.misbehave += [busy] * 12
     with Client(edge.url, retry=QUICK) as client:
         client.restore(b"old")
     assert len(edge.seen) == 13
 
 
-def test_retry_after_in_seconds_is_honoured(edge, client):
+def test_retry_after_in_seconds_is_honoured(edge: Edge, client: Client) -> None:
     edge.misbehave.append(refuse(429, "busy", Retry_After="1"))
     started = time.monotonic()
     client.restore(b"old")
     assert time.monotonic() - started >= 1
 
 
-def test_no_wait_that_outlasts_the_total_time(edge):
+def test_no_wait_that_outlasts_the_total_time(edge: Edge) -> None:
     edge.misbehave.append(refuse(429, "busy", Retry_After="3600"))
     started = time.monotonic()
     with Client(edge.url, timeouts=Timeouts(total_s=5)) as client, pytest.raises(Busy):
@@ -276,11 +291,11 @@ def test_no_wait_that_outlasts_the_total_time(edge):
         ("Sunday, 22-Nov-26 12:00:30 GMT", 30.0),
     ],
 )
-def test_retry_after_is_seconds_or_a_date(text, expected):
+def test_retry_after_is_seconds_or_a_date(text: str | None, expected: float | None) -> None:
     assert parse_retry_after(text, now=datetime(2026, 11, 22, 12, tzinfo=UTC)) == expected
 
 
-def test_waits_grow_up_to_their_ceiling_with_full_jitter():
+def test_waits_grow_up_to_their_ceiling_with_full_jitter() -> None:
     retry, rng = Retry(first_s=1, longest_s=8), random.Random(0)
     for tries, ceiling_s in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 8), (5000, 8)]:
         waits = [retry.wait_s(tries, rng) for _ in range(2000)]
@@ -289,7 +304,7 @@ def test_waits_grow_up_to_their_ceiling_with_full_jitter():
     assert 30 <= retry.wait_s(1, rng, retry_after_s=30) <= 31
 
 
-def test_slow_answer_is_not_asked_for_again(edge):
+def test_slow_answer_is_not_asked_for_again(edge: Edge) -> None:
     edge.misbehave.append(stall(1.0))
     client = Client(edge.url, timeouts=Timeouts(read_s=0.2), retry=QUICK)
     with client, pytest.raises(TimedOut) as caught:
@@ -298,13 +313,13 @@ def test_slow_answer_is_not_asked_for_again(edge):
     assert len(edge.seen) == 1
 
 
-def test_the_option_timeout_raises_the_read_timeout(edge):
+def test_the_option_timeout_raises_the_read_timeout(edge: Edge) -> None:
     edge.delay_s = 0.5
     with Client(edge.url, timeouts=Timeouts(read_s=0.1)) as client:
         assert client.restore(b"old", timeout=5).content.startswith(JPEG)
 
 
-def test_a_trickle_does_not_outlast_the_total_time(edge):
+def test_a_trickle_does_not_outlast_the_total_time(edge: Edge) -> None:
     edge.misbehave.append(trickle)
     started = time.monotonic()
     with Client(edge.url, timeouts=Timeouts(total_s=0.5), retry=QUICK) as client, pytest.raises(TimedOut):
@@ -312,7 +327,7 @@ def test_a_trickle_does_not_outlast_the_total_time(edge):
     assert time.monotonic() - started < 5
 
 
-def test_nobody_listens():
+def test_nobody_listens() -> None:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         client = Client(f"http://127.0.0.1:{reserved.getsockname()[1]}", retry=QUICK)
@@ -322,12 +337,12 @@ def test_nobody_listens():
 
 
 @pytest.mark.parametrize("url", ["ftp://host", "localhost:8000", ""])
-def test_base_url_is_checked(url):
+def test_base_url_is_checked(url: str) -> None:
     with pytest.raises(ValueError, match="expected a URL"):
         Client(url)
 
 
-def test_missing_file_is_not_a_fault_of_the_service(client, edge, tmp_path):
+def test_missing_file_is_not_a_fault_of_the_service(client: Client, edge: Edge, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         client.restore(tmp_path / "none.jpg")
     with pytest.raises(IsADirectoryError):
@@ -336,8 +351,10 @@ def test_missing_file_is_not_a_fault_of_the_service(client, edge, tmp_path):
 
 
 @pytest.mark.parametrize("size", [1, 200_000])
-def test_file_that_changes_between_two_tries_is_an_os_error(edge, client, tmp_path, size):
-    def change_and_refuse(handler):
+def test_file_that_changes_between_two_tries_is_an_os_error(
+    edge: Edge, client: Client, tmp_path: Path, size: int
+) -> None:
+    def change_and_refuse(handler: Handler) -> None:
         path.write_bytes(b"x" * size)
         handler.problem(503, "out-of-space")
 
@@ -349,13 +366,13 @@ def test_file_that_changes_between_two_tries_is_an_os_error(edge, client, tmp_pa
     assert client.restore(path).content.startswith(JPEG)
 
 
-def test_one_connection_serves_many_calls(edge, client):
+def test_one_connection_serves_many_calls(edge: Edge, client: Client) -> None:
     for _ in range(5):
         client.restore(b"old")
     assert edge.connections == 1
 
 
-def test_many_threads_share_a_client_and_all_are_served_by_a_small_service(edge):
+def test_many_threads_share_a_client_and_all_are_served_by_a_small_service(edge: Edge) -> None:
     edge.capacity, edge.delay_s = 8, 0.02
     pictures = [f"picture {number}".encode() for number in range(64)]
     with Client(edge.url, retry=QUICK) as client, ThreadPoolExecutor(64) as pool:
@@ -365,7 +382,7 @@ def test_many_threads_share_a_client_and_all_are_served_by_a_small_service(edge)
     assert len(edge.seen) > 64  # some had to come again
 
 
-def test_closing_wakes_the_calls_that_wait(edge):
+def test_closing_wakes_the_calls_that_wait(edge: Edge) -> None:
     edge.misbehave.append(refuse(429, "busy", Retry_After="60"))
     client = Client(edge.url)
     with ThreadPoolExecutor(1) as pool:
@@ -377,7 +394,7 @@ def test_closing_wakes_the_calls_that_wait(edge):
             waiting.result(timeout=10)
 
 
-def test_netrc_and_cookies_stay_out(edge, tmp_path, monkeypatch):
+def test_netrc_and_cookies_stay_out(edge: Edge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password other\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     edge.misbehave.append(say(200, JPEG, "image/jpeg", **{"Set-Cookie": "session=1"}))
@@ -388,10 +405,10 @@ def test_netrc_and_cookies_stay_out(edge, tmp_path, monkeypatch):
     assert "Cookie" not in edge.seen[1].headers
 
 
-def test_job_is_submitted_waited_for_and_fetched(edge, client, tmp_path):
+def test_job_is_submitted_waited_for_and_fetched(edge: Edge, client: Client, tmp_path: Path) -> None:
     (tmp_path / "old.jpg").write_bytes(b"old")
     job = client.submit(tmp_path / "old.jpg", scale=2)
-    changes = []
+    changes: list[Job] = []
     restored = client.wait(job, on_change=changes.append)
     assert (job.state, edge.seen[0].path, edge.seen[0].query) == ("queued", "/v1/jobs", {"scale": "2"})
     assert [change.state for change in changes] == ["queued", "running", "succeeded"]
@@ -400,19 +417,19 @@ def test_job_is_submitted_waited_for_and_fetched(edge, client, tmp_path):
     assert edge.seen[-1].path == f"/v1/jobs/{job.id}/result"
 
 
-def test_submitting_again_with_the_same_key_gives_the_same_job(edge, client):
+def test_submitting_again_with_the_same_key_gives_the_same_job(edge: Edge, client: Client) -> None:
     first, second = (client.submit(b"old", idempotency_key="album-7") for _ in range(2))
     assert first.id == second.id
     assert client.submit(b"old").id != first.id
 
 
-def test_a_webhook_is_asked_for_in_the_query(edge, client):
+def test_a_webhook_is_asked_for_in_the_query(edge: Edge, client: Client) -> None:
     client.submit(b"old", webhook="https://album.example/told?a=b")
     assert edge.seen[0].query == {"webhook": "https://album.example/told?a=b"}
 
 
-def test_a_lost_answer_makes_no_second_job(edge, client):
-    def answer_nothing(handler):
+def test_a_lost_answer_makes_no_second_job(edge: Edge, client: Client) -> None:
+    def answer_nothing(handler: Handler) -> None:
         handler.wfile = io.BytesIO()
         handler.job("")
         handler.close_connection = True
@@ -423,7 +440,7 @@ def test_a_lost_answer_makes_no_second_job(edge, client):
     assert len(edge.jobs) == 1
 
 
-def test_cancelled_job(edge, client):
+def test_cancelled_job(edge: Edge, client: Client) -> None:
     job = client.submit(b"old")
     client.cancel(job)
     assert edge.seen[-1].method == "DELETE"
@@ -431,7 +448,7 @@ def test_cancelled_job(edge, client):
         client.wait(job)
 
 
-def test_failed_job_raises_its_problem(edge, client):
+def test_failed_job_raises_its_problem(edge: Edge, client: Client) -> None:
     job = client.submit(b"old")
     document = {"type": "urn:photorestore:problem:truncated-image", "status": 422, "detail": "breaks off"}
     edge.jobs[job.id] |= {"end": "failed", "problem": document}
@@ -440,7 +457,7 @@ def test_failed_job_raises_its_problem(edge, client):
     assert caught.value.request_id
 
 
-def test_waiting_for_a_job_ends_in_time_and_the_job_goes_on(edge, client):
+def test_waiting_for_a_job_ends_in_time_and_the_job_goes_on(edge: Edge, client: Client) -> None:
     job = client.submit(b"old")
     edge.jobs[job.id]["end"] = "running"
     with pytest.raises(TimedOut, match=job.id):
@@ -449,13 +466,13 @@ def test_waiting_for_a_job_ends_in_time_and_the_job_goes_on(edge, client):
     assert client.wait(job).content.startswith(JPEG)
 
 
-def test_ids_of_jobs_are_quoted(edge, client):
+def test_ids_of_jobs_are_quoted(edge: Edge, client: Client) -> None:
     with pytest.raises(NotFound):
         client.job("../stages?x")
     assert edge.seen[0].path == "/v1/jobs/..%2Fstages%3Fx"
 
 
-def test_the_package_draws_its_errors(client):
+def test_the_package_draws_its_errors(client: Client) -> None:
     drawn = photorestore_client.__doc__
     pending = [RestoreError]
     while pending:
@@ -466,7 +483,7 @@ def test_the_package_draws_its_errors(client):
         pending += error.__subclasses__()
 
 
-def test_saving_replaces_a_file_as_a_whole(client, tmp_path):
+def test_saving_replaces_a_file_as_a_whole(client: Client, tmp_path: Path) -> None:
     (tmp_path / "new.jpg").write_bytes(b"before")
     client.restore(b"old").save(tmp_path / "new.jpg")
     assert (tmp_path / "new.jpg").read_bytes().startswith(JPEG)
@@ -486,7 +503,7 @@ def test_saving_replaces_a_file_as_a_whole(client, tmp_path):
         (b"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
     ],
 )
-def test_raw_door_finds_the_media_type_in_the_body(edge, content, expected):
+def test_raw_door_finds_the_media_type_in_the_body(edge: Edge, content: bytes, expected: str) -> None:
     edge.misbehave.append(say(200, content, "application/json"))
     with RawClient(edge.url) as raw:
         restored = raw.restore(b"old", stages=["denoise"])
@@ -495,7 +512,7 @@ def test_raw_door_finds_the_media_type_in_the_body(edge, content, expected):
     assert json.loads(edge.seen[0].headers["X-Restore-Options"]) == {"stages": ["denoise"]}
 
 
-def test_raw_door_finds_problems_in_the_body(edge):
+def test_raw_door_finds_problems_in_the_body(edge: Edge) -> None:
     document = {"type": "urn:photorestore:problem:not-an-image", "status": 415, "detail": "text"}
     edge.misbehave += [
         say(200, json.dumps(document).encode(), "application/json"),
@@ -513,7 +530,7 @@ def test_raw_door_finds_problems_in_the_body(edge):
     assert (caught.value.status, caught.value.request_id) == (415, "mine")
 
 
-def test_no_threads_are_left(edge):
+def test_no_threads_are_left(edge: Edge) -> None:
     before = threading.active_count()
     with Client(edge.url) as client:
         client.restore(b"old")

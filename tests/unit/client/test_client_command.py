@@ -13,7 +13,11 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from signal import Signals
+from typing import Any
 
 import pytest
 from photorestore_client.command import main
@@ -41,13 +45,13 @@ def answer(body: bytes) -> bytes:
 
 
 @pytest.fixture
-def edge():
+def edge() -> Iterator[Edge]:
     with Edge(answer=answer) as running:
         yield running
 
 
 @pytest.fixture
-def photos(tmp_path) -> Path:
+def photos(tmp_path: Path) -> Path:
     """A folder of three pictures, one below, and what is no picture."""
     folder = tmp_path / "photos"
     (folder / "album" / ".hidden").mkdir(parents=True)
@@ -58,12 +62,12 @@ def photos(tmp_path) -> Path:
     return folder
 
 
-def run(edge: Edge, *arguments: object, **settings) -> subprocess.CompletedProcess:
+def run(edge: Edge, *arguments: object, **settings: Any) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "photorestore_client", *map(str, arguments), "--url", edge.url]
     return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False, **settings)
 
 
-def start(edge: Edge, *arguments: object, **settings) -> subprocess.Popen:
+def start(edge: Edge, *arguments: object, **settings: Any) -> subprocess.Popen[Any]:
     line = [sys.executable, "-m", "photorestore_client", *map(str, arguments), "--url", edge.url]
     return subprocess.Popen(line, **settings)
 
@@ -86,14 +90,18 @@ def entries(folder: Path) -> dict[str, str]:
         return {os.fsdecode(row[0]): row[1] for row in ledger._rows("1")}
 
 
-def wait_until(condition, timeout_s: float = 30.0) -> None:
+def has_completed(edge: Edge, goal: int) -> bool:
+    return edge.completed.total() >= goal
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)
 
 
-def test_one_file(edge, photos, tmp_path):
+def test_one_file(edge: Edge, photos: Path, tmp_path: Path) -> None:
     target = tmp_path / "new.webp"
     strength = "face:0,denoise:0.5"
     assert (
@@ -109,13 +117,15 @@ def test_one_file(edge, photos, tmp_path):
     assert (photos / "a.png").read_bytes() == make_picture(0)
 
 
-def test_mask_of_one_file(edge, photos, tmp_path):
+def test_mask_of_one_file(edge: Edge, photos: Path, tmp_path: Path) -> None:
     mask = photos / "b.JPG"
     assert run(edge, photos / "a.png", "-o", tmp_path / "new.png", "--mask", mask).returncode == 0
     assert edge.seen[0].parts() == {"image": make_picture(0), "mask": make_picture(1)}
 
 
-def test_folder_keeps_its_structure_and_each_result_the_name(edge, photos, tmp_path):
+def test_folder_keeps_its_structure_and_each_result_the_name(
+    edge: Edge, photos: Path, tmp_path: Path
+) -> None:
     done = run(edge, photos, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert files_below(tmp_path / "out") == {
@@ -128,20 +138,20 @@ def test_folder_keeps_its_structure_and_each_result_the_name(edge, photos, tmp_p
     assert "megapixels/s" in done.stdout
 
 
-def test_many_inputs_and_png_results(edge, photos, tmp_path):
+def test_many_inputs_and_png_results(edge: Edge, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run(edge, photos / "a.png", photos / "album", "-o", out, "--format", "png").returncode == 0
     assert sorted(files_below(out)) == ["a.png", "album/a.png"]
 
 
-def test_second_run_asks_for_nothing(edge, photos, tmp_path):
+def test_second_run_asks_for_nothing(edge: Edge, photos: Path, tmp_path: Path) -> None:
     run(edge, photos, "-o", tmp_path / "out")
     done = run(edge, photos, "-o", tmp_path / "out", "--timeout", 9)  # changes no pixel
     assert (done.returncode, len(edge.seen)) == (0, 3)
     assert "3 skipped" in done.stdout
 
 
-def test_what_has_changed_is_restored_again(edge, photos, tmp_path):
+def test_what_has_changed_is_restored_again(edge: Edge, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(edge, photos, "-o", out)
     (photos / "a.png").write_bytes(make_picture(9))  # another source
@@ -151,7 +161,7 @@ def test_what_has_changed_is_restored_again(edge, photos, tmp_path):
     assert "3 restored" in run(edge, photos, "-o", out, "--strength", 0.5).stdout  # other options
 
 
-def test_the_same_picture_under_two_names_is_restored_once(edge, tmp_path):
+def test_the_same_picture_under_two_names_is_restored_once(edge: Edge, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     for name in "abcdefgh":
@@ -163,7 +173,7 @@ def test_the_same_picture_under_two_names_is_restored_once(edge, tmp_path):
     assert set(files_below(tmp_path / "out").values()) == {answer(make_picture(1))}
 
 
-def test_dry_run_writes_nothing_and_asks_for_nothing(edge, photos, tmp_path):
+def test_dry_run_writes_nothing_and_asks_for_nothing(edge: Edge, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = run(edge, photos, "-o", out, "--dry-run")
     assert done.returncode == 0
@@ -173,7 +183,7 @@ def test_dry_run_writes_nothing_and_asks_for_nothing(edge, photos, tmp_path):
     assert run(edge, photos, "-o", out, "--dry-run").stdout.count("skip ") == 3
 
 
-def test_files_of_others_and_sources_are_never_replaced(edge, photos, tmp_path):
+def test_files_of_others_and_sources_are_never_replaced(edge: Edge, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "a.png.jpg").write_bytes(b"mine")
@@ -188,19 +198,19 @@ def test_files_of_others_and_sources_are_never_replaced(edge, photos, tmp_path):
     assert files_below(photos) == before
 
 
-def test_results_inside_the_folder_of_sources_are_no_sources(edge, photos):
+def test_results_inside_the_folder_of_sources_are_no_sources(edge: Edge, photos: Path) -> None:
     run(edge, photos, "-o", photos / "restored")
     assert "3 skipped" in run(edge, photos, "-o", photos / "restored").stdout
 
 
-def test_two_pictures_with_one_result_are_refused(tmp_path):
+def test_two_pictures_with_one_result_are_refused(tmp_path: Path) -> None:
     for name in ["a.png", "a.png.jpg"]:
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(ValueError, match="would both become"):
         plan([tmp_path], tmp_path / "out", "jpeg")
 
 
-def test_a_bad_picture_fails_alone_and_its_label_is_shown(edge, photos, tmp_path):
+def test_a_bad_picture_fails_alone_and_its_label_is_shown(edge: Edge, photos: Path, tmp_path: Path) -> None:
     edge.misbehave += [refuse(422, "truncated-image")]
     done = run(edge, photos, "-o", tmp_path / "out", "--jobs", 1)
     assert done.returncode == 1
@@ -210,13 +220,13 @@ def test_a_bad_picture_fails_alone_and_its_label_is_shown(edge, photos, tmp_path
     assert run(edge, photos, "-o", tmp_path / "out").returncode == 0
 
 
-def test_transient_trouble_is_not_seen(edge, photos, tmp_path):
+def test_transient_trouble_is_not_seen(edge: Edge, photos: Path, tmp_path: Path) -> None:
     edge.misbehave += [drop, refuse(429, "busy", Retry_After="0"), refuse(503, "out-of-space"), drop]
     assert run(edge, photos, "-o", tmp_path / "out").returncode == 0
     assert sorted(edge.completed.values()) == [1, 1, 1]
 
 
-def test_a_refused_key_ends_the_run(edge, photos, tmp_path):
+def test_a_refused_key_ends_the_run(edge: Edge, photos: Path, tmp_path: Path) -> None:
     edge.misbehave += [refuse(401, "unauthorized")] * 3
     (tmp_path / "key").write_text("wrong\n")
     arguments = [photos, "-o", tmp_path / "out", "--jobs", 1, "--api-key-file", tmp_path / "key"]
@@ -226,23 +236,26 @@ def test_a_refused_key_ends_the_run(edge, photos, tmp_path):
     assert "2 pictures were not tried" in done.stderr
 
 
-def test_no_service(photos, tmp_path, capsys):
+def test_no_service(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = [str(photos / "a.png"), "-o", str(tmp_path / "new.png")]
     assert main([*line, "--url", "http://127.0.0.1:9", "--patience", "0.3"]) == 3
     assert "a.png" in capsys.readouterr().err
     assert not (tmp_path / "new.png").exists()
 
 
-def test_a_service_that_is_gone_ends_the_run(tmp_path, capsys):
+def test_a_service_that_is_gone_ends_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(20):
         (tmp_path / f"{number:02}.png").write_bytes(make_picture(number))
     line = [str(tmp_path), "-o", str(tmp_path / "out"), "--jobs", "2", "--patience", "0.2"]
     assert main([*line, "--url", "http://127.0.0.1:9"]) == 3
     left = re.search(r"(\d+) pictures were not tried", capsys.readouterr().err)
+    assert left is not None
     assert 13 <= int(left[1]) <= 15  # one more may have begun meanwhile
 
 
-def test_results_that_cannot_be_written_end_the_run(edge, photos, tmp_path, capsys):
+def test_results_that_cannot_be_written_end_the_run(
+    edge: Edge, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "album").write_text("a file where a folder should be")
     assert main([str(photos), "-o", str(tmp_path / "out"), "--url", edge.url, "--jobs", "1"]) == 4
@@ -263,9 +276,12 @@ def test_results_that_cannot_be_written_end_the_run(edge, photos, tmp_path, caps
         ["photo.png", "--watch-throughput"],
     ],
 )
-def test_wrong_usage(arguments, tmp_path, monkeypatch, capsys):
+def test_wrong_usage(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photo.png").write_bytes(make_picture(0))
+    code: object
     try:
         code = main(arguments)
     except SystemExit as left:
@@ -274,14 +290,14 @@ def test_wrong_usage(arguments, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err
 
 
-def test_version(capsys):
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["--version"])
     assert left.value.code == 0
     assert capsys.readouterr().out.startswith("photorestore 0.")
 
 
-def test_a_folder_has_one_run_at_a_time(edge, photos, tmp_path):
+def test_a_folder_has_one_run_at_a_time(edge: Edge, photos: Path, tmp_path: Path) -> None:
     with Ledger(tmp_path / "out"):
         done = run(edge, photos, "-o", tmp_path / "out")
         with pytest.raises(LedgerError):
@@ -289,14 +305,14 @@ def test_a_folder_has_one_run_at_a_time(edge, photos, tmp_path):
     assert (done.returncode, "locked" in done.stderr, edge.seen) == (2, True, [])
 
 
-def test_broken_ledger_is_reported(edge, photos, tmp_path):
+def test_broken_ledger_is_reported(edge: Edge, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / NAME).write_bytes(b"no database" * 1000)
     done = run(edge, photos, "-o", tmp_path / "out")
     assert (done.returncode, NAME in done.stderr) == (2, True)
 
 
-def test_bar_on_a_terminal(edge, photos, tmp_path):
+def test_bar_on_a_terminal(edge: Edge, photos: Path, tmp_path: Path) -> None:
     edge.misbehave += [refuse(422, "truncated-image")]
     ours, its = pty.openpty()
     termios.tcsetwinsize(its, (24, 120))
@@ -324,22 +340,23 @@ def test_bar_on_a_terminal(edge, photos, tmp_path):
     assert summary.startswith("2 restored")  # no line for each picture beside a bar
 
 
-def test_killed_twice_and_every_picture_has_one_result(edge, tmp_path):
+def test_killed_twice_and_every_picture_has_one_result(edge: Edge, tmp_path: Path) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     for number in range(40):
         folder = photos / f"album {number % 3}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{number:02}.png").write_bytes(make_picture(number))
     edge.delay_s = 0.03
+    killed: list[tuple[set[str], dict[str, int]]] = []
     for goal in (8, 22):
         process = start(edge, photos, "-o", out, "--jobs", JOBS, stdout=subprocess.DEVNULL)
-        wait_until(lambda goal=goal: edge.completed.total() >= goal)
+        wait_until(partial(has_completed, edge, goal))
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         wait_until(lambda: edge.in_flight == 0)
         entered, counts = set(entries(out).values()), dict(edge.completed)
         assert len(entered) >= goal - 2 * JOBS
-        edge.killed = [*getattr(edge, "killed", []), (entered, counts)]
+        killed.append((entered, counts))
     done = run(edge, photos, "-o", out, "--jobs", JOBS)
     assert done.returncode == 0, done.stderr
 
@@ -347,7 +364,7 @@ def test_killed_twice_and_every_picture_has_one_result(edge, tmp_path):
     assert files_below(out) == {f"{name}.jpg": answer(content) for name, content in sources.items()}
     assert entries(out) == {f"{name}.jpg": sha256(content) for name, content in sources.items()}
     assert set(edge.completed) == {sha256(content) for content in sources.values()}
-    for entered, counts in edge.killed:  # what was entered has not been asked for again
+    for entered, counts in killed:  # what was entered has not been asked for again
         assert {key: edge.completed[key] for key in entered} == {key: counts[key] for key in entered}
     assert edge.completed.total() - 40 <= 2 * JOBS  # what was in flight has been, at most
     asked = len(edge.seen)
@@ -368,7 +385,7 @@ CRASHES = {
 
 
 @pytest.mark.parametrize("where", CRASHES)
-def test_killed_at_each_step_of_writing(edge, tmp_path, where):
+def test_killed_at_each_step_of_writing(edge: Edge, tmp_path: Path, where: str) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
     (photos / "a.png").write_bytes(make_picture(5))
@@ -385,7 +402,7 @@ def test_killed_at_each_step_of_writing(edge, tmp_path, where):
     assert files_below(out) == {"a.png.jpg": answer(make_picture(5))}
 
 
-def test_killed_while_replacing_a_result_of_other_options(edge, photos, tmp_path):
+def test_killed_while_replacing_a_result_of_other_options(edge: Edge, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(edge, photos, "-o", out)
     code = (
@@ -401,7 +418,7 @@ def test_killed_while_replacing_a_result_of_other_options(edge, photos, tmp_path
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_first_signal_lets_what_is_in_flight_finish(edge, tmp_path, number):
+def test_first_signal_lets_what_is_in_flight_finish(edge: Edge, tmp_path: Path, number: Signals) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
     for index in range(30):
@@ -419,7 +436,7 @@ def test_first_signal_lets_what_is_in_flight_finish(edge, tmp_path, number):
     assert sorted(edge.completed.values()) == [1] * 30
 
 
-def test_names_that_are_no_text(edge, tmp_path):
+def test_names_that_are_no_text(edge: Edge, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     name = os.fsdecode(b"gr\xfc\xdfe.png")  # Latin-1
@@ -430,7 +447,7 @@ def test_names_that_are_no_text(edge, tmp_path):
     assert (tmp_path / "out" / f"{name}.jpg").exists()
 
 
-def test_ledger_says_what_it_is(edge, photos, tmp_path):
+def test_ledger_says_what_it_is(edge: Edge, photos: Path, tmp_path: Path) -> None:
     run(edge, photos, "-o", tmp_path / "out", "--strength", 0.5, "--stages", "denoise")
     with sqlite3.connect(tmp_path / "out" / NAME) as connection:
         rows = connection.execute(

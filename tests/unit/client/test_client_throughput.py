@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 from photorestore_client.command import main
@@ -18,7 +19,7 @@ class Service:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        given = {"registry": self.registry}
+        given: dict[str, Any] = {"registry": self.registry}
         prefix = "photorestore_gateway_"
         self.megapixels = Counter(f"{prefix}restored_megapixels", "text", **given)
         self.requests = Counter(f"{prefix}http_requests", "text", ["route", "method", "status"], **given)
@@ -35,7 +36,7 @@ class Service:
         return generate_latest(self.registry).decode()
 
 
-def test_rates_are_of_what_was_added_between_two_looks():
+def test_rates_are_of_what_was_added_between_two_looks() -> None:
     service = Service()
     for _ in range(100):
         service.answer(4.0)
@@ -67,7 +68,7 @@ def test_rates_are_of_what_was_added_between_two_looks():
     ]
 
 
-def test_a_service_that_began_anew_counts_from_zero():
+def test_a_service_that_began_anew_counts_from_zero() -> None:
     old, new = Service(), Service()
     for _ in range(10):
         old.answer(0.05)
@@ -76,7 +77,7 @@ def test_a_service_that_began_anew_counts_from_zero():
     assert compare(parse(old.text()), parse(new.text()), 1.0).requests_s == 4
 
 
-def test_nothing_done_has_no_latency():
+def test_nothing_done_has_no_latency() -> None:
     samples = parse(Service().text())
     got = compare(samples, samples, 1.0)
     assert (got.megapixels_s, got.requests_s, math.isnan(got.p50_s)) == (0, 0, True)
@@ -87,17 +88,17 @@ def test_nothing_done_has_no_latency():
 @pytest.mark.parametrize(
     ("q", "expected"), [(0.0, 0.5), (0.25, 0.75), (0.5, 1.0), (0.75, 3.5), (0.9, 5.0), (0.99, 5.0)]
 )
-def test_quantiles_are_linear_inside_a_bucket_and_end_at_the_last_bound(q, expected):
+def test_quantiles_are_linear_inside_a_bucket_and_end_at_the_last_bound(q: float, expected: float) -> None:
     buckets = {"0.5": 0, "1.0": 50, "5.0": 90, "+Inf": 100}
     assert quantile(buckets, q) == pytest.approx(expected)
 
 
-def test_labels_may_hold_what_separates_them():
+def test_labels_may_hold_what_separates_them() -> None:
     sample = next(sample for sample in parse(Service().text()) if sample.name == "other_total")
     assert (dict(sample.labels), sample.value) == ({"label": 'x=\\"1\\",y\\\\}'}, 1.0)
 
 
-def test_each_look_is_compared_with_the_one_before():
+def test_each_look_is_compared_with_the_one_before() -> None:
     service, counts = Service(), itertools.count(1)
 
     def read() -> str:
@@ -110,7 +111,7 @@ def test_each_look_is_compared_with_the_one_before():
     assert 0 < second.requests_s <= 3 / 0.05
 
 
-def test_command_prints_a_line_for_each_look(capsys):
+def test_command_prints_a_line_for_each_look(capsys: pytest.CaptureFixture[str]) -> None:
     service = Service()
     service.in_flight.set(7)
 
@@ -126,12 +127,12 @@ def test_command_prints_a_line_for_each_look(capsys):
     assert all("megapixels/s" in line and "p95  0.48s" in line and "7 in flight" in line for line in lines)
 
 
-def test_command_without_metrics_says_so(capsys):
+def test_command_without_metrics_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     with Edge() as edge:
         edge.misbehave.append(refuse(404, "not-found"))
         assert main(["--watch-throughput", "--url", edge.url]) == 3
     assert "not-found" in capsys.readouterr().err
 
 
-def test_lines_that_are_no_samples_are_left_out():
+def test_lines_that_are_no_samples_are_left_out() -> None:
     assert parse("# HELP x y\nnonsense\n\n{} 3\n<html> x\nx y\n") == []

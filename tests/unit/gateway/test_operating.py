@@ -21,8 +21,10 @@ from gateway.restore.content import PIECE_BYTES, piece
 from gateway.restore.results import Result
 from gateway.settings import HOME, GatewaySettings, parse
 from photorestore.options import STAGES
+from photorestore.serving.handler import StageHandler
 from tests.edge import (
     ENVIRONMENT,
+    FakeTorchServe,
     free_port,
     listening,
     make_picture,
@@ -37,7 +39,9 @@ from tests.handed_on import REPORT
 pytestmark = pytest.mark.anyio
 
 
-async def test_keys_are_asked_for_where_there_are_some(server, root, tmp_path):
+async def test_keys_are_asked_for_where_there_are_some(
+    server: FakeTorchServe, root: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "keys"
     first, second = make_key(), make_key()
     file.write_text(f"# of the album\n{key_line('album', first)}\n\n")
@@ -61,7 +65,9 @@ async def test_keys_are_asked_for_where_there_are_some(server, root, tmp_path):
         assert (await edge.get("/readyz")).status_code == 200
 
 
-async def test_keys_that_are_not_those_of_the_file_are_told(server, root, tmp_path, caplog):
+async def test_keys_that_are_not_those_of_the_file_are_told(
+    server: FakeTorchServe, root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file, key = tmp_path / "keys", make_key()
     line = key_line("album", key)
     file.write_text(line)
@@ -91,14 +97,14 @@ async def test_keys_that_are_not_those_of_the_file_are_told(server, root, tmp_pa
     ]
 
 
-def test_two_keys_of_one_name_are_valid_at_a_time(tmp_path):
+def test_two_keys_of_one_name_are_valid_at_a_time(tmp_path: Path) -> None:
     old, new = make_key(), make_key()
     (tmp_path / "keys").write_text(f"{key_line('album', old)}\n{key_line('album', new)}\n")
     keys = Keys(tmp_path / "keys")
     assert keys.name_of(old) == keys.name_of(new) == "album"
 
 
-def test_keys_lie_hashed(tmp_path, capsys):
+def test_keys_lie_hashed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["key", "album"]) == 0
     key, line = re.findall(r": +(.*)", capsys.readouterr().out)
     assert key not in line
@@ -108,21 +114,23 @@ def test_keys_lie_hashed(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("text", ["", "# nothing", "album secret", "album " + "0" * 63])
-def test_a_file_without_keys_stops_the_start(tmp_path, text):
+def test_a_file_without_keys_stops_the_start(tmp_path: Path, text: str) -> None:
     (tmp_path / "keys").write_text(text)
     with pytest.raises(ValueError, match="keys"):
         Keys(tmp_path / "keys")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
-def test_beyond_loopback_keys_are_required_unless_told_otherwise(host, capsys):
+def test_beyond_loopback_keys_are_required_unless_told_otherwise(
+    host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["serve", "--host", host]) == 2
     assert "not loopback" in capsys.readouterr().err
     assert GatewaySettings(host=host, no_keys=True).keys_file is None
     assert GatewaySettings(host=host, keys_file=Path("keys")).host == host
 
 
-def test_settings_come_from_the_command_line_above_the_environment():
+def test_settings_come_from_the_command_line_above_the_environment() -> None:
     environment = {
         "PHOTORESTORE_GATEWAY_MAX_REQUESTS": "3",
         "PHOTORESTORE_GATEWAY_PORT": "9",
@@ -136,7 +144,7 @@ def test_settings_come_from_the_command_line_above_the_environment():
         parse([], {"PHOTORESTORE_GATEWAY_MAX_REQUEST": "3"})
 
 
-async def test_ready_when_a_canary_came_back(server, root):
+async def test_ready_when_a_canary_came_back(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root, is_ready=False) as edge:
         assert (await edge.get("/readyz")).status_code == 503
         await until(lambda: not edge.app.state.gateway.readiness.problem)
@@ -146,7 +154,7 @@ async def test_ready_when_a_canary_came_back(server, root):
         assert [envelope["request_id"] for envelope in server.inferences] == ["canary"]
 
 
-async def test_readiness_follows_torchserve(server, root):
+async def test_readiness_follows_torchserve(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root) as edge:
 
         async def problem_now() -> str:
@@ -164,7 +172,9 @@ async def test_readiness_follows_torchserve(server, root):
         assert await problem_now() == ""
 
 
-async def test_another_workspace_root_is_found_out(server, root, handlers, tmp_path):
+async def test_another_workspace_root_is_found_out(
+    server: FakeTorchServe, root: Path, handlers: dict[str, StageHandler], tmp_path: Path
+) -> None:
     for handler in handlers.values():
         handler.root = tmp_path / "elsewhere"
     async with running_edge(server, root, is_ready=False) as edge:
@@ -174,7 +184,7 @@ async def test_another_workspace_root_is_found_out(server, root, handlers, tmp_p
         assert str(root) in answer.json()["problem"]
 
 
-async def test_missing_workflow_is_registered_again(server, root):
+async def test_missing_workflow_is_registered_again(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root) as edge:
         server.is_registered = False
         await until(lambda: edge.app.state.gateway.readiness.problem)
@@ -183,7 +193,9 @@ async def test_missing_workflow_is_registered_again(server, root):
     assert server.registrations == 1
 
 
-async def test_workflow_is_looked_for_by_the_name_that_the_edge_is_told(server, root):
+async def test_workflow_is_looked_for_by_the_name_that_the_edge_is_told(
+    server: FakeTorchServe, root: Path
+) -> None:
     server.workflow = "restore_next"
     server.is_registered = False
     async with running_edge(server, root, workflow="restore_next") as edge:
@@ -191,7 +203,7 @@ async def test_workflow_is_looked_for_by_the_name_that_the_edge_is_told(server, 
     assert server.registrations == 1
 
 
-async def test_metrics_of_torchserve_are_handed_on(server, root):
+async def test_metrics_of_torchserve_are_handed_on(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root) as edge:
         answer = await edge.get("/metrics/torchserve")
         assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, "text/plain")
@@ -200,7 +212,7 @@ async def test_metrics_of_torchserve_are_handed_on(server, root):
         assert problem(await edge.get("/metrics/torchserve")) == (503, "backend-unavailable")
 
 
-async def test_drain_says_not_ready_but_answers(server, root):
+async def test_drain_says_not_ready_but_answers(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root) as edge:
         edge.app.state.gateway.readiness.drain()
         assert (await edge.get("/readyz")).status_code == 503
@@ -208,7 +220,7 @@ async def test_drain_says_not_ready_but_answers(server, root):
         assert metric(edge, "ready") == 0
 
 
-async def test_shutdown_waits_for_runs_whose_callers_left(server, root):
+async def test_shutdown_waits_for_runs_whose_callers_left(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root) as edge:
         server.is_open.clear()
         answer = await edge.post("/v1/restore?stages=&timeout=1", content=make_picture())
@@ -218,7 +230,7 @@ async def test_shutdown_waits_for_runs_whose_callers_left(server, root):
     assert list(root.iterdir()) == []
 
 
-async def test_a_run_is_found_only_while_it_is_in_flight():
+async def test_a_run_is_found_only_while_it_is_in_flight() -> None:
     runs: InFlight[int] = InFlight()
     gate = asyncio.Event()
 
@@ -234,14 +246,14 @@ async def test_a_run_is_found_only_while_it_is_in_flight():
     assert runs.find("key") is None
 
 
-async def test_runs_that_take_too_long_are_cancelled_at_the_end():
+async def test_runs_that_take_too_long_are_cancelled_at_the_end() -> None:
     runs: InFlight[None] = InFlight()
     task = runs.start("key", asyncio.sleep(60))
     await runs.drain(0.01)
     assert task.cancelled()
 
 
-def test_cache_forgets_what_was_not_used_for_longest(tmp_path):
+def test_cache_forgets_what_was_not_used_for_longest(tmp_path: Path) -> None:
     cache = ResultCache(tmp_path, 3500)
     for number, key in enumerate("abc"):
         cache.put(key, Result(bytes(1000), "image/png", replace(REPORT, request_id=key), b"mask"))
@@ -254,24 +266,28 @@ def test_cache_forgets_what_was_not_used_for_longest(tmp_path):
     assert (len(kept.picture), kept.mask, kept.report) == (1000, b"mask", replace(REPORT, request_id="a"))
 
 
-def test_a_long_result_stays_in_its_file(tmp_path):
+def test_a_long_result_stays_in_its_file(tmp_path: Path) -> None:
     cache = ResultCache(tmp_path, 1 << 30)
     picture, mask = os.urandom(3 * PIECE_BYTES + 5), os.urandom(PIECE_BYTES + 1)
     opened = len(list(Path("/proc/self/fd").iterdir()))
     cache.put("a", Result(picture, "image/png", REPORT, mask))
     kept = cache.get("a")
+    assert kept is not None
     assert not isinstance(kept.picture, bytes)
     cache.put("b", kept)
     (tmp_path / "a.result").unlink()  # whoever reads it may go on
-    for result in (kept, cache.get("b")):
+    again = cache.get("b")
+    assert again is not None
+    for result in (kept, again):
         for content, expected in ((result.picture, picture), (result.mask, mask)):
+            assert content is not None
             starts = range(0, len(content), PIECE_BYTES)
             assert b"".join(piece(content, start) for start in starts) == expected
-    del kept, result, content
+    del kept, again, result, content
     assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 
-def test_cache_takes_no_broken_file(tmp_path):
+def test_cache_takes_no_broken_file(tmp_path: Path) -> None:
     cache = ResultCache(tmp_path, 10_000)
     cache.put("a", Result(b"picture", "image/png", REPORT))
     whole = (tmp_path / "a.result").read_bytes()
@@ -281,7 +297,7 @@ def test_cache_takes_no_broken_file(tmp_path):
         assert not (tmp_path / "a.result").exists()
 
 
-def test_fingerprint_is_of_the_archives(tmp_path):
+def test_fingerprint_is_of_the_archives(tmp_path: Path) -> None:
     store = tmp_path / "model_store"
     store.mkdir()
     assert release.fingerprint(tmp_path) != release.fingerprint(tmp_path)  # nothing is known: never the same
@@ -307,7 +323,9 @@ async def talk(port: int, *sent: bytes) -> bytes:
 HEAD = b"POST /v1/restore?stages= HTTP/1.1\r\nHost: edge\r\n"
 
 
-async def test_slow_heads_and_bodies_are_closed_and_leave_others_alone(server, root, monkeypatch):
+async def test_slow_heads_and_bodies_are_closed_and_leave_others_alone(
+    server: FakeTorchServe, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gateway.http.connection.HEAD_S", 0.5)
     async with listening(server, root, upload_grace_s=0.5) as (port, app), asyncio.TaskGroup() as group:
         silent = [group.create_task(talk(port)) for _ in range(5)]
@@ -336,7 +354,9 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
     await read_answer(reader)
 
 
-async def test_connections_are_kept_for_the_next_request(server, root, monkeypatch):
+async def test_connections_are_kept_for_the_next_request(
+    server: FakeTorchServe, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A head that has begun must end soon, but the next one may begin late."""
     monkeypatch.setattr("gateway.http.connection.HEAD_S", 1)
     monkeypatch.setattr("gateway.http.connection.KEEP_ALIVE_S", 4)
@@ -349,7 +369,9 @@ async def test_connections_are_kept_for_the_next_request(server, root, monkeypat
         writer.close()
 
 
-async def test_idle_connections_do_not_keep_others_out(server, root, monkeypatch):
+async def test_idle_connections_do_not_keep_others_out(
+    server: FakeTorchServe, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gateway.http.server.CONNECTIONS", 4)
     monkeypatch.setattr("gateway.http.connection.KEEP_ALIVE_IN_A_CROWD_S", 0.1)
     async with listening(server, root) as (port, _):
@@ -375,7 +397,9 @@ LONG = b"x" * (1 << 20)
         ([HEAD, b"Content-Length: 1\r\nConnection: keep-alive\r\n\r\n", b"x" + HEAD + b"A: " + LONG], b""),
     ],
 )
-async def test_heads_without_an_end_are_not_collected(server, root, monkeypatch, pieces, status):
+async def test_heads_without_an_end_are_not_collected(
+    server: FakeTorchServe, root: Path, monkeypatch: pytest.MonkeyPatch, pieces: list[bytes], status: bytes
+) -> None:
     monkeypatch.setattr("gateway.http.connection.HEAD_S", 600)
     async with listening(server, root) as (port, _):
         with contextlib.suppress(ConnectionError):  # closed while there is more to send
@@ -383,7 +407,9 @@ async def test_heads_without_an_end_are_not_collected(server, root, monkeypatch,
     assert list(root.iterdir()) == []
 
 
-async def test_an_upgrade_that_is_offered_with_a_picture_is_passed_over(server, root):
+async def test_an_upgrade_that_is_offered_with_a_picture_is_passed_over(
+    server: FakeTorchServe, root: Path
+) -> None:
     """As clients that would like to speak HTTP/2 do, Java's among them."""
     picture = make_picture()
     offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
@@ -398,9 +424,11 @@ async def test_an_upgrade_that_is_offered_with_a_picture_is_passed_over(server, 
         writer.close()
 
 
-async def test_an_upload_that_one_read_brings_does_not_leave_the_selector(server, root, monkeypatch):
+async def test_an_upload_that_one_read_brings_does_not_leave_the_selector(
+    server: FakeTorchServe, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """uvicorn would stop reading at 64 KiB, and begin again at once."""
-    paused = []
+    paused: list[object] = []
     monkeypatch.setattr("uvicorn.protocols.http.flow_control.FlowControl.pause_reading", paused.append)
     async with listening(server, root) as (port, _):
         answer = await talk(
@@ -410,7 +438,7 @@ async def test_an_upload_that_one_read_brings_does_not_leave_the_selector(server
     assert not paused
 
 
-async def test_refusal_arrives_although_the_body_is_still_sent(server, root):
+async def test_refusal_arrives_although_the_body_is_still_sent(server: FakeTorchServe, root: Path) -> None:
     async with listening(server, root) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(HEAD + b"Content-Length: 90000000\r\n\r\n")
@@ -423,7 +451,7 @@ async def test_refusal_arrives_although_the_body_is_still_sent(server, root):
         writer.close()
 
 
-async def test_who_leaves_during_the_upload_leaves_nothing_behind(server, root):
+async def test_who_leaves_during_the_upload_leaves_nothing_behind(server: FakeTorchServe, root: Path) -> None:
     async with listening(server, root) as (port, app):
         transfers = app.state.gateway.transfers
         _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -451,7 +479,7 @@ async def readyz_says(client: httpx.AsyncClient, expected: int | None) -> None:
                 status = None
 
 
-async def test_sigterm_answers_what_is_in_flight(server, root):
+async def test_sigterm_answers_what_is_in_flight(server: FakeTorchServe, root: Path) -> None:
     """The whole program in its own process, before a stand-in that listens on a port."""
     own_port = free_port()
     async with serving(server) as url:

@@ -19,7 +19,9 @@ def refusal(**values: str) -> str:
     return str(caught.value)
 
 
-def test_all_that_is_wrong_is_named_at_once_where_it_stands(capsys, monkeypatch):
+def test_all_that_is_wrong_is_named_at_once_where_it_stands(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(PREFIX + "PORT", "0")
     monkeypatch.setenv(PREFIX + "HOST", "0.0.0.0")
     monkeypatch.setenv(PREFIX + "MAX_REQUEST", "8")
@@ -36,7 +38,7 @@ def test_all_that_is_wrong_is_named_at_once_where_it_stands(capsys, monkeypatch)
     }
 
 
-def test_numbers_that_make_no_sense_are_refused():
+def test_numbers_that_make_no_sense_are_refused() -> None:
     for option in dataclasses.fields(GatewaySettings):
         if type(option.default) in (int, float):
             for wrong in ("-1", "nan", "inf", "-inf", "1,5", "", "twelve", "1e999"):
@@ -74,11 +76,11 @@ def test_numbers_that_make_no_sense_are_refused():
         ("WEBHOOK_HOSTS", "a.example, https://b.example"),
     ],
 )
-def test_values_of_another_kind_are_refused(name, wrong):
+def test_values_of_another_kind_are_refused(name: str, wrong: str) -> None:
     assert refusal(**{name: wrong}).startswith(f"{PREFIX}{name} is {wrong!r}; expected ")
 
 
-def test_secrets_are_never_shown():
+def test_secrets_are_never_shown() -> None:
     told = refusal(
         INFERENCE_URL="http://user:hush@127.0.0.1:8080",
         METRICS_URL="http://127.0.0.1:8082/?token=hush",
@@ -91,7 +93,7 @@ def test_secrets_are_never_shown():
     assert f"{PREFIX}INFERENCE_URL is not shown, for it may hold a secret; expected a URL like http" in told
 
 
-def test_what_people_write_is_understood():
+def test_what_people_write_is_understood() -> None:
     settings = parse(
         ["--poll-s", ".5", "--max-requests", " 8 "],
         {
@@ -109,11 +111,11 @@ def test_what_people_write_is_understood():
     assert (settings.webhook_secret_file, settings.cors_origins) == (Path("secret"), ())
 
 
-def test_what_the_command_line_says_right_is_not_asked_of_the_environment():
+def test_what_the_command_line_says_right_is_not_asked_of_the_environment() -> None:
     assert parse(["--port", "8123"], {PREFIX + "PORT": "nonsense"}).port == 8123
 
 
-def test_the_workspace_of_both_sides_is_named_by_its_variable():
+def test_the_workspace_of_both_sides_is_named_by_its_variable() -> None:
     assert parse([], {"PHOTORESTORE_WORKSPACE": ""}).workspace_root == GatewaySettings().workspace_root
     own = {"PHOTORESTORE_WORKSPACE": "/a", PREFIX + "WORKSPACE_ROOT": "/b"}
     assert parse([], own).workspace_root == Path("/b")

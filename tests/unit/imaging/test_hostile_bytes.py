@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -38,6 +39,8 @@ from photorestore.records import document_of
 from photorestore.workspace import Workspace
 from tests.broken_inputs import whole_inputs
 from tests.hostile_containers import FAMILIES, MIXED, busy_xmp, greedy_exif, mixture, saved
+
+T = TypeVar("T")
 
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
 pytestmark = pytest.mark.timeout(600 + 60 * MINUTES)
@@ -68,7 +71,7 @@ def run(check: Callable[[], None]) -> None:
         check()
 
 
-def answered(call: Callable[[], object]) -> object:
+def answered(call: Callable[[], T]) -> T | None:
     """What comes of it; None if that is an error of our own."""
     with contextlib.suppress(RestorationError):
         return call()
@@ -220,7 +223,7 @@ async def _receive(pieces: list[bytes], kind: bytes, workspace: Workspace) -> ob
     messages = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
     waiting = iter([*messages, {"type": "http.request", "body": b"", "more_body": False}])
 
-    async def next_message() -> dict:
+    async def next_message() -> dict[str, Any]:
         return next(waiting)
 
     scope = {"type": "http", "method": "POST", "headers": [(b"content-type", kind)]}

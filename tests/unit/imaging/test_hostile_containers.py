@@ -32,7 +32,7 @@ def restore_nothing(upload: bytes) -> float:
         found = collect(upload, header.format, change, [], exif=header.exif, xmp=header.xmp)
         found.settle("jpeg", [])
         attach(io.BytesIO(ENCODED), "jpeg", found, [])
-        depth = np.uint16 if header.bits == 16 else np.uint8
+        depth = np.dtype(np.uint16 if header.bits == 16 else np.uint8)
         alpha = np.zeros((1, *shape), depth) if header.has_alpha else None
         picture.decode(np.zeros((3, *shape), depth), alpha)
     except RestorationError:
@@ -57,7 +57,9 @@ def test_longest_upload_of_pieces_drawn_by_chance_takes_little_time(kind: str, s
     check(lambda length: mixture(kind, length, seed))
 
 
-def test_reader_that_was_used_up_serves_the_pixels_anew_and_is_bounded_again(monkeypatch) -> None:
+def test_reader_that_was_used_up_serves_the_pixels_anew_and_is_bounded_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("photorestore.imaging.heads.FEWEST_READS", 10)
     reader = BoundedReader(bytes(100), "png")
     for _ in range(10):
@@ -68,7 +70,7 @@ def test_reader_that_was_used_up_serves_the_pixels_anew_and_is_bounded_again(mon
             reader.read(1)
 
 
-def test_head_that_takes_too_long_is_refused_but_not_its_pixels(monkeypatch) -> None:
+def test_head_that_takes_too_long_is_refused_but_not_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("photorestore.imaging.heads.LONGEST_S", 0.0)
     reader = BoundedReader(bytes(1 << 20), "png")
     with pytest.raises(RestorationError, match="takes more than"):

@@ -16,7 +16,7 @@ from photorestore.imaging.negotiate import Needs, choose_format
 from photorestore.imaging.planes import luma, to_u8
 from photorestore.options import Options
 from photorestore.workspace import Workspace
-from tests.conftest import make_photo
+from tests.conftest import make_photo, source_of
 
 PHOTO = Image.fromarray(make_photo(60, 90, seed=3))
 
@@ -218,12 +218,14 @@ def test_luma_keeps_grey() -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_arrays_go_in_and_come_out(workspace: Workspace, channels: int, dtype: type) -> None:
-    array = np.random.default_rng(0).integers(0, 255, (11, 13, channels)).astype(dtype)
+def test_arrays_go_in_and_come_out(
+    workspace: Workspace, channels: int, dtype: type[np.unsignedinteger]
+) -> None:
+    array: np.ndarray = np.random.default_rng(0).integers(0, 255, (11, 13, channels)).astype(dtype)
     write_array(workspace, array)
     envelope = workspace.envelope
     alpha = workspace.plane("alpha") if "alpha" in envelope.planes else None
-    back = to_array(workspace.current(), alpha, is_grey=envelope.source.is_grey)
+    back = to_array(workspace.current(), alpha, is_grey=source_of(workspace).is_grey)
     np.testing.assert_array_equal(back, array)
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 from photorestore.errors import NotAnImage
 from photorestore.imaging import put_picture, result_array
 from photorestore.options import Options
+from photorestore.pipeline import Picture
 from photorestore.stages.base import run_stage
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
@@ -18,7 +19,7 @@ from tests.unit.imaging.test_imaging import saved, wide_gamut_profile
 PHOTO = make_photo(60, 90, seed=3)
 
 
-def through(root: Path, picture, mask=None) -> Workspace:
+def through(root: Path, picture: Picture, mask: Picture | None = None) -> Workspace:
     workspace = Workspace.create(root, Options())
     put_picture(workspace, "upload", picture)
     if mask is not None:
@@ -61,11 +62,11 @@ def test_16_bits_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [bool, np.uint8, np.uint16, "picture", "bytes"])
-def test_masks_of_any_kind(tmp_path: Path, kind) -> None:
+def test_masks_of_any_kind(tmp_path: Path, kind: type[np.generic | bool] | str) -> None:
     holes = np.zeros((60, 90), bool)
     holes[5:20, 7:30] = True
     white = (holes * 255).astype(np.uint8)
-    masks = {
+    masks: dict[type[np.generic | bool] | str, Picture] = {
         bool: holes,
         np.uint8: white,
         np.uint16: white.astype(np.uint16) * 257,

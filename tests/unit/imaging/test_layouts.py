@@ -5,6 +5,8 @@ LAYOUTS=2000 draws so many; where `imagecodecs` is installed, `tifffile` confirm
 
 import io
 import os
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +72,7 @@ def test_another_reader_finds_what_was_drawn(part: int) -> None:
 
 
 @pytest.mark.parametrize("draw_one", [draw_tiff, draw_png])
-def test_both_depths_of_a_layout_are_read_alike(draw_one) -> None:
+def test_both_depths_of_a_layout_are_read_alike(draw_one: Callable[..., Any]) -> None:
     for index in range(COUNT // 2):
         values = np.random.default_rng(index).integers(0, 256, (9, 9, 6), np.uint8)
         shallow, deep = (draw_one(np.random.default_rng([17, index]), bits, values) for bits in (8, 16))

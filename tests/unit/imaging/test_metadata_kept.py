@@ -7,6 +7,7 @@ import struct
 import subprocess
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -26,7 +27,7 @@ PHOTO = make_photo(48, 64, seed=3)
 CAPTION = "Großmutter am See, Łódź 1931 祖母"
 PLACE = b"GPS-SECRET"
 UNITS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 12: 8}
-Tags = dict[int, tuple[int, bytes] | dict]
+Tags = dict[int, "tuple[int, bytes] | Tags"]
 
 
 def numbers(kind: int, *values: int) -> tuple[int, bytes]:
@@ -126,13 +127,13 @@ XMP = packet(
 )
 
 
-def saved(kind: str, picture: np.ndarray = PHOTO, **options) -> bytes:
+def saved(kind: str, picture: np.ndarray = PHOTO, **options: Any) -> bytes:
     file = io.BytesIO()
     Image.fromarray(picture).save(file, kind, **options)
     return file.getvalue()
 
 
-def jpeg(*segments: bytes, **options) -> bytes:
+def jpeg(*segments: bytes, **options: Any) -> bytes:
     plain = saved("JPEG", quality=95, dpi=(600, 600), **options)
     return plain[:20] + b"".join(segments) + plain[20:]
 
@@ -196,7 +197,7 @@ UPLOADS = {
 }
 
 
-def restored(root: Path, upload: bytes, **options) -> tuple[bytes, dict]:
+def restored(root: Path, upload: bytes, **options: Any) -> tuple[bytes, dict[str, Any]]:
     """Result and report, of a picture in which nothing but the encoding is changed."""
     _, result, report = delivered.restored(root, upload, **({"quality": 94} | options))
     return result, report
@@ -227,7 +228,9 @@ def read_by_exiftool(root: Path, content: bytes) -> dict[str, object]:
         ("tiff", "jpeg", {"JFIF:XResolution": 600}),
     ],
 )
-def test_resolution_is_told_as_each_format_tells_it(tmp_path: Path, source, target, expected) -> None:
+def test_resolution_is_told_as_each_format_tells_it(
+    tmp_path: Path, source: str, target: str, expected: dict[str, int]
+) -> None:
     result, _ = restored(tmp_path, UPLOADS[source], format=target)
     fields = read_by_exiftool(tmp_path, result)
     assert {name: fields.get(name) for name in expected} == expected
@@ -316,7 +319,9 @@ def resources(number: int, content: bytes) -> bytes:
         (0x0425, bytes(16), ["iptc: webp has no place for it"]),
     ],
 )
-def test_photoshops_resources_are_copies_or_named(tmp_path: Path, number: int, content: bytes, named) -> None:
+def test_photoshops_resources_are_copies_or_named(
+    tmp_path: Path, number: int, content: bytes, named: list[str]
+) -> None:
     blocks = (segment(0xFFE1, b"Exif\0\0" + EXIF), segment(0xFFE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP))
     _, report = restored(tmp_path, jpeg(*blocks, resources(number, content)), format="webp")
     assert report["dropped"] == named
@@ -561,7 +566,7 @@ def test_faces_in_a_heic_that_its_container_turns_are_where_they_are_in_a_jpeg_t
     tmp_path: Path, orientation: int
 ) -> None:
     tags: Tags = {0x0112: numbers(3, orientation), 0x8769: {0x9214: numbers(3, 20, 10, 8, 4)}}
-    blocks = {"exif": b"Exif\0\0II*\0\x08\0\0\0" + directory(tags, 8), "xmp": FACE}
+    blocks: dict[str, Any] = {"exif": b"Exif\0\0II*\0\x08\0\0\0" + directory(tags, 8), "xmp": FACE}
     file = io.BytesIO()
     pillow_heif.from_pillow(Image.fromarray(PHOTO)).save(file, **blocks)
     results = [
@@ -666,7 +671,7 @@ def test_metadata_is_put_into_a_tiff_without_a_copy_of_its_pixels() -> None:
     assert file.getvalue()[1000] == 77  # what is delivered is a view of what was encoded
 
 
-def test_a_directory_that_no_file_could_hold_is_an_error_of_the_file():
+def test_a_directory_that_no_file_could_hold_is_an_error_of_the_file() -> None:
     head = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 1 << 63)
     with pytest.raises(ValueError, match="outside"):
         read_directory(head + bytes(100))

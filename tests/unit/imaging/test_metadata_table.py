@@ -10,12 +10,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from photorestore.options import FORMATS
+from tests.heif_files import heic
 from tests.hostile_containers import png_chunk, segment
-from tests.unit.imaging.test_heif_and_jpeg_2000 import heic
 from tests.unit.imaging.test_metadata_kept import (
     CAPTION,
     DESCRIBED,
@@ -94,7 +95,7 @@ def exif_with(note: bytes) -> bytes:
     """With a thumbnail, too, which has EXIF of its own."""
     tags: Tags = CAMERA | {0x0213: numbers(3, 1), 0x8769: SHOT | {0x927C: (7, note)}}
     second = 8 + len(directory(tags, 8))
-    small = {0x0103: numbers(3, 6), 0x0201: numbers(4, 0), 0x0202: numbers(4, len(THUMBNAIL))}
+    small: Tags = {0x0103: numbers(3, 6), 0x0201: numbers(4, 0), 0x0202: numbers(4, len(THUMBNAIL))}
     small[0x0201] = numbers(4, second + len(directory(small, second)))
     return b"II*\0\x08\0\0\0" + directory(tags, 8, second) + directory(small, second) + THUMBNAIL
 
@@ -178,7 +179,7 @@ SOURCES = {
     "heic": heic(PHOTO, exif=b"Exif\0\0" + EXIF, xmp=XMP),
 }  # fmt: skip
 MODES = ("keep", "no-gps", "strip")
-Fields = dict[str, tuple[str, object]]
+Fields = dict[str, tuple[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, str],
 
 
 def read_by_exiftool(folder: Path) -> dict[str, Fields]:
-    command = ["exiftool", "-a", "-G1", "-n", "-j", "-D", "-ee", "-struct", *folder.iterdir()]
+    command = ["exiftool", "-a", "-G1", "-n", "-j", "-D", "-ee", "-struct", *map(str, folder.iterdir())]
     found = subprocess.run(command, capture_output=True, check=True)
     return {
         Path(file["SourceFile"]).name: {
@@ -261,7 +262,9 @@ def is_named(name: str, number: str, dropped: list[str]) -> bool:
 
 @pytest.mark.parametrize("target", FORMATS)
 @pytest.mark.parametrize("source", SOURCES)
-def test_every_field_comes_back_or_is_named(rows, source: str, target: str) -> None:
+def test_every_field_comes_back_or_is_named(
+    rows: dict[tuple[str, str, str], Row], source: str, target: str
+) -> None:
     row = rows[source, target, "keep"]
     told = {name: value for name, value in row.before.items() if tells_of_the_picture(name)}
     assert len(told) > 40
@@ -289,7 +292,7 @@ def resolutions(fields: Fields) -> list[float]:
 
 @pytest.mark.parametrize("target", FORMATS)
 @pytest.mark.parametrize("source", SOURCES)
-def test_resolution_comes_back(rows, source: str, target: str) -> None:
+def test_resolution_comes_back(rows: dict[tuple[str, str, str], Row], source: str, target: str) -> None:
     row = rows[source, target, "keep"]
     assert {round(value) for value in resolutions(row.before)} == {600}
     assert {round(value) for value in resolutions(row.after)} == {600}
@@ -317,7 +320,9 @@ PLACES = (
 
 @pytest.mark.parametrize("target", FORMATS)
 @pytest.mark.parametrize("source", SOURCES)
-def test_nothing_tells_the_place_where_it_is_not_to_be_told(rows, source: str, target: str) -> None:
+def test_nothing_tells_the_place_where_it_is_not_to_be_told(
+    rows: dict[tuple[str, str, str], Row], source: str, target: str
+) -> None:
     row = rows[source, target, "no-gps"]
     assert any(place in part for part in unpacked(SOURCES[source]) for place in PLACES)
     assert not [place for part in unpacked(row.content) for place in PLACES if place in part]
@@ -332,7 +337,9 @@ def test_nothing_tells_the_place_where_it_is_not_to_be_told(rows, source: str, t
 
 @pytest.mark.parametrize("target", FORMATS)
 @pytest.mark.parametrize("source", SOURCES)
-def test_nothing_but_the_container_is_left_when_stripped(rows, source: str, target: str) -> None:
+def test_nothing_but_the_container_is_left_when_stripped(
+    rows: dict[tuple[str, str, str], Row], source: str, target: str
+) -> None:
     row = rows[source, target, "strip"]
     assert not [name for name in row.after if tells_of_the_picture(name)]
     assert not resolutions(row.after)

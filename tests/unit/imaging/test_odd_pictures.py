@@ -13,6 +13,7 @@ from photorestore.pixels.region import Region, find_region
 from photorestore.stages.preprocess.estimates import estimate, is_one_colour
 from photorestore.stages.preprocess.findings import PreprocessFindings
 from photorestore.stages.preprocess.normalise import normalise
+from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
 
 SHAPES = [(1, 1), (2, 1), (1, 640), (640, 1), (2, 1300), (1300, 2), (31, 33)]
@@ -27,7 +28,7 @@ COLOURS = [(0, 0, 0), (255, 255, 255), (128, 128, 128), (200, 60, 90), (250, 250
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> pipeline.Pipeline:
     return pipeline.load(root=tmp_path_factory.mktemp("spaces"))
 
 
@@ -52,7 +53,9 @@ def hw_of(restored: pipeline.Restored) -> tuple[int, ...]:
 
 @pytest.mark.parametrize("kind", ["colour", "grey", "alpha", "clear", "16 bits"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_every_shape_passes_through_every_stage(loaded, shape: tuple[int, int], kind: str) -> None:
+def test_every_shape_passes_through_every_stage(
+    loaded: pipeline.Pipeline, shape: tuple[int, int], kind: str
+) -> None:
     pixels = picture(*shape, kind)
     for options in WORK.values():
         restored = loaded.restore(pixels, options)
@@ -66,7 +69,9 @@ def test_every_shape_passes_through_every_stage(loaded, shape: tuple[int, int], 
 
 @pytest.mark.parametrize("kind", ["colour", "grey", "alpha", "clear"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_every_shape_is_filled_where_a_mask_says_and_enlarged(loaded, shape, kind: str) -> None:
+def test_every_shape_is_filled_where_a_mask_says_and_enlarged(
+    loaded: pipeline.Pipeline, shape: tuple[int, int], kind: str
+) -> None:
     pixels = picture(*shape, kind)
     mask = np.zeros(shape, np.uint8)
     mask[: -(-shape[0] // 2), : -(-shape[1] // 2)] = 255
@@ -77,14 +82,16 @@ def test_every_shape_is_filled_where_a_mask_says_and_enlarged(loaded, shape, kin
 
 
 @pytest.mark.parametrize("shape", STRIPS, ids=str)
-def test_a_strip_of_the_longest_side_is_restored(loaded, shape: tuple[int, int]) -> None:
+def test_a_strip_of_the_longest_side_is_restored(loaded: pipeline.Pipeline, shape: tuple[int, int]) -> None:
     restored = loaded.restore(picture(*shape, "colour"), WORK["thorough"])
     assert hw_of(restored) == shape
-    assert restored.report.find(PreprocessFindings).region == (0, 0, *shape)
+    found = restored.report.find(PreprocessFindings)
+    assert found is not None
+    assert found.region == (0, 0, *shape)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_holds_thin_pictures(loaded, name: str) -> None:
+def test_every_format_holds_thin_pictures(loaded: pipeline.Pipeline, name: str) -> None:
     for shape in [(1, 1), (1, 640), (640, 1), (3, 2000)]:
         for kind in ("colour", "grey", "alpha", "16 bits"):
             options = Options(format=name, stages=("denoise",))
@@ -104,7 +111,9 @@ def test_estimates_see_pixels_of_every_shape(shape: tuple[int, int]) -> None:
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("colour", COLOURS)
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (60, 80)])
-def test_a_picture_of_one_colour_stays_so(loaded, shape, colour, bits: int) -> None:
+def test_a_picture_of_one_colour_stays_so(
+    loaded: pipeline.Pipeline, shape: tuple[int, int], colour: tuple[int, int, int], bits: int
+) -> None:
     pixels = np.full((*shape, 3), colour, np.uint8 if bits == 8 else np.uint16)
     pixels *= 1 if bits == 8 else 257
     for options in (*WORK.values(), Options(format="png", scale=2), Options(scale=4, mode="thorough")):
@@ -121,7 +130,7 @@ def test_one_pixel_of_another_colour_is_enough_to_be_more_than_one_colour() -> N
     assert not is_one_colour(image)
 
 
-def cut_out(photo: np.ndarray, hidden: tuple[int, int, int]) -> np.ndarray:
+def cut_out(photo: np.ndarray, hidden: tuple[int, int, int] | np.ndarray) -> np.ndarray:
     """An ellipse of a photograph, of colours `hidden` around it."""
     h, w = photo.shape[:2]
     y, x = np.mgrid[:h, :w]
@@ -130,12 +139,11 @@ def cut_out(photo: np.ndarray, hidden: tuple[int, int, int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("options", [*WORK.values(), Options(scale=2), Options(stages=(), scale=4)])
-def test_hidden_colours_count_in_no_stage(loaded, options: Options) -> None:
+def test_hidden_colours_count_in_no_stage(loaded: pipeline.Pipeline, options: Options) -> None:
     photo = add_noise(make_photo(220, 260) * 0.35 + 90, 14)
     mixed = np.random.default_rng(5).integers(0, 256, photo.shape)
-    one, *others = (
-        loaded.restore(cut_out(photo, hidden), options) for hidden in ((150, 150, 150), (255, 0, 255), mixed)
-    )
+    hiding: tuple[tuple[int, int, int] | np.ndarray, ...] = ((150, 150, 150), (255, 0, 255), mixed)
+    one, *others = (loaded.restore(cut_out(photo, hidden), options) for hidden in hiding)
     shown = one.image[..., 3] > 0
     for other in others:
         assert other.report.estimates == one.report.estimates | {"deliver": other.report.estimates["deliver"]}
@@ -143,8 +151,10 @@ def test_hidden_colours_count_in_no_stage(loaded, options: Options) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_hidden_colours_come_back_from_formats_that_hold_them(loaded, dtype: type) -> None:
-    pixels = cut_out(add_noise(make_photo(120, 160), 25), (255, 0, 255)).astype(dtype)
+def test_hidden_colours_come_back_from_formats_that_hold_them(
+    loaded: pipeline.Pipeline, dtype: type[np.unsignedinteger]
+) -> None:
+    pixels: np.ndarray = cut_out(add_noise(make_photo(120, 160), 25), (255, 0, 255)).astype(dtype)
     pixels *= dtype(257 if dtype is np.uint16 else 1)
     hidden = pixels[..., 3] == 0
     for mask in (None, np.pad(np.ones((20, 20), bool), ((50, 50), (70, 70)))):
@@ -153,14 +163,14 @@ def test_hidden_colours_come_back_from_formats_that_hold_them(loaded, dtype: typ
         assert (restored.image[~hidden] != pixels[~hidden]).any()
 
 
-def test_what_a_mask_marks_is_filled_where_it_is_hidden_too(loaded) -> None:
+def test_what_a_mask_marks_is_filled_where_it_is_hidden_too(loaded: pipeline.Pipeline) -> None:
     pixels = cut_out(make_photo(120, 160), (255, 0, 255))
     mask = pixels[..., 3] == 0
     filled = loaded.restore(pixels, Options(format="png"), mask=mask).image[mask]
     assert (np.abs(filled[:, :3].astype(int) - (255, 0, 255)).max(1) > 8).mean() > 0.99
 
 
-def test_hidden_pixels_take_on_what_is_visible_around_them(workspace) -> None:
+def test_hidden_pixels_take_on_what_is_visible_around_them(workspace: Workspace) -> None:
     image, alpha = np.full((3, 200, 300), 200, np.uint8), np.full((1, 200, 300), 255, np.uint8)
     image[:, :, :150] = 40
     alpha[:, 60:140, 50:250] = 0
@@ -174,7 +184,7 @@ def test_hidden_pixels_take_on_what_is_visible_around_them(workspace) -> None:
     assert workspace.plane("hidden").shape == (3, 1, hidden.sum())
 
 
-def test_where_nothing_is_visible_nothing_is_looked_at(workspace) -> None:
+def test_where_nothing_is_visible_nothing_is_looked_at(workspace: Workspace) -> None:
     image = np.moveaxis(make_photo(50, 70), -1, 0).copy()
     cover(workspace, image, np.zeros((1, 50, 70), np.uint8))
     assert not image.any()

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from photorestore.imaging.colour.profiles import gamma_curve, grey_profile, rgb_
 from photorestore.imaging.colour.told import CICP_PRIMARIES
 from photorestore.imaging.decoders.deep import vips
 from photorestore.options import Options
-from photorestore.stages.base import copied, run_stage
+from photorestore.pixels.copied import copied
+from photorestore.stages.base import Stage, run_stage
 from photorestore.stages.deliver.stage import DeliverStage
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
@@ -49,7 +51,7 @@ class Changing:
     def __init__(self, rows: slice, by: int) -> None:
         self.rows, self.by = rows, by
 
-    def run(self, batch: list[Workspace]) -> None:
+    def run(self, batch: Sequence[Workspace]) -> None:
         for workspace in batch:
             with copied(workspace, "translated", workspace.plane("image")) as target:
                 changed = target[:, self.rows].astype(int) + self.by
@@ -72,7 +74,8 @@ def restored(
     workspace.write_file("upload", upload)
     if mask is not None:
         workspace.write_file("mask_upload", mask)
-    for each in (PreprocessStage(), *([stage] if stage else []), DeliverStage()):
+    stages: list[Stage] = [PreprocessStage(), *([stage] if stage else []), DeliverStage()]
+    for each in stages:
         run_stage(each, [workspace])
     assert workspace.envelope.problem is None, workspace.envelope.problem
     picture = vips().Image.new_from_buffer(workspace.read_file("result"), "")
@@ -171,9 +174,10 @@ def test_a_small_change_leaves_most_of_what_is_beyond_srgb(tmp_path: Path) -> No
     ]
     in_srgb, _, _ = restored(tmp_path, upload, Changing(slice(0, 8), -9000), wanted="srgb")
     clipped = conversion.from_srgb(Image.fromarray(in_srgb), P3)
+    assert clipped is not None
     assert results[0] == [250, 10, 10]
     assert np.abs(np.subtract(results[1], results[0])).max() <= 3
-    assert results[2] == list(clipped.getpixel((0, 0)))
+    assert results[2] == np.asarray(clipped)[0, 0].tolist()
 
 
 def test_a_profile_without_a_way_back_matters_only_where_something_is_changed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Kinds of TIFF that scanners, museums and cameras write: each is read rightly, or refused by its name."""
 
 import struct
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -32,7 +33,9 @@ def page(
     return tags | {int(name[1:]): value for name, value in more.items()}
 
 
-def file(pixels: np.ndarray, photometric: int, order: str = "<", **more: tuple[int, list[int]]) -> bytes:
+def file(
+    pixels: np.ndarray, photometric: int, order: Literal["<", ">"] = "<", **more: tuple[int, list[int]]
+) -> bytes:
     raw = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
     return tiff(page(pixels, photometric, **more), [raw], order, is_big=False)
 
@@ -50,7 +53,7 @@ def chained(*pages: bytes) -> bytes:
     starts = [start + struct.unpack_from("<I", further, 4)[0] for start, further in links]
     at = struct.unpack_from("<I", pages[0], 4)[0]
     for start in starts:
-        struct.pack_into("<I", body, _end_of(body, at), start)
+        struct.pack_into("<I", body, _end_of(bytes(body), at), start)
         at = start
     return bytes(body)
 
@@ -108,7 +111,9 @@ def test_cmyk_keeps_its_alpha(kind: type, unit: int) -> None:
         (9, np.uint16, (32640, 168 * 256, 88 * 256)),
     ],
 )
-def test_lab_becomes_srgb(photometric: int, kind: type, lab: tuple[int, ...], order: str) -> None:
+def test_lab_becomes_srgb(
+    photometric: int, kind: type, lab: tuple[int, ...], order: Literal["<", ">"]
+) -> None:
     upload = file(full(lab, kind), photometric, order)
     image, _ = decoded(upload)
     colour = image[:, 5, 5] / (257 if kind == np.uint16 else 1)

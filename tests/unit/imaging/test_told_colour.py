@@ -2,8 +2,10 @@
 
 import struct
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,14 +15,14 @@ from PIL import Image
 
 from photorestore.imaging import LIMITS, open_picture
 from photorestore.imaging.colour import conversion
-from photorestore.imaging.colour.profiles import BT709, gamma_curve, grey_profile, rgb_profile
-from photorestore.imaging.colour.told import ADOBE_RGB, CICP_PRIMARIES, find_told
+from photorestore.imaging.colour.profiles import ADOBE_RGB, BT709, gamma_curve, grey_profile, rgb_profile
+from photorestore.imaging.colour.told import CICP_PRIMARIES, find_told
 from photorestore.imaging.decoders.deep import vips
 from photorestore.imaging.iso.heif_header import read_head
+from tests.delivered import restored
 from tests.heif_files import Part, coded, heif, nclx
 from tests.unit.imaging.test_hostile_bytes import changed, often
 from tests.unit.imaging.test_imaging import decoded, saved, saved_16
-from tests.unit.stages.deliver.test_deliver import restored
 
 COLOUR, WHITE = (128, 64, 32), (255, 255, 255)
 ADOBE_EXIF = (
@@ -200,7 +202,7 @@ def test_adobe_rgb_that_exif_tells_is_converted(kind: str) -> None:
 
 @pytest.mark.parametrize("depth", [1, 257])
 def test_adobe_rgb_that_the_exif_of_a_tiff_tells_is_converted(depth: int) -> None:
-    values = pixels((60, 160, 60)).astype(np.uint8 if depth == 1 else np.uint16) * np.uint16(depth)
+    values = pixels((60, 160, 60)).astype(np.uint16) * np.uint16(depth)
     plain = tiff(values.astype(f"uint{8 if depth == 1 else 16}"), {34665: (4, [0])}, ">")
     start = len(plain)
     entry = struct.pack(">HHI", 34665, 4, 1)
@@ -218,11 +220,13 @@ def test_srgb_that_the_container_tells_counts_before_exif() -> None:
     assert ends(upload[:33] + chunk(b"sRGB", b"\0") + upload[33:])[0] == list(COLOUR)
 
 
-def _packed(order: str, kind: int, numbers: list[int]) -> bytes:
+def _packed(order: str, kind: int, numbers: Sequence[int]) -> bytes:
     return struct.pack(f"{order}{len(numbers)}{'H' if kind == 3 else 'I'}", *numbers)
 
 
-def tiff(values: np.ndarray, tags: dict[int, tuple[int, list[int] | bytes]], order: str = "<") -> bytes:
+def tiff(
+    values: np.ndarray, tags: Mapping[int, tuple[int, Sequence[int]]], order: Literal["<", ">"] = "<"
+) -> bytes:
     """One strip of (H, W, C), of its own depth; tags by number: type and values (fractions as two) or bytes."""
     h, w, c = values.shape
     data = values.astype(values.dtype.newbyteorder(order)).tobytes()
@@ -262,7 +266,7 @@ P3 = {318: fractions(0.3127, 0.3290), 319: fractions(0.68, 0.32, 0.265, 0.69, 0.
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("depth", [1, 257])
-def test_colours_that_a_tiff_tells_are_converted(depth: int, order: str) -> None:
+def test_colours_that_a_tiff_tells_are_converted(depth: int, order: Literal["<", ">"]) -> None:
     values = pixels() if depth == 1 else pixels().astype(np.uint16) * 257
     assert ends(tiff(values, {}, order))[0] == list(COLOUR)
     first, last = ends(tiff(values, P3, order))

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ from photorestore.stages.deliver.stage import DeliverStage
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
+from tests.delivered import restored
 from tests.unit.imaging.test_imaging import saved, saved_16, wide_gamut_profile
-from tests.unit.stages.deliver.test_deliver import opened, restored, rich_exif
+from tests.unit.stages.deliver.test_deliver import opened, rich_exif
 
 PHOTO = Image.fromarray(make_photo(60, 90, seed=3))
 DEEP = np.random.default_rng(0).integers(0, 65536, (40, 50, 4), np.uint16)
@@ -66,7 +68,9 @@ def test_the_upload_comes_back_byte_for_byte_and_the_report_says_so(
         ("bmp", "", {"format": "png"}, None),
     ],
 )
-def test_it_does_not_where_something_else_is_asked_for(name: str, accept: str, options, expected) -> None:
+def test_it_does_not_where_something_else_is_asked_for(
+    name: str, accept: str, options: dict[str, Any], expected: str | None
+) -> None:
     assert own_type(open_picture(UPLOADS[name]).header, Options(**options), accept) == expected
 
 
@@ -81,7 +85,9 @@ def test_it_does_not_where_something_else_is_asked_for(name: str, accept: str, o
         (saved(PHOTO.convert("CMYK"), "JPEG"), {}, None),
     ],
 )
-def test_it_does_not_where_its_pixels_are_not_those_to_be_delivered(upload: bytes, options, expected) -> None:
+def test_it_does_not_where_its_pixels_are_not_those_to_be_delivered(
+    upload: bytes, options: dict[str, Any], expected: str | None
+) -> None:
     assert own_type(open_picture(upload).header, Options(**options), "") == expected
 
 
@@ -89,7 +95,7 @@ def test_a_picture_that_a_stage_has_changed_is_encoded(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path, Options(format="png"))
     workspace.write_file("upload", UPLOADS["png"])
     run_stage(PreprocessStage(), [workspace])
-    workspace.write_plane("denoised", np.asarray(workspace.plane("image")))
+    workspace.write_plane("denoised", np.array(workspace.plane("image"), np.uint8))
     workspace.envelope.current = "denoised"
     run_stage(DeliverStage(), [workspace])
     result = workspace.read_file("result")

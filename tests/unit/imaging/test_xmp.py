@@ -1,6 +1,8 @@
 """XMP: what of it is changed, and how long that takes."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +78,7 @@ def test_packet_that_knows_the_place_goes_where_that_is_not_wanted(text: str, en
 
 @pytest.mark.parametrize("make", [hostile_xmp, busy_xmp, lambda length: busy_xmp(length)[:length]])
 @pytest.mark.parametrize("length", [64 << 10, 256 << 10])
-def test_hostile_packet_takes_time_in_proportion_to_its_length(make, length: int) -> None:
+def test_hostile_packet_takes_time_in_proportion_to_its_length(make: Callable[..., Any], length: int) -> None:
     packet, seconds = make(length), []
     for _ in range(3):  # the least, since the collector of garbage may come between
         start = time.process_time()
@@ -239,7 +241,9 @@ def number(value: float) -> str:
 @pytest.mark.parametrize("form", [as_attributes, as_elements])
 @pytest.mark.parametrize("scale", [1, 4])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_rectangles_of_iptc_are_where_they_were(orientation: int, scale: int, form) -> None:
+def test_rectangles_of_iptc_are_where_they_were(
+    orientation: int, scale: int, form: Callable[..., Any]
+) -> None:
     change = turn(orientation, scale)
     for unit, before, after in (
         ("relative", (1, 1), (1, 1)),

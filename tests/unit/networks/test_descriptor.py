@@ -1,6 +1,7 @@
 """A contract is enforced by messages that say what was expected and what came."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,12 +18,17 @@ CONTRACT = Descriptor(
 )  # fmt: skip
 
 
-def given(**changed):
-    inputs = {"image": torch.rand(2, 3, 8, 6), "mask": torch.rand(2, 1, 8, 6), "scale": 2, "sigma": None}
+def given(**changed: object) -> list[object]:
+    inputs: dict[str, object] = {
+        "image": torch.rand(2, 3, 8, 6),
+        "mask": torch.rand(2, 1, 8, 6),
+        "scale": 2,
+        "sigma": None,
+    }
     return [*(inputs | changed).values()]
 
 
-def test_inputs_that_fit_tell_the_sizes_of_the_axes():
+def test_inputs_that_fit_tell_the_sizes_of_the_axes() -> None:
     assert CONTRACT.check([*given(sigma=torch.rand(2)), 24]) == {"N": 2, "H": 8, "W": 6}
 
 
@@ -42,16 +48,16 @@ def test_inputs_that_fit_tell_the_sizes_of_the_axes():
         ({"sigma": 0.1}, "Some: sigma is 0.1; expected Tensor"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_named_with_what_was_expected(changed, message):
+def test_what_does_not_fit_is_named_with_what_was_expected(changed: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         CONTRACT.check([*given(**changed), None])
 
 
-def test_noise_may_lead_outside_of_the_range():
+def test_noise_may_lead_outside_of_the_range() -> None:
     CONTRACT.check([*given(image=torch.rand(2, 3, 8, 6) * 2 - 0.5), None])
 
 
-def test_what_is_left_out_at_the_end_is_none_where_it_is_optional():
+def test_what_is_left_out_at_the_end_is_none_where_it_is_optional() -> None:
     assert CONTRACT.filled_up(given()[:3])[3:] == [None, None]
     with pytest.raises(
         ValueError, match=re.escape("2 inputs; expected image, mask, scale, [sigma], [size_px]")
@@ -61,7 +67,7 @@ def test_what_is_left_out_at_the_end_is_none_where_it_is_optional():
         CONTRACT.filled_up([*given(), None, None])
 
 
-def test_a_job_gives_what_is_asked_for_by_its_name():
+def test_a_job_gives_what_is_asked_for_by_its_name() -> None:
     image, mask = np.zeros((3, 4, 4), np.uint8), np.zeros((1, 4, 4), np.uint8)
     CONTRACT.check_job({"image": image, "mask": mask}, {"sigma": 0.1})
     with pytest.raises(ValueError, match="was given image; expected image, mask, sigma, size_px"):
@@ -73,6 +79,6 @@ def test_a_job_gives_what_is_asked_for_by_its_name():
 
 
 @pytest.mark.parametrize("impossible", [{"stride": 0}, {"reach_px": -1}])
-def test_an_impossible_contract_is_refused(impossible):
+def test_an_impossible_contract_is_refused(impossible: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="Some has stride"):
         Descriptor("Some", (IMAGE,), IMAGE, **impossible)

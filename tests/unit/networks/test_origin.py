@@ -1,22 +1,24 @@
 """Weights say where they come from."""
 
+from typing import Any
+
 import pytest
 
 from photorestore.networks.origin import Imported, Trained, origin_of
 from photorestore.networks.weights import NETWORKS, read_metadata, weights_file
 
-STORY = {
+STORY: dict[str, Any] = {
     "commit": "abc", "config": {}, "data": "photos", "device": "cpu", "seconds": 60, "seed": 1, "steps": 10
 }  # fmt: skip
 IMPORTED = Imported("package", "1.0", "package-1.0.whl", "0" * 64, "MIT")
 
 
-def test_weights_that_do_not_say_so_were_trained_here():
+def test_weights_that_do_not_say_so_were_trained_here() -> None:
     assert origin_of(STORY | {"metrics": {}}) == Trained(**STORY)
     assert origin_of(STORY | {"origin": {"kind": "trained"}}) == Trained(**STORY)
 
 
-def test_imported_weights_say_from_where():
+def test_imported_weights_say_from_where() -> None:
     assert origin_of({"origin": IMPORTED.to_mapping()}) == IMPORTED
 
 
@@ -31,12 +33,12 @@ def test_imported_weights_say_from_where():
         ({"origin": {"kind": "found"}}, "origin is 'found'"),
     ],
 )
-def test_an_incomplete_origin_is_an_error(metadata, message):
+def test_an_incomplete_origin_is_an_error(metadata: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         origin_of(metadata)
 
 
-def test_the_face_detector_alone_is_imported():
+def test_the_face_detector_alone_is_imported() -> None:
     origins = {name: origin_of(read_metadata(weights_file(name, "fast"))) for name in NETWORKS}
     imported = {name: origin for name, origin in origins.items() if isinstance(origin, Imported)}
     assert list(imported) == ["face_detector"]

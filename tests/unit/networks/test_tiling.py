@@ -3,8 +3,9 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from photorestore.networks.tiling import TileJob, TileSpec, run_tiles, spans, tile_spec, to_float
+from photorestore.networks.tiling import TileJob, Tiles, TileSpec, run_tiles, spans, tile_spec, to_float
 from photorestore.stages.denoise.network import DenoiseUNet
 
 CPU = torch.device("cpu")
@@ -27,16 +28,16 @@ def whole(network: DenoiseUNet, plane: np.ndarray) -> torch.Tensor:
         return network(to_float(plane)[None])[0].clamp(0, 1)
 
 
-def test_tiles_of_several_pictures_share_batches_and_do_not_mix():
+def test_tiles_of_several_pictures_share_batches_and_do_not_mix() -> None:
     network = small_network()
     planes = [random_plane(3, 150, 90, "uint16", seed) for seed in range(3)]
     jobs = [
         TileJob({"image": plane}, np.zeros(plane.shape, np.uint16), index)
         for index, plane in enumerate(planes)
     ]
-    seen = []
+    seen: list[list[int]] = []
 
-    def forward(tiles):
+    def forward(tiles: Tiles[int]) -> Tensor:
         seen.append([job.context for job in tiles.jobs])
         return network(tiles.planes["image"])
 
@@ -48,13 +49,13 @@ def test_tiles_of_several_pictures_share_batches_and_do_not_mix():
         assert (to_float(job.target) - whole(network, plane)).abs().max() < 2e-5
 
 
-def test_unwanted_tiles_are_not_computed():
+def test_unwanted_tiles_are_not_computed() -> None:
     plane, wanted = random_plane(1, 200, 200), np.zeros((200, 200), np.uint8)
     wanted[190, 190] = 1
     target = np.full((1, 200, 200), 7, np.uint8)
-    calls = []
+    calls: list[int] = []
 
-    def forward(tiles):
+    def forward(tiles: Tiles[None]) -> Tensor:
         calls.append(len(tiles.jobs))
         return tiles.planes["image"]
 
@@ -64,7 +65,7 @@ def test_unwanted_tiles_are_not_computed():
     assert target[0, 190, 190] == plane[0, 190, 190]
 
 
-def test_planes_are_cut_alike_and_come_by_name():
+def test_planes_are_cut_alike_and_come_by_name() -> None:
     planes = {"image": random_plane(3, 90, 30), "mask": random_plane(1, 90, 30, "uint16")}
     target = np.zeros((1, 90, 30), np.uint16)
     job = TileJob(planes, target, None)
@@ -72,7 +73,7 @@ def test_planes_are_cut_alike_and_come_by_name():
     assert (target == planes["mask"]).all()
 
 
-def test_planes_of_several_sizes_are_refused():
+def test_planes_of_several_sizes_are_refused() -> None:
     job = TileJob(
         {"image": random_plane(3, 20, 30), "mask": random_plane(1, 20, 31)}, random_plane(1, 20, 30), None
     )
@@ -81,7 +82,7 @@ def test_planes_of_several_sizes_are_refused():
 
 
 @pytest.mark.parametrize("length", [1, 63, 64, 65, 100, 500, 1001])
-def test_cores_cover_an_axis_once(length):
+def test_cores_cover_an_axis_once(length: int) -> None:
     spec = TileSpec(64, 8, 4)
     cores = [(span.core_start, span.core_stop) for span in spans(length, spec)]
     assert cores[0][0] == 0
@@ -90,29 +91,29 @@ def test_cores_cover_an_axis_once(length):
     assert all(span.stop - span.start <= 64 for span in spans(length, spec))
 
 
-def test_every_core_has_its_halo():
+def test_every_core_has_its_halo() -> None:
     for span in spans(1001, TileSpec(64, 8, 4)):
         assert span.start == 0 or span.core_start - span.start >= 8
         assert span.stop == 1001 or span.stop - span.core_stop >= 8
 
 
-def test_a_halo_that_leaves_no_core_is_refused():
+def test_a_halo_that_leaves_no_core_is_refused() -> None:
     with pytest.raises(ValueError, match="no core"):
         TileSpec(64, 32, 4)
 
 
-def test_a_target_of_another_size_than_the_scale_says_is_refused():
+def test_a_target_of_another_size_than_the_scale_says_is_refused() -> None:
     plane = random_plane(3, 20, 30)
     job = TileJob({"image": plane}, np.zeros((3, 40, 61), np.uint8), None)
     with pytest.raises(ValueError, match="at scale 2"):
         run_tiles(lambda tiles: tiles.planes["image"], [job], TileSpec(64, 8, 4, scale=2), CPU)
 
 
-def test_enlarged_tiles_are_written_where_they_belong():
+def test_enlarged_tiles_are_written_where_they_belong() -> None:
     plane = random_plane(1, 90, 70)
     target = np.zeros((1, 270, 210), np.uint8)
 
-    def forward(tiles):
+    def forward(tiles: Tiles[None]) -> Tensor:
         return tiles.planes["image"].repeat_interleave(3, 2).repeat_interleave(3, 3)
 
     run_tiles(forward, [TileJob({"image": plane}, target, None)], TileSpec(64, 8, 4, batch=2, scale=3), CPU)

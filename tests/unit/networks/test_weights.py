@@ -1,5 +1,7 @@
 import hashlib
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +28,7 @@ from training.stamp import stamp
 ARCHITECTURE = {"widths": (8, 16), "depths": (1, 1)}
 
 
-def save_small(root, **metadata):
+def save_small(root: Path, **metadata: Any) -> DenoiseUNet:
     described = dict.fromkeys(REQUIRED, "x") | metadata
     described.pop("architecture")
     network = DenoiseUNet(**ARCHITECTURE)
@@ -36,7 +38,7 @@ def save_small(root, **metadata):
     return network
 
 
-def test_a_saved_network_is_loaded_with_16_bits_of_precision(tmp_path):
+def test_a_saved_network_is_loaded_with_16_bits_of_precision(tmp_path: Path) -> None:
     network = save_small(tmp_path)
     loaded = load_network("denoise", root=tmp_path)
     assert not loaded.training
@@ -44,17 +46,17 @@ def test_a_saved_network_is_loaded_with_16_bits_of_precision(tmp_path):
         assert torch.allclose(loaded.state_dict()[name], value, atol=1e-3)
 
 
-def test_an_unknown_network_is_named_with_those_there_are(tmp_path):
+def test_an_unknown_network_is_named_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(BrokenArtifact, match="denoise"):
         load_network("nosuch", root=tmp_path)
 
 
-def test_missing_weights_are_named(tmp_path):
+def test_missing_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(BrokenArtifact, match=r"denoise\.quality\.safetensors"):
         load_network("denoise", "quality", root=tmp_path)
 
 
-def test_weights_without_their_story_are_refused(tmp_path):
+def test_weights_without_their_story_are_refused(tmp_path: Path) -> None:
     file = weights_file("denoise", "fast", tmp_path)
     file.parent.mkdir()
     save_file({"a": torch.zeros(1)}, file, {"photorestore": json.dumps({"format": 1})})
@@ -62,10 +64,10 @@ def test_weights_without_their_story_are_refused(tmp_path):
         load_network("denoise", root=tmp_path)
 
 
-def test_imported_weights_need_no_story_of_a_training(tmp_path):
-    origin = Imported("package", "1.0", "package-1.0.whl", "0" * 64, "MIT").to_mapping()
+def test_imported_weights_need_no_story_of_a_training(tmp_path: Path) -> None:
+    metadata: dict[str, Any] = {"data": "theirs", "licence": "MIT", "metrics": {}}
+    metadata["origin"] = Imported("package", "1.0", "package-1.0.whl", "0" * 64, "MIT").to_mapping()
     file, network = weights_file("denoise", "fast", tmp_path), DenoiseUNet(**ARCHITECTURE)
-    metadata = {"data": "theirs", "licence": "MIT", "metrics": {}, "origin": origin}
     save_network(file, network, architecture=ARCHITECTURE, metadata=metadata)
     load_network("denoise", root=tmp_path)
     del metadata["origin"]["sha256"]
@@ -73,7 +75,7 @@ def test_imported_weights_need_no_story_of_a_training(tmp_path):
         save_network(file, network, architecture=ARCHITECTURE, metadata=metadata)
 
 
-def test_weights_of_another_architecture_are_refused(tmp_path):
+def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     described = dict.fromkeys(REQUIRED, "x")
     described.pop("architecture")
     save_network(
@@ -86,7 +88,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
         load_network("denoise", root=tmp_path)
 
 
-def test_weights_that_are_not_finite_are_refused(tmp_path):
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     network = DenoiseUNet(**ARCHITECTURE)
     network.tail.weight.data[0] = torch.nan
     described = dict.fromkeys(REQUIRED, "x")
@@ -98,7 +100,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
         load_network("denoise", root=tmp_path)
 
 
-def test_a_variant_lies_in_the_folder_of_its_stage(tmp_path):
+def test_a_variant_lies_in_the_folder_of_its_stage(tmp_path: Path) -> None:
     network = Upscaler(8, 1).reparameterise()
     file = weights_file("upscale_real", "fast", tmp_path)
     assert file == tmp_path / "upscale" / "upscale_real.fast.safetensors"
@@ -109,14 +111,14 @@ def test_a_variant_lies_in_the_folder_of_its_stage(tmp_path):
     assert torch.allclose(loaded(image, 2), network(image, 2), atol=1e-2)
 
 
-def zero(file):
+def zero(file: Path) -> None:
     """Write a file anew, with the same metadata and values of 0."""
     with safe_open(file, framework="pt") as stored:
         metadata, values = stored.metadata(), {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
     save_file({key: torch.zeros_like(value) for key, value in values.items()}, file, metadata)
 
 
-def archive(root):
+def archive(root: Path) -> None:
     """Write the manifest that archives have."""
     files = sorted(root.glob("*/*.safetensors"))
     lines = [
@@ -126,7 +128,7 @@ def archive(root):
     (root / MANIFEST).write_text("\n".join(lines) + "\n")
 
 
-def test_weights_of_zero_in_the_right_shape_are_refused(tmp_path):
+def test_weights_of_zero_in_the_right_shape_are_refused(tmp_path: Path) -> None:
     save_small(tmp_path)
     zero(weights_file("denoise", "fast", tmp_path))
     with pytest.raises(BrokenArtifact, match=r"denoise\.fast\.safetensors does not do what it did"):
@@ -134,12 +136,12 @@ def test_weights_of_zero_in_the_right_shape_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("precision", [FLOAT32, BFLOAT16])
-def test_trained_weights_are_taken_in_either_precision(tmp_path, precision):
+def test_trained_weights_are_taken_in_either_precision(tmp_path: Path, precision: str) -> None:
     save_small(tmp_path)
     load_network("denoise", root=tmp_path, precision=precision)
 
 
-def test_weights_under_the_name_of_others_are_refused(tmp_path):
+def test_weights_under_the_name_of_others_are_refused(tmp_path: Path) -> None:
     save_small(tmp_path)
     file = weights_file("denoise", "fast", tmp_path)
     file.rename(weights_file("denoise", "quality", tmp_path))
@@ -149,7 +151,7 @@ def test_weights_under_the_name_of_others_are_refused(tmp_path):
         load_network("denoise", "quality", root=tmp_path)
 
 
-def test_weights_that_are_not_those_that_were_archived_are_refused(tmp_path):
+def test_weights_that_are_not_those_that_were_archived_are_refused(tmp_path: Path) -> None:
     save_small(tmp_path)
     archive(tmp_path)
     load_network("denoise", root=tmp_path)
@@ -161,7 +163,7 @@ def test_weights_that_are_not_those_that_were_archived_are_refused(tmp_path):
         load_network("denoise", root=tmp_path)
 
 
-def test_older_weights_are_loaded_and_can_be_stamped(tmp_path):
+def test_older_weights_are_loaded_and_can_be_stamped(tmp_path: Path) -> None:
     save_small(tmp_path, data="of old")
     file = weights_file("denoise", "fast", tmp_path)
     with safe_open(file, framework="pt") as stored:
@@ -181,17 +183,19 @@ def test_older_weights_are_loaded_and_can_be_stamped(tmp_path):
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 @pytest.mark.parametrize("precision", [FLOAT32, BFLOAT16])
-def test_canary_finds_out_committed_weights_of_zero_in_either_precision(name, precision):
+def test_canary_finds_out_committed_weights_of_zero_in_either_precision(name: str, precision: str) -> None:
     network = load_network(name)
     expected = read_metadata(weights_file(name, "fast"))["canary"]
-    assert canary.distance(canary.answer_of(network, precision), expected) < canary.TOLERANCE / 5
+    answer = canary.answer_of(network, precision)
+    assert answer is not None
+    assert canary.distance(answer, expected) < canary.TOLERANCE / 5
     for parameter in network.parameters():
         parameter.zero_()
     with pytest.raises(BrokenArtifact, match="known picture"):
         canary.check(network, expected, name, precision)
 
 
-def test_canary_is_the_same_picture_everywhere():
+def test_canary_is_the_same_picture_everywhere() -> None:
     """Stored answers hold for this one only."""
     picture = canary.make_picture()
     assert picture.shape == (1, 3, 32, 32)
@@ -199,7 +203,7 @@ def test_canary_is_the_same_picture_everywhere():
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_committed_weights_load_and_describe_themselves(name):
+def test_committed_weights_load_and_describe_themselves(name: str) -> None:
     network = load_network(name)
     metadata = read_metadata(weights_file(name, "fast"))
     assert metadata["metrics"]

@@ -18,7 +18,9 @@ def noise(sigma_255: float, width_px: float = 0.0, seed: int = 0, channels: int 
     return (soft * (sigma_255 / soft.std())).numpy()
 
 
-def print_with_hole(grain: np.ndarray, hole=HOLE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def print_with_hole(
+    grain: np.ndarray, hole: tuple[slice, slice] = HOLE
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A soft picture under grain, the same with its hole filled smoothly, and the mask: uint8 planes."""
     smooth = np.broadcast_to(np.linspace(70, 180, HW[1]), (3, *HW))
     grainy = (smooth + grain).clip(0, 255).round().astype(np.uint8)
@@ -32,7 +34,9 @@ def neighbours_alike(residual: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(("sigma_255", "width_px"), [(7, 0), (8, 0.8), (12, 1.5)])
-def test_a_filling_gets_the_strength_and_the_width_of_the_grain_around_it(sigma_255, width_px):
+def test_a_filling_gets_the_strength_and_the_width_of_the_grain_around_it(
+    sigma_255: int, width_px: float
+) -> None:
     grainy, filled, mask = print_with_hole(noise(sigma_255, width_px))
     grain = Grain.of(filled, mask)
     assert grain is not None
@@ -45,7 +49,7 @@ def test_a_filling_gets_the_strength_and_the_width_of_the_grain_around_it(sigma_
     assert (filled == filled[:1]).all(), "grey grain stays grey"
 
 
-def test_grain_in_colours_is_of_their_strengths():
+def test_grain_in_colours_is_of_their_strengths() -> None:
     _, filled, mask = print_with_hole(noise(8, channels=3) * np.array([1, 0.5, 2]).reshape(3, 1, 1))
     before = filled.copy()
     grain = Grain.of(filled, mask)
@@ -57,18 +61,18 @@ def test_grain_in_colours_is_of_their_strengths():
 
 
 @pytest.mark.parametrize("sigma_255", [0.0, FLOOR_255 / 2])
-def test_a_clean_picture_has_no_grain(sigma_255):
+def test_a_clean_picture_has_no_grain(sigma_255: float) -> None:
     grainy, filled, mask = print_with_hole(noise(sigma_255) if sigma_255 else np.zeros((1, *HW)))
     assert Grain.of(grainy) is None
     assert Grain.of(filled, mask) is None
 
 
 @pytest.mark.parametrize("hw", [(1, 1), (15, 200), (40, 40)])
-def test_a_tiny_picture_has_no_grain_that_could_be_known(hw):
+def test_a_tiny_picture_has_no_grain_that_could_be_known(hw: tuple[int, int]) -> None:
     assert Grain.of(np.random.default_rng(0).integers(0, 256, (3, *hw)).astype(np.uint8)) is None
 
 
-def test_only_the_side_that_has_grain_gets_some():
+def test_only_the_side_that_has_grain_gets_some() -> None:
     planes = [print_with_hole(noise(8)), *2 * [print_with_hole(np.zeros((1, *HW)))]]
     filled, mask = (np.concatenate([plane[index] for plane in planes], axis=-1) for index in (1, 2))
     before = filled.copy()
@@ -80,7 +84,7 @@ def test_only_the_side_that_has_grain_gets_some():
     assert (given[:, 2 * HW[1] :] == 0).all()
 
 
-def test_what_has_grain_gets_no_more():
+def test_what_has_grain_gets_no_more() -> None:
     grainy, _, mask = print_with_hole(noise(8))
     kept = grainy.copy()
     grain = Grain.of(grainy, mask)
@@ -89,7 +93,7 @@ def test_what_has_grain_gets_no_more():
     assert (kept.astype(float) - grainy)[:, *HOLE].std() < 3
 
 
-def test_the_same_picture_gets_the_same_grain_and_half_the_strength_half_of_it():
+def test_the_same_picture_gets_the_same_grain_and_half_the_strength_half_of_it() -> None:
     _, filled, mask = print_with_hole(noise(10))
     filled = filled.astype(np.uint16) * 257
     once, twice, half = (filled.copy() for _ in range(3))
@@ -101,12 +105,12 @@ def test_the_same_picture_gets_the_same_grain_and_half_the_strength_half_of_it()
     assert np.abs((once.astype(float) + filled) / 2 - half).max() <= 1
 
 
-def test_texture_does_not_pass_for_grain_where_none_is_expected():
+def test_texture_does_not_pass_for_grain_where_none_is_expected() -> None:
     _, filled, mask = print_with_hole(noise(10))
     assert Grain.of(filled, mask, 0.0) is None
 
 
-def test_a_refined_face_gets_its_grain_back_and_nothing_beside_it():
+def test_a_refined_face_gets_its_grain_back_and_nothing_beside_it() -> None:
     grainy, _, _ = print_with_hole(noise(9))
     alignment = Alignment(0.6, 0.0, 120.0, 80.0)  # the ellipse's centre lies at 197, 160
     target = grainy.copy()
@@ -119,7 +123,7 @@ def test_a_refined_face_gets_its_grain_back_and_nothing_beside_it():
     assert (target[:, :, 300:] == grainy[:, :, 300:]).all()
 
 
-def test_flat_places_with_a_little_colour_do_not_colour_the_grain():
+def test_flat_places_with_a_little_colour_do_not_colour_the_grain() -> None:
     image = 120 + np.repeat(noise(8), 3, axis=0)  # of no colour
     drawn = noise(2, seed=1, channels=3)[:, :, -16:]
     image[:, :, -16:] = 120 + drawn - (0.299 * drawn[0] + 0.587 * drawn[1] + 0.114 * drawn[2])

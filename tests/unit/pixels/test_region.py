@@ -21,7 +21,15 @@ def picture(h: int = 240, w: int = 320) -> np.ndarray:
     return plane(add_noise(textured(h, w), 12))
 
 
-def framed(image: np.ndarray, colour, top: int, bottom: int, left: int, right: int, sigma=0.0) -> np.ndarray:
+def framed(
+    image: np.ndarray,
+    colour: float | tuple[int, ...],
+    top: int,
+    bottom: int,
+    left: int,
+    right: int,
+    sigma: float = 0.0,
+) -> np.ndarray:
     _, h, w = image.shape
     frame = np.empty((3, h + top + bottom, w + left + right))
     frame[:] = np.reshape(colour, (3, 1, 1))
@@ -41,7 +49,9 @@ def assert_found(found: Region, top: int, left: int, h: int, w: int, slack: int 
 @pytest.mark.parametrize("colour", [WHITE, BLACK, PAPER, LID])
 @pytest.mark.parametrize("sigma", [0, 5])
 @pytest.mark.parametrize("sides", [(20, 20, 20, 20), (12, 70, 14, 14), (40, 40, 0, 0), (0, 0, 50, 50)])
-def test_borders_of_all_kinds_are_left_out(colour, sigma, sides) -> None:
+def test_borders_of_all_kinds_are_left_out(
+    colour: tuple[int, int, int], sigma: int, sides: tuple[int, int, int, int]
+) -> None:
     top, _, left, _ = sides
     assert_found(find_region(framed(picture(), colour, *sides, sigma)), top, left, 240, 320)
 
@@ -84,7 +94,7 @@ def test_a_sky_is_no_border() -> None:
 
 @pytest.mark.parametrize("value", [0, 128, 255])
 @pytest.mark.parametrize("hw", [(1, 1), (5, 300), (64, 64)])
-def test_flat_pictures_have_no_border(value, hw) -> None:
+def test_flat_pictures_have_no_border(value: int, hw: tuple[int, int]) -> None:
     image = np.full((3, *hw), value, np.uint8)
     assert find_region(image, np.zeros((1, *hw), np.uint8)) == Region.whole(image)
 
@@ -99,7 +109,7 @@ def faded() -> np.ndarray:
 
 
 @pytest.mark.parametrize("colour", [WHITE, BLACK, PAPER])
-def test_a_border_flips_no_estimate(colour) -> None:
+def test_a_border_flips_no_estimate(colour: tuple[int, int, int]) -> None:
     alone, bordered = estimate(faded()), estimate(framed(faded(), colour, 20, 60, 24, 24, 2))
     assert alone.faded
     assert bordered.faded

@@ -1,16 +1,20 @@
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, NotAnImage, OutOfSpace, TruncatedImage
+from photorestore.findings import Findings
 from photorestore.options import Options
 from photorestore.serving import answers
 from photorestore.serving.handler import StageHandler
 from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.workspace import Workspace
+from tests.conftest import problem_of
 from tests.fakes import FakeContext
 from tests.handed_on import SOUND
 
@@ -24,13 +28,14 @@ class FakeStage:
         self.name = name
         self.batches: list[int] = []
 
-    def run(self, batch):
+    def run(self, batch: Sequence[Workspace]) -> None:
         self.batches.append(len(batch))
         for workspace in batch:
             self._run(workspace)
 
     def _run(self, workspace: Workspace) -> None:
         upload = workspace.read_file("upload")
+        assert upload is not None
         if self.name == "preprocess" and not upload.startswith(b"\x89PNG"):
             raise NotAnImage("this is no picture")
         if upload.endswith(self.name.encode()):
@@ -47,14 +52,14 @@ class FakeStage:
 
 
 def make_handler(stage: str, root: Path) -> StageHandler:
-    handler = StageHandler()
-    handler.stage_name = stage
+    handler = type("Handler", (StageHandler,), {"stage_name": stage})()
+    assert isinstance(handler, StageHandler)
     handler.root = root
     handler.stages = {name: FakeStage(name) for name in dict.fromkeys(("preprocess", stage, "deliver"))}
     return handler
 
 
-def make_workspace(root: Path, upload: bytes = PICTURE, **changes) -> Workspace:
+def make_workspace(root: Path, upload: bytes = PICTURE, **changes: Any) -> Workspace:
     workspace = Workspace.create(root, Options())
     workspace.write_file("upload", upload)
     for name, value in changes.items():
@@ -66,7 +71,7 @@ def body(workspace: Workspace) -> dict[str, bytearray]:
     return {"body": bytearray(workspace.envelope.to_json())}
 
 
-def test_picture_becomes_an_envelope_in_the_first_node(tmp_path):
+def test_picture_becomes_an_envelope_in_the_first_node(tmp_path: Path) -> None:
     context = FakeContext({"X-Request-Id": "a.b-c_1", "ACCEPT": "image/png"})
     (answer,) = make_handler("preprocess", tmp_path).handle([{"body": bytearray(PICTURE)}], context)
     envelope = Envelope.from_json(answer)
@@ -77,15 +82,19 @@ def test_picture_becomes_an_envelope_in_the_first_node(tmp_path):
 
 
 @pytest.mark.parametrize("label", ["", "a b", "../x", "x" * 129, "a\nb", "é"])
-def test_harmful_request_ids_are_replaced(tmp_path, label):
+def test_harmful_request_ids_are_replaced(tmp_path: Path, label: str) -> None:
     (answer,) = make_handler("preprocess", tmp_path).handle(
         [{"body": PICTURE}], FakeContext({"X-Request-Id": label})
     )
     assert Envelope.from_json(answer).request_id.isalnum()
 
 
-def test_multipart_brings_mask_and_options(tmp_path):
-    parts = {"image": PICTURE, "mask": b"mask", "options": bytearray(b'{"format": "png"}')}
+def test_multipart_brings_mask_and_options(tmp_path: Path) -> None:
+    parts: dict[str, bytes | bytearray] = {
+        "image": PICTURE,
+        "mask": b"mask",
+        "options": bytearray(b'{"format": "png"}'),
+    }
     headers = {name: {"content-type": "image/png"} for name in parts}  # TorchServe describes parts so
     (answer,) = make_handler("preprocess", tmp_path).handle([parts], FakeContext(headers))
     workspace = Workspace.open(tmp_path, Envelope.from_json(answer))
@@ -93,29 +102,29 @@ def test_multipart_brings_mask_and_options(tmp_path):
     assert workspace.options.format == "png"
 
 
-def test_options_come_in_a_header(tmp_path):
+def test_options_come_in_a_header(tmp_path: Path) -> None:
     headers = {"x-restore-options": '{"stages": ["denoise"], "strength": 0.5}'}
     (answer,) = make_handler("preprocess", tmp_path).handle([{"body": PICTURE}], FakeContext(headers))
     assert Envelope.from_json(answer).options == Options(stages=("denoise",), strength=0.5)
 
 
-def test_envelope_door_takes_a_prepared_workspace(tmp_path):
+def test_envelope_door_takes_a_prepared_workspace(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path, answer="report")
     context = FakeContext({"X-Restore-Door": "envelope"})
     (answer,) = make_handler("preprocess", tmp_path).handle([body(workspace)], context)
     assert Envelope.from_json(answer).workspace_id == workspace.envelope.workspace_id
 
 
-def test_json_without_the_door_is_taken_for_a_picture(tmp_path):
+def test_json_without_the_door_is_taken_for_a_picture(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
     (answer,) = make_handler("preprocess", tmp_path).handle([body(workspace)], FakeContext())
-    assert Envelope.from_json(answer).problem.type == "not-an-image"
+    assert problem_of(Envelope.from_json(answer)).type == "not-an-image"
 
 
-def test_several_parents_are_merged(tmp_path):
+def test_several_parents_are_merged(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path, current="image")
     parents = {}
-    branches = (
+    branches: tuple[tuple[str, str, dict[str, Findings]], ...] = (
         ("scratch", "image", {"scratch": ScratchFindings(0.1)}),
         ("denoise", "denoised", {"preprocess": SOUND}),
     )
@@ -131,21 +140,23 @@ def test_several_parents_are_merged(tmp_path):
     assert merged.trace["translate"].outcome == "ran"
 
 
-def test_failed_envelope_passes_untouched(tmp_path):
+def test_failed_envelope_passes_untouched(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path, problem=Problem("corrupt-image", 422, "broken", "preprocess"))
     handler = make_handler("denoise", tmp_path)
     (answer,) = handler.handle([body(workspace)], FakeContext())
     assert answer == workspace.envelope.to_json()
-    assert sum(handler.stages["denoise"].batches) == 0
+    denoise = handler.stages["denoise"]
+    assert isinstance(denoise, FakeStage)
+    assert sum(denoise.batches) == 0
 
 
-def test_late_request_is_not_worked_on(tmp_path):
+def test_late_request_is_not_worked_on(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path, deadline=time.monotonic() - 1)
     (answer,) = make_handler("denoise", tmp_path).handle([body(workspace)], FakeContext())
-    assert Envelope.from_json(answer).problem.type == "deadline-exceeded"
+    assert problem_of(Envelope.from_json(answer)).type == "deadline-exceeded"
 
 
-def test_bad_items_leave_their_neighbours_alone(tmp_path):
+def test_bad_items_leave_their_neighbours_alone(tmp_path: Path) -> None:
     uploads = [PICTURE, PICTURE + b" denoise", PICTURE + b" short", PICTURE]
     batch = [body(make_workspace(tmp_path, upload)) for upload in uploads]
     given = make_handler("denoise", tmp_path).handle(batch, FakeContext())
@@ -153,10 +164,10 @@ def test_bad_items_leave_their_neighbours_alone(tmp_path):
     assert [problem and problem.type for problem in problems] == [None, "internal", "truncated-image", None]
 
 
-def test_one_answer_for_every_item_whatever_it_is(tmp_path):
+def test_one_answer_for_every_item_whatever_it_is(tmp_path: Path) -> None:
     strange = make_workspace(tmp_path)
     strange.envelope.workspace_id = "../../etc"
-    batch = [
+    batch: list[dict[str, Any]] = [
         {},
         {"body": None},
         {"body": 3},
@@ -172,23 +183,23 @@ def test_one_answer_for_every_item_whatever_it_is(tmp_path):
         assert all(json.loads(answer) for answer in given)
 
 
-def test_nothing_is_raised_when_headers_cannot_be_read(tmp_path):
+def test_nothing_is_raised_when_headers_cannot_be_read(tmp_path: Path) -> None:
     class Broken(FakeContext):
-        def get_all_request_header(self, idx):
+        def get_all_request_header(self, idx: int) -> dict[str, Any]:
             raise RuntimeError
 
     (answer,) = make_handler("preprocess", tmp_path).handle([{"body": PICTURE}], Broken())
-    assert Envelope.from_json(answer).problem.type == "internal"
+    assert problem_of(Envelope.from_json(answer)).type == "internal"
 
 
-def test_metrics_that_fail_cost_nothing(tmp_path):
+def test_metrics_that_fail_cost_nothing(tmp_path: Path) -> None:
     context = FakeContext()
     context.metrics = None
     (answer,) = make_handler("denoise", tmp_path).handle([body(make_workspace(tmp_path))], context)
     assert Envelope.from_json(answer).trace["denoise"].outcome == "ran"
 
 
-def test_deliver_answers_with_the_picture_and_gives_memory_back(tmp_path):
+def test_deliver_answers_with_the_picture_and_gives_memory_back(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
     context = FakeContext()
     (answer,) = make_handler("deliver", tmp_path).handle([body(workspace)], context)
@@ -197,13 +208,15 @@ def test_deliver_answers_with_the_picture_and_gives_memory_back(tmp_path):
     assert {file.name for file in workspace.directory.iterdir()} == {"result", "report.json", "done"}
 
 
-def test_repeated_delivery_gives_the_same_answer(tmp_path):
+def test_repeated_delivery_gives_the_same_answer(tmp_path: Path) -> None:
     item = body(make_workspace(tmp_path))
     handler = make_handler("deliver", tmp_path)
     assert handler.handle([item], FakeContext()) == handler.handle([item], FakeContext())
 
 
-def test_picture_too_large_for_an_answer_is_a_problem(tmp_path, monkeypatch):
+def test_picture_too_large_for_an_answer_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(answers, "LARGEST_BODY_BYTES", 5)
     context = FakeContext()
     (answer,) = make_handler("deliver", tmp_path).handle([body(make_workspace(tmp_path))], context)
@@ -211,18 +224,18 @@ def test_picture_too_large_for_an_answer_is_a_problem(tmp_path, monkeypatch):
     assert context.statuses == {0: 422}
 
 
-def test_deliver_answers_with_the_report_where_the_caller_made_the_workspace(tmp_path):
+def test_deliver_answers_with_the_report_where_the_caller_made_the_workspace(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path, answer="report")
     (answer,) = make_handler("deliver", tmp_path).handle([body(workspace)], FakeContext())
     assert json.loads(answer) == {"content_type": "image/png"}
     assert workspace.read_file("result") == b"restored " + PICTURE
 
 
-def test_a_result_that_is_not_sent_is_not_read(tmp_path, monkeypatch):
+def test_a_result_that_is_not_sent_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = make_workspace(tmp_path, answer="report")
     read, read_file = list[str](), Workspace.read_file
 
-    def note(self, name):
+    def note(self: Workspace, name: str) -> bytes | None:
         read.append(name)
         return read_file(self, name)
 
@@ -233,7 +246,7 @@ def test_a_result_that_is_not_sent_is_not_read(tmp_path, monkeypatch):
     assert read == ["report.json"]
 
 
-def test_masks_stay_where_the_caller_made_the_workspace(tmp_path):
+def test_masks_stay_where_the_caller_made_the_workspace(tmp_path: Path) -> None:
     for kind, kept in (("report", True), ("image", False)):
         workspace = make_workspace(tmp_path, answer=kind)
         workspace.write_file("scratch_mask.npy", b"mask")
@@ -241,7 +254,7 @@ def test_masks_stay_where_the_caller_made_the_workspace(tmp_path):
         assert workspace.path("scratch_mask.npy").exists() is kept
 
 
-def test_problem_is_delivered_as_a_problem_document(tmp_path):
+def test_problem_is_delivered_as_a_problem_document(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path, problem=Problem("corrupt-image", 422, "broken", "preprocess"))
     context = FakeContext()
     (answer,) = make_handler("deliver", tmp_path).handle([body(workspace)], context)
@@ -265,7 +278,9 @@ def test_problem_is_delivered_as_a_problem_document(tmp_path):
         ({}, PICTURE + b" denoise", 500),
     ],
 )
-def test_stage_alone_answers_with_true_status(tmp_path, headers, upload, status):
+def test_stage_alone_answers_with_true_status(
+    tmp_path: Path, headers: dict[str, str], upload: bytes, status: int
+) -> None:
     context = FakeContext(headers)
     (answer,) = make_handler("denoise", tmp_path).handle([{"body": upload}], context)
     is_picture = status == 200
@@ -275,20 +290,20 @@ def test_stage_alone_answers_with_true_status(tmp_path, headers, upload, status)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_preprocess_alone_is_told_by_a_header(tmp_path):
+def test_preprocess_alone_is_told_by_a_header(tmp_path: Path) -> None:
     context = FakeContext({"X-Restore-Door": "stage"})
     (answer,) = make_handler("preprocess", tmp_path).handle([{"body": PICTURE}], context)
     assert answer == b"restored " + PICTURE
 
 
-def test_unknown_settings_stop_the_worker():
+def test_unknown_settings_stop_the_worker() -> None:
     context = FakeContext(config={"photorestore": {"tiel_px": 3}})
     with pytest.raises(BrokenArtifact, match="tiel_px"):
         make_handler("deliver", Path()).initialize(context)
 
 
-def test_full_memory_is_a_retryable_problem(tmp_path, monkeypatch):
-    def full(*_args):
+def test_full_memory_is_a_retryable_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object) -> None:
         raise OutOfSpace("shared memory is full; try again later")
 
     monkeypatch.setattr(Workspace, "write_file", full)

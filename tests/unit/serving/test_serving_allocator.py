@@ -40,12 +40,12 @@ is_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C
 
 
 @is_glibc
-def test_freed_memory_is_used_again():
+def test_freed_memory_is_used_again() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 100  # 64 MiB from the kernel are 16,384 pages
 
 
 @is_glibc
-def test_an_edge_of_many_threads_gives_large_blocks_back():
+def test_an_edge_of_many_threads_gives_large_blocks_back() -> None:
     done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 12 << 20  # 40 MB and more without

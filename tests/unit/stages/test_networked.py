@@ -1,6 +1,8 @@
 """A stage is given the networks of its row, each in the tier that it has."""
 
 import contextlib
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,11 +20,13 @@ NOTHING = Part(Descriptor("Nothing", (IMAGE,), IMAGE), lambda image: image)
 
 
 @pytest.fixture
-def loads(monkeypatch) -> dict[str, str]:
+def loads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The tiers of the networks that are loaded."""
-    tiers = {}
+    tiers: dict[str, str] = {}
 
-    def note(name, tier, device, *, root, **bound):
+    def note(
+        name: str, tier: str, device: torch.device, *, root: Path | None, **bound: Any
+    ) -> Runner[torch.Tensor]:
         tiers[name] = tier
         return Runner(NOTHING, device, **bound)
 
@@ -40,7 +44,9 @@ def loads(monkeypatch) -> dict[str, str]:
         ("face", {"face": "quality", "face_detector": "fast"}),
     ],
 )
-def test_each_network_comes_in_its_tier_bound_as_configured(loads, stage, tiers):
+def test_each_network_comes_in_its_tier_bound_as_configured(
+    loads: dict[str, str], stage: str, tiers: dict[str, str]
+) -> None:
     cls = STAGE_CLASSES[stage]
     assert issubclass(cls, NetworkStage)
     loaded = cls.load(CONFIG, None, CPU)
@@ -51,7 +57,7 @@ def test_each_network_comes_in_its_tier_bound_as_configured(loads, stage, tiers)
 
 
 @pytest.mark.usefixtures("loads")
-def test_all_networks_of_a_stage_take_the_same_turn():
+def test_all_networks_of_a_stage_take_the_same_turn() -> None:
     stage, turn = STAGE_CLASSES["translate"].load(CONFIG, None, CPU), contextlib.nullcontext()
     assert isinstance(stage, NetworkStage)
     stage.take_turns(turn)

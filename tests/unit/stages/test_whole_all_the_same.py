@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,14 +89,14 @@ def test_the_transparent_grey_of_few_bits_is_the_one_that_is_meant(bits: int) ->
 
 @pytest.mark.parametrize("settings", [{}, {"progressive": True}, {"subsampling": "4:4:4", "quality": 98}])
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
-def test_a_jpeg_that_lacks_only_its_end_is_read(mode: str, settings: dict) -> None:
+def test_a_jpeg_that_lacks_only_its_end_is_read(mode: str, settings: dict[str, Any]) -> None:
     whole = saved(PHOTO.convert(mode), "JPEG", **settings)
     np.testing.assert_array_equal(decoded(whole[:-2])[0], decoded(whole)[0])
 
 
 @pytest.mark.parametrize("settings", [{}, {"progressive": True}])
 @pytest.mark.parametrize("missing", [40, 200, 1000])
-def test_a_jpeg_that_lacks_pixels_breaks_off(missing: int, settings: dict) -> None:
+def test_a_jpeg_that_lacks_pixels_breaks_off(missing: int, settings: dict[str, Any]) -> None:
     whole = saved(PHOTO, "JPEG", quality=95, **settings)
     with pytest.raises(TruncatedImage):
         decoded(whole[:-missing])

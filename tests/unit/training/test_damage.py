@@ -1,7 +1,9 @@
 """Damage, fading and structure are reproducible, stay in range, and say truly what they changed."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +46,9 @@ def gt() -> Tensor:
 
 
 @pytest.mark.parametrize("synthesis", [damage, fading.old_photo])
-def test_the_same_seed_gives_the_same_pixels(synthesis, sources: DamageSources, gt: Tensor) -> None:
+def test_the_same_seed_gives_the_same_pixels(
+    synthesis: Callable[..., Any], sources: DamageSources, gt: Tensor
+) -> None:
     for seed in range(12):
         first, second = synthesis(gt, sources, seeded(seed)), synthesis(gt, sources, seeded(seed))
         assert torch.equal(first[0], second[0])
@@ -90,7 +94,7 @@ def test_all_sizes_take_damage(sources: DamageSources) -> None:
 
 
 @pytest.mark.parametrize("draw", [strokes.dust, strokes.hairs, strokes.scratches])
-def test_strokes_cover_a_part_of_the_picture(draw) -> None:
+def test_strokes_cover_a_part_of_the_picture(draw: Callable[..., Any]) -> None:
     coverage = torch.stack([draw(80, 100, 6, seeded(seed)) for seed in range(10)])
     assert coverage.shape == (10, 1, 80, 100)
     assert 0 == coverage.min() < coverage.max() <= 1
@@ -126,7 +130,7 @@ def test_tone_changes_do_what_they_say(gt: Tensor) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_structure_is_drawn(kind, gt: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_structure_is_drawn(kind: Callable[..., Any], gt: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.degradations.structure.KINDS", (kind,))
     drawn = torch.stack([draw_structure(gt, seeded(seed)) for seed in range(5)])
     assert drawn.shape == (5, *gt.shape)
@@ -181,7 +185,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", lookalikes.KINDS)
-def test_lookalikes_are_drawn(kind, gt: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lookalikes_are_drawn(kind: Callable[..., Any], gt: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookalikes, "KINDS", (kind,))
     drawn = torch.stack([lookalikes.draw_lookalike(gt, seeded(seed)) for seed in range(5)])
     assert drawn.shape == (5, *gt.shape)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,13 +30,15 @@ def config() -> Config:
     return read_config(Config, CONFIGS / "denoise.experiment.toml")
 
 
-def test_a_weakly_noisy_sample_counts_as_much_as_a_strongly_noisy_one():
+def test_a_weakly_noisy_sample_counts_as_much_as_a_strongly_noisy_one() -> None:
     pred = torch.zeros(2, 3, 8, 8, requires_grad=True)
     target = torch.stack([torch.full((3, 8, 8), level) for level in (0.02, 0.2)])
     loss = LOSSES["psnr"](pred, target, 0.5)
     assert loss.item() == pytest.approx(0.5 * (math.log(0.02) + math.log(0.2)), abs=0.02)
     loss.backward()
-    weak, strong = ((pred.grad[i] * target[i]).sum() for i in range(2))  # gain for a step of one per cent
+    gradient = pred.grad
+    assert gradient is not None
+    weak, strong = ((gradient[i] * target[i]).sum() for i in range(2))  # gain for a step of one per cent
     assert float(weak) == pytest.approx(float(strong), rel=0.1)
 
 
@@ -46,14 +49,14 @@ def best_constant(loss: str, draws: torch.Tensor) -> float:
     return float(values[torch.stack(costs).argmin()])
 
 
-def test_the_losses_lead_to_mean_median_and_mode():
+def test_the_losses_lead_to_mean_median_and_mode() -> None:
     draws = torch.cat([torch.full((40,), 0.2), torch.full((25,), 0.5), torch.full((35,), 0.9)])
     assert best_constant("l2", draws) == pytest.approx(float(draws.mean()), abs=0.01)
     assert best_constant("l1", draws) == pytest.approx(0.5, abs=0.01)
     assert best_constant("l0", draws) == pytest.approx(0.2, abs=0.01)
 
 
-def test_on_demand_draws_most_where_the_network_is_weakest():
+def test_on_demand_draws_most_where_the_network_is_weakest() -> None:
     difficulty, rng = OnDemand(5), torch.Generator().manual_seed(0)
     difficulty.update([40, 35, 30, 25, 20])
     draws = [difficulty.draw(rng) for _ in range(4000)]
@@ -62,12 +65,12 @@ def test_on_demand_draws_most_where_the_network_is_weakest():
     assert shares[4] / shares[0] == pytest.approx(2, rel=0.2)
 
 
-def test_one_level_is_the_whole_range():
+def test_one_level_is_the_whole_range() -> None:
     assert OnDemand(1).draw(torch.Generator()) == (0, 1)
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "poisson", "impulse"])
-def test_a_noisy_target_is_another_draw_of_the_same_picture(config, noise):
+def test_a_noisy_target_is_another_draw_of_the_same_picture(config: Config, noise: str) -> None:
     gt = torch.full((3, 64, 64), 0.5)
     asked = replace(config, noise=noise, targets="noisy")
     lq, target, _ = degrade(gt, asked, (0.9, 1.0), torch.Generator().manual_seed(1))
@@ -78,7 +81,7 @@ def test_a_noisy_target_is_another_draw_of_the_same_picture(config, noise):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_jpegs_level_is_told_as_in_use(channels):
+def test_a_jpegs_level_is_told_as_in_use(channels: int) -> None:
     gt = make_patch()[:channels]
     rng = torch.Generator().manual_seed(2)
     for _ in range(8):
@@ -88,7 +91,7 @@ def test_a_jpegs_level_is_told_as_in_use(channels):
         assert 10 < 255 * float(sigma) < 30
 
 
-def test_mixed_noise_is_of_many_kinds_and_levels():
+def test_mixed_noise_is_of_many_kinds_and_levels() -> None:
     gt, rng = make_patch(), torch.Generator().manual_seed(3)
     pairs = [mixed_noise(gt, 20 / 255, rng) for _ in range(60)]
     plain = [lq for lq, sigma in pairs if float(sigma) == pytest.approx(20 / 255)]
@@ -101,7 +104,7 @@ def make_patch() -> torch.Tensor:
     return torch.from_numpy(make_photo(64, 64)).permute(2, 0, 1).float() / 255
 
 
-def test_difficulty_is_strength(config):
+def test_difficulty_is_strength(config: Config) -> None:
     gt = torch.full((3, 64, 64), 0.5)
     for low in (0.0, 0.4, 0.8):
         lq, target, sigma = degrade(gt, config, (low, low + 0.2), torch.Generator().manual_seed(1))
@@ -110,7 +113,7 @@ def test_difficulty_is_strength(config):
         assert float((lq - gt).std()) == pytest.approx(float(sigma), rel=0.05)
 
 
-def test_the_level_of_counted_photons_follows_the_signal():
+def test_the_level_of_counted_photons_follows_the_signal() -> None:
     gt = torch.cat([torch.full((3, 32, 32), 0.1), torch.full((3, 32, 32), 0.9)], dim=-1)
     sigma = poisson_sigma(gt, peak=4)
     assert sigma.shape == (1, 32, 64)
@@ -118,13 +121,13 @@ def test_the_level_of_counted_photons_follows_the_signal():
     assert float(sigma[0, 16, 56]) == pytest.approx((0.9 / 4) ** 0.5)
 
 
-def test_impulses_hit_their_share_and_leave_the_rest():
+def test_impulses_hit_their_share_and_leave_the_rest() -> None:
     gt = torch.full((3, 200, 200), 0.5)
     hit = (impulses(gt, 0.25, torch.Generator().manual_seed(2)) != gt).all(0)
     assert float(hit.float().mean()) == pytest.approx(0.25, abs=0.01)
 
 
-def test_samples_of_one_kind_stack(config):
+def test_samples_of_one_kind_stack(config: Config) -> None:
     photos = [torch.randint(0, 256, (3, 80, 90), dtype=torch.uint8)]
     rng = torch.Generator().manual_seed(3)
     asked = replace(config, noise="poisson")
@@ -133,9 +136,9 @@ def test_samples_of_one_kind_stack(config):
     assert {bool((sigma < 0).all()) for sigma in sigmas} == {True, False}
 
 
-def test_psnr_falls_with_difficulty(config):
+def test_psnr_falls_with_difficulty(config: Config) -> None:
     class Identity(torch.nn.Module):
-        def forward(self, image, _sigma):
+        def forward(self, image: torch.Tensor, _sigma: torch.Tensor) -> torch.Tensor:
             return image
 
     photos = [torch.full((3, 64, 64), 128, dtype=torch.uint8)]
@@ -153,10 +156,12 @@ def test_psnr_falls_with_difficulty(config):
         ({"loss": "l3"}, "none of l0, l1, l2"),
     ],
 )
-def test_a_wrong_configuration_says_what_is_wrong(config, wrong, message):
+def test_a_wrong_configuration_says_what_is_wrong(
+    config: Config, wrong: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         replace(config, **wrong)
 
 
-def test_the_delivered_configuration_is_read():
+def test_the_delivered_configuration_is_read() -> None:
     assert read_config(Config, CONFIGS / "denoise.fast.toml").noise == "mixed"

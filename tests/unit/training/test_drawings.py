@@ -1,5 +1,8 @@
 """Drawings, halftones and screenshots made for training."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 
@@ -7,7 +10,7 @@ from training.degradations.drawings import draw_line_art, draw_screenshot, halft
 
 
 @pytest.mark.parametrize("draw", [draw_line_art, draw_screenshot])
-def test_drawings_have_the_size_asked_for_and_come_back_with_their_seed(draw):
+def test_drawings_have_the_size_asked_for_and_come_back_with_their_seed(draw: Callable[..., Any]) -> None:
     for seed in range(12):
         drawn = draw(70, 101, torch.Generator().manual_seed(seed))
         assert drawn.shape == (3, 70, 101)
@@ -16,7 +19,7 @@ def test_drawings_have_the_size_asked_for_and_come_back_with_their_seed(draw):
         torch.testing.assert_close(draw(70, 101, torch.Generator().manual_seed(seed)), drawn, rtol=0, atol=0)
 
 
-def test_halftones_keep_the_tone_of_what_they_screen():
+def test_halftones_keep_the_tone_of_what_they_screen() -> None:
     slope = torch.linspace(0, 1, 96).expand(3, 64, 96)
     for seed in range(12):
         screened = halftone(slope, torch.Generator().manual_seed(seed))

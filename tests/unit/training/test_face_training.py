@@ -7,7 +7,7 @@ from PIL import Image
 from skimage import data
 
 from photorestore.fidelity import psnr
-from photorestore.networks.runner import Runner, load_runner
+from photorestore.networks.runner import Runner
 from photorestore.stages.face.detector import Face
 from photorestore.stages.face.network import FaceUNet
 from training.aligned_faces import Faces, load_faces, person_of
@@ -19,12 +19,7 @@ from training.train_face import Held, denoise_some, evaluate, make_sample, make_
 
 
 @pytest.fixture(scope="module")
-def detector() -> Runner[list[Face]]:
-    return load_runner("face_detector")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures of one person in two folders, one of them without a face."""
     root = tmp_path_factory.mktemp("pictures")
     portrait = Image.fromarray(data.astronaut()[:256, 96:352])
@@ -37,7 +32,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def faces(folder, detector, tmp_path_factory) -> Faces:
+def faces(folder: Path, detector: Runner[list[Face]], tmp_path_factory: pytest.TempPathFactory) -> Faces:
     return load_faces(folder, ["a", "b"], tmp_path_factory.mktemp("runs") / "faces.pt", detector)
 
 
@@ -48,7 +43,9 @@ def made_faces(persons: list[str]) -> Faces:
     )
 
 
-def test_faces_are_found_cut_out_upright_and_kept(folder, detector, tmp_path):
+def test_faces_are_found_cut_out_upright_and_kept(
+    folder: Path, detector: Runner[list[Face]], tmp_path: Path
+) -> None:
     file = tmp_path / "faces.pt"
     first = load_faces(folder, ["a", "b"], file, detector)
     assert first.crops.shape == (3, 3, 256, 256)
@@ -61,12 +58,12 @@ def test_faces_are_found_cut_out_upright_and_kept(folder, detector, tmp_path):
     assert load_faces(folder, ["b"], file, detector).persons == ["small"]
 
 
-def test_enlarged_faces_are_known_as_coarse(faces):
+def test_enlarged_faces_are_known_as_coarse(faces: Faces) -> None:
     assert [faces.is_coarse(number) for number in range(3)] == [True, True, True]
     assert float(faces.scales[2] / faces.scales[0]) == pytest.approx(96 / 256, rel=0.05)
 
 
-def test_whole_persons_are_held_out():
+def test_whole_persons_are_held_out() -> None:
     persons = ["ann", "ann", "bob", "cid", "cid", "dot"]
     held, kept = made_faces(persons).hold_out(3)
     assert (held, kept) == ([0, 1, 5], [2, 3, 4])
@@ -75,18 +72,18 @@ def test_whole_persons_are_held_out():
 @pytest.mark.parametrize(
     ("name", "person"), [("Goldie_Hawn_0007", "Goldie_Hawn"), ("00001A02", "00001A02"), ("anna", "anna")]
 )
-def test_a_person_is_named_by_the_file(name, person):
+def test_a_person_is_named_by_the_file(name: str, person: str) -> None:
     assert person_of(Path(f"{name}.jpg")) == person
 
 
-def test_drawn_faces_are_mirrored_and_shifted_by_the_rng(faces):
+def test_drawn_faces_are_mirrored_and_shifted_by_the_rng(faces: Faces) -> None:
     draws = [faces.draw(0, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
     assert draws[0].shape == (3, 256, 256)
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
 
 
-def test_degrading_is_decided_by_its_seed_and_loses_detail(faces):
+def test_degrading_is_decided_by_its_seed_and_loses_detail(faces: Faces) -> None:
     face = faces.crops[0].float() / 255
     pairs = [old_portrait(face, torch.Generator().manual_seed(seed)) for seed in range(12)]
     again = old_portrait(face, torch.Generator().manual_seed(3))
@@ -102,27 +99,27 @@ def test_degrading_is_decided_by_its_seed_and_loses_detail(faces):
     assert max(losses) > 32
 
 
-def test_the_target_keeps_the_tone_of_what_is_given(faces):
+def test_the_target_keeps_the_tone_of_what_is_given(faces: Faces) -> None:
     face = faces.crops[0].float() / 255
     for seed in range(12):
         lq, gt = old_portrait(face, torch.Generator().manual_seed(seed))
         torch.testing.assert_close(lq.mean((1, 2)), gt.mean((1, 2)), atol=0.02, rtol=0)
 
 
-def test_wear_leaves_the_target_alone(faces):
+def test_wear_leaves_the_target_alone(faces: Faces) -> None:
     face = faces.crops[0].float() / 255
     before = face.clone()
     worn(face, torch.Generator().manual_seed(1))
     assert torch.equal(face, before)
 
 
-def test_a_sample_says_whether_its_face_is_coarse(faces):
+def test_a_sample_says_whether_its_face_is_coarse(faces: Faces) -> None:
     lq, gt, coarse = make_sample(faces, [0], torch.Generator().manual_seed(0))
     assert lq.shape == gt.shape == (3, 256, 256)
     assert bool(coarse)
 
 
-def test_a_coarse_target_is_compared_at_half_size():
+def test_a_coarse_target_is_compared_at_half_size() -> None:
     gt = torch.full((2, 3, 256, 256), 0.5)
     checks = 0.1 * ((torch.arange(256)[:, None] + torch.arange(256)) % 2 * 2 - 1)
     fine, coarse = torch.tensor([False, False]), torch.tensor([True, True])
@@ -131,7 +128,7 @@ def test_a_coarse_target_is_compared_at_half_size():
     assert float(refine_loss(gt + 0.1, gt, coarse, 0.0)) == pytest.approx(0.1, abs=1e-4)
 
 
-def test_errors_in_the_face_count_more_than_those_beside_it():
+def test_errors_in_the_face_count_more_than_those_beside_it() -> None:
     gt = torch.zeros((1, 3, 256, 256))
     face, beside = gt.clone(), gt.clone()
     face[..., 120:140, 120:140] = 0.5
@@ -140,7 +137,7 @@ def test_errors_in_the_face_count_more_than_those_beside_it():
     assert float(refine_loss(face, gt, sharp, 0.5)) > 5 * float(refine_loss(beside, gt, sharp, 0.5))
 
 
-def test_the_adversary_wants_real_faces_at_one_and_refined_ones_at_zero():
+def test_the_adversary_wants_real_faces_at_one_and_refined_ones_at_zero() -> None:
     adversary = PatchAdversary(4)
     for parameter in adversary.parameters():
         torch.nn.init.zeros_(parameter)
@@ -150,7 +147,7 @@ def test_the_adversary_wants_real_faces_at_one_and_refined_ones_at_zero():
     assert image.grad is None
 
 
-def test_learning_lowers_the_loss_and_raises_the_score(faces, detector):
+def test_learning_lowers_the_loss_and_raises_the_score(faces: Faces, detector: Runner[list[Face]]) -> None:
     gt, coarse = faces.crops[:1].float() / 255, torch.tensor([False])
     lq = blur(gt[0], 2.0)[None]
     network = FaceUNet((12, 16, 16), (1, 1, 1), 4)
@@ -167,7 +164,7 @@ def test_learning_lowers_the_loss_and_raises_the_score(faces, detector):
     assert metrics["psnr_face_db"] > metrics["psnr_face_lq_db"]
 
 
-def test_only_a_share_of_a_batch_is_denoised():
+def test_only_a_share_of_a_batch_is_denoised() -> None:
     lq = torch.rand((4, 3, 8, 8))
     result = denoise_some(torch.nn.Hardtanh(0.4, 0.6), lq, 0.5)
     assert torch.equal(result[2:], lq[2:])
@@ -175,7 +172,7 @@ def test_only_a_share_of_a_batch_is_denoised():
     assert denoise_some(None, lq, 0.5) is lq
 
 
-def test_an_untrained_refiner_scores_as_what_it_is_given(faces, detector):
+def test_an_untrained_refiner_scores_as_what_it_is_given(faces: Faces, detector: Runner[list[Face]]) -> None:
     held = make_validation(faces, [0, 1], None, "cpu")
     metrics = evaluate(FaceUNet((8, 8), (1, 1), 4), held, detector, "cpu")
     assert metrics["psnr_face_db"] == pytest.approx(metrics["psnr_face_lq_db"], abs=1e-3)
@@ -184,7 +181,7 @@ def test_an_untrained_refiner_scores_as_what_it_is_given(faces, detector):
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on one core
-def test_workers_prepare_other_batches_than_each_other_and_the_same_again():
+def test_workers_prepare_other_batches_than_each_other_and_the_same_again() -> None:
     def make(rng: torch.Generator) -> tuple[torch.Tensor]:
         return (torch.rand(2, generator=rng),)
 

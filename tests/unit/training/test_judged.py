@@ -31,7 +31,7 @@ def sources() -> Sources:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_sample_is_what_the_network_sees_with_what_is_known_of_it(sources, seed):
+def test_a_sample_is_what_the_network_sees_with_what_is_known_of_it(sources: Sources, seed: int) -> None:
     view, crops, kind, flags = make_sample(sources, torch.Generator().manual_seed(seed))
     assert view.shape == (3, VIEW_PX, VIEW_PX)
     assert crops.shape == (len(CROP_CENTRES), 3, CROP_PX, CROP_PX)
@@ -41,21 +41,23 @@ def test_a_sample_is_what_the_network_sees_with_what_is_known_of_it(sources, see
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_maker_makes_its_own_kind_or_one_that_nobody_can_tell(sources, name):
+def test_a_maker_makes_its_own_kind_or_one_that_nobody_can_tell(sources: Sources, name: str) -> None:
     rng = torch.Generator().manual_seed(1)
     made = [MAKERS[name](sources, rng) for _ in range(8)]
     assert {picture.kind for picture in made} <= {KINDS.index(name), -1}
     assert KINDS.index(name) in {picture.kind for picture in made}
 
 
-def test_strong_noise_is_known_as_such_and_weak_noise_is_none(sources, monkeypatch):
+def test_strong_noise_is_known_as_such_and_weak_noise_is_none(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
     picture = Judged(torch.full((3, 40, 40), 0.5), 0)
     for strength, expected in ((40.0, 1.0), (2.0, 0.0)):
         monkeypatch.setattr(wear, "log_uniform", lambda *_, strength=strength: strength)
         assert wear.add_noise(picture, torch.Generator().manual_seed(0), grain=0).noisy == expected
 
 
-def test_what_is_toned_is_told_from_grey():
+def test_what_is_toned_is_told_from_grey() -> None:
     slope = torch.linspace(0, 1, 64).expand(3, 64, 64)
     assert tone_of(slope) == 0
     assert tone_of(slope * torch.tensor([1.0, 0.85, 0.6]).view(3, 1, 1)) == 1

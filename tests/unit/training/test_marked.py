@@ -12,6 +12,7 @@ from tests.conftest import make_photo
 from tests.unit.training.test_damage import sources as film_sources  # noqa: F401 - a fixture
 from tests.unit.training.test_prints import sources as print_sources  # noqa: F401 - a fixture
 from training.damaged_samples import Pictures, Shares, draw_sheets, make_sample
+from training.degradations.sources import DamageSources, PrintSources
 from training.marked import (
     ANNOTATIONS,
     DAMAGE,
@@ -81,7 +82,12 @@ def test_transplanted_damage_changes_only_its_place(marked: list[MarkedPrint]) -
 
 
 @pytest.mark.parametrize("kind", Shares.__slots__)
-def test_every_kind_of_sample_is_made(kind, marked, film_sources, print_sources) -> None:  # noqa: F811 - fixtures
+def test_every_kind_of_sample_is_made(
+    kind: str,
+    marked: list[MarkedPrint],
+    film_sources: DamageSources,  # noqa: F811 - a fixture
+    print_sources: PrintSources,  # noqa: F811 - a fixture
+) -> None:
     photos = [torch.from_numpy(make_photo(220, 240, seed)).permute(2, 0, 1) for seed in range(3)]
     pictures = Pictures(photos, film_sources, print_sources, marked, draw_sheets(photos, 2), photos)
     shares = replace(Shares(*[0.0] * len(Shares.__slots__)), **{kind: 1.0})

@@ -2,19 +2,19 @@ from copy import deepcopy
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from training.muon import MuonAdamW
 
 
-def make(seed: int = 0) -> tuple[nn.Module, MuonAdamW]:
+def make(seed: int = 0) -> tuple[nn.Sequential, MuonAdamW]:
     torch.manual_seed(seed)
     network = nn.Sequential(
         nn.Conv2d(3, 16, 3, padding=1),
         nn.ReLU(),
         nn.ConvTranspose2d(16, 16, 2, 2),
         nn.Conv2d(16, 1, 3, padding=1),
-    ).to(memory_format=torch.channels_last)
+    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network, MuonAdamW(network, 0.01, betas=(0.9, 0.99), weight_decay=0.0)
 
 
@@ -40,11 +40,17 @@ def test_every_parameter_learns() -> None:
     assert all((now != then).any() for now, then in zip(network.parameters(), before, strict=True))
 
 
+def first_weight(network: nn.Sequential) -> Tensor:
+    weight = network[0].weight
+    assert isinstance(weight, Tensor)
+    return weight.detach()
+
+
 def test_a_kernels_step_is_orthogonal() -> None:
     network, optimiser = make()
-    before = network[0].weight.detach().clone()
+    before = first_weight(network).clone()
     learn(network, optimiser, 1)
-    values = torch.linalg.svdvals((network[0].weight.detach() - before).flatten(1))
+    values = torch.linalg.svdvals((first_weight(network) - before).flatten(1))
     assert float(values.max() / values.min()) < 3
 
 

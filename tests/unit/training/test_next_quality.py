@@ -1,7 +1,9 @@
 """The command that trains the next quality network, on made pictures and with a tiny network."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +42,7 @@ seed = 1
 
 
 @pytest.fixture
-def place(tmp_path):
+def place(tmp_path: Path) -> Path:
     """A pack of made pictures, a configuration of a tiny denoiser, and weights of detectors that are there already."""
     rng = np.random.default_rng(0)
     for name in (
@@ -65,7 +67,7 @@ def place(tmp_path):
 
 
 @pytest.fixture
-def run(place, monkeypatch):
+def run(place: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Runs the command for a moment; returns its exit status."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("PYTHONPATH", "src:.")
@@ -87,7 +89,9 @@ def run(place, monkeypatch):
     return main
 
 
-def test_the_next_network_is_trained_delivered_and_trained_on(place, run, capfd):
+def test_the_next_network_is_trained_delivered_and_trained_on(
+    place: Path, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
+) -> None:
     assert run("out") == 0
     assert "training denoise" in capfd.readouterr().out
     out = place / "out"
@@ -110,7 +114,7 @@ def test_the_next_network_is_trained_delivered_and_trained_on(place, run, capfd)
         run("wrong", "--network", "face", "--resume", *pieces)
 
 
-def test_a_run_that_fails_leaves_its_checkpoint_and_says_so(place, run):
+def test_a_run_that_fails_leaves_its_checkpoint_and_says_so(place: Path, run: Callable[..., int]) -> None:
     folder = place / "runs_out/denoise.quality"
     folder.mkdir(parents=True)
     torch.save(checkpoint(values=5000), folder / "checkpoint.pt")  # of another network
@@ -126,7 +130,7 @@ def deliver(weights: Path, *networks: str) -> None:
         file.touch()
 
 
-def test_networks_come_in_their_order(tmp_path):
+def test_networks_come_in_their_order(tmp_path: Path) -> None:
     assert next_network(tmp_path, set()) == "scratch_print"
     deliver(tmp_path, "scratch_print", "scratch", "denoise", "upscale")
     assert next_network(tmp_path, set()) == "translate"
@@ -137,7 +141,7 @@ def test_networks_come_in_their_order(tmp_path):
         next_network(tmp_path, set())
 
 
-def checkpoint(values: int) -> dict:
+def checkpoint(values: int) -> dict[str, Any]:
     rng = torch.Generator().manual_seed(0)
     weights = {"large": torch.randn(values, generator=rng), "small": torch.tensor([1e5, 1e-9])}
     momentum = {
@@ -150,7 +154,9 @@ def checkpoint(values: int) -> dict:
     }  # fmt: skip
 
 
-def test_a_checkpoint_comes_back_from_its_pieces_in_any_order(tmp_path, monkeypatch):
+def test_a_checkpoint_comes_back_from_its_pieces_in_any_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("training.checkpoints.PIECE_BYTES", 7 * 2**20)
     before = checkpoint(values=3 * 2**20)
     files = save_pieces(tmp_path, "scratch.quality", before, "step\n3\n")
@@ -171,7 +177,7 @@ def test_a_checkpoint_comes_back_from_its_pieces_in_any_order(tmp_path, monkeypa
     torch.testing.assert_close(*moments, rtol=1e-2, atol=0)
 
 
-def test_the_first_piece_alone_goes_on_from_the_average(tmp_path):
+def test_the_first_piece_alone_goes_on_from_the_average(tmp_path: Path) -> None:
     files = save_pieces(tmp_path, "scratch.quality", checkpoint(values=5000), "step\n3\n")
     assert place_checkpoint(files[:1], tmp_path / "runs", replace=False) == "scratch.quality"
     folder = tmp_path / "runs/scratch.quality"
@@ -181,7 +187,9 @@ def test_the_first_piece_alone_goes_on_from_the_average(tmp_path):
     assert (folder / "log.csv").read_text() == "step\n3\n"
 
 
-def test_pieces_that_do_not_belong_together_are_refused(tmp_path, monkeypatch):
+def test_pieces_that_do_not_belong_together_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("training.checkpoints.PIECE_BYTES", 7 * 2**20)
     files = save_pieces(tmp_path, "scratch.quality", checkpoint(values=3 * 2**20), "")
     with pytest.raises(ValueError, match="pieces are missing"):

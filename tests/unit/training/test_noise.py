@@ -1,7 +1,9 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
 
 from training.degradations import noise
 
@@ -12,7 +14,7 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-DEGRADATIONS = {
+DEGRADATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
     "gaussian": lambda gt, g: noise.gaussian(gt, 0.1, g),
     "poisson": lambda gt, g: noise.poisson(gt, 30.0, g),
     "poisson_gaussian": lambda gt, g: noise.poisson_gaussian(gt, 0.01, 0.02, g),
@@ -23,7 +25,7 @@ DEGRADATIONS = {
 
 
 @pytest.mark.parametrize("name", DEGRADATIONS)
-def test_a_degradation_is_decided_by_its_seed(name):
+def test_a_degradation_is_decided_by_its_seed(name: str) -> None:
     degrade = DEGRADATIONS[name]
     assert torch.equal(degrade(GREY, rng(1)), degrade(GREY, rng(1)))
     assert not torch.equal(degrade(GREY, rng(1)), degrade(GREY, rng(2)))
@@ -40,25 +42,25 @@ def test_a_degradation_is_decided_by_its_seed(name):
         ("film_grain", 0.1),
     ],
 )
-def test_noise_is_as_strong_as_it_says(name, expected):
+def test_noise_is_as_strong_as_it_says(name: str, expected: float) -> None:
     added = DEGRADATIONS[name](GREY, rng()) - GREY
     assert float(added.std()) == pytest.approx(expected, rel=0.05)
     assert abs(float(added.mean())) < 0.01
 
 
-def test_salt_and_pepper_hits_its_share():
+def test_salt_and_pepper_hits_its_share() -> None:
     hit = (DEGRADATIONS["salt_and_pepper"](GREY, rng()) != 0.5)[0].float().mean()
     assert float(hit) == pytest.approx(0.05, abs=0.01)
 
 
-def test_grain_is_grey_and_correlated():
+def test_grain_is_grey_and_correlated() -> None:
     added = DEGRADATIONS["film_grain"](GREY, rng()) - GREY
     assert torch.allclose(added[0], added[1], atol=1e-6)
     neighbours = torch.corrcoef(torch.stack([added[0, :, :-1].flatten(), added[0, :, 1:].flatten()]))
     assert float(neighbours[0, 1]) > 0.3
 
 
-def test_jpeg_gives_8_bit_values_and_loses_more_at_low_quality():
+def test_jpeg_gives_8_bit_values_and_loses_more_at_low_quality() -> None:
     photo = torch.rand(3, 64, 64, generator=rng())
     high, low = noise.jpeg(photo, 95), noise.jpeg(photo, 20)
     assert torch.equal(noise.quantise(high), high)

@@ -1,7 +1,9 @@
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from training import pack, pack_units
 from training.degradations.sources import STAMP_KINDS, load_damage_sources
 from training.marked import load_marked_prints
 from training.pack import MEBIBYTE, PARTS, Part, make_pack
+from training.pack_units import File
 
 CONFIGS = Path(__file__).resolve().parents[3] / "training/configs"
 
@@ -28,7 +31,7 @@ def part_of(file: Path) -> int:
 
 
 @pytest.fixture
-def data(tmp_path, monkeypatch):
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data root with some of everything, and annotations of two of its prints, one of them of the test."""
     root = tmp_path / "data"
     names = [f"photos_a/hr/p{number:02}.png" for number in range(60)]
@@ -55,7 +58,7 @@ def data(tmp_path, monkeypatch):
     return root
 
 
-def test_a_pack_stays_below_its_size_and_is_the_same_again(data, tmp_path):
+def test_a_pack_stays_below_its_size_and_is_the_same_again(data: Path, tmp_path: Path) -> None:
     first, again, other = (
         make_pack(data, tmp_path / name, network=None, most_bytes=2 * MEBIBYTE, seed=seed)
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
@@ -66,7 +69,7 @@ def test_a_pack_stays_below_its_size_and_is_the_same_again(data, tmp_path):
     assert first.sizes == again.sizes != other.sizes
 
 
-def test_damage_that_is_held_out_stays_behind_and_the_rest_keeps_its_part(data, tmp_path):
+def test_damage_that_is_held_out_stays_behind_and_the_rest_keeps_its_part(data: Path, tmp_path: Path) -> None:
     root = make_pack(data, tmp_path / "pack", network="scratch", most_bytes=64 * MEBIBYTE, seed=1).root
     for folder in (*(f"damage_stamps/{kind}" for kind in STAMP_KINDS), "crack_shapes"):
         before = {file.name: part for file in (data / "domain" / folder).iterdir() if (part := part_of(file))}
@@ -80,7 +83,7 @@ def test_damage_that_is_held_out_stays_behind_and_the_rest_keeps_its_part(data, 
     assert (stored.scans[0] == small.scans[0]).all()
 
 
-def test_marked_prints_come_with_their_masks_but_for_those_of_the_test(data, tmp_path):
+def test_marked_prints_come_with_their_masks_but_for_those_of_the_test(data: Path, tmp_path: Path) -> None:
     root = make_pack(data, tmp_path / "pack", network="scratch", most_bytes=64 * MEBIBYTE, seed=1).root
     (lady,) = load_marked_prints(root, root / "marks")
     assert lady.name == "old_real/lady"
@@ -88,7 +91,7 @@ def test_marked_prints_come_with_their_masks_but_for_those_of_the_test(data, tmp
     assert not [file for file in root.rglob("*") if file.stem == "003"]
 
 
-def test_photographs_that_validate_keep_their_places(data, tmp_path):
+def test_photographs_that_validate_keep_their_places(data: Path, tmp_path: Path) -> None:
     room = 64 * sum(file.stat().st_size for file in (data / "photos_a").rglob("*.png"))
     root = make_pack(data, tmp_path / "pack", network="upscale", most_bytes=room, seed=1).root
     places = [file.stem.split("_") for file in sorted((root / "photos_a/hr").iterdir())]
@@ -100,26 +103,26 @@ def test_photographs_that_validate_keep_their_places(data, tmp_path):
     assert names != sorted(names)
 
 
-def test_a_pack_for_one_network_holds_only_what_it_reads(data, tmp_path):
+def test_a_pack_for_one_network_holds_only_what_it_reads(data: Path, tmp_path: Path) -> None:
     root = make_pack(data, tmp_path / "pack", network="face", most_bytes=MEBIBYTE, seed=1).root
     assert {file.name for file in root.iterdir()} == {"domain", "pack.json"}
     assert {file.name for file in (root / "domain").iterdir()} == {"faces"}
     assert json.loads((root / "pack.json").read_text())["network"] == "face"
 
 
-def test_what_has_to_be_complete_must_fit(data, tmp_path):
+def test_what_has_to_be_complete_must_fit(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="does not fit"):
         make_pack(data, tmp_path / "pack", network="scratch", most_bytes=500, seed=1)
 
 
-def test_a_folder_that_is_no_pack_is_not_deleted(data, tmp_path):
+def test_a_folder_that_is_no_pack_is_not_deleted(data: Path, tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         make_pack(data, data, network=None, most_bytes=MEBIBYTE, seed=1)
     assert (data / "photos_a").exists()
 
 
 @pytest.mark.parametrize("name", ["scratch", "denoise", "upscale", "upscale_real", "translate", "face"])
-def test_all_folders_that_a_quality_configuration_names_are_in_the_pack(name):
+def test_all_folders_that_a_quality_configuration_names_are_in_the_pack(name: str) -> None:
     config = tomllib.loads((CONFIGS / f"{name}.quality.toml").read_text())
     packed = {part.folder for part in PARTS if name in part.networks}
     named = {*config["photos"], *(config[key] for key in ("pairs", "old_photos", "papers") if key in config)}
@@ -129,8 +132,8 @@ def test_all_folders_that_a_quality_configuration_names_are_in_the_pack(name):
         assert config.get("validation_every", pack_units.VALIDATION_EVERY) == pack_units.VALIDATION_EVERY
 
 
-def test_room_goes_by_weight(tmp_path):
-    def units(folder, rng):
+def test_room_goes_by_weight(tmp_path: Path) -> None:
+    def units(_folder: Path, _rng: Random) -> Iterator[list[File]]:
         return ([(f"{number}.bin", bytes(100))] for number in range(1000))
 
     parts = (Part("a", frozenset("x"), units, 1.0), Part("b", frozenset("x"), units, 3.0))

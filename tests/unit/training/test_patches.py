@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import Tensor
 
 from training.data import worker_batches
 from training.degradations.resize import shrink
@@ -19,7 +20,7 @@ def photos() -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_pairs_have_their_sizes_and_are_decided_by_their_seed(scale):
+def test_pairs_have_their_sizes_and_are_decided_by_their_seed(scale: int) -> None:
     bank = PatchBank(photos(), (2, 4), "cpu")
     lr, hr = bank.draw(scale, 8, 5, rng(1))
     assert lr.shape == (5, 3, 8, 8)
@@ -29,7 +30,7 @@ def test_pairs_have_their_sizes_and_are_decided_by_their_seed(scale):
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_both_of_a_pair_show_the_same_place_turned_alike(scale):
+def test_both_of_a_pair_show_the_same_place_turned_alike(scale: int) -> None:
     """Away from its border a large patch, shrunk by itself, is the small one."""
     lr, hr = PatchBank(photos(), (2, 4), "cpu").draw(scale, 9, 40, rng())
     for small, large in zip(lr, hr, strict=True):
@@ -37,7 +38,7 @@ def test_both_of_a_pair_show_the_same_place_turned_alike(scale):
         assert (again - small[:, 2:-2, 2:-2]).abs().max() < 1.01 / 255
 
 
-def test_patches_come_from_everywhere_and_in_all_eight_positions():
+def test_patches_come_from_everywhere_and_in_all_eight_positions() -> None:
     plane = torch.arange(16 * 16, dtype=torch.uint8).view(1, 16, 16).expand(3, -1, -1)
     _, hr = PatchBank([plane], (2,), "cpu").draw(2, 2, 400, rng())
     values = (hr[:, 0] * 255).round().long()
@@ -52,8 +53,8 @@ def count_up(generator: torch.Generator) -> tuple[torch.Tensor, ...]:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_worker_batches_are_decided_by_their_seed(workers):
-    def first_two(seed):
+def test_worker_batches_are_decided_by_their_seed(workers: int) -> None:
+    def first_two(seed: int) -> list[Tensor]:
         batches = worker_batches(count_up, seed, workers, "cpu")
         return [next(batches)[0], next(batches)[0]]
 

@@ -38,13 +38,13 @@ def resize_plainly(plane: np.ndarray, scale: float) -> np.ndarray:
 
 @pytest.mark.parametrize("scale", [1 / 4, 1 / 3, 1 / 2, 0.7, 2, 4])
 @pytest.mark.parametrize("hw", [(12, 24), (13, 7), (5, 40)])
-def test_it_agrees_with_a_plain_implementation(hw, scale):
+def test_it_agrees_with_a_plain_implementation(hw: tuple[int, int], scale: float) -> None:
     plane = np.random.default_rng(0).random(hw)
     ours = bicubic(torch.from_numpy(plane)[None], scale)[0].numpy()
     np.testing.assert_allclose(ours, resize_plainly(plane, scale), atol=1e-9)
 
 
-def test_halving_has_the_known_taps():
+def test_halving_has_the_known_taps() -> None:
     """imresize(eye(16), 0.5): (-3 -9 29 111 111 29 -9 -3) / 256 in the middle."""
     row = bicubic_weights(16, 8, 0.5)[4]
     expected = torch.tensor([-3, -9, 29, 111, 111, 29, -9, -3], dtype=torch.float64) / 256
@@ -54,29 +54,29 @@ def test_halving_has_the_known_taps():
 
 
 @pytest.mark.parametrize("scale", [1 / 4, 1 / 2, 2, 4])
-def test_flat_pictures_stay_and_orientation_does_not_matter(scale):
+def test_flat_pictures_stay_and_orientation_does_not_matter(scale: float) -> None:
     assert torch.allclose(bicubic(torch.full((3, 9, 14), 0.3), scale), torch.tensor(0.3), atol=1e-6)
     image = torch.rand(3, 16, 24)
     assert torch.allclose(bicubic(image, scale).flip(-1), bicubic(image.flip(-1), scale), atol=1e-6)
     assert torch.allclose(bicubic(image, scale).mT, bicubic(image.mT, scale), atol=1e-6)
 
 
-def test_slopes_are_kept_away_from_the_borders():
+def test_slopes_are_kept_away_from_the_borders() -> None:
     ramp = torch.arange(64.0).expand(1, 8, 64)
     small = bicubic(ramp, 1 / 4)[0, 0]
     assert torch.allclose(small[2:-2], 4 * torch.arange(2.0, 14.0) + 1.5, atol=1e-4)
 
 
-def test_shrinking_suppresses_what_the_small_grid_cannot_hold():
+def test_shrinking_suppresses_what_the_small_grid_cannot_hold() -> None:
     stripes = (torch.arange(64) % 2).float().expand(1, 64, 64)
     assert (bicubic(stripes, 1 / 4)[..., 2:-2, 2:-2] - 0.5).abs().max() < 0.02
 
 
-def test_a_size_can_be_asked_for():
+def test_a_size_can_be_asked_for() -> None:
     assert bicubic_to(torch.rand(2, 3, 10, 11), (23, 5)).shape == (2, 3, 23, 5)
 
 
-def test_small_pictures_are_stored_in_8_bits():
+def test_small_pictures_are_stored_in_8_bits() -> None:
     lr = shrink(torch.rand(3, 32, 48), 4)
     assert lr.shape == (3, 8, 12)
     assert torch.equal(lr, quantise(lr))

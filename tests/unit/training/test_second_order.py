@@ -25,14 +25,14 @@ def spread(kernel: torch.Tensor) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_a_worn_picture_is_small_and_stored_in_8_bits(scale):
+def test_a_worn_picture_is_small_and_stored_in_8_bits(scale: int) -> None:
     for seed in range(12):
         lr = degrade(photo(), scale, rng(seed))
         assert lr.shape == (3, 96 // scale, 128 // scale)
         assert torch.equal(quantise(lr), lr)
 
 
-def test_it_is_decided_by_its_seed_and_leaves_the_photograph_alone():
+def test_it_is_decided_by_its_seed_and_leaves_the_photograph_alone() -> None:
     hr = photo()
     before = hr.clone()
     assert torch.equal(degrade(hr, 4, rng(3)), degrade(hr, 4, rng(3)))
@@ -40,7 +40,7 @@ def test_it_is_decided_by_its_seed_and_leaves_the_photograph_alone():
     assert torch.equal(hr, before)
 
 
-def test_it_stays_where_it_was_and_keeps_its_tone():
+def test_it_stays_where_it_was_and_keeps_its_tone() -> None:
     hr = photo(192, 192)
     small = torch.nn.functional.interpolate(hr[None], scale_factor=0.25, mode="area")[0]
     mean = torch.stack([degrade(hr, 4, rng(seed)) for seed in range(48)]).mean(0)
@@ -52,7 +52,7 @@ def test_it_stays_where_it_was_and_keeps_its_tone():
     assert abs(float(mean.mean() - small.mean())) < 0.01
 
 
-def test_every_drawn_kernel_keeps_brightness_and_is_odd():
+def test_every_drawn_kernel_keeps_brightness_and_is_odd() -> None:
     for seed in range(60):
         kernel = draw_kernel(second_order.FIRST, rng(seed))
         assert kernel.shape[0] % 2 == 1
@@ -60,7 +60,7 @@ def test_every_drawn_kernel_keeps_brightness_and_is_odd():
         assert float(kernel.sum()) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_bell_is_as_wide_as_it_says_and_turns():
+def test_a_bell_is_as_wide_as_it_says_and_turns() -> None:
     assert spread(bell_kernel(21, (2.0, 1.0), 0.0)) == pytest.approx((2.0, 1.0), abs=0.01)
     assert spread(bell_kernel(21, (2.0, 1.0), math.pi / 2)) == pytest.approx((1.0, 2.0), abs=0.01)
     assert torch.allclose(
@@ -68,12 +68,12 @@ def test_a_bell_is_as_wide_as_it_says_and_turns():
     )
 
 
-def test_a_plateau_is_flatter_on_top_than_a_gaussian():
+def test_a_plateau_is_flatter_on_top_than_a_gaussian() -> None:
     plateau, gaussian = bell_kernel(21, (3.0, 3.0), 0.0, "plateau", 2.0), bell_kernel(21, (3.0, 3.0), 0.0)
     assert plateau[10, 11] / plateau[10, 10] > gaussian[10, 11] / gaussian[10, 10]
 
 
-def test_a_sinc_filter_passes_low_frequencies_and_stops_high_ones():
+def test_a_sinc_filter_passes_low_frequencies_and_stops_high_ones() -> None:
     x = torch.arange(64.0)
     for frequency, gain in ((0.3, 1.0), (2.8, 0.0)):
         wave = torch.sin(frequency * x).expand(1, 64, 64)
@@ -81,5 +81,5 @@ def test_a_sinc_filter_passes_low_frequencies_and_stops_high_ones():
         assert float(filtered.std() / wave.std()) == pytest.approx(gain, abs=0.15)
 
 
-def test_a_filter_fits_pictures_smaller_than_itself():
+def test_a_filter_fits_pictures_smaller_than_itself() -> None:
     assert convolve(torch.rand(3, 4, 5), bell_kernel(21, (1.0, 1.0), 0.0)).shape == (3, 4, 5)

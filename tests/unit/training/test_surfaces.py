@@ -1,6 +1,7 @@
 """Grain, paper, mosaics and screens: how training and the benchmark draw them, and what is estimated of them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from bench import report_noise
 from bench import surfaces as suite
@@ -32,7 +34,7 @@ def photo(h: int = 96, w: int = 96) -> torch.Tensor:
     return torch.from_numpy(make_photo(h, w)).permute(2, 0, 1).float() / 255
 
 
-DRAWN = {
+DRAWN: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
     "grain": lambda gt, g: surfaces.grain(gt, 0.08, 2.0, g),
     "photographed paper": lambda gt, g: surfaces.embossed(
         gt, 0.08, surfaces.photographed_paper(PAPERS, 96, g), g
@@ -44,7 +46,7 @@ DRAWN = {
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_a_surface_is_decided_by_its_seed(name):
+def test_a_surface_is_decided_by_its_seed(name: str) -> None:
     draw = DRAWN[name]
     assert torch.equal(draw(photo(), rng(1)), draw(photo(), rng(1)))
     assert not torch.equal(draw(photo(), rng(1)), draw(photo(), rng(2)))
@@ -52,7 +54,7 @@ def test_a_surface_is_decided_by_its_seed(name):
 
 @pytest.mark.parametrize("name", DRAWN)
 @pytest.mark.parametrize("seed", range(4))
-def test_a_surface_leaves_the_tone_and_is_as_strong_as_asked(name, seed):
+def test_a_surface_leaves_the_tone_and_is_as_strong_as_asked(name: str, seed: int) -> None:
     added = DRAWN[name](GREY, rng(seed)) - GREY
     assert float(added.std()) == pytest.approx(0.08, rel=0.25) or name == "screen"
     assert 0.02 < float(added.std()) < 0.11
@@ -60,13 +62,13 @@ def test_a_surface_leaves_the_tone_and_is_as_strong_as_asked(name, seed):
 
 
 @pytest.mark.parametrize(("size_px", "least", "most"), [(1.0, -0.3, 0.6), (2.0, 0.5, 0.9), (4.0, 0.8, 1.0)])
-def test_wider_grain_is_shared_by_neighbours(size_px, least, most):
+def test_wider_grain_is_shared_by_neighbours(size_px: float, least: float, most: float) -> None:
     added = (surfaces.grain(GREY, 0.1, size_px, rng(3)) - GREY)[0]
     together = torch.corrcoef(torch.stack([added[:, :-1].flatten(), added[:, 1:].flatten()]))[0, 1]
     assert least < float(together) < most
 
 
-def test_every_surface_fits_grey_and_colour():
+def test_every_surface_fits_grey_and_colour() -> None:
     for seed in range(40):
         for channels in (1, 3):
             lq, sigma = on_surface(photo()[:channels], PAPERS, rng(seed))
@@ -76,19 +78,19 @@ def test_every_surface_fits_grey_and_colour():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_strong_colours_stay_colours(seed):
+def test_strong_colours_stay_colours(seed: int) -> None:
     strengthened = colours.strong_colours(photo(), rng(seed))
     assert strengthened.shape == (3, 96, 96)
     assert 0 <= float(strengthened.min()) <= float(strengthened.max()) <= 1
 
 
-def test_turned_and_saturated_grey_stays_grey():
+def test_turned_and_saturated_grey_stays_grey() -> None:
     assert torch.allclose(colours.turned(GREY, 1.0), GREY, atol=1e-6)
     assert torch.allclose(colours.saturated(GREY, 2.6), GREY, atol=1e-6)
     assert torch.allclose(colours.turned(photo(), 0.0), photo(), atol=1e-6)
 
 
-def test_training_draws_surfaces_where_papers_are_given():
+def test_training_draws_surfaces_where_papers_are_given() -> None:
     config = replace(read_config(Config, Path("training/configs/denoise.fast.toml")), patch_px=64)
     photos = [torch.from_numpy(make_photo(140, 140)).permute(2, 0, 1)]
     generator = rng(4)
@@ -105,7 +107,7 @@ def flat_photo(h: int = 192, w: int = 256) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_the_benchmark_draws_is_decided_by_its_seed_and_estimated(kind):
+def test_what_the_benchmark_draws_is_decided_by_its_seed_and_estimated(kind: str) -> None:
     gt = flat_photo()
     lq, again = (KINDS[kind](gt, np.random.default_rng(1)) for _ in range(2))
     assert np.array_equal(lq, again)
@@ -114,17 +116,17 @@ def test_what_the_benchmark_draws_is_decided_by_its_seed_and_estimated(kind):
     assert told == pytest.approx(true, rel=0.6)
 
 
-def test_a_smooth_picture_has_no_surface():
+def test_a_smooth_picture_has_no_surface() -> None:
     assert estimate(flat_photo().transpose(2, 0, 1)).surface_255 < 3
 
 
-def test_strong_colours_have_their_channels_elsewhere():
+def test_strong_colours_have_their_channels_elsewhere() -> None:
     pixels = np.zeros((4, 4, 3), np.uint8) + np.array([120, 100, 100], np.uint8)
     red, green, blue = strong(pixels)[0, 0].astype(int)
     assert green > max(red, blue) + 30
 
 
-def test_the_suite_measures_and_is_reported(tmp_path, monkeypatch):
+def test_the_suite_measures_and_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "BSD100" / "cbsd68"
     folder.mkdir(parents=True)
     for index in range(2):

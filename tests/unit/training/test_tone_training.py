@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import torch
 from PIL import Image
 
@@ -45,7 +47,7 @@ def test_an_untrained_network_stretches_and_learns_from_its_loss() -> None:
     assert figures["psnr_db"] > figures["psnr_faded_db"]
 
 
-def test_a_training_is_a_function_of_its_configuration_and_a_place(tmp_path) -> None:
+def test_a_training_is_a_function_of_its_configuration_and_a_place(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for number, photo in enumerate(photos()):
         Image.fromarray(photo.permute(1, 2, 0).numpy()).save(tmp_path / "photos" / f"{number}.png")

@@ -1,7 +1,9 @@
 import csv
 import dataclasses
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +18,7 @@ from training.train_upscale import MARGIN_PX, Config, bicubic_baseline, evaluate
 CONFIGS = sorted(Path("training/configs").glob("upscale*.toml"))
 
 
-def small_config(**changes) -> Config:
+def small_config(**changes: Any) -> Config:
     config = read_config(Config, Path("training/configs/upscale.fast.toml"))
     return dataclasses.replace(
         config, width=8, depth=1, photos=("photos",), validation=1, patch_px=8, batch_size=2,
@@ -32,7 +34,7 @@ def as_toml(config: Config) -> str:
 
 
 @pytest.fixture
-def train(tmp_path, monkeypatch):
+def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dict[str, str]]]:
     """Trains with a config on made photographs; gives the rows of the log."""
     (tmp_path / "photos").mkdir()
     for seed in range(3):
@@ -53,12 +55,14 @@ def train(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
-def test_every_config_is_read(file):
+def test_every_config_is_read(file: Path) -> None:
     config = read_config(Config, file)
     assert file.stem == f"{train_upscale.NETWORK_NAMES[config.degradation]}.{config.tier}"
 
 
-def test_a_run_goes_on_and_the_real_one_begins_with_its_weights(train, tmp_path):
+def test_a_run_goes_on_and_the_real_one_begins_with_its_weights(
+    train: Callable[..., list[dict[str, str]]], tmp_path: Path
+) -> None:
     assert [row["step"] for row in train(small_config())] == ["2", "4"]
     longer = dataclasses.replace(small_config(), total_steps=5)
     assert [row["step"] for row in train(longer)] == ["2", "4", "5"]
@@ -77,7 +81,9 @@ def test_a_run_goes_on_and_the_real_one_begins_with_its_weights(train, tmp_path)
 
 
 @pytest.mark.parametrize("delivered", [True, False], ids=["collapsed", "with branches"])
-def test_a_run_begins_with_what_another_one_left(train, tmp_path, delivered):
+def test_a_run_begins_with_what_another_one_left(
+    train: Callable[..., list[dict[str, str]]], tmp_path: Path, delivered: bool
+) -> None:
     train(small_config(learning_rate=1e-2, final_learning_rate=1e-2))
     served = weights_file("upscale", "fast", tmp_path / "weights")
     begin = served if delivered else tmp_path / "runs" / "upscale.fast" / train_upscale.BRANCHES
@@ -95,17 +101,17 @@ def test_a_run_begins_with_what_another_one_left(train, tmp_path, delivered):
     assert "body.0.first.squeeze" in stored["average"]  # it has branches to learn with
 
 
-def test_a_missing_warm_start_is_named(train):
+def test_a_missing_warm_start_is_named(train: Callable[..., list[dict[str, str]]]) -> None:
     with pytest.raises(FileNotFoundError, match=r"upscale\.fast holds no checkpoint"):
         train(small_config(degradation="second_order", warm_start="upscale.fast"), "--workers=0")
 
 
-def test_an_unknown_degradation_is_refused():
+def test_an_unknown_degradation_is_refused() -> None:
     with pytest.raises(ValueError, match="bicubic, second_order"):
         small_config(degradation="blur")
 
 
-def test_worn_pairs_fit_each_other():
+def test_worn_pairs_fit_each_other() -> None:
     photos = [torch.from_numpy(make_photo(104, 112)).permute(2, 0, 1).contiguous()]
     config = small_config(degradation="second_order")
     assert 4 * (config.patch_px + 2 * MARGIN_PX) <= 104
@@ -118,7 +124,7 @@ def test_worn_pairs_fit_each_other():
     assert scales == {2, 4}
 
 
-def test_a_new_network_scores_as_bicubic_does():
+def test_a_new_network_scores_as_bicubic_does() -> None:
     photos = [torch.from_numpy(make_photo(65, 50)).permute(2, 0, 1)]
     held = make_validation(photos, small_config())
     scores = evaluate(train_upscale.build(small_config()), held, "cpu")

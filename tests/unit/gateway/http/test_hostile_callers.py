@@ -6,14 +6,26 @@ import logging
 import re
 import socket
 import time
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from gateway.http.connection import Protocol
 from gateway.http.keys import key_line
 from gateway.telemetry import logs
-from tests.edge import listening, make_picture, metric, problem, running_edge, until
+from tests.edge import (
+    EdgeClient,
+    FakeTorchServe,
+    listening,
+    make_picture,
+    metric,
+    problem,
+    running_edge,
+    until,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +35,9 @@ LARGE = make_picture() + bytes(8 << 20)
 
 
 @contextlib.asynccontextmanager
-async def caller(port: int, picture: bytes, stages: str = ""):
+async def caller(
+    port: int, picture: bytes, stages: str = ""
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """One who sends a picture, and reads nothing by itself."""
     ours = socket.socket()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -37,11 +51,13 @@ async def caller(port: int, picture: bytes, stages: str = ""):
         writer.transport.abort()
 
 
-async def test_who_does_not_read_the_answer_is_closed(server, root, monkeypatch):
+async def test_who_does_not_read_the_answer_is_closed(
+    server: FakeTorchServe, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held: list[int] = []
     pause = Protocol.pause_writing
 
-    def note(self):
+    def note(self: Protocol) -> None:
         held.append(self.transport.get_write_buffer_size())
         pause(self)
 
@@ -60,7 +76,7 @@ async def test_who_does_not_read_the_answer_is_closed(server, root, monkeypatch)
     assert list(root.iterdir()) == []
 
 
-async def test_who_reads_slowly_but_steadily_gets_all_of_it(server, root):
+async def test_who_reads_slowly_but_steadily_gets_all_of_it(server: FakeTorchServe, root: Path) -> None:
     async with (
         listening(server, root, answer_grace_s=0.5, answer_bytes_s=1e9) as (port, _),
         caller(port, LARGE) as (reader, _),
@@ -73,7 +89,9 @@ async def test_who_reads_slowly_but_steadily_gets_all_of_it(server, root):
         assert asyncio.get_running_loop().time() - start > 0.5
 
 
-async def test_nothing_is_begun_while_too_many_results_are_to_be_read(server, root):
+async def test_nothing_is_begun_while_too_many_results_are_to_be_read(
+    server: FakeTorchServe, root: Path
+) -> None:
     async with (
         listening(server, root, max_answer_bytes=1 << 20) as (port, app),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
@@ -88,14 +106,16 @@ async def test_nothing_is_begun_while_too_many_results_are_to_be_read(server, ro
         assert (await client.post("/v1/restore?stages=", content=make_picture())).status_code == 200
 
 
-async def test_too_many_unread_bytes_close_who_has_not_read_for_longest(server, root, monkeypatch):
+async def test_too_many_unread_bytes_close_who_has_not_read_for_longest(
+    server: FakeTorchServe, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gateway.http.connection.UNREAD_BYTES", 1)
     both = len(LARGE) + len(b"another")
     async with listening(server, root) as (port, app), contextlib.AsyncExitStack() as callers:
         transfers = app.state.gateway.transfers
         closed: list[Protocol] = []
 
-        def note(self):
+        def note(self: Protocol) -> None:
             closed.append(self)
 
         monkeypatch.setattr(Protocol, "_give_up", note)
@@ -108,7 +128,7 @@ async def test_too_many_unread_bytes_close_who_has_not_read_for_longest(server, 
         assert closed[-1] is first
 
 
-async def test_who_leaves_after_the_upload_stops_the_work(server, root):
+async def test_who_leaves_after_the_upload_stops_the_work(server: FakeTorchServe, root: Path) -> None:
     async with listening(server, root) as (port, app):
         server.inferences.clear()
         server.is_open.clear()
@@ -124,7 +144,7 @@ async def test_who_leaves_after_the_upload_stops_the_work(server, root):
         assert value("photorestore_gateway_stage_outcomes_total", {"stage": "denoise", "outcome": "ran"}) == 0
 
 
-async def test_who_leaves_takes_nothing_from_who_shares_the_run(server, root):
+async def test_who_leaves_takes_nothing_from_who_shares_the_run(server: FakeTorchServe, root: Path) -> None:
     async with (
         listening(server, root) as (port, app),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
@@ -141,20 +161,20 @@ async def test_who_leaves_takes_nothing_from_who_shares_the_run(server, root):
         assert 'result;desc="shared"' in asked.result().headers["server-timing"]
 
 
-async def _open_later(server, app) -> None:
+async def _open_later(server: FakeTorchServe, app: FastAPI) -> None:
     await asyncio.sleep(0.2)
     server.is_open.set()
 
 
 @pytest.fixture
-def keys(tmp_path):
+def keys(tmp_path: Path) -> Path:
     """A file of two keys, each of which is its name."""
     file = tmp_path / "keys"
     file.write_text("\n".join(key_line(name, name) for name in ("greedy", "modest")))
     return file
 
 
-def ask(edge, key: str, seed: int, query: str = "stages=") -> asyncio.Task:
+def ask(edge: EdgeClient, key: str, seed: int, query: str = "stages=") -> asyncio.Task[httpx.Response]:
     """A restoration of a picture of its own."""
     headers = {"Authorization": f"Bearer {key}"}
     return asyncio.create_task(
@@ -162,7 +182,9 @@ def ask(edge, key: str, seed: int, query: str = "stages=") -> asyncio.Task:
     )
 
 
-async def test_one_key_gets_all_places_but_the_next_goes_to_another(server, root, keys):
+async def test_one_key_gets_all_places_but_the_next_goes_to_another(
+    server: FakeTorchServe, root: Path, keys: Path
+) -> None:
     async with running_edge(server, root, max_requests=2, keys_file=keys) as edge:
         server.is_open.clear()
         admission = edge.app.state.gateway.admission
@@ -179,7 +201,9 @@ async def test_one_key_gets_all_places_but_the_next_goes_to_another(server, root
         assert (admission.requests.total, admission.pixels.total, admission.waiting) == (0, 0, [])
 
 
-async def test_who_waits_for_a_place_waits_no_longer_than_allowed(server, root, keys):
+async def test_who_waits_for_a_place_waits_no_longer_than_allowed(
+    server: FakeTorchServe, root: Path, keys: Path
+) -> None:
     async with running_edge(server, root, max_requests=1, keys_file=keys) as edge:
         server.is_open.clear()
         greedy = ask(edge, "greedy", 1)
@@ -191,14 +215,14 @@ async def test_who_waits_for_a_place_waits_no_longer_than_allowed(server, root, 
     assert list(root.iterdir()) == []
 
 
-async def test_one_key_leaves_some_uploads_to_others(server, root, keys):
+async def test_one_key_leaves_some_uploads_to_others(server: FakeTorchServe, root: Path, keys: Path) -> None:
     gate = asyncio.Event()
 
-    async def held_up():
+    async def held_up() -> AsyncIterator[bytes]:
         yield b"x"
         await gate.wait()
 
-    async def send(edge, key: str):
+    async def send(edge: EdgeClient, key: str) -> httpx.Response:
         return await edge.post("/v1/restore", content=held_up(), headers={"Authorization": f"Bearer {key}"})
 
     async with (
@@ -233,7 +257,9 @@ OWN = [
 
 @pytest.mark.parametrize("path", ["/v1/restore", "/v1/analyze"])
 @pytest.mark.parametrize("headers", FOREIGN)
-async def test_pages_of_other_origins_make_nobody_send_anything(server, root, headers, path):
+async def test_pages_of_other_origins_make_nobody_send_anything(
+    server: FakeTorchServe, root: Path, headers: dict[str, str], path: str
+) -> None:
     async with running_edge(server, root, cors_origins=("https://friend.example",)) as edge:
         answer = await edge.post(path, content=make_picture(), headers=headers)
         assert problem(answer) == (403, "foreign-page")
@@ -242,7 +268,9 @@ async def test_pages_of_other_origins_make_nobody_send_anything(server, root, he
 
 
 @pytest.mark.parametrize("headers", OWN)
-async def test_own_and_allowed_pages_and_programs_may(server, root, headers):
+async def test_own_and_allowed_pages_and_programs_may(
+    server: FakeTorchServe, root: Path, headers: dict[str, str]
+) -> None:
     async with running_edge(server, root, cors_origins=("https://friend.example",)) as edge:
         answer = await edge.post("/v1/restore?stages=", content=make_picture(), headers=headers)
         assert answer.status_code == 200
@@ -262,7 +290,9 @@ FORGED = "2026-01-01 00:00:00,000 INFO gateway.http.middleware: request 1: forge
         ("/v1/restore", {"Content-Type": 'multipart/form-data; boundary="a\x9b31m"'}),
     ],
 )
-async def test_log_lines_cannot_be_forged(server, root, caplog, path, headers):
+async def test_log_lines_cannot_be_forged(
+    server: FakeTorchServe, root: Path, caplog: pytest.LogCaptureFixture, path: str, headers: dict[str, str]
+) -> None:
     raw = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
     async with running_edge(server, root) as edge:
         caplog.clear()
@@ -273,7 +303,7 @@ async def test_log_lines_cannot_be_forged(server, root, caplog, path, headers):
     assert all(record.getMessage().isprintable() for record in caplog.records)
 
 
-def test_further_lines_of_a_record_look_like_none(caplog):
+def test_further_lines_of_a_record_look_like_none(caplog: pytest.LogCaptureFixture) -> None:
     try:
         raise ValueError(f"broken\n{FORGED}\x1b[2J")
     except ValueError:
@@ -284,7 +314,9 @@ def test_further_lines_of_a_record_look_like_none(caplog):
     assert all(line.startswith("    | ") and line.isprintable() for line in others)
 
 
-async def test_silent_connections_make_room_for_others(server, root, monkeypatch):
+async def test_silent_connections_make_room_for_others(
+    server: FakeTorchServe, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gateway.http.server.CONNECTIONS", 4)
     monkeypatch.setattr("gateway.http.connection.SPARE", 2)
     async with listening(server, root) as (port, _), contextlib.AsyncExitStack() as opened:
@@ -297,7 +329,9 @@ async def test_silent_connections_make_room_for_others(server, root, monkeypatch
             assert (await client.post("/v1/restore?stages=", content=make_picture())).status_code == 200
 
 
-async def test_beyond_the_busy_connections_a_problem_is_answered_and_livez_too(server, root, monkeypatch):
+async def test_beyond_the_busy_connections_a_problem_is_answered_and_livez_too(
+    server: FakeTorchServe, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gateway.http.server.CONNECTIONS", 4)
     async with listening(server, root) as (port, app), contextlib.AsyncExitStack() as opened:
         server.is_open.clear()
@@ -313,18 +347,20 @@ async def test_beyond_the_busy_connections_a_problem_is_answered_and_livez_too(s
         server.is_open.set()
 
 
-async def test_what_can_never_fit_is_413(server, root):
+async def test_what_can_never_fit_is_413(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root, max_upload_bytes=1000) as edge:
         refused = await edge.post("/v1/restore", content=make_picture())
         assert problem(refused) == (413, "payload-too-large")
 
-        async def unannounced():
+        async def unannounced() -> AsyncIterator[bytes]:
             yield make_picture()
 
         assert problem(await edge.post("/v1/restore", content=unannounced())) == (413, "payload-too-large")
 
 
-async def test_what_is_larger_than_all_shared_memory_is_413(server, root, monkeypatch):
+async def test_what_is_larger_than_all_shared_memory_is_413(
+    server: FakeTorchServe, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gateway.restore.upload._all_bytes", lambda _: 1000)
     async with running_edge(server, root) as edge:
         refused = await edge.post("/v1/restore", content=make_picture())
@@ -332,7 +368,9 @@ async def test_what_is_larger_than_all_shared_memory_is_413(server, root, monkey
         assert "1000 bytes" in refused.json()["detail"]
 
 
-async def test_a_clock_that_is_set_ends_no_request_in_flight(server, root, monkeypatch):
+async def test_a_clock_that_is_set_ends_no_request_in_flight(
+    server: FakeTorchServe, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with running_edge(server, root) as edge:
         server.is_open.clear()
         async with asyncio.TaskGroup() as group:

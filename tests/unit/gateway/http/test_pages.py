@@ -1,13 +1,16 @@
 """The pages' files and headers, and what pages of other origins may do."""
 
 import re
+from collections.abc import AsyncIterator
+from pathlib import Path
 
+import httpx
 import pytest
 
 from gateway.__main__ import main
 from gateway.http.keys import key_line, make_key
 from gateway.settings import HOME, GatewaySettings, parse
-from tests.edge import make_picture, running_edge
+from tests.edge import EdgeClient, FakeTorchServe, make_picture, running_edge
 
 pytestmark = pytest.mark.anyio
 FILES = sorted((HOME / "gateway/page").iterdir())
@@ -15,17 +18,19 @@ ORIGIN = "https://album.example"
 
 
 @pytest.fixture
-async def edge(server, root):
+async def edge(server: FakeTorchServe, root: Path) -> AsyncIterator[EdgeClient]:
     async with running_edge(server, root) as client:
         yield client
 
 
-def policy(headers) -> dict[str, str]:
+def policy(headers: httpx.Headers) -> dict[str, str]:
     return dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-async def test_pages_may_load_nothing_from_elsewhere_and_run_nothing_inline(edge, path):
+async def test_pages_may_load_nothing_from_elsewhere_and_run_nothing_inline(
+    edge: EdgeClient, path: str
+) -> None:
     answer = await edge.get(path)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -40,7 +45,7 @@ async def test_pages_may_load_nothing_from_elsewhere_and_run_nothing_inline(edge
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-async def test_everything_that_a_page_names_is_there(edge, path):
+async def test_everything_that_a_page_names_is_there(edge: EdgeClient, path: str) -> None:
     named = re.findall(r'(?:href|src)="([^"]+)"', (await edge.get(path)).text)
     for address in named:
         answer = await edge.get(f"/{address.removeprefix('./')}")
@@ -49,7 +54,9 @@ async def test_everything_that_a_page_names_is_there(edge, path):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-async def test_files_of_the_pages_come_with_their_type_and_name_no_other_host(edge, file):
+async def test_files_of_the_pages_come_with_their_type_and_name_no_other_host(
+    edge: EdgeClient, file: Path
+) -> None:
     kinds = {
         ".html": "text/html",
         ".css": "text/css",
@@ -65,7 +72,7 @@ async def test_files_of_the_pages_come_with_their_type_and_name_no_other_host(ed
     assert all((file.parent / name).exists() for name in imports)
 
 
-async def test_browsers_keep_files_and_ask_whether_they_have_changed(edge):
+async def test_browsers_keep_files_and_ask_whether_they_have_changed(edge: EdgeClient) -> None:
     for path in ("/", "/page/page.js", "/docs/files/swagger-ui-bundle.js"):
         first = await edge.get(path)
         assert first.headers["cache-control"] == "no-cache"
@@ -74,7 +81,7 @@ async def test_browsers_keep_files_and_ask_whether_they_have_changed(edge):
         assert (await edge.head(path)).status_code == 200
 
 
-async def test_nothing_but_the_pages_files_is_served(edge):
+async def test_nothing_but_the_pages_files_is_served(edge: EdgeClient) -> None:
     for path in ("/page/", "/page/../app.py", "/page/%2e%2e/app.py", "/page/none.js", "/docs/files/"):
         answer = await edge.get(path)
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:photorestore:problem:not-found")
@@ -83,7 +90,7 @@ async def test_nothing_but_the_pages_files_is_served(edge):
     assert not paths.keys() & {"/", "/docs"}
 
 
-async def test_answers_that_are_no_pages_may_load_nothing_at_all(edge):
+async def test_answers_that_are_no_pages_may_load_nothing_at_all(edge: EdgeClient) -> None:
     for answer in (
         await edge.post("/v1/restore?stages=", content=make_picture()),
         await edge.post("/v1/restore", content=b"x"),
@@ -94,14 +101,16 @@ async def test_answers_that_are_no_pages_may_load_nothing_at_all(edge):
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_pages_are_open_where_the_service_asks_for_keys(server, root, tmp_path):
+async def test_pages_are_open_where_the_service_asks_for_keys(
+    server: FakeTorchServe, root: Path, tmp_path: Path
+) -> None:
     (tmp_path / "keys").write_text(key_line("album", make_key()))
     async with running_edge(server, root, keys_file=tmp_path / "keys") as edge:
         assert [(await edge.get(path)).status_code for path in ("/", "/docs", "/page/page.js")] == [200] * 3
         assert (await edge.get("/v1/stages")).status_code == 401
 
 
-async def test_options_are_told_by_their_names_in_the_query(edge):
+async def test_options_are_told_by_their_names_in_the_query(edge: EdgeClient) -> None:
     options = (await edge.get("/v1/stages")).json()["options"]
     query = {name: schema["default"] for name, schema in options.items() if schema["default"] is not None}
     answer = await edge.post("/v1/restore", params={**query, "stages": ""}, content=make_picture())
@@ -118,13 +127,13 @@ def preflight(origin: str = ORIGIN, **headers: str) -> dict[str, str]:
     }
 
 
-async def test_pages_of_other_origins_may_read_nothing_by_default(edge):
+async def test_pages_of_other_origins_may_read_nothing_by_default(edge: EdgeClient) -> None:
     answer = await edge.get("/v1/stages", headers={"Origin": ORIGIN})
     asked = await edge.options("/v1/restore", headers=preflight())
     assert not [name for name in (*answer.headers, *asked.headers) if name.startswith("access-control-")]
 
 
-async def test_allowed_origins_may_upload_and_read_the_headers(server, root):
+async def test_allowed_origins_may_upload_and_read_the_headers(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root, cors_origins=(ORIGIN, "https://other.example")) as edge:
         asked = await edge.options("/v1/restore", headers=preflight())
         assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (200, ORIGIN)
@@ -144,21 +153,23 @@ async def test_allowed_origins_may_upload_and_read_the_headers(server, root):
 
 
 @pytest.mark.parametrize("origin", ["https://album.example.evil.example", "http://album.example", "null"])
-async def test_origins_are_compared_exactly(server, root, origin):
+async def test_origins_are_compared_exactly(server: FakeTorchServe, root: Path, origin: str) -> None:
     async with running_edge(server, root, cors_origins=(ORIGIN,)) as edge:
         assert (await edge.options("/v1/restore", headers=preflight(origin))).status_code == 400
         answer = await edge.get("/v1/stages", headers={"Origin": origin})
         assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_errors_that_nobody_expected_can_be_read_by_allowed_origins_too(server, root, monkeypatch):
+async def test_errors_that_nobody_expected_can_be_read_by_allowed_origins_too(
+    server: FakeTorchServe, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with running_edge(server, root, cors_origins=(ORIGIN,)) as edge:
         monkeypatch.setattr("gateway.routes.stages.describe", lambda: 1 / 0)
         answer = await edge.get("/v1/stages", headers={"Origin": ORIGIN})
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (500, ORIGIN)
 
 
-def test_origins_come_as_a_list_of_exact_ones(capsys):
+def test_origins_come_as_a_list_of_exact_ones(capsys: pytest.CaptureFixture[str]) -> None:
     given = "https://album.example, http://127.0.0.1:8080,http://[::1]:80"
     expected = ("https://album.example", "http://127.0.0.1:8080", "http://[::1]:80")
     assert parse(["--cors-origins", given], {}).cors_origins == expected

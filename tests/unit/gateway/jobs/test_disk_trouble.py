@@ -5,7 +5,10 @@ import errno
 import json
 import sqlite3
 import time
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from starlette.responses import Response
 
@@ -17,7 +20,7 @@ from gateway.jobs.store import Store
 from photorestore.errors import OutOfSpace
 from photorestore.serving.answers import PROBLEM_TYPE
 from photorestore.workspace import Workspace
-from tests.edge import make_picture, metric, problem, running_edge, until
+from tests.edge import EdgeClient, FakeTorchServe, make_picture, metric, problem, running_edge, until
 from tests.unit.gateway.jobs.test_store import make_record
 
 pytestmark = pytest.mark.anyio
@@ -25,12 +28,12 @@ HOUR_S = 3600.0
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     return tmp_path / "jobs"
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch):
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for long before the next try."""
     monkeypatch.setattr(attempts, "FIRST_WAIT_S", 0.0)
     monkeypatch.setattr(worker, "POLL_S", 0.01)
@@ -40,26 +43,26 @@ def _quick(monkeypatch):
     monkeypatch.setattr(disk_trouble, "LONGEST_WAIT_S", 0.01)
 
 
-async def submit(edge, seed: int = 0) -> dict:
+async def submit(edge: EdgeClient, seed: int = 0) -> dict[str, Any]:
     answer = await edge.post("/v1/jobs?stages=", content=make_picture(seed=seed))
     assert answer.status_code == 202, answer.text
     return answer.json()
 
 
-async def wait(edge, job: dict, *states: str) -> dict:
+async def wait(edge: EdgeClient, job: dict[str, Any], *states: str) -> dict[str, Any]:
     async with asyncio.timeout(20):
         while (now := (await edge.get(job["links"]["self"])).json())["state"] not in (states or ENDED):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return now
 
 
-async def readyz(edge) -> tuple[int, str]:
+async def readyz(edge: EdgeClient) -> tuple[int, str]:
     await edge.app.state.gateway.readiness.look()
     answer = await edge.get("/readyz")
     return answer.status_code, answer.json()["problem"]
 
 
-def retry_later(answer) -> tuple[int, str]:
+def retry_later(answer: httpx.Response) -> tuple[int, str]:
     assert int(answer.headers["retry-after"]) >= 1
     return problem(answer)
 
@@ -67,12 +70,12 @@ def retry_later(answer) -> tuple[int, str]:
 class Failing:
     """A method that fails so, as long as `error` is set, and counts how often."""
 
-    def __init__(self, monkeypatch, owner: type, name: str, error: Exception) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str, error: Exception) -> None:
         self.error: Exception | None = error
         self.count = 0
         method = getattr(owner, name)
 
-        def fail(*arguments, **named):
+        def fail(*arguments: Any, **named: Any) -> object:
             if self.error is None:
                 return method(*arguments, **named)
             self.count += 1
@@ -87,9 +90,10 @@ class FailingDatabase:
     def __init__(self, store: Store) -> None:
         self.error: Exception | None = None
         self.count = 0
-        self._connection, store._db = store._db, self
+        self._connection = store._db
+        store._db = self  # type: ignore[assignment]  # a stand-in
 
-    def execute(self, query: str, *values):
+    def execute(self, query: str, *values: Any) -> sqlite3.Cursor:
         if self.error is not None and query.lstrip().startswith(("INSERT", "UPDATE", "DELETE")):
             self.count += 1
             raise self.error
@@ -105,7 +109,9 @@ def database_error(code: int) -> sqlite3.OperationalError:
     return error
 
 
-async def test_full_shared_memory_is_no_try_of_a_job(server, root, folder, monkeypatch):
+async def test_full_shared_memory_is_no_try_of_a_job(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full = Failing(monkeypatch, JobFiles, "lay_out", OutOfSpace("shared memory is full"))
     async with running_edge(server, root, jobs_dir=folder, job_tries=3) as edge:
         job = await submit(edge)
@@ -115,7 +121,9 @@ async def test_full_shared_memory_is_no_try_of_a_job(server, root, folder, monke
         assert (done["state"], done["tries"]) == ("succeeded", 1)
 
 
-async def test_stage_that_finds_shared_memory_full_is_no_try_of_a_job(server, root, folder):
+async def test_stage_that_finds_shared_memory_full_is_no_try_of_a_job(
+    server: FakeTorchServe, root: Path, folder: Path
+) -> None:
     async with running_edge(server, root, jobs_dir=folder, job_tries=3) as edge:
         document = {"type": f"{PROBLEM_TYPE}out-of-space", "status": 503, "detail": "x", "stage": "denoise"}
         server.answer = Response(json.dumps(document))
@@ -127,8 +135,8 @@ async def test_stage_that_finds_shared_memory_full_is_no_try_of_a_job(server, ro
 
 
 async def test_picture_that_shared_memory_never_has_room_for_fails_after_its_tries(
-    server, root, folder, monkeypatch
-):
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(attempts.Attempts, "room", lambda _: (100.0, 1000.0))
     full = Failing(monkeypatch, JobFiles, "lay_out", OutOfSpace("shared memory is full"))
     async with running_edge(server, root, jobs_dir=folder, job_tries=3) as edge:
@@ -137,8 +145,8 @@ async def test_picture_that_shared_memory_never_has_room_for_fails_after_its_tri
 
 
 async def test_no_job_is_taken_while_shared_memory_is_full_and_readyz_says_so(
-    server, root, folder, monkeypatch
-):
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with running_edge(server, root, jobs_dir=folder) as edge:
         with monkeypatch.context() as patch:
             used = shutil_usage(free=1 << 20)
@@ -151,11 +159,13 @@ async def test_no_job_is_taken_while_shared_memory_is_full_and_readyz_says_so(
         assert (await wait(edge, job))["tries"] == 1
 
 
-def shutil_usage(free: int = 1 << 40):
+def shutil_usage(free: int = 1 << 40) -> type:
     return type("Usage", (), {"total": 1 << 40, "used": 0, "free": free})
 
 
-async def test_job_ends_when_the_disk_that_was_full_at_its_end_has_room(server, root, folder):
+async def test_job_ends_when_the_disk_that_was_full_at_its_end_has_room(
+    server: FakeTorchServe, root: Path, folder: Path
+) -> None:
     async with running_edge(server, root, jobs_dir=folder) as edge:
         disk = FailingDatabase(edge.app.state.gateway.jobs.store)
         server.is_open.clear()
@@ -171,7 +181,9 @@ async def test_job_ends_when_the_disk_that_was_full_at_its_end_has_room(server, 
         assert len(server.inferences) == 1
 
 
-async def test_result_is_kept_when_the_disk_that_was_full_has_room(server, root, folder, monkeypatch):
+async def test_result_is_kept_when_the_disk_that_was_full_has_room(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full = Failing(monkeypatch, JobFiles, "keep", OutOfSpace("full"))
     async with running_edge(server, root, jobs_dir=folder, job_tries=2) as edge:
         job = await submit(edge)
@@ -181,7 +193,9 @@ async def test_result_is_kept_when_the_disk_that_was_full_has_room(server, root,
         assert len(server.inferences) == 1
 
 
-async def test_job_whose_end_was_never_entered_is_begun_again(server, root, folder, monkeypatch):
+async def test_job_whose_end_was_never_entered_is_begun_again(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken = Failing(monkeypatch, JobFiles, "keep", LookupError("a fault of ours"))
     async with running_edge(server, root, jobs_dir=folder, job_tries=3) as edge:
         job = await submit(edge)
@@ -191,7 +205,9 @@ async def test_job_whose_end_was_never_entered_is_begun_again(server, root, fold
         assert (done["state"], done["tries"]) == ("succeeded", 2)
 
 
-async def test_job_whose_end_can_never_be_entered_is_given_up(server, root, folder, monkeypatch):
+async def test_job_whose_end_can_never_be_entered_is_given_up(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken = Failing(monkeypatch, JobFiles, "keep", LookupError("a fault of ours"))
     async with running_edge(server, root, jobs_dir=folder, job_tries=2) as edge:
         done = await wait(edge, await submit(edge))
@@ -207,7 +223,9 @@ async def test_job_whose_end_can_never_be_entered_is_given_up(server, root, fold
         (sqlite3.SQLITE_IOERR_WRITE, "jobs-unavailable"),
     ],
 )
-async def test_records_that_take_no_change_are_503_with_retry_after(server, root, folder, code, kind):
+async def test_records_that_take_no_change_are_503_with_retry_after(
+    server: FakeTorchServe, root: Path, folder: Path, code: int, kind: str
+) -> None:
     async with running_edge(server, root, jobs_dir=folder, max_jobs=1) as edge:
         server.is_open.clear()
         running, waiting = await submit(edge), await submit(edge, 1)
@@ -225,10 +243,12 @@ async def test_records_that_take_no_change_are_503_with_retry_after(server, root
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EIO, errno.ENOSPC])
-async def test_folder_that_takes_no_upload_is_503_with_retry_after(server, root, folder, monkeypatch, code):
+async def test_folder_that_takes_no_upload_is_503_with_retry_after(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
     create = Workspace.create
 
-    def fail(where, *arguments, **named):
+    def fail(where: Path, *arguments: Any, **named: Any) -> Workspace:
         if where.is_relative_to(folder):
             raise OSError(code, "it does not work")
         return create(where, *arguments, **named)
@@ -241,7 +261,9 @@ async def test_folder_that_takes_no_upload_is_503_with_retry_after(server, root,
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EIO, errno.ENOSPC])
-async def test_readyz_knows_of_the_jobs_folder(server, root, folder, monkeypatch, code):
+async def test_readyz_knows_of_the_jobs_folder(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
     async with running_edge(server, root, jobs_dir=folder) as edge:
         assert (await readyz(edge))[0] == 200
         with monkeypatch.context() as patch:
@@ -252,7 +274,9 @@ async def test_readyz_knows_of_the_jobs_folder(server, root, folder, monkeypatch
         assert (await readyz(edge))[0] == 200
 
 
-async def test_uploads_leave_room_on_the_disk_for_the_ends_of_jobs(server, root, folder, monkeypatch):
+async def test_uploads_leave_room_on_the_disk_for_the_ends_of_jobs(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with running_edge(server, root, jobs_dir=folder) as edge:
         job = await wait(edge, await submit(edge))
         used = shutil_usage(free=1 << 20)
@@ -261,14 +285,18 @@ async def test_uploads_leave_room_on_the_disk_for_the_ends_of_jobs(server, root,
         assert (await edge.delete(job["links"]["self"])).status_code == 204
 
 
-async def test_service_starts_on_a_disk_that_takes_no_change(server, root, folder, monkeypatch):
+async def test_service_starts_on_a_disk_that_takes_no_change(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full = Failing(monkeypatch, Store, "limit_waits", OutOfSpace("full"))
     async with running_edge(server, root, jobs_dir=folder) as edge:
         assert full.count == 1
         assert (await wait(edge, await submit(edge)))["state"] == "succeeded"
 
 
-async def test_result_that_cannot_be_read_now_is_not_lost(server, root, folder, monkeypatch):
+async def test_result_that_cannot_be_read_now_is_not_lost(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with running_edge(server, root, jobs_dir=folder) as edge:
         job = await wait(edge, await submit(edge))
         with monkeypatch.context() as patch:
@@ -277,7 +305,7 @@ async def test_result_that_cannot_be_read_now_is_not_lost(server, root, folder, 
         assert (await edge.get(job["links"]["result"])).status_code == 200
 
 
-async def test_full_disk_is_emptied_by_forgetting(server, root, folder):
+async def test_full_disk_is_emptied_by_forgetting(server: FakeTorchServe, root: Path, folder: Path) -> None:
     async with running_edge(server, root, jobs_dir=folder) as edge:
         job = await wait(edge, await submit(edge))
         disk = FailingDatabase(edge.app.state.gateway.jobs.store)
@@ -288,7 +316,9 @@ async def test_full_disk_is_emptied_by_forgetting(server, root, folder):
         assert (await edge.delete(job["links"]["self"])).status_code == 204
 
 
-async def test_result_that_cannot_be_deleted_holds_up_no_other(server, root, folder, monkeypatch):
+async def test_result_that_cannot_be_deleted_holds_up_no_other(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with running_edge(server, root, jobs_dir=folder, job_expiry_s=1e-6) as edge:
         jobs = [await wait(edge, await submit(edge, seed)) for seed in range(2)]
         with monkeypatch.context() as patch:
@@ -302,7 +332,14 @@ async def test_result_that_cannot_be_deleted_holds_up_no_other(server, root, fol
 
 @pytest.mark.parametrize("state", ["queued", "running", "succeeded"])
 @pytest.mark.parametrize("column", ["work", "outcome", "problem"])
-async def test_record_that_cannot_be_read_is_set_aside(server, root, folder, caplog, state, column):
+async def test_record_that_cannot_be_read_is_set_aside(
+    server: FakeTorchServe,
+    root: Path,
+    folder: Path,
+    caplog: pytest.LogCaptureFixture,
+    state: str,
+    column: str,
+) -> None:
     folder.mkdir()
     database = sqlite3.connect(folder / "jobs.sqlite", isolation_level=None)
     database.executescript(f"{''.join(VERSIONS)} PRAGMA user_version = {len(VERSIONS)};")
@@ -320,14 +357,16 @@ async def test_record_that_cannot_be_read_is_set_aside(server, root, folder, cap
     assert [text for text in named if "'torn'" in text and "set aside" in text] != []
 
 
-def step(monkeypatch, seconds: float) -> None:
+def step(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Set the wall clock."""
     wall = time.time
     monkeypatch.setattr(time, "time", lambda: wall() + seconds)
 
 
 @pytest.mark.parametrize("seconds", [HOUR_S, -HOUR_S])
-async def test_results_do_not_expire_when_the_clock_is_set(server, root, folder, monkeypatch, seconds):
+async def test_results_do_not_expire_when_the_clock_is_set(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
     async with running_edge(server, root, jobs_dir=folder, job_expiry_s=600.0) as edge:
         job = await wait(edge, await submit(edge))
         step(monkeypatch, seconds)
@@ -340,8 +379,8 @@ async def test_results_do_not_expire_when_the_clock_is_set(server, root, folder,
 
 @pytest.mark.parametrize("seconds", [HOUR_S, -HOUR_S])
 async def test_job_waits_for_its_next_try_as_long_as_before_the_clock_was_set(
-    server, root, folder, monkeypatch, seconds
-):
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
     monkeypatch.setattr(attempts, "FIRST_WAIT_S", 1.5)
     async with running_edge(server, root, jobs_dir=folder) as edge:
         server.answer = Response(b"Error executing denoise", 500)
@@ -355,13 +394,16 @@ async def test_job_waits_for_its_next_try_as_long_as_before_the_clock_was_set(
         assert 1.0 < time.monotonic() - start < 15
 
 
-async def test_clock_that_was_ahead_makes_nothing_wait_after_a_restart(server, root, folder):
+async def test_clock_that_was_ahead_makes_nothing_wait_after_a_restart(
+    server: FakeTorchServe, root: Path, folder: Path
+) -> None:
     async with running_edge(server, root, jobs_dir=folder, drain_s=0.01) as edge:
         server.is_open.clear()
         job = await submit(edge)
         await until(lambda: server.inferences)
     store = Store(folder / "jobs.sqlite")
     begun = store.begin(job["id"], 0.0)
+    assert begun is not None
     store.put_back(begun, time.time() + 10 * HOUR_S, is_try=True)
     store.close()
     server.is_open.set()

@@ -11,27 +11,49 @@ import textwrap
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from gateway.jobs.destinations import Destinations, ForbiddenAddressError
-from gateway.jobs.records import Webhook
+from gateway.jobs.records import Record, Webhook
 from gateway.jobs.store import Store
 from gateway.jobs.webhooks import TRY_S, Patience, sign
 from gateway.settings import HOME, GatewaySettings
 from photorestore.errors import OutOfSpace, UnsupportedOption
-from tests.edge import free_port, make_picture, metric, problem, running_edge, until
+from tests.edge import (
+    EdgeClient,
+    FakeTorchServe,
+    free_port,
+    make_picture,
+    metric,
+    problem,
+    running_edge,
+    until,
+)
 from tests.unit.gateway.jobs.test_store import WIDE, make_record
 
 pytestmark = pytest.mark.anyio
 SECRET = b"0123456789abcdef"
 
 
+class ReceiverServer(ThreadingHTTPServer):
+    """What a receiver answers, and what it has got: path, headers and body of each request."""
+
+    statuses: deque[int]
+    got: list[tuple[str, dict[str, str], bytes]]
+    url: str
+
+
 class Receiver(BaseHTTPRequestHandler):
-    def do_POST(self):
+    server: ReceiverServer
+
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append((self.path, dict(self.headers), body))
         self.send_response(self.server.statuses.popleft() if self.server.statuses else 204)
@@ -41,14 +63,14 @@ class Receiver(BaseHTTPRequestHandler):
 
     do_GET = do_POST  # noqa: N815
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         """Be quiet."""
 
 
 @contextlib.contextmanager
-def receiving(*statuses: int, port: int = 0):
+def receiving(*statuses: int, port: int = 0) -> Iterator[ReceiverServer]:
     """A receiver that answers so, then 204."""
-    with ThreadingHTTPServer(("127.0.0.1", port), Receiver) as server:
+    with ReceiverServer(("127.0.0.1", port), Receiver) as server:
         server.statuses, server.got = deque(statuses), []
         server.url = f"http://127.0.0.1:{server.server_port}/told?album=7"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -61,7 +83,7 @@ def receiving(*statuses: int, port: int = 0):
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "secret").write_bytes(SECRET + b"\n")
     return {
         "jobs_dir": tmp_path / "jobs",
@@ -71,13 +93,13 @@ def settings(tmp_path):
     }
 
 
-async def submit(edge, url: str) -> str:
+async def submit(edge: EdgeClient, url: str) -> str:
     answer = await edge.post("/v1/jobs", params={"stages": "", "webhook": url}, content=make_picture())
     assert answer.status_code == 202, answer.text
     return answer.json()["links"]["self"]
 
 
-async def told(edge, path: str, state: str) -> dict:
+async def told(edge: EdgeClient, path: str, state: str) -> dict[str, Any]:
     """The job, once its webhook is in this state."""
     async with asyncio.timeout(30):
         while (job := (await edge.get(path)).json())["webhook"]["state"] != state:  # noqa: ASYNC110
@@ -85,7 +107,9 @@ async def told(edge, path: str, state: str) -> dict:
     return job
 
 
-async def test_the_end_of_a_job_is_told_and_signed(server, root, settings):
+async def test_the_end_of_a_job_is_told_and_signed(
+    server: FakeTorchServe, root: Path, settings: dict[str, Any]
+) -> None:
     with receiving() as receiver:
         async with running_edge(server, root, **settings) as edge:
             path = await submit(edge, receiver.url)
@@ -103,10 +127,10 @@ async def test_the_end_of_a_job_is_told_and_signed(server, root, settings):
     assert fields["v1"] == expected
 
 
-def test_signature_is_genuine_to_the_receiver_that_the_documents_show():
+def test_signature_is_genuine_to_the_receiver_that_the_documents_show() -> None:
     text = (HOME / "docs/api.md").read_text()
     code = text[text.index("    import hashlib, hmac, time") :].partition("\n\n## ")[0]
-    receiver: dict = {}
+    receiver: dict[str, Any] = {}
     exec(textwrap.dedent(code), receiver)
     is_genuine, now = receiver["is_genuine"], int(time.time())
     assert is_genuine(sign(SECRET, b"{}", now), b"{}", SECRET)
@@ -115,7 +139,9 @@ def test_signature_is_genuine_to_the_receiver_that_the_documents_show():
     assert not is_genuine(sign(b"another secret..", b"{}", now), b"{}", SECRET)
 
 
-async def test_what_is_not_allowed_any_more_is_not_sent(server, root, settings):
+async def test_what_is_not_allowed_any_more_is_not_sent(
+    server: FakeTorchServe, root: Path, settings: dict[str, Any]
+) -> None:
     with receiving() as receiver:
         async with running_edge(server, root, **settings, drain_s=0.01) as edge:
             server.is_open.clear()
@@ -128,7 +154,9 @@ async def test_what_is_not_allowed_any_more_is_not_sent(server, root, settings):
         assert receiver.got == []
 
 
-async def test_what_is_not_taken_is_sent_again_and_redirects_are_not_followed(server, root, settings):
+async def test_what_is_not_taken_is_sent_again_and_redirects_are_not_followed(
+    server: FakeTorchServe, root: Path, settings: dict[str, Any]
+) -> None:
     with receiving(500, 302) as receiver:
         async with running_edge(server, root, **settings) as edge:
             job = await told(edge, await submit(edge, receiver.url), "delivered")
@@ -138,7 +166,9 @@ async def test_what_is_not_taken_is_sent_again_and_redirects_are_not_followed(se
     assert len({body for _, _, body in receiver.got}) == 1
 
 
-async def test_webhook_is_given_up_after_some_tries(server, root, settings):
+async def test_webhook_is_given_up_after_some_tries(
+    server: FakeTorchServe, root: Path, settings: dict[str, Any]
+) -> None:
     with receiving(503, 503, 503) as receiver:
         async with running_edge(server, root, **settings, webhook_tries=2) as edge:
             job = await told(edge, await submit(edge, receiver.url), "failed")
@@ -149,7 +179,9 @@ async def test_webhook_is_given_up_after_some_tries(server, root, settings):
     assert len(receiver.got) == 2
 
 
-async def test_failed_and_cancelled_jobs_are_told_of_too(server, root, settings):
+async def test_failed_and_cancelled_jobs_are_told_of_too(
+    server: FakeTorchServe, root: Path, settings: dict[str, Any]
+) -> None:
     with receiving() as receiver:
         async with running_edge(server, root, **settings, max_jobs=1) as edge:
             server.is_open.clear()
@@ -162,7 +194,9 @@ async def test_failed_and_cancelled_jobs_are_told_of_too(server, root, settings)
     assert [json.loads(body)["state"] for _, _, body in receiver.got] == ["cancelled", "cancelled"]
 
 
-async def test_webhook_survives_a_restart(server, root, settings):
+async def test_webhook_survives_a_restart(
+    server: FakeTorchServe, root: Path, settings: dict[str, Any]
+) -> None:
     port = free_port()
     async with running_edge(server, root, **settings | {"webhook_wait_s": 60.0}) as edge:
         path = await submit(edge, f"http://127.0.0.1:{port}/")
@@ -178,14 +212,14 @@ async def test_webhook_survives_a_restart(server, root, settings):
         assert len(receiver.got) == 1
 
 
-def enter(edge, name: str, owner: str, url: str) -> None:
+def enter(edge: EdgeClient, name: str, owner: str, url: str) -> None:
     """A job that was cancelled, and its webhook, which nobody has checked."""
     store = edge.app.state.gateway.jobs.store
     store.add(make_record(name, owner=owner, created=time.time(), webhook=Webhook(url)), WIDE, 1.0)
     store.cancel(name, time.time(), time.time() + 600.0)
 
 
-async def webhook_of(edge, name: str, condition) -> Webhook:
+async def webhook_of(edge: EdgeClient, name: str, condition: Callable[[Webhook], object]) -> Webhook:
     """A webhook, once it is so."""
 
     def find() -> Webhook:
@@ -197,11 +231,15 @@ async def webhook_of(edge, name: str, condition) -> Webhook:
 
 @pytest.mark.parametrize("error", [OverflowError("port must be 0-65535"), RecursionError("a fault of ours")])
 async def test_webhook_that_cannot_be_sent_fails_alone_and_counts_as_a_try(
-    server, root, settings, monkeypatch, error
-):
+    server: FakeTorchServe,
+    root: Path,
+    settings: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
     address_of = Destinations.address_of
 
-    async def fail(destinations, url):
+    async def fail(destinations: Destinations, url: httpx.URL) -> str:
         if url.host == "hooks.example.org":
             raise error
         return await address_of(destinations, url)
@@ -216,13 +254,17 @@ async def test_webhook_that_cannot_be_sent_fails_alone_and_counts_as_a_try(
             assert (failed.tries, failed.error) == (2, "it cannot be sent")
 
 
-async def test_port_that_was_let_in_earlier_is_given_up(server, root, settings):
+async def test_port_that_was_let_in_earlier_is_given_up(
+    server: FakeTorchServe, root: Path, settings: dict[str, Any]
+) -> None:
     async with running_edge(server, root, **settings, webhook_tries=1) as edge:
         enter(edge, "a", "", "http://127.0.0.1:99999/")
         assert "port" in (await webhook_of(edge, "a", lambda found: found.tries)).error
 
 
-async def test_hanging_receivers_of_one_key_do_not_delay_anothers(server, root, settings):
+async def test_hanging_receivers_of_one_key_do_not_delay_anothers(
+    server: FakeTorchServe, root: Path, settings: dict[str, Any]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hanging, receiving() as receiver:  # the one never answers
         async with running_edge(server, root, **settings) as edge:
             for number in range(24):
@@ -236,11 +278,13 @@ async def test_hanging_receivers_of_one_key_do_not_delay_anothers(server, root, 
             assert time.monotonic() - start < 0.9 * TRY_S
 
 
-async def test_webhook_is_sent_once_while_it_cannot_be_entered(server, root, settings, monkeypatch):
+async def test_webhook_is_sent_once_while_it_cannot_be_entered(
+    server: FakeTorchServe, root: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     note = Store.note_webhook
     failures = iter(range(5))
 
-    def fail(store, *arguments):
+    def fail(store: Store, *arguments: Any) -> bool:
         if next(failures, None) is not None:
             raise OutOfSpace("full")
         return note(store, *arguments)
@@ -254,16 +298,16 @@ async def test_webhook_is_sent_once_while_it_cannot_be_entered(server, root, set
 
 
 async def test_webhook_that_arrives_while_the_queue_is_looked_at_is_not_sent_again(
-    server, root, settings, monkeypatch
-):
+    server: FakeTorchServe, root: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     look, note = Store.webhooks_due, Store.note_webhook
 
-    def look_slowly(store, *arguments):
+    def look_slowly(store: Store, *arguments: Any) -> list[Record]:
         found = look(store, *arguments)
         time.sleep(0.3)
         return found
 
-    def note_slowly(store, *arguments):
+    def note_slowly(store: Store, *arguments: Any) -> bool:
         time.sleep(0.1)
         return note(store, *arguments)
 
@@ -303,7 +347,9 @@ async def test_webhook_that_arrives_while_the_queue_is_looked_at_is_not_sent_aga
         "https://" + "a." * 130 + "example.net/",
     ],
 )
-async def test_other_places_are_refused_at_once(server, root, settings, url):
+async def test_other_places_are_refused_at_once(
+    server: FakeTorchServe, root: Path, settings: dict[str, Any], url: str
+) -> None:
     async with running_edge(server, root, **settings, is_ready=False) as edge:
         answer = await edge.post("/v1/jobs", params={"webhook": url}, content=make_picture())
         assert problem(answer) == (400, "unsupported-option")
@@ -335,8 +381,10 @@ async def test_other_places_are_refused_at_once(server, root, settings, url):
         ("hooks.example.org, fd00::/8", "http://hooks.example.org", ["fd00::1"], True),
     ],
 )
-async def test_addresses_are_looked_at_when_they_are_used(monkeypatch, text, url, found, is_allowed):
-    def getaddrinfo(*_, **__):
+async def test_addresses_are_looked_at_when_they_are_used(
+    monkeypatch: pytest.MonkeyPatch, text: str, url: str, found: list[str], is_allowed: bool
+) -> None:
+    def getaddrinfo(*_: object, **__: object) -> list[tuple[None, None, None, str, tuple[str, int]]]:
         return [(None, None, None, "", (address, 443)) for address in found]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
@@ -349,10 +397,12 @@ async def test_addresses_are_looked_at_when_they_are_used(monkeypatch, text, url
             await destinations.address_of(httpx.URL(url))
 
 
-async def test_name_server_that_hangs_holds_no_thread_that_serves_requests(monkeypatch):
+async def test_name_server_that_hangs_holds_no_thread_that_serves_requests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     may_answer = threading.Event()
 
-    def getaddrinfo(*_, **__):
+    def getaddrinfo(*_: object, **__: Any) -> None:
         may_answer.wait(20)
         raise OSError("no answer")
 
@@ -369,7 +419,7 @@ async def test_name_server_that_hangs_holds_no_thread_that_serves_requests(monke
         await asyncio.gather(*looking, return_exceptions=True)
 
 
-def test_names_may_stand_for_all_below_them():
+def test_names_may_stand_for_all_below_them() -> None:
     destinations = Destinations.parse("*.example.org,10.0.0.0/8")
     destinations.check("https://a.b.EXAMPLE.org/x")
     destinations.check("http://10.1.2.3:8443/x")
@@ -379,12 +429,14 @@ def test_names_may_stand_for_all_below_them():
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "https://example.org", "exa mple.org", "*"])
-def test_what_is_neither_host_nor_network_stops_the_start(text):
+def test_what_is_neither_host_nor_network_stops_the_start(text: str) -> None:
     with pytest.raises(ValueError, match="neither"):
         Destinations.parse(text)
 
 
-async def test_webhooks_need_hosts_and_a_secret(server, root, settings, tmp_path):
+async def test_webhooks_need_hosts_and_a_secret(
+    server: FakeTorchServe, root: Path, settings: dict[str, Any], tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match="both"):
         GatewaySettings(webhook_hosts="example.org")
     with pytest.raises(ValueError, match="both"):
@@ -395,6 +447,6 @@ async def test_webhooks_need_hosts_and_a_secret(server, root, settings, tmp_path
             pass
 
 
-def test_waits_grow_up_to_an_hour():
+def test_waits_grow_up_to_an_hour() -> None:
     patience = Patience(9, 5.0)
     assert [patience.wait_after_s(tries) for tries in (1, 2, 3, 4, 9)] == [5, 20, 80, 320, 3600]

@@ -4,8 +4,11 @@ import contextlib
 import io
 import json
 import shutil
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -16,12 +19,13 @@ from PIL import Image
 from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from gateway.http.keys import key_line, make_key
 from photorestore.options import SELECTABLE_STAGES, STAGES, describe
 from tests.conftest import add_noise, make_photo
-from tests.edge import listening
+from tests.edge import FakeTorchServe, listening
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
@@ -33,13 +37,23 @@ FLAGS = (
     *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 WAIT_S = 60
+T = TypeVar("T")
+
+
+class Chrome(webdriver.Chrome):
+    """Chromium, and where it puts what it downloads."""
+
+    downloads: Path
 
 
 class Browser:
     """A browser that looks at one service."""
 
-    def __init__(self, driver: webdriver.Chrome, url: str) -> None:
+    call: Callable[..., Any]
+
+    def __init__(self, driver: webdriver.Chrome, url: str, downloads: Path) -> None:
         self.driver = driver
+        self.downloads = downloads
         self.url = url
         driver.get_log("browser")
         driver.get_log("performance")
@@ -47,21 +61,21 @@ class Browser:
     def open(self, path: str = "/", origin: str = "") -> None:
         self.driver.get((origin or self.url) + path)
 
-    def find(self, selector: str):
+    def find(self, selector: str) -> WebElement:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
-    def all(self, selector: str) -> list:
+    def all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
-    def wait(self, condition):
+    def wait(self, condition: Callable[[], T]) -> T:
         return WebDriverWait(self.driver, WAIT_S, poll_frequency=0.02).until(lambda _: condition())
 
-    def see(self, selector: str):
+    def see(self, selector: str) -> WebElement:
         """Wait until something is shown."""
         self.wait(lambda: any(found.is_displayed() for found in self.all(selector)))
         return self.find(selector)
 
-    def choose(self, file, state: str = "chosen") -> None:
+    def choose(self, file: Path, state: str = "chosen") -> None:
         self.see("#form")
         self.find("#file").send_keys(str(file))
         self.reach(state)
@@ -107,31 +121,31 @@ def _kept(clipped: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory):
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
+    options.binary_location = CHROMIUM or ""
     profile, downloads = tmp_path_factory.mktemp("profile"), tmp_path_factory.mktemp("downloads")
     for flag in (*FLAGS, f"--user-data-dir={profile}", "--window-size=1280,900"):
         options.add_argument(flag)
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    running = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    running = Chrome(options, webdriver.ChromeService(DRIVER))
     running.downloads = downloads
     yield running
     running.quit()
 
 
 @pytest.fixture
-def serve(server, root, driver):
+def serve(server: FakeTorchServe, root: Path, driver: Chrome) -> Iterator[Callable[..., Browser]]:
     """Start the service with some settings; gives a browser that looks at it."""
     with contextlib.ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal())
 
-        def start(**settings) -> Browser:
+        def start(**settings: Any) -> Browser:
             running = portal.wrap_async_context_manager(listening(server, root, **settings))
             port, _ = stack.enter_context(running)
             stack.callback(driver.get, "about:blank")  # connections that are kept open delay the end
-            browser = Browser(driver, f"http://127.0.0.1:{port}")
+            browser = Browser(driver, f"http://127.0.0.1:{port}", driver.downloads)
             browser.call = portal.call
             return browser
 
@@ -139,7 +153,7 @@ def serve(server, root, driver):
 
 
 @pytest.fixture
-def photo(tmp_path):
+def photo(tmp_path: Path) -> Path:
     """A noisy picture in a file."""
     file = tmp_path / "grand ma.1951.png"
     Image.fromarray(add_noise(make_photo(90, 120), 25)).save(file)
@@ -149,14 +163,14 @@ def photo(tmp_path):
 def downloaded(browser: Browser) -> bytes:
     """Click on Download; gives the file."""
     link = browser.find("#download")
-    file = browser.driver.downloads / link.get_attribute("download")
+    file = browser.downloads / str(link.get_attribute("download"))
     file.unlink(missing_ok=True)
     link.click()
     browser.wait(file.exists)
     return file.read_bytes()
 
 
-def test_a_photo_is_restored_compared_and_downloaded(serve, photo):
+def test_a_photo_is_restored_compared_and_downloaded(serve: Callable[..., Browser], photo: Path) -> None:
     browser = serve()
     browser.open()
     browser.choose(photo)
@@ -172,7 +186,8 @@ def test_a_photo_is_restored_compared_and_downloaded(serve, photo):
     assert (outcomes["denoise"], outcomes["translate"]) == ("ran", "passed")
     assert "120 \u00d7 90 px" in browser.text("#report-facts")
     assert (
-        json.loads(browser.find("#report-json").get_attribute("textContent"))["content_type"] == "image/png"
+        json.loads(browser.find("#report-json").get_attribute("textContent") or "")["content_type"]
+        == "image/png"
     )
     content = downloaded(browser)
     assert browser.find("#download").get_attribute("download") == "grand ma.1951-restored.png"
@@ -185,7 +200,7 @@ def test_a_photo_is_restored_compared_and_downloaded(serve, photo):
     browser.assert_calm()
 
 
-def test_the_slider_moves_by_keyboard_and_by_pointer(serve, photo):
+def test_the_slider_moves_by_keyboard_and_by_pointer(serve: Callable[..., Browser], photo: Path) -> None:
     browser = serve()
     browser.open()
     browser.choose(photo)
@@ -207,7 +222,9 @@ def test_the_slider_moves_by_keyboard_and_by_pointer(serve, photo):
     browser.assert_calm()
 
 
-def test_options_are_those_of_the_service_and_are_sent(serve, server, photo):
+def test_options_are_those_of_the_service_and_are_sent(
+    serve: Callable[..., Browser], server: FakeTorchServe, photo: Path
+) -> None:
     browser = serve()
     browser.open()
     browser.choose(photo)
@@ -234,8 +251,8 @@ def test_options_are_those_of_the_service_and_are_sent(serve, server, photo):
 
 
 def test_the_report_says_what_the_picture_was_judged_to_be_and_that_nothing_was_changed(
-    serve, server, photo, monkeypatch
-):
+    serve: Callable[..., Browser], server: FakeTorchServe, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     judgements = [
         {
             "kind": "print",
@@ -249,7 +266,7 @@ def test_the_report_says_what_the_picture_was_judged_to_be_and_that_nothing_was_
     ]
     run = server._run
 
-    def judge(body: bytes, headers: dict) -> bytes:
+    def judge(body: bytes, headers: dict[str, Any]) -> bytes:
         report = json.loads(run(body, headers))
         for key in ("kind", "confidence", "damaged", "noisy", "faded", "toned", "mode"):
             report["estimates"]["preprocess"].pop(key, None)
@@ -271,7 +288,9 @@ def test_the_report_says_what_the_picture_was_judged_to_be_and_that_nothing_was_
     browser.assert_calm()
 
 
-def test_options_and_stages_that_the_page_was_not_made_for_appear_by_themselves(serve, photo, monkeypatch):
+def test_options_and_stages_that_the_page_was_not_made_for_appear_by_themselves(
+    serve: Callable[..., Browser], photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     new = describe() | {
         "stages": {"type": "array", "items": {"type": "string", "enum": ["denoise", "face", "deep_sky"]}},
         "scale": {"type": "integer", "enum": [1, 2, 4], "default": 1},
@@ -300,7 +319,9 @@ def test_options_and_stages_that_the_page_was_not_made_for_appear_by_themselves(
     assert "sepia_tone" in browser.see("#problem-detail").text
 
 
-def test_tiers_can_be_chosen_where_a_stage_has_several(serve, server, photo, monkeypatch):
+def test_tiers_can_be_chosen_where_a_stage_has_several(
+    serve: Callable[..., Browser], server: FakeTorchServe, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     browser = serve()
     browser.open()
     browser.choose(photo)
@@ -316,7 +337,9 @@ def test_tiers_can_be_chosen_where_a_stage_has_several(serve, server, photo, mon
     browser.assert_calm()
 
 
-def test_options_out_of_range_are_not_sent(serve, server, photo):
+def test_options_out_of_range_are_not_sent(
+    serve: Callable[..., Browser], server: FakeTorchServe, photo: Path
+) -> None:
     browser = serve()
     browser.open()
     browser.choose(photo)
@@ -338,7 +361,9 @@ return context.getImageData(0, 0, width, height).data.some(Boolean);
 """
 
 
-def test_what_is_painted_is_filled_and_nothing_else_changes(serve, photo):
+def test_what_is_painted_is_filled_and_nothing_else_changes(
+    serve: Callable[..., Browser], photo: Path
+) -> None:
     browser = serve()
     browser.open()
     browser.choose(photo)
@@ -377,7 +402,7 @@ def test_what_is_painted_is_filled_and_nothing_else_changes(serve, photo):
     browser.assert_calm()
 
 
-def test_a_photo_that_its_exif_turns_can_be_painted_on(serve, tmp_path):
+def test_a_photo_that_its_exif_turns_can_be_painted_on(serve: Callable[..., Browser], tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     file = tmp_path / "turned.jpg"
@@ -391,7 +416,9 @@ def test_a_photo_that_its_exif_turns_can_be_painted_on(serve, tmp_path):
     assert Image.open(io.BytesIO(downloaded(browser))).size == (60, 100)
 
 
-def test_problems_are_told_in_words_and_the_photo_stays(serve, photo, tmp_path):
+def test_problems_are_told_in_words_and_the_photo_stays(
+    serve: Callable[..., Browser], photo: Path, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(photo.read_bytes()[:2000])
     browser = serve()
@@ -409,7 +436,9 @@ def test_problems_are_told_in_words_and_the_photo_stays(serve, photo, tmp_path):
     browser.restore()
 
 
-def test_what_may_pass_can_be_tried_again(serve, server, photo):
+def test_what_may_pass_can_be_tried_again(
+    serve: Callable[..., Browser], server: FakeTorchServe, photo: Path
+) -> None:
     browser = serve(canary_s=600.0)
     browser.open()
     browser.choose(photo)
@@ -423,7 +452,9 @@ def test_what_may_pass_can_be_tried_again(serve, server, photo):
     assert not browser.find("#problem").is_displayed()
 
 
-def test_a_restoration_can_be_cancelled(serve, server, photo):
+def test_a_restoration_can_be_cancelled(
+    serve: Callable[..., Browser], server: FakeTorchServe, photo: Path
+) -> None:
     browser = serve()
     browser.open()
     browser.choose(photo)
@@ -441,7 +472,7 @@ def test_a_restoration_can_be_cancelled(serve, server, photo):
 
 
 @pytest.fixture
-def large(tmp_path):
+def large(tmp_path: Path) -> Path:
     """A picture that takes some time."""
     file = tmp_path / "large.jpg"
     Image.fromarray(make_photo(1000, 1100)).save(file)
@@ -459,7 +490,9 @@ def steps(browser: Browser) -> dict[str, str]:
     return browser.driver.execute_script(STEPS)
 
 
-def test_a_large_photo_shows_the_stages_at_work(serve, server, root, large, tmp_path):
+def test_a_large_photo_shows_the_stages_at_work(
+    serve: Callable[..., Browser], server: FakeTorchServe, root: Path, large: Path, tmp_path: Path
+) -> None:
     browser = serve(jobs_dir=tmp_path / "jobs")
     browser.open()
     browser.choose(large)
@@ -475,7 +508,7 @@ def test_a_large_photo_shows_the_stages_at_work(serve, server, root, large, tmp_
         "preprocess": "ran", "denoise": "passed", "scratch": "running",
     }  # fmt: skip
     browser.wait(lambda: steps(browser) == expected)
-    assert float(browser.find("#progress").get_attribute("value")) == pytest.approx(2 / len(STAGES))
+    assert float(browser.find("#progress").get_attribute("value") or "nan") == pytest.approx(2 / len(STAGES))
     assert browser.text("#progress-text").startswith("Restoring, ")
     browser.call(server.is_open.set)
     browser.reach("done")
@@ -488,7 +521,9 @@ def test_a_large_photo_shows_the_stages_at_work(serve, server, root, large, tmp_
     browser.assert_calm()
 
 
-def test_a_job_that_waits_says_so_and_can_be_cancelled(serve, server, large, tmp_path):
+def test_a_job_that_waits_says_so_and_can_be_cancelled(
+    serve: Callable[..., Browser], server: FakeTorchServe, large: Path, tmp_path: Path
+) -> None:
     browser = serve(jobs_dir=tmp_path / "jobs")
     browser.open()
     browser.choose(large)
@@ -509,7 +544,9 @@ async def is_unready(url: str) -> bool:
         return (await client.get(f"{url}/readyz")).status_code == 503
 
 
-def test_problem_of_a_job_is_told_as_any_other(serve, large, tmp_path):
+def test_problem_of_a_job_is_told_as_any_other(
+    serve: Callable[..., Browser], large: Path, tmp_path: Path
+) -> None:
     large.write_bytes(large.read_bytes()[:-2000])
     browser = serve(jobs_dir=tmp_path / "jobs")
     browser.open()
@@ -519,7 +556,9 @@ def test_problem_of_a_job_is_told_as_any_other(serve, large, tmp_path):
     assert "422, found by preprocess" in browser.text("#problem-where")
 
 
-def test_a_key_is_asked_for_only_where_the_service_wants_one(serve, photo, tmp_path):
+def test_a_key_is_asked_for_only_where_the_service_wants_one(
+    serve: Callable[..., Browser], photo: Path, tmp_path: Path
+) -> None:
     key = make_key()
     (tmp_path / "keys").write_text(key_line("album", key))
     browser = serve(keys_file=tmp_path / "keys")
@@ -536,7 +575,9 @@ def test_a_key_is_asked_for_only_where_the_service_wants_one(serve, photo, tmp_p
     browser.restore()
 
 
-def test_files_that_the_browser_cannot_show_are_restored_all_the_same(serve, tmp_path):
+def test_files_that_the_browser_cannot_show_are_restored_all_the_same(
+    serve: Callable[..., Browser], tmp_path: Path
+) -> None:
     file = tmp_path / "scan.tif"
     Image.fromarray(make_photo(60, 80)).save(file)
     browser = serve()
@@ -551,7 +592,7 @@ def test_files_that_the_browser_cannot_show_are_restored_all_the_same(serve, tmp
     browser.assert_calm()
 
 
-def test_everything_fits_on_a_phone(serve, photo):
+def test_everything_fits_on_a_phone(serve: Callable[..., Browser], photo: Path) -> None:
     browser = serve()
     browser.driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
@@ -567,7 +608,7 @@ def test_everything_fits_on_a_phone(serve, photo):
         browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_the_interface_is_shown_and_tried_without_the_outside(serve):
+def test_the_interface_is_shown_and_tried_without_the_outside(serve: Callable[..., Browser]) -> None:
     browser = serve()
     browser.open("/docs")
     paths = browser.wait(lambda: [found.text for found in browser.all(".opblock-summary-path")])
@@ -595,7 +636,7 @@ class Page(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def elsewhere():
+def elsewhere() -> Iterator[str]:
     """The origin of another site."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as site:
         thread = Thread(target=site.serve_forever, kwargs={"poll_interval": 0.02})
@@ -615,7 +656,7 @@ canvas.toBlob((body) => fetch(url, {method: "POST", body, headers}).then(
 """
 
 
-def test_pages_of_allowed_origins_can_upload(serve, elsewhere):
+def test_pages_of_allowed_origins_can_upload(serve: Callable[..., Browser], elsewhere: str) -> None:
     browser = serve(cors_origins=(elsewhere,))
     browser.open("/", elsewhere)
     status, etag, timing = browser.driver.execute_async_script(UPLOAD, f"{browser.url}/v1/restore?stages=")
@@ -624,7 +665,9 @@ def test_pages_of_allowed_origins_can_upload(serve, elsewhere):
     assert "deliver;dur=" in timing
 
 
-def test_pages_of_other_origins_cannot(serve, server, elsewhere):
+def test_pages_of_other_origins_cannot(
+    serve: Callable[..., Browser], server: FakeTorchServe, elsewhere: str
+) -> None:
     browser = serve(cors_origins=("https://album.example",))
     browser.open("/", elsewhere)
     count = len(server.inferences)

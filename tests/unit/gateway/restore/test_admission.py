@@ -5,19 +5,20 @@ import asyncio
 import pytest
 
 from gateway.errors import TooManyRequests
-from gateway.restore.admission import Admission, Limits
+from gateway.restore.admission import Admission, Limits, Place
 from photorestore.errors import DeadlineExceeded
 from tests.edge import until
 
 pytestmark = pytest.mark.anyio
 
 
-def filled(owner: str | None, count: int = 4, pixels: int = 100) -> tuple[Admission, list]:
+def filled(owner: str | None, count: int = 4, pixels: int = 100) -> tuple[Admission, list[Place]]:
     admission = Admission(Limits(4, pixels))
-    return admission, [admission.enter(1, owner) for _ in range(count)]
+    places = [admission.enter(1, owner) for _ in range(count)]
+    return admission, [place for place in places if place is not None]
 
 
-async def waiting(admission: Admission, *turns: tuple[str, int]) -> list[asyncio.Task]:
+async def waiting(admission: Admission, *turns: tuple[str, int]) -> list[asyncio.Task[Place]]:
     """Who waits for places, in this order."""
     tasks = []
     for owner, pixels in turns:
@@ -28,14 +29,14 @@ async def waiting(admission: Admission, *turns: tuple[str, int]) -> list[asyncio
 
 
 @pytest.mark.parametrize("owner", ["", "a"])
-def test_an_owner_alone_has_all_places(owner):
+def test_an_owner_alone_has_all_places(owner: str) -> None:
     admission, places = filled(owner)
-    assert None not in places
+    assert len(places) == 4
     with pytest.raises(TooManyRequests, match="4 restorations are in flight"):
         admission.enter(1, owner)
 
 
-async def test_who_has_least_goes_first():
+async def test_who_has_least_goes_first() -> None:
     admission, places = filled("a")
     tasks = await waiting(admission, ("b", 1), ("b", 2), ("c", 1))
     for _ in range(3):
@@ -55,7 +56,7 @@ async def test_who_has_least_goes_first():
     assert (admission.waiting, admission.requests.total) == ([], 4)
 
 
-async def test_who_has_as_much_as_others_does_not_wait():
+async def test_who_has_as_much_as_others_does_not_wait() -> None:
     admission, places = filled("a", 2)
     admission.enter(1, "b")
     admission.enter(1, "b")
@@ -66,7 +67,7 @@ async def test_who_has_as_much_as_others_does_not_wait():
     assert (await task).owner == "c"
 
 
-async def test_a_large_picture_is_not_passed_over():
+async def test_a_large_picture_is_not_passed_over() -> None:
     admission, places = filled("a", pixels=10)
     large, small = await waiting(admission, ("b", 9), ("c", 1))
     admission.leave(places.pop())
@@ -80,14 +81,14 @@ async def test_a_large_picture_is_not_passed_over():
     assert (await small).pixels == 1
 
 
-def test_jobs_have_a_queue_of_their_own():
+def test_jobs_have_a_queue_of_their_own() -> None:
     admission, _ = filled("a")
     assert not admission.has_room(1)
     with pytest.raises(TooManyRequests):
         admission.enter(1, None)
 
 
-async def test_jobs_go_behind_who_waits():
+async def test_jobs_go_behind_who_waits() -> None:
     admission, places = filled(None, pixels=10)
     (task,) = await waiting(admission, ("a", 9))
     admission.leave(places.pop())
@@ -97,7 +98,7 @@ async def test_jobs_go_behind_who_waits():
     assert admission.has_room(1)
 
 
-async def test_a_place_that_comes_when_nobody_waits_any_more_is_given_back():
+async def test_a_place_that_comes_when_nobody_waits_any_more_is_given_back() -> None:
     admission, places = filled("a")
     (task,) = await waiting(admission, ("b", 1))
     admission.leave(places.pop())

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ WORST = (
 )
 
 
-async def longest_silence_s(work) -> float:
+async def longest_silence_s(work: Awaitable[object]) -> float:
     """How long this process computes at a time without a turn of the event loop; others' computing does not count."""
     longest, last = 0.0, time.process_time()
     task = asyncio.ensure_future(work)
@@ -51,22 +52,22 @@ async def longest_silence_s(work) -> float:
     return longest
 
 
-def prepare(root: Path, upload: bytes):
+def prepare(root: Path, upload: bytes) -> Awaitable[intake.Prepared]:
     workspace = Workspace.create(root, Options())
     workspace.write_file("upload", upload)
     return intake.prepare(workspace, Received("", None), "", wants_mask=False)
 
 
 @pytest.mark.parametrize("name", WORST)
-async def test_event_loop_is_never_silent_while_a_hostile_head_is_read(tmp_path, name: str) -> None:
+async def test_event_loop_is_never_silent_while_a_hostile_head_is_read(tmp_path: Path, name: str) -> None:
     upload = FAMILIES[name](LIMITS.upload_bytes)[: LIMITS.upload_bytes]
-    silences = []
+    silences: list[float] = []
     while len(silences) < 8 and min(silences, default=1.0) >= LONGEST_SILENCE_S:
         silences.append(await longest_silence_s(prepare(tmp_path, upload)))
     assert min(silences) < LONGEST_SILENCE_S
 
 
-async def test_head_is_read_while_others_are(tmp_path) -> None:
+async def test_head_is_read_while_others_are(tmp_path: Path) -> None:
     slow = jpeg(segment(0xFFE1, b"Exif\0\0" + bytes(65_000)) * (LIMITS.upload_bytes // 65_020))
     file = io.BytesIO()
     Image.fromarray(make_photo(24, 32)).save(file, "JPEG")

@@ -5,10 +5,13 @@ import errno
 import signal
 import sys
 import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from photorestore_client import Client, Conflict, JobCancelled, NotFound, Retry
+from photorestore_client import Client, Conflict, Job, JobCancelled, NotFound, Retry
 from starlette.responses import Response
 
 from gateway.app import create_app
@@ -17,11 +20,15 @@ from gateway.jobs import worker
 from gateway.jobs.files import JobFiles
 from gateway.jobs.records import ENDED
 from gateway.jobs.store import Store
+from gateway.restore.results import Result
 from gateway.settings import HOME, GatewaySettings
 from photorestore.imaging import open_picture
+from photorestore.imaging.decoders.header import Picture
 from photorestore.options import STAGES
 from tests.edge import (
     ENVIRONMENT,
+    EdgeClient,
+    FakeTorchServe,
     free_port,
     listening,
     make_mask,
@@ -33,33 +40,37 @@ from tests.edge import (
     until,
 )
 
+KEYED: dict[str, Any] = {"Idempotency-Key": "a"}
+
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     return tmp_path / "jobs"
 
 
 @pytest.fixture
-async def edge(server, root, folder):
+async def edge(server: FakeTorchServe, root: Path, folder: Path) -> AsyncIterator[EdgeClient]:
     async with running_edge(server, root, jobs_dir=folder) as client:
         yield client
     assert list(root.iterdir()) == []
 
 
-async def submit(edge, query: str = "stages=", seed: int = 0, **headers: str) -> dict:
+async def submit(
+    edge: httpx.AsyncClient, query: str = "stages=", seed: int = 0, **headers: Any
+) -> dict[str, Any]:
     answer = await edge.post(f"/v1/jobs?{query}", content=make_picture(seed=seed), headers=headers)
     assert answer.status_code in (200, 202), answer.text
     assert answer.headers["location"] == answer.json()["links"]["self"]
     return answer.json()
 
 
-async def look(edge, job: dict, **headers: str) -> dict:
+async def look(edge: httpx.AsyncClient, job: dict[str, Any], **headers: str) -> dict[str, Any]:
     return (await edge.get(job["links"]["self"], headers=headers)).json()
 
 
-async def wait(edge, job: dict, *states: str) -> dict:
+async def wait(edge: httpx.AsyncClient, job: dict[str, Any], *states: str) -> dict[str, Any]:
     """The job, once it is in one of these states; by default, once it has ended."""
     async with asyncio.timeout(30):
         while (now := await look(edge, job))["state"] not in (states or ENDED):  # noqa: ASYNC110 - asked for by HTTP
@@ -67,18 +78,20 @@ async def wait(edge, job: dict, *states: str) -> dict:
     return now
 
 
-def names(folder) -> list[str]:
+def names(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 
 
-async def emptied(folder) -> None:
+async def emptied(folder: Path) -> None:
     """Files go after the record that needed them."""
     async with asyncio.timeout(30):
         while names(folder):  # noqa: ASYNC110 - files tell nobody
             await asyncio.sleep(0.01)
 
 
-async def test_job_goes_from_submission_to_the_result_of_a_direct_request(edge, folder):
+async def test_job_goes_from_submission_to_the_result_of_a_direct_request(
+    edge: EdgeClient, folder: Path
+) -> None:
     answer = await edge.post("/v1/jobs?format=png&strength=0.8", content=make_picture())
     assert answer.status_code == 202
     assert int(answer.headers["retry-after"]) >= 1
@@ -105,7 +118,7 @@ async def test_job_goes_from_submission_to_the_result_of_a_direct_request(edge, 
     assert "retry-after" not in (await edge.get(job["links"]["self"])).headers
 
 
-async def test_all_kinds_of_results_can_be_had(edge):
+async def test_all_kinds_of_results_can_be_had(edge: EdgeClient) -> None:
     files = {"image": make_picture(), "mask": make_mask()}
     job = (await edge.post("/v1/jobs?format=png&return=report", files=files)).json()
     link = (await wait(edge, job))["links"]["result"]
@@ -125,7 +138,7 @@ async def test_all_kinds_of_results_can_be_had(edge):
     assert problem(await edge.get(f"{link}?scale=2")) == (400, "unsupported-option")
 
 
-async def test_job_for_a_mask_alone_restores_nothing(edge, server):
+async def test_job_for_a_mask_alone_restores_nothing(edge: EdgeClient, server: FakeTorchServe) -> None:
     job = await wait(edge, await submit(edge, "return=mask"))
     assert server.inferences[0]["options"]["strength"] == 0
     assert (await edge.get(job["links"]["result"])).headers["content-type"] == "image/png"
@@ -133,7 +146,7 @@ async def test_job_for_a_mask_alone_restores_nothing(edge, server):
     assert problem(picture) == (409, "job-has-no-result")
 
 
-async def test_progress_is_told_by_stage(edge, server, root):
+async def test_progress_is_told_by_stage(edge: EdgeClient, server: FakeTorchServe, root: Path) -> None:
     server.is_open.clear()
     job = await submit(edge)
     await until(lambda: server.inferences)
@@ -150,10 +163,12 @@ async def test_progress_is_told_by_stage(edge, server, root):
     assert (await wait(edge, job))["state"] == "succeeded"
 
 
-async def test_header_of_an_upload_is_read_once_by_the_edge(edge, server, monkeypatch):
-    opened = []
+async def test_header_of_an_upload_is_read_once_by_the_edge(
+    edge: EdgeClient, server: FakeTorchServe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[bytes] = []
 
-    def note(upload):
+    def note(upload: bytes) -> Picture:
         opened.append(upload)
         return open_picture(upload)
 
@@ -163,7 +178,9 @@ async def test_header_of_an_upload_is_read_once_by_the_edge(edge, server, monkey
     assert server.inferences[0]["promise"] == {"format": "jpeg", "own_type": "image/png", "unconverted": None}
 
 
-async def test_what_an_earlier_version_entered_is_decided_at_the_try(server, root, folder):
+async def test_what_an_earlier_version_entered_is_decided_at_the_try(
+    server: FakeTorchServe, root: Path, folder: Path
+) -> None:
     async with running_edge(server, root, jobs_dir=folder, max_requests=1) as edge:
         server.is_open.clear()
         direct = asyncio.create_task(edge.post("/v1/restore?stages=", content=make_picture(seed=9)))
@@ -176,13 +193,17 @@ async def test_what_an_earlier_version_entered_is_decided_at_the_try(server, roo
     assert server.inferences[1]["promise"]["own_type"] == "image/png"
 
 
-async def test_nobody_waits_so_there_is_as_much_time_as_may_be(edge, server):
+async def test_nobody_waits_so_there_is_as_much_time_as_may_be(
+    edge: EdgeClient, server: FakeTorchServe
+) -> None:
     await wait(edge, await submit(edge))
     await wait(edge, await submit(edge, "stages=&timeout=33"))
     assert [envelope["options"]["timeout_s"] for envelope in server.inferences] == [600, 33]
 
 
-async def test_uploads_wait_on_disk_for_a_place_that_direct_requests_have(server, root, folder, monkeypatch):
+async def test_uploads_wait_on_disk_for_a_place_that_direct_requests_have(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(worker, "POLL_S", 60.0)
     async with running_edge(server, root, jobs_dir=folder, max_requests=1) as edge:
         server.is_open.clear()
@@ -198,7 +219,9 @@ async def test_uploads_wait_on_disk_for_a_place_that_direct_requests_have(server
         assert metric(edge, "rejected_total", reason="requests") == 0
 
 
-async def test_some_jobs_run_at_a_time_in_the_order_they_came(server, root, folder):
+async def test_some_jobs_run_at_a_time_in_the_order_they_came(
+    server: FakeTorchServe, root: Path, folder: Path
+) -> None:
     async with running_edge(server, root, jobs_dir=folder, max_jobs=1) as edge:
         server.is_open.clear()
         jobs = [await submit(edge, seed=seed, **{"X-Request-Id": f"r{seed}"}) for seed in range(3)]
@@ -210,7 +233,7 @@ async def test_some_jobs_run_at_a_time_in_the_order_they_came(server, root, fold
         assert [envelope["request_id"] for envelope in server.inferences] == ["r0", "r1", "r2"]
 
 
-async def test_queue_is_bounded_in_jobs_and_bytes(server, root, folder):
+async def test_queue_is_bounded_in_jobs_and_bytes(server: FakeTorchServe, root: Path, folder: Path) -> None:
     async with running_edge(server, root, jobs_dir=folder, max_jobs=1, max_queued_jobs=1) as edge:
         server.is_open.clear()
         await wait(edge, await submit(edge), "running")
@@ -230,7 +253,7 @@ async def test_queue_is_bounded_in_jobs_and_bytes(server, root, folder):
         await emptied(folder / "uploads")
 
 
-async def test_the_same_key_and_request_give_the_same_job(edge, server):
+async def test_the_same_key_and_request_give_the_same_job(edge: EdgeClient, server: FakeTorchServe) -> None:
     key = {"Idempotency-Key": "album-7"}
     answers = await asyncio.gather(
         *(edge.post("/v1/jobs?stages=", content=make_picture(), headers=key) for _ in range(4))
@@ -249,21 +272,23 @@ async def test_the_same_key_and_request_give_the_same_job(edge, server):
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "ü"])
-async def test_idempotency_keys_are_checked(edge, key):
-    headers = {"Idempotency-Key": key.encode()}
+async def test_idempotency_keys_are_checked(edge: EdgeClient, key: str) -> None:
+    headers = {b"Idempotency-Key": key.encode()}
     assert problem(await edge.post("/v1/jobs", content=make_picture(), headers=headers)) == (
         400,
         "bad-request",
     )
 
 
-async def test_one_caller_never_sees_anothers_job(server, root, folder, tmp_path):
+async def test_one_caller_never_sees_anothers_job(
+    server: FakeTorchServe, root: Path, folder: Path, tmp_path: Path
+) -> None:
     mine, theirs = make_key(), make_key()
     (tmp_path / "keys").write_text(f"{key_line('mine', mine)}\n{key_line('theirs', theirs)}\n")
-    i, they = ({"Authorization": f"Bearer {key}"} for key in (mine, theirs))
+    i, they = (dict[str, Any](Authorization=f"Bearer {key}") for key in (mine, theirs))
     async with running_edge(server, root, jobs_dir=folder, keys_file=tmp_path / "keys") as edge:
-        job = await submit(edge, **i, **{"Idempotency-Key": "a"})
-        others = await submit(edge, seed=1, **they, **{"Idempotency-Key": "a"})
+        job = await submit(edge, **i, **KEYED)
+        others = await submit(edge, seed=1, **they, **KEYED)
         assert others["id"] != job["id"]
         path = job["links"]["self"]
         for answer in (
@@ -276,7 +301,7 @@ async def test_one_caller_never_sees_anothers_job(server, root, folder, tmp_path
         assert (await edge.get(path, headers=i)).status_code == 200
 
 
-async def test_waiting_jobs_can_be_cancelled(server, root, folder):
+async def test_waiting_jobs_can_be_cancelled(server: FakeTorchServe, root: Path, folder: Path) -> None:
     async with running_edge(server, root, jobs_dir=folder, max_jobs=1) as edge:
         server.is_open.clear()
         running, waiting = await submit(edge), await submit(edge, seed=1)
@@ -292,7 +317,9 @@ async def test_waiting_jobs_can_be_cancelled(server, root, folder):
         assert metric(edge, "jobs_ended_total", state="cancelled") == 1
 
 
-async def test_running_job_that_is_cancelled_leaves_no_result(edge, server, folder):
+async def test_running_job_that_is_cancelled_leaves_no_result(
+    edge: EdgeClient, server: FakeTorchServe, folder: Path
+) -> None:
     server.is_open.clear()
     job = await submit(edge)
     await until(lambda: server.inferences)
@@ -306,7 +333,9 @@ async def test_running_job_that_is_cancelled_leaves_no_result(edge, server, fold
     await emptied(folder / "uploads")
 
 
-async def test_no_stage_begins_for_a_running_job_that_is_cancelled(edge, server, root):
+async def test_no_stage_begins_for_a_running_job_that_is_cancelled(
+    edge: EdgeClient, server: FakeTorchServe, root: Path
+) -> None:
     server.is_open.clear()
     job = await submit(edge)
     await until(lambda: server.inferences)
@@ -318,7 +347,7 @@ async def test_no_stage_begins_for_a_running_job_that_is_cancelled(edge, server,
     assert metric(edge, "stage_outcomes_total", stage="preprocess", outcome="failed") == 0
 
 
-async def test_run_goes_on_as_long_as_somebody_waits_for_it(edge, server):
+async def test_run_goes_on_as_long_as_somebody_waits_for_it(edge: EdgeClient, server: FakeTorchServe) -> None:
     server.is_open.clear()
     jobs = [await submit(edge) for _ in range(2)]
     direct = asyncio.create_task(edge.post("/v1/restore?stages=&return=bundle", content=make_picture()))
@@ -331,7 +360,9 @@ async def test_run_goes_on_as_long_as_somebody_waits_for_it(edge, server):
     assert metric(edge, "runs_total", outcome="cancelled") == 0
 
 
-async def test_who_asks_for_what_was_just_cancelled_gets_it(edge, server, root):
+async def test_who_asks_for_what_was_just_cancelled_gets_it(
+    edge: EdgeClient, server: FakeTorchServe, root: Path
+) -> None:
     server.is_open.clear()
     job = await submit(edge, "stages=&format=png")
     await until(lambda: server.inferences)
@@ -344,11 +375,13 @@ async def test_who_asks_for_what_was_just_cancelled_gets_it(edge, server, root):
     assert len(server.inferences) == 2
 
 
-async def test_job_that_is_cancelled_while_its_result_is_written_leaves_none(edge, folder, monkeypatch):
+async def test_job_that_is_cancelled_while_its_result_is_written_leaves_none(
+    edge: EdgeClient, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keep = JobFiles.keep
     is_writing, may_write, has_written = (threading.Event() for _ in range(3))
 
-    def slow(self, job_id, result):
+    def slow(self: JobFiles, job_id: str, result: Result) -> int:
         is_writing.set()
         may_write.wait(20)
         size = keep(self, job_id, result)
@@ -365,7 +398,9 @@ async def test_job_that_is_cancelled_while_its_result_is_written_leaves_none(edg
     assert (await look(edge, job))["state"] == "cancelled"
 
 
-async def test_job_that_ends_while_it_is_deleted_is_forgotten(edge, server):
+async def test_job_that_ends_while_it_is_deleted_is_forgotten(
+    edge: EdgeClient, server: FakeTorchServe
+) -> None:
     jobs = edge.app.state.gateway.jobs
     server.is_open.clear()
     job = await submit(edge)
@@ -377,16 +412,16 @@ async def test_job_that_ends_while_it_is_deleted_is_forgotten(edge, server):
     assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
 
 
-async def test_job_that_has_ended_is_forgotten_when_deleted(edge, folder):
-    job = await wait(edge, await submit(edge, **{"Idempotency-Key": "a"}))
+async def test_job_that_has_ended_is_forgotten_when_deleted(edge: EdgeClient, folder: Path) -> None:
+    job = await wait(edge, await submit(edge, **KEYED))
     assert (await edge.delete(job["links"]["self"])).status_code == 204
     for path in (job["links"]["self"], job["links"]["result"]):
         assert problem(await edge.get(path)) == (404, "not-found")
     assert names(folder / "results") == []
-    assert (await submit(edge, **{"Idempotency-Key": "a"}))["id"] != job["id"]
+    assert (await submit(edge, **KEYED))["id"] != job["id"]
 
 
-async def test_bad_requests_are_refused_at_once_and_leave_nothing(edge, folder):
+async def test_bad_requests_are_refused_at_once_and_leave_nothing(edge: EdgeClient, folder: Path) -> None:
     for query, content, headers, expected in (
         ("strength=2", make_picture(), {}, (400, "unsupported-option")),
         ("webhook=https://example.org/", make_picture(), {}, (400, "unsupported-option")),
@@ -402,7 +437,7 @@ async def test_bad_requests_are_refused_at_once_and_leave_nothing(edge, folder):
     assert problem(await edge.get("/v1/jobs/nosuch")) == (404, "not-found")
 
 
-async def test_problem_of_a_stage_is_the_jobs(edge, folder):
+async def test_problem_of_a_stage_is_the_jobs(edge: EdgeClient, folder: Path) -> None:
     files = {"image": make_picture(), "mask": make_mask(6, 8)}
     job = await wait(edge, (await edge.post("/v1/jobs", files=files)).json())
     assert (job["state"], job["progress"]) == ("failed", {"preprocess": "failed"})
@@ -413,7 +448,9 @@ async def test_problem_of_a_stage_is_the_jobs(edge, folder):
     await emptied(folder / "uploads")
 
 
-async def test_job_outlasts_failures_of_the_backend(edge, server, monkeypatch):
+async def test_job_outlasts_failures_of_the_backend(
+    edge: EdgeClient, server: FakeTorchServe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gateway.jobs.attempts.FIRST_WAIT_S", 0.0)
     server.answer = Response(b"Error executing denoise", 500)
     job = await submit(edge)
@@ -424,7 +461,9 @@ async def test_job_outlasts_failures_of_the_backend(edge, server, monkeypatch):
     assert done["tries"] >= 2
 
 
-async def test_job_is_given_up_after_some_failures_of_the_backend(server, root, folder, monkeypatch):
+async def test_job_is_given_up_after_some_failures_of_the_backend(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gateway.jobs.attempts.FIRST_WAIT_S", 0.0)
     monkeypatch.setattr("gateway.jobs.worker.POLL_S", 0.01)
     server.answer = Response(b"Error executing denoise", 500)
@@ -436,7 +475,7 @@ async def test_job_is_given_up_after_some_failures_of_the_backend(server, root, 
         assert job["problem"]["type"] == "urn:photorestore:problem:backend-unavailable"
 
 
-async def test_jobs_wait_while_the_service_is_not_ready(edge, server):
+async def test_jobs_wait_while_the_service_is_not_ready(edge: EdgeClient, server: FakeTorchServe) -> None:
     server.ready_workers = 0
     await edge.app.state.gateway.readiness.look()
     job = await submit(edge)
@@ -446,7 +485,9 @@ async def test_jobs_wait_while_the_service_is_not_ready(edge, server):
     assert (await wait(edge, job))["tries"] == 1
 
 
-async def test_the_end_puts_running_jobs_back_and_the_next_start_does_them(server, root, folder):
+async def test_the_end_puts_running_jobs_back_and_the_next_start_does_them(
+    server: FakeTorchServe, root: Path, folder: Path
+) -> None:
     async with running_edge(server, root, jobs_dir=folder, max_jobs=1, drain_s=0.05) as edge:
         server.is_open.clear()
         jobs = [await submit(edge, seed=seed) for seed in range(2)]
@@ -459,7 +500,7 @@ async def test_the_end_puts_running_jobs_back_and_the_next_start_does_them(serve
     await emptied(folder / "uploads")
 
 
-async def test_the_end_waits_for_running_jobs(server, root, folder):
+async def test_the_end_waits_for_running_jobs(server: FakeTorchServe, root: Path, folder: Path) -> None:
     async with running_edge(server, root, jobs_dir=folder) as edge:
         server.is_open.clear()
         job = await submit(edge)
@@ -472,7 +513,9 @@ async def test_the_end_waits_for_running_jobs(server, root, folder):
         assert (await wait(edge, waiting))["state"] == "succeeded"
 
 
-async def test_job_at_which_the_service_dies_again_and_again_is_given_up(server, root, folder):
+async def test_job_at_which_the_service_dies_again_and_again_is_given_up(
+    server: FakeTorchServe, root: Path, folder: Path
+) -> None:
     async with running_edge(server, root, jobs_dir=folder, drain_s=0.01) as edge:
         server.is_open.clear()
         job = await submit(edge)
@@ -492,7 +535,9 @@ async def test_job_at_which_the_service_dies_again_and_again_is_given_up(server,
         await emptied(folder / "uploads")
 
 
-async def test_what_a_sudden_end_left_is_deleted_at_the_start(server, root, folder):
+async def test_what_a_sudden_end_left_is_deleted_at_the_start(
+    server: FakeTorchServe, root: Path, folder: Path
+) -> None:
     for part in ("uploads/1700000000-0", "results"):
         (folder / part).mkdir(parents=True)
     (folder / "results" / "0.result").write_bytes(b"x")
@@ -502,12 +547,12 @@ async def test_what_a_sudden_end_left_is_deleted_at_the_start(server, root, fold
         await emptied(folder / "results")
 
 
-async def test_a_folder_serves_one_edge(edge, root, folder):
+async def test_a_folder_serves_one_edge(edge: EdgeClient, root: Path, folder: Path) -> None:
     with pytest.raises(ValueError, match="in use"):
         create_app(GatewaySettings(workspace_root=root, jobs_dir=folder))
 
 
-async def test_jobs_and_results_expire(server, root, folder):
+async def test_jobs_and_results_expire(server: FakeTorchServe, root: Path, folder: Path) -> None:
     async with running_edge(server, root, jobs_dir=folder, job_expiry_s=1e-6) as edge:
         job = await submit(edge)
         await until(lambda: metric(edge, "jobs_ended_total", state="succeeded"))
@@ -516,7 +561,7 @@ async def test_jobs_and_results_expire(server, root, folder):
         assert names(folder / "results") == []
 
 
-async def test_the_oldest_results_make_room(server, root, folder):
+async def test_the_oldest_results_make_room(server: FakeTorchServe, root: Path, folder: Path) -> None:
     async with running_edge(server, root, jobs_dir=folder, job_results_bytes=4000) as edge:
         jobs = [await wait(edge, await submit(edge, seed=seed)) for seed in range(4)]
         edge.app.state.gateway.jobs.sweep()
@@ -530,8 +575,10 @@ async def test_the_oldest_results_make_room(server, root, folder):
         assert sum(file.stat().st_size for file in (folder / "results").iterdir()) <= 4000
 
 
-async def test_full_disk_is_told_and_passes(edge, folder, monkeypatch):
-    def full(path):
+async def test_full_disk_is_told_and_passes(
+    edge: EdgeClient, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("gateway.jobs.files._sync", full)
@@ -541,14 +588,14 @@ async def test_full_disk_is_told_and_passes(edge, folder, monkeypatch):
     await emptied(folder / "uploads")
 
 
-async def test_without_a_folder_there_are_no_jobs(server, root):
+async def test_without_a_folder_there_are_no_jobs(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root) as edge:
         answer = await edge.post("/v1/jobs", content=make_picture())
         assert problem(answer) == (404, "not-found")
         assert "--jobs-dir" in answer.json()["detail"]
 
 
-async def test_metrics_and_openapi_tell_of_jobs(edge):
+async def test_metrics_and_openapi_tell_of_jobs(edge: EdgeClient) -> None:
     await wait(edge, await submit(edge))
     text = (await edge.get("/metrics")).text
     for line in (
@@ -569,12 +616,14 @@ async def test_metrics_and_openapi_tell_of_jobs(edge):
     assert {"200", "304", "404", "409", "410"} <= set(paths["/v1/jobs/{job_id}/result"]["get"]["responses"])
 
 
-async def test_the_client_speaks_with_the_edge(server, root, folder, tmp_path):
+async def test_the_client_speaks_with_the_edge(
+    server: FakeTorchServe, root: Path, folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "old.png").write_bytes(make_picture())
 
     def talk(port: int) -> None:
         with Client(f"http://127.0.0.1:{port}", retry=Retry(tries=2, first_s=0.01)) as client:
-            changes = []
+            changes: list[Job] = []
             job = client.submit(tmp_path / "old.png", idempotency_key="a", format="png", stages=[])
             restored = client.wait(job, timeout_s=60, on_change=changes.append)
             assert restored.content == client.restore(tmp_path / "old.png", format="png", stages=[]).content
@@ -603,7 +652,7 @@ async def test_the_client_speaks_with_the_edge(server, root, folder, tmp_path):
         server.is_open.set()
 
 
-async def test_jobs_survive_a_kill(server, root, folder):
+async def test_jobs_survive_a_kill(server: FakeTorchServe, root: Path, folder: Path) -> None:
     """The whole program in its own process, before a stand-in that listens on a port."""
     port = free_port()
     async with serving(server) as url:

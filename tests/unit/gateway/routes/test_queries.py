@@ -3,8 +3,8 @@
 from urllib.parse import parse_qsl
 
 import pytest
-from gateway.routes.queries import parse_query
 
+from gateway.routes.queries import parse_query
 from photorestore.errors import UnsupportedOption
 from photorestore.options import Options, describe
 
@@ -30,20 +30,20 @@ def parse(query: str) -> tuple[Options, str]:
         ("return=Bundle", "return=bundle"),
     ],
 )
-def test_what_people_write_is_understood(query, plain):
+def test_what_people_write_is_understood(query: str, plain: str) -> None:
     (options, returned), expected = parse(query), parse(plain)
     assert (options, returned) == expected
     assert str(options) == str(expected[0]), "2.0 and 2 are two results"
 
 
-def test_plain_queries_mean_what_they_say():
+def test_plain_queries_mean_what_they_say() -> None:
     expected = Options(stages=("face",), strength=1, sigma_255=12.5, timeout_s=30, quality=80)
     options, returned = parse("stages=face&strength=1&sigma_255=12.5&timeout=30&quality=80")
     assert (str(options), returned) == (str(expected), "image")
     assert parse("stages=") == (Options(stages=()), "image")
 
 
-def test_all_that_is_wrong_is_named_at_once_as_the_caller_wrote_it():
+def test_all_that_is_wrong_is_named_at_once_as_the_caller_wrote_it() -> None:
     with pytest.raises(UnsupportedOption) as caught:
         parse("scale=3&timeout=nan&tier=timeout_s&scale=4&return=text&timeout_s=5&quality=high&Format=png")
     assert str(caught.value).split("; ") == [
@@ -66,6 +66,6 @@ def test_all_that_is_wrong_is_named_at_once_as_the_caller_wrote_it():
 @pytest.mark.parametrize(
     "query", ["normalise=yes", "strength=0,5", "quality=1_0", "scale=", "Scale=2", "format="]
 )
-def test_what_is_ambiguous_is_refused(query):
+def test_what_is_ambiguous_is_refused(query: str) -> None:
     with pytest.raises(UnsupportedOption, match=query.partition("=")[0]):
         parse(query)

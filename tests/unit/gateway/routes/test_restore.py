@@ -4,9 +4,14 @@ import asyncio
 import io
 import json
 import logging
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,6 +24,8 @@ from photorestore.stages.table import STAGE_ROWS
 from tests.broken_inputs import whole_inputs
 from tests.conftest import add_noise, make_photo
 from tests.edge import (
+    EdgeClient,
+    FakeTorchServe,
     make_mask,
     make_picture,
     metric,
@@ -32,17 +39,22 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def edge(server, root):
+async def edge(server: FakeTorchServe, root: Path) -> AsyncIterator[EdgeClient]:
     async with running_edge(server, root) as client:
         yield client
     assert list(root.iterdir()) == []
+
+
+def parts_of(bundle: httpx.Response) -> list[Message]:
+    head = f"Content-Type: {bundle.headers['content-type']}\r\n\r\n".encode()
+    return [part for part in message_from_bytes(head + bundle.content).walk() if not part.is_multipart()]
 
 
 def pixels(content: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(content)))
 
 
-async def test_picture_is_restored_as_in_process(edge, root, tmp_path):
+async def test_picture_is_restored_as_in_process(edge: EdgeClient, root: Path, tmp_path: Path) -> None:
     noisy = io.BytesIO()
     Image.fromarray(add_noise(make_photo(90, 70), 25)).save(noisy, "PNG")
     answer = await edge.post("/v1/restore?format=png&strength=0.8", content=noisy.getvalue())
@@ -59,7 +71,9 @@ async def test_picture_is_restored_as_in_process(edge, root, tmp_path):
     assert answer.headers["etag"].startswith('"')
 
 
-async def test_picture_is_enlarged_as_in_process_and_its_mask_is_not(edge, tmp_path):
+async def test_picture_is_enlarged_as_in_process_and_its_mask_is_not(
+    edge: EdgeClient, tmp_path: Path
+) -> None:
     upload, query = make_picture(24, 30), "format=png&scale=2&stages=&strength=face:0.5,denoise:0"
     oracle = pipeline.load(root=tmp_path / "oracle").restore(
         upload, Options(format="png", scale=2, stages=())
@@ -68,24 +82,27 @@ async def test_picture_is_enlarged_as_in_process_and_its_mask_is_not(edge, tmp_p
     assert answer.content == oracle.encoded
     assert pixels(answer.content).shape == (48, 60, 3)
     bundle = await edge.post(f"/v1/restore?{query}&return=bundle", content=upload)
-    head = f"Content-Type: {bundle.headers['content-type']}\r\n\r\n".encode()
-    parts = [
-        part.get_payload(decode=True) for part in message_from_bytes(head + bundle.content).get_payload()
+    report, *pictures = (part.get_payload(decode=True) for part in parts_of(bundle))
+    assert isinstance(report, bytes)
+    assert json.loads(report)["width"] == 60
+    assert [pixels(picture).shape[:2] for picture in pictures if isinstance(picture, bytes)] == [
+        (48, 60),
+        (24, 30),
     ]
-    assert json.loads(parts[0])["width"] == 60
-    assert [pixels(part).shape[:2] for part in parts[1:]] == [(48, 60), (24, 30)]
     mask = await edge.post("/v1/restore?return=mask&scale=4", content=upload)
     assert pixels(mask.content).shape == (24, 30)
 
 
-async def test_what_would_become_too_large_is_refused_before_anything_is_done(edge, server):
+async def test_what_would_become_too_large_is_refused_before_anything_is_done(
+    edge: EdgeClient, server: FakeTorchServe
+) -> None:
     answer = await edge.post("/v1/restore?scale=4", content=make_picture(1800, 2000))
     assert problem(answer) == (422, "image-too-large")
     assert "at scale 4 the image has 8000x7200 px" in answer.json()["detail"]
     assert server.inferences == []
 
 
-async def test_no_picture_travels_through_torchserve(edge, server):
+async def test_no_picture_travels_through_torchserve(edge: EdgeClient, server: FakeTorchServe) -> None:
     await edge.post("/v1/restore?stages=", content=make_picture(), headers={"X-Restore-Door": "raw"})
     (envelope,) = server.inferences
     assert envelope["answer"] == "report"
@@ -94,7 +111,7 @@ async def test_no_picture_travels_through_torchserve(edge, server):
     assert server.headers[-1]["x-restore-door"] == "envelope"
 
 
-async def test_form_with_a_mask_changes_only_what_it_marks(edge):
+async def test_form_with_a_mask_changes_only_what_it_marks(edge: EdgeClient) -> None:
     photo = make_photo(40, 60)
     files = {"image": make_picture(), "mask": make_mask()}
     answer = await edge.post("/v1/restore?format=png", files=files)
@@ -104,7 +121,7 @@ async def test_form_with_a_mask_changes_only_what_it_marks(edge):
     assert (restored[is_hole] != photo[is_hole]).any()
 
 
-async def test_options_reach_the_stages(edge, server):
+async def test_options_reach_the_stages(edge: EdgeClient, server: FakeTorchServe) -> None:
     first, *others = SELECTABLE_STAGES
     query = f"stages={','.join(others)}&stages={first}&strength=translate:0.5,face:0&normalise=true"
     query += "&mode=gentle&quality=70&timeout=33&colour=source"
@@ -147,14 +164,18 @@ async def test_options_reach_the_stages(edge, server):
         "format=bmp",
     ],
 )
-async def test_bad_options_are_refused_before_anything_is_done(edge, server, query):
+async def test_bad_options_are_refused_before_anything_is_done(
+    edge: EdgeClient, server: FakeTorchServe, query: str
+) -> None:
     answer = await edge.post(f"/v1/restore?{query}", content=make_picture())
     assert problem(answer) == (400, "unsupported-option")
-    assert query.split("=")[0] in answer.json()["detail"]
+    assert query.split("=", maxsplit=1)[0] in answer.json()["detail"]
     assert server.inferences == []
 
 
-async def test_a_tier_that_is_not_there_is_refused_before_anything_is_done(edge, server):
+async def test_a_tier_that_is_not_there_is_refused_before_anything_is_done(
+    edge: EdgeClient, server: FakeTorchServe
+) -> None:
     gateway = edge.app.state.gateway
     gateway.release = replace(gateway.release, tiers={"denoise": ("fast",), "face": ("fast", "quality")})
     answer = await edge.post("/v1/restore?tier=quality", content=make_picture())
@@ -176,7 +197,7 @@ async def test_a_tier_that_is_not_there_is_refused_before_anything_is_done(edge,
         ("image/*, image/jpeg;q=0", "image/png"),
     ],
 )
-async def test_format_is_negotiated(edge, accept, expected):
+async def test_format_is_negotiated(edge: EdgeClient, accept: str, expected: str) -> None:
     answer = await edge.post(
         "/v1/restore?stages=&metadata=strip", content=make_picture(), headers={"Accept": accept}
     )
@@ -188,7 +209,9 @@ async def test_format_is_negotiated(edge, accept, expected):
     ("kind", "query"),
     [("JPEG", "stages="), ("JPEG", "strength=0&format=jpeg"), ("PNG", "stages="), ("GIF", "strength=0")],
 )
-async def test_a_picture_in_which_nothing_is_changed_comes_back_byte_for_byte(edge, kind, query):
+async def test_a_picture_in_which_nothing_is_changed_comes_back_byte_for_byte(
+    edge: EdgeClient, kind: str, query: str
+) -> None:
     upload, content_type = make_picture(kind=kind), f"image/{kind.lower()}"
     answer = await edge.post(f"/v1/restore?{query}", content=upload)
     assert (answer.content, answer.headers["content-type"]) == (upload, content_type)
@@ -199,14 +222,14 @@ async def test_a_picture_in_which_nothing_is_changed_comes_back_byte_for_byte(ed
     assert upload in bundle.content
 
 
-async def test_an_empty_mask_changes_nothing(edge):
+async def test_an_empty_mask_changes_nothing(edge: EdgeClient) -> None:
     upload, mask = make_picture(kind="JPEG"), io.BytesIO()
     Image.new("L", (60, 40)).save(mask, "PNG")
     answer = await edge.post("/v1/restore", files={"image": upload, "mask": mask.getvalue()})
     assert answer.content == upload
 
 
-async def test_kept_results_know_their_type(server, root, tmp_path):
+async def test_kept_results_know_their_type(server: FakeTorchServe, root: Path, tmp_path: Path) -> None:
     async with running_edge(server, root, cache_dir=tmp_path / "kept") as edge:
         for accept, expected in (("*/*", "image/gif"), ("image/jpeg", "image/jpeg"), ("", "image/gif")):
             answer = await edge.post(
@@ -218,7 +241,7 @@ async def test_kept_results_know_their_type(server, root, tmp_path):
 
 
 @pytest.mark.parametrize("query", ["", "return=mask", "return=report", "return=bundle"])
-async def test_what_cannot_be_accepted_is_406(edge, server, query):
+async def test_what_cannot_be_accepted_is_406(edge: EdgeClient, server: FakeTorchServe, query: str) -> None:
     answer = await edge.post(f"/v1/restore?{query}", content=make_picture(), headers={"Accept": "text/html"})
     assert problem(answer) == (406, "not-acceptable")
     assert server.inferences == []
@@ -234,26 +257,28 @@ async def test_what_cannot_be_accepted_is_406(edge, server, query):
         (b"x" * (64 * 2**20 + 1), (413, "payload-too-large")),
     ],
 )
-async def test_what_is_no_picture_gets_its_own_problem(edge, content, expected):
+async def test_what_is_no_picture_gets_its_own_problem(
+    edge: EdgeClient, content: bytes, expected: tuple[int, str]
+) -> None:
     assert problem(await edge.post("/v1/restore", content=content)) == expected
 
 
-async def test_too_many_pixels_are_refused_by_the_header(edge, server):
+async def test_too_many_pixels_are_refused_by_the_header(edge: EdgeClient, server: FakeTorchServe) -> None:
     file = io.BytesIO()
     Image.new("1", (20_000, 3_000)).save(file, "PNG")
     assert problem(await edge.post("/v1/restore", content=file.getvalue())) == (422, "image-too-large")
     assert server.inferences == []
 
 
-async def test_too_many_bytes_are_refused_while_they_stream(edge):
-    async def body():
+async def test_too_many_bytes_are_refused_while_they_stream(edge: EdgeClient) -> None:
+    async def body() -> AsyncIterator[bytes]:
         for _ in range(70):
             yield b"x" * 2**20
 
     assert problem(await edge.post("/v1/restore", content=body())) == (413, "payload-too-large")
 
 
-async def test_mask_of_another_size_is_422(edge):
+async def test_mask_of_another_size_is_422(edge: EdgeClient) -> None:
     answer = await edge.post("/v1/restore", files={"image": make_picture(), "mask": make_mask(9, 9)})
     assert problem(answer) == (422, "corrupt-image")
     assert json.loads(answer.content)["stage"] == "preprocess"
@@ -269,7 +294,9 @@ async def test_mask_of_another_size_is_422(edge):
         ([("image", make_picture()), ("image", make_picture())], (400, "bad-request")),
     ],
 )
-async def test_forms_of_other_parts_are_refused(edge, files, expected):
+async def test_forms_of_other_parts_are_refused(
+    edge: EdgeClient, files: dict[str, Any], expected: tuple[int, str]
+) -> None:
     assert problem(await edge.post("/v1/restore", files=files)) == expected
 
 
@@ -284,22 +311,24 @@ async def test_forms_of_other_parts_are_refused(edge, files, expected):
         ),
     ],
 )
-async def test_broken_forms_are_refused(edge, content_type, content):
+async def test_broken_forms_are_refused(edge: EdgeClient, content_type: str, content: bytes) -> None:
     answer = await edge.post("/v1/restore", content=content, headers={"Content-Type": content_type})
     assert problem(answer) == (400, "bad-request")
 
 
-async def test_encoded_bodies_are_refused(edge):
+async def test_encoded_bodies_are_refused(edge: EdgeClient) -> None:
     answer = await edge.post("/v1/restore", content=b"x", headers={"Content-Encoding": "gzip"})
     assert problem(answer) == (415, "unsupported-encoding")
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nosuch", 404), ("GET", "/v1/restore", 405)])
-async def test_what_is_not_there_is_a_problem_document_too(edge, method, path, status):
+async def test_what_is_not_there_is_a_problem_document_too(
+    edge: EdgeClient, method: str, path: str, status: int
+) -> None:
     assert problem(await edge.request(method, path))[0] == status
 
 
-async def test_every_format_comes_in_and_keeps_what_the_output_can_hold(edge):
+async def test_every_format_comes_in_and_keeps_what_the_output_can_hold(edge: EdgeClient) -> None:
     for name, upload in whole_inputs().items():
         answer = await edge.post("/v1/restore?stages=&return=report&format=png", content=upload)
         assert answer.status_code == 200, (name, answer.text)
@@ -310,7 +339,9 @@ async def test_every_format_comes_in_and_keeps_what_the_output_can_hold(edge):
 @pytest.mark.parametrize(
     ("metadata", "has_exif", "has_gps"), [("keep", 1, 1), ("no-gps", 1, 0), ("strip", 0, 0)]
 )
-async def test_metadata_is_kept_as_asked_for(edge, metadata, has_exif, has_gps):
+async def test_metadata_is_kept_as_asked_for(
+    edge: EdgeClient, metadata: str, has_exif: int, has_gps: int
+) -> None:
     exif = Image.Exif()
     exif[0x010E] = "a house"
     exif[0x0112] = 6
@@ -323,7 +354,7 @@ async def test_metadata_is_kept_as_asked_for(edge, metadata, has_exif, has_gps):
         assert bool(restored.getexif().get_ifd(0x8825)) == bool(has_gps)
 
 
-async def test_report_mask_and_bundle_are_returned(edge):
+async def test_report_mask_and_bundle_are_returned(edge: EdgeClient) -> None:
     files = {"image": make_picture(), "mask": make_mask()}
     report = await edge.post("/v1/restore?return=report", files=files)
     assert report.json()["trace"]["translate"]["outcome"] == "ran"
@@ -331,9 +362,10 @@ async def test_report_mask_and_bundle_are_returned(edge):
     mask = await edge.post("/v1/restore?return=mask", files=files)
     assert (pixels(mask.content) == pixels(make_mask())).all()
     bundle = await edge.post("/v1/restore?return=bundle&format=png", files=files)
-    head = f"Content-Type: {bundle.headers['content-type']}\r\n\r\n".encode()
-    parts = {part.get_filename() or part.get_param("name", header="content-disposition"): part
-             for part in message_from_bytes(head + bundle.content).get_payload()}  # fmt: skip
+    parts = {
+        part.get_filename() or part.get_param("name", header="content-disposition"): part
+        for part in parts_of(bundle)
+    }
     assert list(parts) == ["report", "image", "mask"]
     assert [part.get_content_type() for part in parts.values()] == [
         "application/json",
@@ -342,7 +374,7 @@ async def test_report_mask_and_bundle_are_returned(edge):
     ]
 
 
-async def test_mask_of_what_the_stage_finds_has_the_pictures_size(edge):
+async def test_mask_of_what_the_stage_finds_has_the_pictures_size(edge: EdgeClient) -> None:
     scratched = make_photo(200, 240)
     scratched[:, 100:103] = 255
     file = io.BytesIO()
@@ -353,7 +385,9 @@ async def test_mask_of_what_the_stage_finds_has_the_pictures_size(edge):
     assert set(np.unique(pixels(answer.content))) <= {0, 255}
 
 
-async def test_analysis_restores_nothing_and_finds_what_a_restoration_would(edge, server):
+async def test_analysis_restores_nothing_and_finds_what_a_restoration_would(
+    edge: EdgeClient, server: FakeTorchServe
+) -> None:
     answer = await edge.post("/v1/analyze", content=make_picture())
     report = await edge.post("/v1/restore?return=report", content=make_picture())
     assert answer.json()["found"]["scratch"] == report.json()["estimates"]["scratch"]
@@ -366,7 +400,9 @@ async def test_analysis_restores_nothing_and_finds_what_a_restoration_would(edge
     assert problem(await edge.post("/v1/analyze?strength=1", content=make_picture()))[0] == 400
 
 
-async def test_result_that_the_caller_has_costs_no_inference(edge, server):
+async def test_result_that_the_caller_has_costs_no_inference(
+    edge: EdgeClient, server: FakeTorchServe
+) -> None:
     first = await edge.post("/v1/restore?stages=", content=make_picture())
     etag = first.headers["etag"]
     for sent in (etag, f'"other", {etag}', f"W/{etag}"):
@@ -379,7 +415,7 @@ async def test_result_that_the_caller_has_costs_no_inference(edge, server):
     assert metric(edge, "precondition_failed_total") == 3
 
 
-async def test_etag_is_of_input_options_and_type(edge):
+async def test_etag_is_of_input_options_and_type(edge: EdgeClient) -> None:
     async def etag(query: str, accept: str = "", seed: int = 0) -> str:
         headers = {"Accept": accept}
         answer = await edge.post(
@@ -402,7 +438,9 @@ async def test_etag_is_of_input_options_and_type(edge):
     assert await etag("") != plain
 
 
-async def test_identical_requests_in_flight_share_one_run(edge, server, root):
+async def test_identical_requests_in_flight_share_one_run(
+    edge: EdgeClient, server: FakeTorchServe, root: Path
+) -> None:
     server.is_open.clear()
     async with asyncio.TaskGroup() as group:
         asked = [
@@ -418,7 +456,7 @@ async def test_identical_requests_in_flight_share_one_run(edge, server, root):
     assert metric(edge, "in_flight_requests") == 0
 
 
-async def test_who_shares_a_run_keeps_their_own_deadline(edge, server):
+async def test_who_shares_a_run_keeps_their_own_deadline(edge: EdgeClient, server: FakeTorchServe) -> None:
     server.is_open.clear()
     async with asyncio.TaskGroup() as group:
         hasty = group.create_task(edge.post("/v1/restore?timeout=1", content=make_picture()))
@@ -431,14 +469,16 @@ async def test_who_shares_a_run_keeps_their_own_deadline(edge, server):
     assert len(server.inferences) == 2
 
 
-async def test_deadline_reaches_the_stages(edge, server):
+async def test_deadline_reaches_the_stages(edge: EdgeClient, server: FakeTorchServe) -> None:
     before = Options(timeout_s=7)
     await edge.post("/v1/restore?timeout=7", content=make_picture())
     deadline, directory = server.inferences[0]["deadline"], server.inferences[0]["workspace_id"]
     assert abs(deadline - int(directory.split("-")[0])) < before.timeout_s
 
 
-async def test_requests_beyond_the_limit_are_told_when_to_come_back(server, root):
+async def test_requests_beyond_the_limit_are_told_when_to_come_back(
+    server: FakeTorchServe, root: Path
+) -> None:
     async with running_edge(server, root, max_requests=2) as edge:
         server.is_open.clear()
         async with asyncio.TaskGroup() as group:
@@ -454,7 +494,9 @@ async def test_requests_beyond_the_limit_are_told_when_to_come_back(server, root
         assert len(server.inferences) == 2
 
 
-async def test_pixels_beyond_the_limit_wait_but_a_picture_alone_goes_in(server, root):
+async def test_pixels_beyond_the_limit_wait_but_a_picture_alone_goes_in(
+    server: FakeTorchServe, root: Path
+) -> None:
     async with running_edge(server, root, max_pixels=3000) as edge:
         server.is_open.clear()
         async with asyncio.TaskGroup() as group:
@@ -466,7 +508,7 @@ async def test_pixels_beyond_the_limit_wait_but_a_picture_alone_goes_in(server, 
         assert large.result().status_code == 200
 
 
-async def test_uploads_are_bounded_in_number_and_bytes(server, root):
+async def test_uploads_are_bounded_in_number_and_bytes(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root, max_uploads=1) as edge:
         with edge.app.state.gateway.transfers.uploading(""):
             answer = await edge.post("/v1/restore", content=make_picture())
@@ -474,7 +516,7 @@ async def test_uploads_are_bounded_in_number_and_bytes(server, root):
     picture = make_picture()
     gate = asyncio.Event()
 
-    async def held_up():
+    async def held_up() -> AsyncIterator[bytes]:
         yield picture
         await gate.wait()
 
@@ -491,8 +533,8 @@ async def test_uploads_are_bounded_in_number_and_bytes(server, root):
         assert metric(edge, "in_flight_uploads") == 0
 
 
-async def test_slow_upload_times_out_alone(server, root):
-    async def trickle():
+async def test_slow_upload_times_out_alone(server: FakeTorchServe, root: Path) -> None:
+    async def trickle() -> AsyncIterator[bytes]:
         while True:
             yield b"x"
             await asyncio.sleep(0.02)
@@ -506,7 +548,9 @@ async def test_slow_upload_times_out_alone(server, root):
         assert slow[0].result().headers["connection"] == "close"
 
 
-async def test_results_are_kept_where_a_folder_is_given(server, root, tmp_path):
+async def test_results_are_kept_where_a_folder_is_given(
+    server: FakeTorchServe, root: Path, tmp_path: Path
+) -> None:
     for count in (1, 1):  # the second edge finds what the first one kept
         async with running_edge(server, root, cache_dir=tmp_path / "kept") as edge:
             answers = [await edge.post("/v1/restore?stages=", content=make_picture()) for _ in range(2)]
@@ -516,7 +560,7 @@ async def test_results_are_kept_where_a_folder_is_given(server, root, tmp_path):
     assert len(list((tmp_path / "kept").iterdir())) == 1
 
 
-async def test_backend_that_is_gone_is_503(edge, server, root):
+async def test_backend_that_is_gone_is_503(edge: EdgeClient, server: FakeTorchServe, root: Path) -> None:
     server.is_up = False
     answer = await edge.post("/v1/restore", content=make_picture())
     assert problem(answer) == (503, "backend-unavailable")
@@ -532,7 +576,9 @@ async def test_backend_that_is_gone_is_503(edge, server, root):
         (Response(b"[]", 200), (503, "backend-unavailable")),
     ],
 )
-async def test_answers_that_are_no_report_are_503(edge, server, answer, expected):
+async def test_answers_that_are_no_report_are_503(
+    edge: EdgeClient, server: FakeTorchServe, answer: Response, expected: tuple[int, str]
+) -> None:
     server.answer = answer
     assert problem(await edge.post("/v1/restore", content=make_picture())) == expected
 
@@ -540,7 +586,9 @@ async def test_answers_that_are_no_report_are_503(edge, server, answer, expected
 @pytest.mark.parametrize(
     ("kind", "status"), [("out-of-space", 503), ("internal", 500), ("deadline-exceeded", 504)]
 )
-async def test_problems_of_the_stages_keep_type_and_status(edge, server, kind, status):
+async def test_problems_of_the_stages_keep_type_and_status(
+    edge: EdgeClient, server: FakeTorchServe, kind: str, status: int
+) -> None:
     document = {
         "type": f"urn:photorestore:problem:{kind}",
         "status": status,
@@ -554,12 +602,16 @@ async def test_problems_of_the_stages_keep_type_and_status(edge, server, kind, s
     assert metric(edge, "stage_outcomes_total", stage="denoise", outcome="failed") == 1
 
 
-async def test_result_that_never_came_is_an_internal_problem(edge, server):
+async def test_result_that_never_came_is_an_internal_problem(
+    edge: EdgeClient, server: FakeTorchServe
+) -> None:
     server.answer = Response(json.dumps(document_of(REPORT)))
     assert problem(await edge.post("/v1/restore", content=make_picture())) == (500, "internal")
 
 
-async def test_request_id_goes_in_out_and_into_every_log(edge, server, caplog):
+async def test_request_id_goes_in_out_and_into_every_log(
+    edge: EdgeClient, server: FakeTorchServe, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO):
         answer = await edge.post(
             "/v1/restore?stages=", content=make_picture(), headers={"X-Request-Id": "album-7"}
@@ -571,7 +623,7 @@ async def test_request_id_goes_in_out_and_into_every_log(edge, server, caplog):
     assert strange.headers["x-request-id"].isalnum()
 
 
-async def test_stages_options_and_cards_are_described(edge):
+async def test_stages_options_and_cards_are_described(edge: EdgeClient) -> None:
     document = (await edge.get("/v1/stages")).json()
     assert [stage["name"] for stage in document["stages"]] == list(STAGES)
     for stage in document["stages"]:
@@ -592,7 +644,7 @@ async def test_stages_options_and_cards_are_described(edge):
     assert document["options"]["strength"]["anyOf"][0]["maximum"] == 1
 
 
-async def test_metrics_show_what_was_done(edge):
+async def test_metrics_show_what_was_done(edge: EdgeClient) -> None:
     await edge.post("/v1/restore?stages=", content=make_picture())
     await edge.post("/v1/restore", content=b"x")
     text = (await edge.get("/metrics")).text
@@ -615,7 +667,7 @@ async def test_metrics_show_what_was_done(edge):
     assert metric(edge, "shared_memory_bytes") > metric(edge, "shared_memory_used_bytes") > 0
 
 
-async def test_openapi_describes_the_routes(edge):
+async def test_openapi_describes_the_routes(edge: EdgeClient) -> None:
     document = (await edge.get("/openapi.json")).json()
     assert {"/v1/restore", "/v1/analyze", "/v1/stages", "/livez", "/readyz", "/metrics"} <= set(
         document["paths"]

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import pytest
@@ -29,7 +30,7 @@ class Peer:
     """
 
     answers: Sequence[bytes] = (ANSWER,)
-    then: Callable[[asyncio.StreamWriter], None] = lambda _: None
+    then: Callable[[asyncio.StreamWriter], object] = lambda _: None
     requests: list[bytes] = field(default_factory=list)
     is_open: list[bool] = field(default_factory=list)
     url: str = ""
@@ -75,7 +76,7 @@ async def ask(client: httpx.AsyncClient, peer: Peer) -> httpx.Response:
         [b"HTTP/1.1 102 Processing\r\n\r\n", ANSWER],
     ],
 )
-async def test_a_connection_is_kept_for_the_next_request(answers):
+async def test_a_connection_is_kept_for_the_next_request(answers: list[bytes]) -> None:
     peer = Peer(answers)
     async with running(peer) as client:
         for _ in range(3):
@@ -85,7 +86,7 @@ async def test_a_connection_is_kept_for_the_next_request(answers):
         assert peer.requests[0].startswith(b"POST /path?query HTTP/1.1\r\n")
 
 
-async def test_requests_at_once_have_a_connection_each():
+async def test_requests_at_once_have_a_connection_each() -> None:
     peer = Peer()
     async with running(peer) as client:
         for _ in range(2):
@@ -100,7 +101,9 @@ async def test_requests_at_once_have_a_connection_each():
         ([ANSWER], asyncio.StreamWriter.close),
     ],
 )
-async def test_a_connection_that_is_closed_is_not_used_again(answers, then):
+async def test_a_connection_that_is_closed_is_not_used_again(
+    answers: list[bytes], then: Callable[..., Any]
+) -> None:
     peer = Peer(answers, then)
     async with running(peer) as client:
         for accepted in (1, 2):
@@ -109,7 +112,7 @@ async def test_a_connection_that_is_closed_is_not_used_again(answers, then):
             assert peer.accepted == accepted
 
 
-async def test_what_nobody_asked_for_is_not_taken_for_an_answer():
+async def test_what_nobody_asked_for_is_not_taken_for_an_answer() -> None:
     peer = Peer(then=lambda writer: asyncio.get_running_loop().call_later(0.01, writer.write, ANSWER))
     async with running(peer) as client:
         await ask(client, peer)
@@ -118,7 +121,7 @@ async def test_what_nobody_asked_for_is_not_taken_for_an_answer():
         assert peer.accepted == 2
 
 
-async def test_connections_that_lay_idle_for_long_are_closed(monkeypatch):
+async def test_connections_that_lay_idle_for_long_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "IDLE_S", -1.0)
     peer = Peer()
     async with running(peer) as client:
@@ -139,21 +142,21 @@ async def test_connections_that_lay_idle_for_long_are_closed(monkeypatch):
         [b"HTTP/1.1 101 Hm\r\n\r\n"],
     ],
 )
-async def test_half_an_answer_and_nonsense_are_transport_errors(answers):
+async def test_half_an_answer_and_nonsense_are_transport_errors(answers: list[bytes]) -> None:
     peer = Peer(answers, asyncio.StreamWriter.close)
     async with running(peer) as client:
         with pytest.raises(httpx.TransportError):
             await ask(client, peer)
 
 
-async def test_a_connection_that_breaks_off_is_a_transport_error():
+async def test_a_connection_that_breaks_off_is_a_transport_error() -> None:
     peer = Peer([ANSWER[:-1]], lambda writer: writer.transport.abort())
     async with running(peer) as client:
         with pytest.raises(httpx.TransportError):
             await ask(client, peer)
 
 
-async def test_an_answer_that_does_not_come_in_time_ends_its_connection():
+async def test_an_answer_that_does_not_come_in_time_ends_its_connection() -> None:
     peer = Peer([ANSWER[:-1]])
     async with running(peer) as client:
         with pytest.raises(httpx.ReadTimeout):
@@ -161,7 +164,7 @@ async def test_an_answer_that_does_not_come_in_time_ends_its_connection():
         await until(lambda: peer.is_open == [False])
 
 
-async def test_who_waits_no_longer_ends_the_connection():
+async def test_who_waits_no_longer_ends_the_connection() -> None:
     peer = Peer([])
     async with running(peer) as client:
         asking = asyncio.create_task(ask(client, peer))
@@ -172,19 +175,19 @@ async def test_who_waits_no_longer_ends_the_connection():
         await until(lambda: peer.is_open == [False])
 
 
-async def test_where_nobody_listens_there_is_a_connect_error():
+async def test_where_nobody_listens_there_is_a_connect_error() -> None:
     async with httpx.AsyncClient(transport=Connections()) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(f"http://127.0.0.1:{free_port()}/")
 
 
-async def test_only_plain_http_is_spoken():
+async def test_only_plain_http_is_spoken() -> None:
     async with httpx.AsyncClient(transport=Connections()) as client:
         with pytest.raises(httpx.UnsupportedProtocol):
             await client.get("https://127.0.0.1/")
 
 
-async def test_a_second_answer_at_once_is_not_kept_for_the_next_request():
+async def test_a_second_answer_at_once_is_not_kept_for_the_next_request() -> None:
     peer = Peer([ANSWER + ANSWER.replace(b"hello", b"other")])
     async with running(peer) as client:
         for accepted in (1, 2):

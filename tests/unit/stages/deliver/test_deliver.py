@@ -2,10 +2,12 @@
 
 import io
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.decoders.deep import vips
@@ -111,10 +113,11 @@ def test_a_16_bit_result_of_an_8_bit_upload_is_rounded(tmp_path: Path) -> None:
 
 def test_jpeg_is_4_4_4_of_quality_95_by_default(tmp_path: Path) -> None:
     _, result, _ = restored(tmp_path, saved(PHOTO, "PNG"), accept="image/jpeg")
-    back = opened(result)
+    back = JpegImageFile(io.BytesIO(result))
+    back.load()
     file = io.BytesIO()
     PHOTO.save(file, "JPEG", quality=95, subsampling=0)
-    assert back.quantization == opened(file.getvalue()).quantization
+    assert back.quantization == JpegImageFile(io.BytesIO(file.getvalue())).quantization
     assert [layer[1:3] for layer in back.layer] == [(1, 1)] * 3
 
 
@@ -195,7 +198,7 @@ def test_the_thumbnail_goes(tmp_path: Path) -> None:
     tiff = bytearray(block[6:])
     end_of_directory = 8 + 2 + 12
     thumbnail = b"\xff\xd8stale thumbnail\xff\xd9"
-    order = "little" if tiff[:2] == b"II" else "big"
+    order: Literal["little", "big"] = "little" if tiff[:2] == b"II" else "big"
     tiff[end_of_directory : end_of_directory + 4] = len(tiff).to_bytes(4, order)
     start = len(tiff) + 2 + 24 + 4
     entries = [(0x0201, start), (0x0202, len(thumbnail))]

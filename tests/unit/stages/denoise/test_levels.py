@@ -27,7 +27,7 @@ def found(
     )
 
 
-def test_the_callers_level_counts_whatever_was_found():
+def test_the_callers_level_counts_whatever_was_found() -> None:
     assert level_of(found(20, 10), 0.0).sigma_255 == 0
     assert level_of(found(20, 10), 3.0).origin == "given"
 
@@ -47,7 +47,7 @@ def test_the_callers_level_counts_whatever_was_found():
         (found(1, 1), 4, "assumed: less was found"),
     ],
 )
-def test_noise_and_artefacts_add_up(estimates, sigma_255, origin):
+def test_noise_and_artefacts_add_up(estimates: PreprocessFindings, sigma_255: float, origin: str) -> None:
     level = level_of(estimates)
     assert level.sigma_255 == pytest.approx(sigma_255)
     assert level.origin == origin
@@ -67,13 +67,15 @@ SURFACE = "estimated from coarse grain or the paper's surface"
         (found(1.5, 11, surface_255=12, noisy=True), math.hypot(1.5, 11), "estimated from the JPEG's table"),
     ],
 )
-def test_coarse_grain_counts_where_the_picture_is_judged_noisy(estimates, sigma_255, origin):
+def test_coarse_grain_counts_where_the_picture_is_judged_noisy(
+    estimates: PreprocessFindings, sigma_255: float, origin: str
+) -> None:
     level = level_of(estimates)
     assert level.sigma_255 == pytest.approx(sigma_255)
     assert level.origin == origin
 
 
-def test_less_is_assumed_in_a_busy_picture():
+def test_less_is_assumed_in_a_busy_picture() -> None:
     assumed = [
         level_of(replace(found(0), gradient_255=gradient)).sigma_255 for gradient in (0.0, 4.0, 9.0, 25.0)
     ]
@@ -82,7 +84,7 @@ def test_less_is_assumed_in_a_busy_picture():
     assert assumed[-1] < 3
 
 
-def test_nothing_is_assumed_where_the_picture_counts_as_noisy():
+def test_nothing_is_assumed_where_the_picture_counts_as_noisy() -> None:
     coarse = found(0, 2, noisy=True)
     assert level_of(coarse).sigma_255 == 2
     tiny = replace(found(0, noisy=True), gradient_255=0.0)

@@ -1,10 +1,11 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from skimage import data
 from torch.nn import functional as F
 
-from photorestore.networks.weights import load_network
 from photorestore.stages.face.detector import FaceDetector
 from photorestore.stages.face.judgement import luma_of
 from photorestore.stages.face.refine import find_faces
@@ -17,17 +18,12 @@ SEPIA = torch.tensor([1.08, 0.98, 0.78]).view(3, 1, 1)
 
 
 @pytest.fixture(scope="module")
-def detector() -> FaceDetector:
-    return load_network("face_detector")
-
-
-@pytest.fixture(scope="module")
 def astronaut() -> torch.Tensor:
     """(3, 512, 512), a public-domain portrait that scikit-image carries."""
     return torch.from_numpy(data.astronaut()).permute(2, 0, 1) / 255
 
 
-def versions(astronaut):
+def versions(astronaut: torch.Tensor) -> dict[str, tuple[torch.Tensor, Any]]:
     grey = luma_of(astronaut).expand(3, -1, -1)
     return {
         "colour": (astronaut, LANDMARKS),
@@ -40,7 +36,9 @@ def versions(astronaut):
 
 
 @pytest.mark.parametrize("version", ["colour", "grey", "sepia", "faded", "mirrored", "half size"])
-def test_the_only_face_is_found_with_its_landmarks(version, detector, astronaut):
+def test_the_only_face_is_found_with_its_landmarks(
+    version: str, detector: FaceDetector, astronaut: torch.Tensor
+) -> None:
     image, landmarks = versions(astronaut)[version]
     (face,) = detector(image)
     assert face.score > 0.99
@@ -50,7 +48,7 @@ def test_the_only_face_is_found_with_its_landmarks(version, detector, astronaut)
     assert all(left < x < right and top < y < bottom for x, y in face.landmarks)
 
 
-def test_every_face_of_a_picture_is_found(detector, astronaut):
+def test_every_face_of_a_picture_is_found(detector: FaceDetector, astronaut: torch.Tensor) -> None:
     head = astronaut[:, :256, 96:352]
     faces = detector(torch.cat([head, head.flip(-1)], dim=2))
     assert len(faces) == 2
@@ -60,22 +58,24 @@ def test_every_face_of_a_picture_is_found(detector, astronaut):
 
 
 @pytest.mark.parametrize("name", ["coffee", "rocket", "chelsea", "brick", "grass"])
-def test_no_face_is_found_where_there_is_none(name, detector):
+def test_no_face_is_found_where_there_is_none(name: str, detector: FaceDetector) -> None:
     pixels = torch.from_numpy(getattr(data, name)().copy())
     image = (pixels if pixels.ndim == 3 else pixels[..., None].expand(-1, -1, 3)).permute(2, 0, 1) / 255
     assert detector(image) == []
 
 
-def test_made_pictures_and_tiny_ones_hold_no_face(detector):
+def test_made_pictures_and_tiny_ones_hold_no_face(detector: FaceDetector) -> None:
     assert detector(torch.from_numpy(make_photo(300, 400)).permute(2, 0, 1) / 255) == []
     assert detector(torch.rand((3, 8, 11))) == []
 
 
-def test_a_face_too_small_to_look_for_is_not_found(detector, astronaut):
+def test_a_face_too_small_to_look_for_is_not_found(detector: FaceDetector, astronaut: torch.Tensor) -> None:
     assert detector(astronaut, smallest_px=300) == []
 
 
-def test_a_large_picture_is_searched_at_a_bounded_size(detector, astronaut):
+def test_a_large_picture_is_searched_at_a_bounded_size(
+    detector: FaceDetector, astronaut: torch.Tensor
+) -> None:
     enlarged = F.interpolate(astronaut[None], scale_factor=3, mode="bicubic")[0].clamp(0, 1)
     (face,) = find_faces(enlarged, detector, view_px=512)
     expected = 3 * (np.array(LANDMARKS) + 0.5) - 0.5

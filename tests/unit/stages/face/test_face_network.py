@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from training.config import read_config
 from training.train_face import Config
 
 CONFIGS = Path(__file__).resolve().parents[4] / "training/configs"
-SMALL = {"widths": (8, 12, 16), "depths": (1, 1, 2), "hidden": 6}
+SMALL: dict[str, Any] = {"widths": (8, 12, 16), "depths": (1, 1, 2), "hidden": 6}
 
 
 def trained() -> FaceUNet:
@@ -19,12 +20,12 @@ def trained() -> FaceUNet:
     return network
 
 
-def test_an_untrained_network_is_the_identity():
+def test_an_untrained_network_is_the_identity() -> None:
     image = torch.rand((2, 3, 256, 256))
     assert torch.equal(FaceUNet(**SMALL)(image), image)
 
 
-def test_strength_scales_the_change_of_each_face():
+def test_strength_scales_the_change_of_each_face() -> None:
     image = torch.rand((3, 3, 64, 64))
     network = trained()
     with torch.inference_mode():
@@ -36,7 +37,7 @@ def test_strength_scales_the_change_of_each_face():
     torch.testing.assert_close(part[2], full[2])
 
 
-def test_faces_of_a_batch_do_not_meet():
+def test_faces_of_a_batch_do_not_meet() -> None:
     image, other = torch.rand((1, 3, 64, 64)), torch.rand((1, 3, 64, 64))
     network = trained()
     with torch.inference_mode():
@@ -44,14 +45,14 @@ def test_faces_of_a_batch_do_not_meet():
     torch.testing.assert_close(alone, together, atol=1e-5, rtol=1e-4)
 
 
-def test_the_result_is_in_float32_under_autocast_and_not_clamped():
+def test_the_result_is_in_float32_under_autocast_and_not_clamped() -> None:
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         result = trained()(torch.ones((1, 3, 64, 64)))
     assert result.dtype == torch.float32
     assert float(result.max()) > 1
 
 
-def test_a_block_is_modulated_by_the_face():
+def test_a_block_is_modulated_by_the_face() -> None:
     block = ModulatedBlock(8, hidden=4)
     torch.nn.init.normal_(block.second.weight)
     features = torch.rand((1, 8, 16, 16))
@@ -61,7 +62,7 @@ def test_a_block_is_modulated_by_the_face():
 
 
 @pytest.mark.parametrize(("tier", "millions"), [("fast", (5, 7)), ("quality", (7, 9))])
-def test_the_configured_networks_have_the_stated_size(tier, millions):
+def test_the_configured_networks_have_the_stated_size(tier: str, millions: tuple[int, int]) -> None:
     config = read_config(Config, CONFIGS / f"face.{tier}.toml")
     network = FaceUNet(config.widths, config.depths, config.hidden)
     low, high = millions

@@ -49,13 +49,13 @@ ALIGNMENTS = [turned(0, 1, 40, 30), turned(25, 0.6, 60, 20), turned(-40, 2.3, 10
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
-def test_landmarks_tell_size_turn_and_place_exactly(alignment):
+def test_landmarks_tell_size_turn_and_place_exactly(alignment: Alignment) -> None:
     found = align(placed(alignment))
     assert (found.a, found.b) == pytest.approx((alignment.a, alignment.b))
     assert (found.left, found.top) == pytest.approx((alignment.left, alignment.top))
 
 
-def test_landmarks_that_do_not_fit_are_met_with_the_least_error():
+def test_landmarks_that_do_not_fit_are_met_with_the_least_error() -> None:
     landmarks = [(x + dx, y + dy) for (x, y), (dx, dy) in zip(
         placed(ALIGNMENTS[1]), [(2, 0), (-1, 3), (4, -2), (0, 1), (-3, -1)], strict=True,
     )]  # fmt: skip
@@ -74,31 +74,31 @@ def test_landmarks_that_do_not_fit_are_met_with_the_least_error():
         assert error(best) < error(other)
 
 
-def test_a_mirrored_face_is_not_matched_by_mirroring():
+def test_a_mirrored_face_is_not_matched_by_mirroring() -> None:
     mirrored = [(-x, y) for x, y in TEMPLATE]
     assert align(mirrored).scale < 0.9
 
 
-def test_landmarks_in_one_point_are_refused():
+def test_landmarks_in_one_point_are_refused() -> None:
     with pytest.raises(ValueError, match="no extent"):
         align([(5.0, 5.0)] * 5)
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
-def test_the_inverse_leads_back(alignment):
+def test_the_inverse_leads_back(alignment: Alignment) -> None:
     points = torch.rand((7, 2), dtype=torch.float64) * 300
     torch.testing.assert_close(alignment.inverse().apply(alignment.apply(points)), points)
     assert alignment.inverse().scale == pytest.approx(1 / alignment.scale)
 
 
-def test_a_face_that_lies_upright_at_full_size_is_cut_out_as_it_is():
+def test_a_face_that_lies_upright_at_full_size_is_cut_out_as_it_is() -> None:
     image = torch.rand((3, 400, 420))
     crop = cut(image, Alignment(1.0, 0.0, 31.0, 57.0))
     torch.testing.assert_close(crop, image[:, 57 : 57 + CROP_PX, 31 : 31 + CROP_PX], atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("alignment", [turned(25, 0.6, 160, 20), turned(-20, 1.4, 10, 220)])
-def test_a_turned_face_is_cut_out_upright(alignment):
+def test_a_turned_face_is_cut_out_upright(alignment: Alignment) -> None:
     image = waves(600, 640)
     crop = cut(image, alignment)
     for x, y in ((0, 0), (96, 112), (160, 112), (200, 230)):
@@ -109,13 +109,13 @@ def test_a_turned_face_is_cut_out_upright(alignment):
         torch.testing.assert_close(crop[:, y, x], expected, atol=0.02, rtol=0)
 
 
-def test_detail_finer_than_the_crop_is_smoothed_and_not_aliased():
+def test_detail_finer_than_the_crop_is_smoothed_and_not_aliased() -> None:
     stripes = (torch.arange(1200) % 2).float().expand(3, 1200, 1200)
     crop = cut(stripes, Alignment(4.0, 0.0, 80.0, 80.0))
     assert float((crop - 0.5).abs().max()) < 0.02
 
 
-def test_a_face_at_the_edge_is_cut_out_with_the_last_pixels_repeated():
+def test_a_face_at_the_edge_is_cut_out_with_the_last_pixels_repeated() -> None:
     image = torch.full((3, 100, 120), 0.25)
     image[:, :, -1] = 0.75
     crop = cut(image, Alignment(1.0, 0.0, 60.0, -40.0))
@@ -123,19 +123,19 @@ def test_a_face_at_the_edge_is_cut_out_with_the_last_pixels_repeated():
     assert float(crop[:, 100, 200].mean()) == pytest.approx(0.75, abs=1e-4)
 
 
-def test_a_face_beside_the_picture_is_refused():
+def test_a_face_beside_the_picture_is_refused() -> None:
     with pytest.raises(ValueError, match="beside the picture of 120x100 px"):
         cut(torch.zeros((3, 100, 120)), Alignment(1.0, 0.0, 500.0, 0.0))
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
-def test_a_refiner_that_changes_nothing_leaves_every_bit(alignment):
+def test_a_refiner_that_changes_nothing_leaves_every_bit(alignment: Alignment) -> None:
     image = torch.rand((3, 700, 900))
     crop = cut(image, alignment)
     assert torch.equal(pasted(image, crop, crop.clone(), alignment), image)
 
 
-def test_no_strength_changes_nothing_and_half_of_it_half():
+def test_no_strength_changes_nothing_and_half_of_it_half() -> None:
     image, alignment = torch.full((3, 400, 400), 0.4), turned(10, 1.1, 60, 20)
     crop = cut(image, alignment)
     refined = crop + 0.1
@@ -147,7 +147,7 @@ def test_no_strength_changes_nothing_and_half_of_it_half():
 
 
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
-def test_a_change_comes_back_where_it_was_made(alignment):
+def test_a_change_comes_back_where_it_was_made(alignment: Alignment) -> None:
     image = torch.full((3, 900, 900), 0.5)
     crop = cut(image, alignment)
     y, x = torch.meshgrid(torch.arange(CROP_PX), torch.arange(CROP_PX), indexing="ij")
@@ -159,7 +159,7 @@ def test_a_change_comes_back_where_it_was_made(alignment):
     assert float(changed.max()) == pytest.approx(0.3, abs=0.02)
 
 
-def test_only_the_face_is_touched():
+def test_only_the_face_is_touched() -> None:
     image, alignment = torch.rand((3, 500, 600)), turned(30, 0.8, 250, 80)
     crop = cut(image, alignment)
     changed = (pasted(image, crop, 1 - crop, alignment) != image).any(0)
@@ -169,7 +169,7 @@ def test_only_the_face_is_touched():
     assert not bool((changed & ~near).any())
 
 
-def test_detail_of_a_large_face_that_no_crop_can_hold_is_kept():
+def test_detail_of_a_large_face_that_no_crop_can_hold_is_kept() -> None:
     alignment = Alignment(4.0, 0.0, 50.0, 40.0)
     y, x = torch.meshgrid(torch.arange(1100), torch.arange(1150), indexing="ij")
     checks = 0.05 * ((x + y) % 2 * 2 - 1)
@@ -184,7 +184,9 @@ def test_detail_of_a_large_face_that_no_crop_can_hold_is_kept():
 
 @pytest.mark.parametrize("alignment", [*ALIGNMENTS, turned(15, 6.5, 300, 200)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_plane_of_integers_is_treated_as_its_picture_in_float(alignment, dtype, monkeypatch):
+def test_a_plane_of_integers_is_treated_as_its_picture_in_float(
+    alignment: Alignment, dtype: type[np.unsignedinteger], monkeypatch: pytest.MonkeyPatch
+) -> None:
     plane = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (3, 1900, 1800)).astype(dtype)
     image, given = to_float(plane), plane.copy()
     crop = cut(image, alignment)
@@ -199,7 +201,7 @@ def test_a_plane_of_integers_is_treated_as_its_picture_in_float(alignment, dtype
     assert not touched.all()
 
 
-def test_a_changed_picture_stays_within_its_range():
+def test_a_changed_picture_stays_within_its_range() -> None:
     image, alignment = torch.rand((3, 400, 400)), turned(0, 1, 60, 60)
     crop = cut(image, alignment)
     result = pasted(image, crop, torch.ones_like(crop) * 3, alignment)
@@ -207,7 +209,7 @@ def test_a_changed_picture_stays_within_its_range():
     assert float(result.max()) == 1.0
 
 
-def test_the_mask_is_whole_on_the_landmarks_and_gone_at_the_rim():
+def test_the_mask_is_whole_on_the_landmarks_and_gone_at_the_rim() -> None:
     mask = face_mask()[0]
     assert all(float(mask[round(y), round(x)]) > 0.99 for x, y in TEMPLATE)
     for rim in (mask[0], mask[-1], mask[:, 0], mask[:, -1]):

@@ -4,18 +4,13 @@ import pytest
 import torch
 from skimage import data
 
-from photorestore.networks.runner import Runner, load_runner
+from photorestore.networks.runner import Runner
 from photorestore.stages.face import parts, refine
 from photorestore.stages.face.detector import Face
 from photorestore.stages.face.judgement import Limits
 from photorestore.stages.face.network import FaceUNet
-from photorestore.stages.face.refine import find_faces, refine_faces
+from photorestore.stages.face.refine import Outcome, Refiner, find_faces, refine_faces
 from training.degradations.fading import blur
-
-
-@pytest.fixture(scope="module")
-def detector() -> Runner[list[Face]]:
-    return load_runner("face_detector")
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +20,21 @@ def old_photo() -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def faces(detector, old_photo) -> list[Face]:
+def faces(detector: Runner[list[Face]], old_photo: torch.Tensor) -> list[Face]:
     return find_faces(old_photo, detector)
 
 
-def refined(image, *arguments, strength=1.0):
+def refined(
+    image: torch.Tensor,
+    faces: list[Face],
+    detector: Runner[list[Face]],
+    refiner: Refiner,
+    limits: Limits | None = None,
+    *,
+    strength: float = 1.0,
+) -> tuple[torch.Tensor, list[Outcome]]:
     """The picture with its refined faces, and what became of each."""
-    outcomes, patches = refine_faces(image, *arguments)
+    outcomes, patches = refine_faces(image, faces, detector, refiner, limits)
     result = image.clone()
     for patch in patches:
         patch.apply(result, strength)
@@ -42,18 +45,24 @@ def brighten(crops: torch.Tensor) -> torch.Tensor:
     return crops + 4 / 255
 
 
-def test_an_untrained_network_leaves_the_picture_bit_by_bit(detector, old_photo, faces):
+def test_an_untrained_network_leaves_the_picture_bit_by_bit(
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
+) -> None:
     with torch.inference_mode():
         result, (outcome,) = refined(old_photo, faces, detector, FaceUNet((8, 8), (1, 1), 4).eval())
     assert torch.equal(result, old_photo)
     assert outcome.refined
+    assert outcome.change is not None
     assert outcome.change.landmark_shift == 0
 
 
-def test_a_refined_face_is_reported_and_nothing_else_of_the_picture_changes(detector, old_photo, faces):
+def test_a_refined_face_is_reported_and_nothing_else_of_the_picture_changes(
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
+) -> None:
     given = old_photo.clone()
     result, (outcome,) = refined(old_photo, faces, detector, brighten)
     assert (outcome.refined, outcome.reason) == (True, "")
+    assert outcome.change is not None
     assert outcome.change.colour_shift_255 == pytest.approx(4, abs=0.2)
     assert torch.equal(old_photo, given)
     nose_x, nose_y = map(round, outcome.face.landmarks[2])
@@ -64,21 +73,26 @@ def test_a_refined_face_is_reported_and_nothing_else_of_the_picture_changes(dete
     assert torch.equal(result[:, :, :100], old_photo[:, :, :100])
 
 
-def test_strength_is_how_much_of_the_change_is_made(detector, old_photo, faces):
+def test_strength_is_how_much_of_the_change_is_made(
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
+) -> None:
     full, _ = refined(old_photo, faces, detector, brighten)
     half, _ = refined(old_photo, faces, detector, brighten, strength=0.5)
     torch.testing.assert_close(half - old_photo, (full - old_photo) / 2, atol=1e-6, rtol=0)
 
 
-def test_a_refiner_that_changes_the_person_is_refused(detector, old_photo, faces):
+def test_a_refiner_that_changes_the_person_is_refused(
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
+) -> None:
     result, (outcome,) = refined(old_photo, faces, detector, lambda crops: torch.roll(crops, (14, 0), (2, 3)))
     assert torch.equal(result, old_photo)
     assert not outcome.refined
     assert outcome.reason.startswith("refining moved the landmarks")
+    assert outcome.change is not None
     assert outcome.change.landmark_shift > 0.1
 
 
-def test_each_face_is_judged_by_itself(detector, old_photo):
+def test_each_face_is_judged_by_itself(detector: Runner[list[Face]], old_photo: torch.Tensor) -> None:
     head, noses = old_photo[:, :256, 96:352], []
     small = torch.nn.functional.interpolate(head[None], (64, 64), mode="area")[0]
     image = torch.full((3, 256, 400), 0.5)
@@ -97,19 +111,25 @@ def test_each_face_is_judged_by_itself(detector, old_photo):
     assert left_alone.change is None
 
 
-def test_without_faces_the_refiner_is_not_asked(detector, old_photo):
+def test_without_faces_the_refiner_is_not_asked(
+    detector: Runner[list[Face]], old_photo: torch.Tensor
+) -> None:
     def refuse(_crops: torch.Tensor) -> torch.Tensor:
         raise AssertionError
 
     assert refine_faces(old_photo, [], detector, refuse) == ([], [])
 
 
-def test_limits_are_the_callers(detector, old_photo, faces):
+def test_limits_are_the_callers(
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
+) -> None:
     _, (outcome,) = refined(old_photo, faces, detector, brighten, Limits(colour_shift_255=2.0))
     assert outcome.reason == "refining changed the colour by 4.0 of 255, more than 2.0"
 
 
-def test_a_plane_gives_what_its_picture_in_float_gives(detector, old_photo, monkeypatch):
+def test_a_plane_gives_what_its_picture_in_float_gives(
+    detector: Runner[list[Face]], old_photo: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plane = (old_photo * 255).round().byte().numpy()
     monkeypatch.setattr(parts, "BAND_PX", 10_000)
     (face,) = find_faces(plane, detector, view_px=400)
@@ -119,7 +139,9 @@ def test_a_plane_gives_what_its_picture_in_float_gives(detector, old_photo, monk
     assert float(patch.change.mean()) == pytest.approx(4 / 255, abs=1e-3)
 
 
-def test_a_crowd_is_refined_in_part(detector, old_photo, faces, monkeypatch):
+def test_a_crowd_is_refined_in_part(
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(refine, "MOST_FACES", 2)
     outcomes, patches = refine_faces(old_photo, faces * 3, detector, brighten)
     assert [outcome.refined for outcome in outcomes] == [True, True, False]
@@ -127,13 +149,17 @@ def test_a_crowd_is_refined_in_part(detector, old_photo, faces, monkeypatch):
     assert len(patches) == 2
 
 
-def test_landmarks_that_make_no_face_are_left_alone(detector, old_photo, faces):
+def test_landmarks_that_make_no_face_are_left_alone(
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
+) -> None:
     beside = tuple((x + 5000, y) for x, y in faces[0].landmarks)
     ((outcome,), patches) = refine_faces(old_photo, [replace(faces[0], landmarks=beside)], detector, brighten)
     assert outcome.reason.startswith("no face")
     assert patches == []
 
 
-def test_faces_that_would_be_too_small_need_not_be_found(detector, old_photo, faces):
+def test_faces_that_would_be_too_small_need_not_be_found(
+    detector: Runner[list[Face]], old_photo: torch.Tensor, faces: list[Face]
+) -> None:
     assert find_faces(old_photo, detector, eye_distance_px=0.9 * faces[0].eye_distance_px)
     assert not find_faces(old_photo, detector, eye_distance_px=4 * faces[0].eye_distance_px)

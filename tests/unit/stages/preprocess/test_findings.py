@@ -1,14 +1,16 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from photorestore.errors import BrokenArtifact
 from photorestore.source import Source
 from photorestore.stages.preprocess.findings import findings_of, is_grey
+from photorestore.workspace import Workspace
 from tests.handed_on import SOUND
 
 
-def test_before_preprocess_there_is_nothing_to_go_by(workspace):
+def test_before_preprocess_there_is_nothing_to_go_by(workspace: Workspace) -> None:
     with pytest.raises(BrokenArtifact, match="preprocess has not run"):
         findings_of(workspace)
 
@@ -17,7 +19,9 @@ def test_before_preprocess_there_is_nothing_to_go_by(workspace):
     ("by_file", "by_channels", "expected"),
     [(True, False, True), (False, True, True), (False, False, False), (None, True, True)],
 )
-def test_a_picture_is_grey_by_its_file_or_by_its_channels(workspace, by_file, by_channels, expected):
+def test_a_picture_is_grey_by_its_file_or_by_its_channels(
+    workspace: Workspace, by_file: bool | None, by_channels: bool, expected: bool
+) -> None:
     if by_file is not None:
         workspace.envelope.source = Source.of_array(90, 60, 8, is_grey=by_file)
     workspace.envelope.estimates["preprocess"] = replace(SOUND, is_grey=by_channels)
@@ -32,11 +36,11 @@ def test_a_picture_is_grey_by_its_file_or_by_its_channels(workspace, by_file, by
         ({"mode": "gentle", "sigma_255": 2.0}, 0.0),
     ],
 )
-def test_only_noisy_pictures_and_old_prints_have_grain(found, most_255):
+def test_only_noisy_pictures_and_old_prints_have_grain(found: dict[str, Any], most_255: float) -> None:
     assert replace(SOUND, **found).most_grain_255 == most_255
 
 
-def test_a_normalised_picture_was_faded_if_the_upload_was():
+def test_a_normalised_picture_was_faded_if_the_upload_was() -> None:
     faded = replace(SOUND, faded=True)
     assert faded.was_faded
     assert replace(SOUND, before_normalise=faded).was_faded

@@ -1,17 +1,18 @@
 """The judgement of a picture, and how much is done by it."""
 
 import io
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from photorestore.networks.runner import load_runner
-from photorestore.options import GENTLE, THOROUGH, Options
+from photorestore.networks.runner import Runner, load_runner
+from photorestore.options import GENTLE, THOROUGH, UNTOUCHED, Options
 from photorestore.stages.preprocess.judgement import (
     CROP_CENTRES,
     CROP_PX,
-    UNTOUCHED,
     VIEW_PX,
     Judgement,
     glimpse,
@@ -25,8 +26,11 @@ from tests.conftest import add_noise, make_photo
 
 
 @pytest.fixture(scope="module")
-def networks():
-    return tuple(load_runner(name, precision="float32") for name in ("preprocess_judge", "scratch_print"))
+def networks() -> tuple[Runner[Any], Runner[Any]]:
+    return (
+        load_runner("preprocess_judge", precision="float32"),
+        load_runner("scratch_print", precision="float32"),
+    )
 
 
 def judgement(kind: str = "photograph", confidence: float = 0.99, **flags: float) -> Judgement:
@@ -39,7 +43,7 @@ def as_plane(picture: Image.Image | np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def mode_of(picture: Image.Image | np.ndarray, networks) -> str:
+def mode_of(picture: Image.Image | np.ndarray, networks: tuple[Runner[Any], Runner[Any]]) -> str:
     return resolve_mode(Options(), judge(as_plane(picture), *networks))
 
 
@@ -88,41 +92,47 @@ def dithered() -> Image.Image:
 
 
 @pytest.mark.parametrize("make", [bar_chart, floor_plan, typed_page, dithered])
-def test_what_is_no_photograph_is_left_alone(make, networks):
+def test_what_is_no_photograph_is_left_alone(
+    make: Callable[..., Any], networks: tuple[Runner[Any], Runner[Any]]
+) -> None:
     assert mode_of(make(), networks) == UNTOUCHED
 
 
 @pytest.mark.parametrize("make", [bar_chart, floor_plan, typed_page])
-def test_it_is_left_alone_as_a_jpeg(make, networks):
+def test_it_is_left_alone_as_a_jpeg(
+    make: Callable[..., Any], networks: tuple[Runner[Any], Runner[Any]]
+) -> None:
     assert mode_of(through_jpeg(make()), networks) != THOROUGH
 
 
 @pytest.mark.parametrize("hw", [(60, 90), (300, 400), (700, 500)])
 @pytest.mark.parametrize("sigma_255", [0, 25])
-def test_photographs_are_treated_gently(hw, sigma_255, networks):
+def test_photographs_are_treated_gently(
+    hw: tuple[int, int], sigma_255: int, networks: tuple[Runner[Any], Runner[Any]]
+) -> None:
     assert mode_of(add_noise(make_photo(*hw, seed=3), sigma_255), networks) == GENTLE
 
 
-def test_a_judgement_comes_back_the_same(networks):
+def test_a_judgement_comes_back_the_same(networks: tuple[Runner[Any], Runner[Any]]) -> None:
     image = as_plane(make_photo(300, 400))
     assert judge(image, *networks) == judge(image, *networks)
 
 
 @pytest.mark.parametrize("hw", [(1, 1), (3, 500), (129, 40), (900, 1300)])
-def test_a_glimpse_has_one_size(hw):
+def test_a_glimpse_has_one_size(hw: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     view, crops = glimpse(rng.integers(0, 256, (3, *hw)).astype(np.uint8))
     assert view.shape == (3, VIEW_PX, VIEW_PX)
     assert crops.shape == (len(CROP_CENTRES), 3, CROP_PX, CROP_PX)
 
 
-def test_a_glimpse_of_16_bits_is_that_of_8():
+def test_a_glimpse_of_16_bits_is_that_of_8() -> None:
     image = as_plane(make_photo(200, 300))
     for deep, plain in zip(glimpse(image.astype(np.uint16) * 257), glimpse(image), strict=True):
         np.testing.assert_array_equal(deep, plain)
 
 
-def test_crops_hold_the_picture_at_its_own_size():
+def test_crops_hold_the_picture_at_its_own_size() -> None:
     image = as_plane(make_photo(400, 600))
     (y, x), half = CROP_CENTRES[0], CROP_PX // 2
     top, left = round(400 * y) - half, round(600 * x) - half
@@ -130,7 +140,7 @@ def test_crops_hold_the_picture_at_its_own_size():
     np.testing.assert_array_equal(glimpse(image)[1][0], expected)
 
 
-def test_hidden_colours_are_not_looked_at():
+def test_hidden_colours_are_not_looked_at() -> None:
     rng = np.random.default_rng(0)
     image, alpha = as_plane(make_photo(300, 400)), np.full((1, 300, 400), 255, np.uint8)
     alpha[:, 100:220, 80:] = 0
@@ -142,7 +152,7 @@ def test_hidden_colours_are_not_looked_at():
         np.testing.assert_array_equal(one, plain)
 
 
-def test_colours_that_nobody_sees_make_no_photograph():
+def test_colours_that_nobody_sees_make_no_photograph() -> None:
     page = as_plane(dithered())
     rng = np.random.default_rng(0)
     alpha = np.full((1, *page.shape[1:]), 255, np.uint8)
@@ -152,14 +162,14 @@ def test_colours_that_nobody_sees_make_no_photograph():
     assert not has_few_levels(page)
 
 
-def test_few_levels_are_counted():
+def test_few_levels_are_counted() -> None:
     assert has_few_levels(np.zeros((3, 20, 20), np.uint8))
     assert has_few_levels(as_plane(dithered()))
     assert not has_few_levels(as_plane(make_photo(60, 80)))
 
 
 @pytest.mark.parametrize("mode", [GENTLE, THOROUGH])
-def test_the_options_mode_stands_above_the_judgement(mode):
+def test_the_options_mode_stands_above_the_judgement(mode: str) -> None:
     for kind in KINDS:
         assert resolve_mode(Options(mode=mode), judgement(kind, damaged=1.0)) == mode
 
@@ -180,23 +190,23 @@ def test_the_options_mode_stands_above_the_judgement(mode):
         (None, GENTLE),
     ],
 )
-def test_what_is_done_goes_by_the_judgement(found, mode):
+def test_what_is_done_goes_by_the_judgement(found: Judgement | None, mode: str) -> None:
     assert resolve_mode(Options(), found) == mode
 
 
-def test_what_is_no_photograph_is_neither_damaged_nor_noisy_nor_faded():
+def test_what_is_no_photograph_is_neither_damaged_nor_noisy_nor_faded() -> None:
     flags = dict.fromkeys(FLAGS, 1.0)
     assert [flag for flag in FLAGS if judgement("halftone", **flags).says(flag)] == ["toned"]
     assert all(judgement("print", **flags).says(flag) for flag in FLAGS)
 
 
 @pytest.mark.parametrize(("hues_255", "mode"), [(2.0, THOROUGH), (20.0, GENTLE)])
-def test_a_print_of_many_hues_must_be_surer(hues_255, mode):
+def test_a_print_of_many_hues_must_be_surer(hues_255: float, mode: str) -> None:
     found = judgement("print", 0.6)
     assert resolve_mode(Options(), Judgement(found.kinds, found.flags, hues_255)) == mode
 
 
-def test_grey_and_sepia_have_one_hue():
+def test_grey_and_sepia_have_one_hue() -> None:
     slope = np.linspace(0, 255, 64 * 64).reshape(64, 64)
     sepia = np.stack([slope, 0.8 * slope, 0.6 * slope]).round().astype(np.uint8)
     assert stray_hues(np.stack([slope.astype(np.uint8)] * 3)) == pytest.approx(0, abs=0.01)
@@ -213,6 +223,6 @@ def test_grey_and_sepia_have_one_hue():
         (dict.fromkeys(KINDS, 0.2), dict.fromkeys(FLAGS, 0.5) | {"noisy": float("nan")}),
     ],
 )
-def test_a_judgement_checks_itself(kinds, flags):
+def test_a_judgement_checks_itself(kinds: dict[str, float], flags: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected"):
         Judgement(kinds, flags)

@@ -51,7 +51,9 @@ def test_grey_stays_grey_without_a_cast() -> None:
 
 @pytest.mark.parametrize("cast", [None, [0.9, -0.5, -0.4], [-0.9, 0.9, 0.0]])
 @pytest.mark.parametrize("low_high", [(0, 255), (100, 140), (0, 60), (200, 255), (128, 128)])
-def test_curves_rise_stay_in_range_and_are_bounded(cast, low_high) -> None:
+def test_curves_rise_stay_in_range_and_are_bounded(
+    cast: list[float] | None, low_high: tuple[int, int]
+) -> None:
     view = np.linspace(*low_high, 256 * 3).reshape(3, 16, 16).astype(np.uint8)
     curves = tone_curves(view, cast)
     steps = np.diff(curves, axis=1) * 1023

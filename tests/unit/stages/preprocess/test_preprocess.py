@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from photorestore.options import Options
 from photorestore.source import Source
 from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.preprocess import stage
-from photorestore.stages.preprocess.findings import PreprocessFindings
+from photorestore.stages.preprocess.findings import PreprocessFindings, findings_of
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
-from tests.conftest import add_noise, make_photo
+from tests.conftest import add_noise, make_photo, problem_of, source_of
 
 PHOTO = make_photo(60, 90, seed=3)
 
@@ -35,7 +36,7 @@ def turned_exif(orientation: int = 6) -> bytes:
 
 
 def preprocessed(
-    root: Path, upload: bytes | None, *, mask: bytes | None = None, accept: str = "", **options
+    root: Path, upload: bytes | None, *, mask: bytes | None = None, accept: str = "", **options: Any
 ) -> Workspace:
     workspace = Workspace.create(root, Options(**options), accept=accept)
     if upload is not None:
@@ -72,10 +73,10 @@ def test_it_writes_the_picture_and_says_what_it_was(tmp_path: Path) -> None:
 
 def test_estimates_are_handed_on(tmp_path: Path) -> None:
     noisy = preprocessed(tmp_path, saved(add_noise(make_photo(200, 300), 25)))
-    estimates = noisy.envelope.estimates["preprocess"]
+    estimates = findings_of(noisy)
     assert estimates.noisy
     assert estimates.jpeg_quality is None
-    coarse = preprocessed(tmp_path, saved(PHOTO, "JPEG", quality=20)).envelope.estimates["preprocess"]
+    coarse = findings_of(preprocessed(tmp_path, saved(PHOTO, "JPEG", quality=20)))
     assert coarse.jpeg_quality == 20
     assert coarse.noisy
 
@@ -125,8 +126,8 @@ def test_an_array_of_the_in_process_door_is_taken_over(tmp_path: Path) -> None:
     write_array(workspace, np.dstack([PHOTO, PHOTO[..., :1]]))
     run_stage(PreprocessStage(), [workspace])
     assert workspace.envelope.problem is None
-    assert workspace.envelope.source.format == "array"
-    assert workspace.envelope.source.has_alpha
+    assert source_of(workspace).format == "array"
+    assert source_of(workspace).has_alpha
     assert isinstance(workspace.envelope.estimates["preprocess"], PreprocessFindings)
 
 
@@ -136,7 +137,7 @@ def test_a_bare_plane_gets_a_source(tmp_path: Path) -> None:
     run_stage(PreprocessStage(), [workspace])
     assert workspace.envelope.problem is None
     assert workspace.envelope.current == "image"
-    assert (workspace.envelope.source.bits, workspace.envelope.source.width) == (16, 90)
+    assert (source_of(workspace).bits, source_of(workspace).width) == (16, 90)
 
 
 @pytest.mark.parametrize("through_array", [False, True])
@@ -153,7 +154,9 @@ def test_normalising_is_done_once_however_often_it_runs(tmp_path: Path, *, throu
     run_stage(stage, [workspace])
     np.testing.assert_array_equal(workspace.current(), once)
     assert once.std() > 1.5 * faded.std()
-    assert workspace.envelope.estimates["preprocess"].before_normalise.fading > 0.5
+    before = findings_of(workspace).before_normalise
+    assert before is not None
+    assert before.fading > 0.5
 
 
 def test_running_twice_gives_the_same(tmp_path: Path) -> None:
@@ -175,8 +178,7 @@ def test_room_is_asked_for_before_anything_is_written(
 
     monkeypatch.setattr(stage, "require_room", refuse)
     workspace = preprocessed(tmp_path, saved(PHOTO))
-    assert workspace.envelope.problem is not None
-    assert workspace.envelope.problem.status == 503
+    assert problem_of(workspace.envelope).status == 503
     assert not workspace.path("image.npy").exists()
     assert asked[0] >= 60 * 90 * (3 + 6 + 2 + 6)
 
@@ -230,29 +232,27 @@ def test_limits_belong_to_the_stage(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path, Options())
     workspace.write_file("upload", saved(PHOTO))
     run_stage(PreprocessStage(limits=Limits(pixels=1000)), [workspace])
-    assert workspace.envelope.problem is not None
-    assert workspace.envelope.problem.type == "image-too-large"
+    assert problem_of(workspace.envelope).type == "image-too-large"
 
 
 def test_the_judgement_is_handed_on(tmp_path: Path) -> None:
-    found = preprocessed(tmp_path, saved(make_photo(200, 300))).envelope.estimates["preprocess"]
+    found = findings_of(preprocessed(tmp_path, saved(make_photo(200, 300))))
     assert found.kind == "photograph"
+    assert found.confidence is not None
     assert 0.2 < found.confidence <= 1
     assert found.mode == "gentle"
+    assert found.probabilities is not None
     assert set(found.probabilities) == {"damaged", "noisy", "faded", "toned"}
     assert not any((found.damaged, found.noisy, found.faded))
 
 
 def test_the_mode_is_that_of_the_options(tmp_path: Path) -> None:
     for mode in ("gentle", "thorough"):
-        envelope = preprocessed(tmp_path, saved(PHOTO), mode=mode).envelope
-        assert envelope.estimates["preprocess"].mode == mode
+        assert findings_of(preprocessed(tmp_path, saved(PHOTO), mode=mode)).mode == mode
 
 
 def test_a_bilevel_picture_is_left_alone_and_has_no_noise(tmp_path: Path) -> None:
-    found = preprocessed(tmp_path, saved(Image.fromarray(PHOTO).convert("1"))).envelope.estimates[
-        "preprocess"
-    ]
+    found = findings_of(preprocessed(tmp_path, saved(Image.fromarray(PHOTO).convert("1"))))
     assert found.mode == "untouched"
     assert not found.noisy
 
@@ -262,14 +262,14 @@ def test_nothing_is_judged_where_nothing_depends_on_it(
 ) -> None:
     monkeypatch.setattr(stage, "judge", lambda *_: pytest.fail("judged"))
     for options in ({"stages": ("denoise", "scratch")}, {"mask": saved(np.zeros((60, 90), np.uint8))}):
-        envelope = preprocessed(tmp_path, saved(PHOTO), **options).envelope
-        assert envelope.problem is None
-        assert envelope.estimates["preprocess"].mode == "gentle"
-        assert envelope.estimates["preprocess"].kind is None
+        workspace = preprocessed(tmp_path, saved(PHOTO), **options)
+        assert workspace.envelope.problem is None
+        found = findings_of(workspace)
+        assert (found.mode, found.kind) == ("gentle", None)
 
 
 def test_tone_depends_on_the_judgement_where_translate_is_asked_for(tmp_path: Path) -> None:
-    found = preprocessed(tmp_path, saved(PHOTO), stages=("translate",)).envelope.estimates["preprocess"]
+    found = findings_of(preprocessed(tmp_path, saved(PHOTO), stages=("translate",)))
     assert found.kind is not None
 
 
@@ -277,4 +277,4 @@ def test_without_a_network_pictures_are_treated_gently(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path, Options())
     workspace.write_file("upload", saved(PHOTO))
     run_stage(PreprocessStage(), [workspace])
-    assert workspace.envelope.estimates["preprocess"].mode == "gentle"
+    assert findings_of(workspace).mode == "gentle"

@@ -16,7 +16,7 @@ from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, ScratchStage, Search, choose
 from photorestore.workspace import Workspace
-from tests.conftest import make_photo
+from tests.conftest import found_by, make_photo
 from tests.handed_on import SOUND
 
 ARCHITECTURE = {"widths": (16, 16)}
@@ -35,6 +35,7 @@ def make_stage(logit: float = -4.0, in_prints: float | None = None) -> ScratchSt
 def constant_detector(logit: float) -> ScratchUNet:
     network = ScratchUNet(**ARCHITECTURE).eval()
     torch.nn.init.zeros_(network.tail.weight)
+    assert network.tail.bias is not None
     torch.nn.init.constant_(network.tail.bias, logit)
     return network
 
@@ -50,7 +51,8 @@ def test_probability_is_written_and_the_picture_stays(workspace: Workspace) -> N
     run_stage(make_stage(0.0), [give_photo(workspace)])
     assert workspace.envelope.problem is None
     prob = workspace.plane("scratch_prob")
-    assert (prob.shape, prob.dtype) == ((1, 70, 90), np.uint16)
+    assert prob.shape == (1, 70, 90)
+    assert prob.dtype == np.uint16
     assert (prob == 32768).all()
     assert workspace.envelope.current == "image"
     assert not workspace.plane("scratch_mask").any()
@@ -75,7 +77,7 @@ def _everything_may_be_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_damage_is_reported_as_a_share(workspace: Workspace) -> None:
     run_stage(make_stage(4.0), [judge(give_photo(workspace), "thorough")])
     assert (workspace.plane("scratch_mask") == 255).all()
-    assert workspace.envelope.estimates["scratch"].coverage == 1.0
+    assert found_by(workspace, ScratchFindings).coverage == 1.0
     assert workspace.envelope.trace["scratch"].note == "100.00 % damaged"
 
 
@@ -121,7 +123,7 @@ def test_what_is_likely_counts_in_a_damaged_print_only(tmp_path: Path) -> None:
     for mode, coverage in (("gentle", 0.0), ("thorough", 1.0)):
         workspace = judge(give_photo(Workspace.create(tmp_path, Options())), mode)
         run_stage(make_stage(3.0), [workspace])
-        assert workspace.envelope.estimates["scratch"].coverage == coverage
+        assert found_by(workspace, ScratchFindings).coverage == coverage
 
 
 def test_it_passes_when_the_caller_marked_the_damage(workspace: Workspace) -> None:
@@ -142,7 +144,9 @@ def test_it_passes_when_it_is_not_asked_for(tmp_path: Path, stages: tuple[str, .
 def test_a_batch_gives_what_each_picture_gives_alone(tmp_path: Path) -> None:
     torch.manual_seed(1)
     stage = make_stage()
-    torch.nn.init.normal_(stage.networks[PHOTOGRAPHS].network.tail.weight)
+    network = stage.networks[PHOTOGRAPHS].network
+    assert isinstance(network, ScratchUNet)
+    torch.nn.init.normal_(network.tail.weight)
     sizes = [(70, 90), (33, 41), (64, 64)]
     together = [give_photo(Workspace.create(tmp_path, Options()), *size) for size in sizes]
     alone = [give_photo(Workspace.create(tmp_path, Options()), *size) for size in sizes]

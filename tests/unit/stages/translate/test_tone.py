@@ -1,5 +1,7 @@
 """Lifting tone and colours: bounded, inside the border, at full depth."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -21,7 +23,7 @@ def network() -> ToneNetwork:
     return loaded
 
 
-def lifted(network: ToneNetwork, image: np.ndarray, strength: float = 1.0, **asked) -> np.ndarray:
+def lifted(network: ToneNetwork, image: np.ndarray, strength: float = 1.0, **asked: Any) -> np.ndarray:
     image = image.copy()
     tone = find_tone(
         network, image, asked.pop("region", Region.whole(image)), asked.pop("alpha", None), **asked
@@ -47,12 +49,12 @@ def error(image: np.ndarray, gt: np.ndarray) -> float:
     return float(np.square(image.astype(float) - gt).mean() ** 0.5)
 
 
-def test_a_faded_picture_comes_nearer_to_what_it_was(network) -> None:
+def test_a_faded_picture_comes_nearer_to_what_it_was(network: ToneNetwork) -> None:
     for gt in (grey(), plane(textured(seed=3))):
         assert error(lifted(network, faded(gt)), gt) < 0.5 * error(faded(gt), gt)
 
 
-def test_a_colour_that_bleached_is_brought_back(network) -> None:
+def test_a_colour_that_bleached_is_brought_back(network: ToneNetwork) -> None:
     gt = plane(textured(seed=1))
     bleached = (gt * np.reshape((0.75, 0.5, 0.45), (3, 1, 1)) + np.reshape((50, 60, 40), (3, 1, 1))).astype(
         np.uint8
@@ -60,7 +62,7 @@ def test_a_colour_that_bleached_is_brought_back(network) -> None:
     assert error(lifted(network, bleached, keeps_hue=False), gt) < 0.85 * error(bleached, gt)
 
 
-def test_grey_stays_grey_to_the_bit(network) -> None:
+def test_grey_stays_grey_to_the_bit(network: ToneNetwork) -> None:
     for image in (faded(grey()), faded(grey()).astype(np.uint16) * 257):
         out = lifted(network, image)
         assert (out == out[:1]).all()
@@ -72,7 +74,7 @@ def hue_of(image: np.ndarray) -> np.ndarray:
     return chroma / np.linalg.norm(chroma)
 
 
-def test_sepia_gains_contrast_and_keeps_its_hue(network) -> None:
+def test_sepia_gains_contrast_and_keeps_its_hue(network: ToneNetwork) -> None:
     print_ = faded(sepia(grey()))
     out = lifted(network, print_)
     assert out.std() > 1.3 * print_.std()
@@ -91,7 +93,7 @@ def test_pictures_of_one_hue_are_told_from_those_of_several() -> None:
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (128, 128, 128), (200, 120, 90), (255, 255, 255)])
-def test_a_picture_of_one_colour_stays(network, colour) -> None:
+def test_a_picture_of_one_colour_stays(network: ToneNetwork, colour: tuple[int, int, int]) -> None:
     image = np.empty((3, 90, 120), np.uint8)
     image[:] = np.reshape(colour, (3, 1, 1))
     noisy = (image + np.random.default_rng(0).normal(0, 3, image.shape)).clip(0, 255).astype(np.uint8)
@@ -99,14 +101,14 @@ def test_a_picture_of_one_colour_stays(network, colour) -> None:
         assert (lifted(network, solid) == solid).all()
 
 
-def test_strength_blends(network) -> None:
+def test_strength_blends(network: ToneNetwork) -> None:
     image = faded(plane(textured())).astype(np.uint16) * 257
     whole, half = (lifted(network, image, strength).astype(float) for strength in (1, 0.5))
     assert np.abs(half - (whole + image) / 2).max() <= 1
     assert (lifted(network, image, 0.0) == image).all()
 
 
-def test_16_bits_are_corrected_as_8_bits_are_and_keep_their_steps(network) -> None:
+def test_16_bits_are_corrected_as_8_bits_are_and_keep_their_steps(network: ToneNetwork) -> None:
     image = faded(plane(textured()))
     deep = image.astype(np.uint16) * 257
     assert np.abs(lifted(network, deep) / 257 - lifted(network, image)).max() <= 0.51
@@ -115,7 +117,7 @@ def test_16_bits_are_corrected_as_8_bits_are_and_keep_their_steps(network) -> No
     assert len(np.unique(lifted(network, ramp))) > 6_000
 
 
-def test_hardly_a_pixel_is_clipped_that_was_not(network) -> None:
+def test_hardly_a_pixel_is_clipped_that_was_not(network: ToneNetwork) -> None:
     rng = torch.Generator().manual_seed(5)
     gt = torch.from_numpy(np.stack([plane(textured(seed=seed)) for seed in range(6)])) / 255
     for lq in (255 * faded_tone.age(gt, rng)[0]).round().byte().numpy():
@@ -124,7 +126,7 @@ def test_hardly_a_pixel_is_clipped_that_was_not(network) -> None:
         assert clipped.mean() < 0.002
 
 
-def test_curves_rise(network) -> None:
+def test_curves_rise(network: ToneNetwork) -> None:
     ramp = np.linspace(0, 255, 3 * 256).astype(np.uint8).reshape(3, 1, 256)
     tone = find_tone(network, faded(plane(textured())), Region(0, 0, 256, 320))
     assert (np.diff(tone.curves, axis=1) >= 0).all()
@@ -132,14 +134,14 @@ def test_curves_rise(network) -> None:
     assert ramp.min() >= 0
 
 
-def test_a_border_changes_nothing_inside(network) -> None:
+def test_a_border_changes_nothing_inside(network: ToneNetwork) -> None:
     alone = faded(plane(textured()))
     image = framed(alone, (236, 226, 200), 30, 40, 30, 30)
     out = lifted(network, image, region=find_region(image))[:, 30:-40, 30:-30]
     assert error(out, lifted(network, alone)) < 4
 
 
-def test_what_is_transparent_is_not_asked(network) -> None:
+def test_what_is_transparent_is_not_asked(network: ToneNetwork) -> None:
     image, alpha = faded(plane(textured())), np.full((1, 256, 320), 255, np.uint8)
     alpha[:, :, 200:] = 0
     other = image.copy()
@@ -148,14 +150,14 @@ def test_what_is_transparent_is_not_asked(network) -> None:
     assert (out[:, :, :200] == out_other[:, :, :200]).all()
 
 
-def test_strips_give_what_the_whole_gives(network, monkeypatch) -> None:
+def test_strips_give_what_the_whole_gives(network: ToneNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     image = faded(plane(textured()))
     whole = lifted(network, image)
     monkeypatch.setattr("photorestore.imaging.planes.STRIP_PX", 3000)
     assert (lifted(network, image) == whole).all()
 
 
-def test_planes_are_corrected_as_views_are_in_training(network) -> None:
+def test_planes_are_corrected_as_views_are_in_training(network: ToneNetwork) -> None:
     image = faded(plane(textured())).astype(np.uint16) * 257
     tone = find_tone(network, image, Region.whole(image), keeps_hue=False)
     view = torch.from_numpy(image[None] / np.float32(65535))
@@ -168,7 +170,7 @@ def test_planes_are_corrected_as_views_are_in_training(network) -> None:
 
 
 @pytest.mark.parametrize("hw", [(1, 1), (2, 500), (40, 33)])
-def test_any_size_is_corrected(network, hw) -> None:
+def test_any_size_is_corrected(network: ToneNetwork, hw: tuple[int, int]) -> None:
     image = faded(plane(make_photo(*hw)))
     assert lifted(network, image).shape == image.shape
 

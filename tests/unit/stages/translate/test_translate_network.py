@@ -43,7 +43,7 @@ def half_hole(n: int, h: int, w: int) -> torch.Tensor:
     return hole
 
 
-def test_keys_in_holes_have_no_influence():
+def test_keys_in_holes_have_no_influence() -> None:
     block, keys, features = block_with_weights(), random_keys(2, 10, 8), torch.randn(2, 8, 6, 6)
     other = KeyView(keys.features.clone(), keys.usable)
     other.features[:, 5:] = 100 * torch.randn(2, 5, 8)
@@ -51,26 +51,26 @@ def test_keys_in_holes_have_no_influence():
     assert torch.equal(block(features, hole, keys), block(features, hole, other))
 
 
-def test_only_holes_are_replaced():
+def test_only_holes_are_replaced() -> None:
     block, features, hole = block_with_weights(), torch.randn(2, 8, 6, 6), half_hole(2, 6, 6)
     out = block(features, hole, random_keys(2, 10, 8))
     assert torch.equal(out[..., 3:], features[..., 3:])
     assert not torch.allclose(out[..., :3], features[..., :3])
 
 
-def test_a_new_block_is_the_identity():
+def test_a_new_block_is_the_identity() -> None:
     block, features = PartialNonLocal(8), torch.randn(1, 8, 5, 7)
     assert torch.equal(block(features, torch.ones(1, 1, 5, 7), random_keys(1, 4, 8)), features)
 
 
-def test_a_picture_that_is_one_hole_gives_numbers_and_no_keys():
+def test_a_picture_that_is_one_hole_gives_numbers_and_no_keys() -> None:
     block, features = block_with_weights(), torch.randn(1, 8, 4, 4)
     nothing = KeyView(torch.randn(1, 6, 8), torch.zeros(1, 6))
     out = block(features, torch.ones(1, 1, 4, 4), nothing)
     assert torch.allclose(out, features + block.w.bias.view(1, 8, 1, 1), atol=1e-6)
 
 
-def test_attention_is_a_convex_mix_of_usable_values():
+def test_attention_is_a_convex_mix_of_usable_values() -> None:
     block, keys = block_with_weights(), random_keys(1, 10, 8)
     features = torch.randn(1, 8, 3, 3)
     queries = block.theta(features.flatten(2).transpose(1, 2))
@@ -80,7 +80,7 @@ def test_attention_is_a_convex_mix_of_usable_values():
     assert torch.allclose(out, features + expected, atol=1e-5)
 
 
-def test_short_views_are_filled_up_with_forbidden_keys():
+def test_short_views_are_filled_up_with_forbidden_keys() -> None:
     block, features = block_with_weights(), torch.randn(2, 8, 4, 4)
     views = [random_keys(1, 10, 8), random_keys(1, 6, 8)]
     hole = torch.ones(2, 1, 4, 4)
@@ -90,28 +90,28 @@ def test_short_views_are_filled_up_with_forbidden_keys():
         assert torch.allclose(together[index : index + 1], alone, atol=1e-6)
 
 
-def test_norm_looks_at_one_place_only():
+def test_norm_looks_at_one_place_only() -> None:
     norm, features = LayerNorm2d(8), torch.randn(1, 8, 6, 6)
     other = features.clone()
     other[..., 3:, :] += 10
     assert torch.equal(norm(features)[..., :3, :], norm(other)[..., :3, :])
 
 
-def test_vae_keeps_the_size_and_draws_only_when_asked():
+def test_vae_keeps_the_size_and_draws_only_when_asked() -> None:
     vae, image = VAE(8, 8), torch.rand(2, 3, 16, 24)
     assert vae.encode(image).shape == (2, 8, 4, 6)
     assert vae.decode(vae.encode(image)).shape == image.shape
     assert not torch.equal(vae(image)[0], vae(image)[0])
 
 
-def test_smooth_filling_spreads_the_colours_around_and_looks_at_no_hole():
+def test_smooth_filling_spreads_the_colours_around_and_looks_at_no_hole() -> None:
     image, hole = torch.empty(1, 3, 64, 64).fill_(0.3), half_hole(1, 64, 64)
     hole[..., 16:] = 0
     garbage = torch.where(hole > 0, torch.rand(1, 3, 64, 64), image)
     assert torch.allclose(smooth_fill(garbage, hole), image, atol=1e-3)
 
 
-def test_smooth_filling_continues_a_slope():
+def test_smooth_filling_continues_a_slope() -> None:
     slope = torch.linspace(0, 1, 64).expand(1, 3, 64, 64)
     hole = torch.zeros(1, 1, 64, 64)
     hole[..., 20:44, 28:36] = 1
@@ -119,7 +119,7 @@ def test_smooth_filling_continues_a_slope():
 
 
 @pytest.mark.parametrize("hw", [(4, 4), (17, 31), (64, 48)])
-def test_pixels_outside_the_mask_are_equal(hw):
+def test_pixels_outside_the_mask_are_equal(hw: tuple[int, int]) -> None:
     network, image = small_network(), torch.rand(2, 3, *hw)
     mask = torch.zeros(2, 1, *hw)
     mask[..., :2, :3] = 1
@@ -129,13 +129,13 @@ def test_pixels_outside_the_mask_are_equal(hw):
     assert not torch.allclose(out * mask, image * mask)
 
 
-def test_mask_values_blend():
+def test_mask_values_blend() -> None:
     network, image = small_network(), torch.rand(1, 3, 16, 16)
     full, half = (network(image, torch.full((1, 1, 16, 16), share)) for share in (1.0, 0.5))
     assert torch.allclose(half, (image + full) / 2, atol=1e-5)
 
 
-def test_the_view_is_bounded_and_keeps_every_hole():
+def test_the_view_is_bounded_and_keeps_every_hole() -> None:
     image, mask = torch.rand(1, 3, 300, 1001), torch.zeros(1, 1, 300, 1001)
     mask[0, 0, 150, 500] = 1
     view, view_mask = shrink(image, mask)
@@ -144,13 +144,13 @@ def test_the_view_is_bounded_and_keeps_every_hole():
     assert small_network().key_view(image, mask).usable.shape[1] <= 1024
 
 
-def test_a_hole_anywhere_in_a_block_makes_its_latent_a_hole():
+def test_a_hole_anywhere_in_a_block_makes_its_latent_a_hole() -> None:
     mask = torch.zeros(1, 1, 8, 8)
     mask[0, 0, 3, 4] = 0.2
     assert hole_at_stride(mask).flatten().tolist() == [0, 1, 0, 0]
 
 
-def test_certainty_reaches_the_filling_and_is_full_where_nobody_says_otherwise():
+def test_certainty_reaches_the_filling_and_is_full_where_nobody_says_otherwise() -> None:
     network, image, hole = small_network(), torch.rand(1, 3, 48, 64), half_hole(1, 48, 64)
     keys = network.key_view(image, hole)
     certain = network(image, hole, keys)
@@ -160,7 +160,7 @@ def test_certainty_reaches_the_filling_and_is_full_where_nobody_says_otherwise()
     assert torch.equal(doubtful[..., 32:], image[..., 32:])
 
 
-def test_what_the_paper_delivers_is_a_part_of_the_contract():
+def test_what_the_paper_delivers_is_a_part_of_the_contract() -> None:
     network, image, hole = small_network(), torch.rand(1, 3, 48, 64), half_hole(1, 48, 64)
     expected, _ = network.translate_and_fuse(image, hole, network.key_view(image, hole))
     decoded = Runner(network, precision="float32").part("decoded")

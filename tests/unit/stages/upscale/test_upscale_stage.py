@@ -1,4 +1,7 @@
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from photorestore.networks.runner import Runner
 from photorestore.networks.tiling import to_float
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
+from photorestore.stages.preprocess.findings import PreprocessFindings
 from photorestore.stages.upscale.findings import UpscaleFindings
 from photorestore.stages.upscale.network import Upscaler
 from photorestore.stages.upscale.stage import CLEAN, REAL, UpscaleStage
@@ -33,8 +37,16 @@ def stage() -> UpscaleStage:
 
 
 @pytest.fixture
-def prepared(tmp_path):
-    def prepare(scale=2, *, hw=(60, 80), alpha=None, image=None, found=SOUND, **options) -> Workspace:
+def prepared(tmp_path: Path) -> Callable[..., Workspace]:
+    def prepare(
+        scale: int = 2,
+        *,
+        hw: tuple[int, int] = (60, 80),
+        alpha: np.ndarray | None = None,
+        image: np.ndarray | None = None,
+        found: PreprocessFindings = SOUND,
+        **options: Any,
+    ) -> Workspace:
         workspace = Workspace.create(tmp_path, Options(scale=scale, **options))
         workspace.write_plane("image", make_photo(*hw).transpose(2, 0, 1) if image is None else image)
         if alpha is not None:
@@ -54,22 +66,27 @@ def run(stage: UpscaleStage, *workspaces: Workspace) -> Workspace:
 
 @pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize("hw", [(60, 80), (131, 77), (1, 5)])
-def test_tiles_give_what_the_network_gives_of_the_whole(stage, prepared, hw, scale):
+def test_tiles_give_what_the_network_gives_of_the_whole(
+    stage: UpscaleStage, prepared: Callable[..., Workspace], hw: tuple[int, int], scale: int
+) -> None:
     workspace = run(stage, prepared(scale, hw=hw))
     upscaled = workspace.plane("upscaled")
     assert workspace.envelope.current == "upscaled"
-    assert (upscaled.shape, upscaled.dtype) == ((3, scale * hw[0], scale * hw[1]), np.uint16)
+    assert upscaled.shape == (3, scale * hw[0], scale * hw[1])
+    assert upscaled.dtype == np.uint16
     whole = stage.networks[CLEAN](to_float(workspace.plane("image"))[None], scale)[0]
     assert (to_float(upscaled) - whole).abs().max() < 1 / 255
 
 
-def test_without_a_scale_it_passes(stage, prepared):
+def test_without_a_scale_it_passes(stage: UpscaleStage, prepared: Callable[..., Workspace]) -> None:
     workspace = run(stage, prepared(1))
     assert workspace.envelope.trace["upscale"].outcome == "passed"
     assert workspace.envelope.current == "image"
 
 
-def test_the_scale_counts_whatever_stages_were_asked_for(stage, prepared):
+def test_the_scale_counts_whatever_stages_were_asked_for(
+    stage: UpscaleStage, prepared: Callable[..., Workspace]
+) -> None:
     assert run(stage, prepared(2, stages=("denoise",))).envelope.trace["upscale"].outcome == "ran"
     assert run(stage, prepared(2, strength=0)).envelope.trace["upscale"].outcome == "ran"
 
@@ -87,8 +104,8 @@ def test_the_scale_counts_whatever_stages_were_asked_for(stage, prepared):
     ],
 )
 def test_only_what_lacks_nothing_but_pixels_goes_to_the_network_for_that(
-    stage, prepared, found, changed, name
-):
+    stage: UpscaleStage, prepared: Callable[..., Workspace], found: dict[str, Any], changed: bool, name: str
+) -> None:
     workspace = prepared(found=found)
     if changed:
         workspace.write_plane("translated", workspace.plane("image").astype(np.uint16) * 257)
@@ -98,9 +115,11 @@ def test_only_what_lacks_nothing_but_pixels_goes_to_the_network_for_that(
     assert f"by {name}:" in workspace.envelope.trace["upscale"].note
 
 
-def test_a_mixed_batch_gives_the_pixels_of_each_picture_alone(stage, prepared):
+def test_a_mixed_batch_gives_the_pixels_of_each_picture_alone(
+    stage: UpscaleStage, prepared: Callable[..., Workspace]
+) -> None:
     alpha = np.full((1, 60, 80), 200, np.uint8)
-    cases = [
+    cases: list[dict[str, Any]] = [
         {"scale": 2},
         {"scale": 4, "found": replace(SOUND, noisy=True)},
         {"scale": 1},
@@ -114,30 +133,36 @@ def test_a_mixed_batch_gives_the_pixels_of_each_picture_alone(stage, prepared):
         assert (alone.current() == workspace.current()).all()
 
 
-def test_opacity_is_enlarged_without_ringing_and_keeps_its_depth(stage, prepared):
+def test_opacity_is_enlarged_without_ringing_and_keeps_its_depth(
+    stage: UpscaleStage, prepared: Callable[..., Workspace]
+) -> None:
     alpha = np.zeros((1, 60, 80), np.uint16)
     alpha[:, 20:, 31:] = 65535
     workspace = run(stage, prepared(4, alpha=alpha))
     enlarged = workspace.alpha()
-    assert (enlarged.shape, enlarged.dtype) == ((1, 240, 320), np.uint16)
+    assert enlarged is not None
+    assert enlarged.shape == (1, 240, 320)
+    assert enlarged.dtype == np.uint16
     assert (np.diff(enlarged.astype(int), axis=2) >= 0).all()
     assert (enlarged[:, 100:, 140:] == 65535).all()
 
 
-def test_running_twice_changes_nothing(stage, prepared):
+def test_running_twice_changes_nothing(stage: UpscaleStage, prepared: Callable[..., Workspace]) -> None:
     workspace = run(stage, prepared())
     first = workspace.plane("upscaled").copy()
     assert (run(stage, workspace).plane("upscaled") == first).all()
 
 
-def test_results_of_tiles_are_bounded_at_each_scale(stage):
+def test_results_of_tiles_are_bounded_at_each_scale(stage: UpscaleStage) -> None:
     network = stage.networks[CLEAN]
     sides = {scale: scale * network.spec(scale).tile_px for scale in (2, 4)}
     assert sides[2] == sides[4] == 2 * 72
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_a_grey_picture_gets_no_colour(stage, prepared, scale):
+def test_a_grey_picture_gets_no_colour(
+    stage: UpscaleStage, prepared: Callable[..., Workspace], scale: int
+) -> None:
     grey = make_photo(60, 80).transpose(2, 0, 1)[:1].repeat(3, 0)
     upscaled = run(stage, prepared(scale, image=grey, found=replace(SOUND, is_grey=True))).plane("upscaled")
     assert (upscaled == upscaled[:1]).all()
