@@ -39,7 +39,7 @@ MANY_HUES_255 = 4.5
 """From this on a picture has many hues: of 95 old photographs for training 7 have, of 172 others 153."""
 SURE_DAMAGE = 0.5
 """So sure it must be that a picture is damaged for that alone to decide: of 31 held-out photographs under laid-on
-damage thirteen are restored thoroughly then, and of 91 as they are three, which seem prints whatever the limit."""
+damage twelve are restored thoroughly then, and of 91 as they are three, which seem prints whatever the limit."""
 
 Pixels = npt.NDArray[np.uint8]
 Place = tuple[slice, slice]
