@@ -32,7 +32,7 @@ from gateway.restore.release import Release
 from gateway.restore.runner import Runner
 from gateway.restore.transfers import TransferLimits, Transfers
 from gateway.routes import openapi
-from gateway.routes.gateway import Gateway
+from gateway.routes.edge import Edge
 from gateway.routes.jobs import jobs
 from gateway.routes.operations import operations
 from gateway.routes.restore import restore_directly, restoring
@@ -71,19 +71,19 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
     """
     make_private(settings.workspace_root)
     client = TorchServeClient(settings, transport)
-    gateway = _make_gateway(settings, client)
+    edge = _make_edge(settings, client)
     app = Application(
         title="photorestore",
         summary="Restores old and damaged photographs.",
         version=metadata.version("photorestore"),
         docs_url=None,  # ours are in gateway.http.pages
         redoc_url=None,
-        lifespan=lambda _: _running(client, gateway),
+        lifespan=lambda _: _running(client, edge),
     )
-    app.state.gateway = gateway
+    app.state.edge = edge
     app.add_middleware(
         Middleware,
-        metrics=RequestMetrics(gateway.metrics),
+        metrics=RequestMetrics(edge.metrics),
         express={("POST", "/v1/restore"): restore_directly},
         origins=settings.cors_origins,
     )
@@ -100,11 +100,11 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
 
 def create_server(app: FastAPI) -> Server:
     """Return what serves an application that `create_app` has made."""
-    gateway: Gateway = app.state.gateway
-    return Server(app, gateway.settings, gateway.readiness.drain)
+    edge: Edge = app.state.edge
+    return Server(app, edge.settings, edge.readiness.drain)
 
 
-def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gateway:
+def _make_edge(settings: GatewaySettings, client: TorchServeClient) -> Edge:
     admission = Admission(Limits(settings.max_requests, settings.max_pixels))
     transfers = Transfers(_transfer_limits(settings), lambda: admission.retry_after_s)
     metrics = _make_metrics(settings, admission, transfers)
@@ -112,19 +112,19 @@ def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gatewa
         client,
         settings,
         WorkerMetrics(metrics),
-        on_ready=lambda: gateway.renew(),  # noqa: PLW0108 - it is yet to be made
+        on_ready=lambda: edge.renew(),  # noqa: PLW0108 - it is yet to be made
         is_busy=lambda: admission.requests.total > 0,
     )
     cache = None if settings.cache_dir is None else ResultCache(settings.cache_dir, settings.cache_bytes)
     runner = Runner(client, admission, RunMetrics(metrics), readiness, cache)
-    gateway = Gateway(
+    edge = Edge(
         settings=settings,
         admission=admission,
         transfers=transfers,
         metrics=metrics,
         readiness=readiness,
         intake=Intake(
-            Pace(settings.upload_grace_s, settings.upload_bytes_s), transfers, lambda: gateway.release
+            Pace(settings.upload_grace_s, settings.upload_bytes_s), transfers, lambda: edge.release
         ),
         runner=runner,
         jobs=None,
@@ -134,10 +134,10 @@ def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gatewa
     )
     job_metrics = JobMetrics(metrics)
     if settings.jobs_dir is not None:
-        gateway.jobs = Jobs(
-            settings.jobs_dir, settings, runner, admission, readiness, job_metrics, lambda: gateway.release
+        edge.jobs = Jobs(
+            settings.jobs_dir, settings, runner, admission, readiness, job_metrics, lambda: edge.release
         )
-    return gateway
+    return edge
 
 
 def _transfer_limits(settings: GatewaySettings) -> TransferLimits:
@@ -159,18 +159,18 @@ def _make_metrics(settings: GatewaySettings, admission: Admission, transfers: Tr
 
 
 @contextlib.asynccontextmanager
-async def _running(client: TorchServeClient, gateway: Gateway) -> AsyncIterator[None]:
+async def _running(client: TorchServeClient, edge: Edge) -> AsyncIterator[None]:
     """Watch TorchServe as long as the application runs; at the end wait for what is in flight."""
-    async with client, contextlib.nullcontext() if gateway.jobs is None else gateway.jobs:
-        watch = asyncio.create_task(gateway.readiness.watch())
+    async with client, contextlib.nullcontext() if edge.jobs is None else edge.jobs:
+        watch = asyncio.create_task(edge.readiness.watch())
         try:
             yield
         finally:
-            gateway.readiness.drain()
+            edge.readiness.drain()
             watch.cancel()
-            if gateway.jobs is not None:
-                await gateway.jobs.drain(gateway.drain_left_s)
-            await gateway.runner.in_flight.drain(gateway.drain_left_s)
+            if edge.jobs is not None:
+                await edge.jobs.drain(edge.drain_left_s)
+            await edge.runner.in_flight.drain(edge.drain_left_s)
             await asyncio.gather(watch, return_exceptions=True)
 
 

@@ -1,8 +1,8 @@
 """How many restorations are let in at a time, by number and pixels.
 
-Owners, which are API keys, take turns: a restoration for which there is no place waits where another owner has more of
-them than its own, and gets the next one that is given back. So one owner alone may have all places, and none keeps the
-others out.
+Owners, which are API keys, share the places fairly. A restoration that finds no place waits if another owner holds more
+places than its own, and gets the next one that is given back. So one owner alone may have all places, and none keeps
+the others out.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Place:
 
 
 @dataclass(eq=False, slots=True)
-class Turn:
+class Waiter:
     """A restoration that waits for its place."""
 
     pixels: int
@@ -64,7 +64,7 @@ class Admission:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.requests, self.pixels = Held(), Held()
-        self.waiting: list[Turn] = []
+        self.waiting: list[Waiter] = []
         self.on_freed: Callable[[], None] = lambda: None
         self._mean_s = 1.0
 
@@ -97,13 +97,13 @@ class Admission:
         Raises:
             DeadlineExceeded: there was none in time.
         """
-        turn = Turn(pixels, owner, asyncio.get_running_loop().create_future())
-        self.waiting.append(turn)
+        waiter = Waiter(pixels, owner, asyncio.get_running_loop().create_future())
+        self.waiting.append(waiter)
         try:
             async with asyncio.timeout(seconds):
-                return await turn.place
+                return await waiter.place
         except BaseException as error:
-            self._step_back(turn)
+            self._step_back(waiter)
             if isinstance(error, TimeoutError):
                 raise DeadlineExceeded("no place was free within the request's time") from None
             raise
@@ -140,26 +140,26 @@ class Admission:
         """Whether others have more, who are to give some of it up. Jobs have a queue of their own."""
         if owner is None or len(self.waiting) >= self.limits.requests:
             return False
-        waiting = sum(turn.owner == owner for turn in self.waiting)
+        waiting = sum(waiter.owner == owner for waiter in self.waiting)
         others = [self._share(other) for other in self.requests.owners() if other != owner]
         return self._share(owner, waiting) < max(others, default=0)
 
     def _grant(self) -> None:
         """Give free places to those who wait. A large picture is not passed over for ever: it holds up the others."""
-        while turns := [turn for turn in self.waiting if not turn.place.done()]:
-            turn = min(turns, key=lambda turn: self._share(turn.owner))
-            if self._lacks(turn.pixels) is not None:
+        while waiting := [waiter for waiter in self.waiting if not waiter.place.done()]:
+            waiter = min(waiting, key=lambda waiter: self._share(waiter.owner))
+            if self._lacks(waiter.pixels) is not None:
                 return
-            self.waiting.remove(turn)
-            turn.place.set_result(self._take(turn.pixels, turn.owner))
+            self.waiting.remove(waiter)
+            waiter.place.set_result(self._take(waiter.pixels, waiter.owner))
 
-    def _step_back(self, turn: Turn) -> None:
+    def _step_back(self, waiter: Waiter) -> None:
         """Nobody waits for this place any more."""
-        if turn in self.waiting:
-            self.waiting.remove(turn)
+        if waiter in self.waiting:
+            self.waiting.remove(waiter)
             self._grant()
         else:
-            self.leave(turn.place.result())
+            self.leave(waiter.place.result())
 
     def _refuse(self, reason: Excess, text: str) -> TooManyRequests:
         return TooManyRequests(reason, text, self.retry_after_s)

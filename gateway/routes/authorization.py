@@ -9,7 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
 from gateway.errors import Unauthorized
-from gateway.routes.gateway import gateway_of
+from gateway.routes.edge import edge_of
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key, where the service asks for one")
 
@@ -28,7 +28,7 @@ def check_key(request: Request) -> None:
     Raises:
         Unauthorized: there is none, or it is not known.
     """
-    keys = gateway_of(request).keys
+    keys = edge_of(request).keys
     request.state.caller = ""
     if keys is None:
         return

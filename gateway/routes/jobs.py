@@ -23,7 +23,7 @@ from gateway.restore.returns import MEDIA_TYPES, check_accept
 from gateway.routes import jobs_openapi
 from gateway.routes.answers import answer
 from gateway.routes.authorization import require_key
-from gateway.routes.gateway import gateway_of
+from gateway.routes.edge import edge_of
 from gateway.routes.queries import FINDING, parse_query, read_return
 from photorestore.directories import token_of
 from photorestore.errors import UnsupportedOption
@@ -84,7 +84,7 @@ async def result(request: Request, job_id: str) -> Response:
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if not if_none_match(request).isdisjoint({etag.removeprefix("W/"), "*"}):
         return Response(None, 304, headers=headers)
-    return answer(kind, found, headers, gateway_of(request).transfers)
+    return answer(kind, found, headers, edge_of(request).transfers)
 
 
 @jobs.delete(
@@ -107,7 +107,7 @@ def jobs_of(request: Request) -> Jobs:
     Raises:
         NotFound: it has none.
     """
-    found = gateway_of(request).jobs
+    found = edge_of(request).jobs
     if found is None:
         raise NotFound("this service keeps no jobs: it was started without --jobs-dir")
     return found
@@ -122,7 +122,7 @@ async def _enter(
     is_handed_over = False
     try:
         with trouble_means_retry():
-            prepared = await gateway_of(request).intake.take_in(
+            prepared = await edge_of(request).intake.take_in(
                 request, request.state.caller, upload, wants_mask=True
             )
         record = Record(
@@ -188,5 +188,5 @@ def _hint(request: Request, record: Record) -> dict[str, str]:
     """When it is worth while to ask again."""
     if record.state in ENDED:
         return {"Cache-Control": "no-store"}
-    wait_s = gateway_of(request).admission.retry_after_s if record.state == "queued" else RUNNING_RETRY_S
+    wait_s = edge_of(request).admission.retry_after_s if record.state == "queued" else RUNNING_RETRY_S
     return {"Cache-Control": "no-store", "Retry-After": str(math.ceil(wait_s))}

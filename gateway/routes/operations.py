@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CONTENT_TYPE_PLAIN_0_0_4
 from starlette.responses import JSONResponse, Response
 
 from gateway.routes import openapi
-from gateway.routes.gateway import gateway_of
+from gateway.routes.edge import edge_of
 
 operations = APIRouter(tags=["operations"])
 
@@ -23,12 +23,12 @@ async def livez() -> dict[str, str]:
 )
 async def readyz(request: Request) -> JSONResponse:
     """Whether restorations will succeed, and why not."""
-    readiness = gateway_of(request).readiness
+    readiness = edge_of(request).readiness
     nodes = {node.stage: {"ready": node.ready, "pending": node.pending} for node in readiness.state.nodes}
     document = {
         "ready": not readiness.problem,
         "problem": readiness.problem,
-        "warnings": gateway_of(request).warnings,
+        "warnings": edge_of(request).warnings,
         "stages": nodes,
     }
     return JSONResponse(document, 503 if readiness.problem else 200)
@@ -37,10 +37,10 @@ async def readyz(request: Request) -> JSONResponse:
 @operations.get("/metrics", operation_id="get_metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """The edge's metrics, for Prometheus."""
-    gateway = gateway_of(request)
-    if gateway.jobs is not None:
-        await gateway.jobs.observe()
-    return Response(gateway.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+    edge = edge_of(request)
+    if edge.jobs is not None:
+        await edge.jobs.observe()
+    return Response(edge.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
 
 @operations.get(
@@ -51,4 +51,4 @@ async def metrics(request: Request) -> Response:
 )
 async def torchserve_metrics(request: Request) -> Response:
     """TorchServe's own metrics, for Prometheus: it listens on loopback only."""
-    return Response(await gateway_of(request).client.metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    return Response(await edge_of(request).client.metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -16,7 +16,7 @@ from gateway.restore.runner import Finished
 from gateway.routes import openapi
 from gateway.routes.answers import answer
 from gateway.routes.authorization import check_key, require_key
-from gateway.routes.gateway import gateway_of
+from gateway.routes.edge import edge_of
 from gateway.routes.queries import FINDING, parse_query
 from photorestore.errors import UnsupportedOption
 from photorestore.imaging.files.sniff import ACCEPTED
@@ -50,7 +50,7 @@ async def restore(request: Request) -> Response:
     if kind == "mask":
         options = replace(options, **FINDING)
     finished, headers = await _produce(request, options, accept, kind)
-    return answer(kind, finished.result, headers, gateway_of(request).transfers)
+    return answer(kind, finished.result, headers, edge_of(request).transfers)
 
 
 async def restore_directly(scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,14 +85,14 @@ async def _produce(
     request: Request, options: Options, accept: str, kind: str
 ) -> tuple[Finished, dict[str, str]]:
     """Take the upload in and restore it; gives the headers of the answer, too."""
-    gateway = gateway_of(request)
-    gateway.transfers.check_answers(request.state.caller)
+    edge = edge_of(request)
+    edge.transfers.check_answers(request.state.caller)
     label = request.state.request_id
-    workspace = Workspace.create(gateway.settings.workspace_root, options, request_id=label, accept=accept)
+    workspace = Workspace.create(edge.settings.workspace_root, options, request_id=label, accept=accept)
     workspace.envelope.answer = "report"
     is_handed_over = False
     try:
-        prepared = await gateway.intake.take_in(
+        prepared = await edge.intake.take_in(
             request, request.state.caller, workspace, wants_mask=kind in ("mask", "bundle")
         )
         etag = etag_of(prepared.key, kind)
@@ -102,7 +102,7 @@ async def _produce(
         if not is_handed_over:
             workspace.remove()
     async with until_left(request.receive):
-        finished = await gateway.runner.restore(prepared, request.state.caller)
+        finished = await edge.runner.restore(prepared, request.state.caller)
     return finished, {"ETag": etag, "Server-Timing": _server_timing(finished), "Vary": "Accept"}
 
 

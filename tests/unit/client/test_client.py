@@ -191,7 +191,7 @@ def test_problem_documents_are_exceptions_and_not_tried_again(
         (say(500, b"oops", "text/plain"), Unreachable, 1),
         (say(413, b"<html>", "text/html"), BadPicture, 1),
         (say(302, b"", "text/html", Location="/login"), Unreachable, 1),
-        (say(502, b"Bad Gateway", "text/plain"), Unreachable, 4),
+        (say(502, b"Bad Edge", "text/plain"), Unreachable, 4),
     ],
 )
 def test_answers_of_others_than_the_service(

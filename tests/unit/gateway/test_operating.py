@@ -147,7 +147,7 @@ def test_settings_come_from_the_command_line_above_the_environment() -> None:
 async def test_ready_when_a_canary_came_back(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root, is_ready=False) as edge:
         assert (await edge.get("/readyz")).status_code == 503
-        await until(lambda: not edge.app.state.gateway.readiness.problem)
+        await until(lambda: not edge.app.state.edge.readiness.problem)
         document = (await edge.get("/readyz")).json()
         assert document["ready"] is True
         assert set(document["stages"]) == set(STAGES)
@@ -158,7 +158,7 @@ async def test_readiness_follows_torchserve(server: FakeTorchServe, root: Path) 
     async with running_edge(server, root) as edge:
 
         async def problem_now() -> str:
-            await edge.app.state.gateway.readiness.look()
+            await edge.app.state.edge.readiness.look()
             return (await edge.get("/readyz")).json()["problem"]
 
         server.ready_workers = 0
@@ -178,7 +178,7 @@ async def test_another_workspace_root_is_found_out(
     for handler in handlers.values():
         handler.root = tmp_path / "elsewhere"
     async with running_edge(server, root, is_ready=False) as edge:
-        await edge.app.state.gateway.readiness.look()
+        await edge.app.state.edge.readiness.look()
         answer = await edge.get("/readyz")
         assert answer.status_code == 503
         assert str(root) in answer.json()["problem"]
@@ -187,9 +187,9 @@ async def test_another_workspace_root_is_found_out(
 async def test_missing_workflow_is_registered_again(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root) as edge:
         server.is_registered = False
-        await until(lambda: edge.app.state.gateway.readiness.problem)
+        await until(lambda: edge.app.state.edge.readiness.problem)
         assert problem(await edge.post("/v1/restore", content=make_picture())) == (503, "backend-unavailable")
-        await until(lambda: not edge.app.state.gateway.readiness.problem)
+        await until(lambda: not edge.app.state.edge.readiness.problem)
     assert server.registrations == 1
 
 
@@ -214,7 +214,7 @@ async def test_metrics_of_torchserve_are_handed_on(server: FakeTorchServe, root:
 
 async def test_drain_says_not_ready_but_answers(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root) as edge:
-        edge.app.state.gateway.readiness.drain()
+        edge.app.state.edge.readiness.drain()
         assert (await edge.get("/readyz")).status_code == 503
         assert (await edge.post("/v1/restore?stages=", content=make_picture())).status_code == 200
         assert metric(edge, "ready") == 0
@@ -331,7 +331,7 @@ async def test_slow_heads_and_bodies_are_closed_and_leave_others_alone(
         silent = [group.create_task(talk(port)) for _ in range(5)]
         heads = [group.create_task(talk(port, HEAD)) for _ in range(5)]
         bodies = [group.create_task(talk(port, HEAD, b"Content-Length: 99\r\n\r\nx")) for _ in range(5)]
-        await until(lambda: app.state.gateway.transfers.uploads.total == 5)
+        await until(lambda: app.state.edge.transfers.uploads.total == 5)
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.post(f"http://127.0.0.1:{port}/v1/restore?stages=", content=make_picture())
         assert answer.status_code == 200
@@ -453,7 +453,7 @@ async def test_refusal_arrives_although_the_body_is_still_sent(server: FakeTorch
 
 async def test_who_leaves_during_the_upload_leaves_nothing_behind(server: FakeTorchServe, root: Path) -> None:
     async with listening(server, root) as (port, app):
-        transfers = app.state.gateway.transfers
+        transfers = app.state.edge.transfers
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(HEAD + b"Content-Length: 99\r\n\r\nx")
         await until(lambda: transfers.uploads.total == 1)
@@ -461,7 +461,7 @@ async def test_who_leaves_during_the_upload_leaves_nothing_behind(server: FakeTo
         await until(lambda: transfers.uploads.total == 0)
         await until(lambda: not list(root.iterdir()))
         labels = {"route": "/v1/restore", "method": "POST", "status": "499"}
-        registry = app.state.gateway.metrics.registry
+        registry = app.state.edge.metrics.registry
         await until(
             lambda: registry.get_sample_value("photorestore_gateway_http_requests_total", labels) == 1
         )

@@ -57,7 +57,7 @@ async def wait(edge: EdgeClient, job: dict[str, Any], *states: str) -> dict[str,
 
 
 async def readyz(edge: EdgeClient) -> tuple[int, str]:
-    await edge.app.state.gateway.readiness.look()
+    await edge.app.state.edge.readiness.look()
     answer = await edge.get("/readyz")
     return answer.status_code, answer.json()["problem"]
 
@@ -167,7 +167,7 @@ async def test_job_ends_when_the_disk_that_was_full_at_its_end_has_room(
     server: FakeTorchServe, root: Path, folder: Path
 ) -> None:
     async with running_edge(server, root, jobs_dir=folder) as edge:
-        disk = FailingDatabase(edge.app.state.gateway.jobs.store)
+        disk = FailingDatabase(edge.app.state.edge.jobs.store)
         server.is_open.clear()
         job = await submit(edge)
         await until(lambda: server.inferences)
@@ -230,7 +230,7 @@ async def test_records_that_take_no_change_are_503_with_retry_after(
         server.is_open.clear()
         running, waiting = await submit(edge), await submit(edge, 1)
         await wait(edge, running, "running")
-        disk = FailingDatabase(edge.app.state.gateway.jobs.store)
+        disk = FailingDatabase(edge.app.state.edge.jobs.store)
         disk.error = database_error(code)
         assert retry_later(await edge.delete(running["links"]["self"])) == (503, kind)
         assert retry_later(await edge.delete(waiting["links"]["self"])) == (503, kind)
@@ -308,7 +308,7 @@ async def test_result_that_cannot_be_read_now_is_not_lost(
 async def test_full_disk_is_emptied_by_forgetting(server: FakeTorchServe, root: Path, folder: Path) -> None:
     async with running_edge(server, root, jobs_dir=folder) as edge:
         job = await wait(edge, await submit(edge))
-        disk = FailingDatabase(edge.app.state.gateway.jobs.store)
+        disk = FailingDatabase(edge.app.state.edge.jobs.store)
         disk.error = database_error(sqlite3.SQLITE_FULL)
         assert retry_later(await edge.delete(job["links"]["self"])) == (503, "out-of-space")
         assert list((folder / "results").iterdir()) == []
@@ -323,7 +323,7 @@ async def test_result_that_cannot_be_deleted_holds_up_no_other(
         jobs = [await wait(edge, await submit(edge, seed)) for seed in range(2)]
         with monkeypatch.context() as patch:
             Failing(patch, type(folder), "unlink", OSError(errno.EIO, "it does not work"))
-            edge.app.state.gateway.jobs.sweep()
+            edge.app.state.edge.jobs.sweep()
         for job in jobs:
             assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
     async with running_edge(server, root, jobs_dir=folder):
@@ -371,7 +371,7 @@ async def test_results_do_not_expire_when_the_clock_is_set(
         job = await wait(edge, await submit(edge))
         step(monkeypatch, seconds)
         later = await wait(edge, await submit(edge, 1))
-        edge.app.state.gateway.jobs.sweep()
+        edge.app.state.edge.jobs.sweep()
         assert (await edge.get(job["links"]["result"])).status_code == 200
         assert job["created"] <= job["started"] <= job["ended"] < later["ended"] < job["expires"]
         assert metric(edge, "job_seconds_sum", state="succeeded") < 60
@@ -408,5 +408,5 @@ async def test_clock_that_was_ahead_makes_nothing_wait_after_a_restart(
     store.close()
     server.is_open.set()
     async with running_edge(server, root, jobs_dir=folder) as edge:
-        found = edge.app.state.gateway.jobs.store.find(job["id"], "")
+        found = edge.app.state.edge.jobs.store.find(job["id"], "")
         assert found.due < time.time() + 2 * attempts.LONGEST_WAIT_S

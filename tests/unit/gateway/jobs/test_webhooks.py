@@ -204,8 +204,8 @@ async def test_webhook_survives_a_restart(
         job = (await edge.get(path)).json()
         assert (job["webhook"]["state"], job["webhook"]["error"]) == ("pending", "it cannot be reached")
         assert job["webhook"]["next"] > job["ended"]
-        webhook = edge.app.state.gateway.jobs.store.find(job["id"], "").webhook
-        edge.app.state.gateway.jobs.store.note_webhook(job["id"], replace(webhook, due=0.0))
+        webhook = edge.app.state.edge.jobs.store.find(job["id"], "").webhook
+        edge.app.state.edge.jobs.store.note_webhook(job["id"], replace(webhook, due=0.0))
     with receiving(port=port) as receiver:
         async with running_edge(server, root, **settings) as edge:
             assert (await told(edge, path, "delivered"))["webhook"]["tries"] == 2
@@ -214,7 +214,7 @@ async def test_webhook_survives_a_restart(
 
 def enter(edge: EdgeClient, name: str, owner: str, url: str) -> None:
     """A job that was cancelled, and its webhook, which nobody has checked."""
-    store = edge.app.state.gateway.jobs.store
+    store = edge.app.state.edge.jobs.store
     store.add(make_record(name, owner=owner, created=time.time(), webhook=Webhook(url)), WIDE, 1.0)
     store.cancel(name, time.time(), time.time() + 600.0)
 
@@ -223,7 +223,7 @@ async def webhook_of(edge: EdgeClient, name: str, condition: Callable[[Webhook],
     """A webhook, once it is so."""
 
     def find() -> Webhook:
-        return edge.app.state.gateway.jobs.store.find(name, "").webhook
+        return edge.app.state.edge.jobs.store.find(name, "").webhook
 
     await until(lambda: condition(find()))
     return find()
@@ -269,7 +269,7 @@ async def test_hanging_receivers_of_one_key_do_not_delay_anothers(
         async with running_edge(server, root, **settings) as edge:
             for number in range(24):
                 enter(edge, f"a{number}", "a", f"http://127.0.0.1:{hanging.getsockname()[1]}/")
-            edge.app.state.gateway.jobs.webhooks.wake()
+            edge.app.state.edge.jobs.webhooks.wake()
             await asyncio.sleep(0.2)
             start = time.monotonic()
             for number in range(24):
@@ -317,7 +317,7 @@ async def test_webhook_that_arrives_while_the_queue_is_looked_at_is_not_sent_aga
         async with running_edge(server, root, **settings) as edge:
             path = await submit(edge, receiver.url)
             await until(lambda: receiver.got)
-            edge.app.state.gateway.jobs.webhooks.wake()
+            edge.app.state.edge.jobs.webhooks.wake()
             await told(edge, path, "delivered")
             await asyncio.sleep(0.5)
         assert len(receiver.got) == 1

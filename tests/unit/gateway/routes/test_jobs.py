@@ -186,7 +186,7 @@ async def test_what_an_earlier_version_entered_is_decided_at_the_try(
         direct = asyncio.create_task(edge.post("/v1/restore?stages=", content=make_picture(seed=9)))
         await until(lambda: server.inferences)
         job = await submit(edge)
-        edge.app.state.gateway.jobs.store._db.execute("UPDATE jobs SET work = json_remove(work, '$.promise')")
+        edge.app.state.edge.jobs.store._db.execute("UPDATE jobs SET work = json_remove(work, '$.promise')")
         server.is_open.set()
         assert (await direct).status_code == 200
         assert (await wait(edge, job))["state"] == "succeeded"
@@ -401,7 +401,7 @@ async def test_job_that_is_cancelled_while_its_result_is_written_leaves_none(
 async def test_job_that_ends_while_it_is_deleted_is_forgotten(
     edge: EdgeClient, server: FakeTorchServe
 ) -> None:
-    jobs = edge.app.state.gateway.jobs
+    jobs = edge.app.state.edge.jobs
     server.is_open.clear()
     job = await submit(edge)
     await wait(edge, job, "running")
@@ -468,8 +468,8 @@ async def test_job_is_given_up_after_some_failures_of_the_backend(
     monkeypatch.setattr("gateway.jobs.worker.POLL_S", 0.01)
     server.answer = Response(b"Error executing denoise", 500)
     async with running_edge(server, root, jobs_dir=folder, job_tries=3, is_ready=False) as edge:
-        edge.app.state.gateway.readiness.state = type(edge.app.state.gateway.readiness.state)("")
-        edge.app.state.gateway.readiness.note_success()
+        edge.app.state.edge.readiness.state = type(edge.app.state.edge.readiness.state)("")
+        edge.app.state.edge.readiness.note_success()
         job = await wait(edge, await submit(edge))
         assert (job["state"], job["tries"]) == ("failed", 3)
         assert job["problem"]["type"] == "urn:photorestore:problem:backend-unavailable"
@@ -477,7 +477,7 @@ async def test_job_is_given_up_after_some_failures_of_the_backend(
 
 async def test_jobs_wait_while_the_service_is_not_ready(edge: EdgeClient, server: FakeTorchServe) -> None:
     server.ready_workers = 0
-    await edge.app.state.gateway.readiness.look()
+    await edge.app.state.edge.readiness.look()
     job = await submit(edge)
     await asyncio.sleep(0.05)
     assert (await look(edge, job))["state"] == "queued"
@@ -505,7 +505,7 @@ async def test_the_end_waits_for_running_jobs(server: FakeTorchServe, root: Path
         server.is_open.clear()
         job = await submit(edge)
         await until(lambda: server.inferences)
-        edge.app.state.gateway.readiness.drain()
+        edge.app.state.edge.readiness.drain()
         waiting = await submit(edge, seed=1)
         asyncio.get_running_loop().call_later(0.1, server.is_open.set)
     async with running_edge(server, root, jobs_dir=folder, is_ready=False) as edge:
@@ -556,7 +556,7 @@ async def test_jobs_and_results_expire(server: FakeTorchServe, root: Path, folde
     async with running_edge(server, root, jobs_dir=folder, job_expiry_s=1e-6) as edge:
         job = await submit(edge)
         await until(lambda: metric(edge, "jobs_ended_total", state="succeeded"))
-        edge.app.state.gateway.jobs.sweep()
+        edge.app.state.edge.jobs.sweep()
         assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
         assert names(folder / "results") == []
 
@@ -564,7 +564,7 @@ async def test_jobs_and_results_expire(server: FakeTorchServe, root: Path, folde
 async def test_the_oldest_results_make_room(server: FakeTorchServe, root: Path, folder: Path) -> None:
     async with running_edge(server, root, jobs_dir=folder, job_results_bytes=4000) as edge:
         jobs = [await wait(edge, await submit(edge, seed=seed)) for seed in range(4)]
-        edge.app.state.gateway.jobs.sweep()
+        edge.app.state.edge.jobs.sweep()
         answers = [await edge.get(job["links"]["result"]) for job in jobs]
         statuses = [answer.status_code for answer in answers]
         assert statuses == sorted(statuses, reverse=True)

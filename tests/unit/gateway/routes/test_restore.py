@@ -176,7 +176,7 @@ async def test_bad_options_are_refused_before_anything_is_done(
 async def test_a_tier_that_is_not_there_is_refused_before_anything_is_done(
     edge: EdgeClient, server: FakeTorchServe
 ) -> None:
-    gateway = edge.app.state.gateway
+    gateway = edge.app.state.edge
     gateway.release = replace(gateway.release, tiers={"denoise": ("fast",), "face": ("fast", "quality")})
     answer = await edge.post("/v1/restore?tier=quality", content=make_picture())
     assert problem(answer) == (400, "unavailable-tier")
@@ -433,7 +433,7 @@ async def test_etag_is_of_input_options_and_type(edge: EdgeClient) -> None:
         await etag("return=report"),
     ]
     assert len({plain, *others}) == 5
-    gateway = edge.app.state.gateway
+    gateway = edge.app.state.edge
     gateway.release = replace(gateway.release, fingerprint="other weights")
     assert await etag("") != plain
 
@@ -510,7 +510,7 @@ async def test_pixels_beyond_the_limit_wait_but_a_picture_alone_goes_in(
 
 async def test_uploads_are_bounded_in_number_and_bytes(server: FakeTorchServe, root: Path) -> None:
     async with running_edge(server, root, max_uploads=1) as edge:
-        with edge.app.state.gateway.transfers.uploading(""):
+        with edge.app.state.edge.transfers.uploading(""):
             answer = await edge.post("/v1/restore", content=make_picture())
         assert problem(answer)[0] == 429
     picture = make_picture()
@@ -525,7 +525,7 @@ async def test_uploads_are_bounded_in_number_and_bytes(server: FakeTorchServe, r
         asyncio.TaskGroup() as group,
     ):
         first = group.create_task(edge.post("/v1/restore?stages=", content=held_up()))
-        await until(lambda: edge.app.state.gateway.transfers.upload_bytes.total)
+        await until(lambda: edge.app.state.edge.transfers.upload_bytes.total)
         assert problem(await edge.post("/v1/restore", content=picture))[0] == 429
         assert metric(edge, "rejected_total", reason="uploads") == 1
         gate.set()

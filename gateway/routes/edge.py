@@ -21,7 +21,7 @@ from gateway.torchserve.readiness import Readiness
 
 
 @dataclass(slots=True)
-class Gateway:
+class Edge:
     """What the routes work with.
 
     Attributes:
@@ -58,7 +58,7 @@ class Gateway:
         self.release = Release.of(self.settings.home)
 
 
-def gateway_of(request: Request) -> Gateway:
+def edge_of(request: Request) -> Edge:
     """The application's gateway."""
-    found: Gateway = request.app.state.gateway
+    found: Edge = request.app.state.edge
     return found
