@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from importlib import metadata
-from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request
@@ -45,13 +44,14 @@ from gateway.torchserve.metrics import WorkerMetrics
 from gateway.torchserve.readiness import Readiness
 from photorestore.errors import RestorationError
 from photorestore.folders import make_private
+from photorestore.kinds import Schema
 
 
 class Application(FastAPI):
     """FastAPI, with an OpenAPI document that says what problems hold."""
 
-    def openapi(self) -> dict[str, Any]:
-        """Called by FastAPI; the document is made once."""
+    def openapi(self) -> Schema:
+        """Return the OpenAPI document, which is made once; called by FastAPI."""
         is_made = self.openapi_schema is not None
         document = super().openapi()
         if not is_made:
@@ -63,11 +63,11 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
     """Build the edge.
 
     Args:
-        transport: in place of the network to TorchServe, for tests.
+        transport: used in tests in place of the network to TorchServe.
 
     Raises:
-        OSError, ValueError: the file of API keys, or the folder of pictures in work, of the cache or of the jobs cannot
-            be used.
+        OSError, ValueError: the file of API keys cannot be used, or the folder of pictures in work, of the cache or of
+            the jobs.
     """
     make_private(settings.workspace_root)
     client = TorchServeClient(settings, transport)
@@ -99,7 +99,7 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
 
 
 def create_server(app: FastAPI) -> Server:
-    """Return what serves an application that `create_app` has made."""
+    """Return the server of an application that `create_app` has made."""
     edge: Edge = app.state.edge
     return Server(app, edge.settings, edge.readiness.drain)
 
@@ -112,7 +112,7 @@ def _make_edge(settings: GatewaySettings, client: TorchServeClient) -> Edge:
         client,
         settings,
         WorkerMetrics(metrics),
-        on_ready=lambda: edge.renew(),  # noqa: PLW0108 - it is yet to be made
+        on_ready=lambda: edge.renew(),  # noqa: PLW0108 - `edge` is made below
         is_busy=lambda: admission.requests.total > 0,
     )
     cache = None if settings.cache_dir is None else ResultCache(settings.cache_dir, settings.cache_bytes)
@@ -160,7 +160,7 @@ def _make_metrics(settings: GatewaySettings, admission: Admission, transfers: Tr
 
 @contextlib.asynccontextmanager
 async def _running(client: TorchServeClient, edge: Edge) -> AsyncIterator[None]:
-    """Watch TorchServe as long as the application runs; at the end wait for what is in flight."""
+    """Watch TorchServe while the application runs; at the end wait for requests and jobs in flight."""
     async with client, contextlib.nullcontext() if edge.jobs is None else edge.jobs:
         watch = asyncio.create_task(edge.readiness.watch())
         try:
@@ -175,7 +175,7 @@ async def _running(client: TorchServeClient, edge: Edge) -> AsyncIterator[None]:
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
-    """What the framework refuses by itself."""
+    """Answer what the framework refuses by itself with a problem document."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     path = request.url.path
     problem: RestorationError

@@ -1,4 +1,4 @@
-"""What operators and their machines ask."""
+"""The routes for operators and their machines: health and metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ operations = APIRouter(tags=["operations"])
 
 @operations.get("/livez", operation_id="get_livez")
 async def livez() -> dict[str, str]:
-    """Whether this process answers."""
+    """Answer that this process is alive."""
     return {"status": "alive"}
 
 
@@ -22,7 +22,7 @@ async def livez() -> dict[str, str]:
     "/readyz", operation_id="get_readyz", responses={503: {"description": "restorations would fail"}}
 )
 async def readyz(request: Request) -> JSONResponse:
-    """Whether restorations will succeed, and why not."""
+    """Return whether restorations will succeed, and if not, why."""
     readiness = edge_of(request).readiness
     nodes = {node.stage: {"ready": node.ready, "pending": node.pending} for node in readiness.state.nodes}
     document = {
@@ -36,7 +36,7 @@ async def readyz(request: Request) -> JSONResponse:
 
 @operations.get("/metrics", operation_id="get_metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
-    """The edge's metrics, for Prometheus."""
+    """Return the edge's metrics, for Prometheus."""
     edge = edge_of(request)
     if edge.jobs is not None:
         await edge.jobs.observe()
@@ -50,5 +50,5 @@ async def metrics(request: Request) -> Response:
     responses=openapi.problems({503: "TorchServe does not answer"}),
 )
 async def torchserve_metrics(request: Request) -> Response:
-    """TorchServe's own metrics, for Prometheus: it listens on loopback only."""
+    """Return TorchServe's own metrics, for Prometheus, which cannot reach it: it listens on loopback only."""
     return Response(await edge_of(request).client.metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

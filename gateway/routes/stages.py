@@ -1,4 +1,4 @@
-"""The route that says what this service is and can."""
+"""The route that describes the service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ about = APIRouter(prefix="/v1", dependencies=[Depends(require_key)], tags=["pict
     responses=openapi.problems({401: openapi.STATUSES[401]}),
 )
 async def stages(request: Request) -> dict[str, object]:
-    """The stages and their networks, the options and limits, whether jobs are taken, and the version."""
+    """Return the stages and their networks, the options and limits, whether jobs are accepted, and the version."""
     edge = edge_of(request)
     ready = {node.stage: node.ready for node in edge.readiness.state.nodes}
     return {
