@@ -99,9 +99,8 @@ class Run:
     def _outcome(self, work: Work) -> Outcome:
         try:
             key = Key(_hash_of(work.source), canonical(self.options))
-            with self._locks.setdefault(
-                key.content, threading.Lock()
-            ):  # the same picture under two names is restored once
+            # The same picture under two names is restored once.
+            with self._locks.setdefault(key.content, threading.Lock()):
                 return self._restore(work, key)
         except (RestoreError, OSError, CannotWriteError, OccupiedError) as error:
             return Outcome(work, Did.FAILED, error=error)

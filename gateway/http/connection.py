@@ -76,9 +76,8 @@ class Protocol(httptools_impl.HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Register the connection; called by asyncio."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(
-            high=0
-        )  # each part of an answer waits until the one before it is read
+        # Each part of an answer waits until the one before it is read.
+        transport.set_write_buffer_limits(high=0)
         self._crowd.waiting[self] = None
         if len(self.connections) > self._crowd.limit + SPARE:
             self._crowd.waiting.popitem(last=False)[0].transport.abort()

@@ -121,5 +121,5 @@ def _check_crowd(scope: Scope) -> None:
 
 
 def _known(method: str) -> str:
-    """Callers may invent methods, which must not become labels."""
+    """Return a method as a label of metrics: callers may invent methods, which must not become labels."""
     return method if method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"

@@ -48,7 +48,7 @@ class Server(uvicorn.Server):
         self._close_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain at the first signal; at a second one stop at once."""
+        """Begin to drain at the first signal; at a second one close the port without delay."""
         if self._close_at is not None:
             super().handle_exit(sig, frame)
             return

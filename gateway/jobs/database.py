@@ -39,9 +39,8 @@ class Database:
                 opened.callback(self._db.close)
                 self._db.row_factory = sqlite3.Row
                 self._db.text_factory = _text
-                self._db.execute(
-                    "PRAGMA locking_mode = EXCLUSIVE"
-                )  # without it SQLite cannot start on a full disk
+                # Without it SQLite cannot start on a full disk.
+                self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = FULL")
                 self._migrate(file)

@@ -75,7 +75,7 @@ def sign(secret: bytes, body: bytes, now: int) -> str:
 class Webhooks:
     """Sends webhooks that are due, a few at a time and shared fairly among owners.
 
-    So an owner whose receivers hang delays nobody else's webhooks.
+    So an owner whose receivers hang does not delay the webhooks of others.
 
     Args:
         secret_file: read for each try, so that the secret can be rotated; None turns webhooks off.

@@ -123,7 +123,7 @@ class TorchServeClient:
 
 
 def _read_report(answer: httpx.Response, request_id: str) -> Report:
-    """A workflow answers 200 whatever happened, so the document tells what it is."""
+    """Return the report, or raise the problem: TorchServe's status is always 200, so the document tells which it is."""
     try:
         document = json.loads(answer.content)
     except ValueError:
