@@ -73,8 +73,9 @@ class Store(Database):
         """Return the job to begin next: the oldest one of the owner who has waited longest since their last job began.
 
         Args:
-            free_pixels: pixels that there is room for now. Larger pictures are skipped,
-            all_pixels: unless they are larger than this, the room when all is empty: waiting would not help them.
+            free_pixels: pixels that there is room for now. Larger pictures are skipped.
+            all_pixels: pixels that there is room for when nothing is in flight. Even larger pictures are not skipped,
+                since waiting would not help them.
         """
         return self._one(NEXT, {"now": now, "free": free_pixels, "all": all_pixels})
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from photorestore_client import Job, TimedOut, polling
+from photorestore_client import Job, TimedOut
+from photorestore_client.polling import wait_for_end
 
 
 def states(*names: str) -> Iterator[Job]:
@@ -13,9 +14,9 @@ def states(*names: str) -> Iterator[Job]:
 
 def test_pauses_grow_and_only_changes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(polling.time, "sleep", slept.append)
+    monkeypatch.setattr("time.sleep", slept.append)
     jobs, told = states("queued", "queued", "running", "failed"), list[str]()
-    ended = polling.wait_for_end(lambda: next(jobs), 60.0, lambda job: told.append(job.state))
+    ended = wait_for_end(lambda: next(jobs), 60.0, lambda job: told.append(job.state))
     assert ended.state == "failed"
     assert told == ["queued", "running", "failed"]
     assert slept == [0.25, 0.375, 0.5625]
@@ -24,4 +25,4 @@ def test_pauses_grow_and_only_changes_are_told(monkeypatch: pytest.MonkeyPatch) 
 def test_no_pause_goes_beyond_the_time() -> None:
     jobs = states("queued")
     with pytest.raises(TimedOut, match=r"job 7 is queued after 0\.1 s"):
-        polling.wait_for_end(lambda: next(jobs), 0.1, None)
+        wait_for_end(lambda: next(jobs), 0.1, None)
