@@ -1,1 +1,1 @@
-"""The model-serving backend: TorchServe, who starts it and looks after it."""
+"""The model-serving backend: starts TorchServe and supervises it, and the REST edge if wanted."""

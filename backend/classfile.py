@@ -1,6 +1,6 @@
-"""Java class files, as far as it takes to edit the code of their methods.
+"""Java class files, as far as needed to edit the code of their methods.
 
-The format: The Java Virtual Machine Specification, chapter 4; a number is big-endian.
+The format is that of The Java Virtual Machine Specification, chapter 4; numbers are big-endian.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import struct
 NOP, ALOAD, ALOAD_0, ASTORE, DUP = b"\x00", b"\x19", b"\x2a", b"\x3a", b"\x59"
 IFNULL, RETURN = b"\xc6", b"\xb1"
 GETFIELD, PUTFIELD, INVOKEVIRTUAL, INVOKESPECIAL, NEW = b"\xb4", b"\xb5", b"\xb6", b"\xb7", b"\xbb"
-"""Instructions (chapter 6)."""
+"""Opcodes of instructions (chapter 6)."""
 
 UTF8, CLASS, FIELD, METHOD, NAME_AND_TYPE = 1, 7, 9, 10, 12
-"""Kinds of constants that code refers to."""
+"""Tags of the constants that code refers to."""
 SIZES = (
     dict.fromkeys((7, 8, 16, 19, 20), 2)
     | {15: 3}
     | dict.fromkeys((3, 4, 9, 10, 11, 12, 17, 18), 4)
     | dict.fromkeys((5, 6), 8)
 )
-"""Bytes of a constant after its tag, by kind; text tells its own length."""
+"""Bytes of a constant after its tag, by tag; UTF-8 texts hold their own length."""
 
 
 class ClassFile:
-    """One class: its constants, which can be added to, and what follows them.
+    """One class: its constants, to which others can be added, and what follows them.
 
-    References to constants are two bytes, as they stand in code.
+    References to constants are two bytes, as in code.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -41,27 +41,27 @@ class ClassFile:
         self._body = bytearray(data[at:])
 
     def to_bytes(self) -> bytes:
-        """The class file."""
+        """Return the content of the class file."""
         count = _as_u2(len(self._constants) + 1)
         return self._head + count + b"".join(self._constants) + self._body
 
     def class_(self, name: str) -> bytes:
-        """Reference to a class."""
+        """Return the reference to a class, whose constant is added if needed."""
         return self._constant(CLASS, self._text(name))
 
     def field(self, owner: str, name: str, descriptor: str) -> bytes:
-        """Reference to a field."""
+        """Return the reference to a field, whose constant is added if needed."""
         return self._constant(FIELD, self.class_(owner) + self._name_and_type(name, descriptor))
 
     def method(self, owner: str, name: str, descriptor: str) -> bytes:
-        """Reference to a method of a class."""
+        """Return the reference to a method, whose constant is added if needed."""
         return self._constant(METHOD, self.class_(owner) + self._name_and_type(name, descriptor))
 
     def replace(self, old: bytes, new: bytes, times: int) -> None:
-        """Put other code of the same length in the place of all that reads `old`.
+        """Replace code everywhere by other code of the same length.
 
         Raises:
-            ValueError: there is not as much of it as expected.
+            ValueError: `old` does not occur exactly so many times.
         """
         found = self._body.count(old)
         if found != times or len(old) != len(new):
@@ -69,10 +69,10 @@ class ClassFile:
         self._body = self._body.replace(old, new)
 
     def append(self, method: str, code: bytes) -> None:
-        """Let the only method of this name do more before it returns at its end.
+        """Insert code before the final `return` of a method.
 
         Raises:
-            ValueError: there is no such method, or it does not end with a `return`.
+            ValueError: there is not exactly one method of this name, or it does not end with a `return`.
         """
         attribute, at = self._code_of(method)
         end = at + 4 + _u4(self._body, at)
@@ -95,7 +95,7 @@ class ClassFile:
         return self._constant(NAME_AND_TYPE, self._text(name) + self._text(descriptor))
 
     def _code_of(self, method: str) -> tuple[int, int]:
-        """Where the length of a method's attribute `Code` stands, and where the length of the code in it."""
+        """Find the offsets of two lengths: of a method's attribute `Code`, and of the code in it."""
         name, code = self._text(method), self._text("Code")
         at = 6 + 2 + 2 * _u2(self._body, 6)  # access, this, super; interfaces
         found = []

@@ -1,11 +1,11 @@
-"""The command of the model-serving backend: TorchServe with its workflow, with or without the REST edge before it.
+"""The command line of the backend: TorchServe with its workflow, with or without the REST edge in front of it.
 
     python -m backend serve [--background]    start; with --background return when ready
     python -m backend status                  the stages' workers, as JSON; exit status 0 when ready
     python -m backend stop                    end what was started
 
-`backend.supervisor` says what is looked after. With `--gateway-port` the REST edge is part of it; `python -m
-gateway serve --help` says how the edge is set up; from here by environment variables.
+`backend.supervisor` keeps it all running. With `--gateway-port` it runs the edge, too, whose settings then come from
+environment variables; `python -m gateway serve --help` lists them.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ POLL_S = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; gives the exit status."""
+    """Run a command line; return the exit status."""
     given = _parser().parse_args(arguments)
     ports = Ports() if given.port_base is None else Ports.from_base(given.port_base)
     folders = (given.home.resolve(), given.run_dir.resolve(), given.workspace_root.absolute())
     settings = Settings(*folders, ports, given.gateway_port)
     if given.command == "serve":
-        os.umask(0o077)  # of all that is started, too: pictures, logs, and the classes that Java runs
+        os.umask(0o077)  # inherited by all processes: for pictures, logs, and the classes that Java runs
         serve = _serve_in_background if given.background else _serve
         return serve(settings, given.drain_s)
     return _stop(settings, given.drain_s) if given.command == "stop" else _status(settings)
@@ -162,7 +162,7 @@ def _usage(settings: Settings) -> str:
 
 
 def _stop_signal() -> threading.Event:
-    """Set by SIGTERM and SIGINT."""
+    """Return an event that SIGTERM and SIGINT set."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -1,4 +1,4 @@
-"""The REST edge as a process of the supervisor's."""
+"""The REST edge as a process of the supervisor."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from backend.torchserve import STOP_S, stop_with_parent
 
 ASK_S = 5.0
 JOBS_VARIABLE = "PHOTORESTORE_GATEWAY_JOBS_DIR"
-"""Of the edge; where it is not set, the folder of the run has a part for jobs."""
+"""Variable for the edge's folder of jobs; if it is not set, jobs lie in the run directory."""
 
 
 class Edge:
-    """A running REST edge before one TorchServe.
+    """A running REST edge in front of one TorchServe.
 
     Args:
-        settings: of the instance; with a `gateway_port`.
-        drain_s: how long requests in flight are waited for at the end.
+        settings: of the instance, with a `gateway_port`.
+        drain_s: seconds that requests in flight are waited for at the end.
     """
 
     def __init__(self, settings: Settings, drain_s: float) -> None:
@@ -41,11 +41,11 @@ class Edge:
 
     @property
     def exit_status(self) -> int | None:
-        """See `supervised.Process`."""
+        """Return the exit status, or None while it runs; see `supervised.Process`."""
         return self._process.poll()
 
     def stop(self) -> None:
-        """Let it answer what is in flight, and end it."""
+        """End the process once it has answered the requests in flight; kill it if that takes too long."""
         self._process.terminate()
         try:
             self._process.wait(self._drain_s + STOP_S)
@@ -55,7 +55,7 @@ class Edge:
 
 
 def options(settings: Settings, drain_s: float) -> list[str]:
-    """Return what the edge is told on its command line."""
+    """Return the edge's command-line options."""
     return [
         *("--port", str(settings.gateway_port)),
         *("--home", str(settings.home)),
@@ -69,7 +69,7 @@ def options(settings: Settings, drain_s: float) -> list[str]:
 
 
 def is_ready(settings: Settings) -> bool:
-    """Whether the edge says that restorations will succeed."""
+    """Return whether the edge reports ready."""
     try:
         return requests.get(f"http://{HOST}:{settings.gateway_port}/readyz", timeout=ASK_S).ok
     except requests.RequestException:

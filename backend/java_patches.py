@@ -1,9 +1,9 @@
-"""Two places where TorchServe 0.12.0 loses requests for ever, mended in its class files before it starts.
+"""Fixes for two places where TorchServe 0.12.0 loses requests, made in its class files before it starts.
 
-A node's job is queued before the receipt of its answer is set up (`DagExecutor.invokeModel`), so an answer that comes
-sooner goes nowhere. Here a job has its receipt from birth. And jobs that a worker's thread has taken while it waits for
-more of the batch are forgotten when the worker dies in that time (`WorkerThread.run`), although there is code that
-queues them again (`BatchAggregator.sendError`). Here it is reached.
+1. `DagExecutor.invokeModel` queues a node's job before it sets the promise that receives the answer, so an answer that
+   comes earlier is lost. Here each job creates its promise in its constructor.
+2. Jobs that a worker's thread has taken while it waits for more of the batch are lost when the worker dies then
+   (`WorkerThread.run`), although `BatchAggregator.sendError` would queue them again. Here it is always called.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ PROMISE = "java/util/concurrent/CompletableFuture"
 
 
 def write_patched_classes(jar: Path, folder: Path) -> None:
-    """Write the patched classes of TorchServe's jar below `folder`, which goes before the jar in the class path.
+    """Write patched classes of TorchServe's jar below `folder`, which must precede the jar in the class path.
 
     Raises:
-        ValueError: this is not the TorchServe that the patches are for.
+        ValueError: the jar is not of the version that the patches are for.
     """
     patches = {
         REST_JOB: _create_promise,
@@ -57,14 +57,14 @@ def write_patched_classes(jar: Path, folder: Path) -> None:
 
 
 def _create_promise(job: ClassFile) -> None:
-    """The constructor ends with `responsePromise = new CompletableFuture<>()`."""
+    """Append `responsePromise = new CompletableFuture<>()` to the constructor."""
     create = NEW + job.class_(PROMISE) + DUP + INVOKESPECIAL + job.method(PROMISE, "<init>", "()V")
     field = job.field(REST_JOB, "responsePromise", f"L{PROMISE};")
     job.append("<init>", ALOAD_0 + create + PUTFIELD + field)
 
 
 def _take_promise_of_job(executor: ClassFile) -> None:
-    """`job.setResponsePromise(respFuture)` becomes `respFuture = job.getResponsePromise()`."""
+    """Replace `job.setResponsePromise(respFuture)` by `respFuture = job.getResponsePromise()`."""
     promise, job = b"\x05", b"\x06"  # the numbers of the local variables
     setter = INVOKEVIRTUAL + executor.method(REST_JOB, "setResponsePromise", f"(L{PROMISE};)V")
     getter = INVOKEVIRTUAL + executor.method(REST_JOB, "getResponsePromise", f"()L{PROMISE};")
@@ -72,9 +72,9 @@ def _take_promise_of_job(executor: ClassFile) -> None:
 
 
 def _queue_again_what_was_not_sent(worker: ClassFile) -> None:
-    """`if (req != null) aggregator.sendError(req, …)` no longer asks: without a request that queues jobs again.
+    """Call `aggregator.sendError(req, …)` without the condition `req != null`: without a request it queues jobs again.
 
-    It stands in a `finally`, which the compiler has written out for each way that leads there.
+    The line is in a `finally` block, which the compiler has copied to each path that leads there, seven in all.
     """
     request = GETFIELD + worker.field(WORKER_THREAD, "req", f"L{SERVE}/util/messages/BaseModelRequest;")
     aggregator = GETFIELD + worker.field(WORKER_THREAD, "aggregator", f"L{SERVE}/wlm/BatchAggregator;")

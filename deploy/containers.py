@@ -1,4 +1,4 @@
-"""Built stages that run, with the volumes and variables of compose.yaml, on free ports of this machine."""
+"""Runs built stages with the volumes and variables of compose.yaml, on free ports of this machine."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ READY_S = 300
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A result that runs.
+    """A built stage, ready to run.
 
     Attributes:
-        extra: words after those of the command and the health check, for the ports.
-        environment: all variables.
-        text: moves paths and ports in a word.
+        extra: words appended to the command and the health check, for the ports.
+        environment: all environment variables.
+        text: returns a word with its paths and ports replaced by those of this machine.
     """
 
     stage: Stage
@@ -34,13 +34,13 @@ class Container:
     text: Callable[[str], str]
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:
-        """Start entry point and command."""
+        """Start the entry point with the command."""
         words = [*self.stage.entrypoint, *self.stage.command, *self.extra]
         with log.open("wb") as output:
             return self._popen(words, output)
 
     def is_healthy(self) -> bool:
-        """Run the image's health check."""
+        """Run the image's health check; return whether it succeeded."""
         return self._popen([*self.stage.health, *self.extra], subprocess.DEVNULL).wait() == 0
 
     def _popen(self, words: list[str], output: IO[bytes] | int) -> subprocess.Popen[bytes]:
@@ -59,7 +59,12 @@ class Container:
 def make_container(
     folder: Path, stage: Stage, service: Mapping[str, Any], ports: Mapping[str, int]
 ) -> Container:
-    """A stage with compose.yaml's volumes and variables, on free ports."""
+    """Prepare a stage to run with compose.yaml's volumes and variables.
+
+    Args:
+        service: the stage's service in compose.yaml.
+        ports: the ports to use, by those of compose.yaml.
+    """
     mounts: dict[str, Path] = {}
     for volume in (*service["volumes"], *service["tmpfs"]):
         source, _, rest = volume.partition(":")
@@ -88,7 +93,11 @@ def make_container(
 
 
 def wait_healthy(name: str, container: Container, process: subprocess.Popen[bytes], folder: Path) -> None:
-    """Ask the health check again and again."""
+    """Wait until the health check succeeds.
+
+    Raises:
+        SystemExit: the process ends, or takes too long.
+    """
     start = time.monotonic()
     while not container.is_healthy():
         if process.poll() is not None or time.monotonic() - start > READY_S:
@@ -100,7 +109,7 @@ def wait_healthy(name: str, container: Container, process: subprocess.Popen[byte
 
 
 def free_ports(count: int) -> int:
-    """First of some consecutive ports that nobody listens on."""
+    """Return the first of so many consecutive ports on which nobody listens."""
     for base in range(21_000 + os.getpid() % 10_000, 60_000, count):
         if all(is_free(port) for port in range(base, base + count)):
             return base
@@ -108,6 +117,6 @@ def free_ports(count: int) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens there."""
+    """Return whether nobody listens on a port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0

@@ -2,11 +2,11 @@
 
     python -m deploy.rehearse [--arg TORCH_INDEX=]
 
-Nothing of the Dockerfile and of compose.yaml stands here a second time. Each stage gets a folder, and the absolute
-paths of its instructions are moved into it. The context is what git tracks and `.dockerignore` lets in. Then both
-containers' commands run with the images' environment over the volumes that compose.yaml names, until their health
-checks are content; a picture is restored, and both are stopped in compose.yaml's order. What is left out: users,
-where this does not run as root, limits, and the network, which is this machine's: other ports are used.
+The Dockerfile and compose.yaml are read, not repeated here. Each stage gets a folder, and absolute paths in its
+instructions are moved into it. The context is what git tracks and `.dockerignore` lets in. Then both containers'
+commands run with the images' environment over the volumes of compose.yaml until their health checks succeed, a picture
+is restored, and both are stopped in compose.yaml's order. Not rehearsed are users (unless run as root), limits, and the
+network: the containers use other ports of this machine.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from deploy.steps import HOME, PATHS, Stage, build
 
 TARGETS = ("backend", "gateway")
 FORBIDDEN = ("gcc", "cc", "make", "pip", "torch-model-archiver", "torch-workflow-archiver")
-"""Programs that the results must not bring along."""
+"""Programs that the images must not contain."""
 
 
 def main() -> None:
+    """Rehearse both images."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -54,7 +55,11 @@ def main() -> None:
 
 
 def inspect(name: str, stage: Stage) -> None:
-    """Check what a result holds."""
+    """Check the content of a built image.
+
+    Raises:
+        SystemExit: it is not as it should be.
+    """
     folders = [stage.path(part) for part in stage.environment["PATH"].split(":") if PATHS.match(part)]
     found = sorted(program for folder in folders for program in FORBIDDEN if (folder / program).exists())
     packages = sorted(path.name for path in stage.path("/opt/photorestore").glob("lib/*/site-packages/*"))
@@ -69,7 +74,7 @@ def inspect(name: str, stage: Stage) -> None:
 
 
 def run(folder: Path, stages: Mapping[str, Stage]) -> None:
-    """Start both, restore a picture, stop both."""
+    """Start both containers, restore a picture, and stop both."""
     services = yaml.safe_load((HOME / "compose.yaml").read_text())["services"]
     base = free_ports(7)
     ports = {"8080": base, "8081": base + 1, "8082": base + 2, "8000": base + 6}
@@ -97,7 +102,7 @@ def run(folder: Path, stages: Mapping[str, Stage]) -> None:
 
 
 def check_restores(url: str) -> None:
-    """Restore a picture and look at the metrics of both sides."""
+    """Restore a picture, and look at the metrics of the edge and of TorchServe."""
     file = io.BytesIO()
     Image.radial_gradient("L").convert("RGB").save(file, "PNG")
     request = urllib.request.Request(f"{url}/v1/restore?format=png", file.getvalue())  # noqa: S310

@@ -1,4 +1,4 @@
-"""The steps of a Dockerfile, done in folders: each stage gets one, and absolute paths are moved into it."""
+"""Runs the steps of a Dockerfile in folders: each stage gets one, and absolute paths are moved into it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[1]
 OURS = ("/opt", "/build", "/app", "/spaces", "/run/photorestore", "/var/lib/photorestore", "/usr/local")
-"""Folders of the images that instructions write to; they are moved below the folder of their stage."""
+"""Folders of the images to which instructions write; they are moved into the folder of their stage."""
 PATHS = re.compile(rf"(?<![\w./-])({'|'.join(OURS)})(?=[/\s:\"']|$)")
 
 
 @dataclass(slots=True)
 class Stage:
-    """One stage as far as it is built: a folder in place of its file system, and what will run in it."""
+    """A stage as far as it is built: a folder in place of its file system, and the settings to run it."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -33,16 +33,16 @@ class Stage:
     health: list[str] = field(default_factory=list)
 
     def moved(self, text: str) -> str:
-        """A text whose paths lie in this stage's folder."""
+        """Return a text with its absolute paths moved into this stage's folder."""
         return PATHS.sub(lambda found: f"{self.root}{found[1]}", text)
 
     def path(self, name: str) -> Path:
-        """A path of the image, absolute or seen from the working directory."""
+        """Return the real path of an image's path, which is absolute or relative to the working directory."""
         return Path(self.moved(os.path.normpath(f"{self.workdir}/{name}" if name[0] != "/" else name)))
 
 
 def read_instructions(text: str) -> list[tuple[str, str]]:
-    """Instructions of a Dockerfile: name and the rest, without comments and broken lines."""
+    """Return the instructions of a Dockerfile as name and rest, with comments removed and broken lines joined."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
     return [
@@ -53,7 +53,7 @@ def read_instructions(text: str) -> list[tuple[str, str]]:
 
 
 def build(folder: Path, arguments: Mapping[str, str]) -> dict[str, Stage]:
-    """Run all instructions; gives the stages by name."""
+    """Run all instructions of the Dockerfile; return the stages by name."""
     context = make_context(folder / "context")
     stages: dict[str, Stage] = {}
     stage, values = Stage(folder), dict[str, str]()
@@ -77,7 +77,7 @@ def build(folder: Path, arguments: Mapping[str, str]) -> dict[str, Stage]:
 
 
 def make_context(folder: Path) -> Path:
-    """What a build from a clean clone would be given."""
+    """Copy what a build from a clean clone would get as its context; return the folder."""
     rules = [line for line in (HOME / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
     tracked = subprocess.run(["git", "ls-files"], cwd=HOME, check=True, capture_output=True, text=True)
     for name in tracked.stdout.splitlines():
@@ -88,7 +88,7 @@ def make_context(folder: Path) -> Path:
 
 
 def is_ignored(name: str, rules: list[str]) -> bool:
-    """Whether the last rule that fits a path, or a folder above it, leaves it out."""
+    """Return whether the last rule of `.dockerignore` that matches a path, or a folder above it, excludes it."""
     ignored = False
     for rule in rules:
         pattern = rule.removeprefix("!").removeprefix("**/")
@@ -99,7 +99,7 @@ def is_ignored(name: str, rules: list[str]) -> bool:
 
 
 def begin(root: Path, base: Stage | None) -> Stage:
-    """A stage on top of another one, or on a bare Python."""
+    """Return a new stage, on top of another one or on a bare Python."""
     if base is not None:
         shutil.copytree(base.root, root, symlinks=True)
         return Stage(root, dict(base.environment), base.workdir, base.user, list(base.entrypoint))
@@ -108,7 +108,7 @@ def begin(root: Path, base: Stage | None) -> Stage:
 
 
 def copy(rest: str, stage: Stage, stages: Mapping[str, Stage], context: Path) -> None:
-    """Files or one folder, from the context or another stage."""
+    """Run COPY: copy files or folders from the context or another stage."""
     words = shlex.split(rest)
     source = stages[words.pop(0).removeprefix("--from=")] if words[0].startswith("--from=") else None
     *names, target = words
@@ -123,7 +123,7 @@ def copy(rest: str, stage: Stage, stages: Mapping[str, Stage], context: Path) ->
 
 
 def run_step(rest: str, stage: Stage, values: Mapping[str, str]) -> None:
-    """A shell command in the stage."""
+    """Run RUN: a shell command in the stage."""
     if os.geteuid() != 0:
         rest = re.sub(r"-[og] \d+ ", "", rest)
     environment = environment_of(stage) | {key: text for key, text in values.items() if key not in os.environ}
@@ -131,7 +131,7 @@ def run_step(rest: str, stage: Stage, values: Mapping[str, str]) -> None:
 
 
 def note(name: str, rest: str, stage: Stage) -> None:
-    """An instruction that only says how the result is to be run."""
+    """Record an instruction that only says how to run the image."""
     match name:
         case "ENV":
             pairs = (word.split("=", 1) for word in shlex.split(rest))
@@ -155,7 +155,7 @@ def note(name: str, rest: str, stage: Stage) -> None:
 
 
 def environment_of(stage: Stage) -> dict[str, str]:
-    """The image's environment over this one's, which holds where packages come from."""
+    """Return the stage's environment on top of this process's, which says where packages come from."""
     ours = {
         name: text for name, text in os.environ.items() if not name.startswith(("PHOTORESTORE_", "PYTHON"))
     }

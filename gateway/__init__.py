@@ -1,1 +1,1 @@
-"""What fronts the service."""
+"""The REST edge: HTTP towards callers, TorchServe behind it."""

@@ -3,7 +3,7 @@
     python -m gateway serve [--help]     serve HTTP in front of a TorchServe that runs on this machine
     python -m gateway key NAME           print a new API key, and its line for the file of keys
 
-SIGTERM: `/readyz` says no at once, the port closes after `--drain-delay-s`, requests in flight are answered.
+On SIGTERM `/readyz` answers 503 at once, the port closes after `--drain-delay-s`, and requests in flight are answered.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from photorestore.serving.allocator import give_freed_memory_back
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; gives the exit status."""
+    """Run a command line; return the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     match words:
         case ["serve", *options]:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from importlib import metadata
-from typing import Any
 
 import httpx
 from fastapi import FastAPI, Request
@@ -32,7 +31,7 @@ from gateway.restore.release import Release
 from gateway.restore.runner import Runner
 from gateway.restore.transfers import TransferLimits, Transfers
 from gateway.routes import openapi
-from gateway.routes.gateway import Gateway
+from gateway.routes.edge import Edge
 from gateway.routes.jobs import jobs
 from gateway.routes.operations import operations
 from gateway.routes.restore import restore_directly, restoring
@@ -45,13 +44,14 @@ from gateway.torchserve.metrics import WorkerMetrics
 from gateway.torchserve.readiness import Readiness
 from photorestore.errors import RestorationError
 from photorestore.folders import make_private
+from photorestore.kinds import Schema
 
 
 class Application(FastAPI):
     """FastAPI, with an OpenAPI document that says what problems hold."""
 
-    def openapi(self) -> dict[str, Any]:
-        """Called by FastAPI; the document is made once."""
+    def openapi(self) -> Schema:
+        """Return the OpenAPI document, which is made once; called by FastAPI."""
         is_made = self.openapi_schema is not None
         document = super().openapi()
         if not is_made:
@@ -63,27 +63,27 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
     """Build the edge.
 
     Args:
-        transport: in place of the network to TorchServe, for tests.
+        transport: used in tests in place of the network to TorchServe.
 
     Raises:
-        OSError, ValueError: the file of API keys, or the folder of pictures in work, of the cache or of the jobs cannot
-            be used.
+        OSError, ValueError: the file of API keys cannot be used, or the folder of pictures in work, of the cache or of
+            the jobs.
     """
     make_private(settings.workspace_root)
     client = TorchServeClient(settings, transport)
-    gateway = _make_gateway(settings, client)
+    edge = _make_edge(settings, client)
     app = Application(
         title="photorestore",
         summary="Restores old and damaged photographs.",
         version=metadata.version("photorestore"),
         docs_url=None,  # ours are in gateway.http.pages
         redoc_url=None,
-        lifespan=lambda _: _running(client, gateway),
+        lifespan=lambda _: _running(client, edge),
     )
-    app.state.gateway = gateway
+    app.state.edge = edge
     app.add_middleware(
         Middleware,
-        metrics=RequestMetrics(gateway.metrics),
+        metrics=RequestMetrics(edge.metrics),
         express={("POST", "/v1/restore"): restore_directly},
         origins=settings.cors_origins,
     )
@@ -99,12 +99,12 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
 
 
 def create_server(app: FastAPI) -> Server:
-    """Return what serves an application that `create_app` has made."""
-    gateway: Gateway = app.state.gateway
-    return Server(app, gateway.settings, gateway.readiness.drain)
+    """Return the server of an application that `create_app` has made."""
+    edge: Edge = app.state.edge
+    return Server(app, edge.settings, edge.readiness.drain)
 
 
-def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gateway:
+def _make_edge(settings: GatewaySettings, client: TorchServeClient) -> Edge:
     admission = Admission(Limits(settings.max_requests, settings.max_pixels))
     transfers = Transfers(_transfer_limits(settings), lambda: admission.retry_after_s)
     metrics = _make_metrics(settings, admission, transfers)
@@ -112,19 +112,19 @@ def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gatewa
         client,
         settings,
         WorkerMetrics(metrics),
-        on_ready=lambda: gateway.renew(),  # noqa: PLW0108 - it is yet to be made
+        on_ready=lambda: edge.renew(),  # noqa: PLW0108 - `edge` is made below
         is_busy=lambda: admission.requests.total > 0,
     )
     cache = None if settings.cache_dir is None else ResultCache(settings.cache_dir, settings.cache_bytes)
     runner = Runner(client, admission, RunMetrics(metrics), readiness, cache)
-    gateway = Gateway(
+    edge = Edge(
         settings=settings,
         admission=admission,
         transfers=transfers,
         metrics=metrics,
         readiness=readiness,
         intake=Intake(
-            Pace(settings.upload_grace_s, settings.upload_bytes_s), transfers, lambda: gateway.release
+            Pace(settings.upload_grace_s, settings.upload_bytes_s), transfers, lambda: edge.release
         ),
         runner=runner,
         jobs=None,
@@ -134,10 +134,10 @@ def _make_gateway(settings: GatewaySettings, client: TorchServeClient) -> Gatewa
     )
     job_metrics = JobMetrics(metrics)
     if settings.jobs_dir is not None:
-        gateway.jobs = Jobs(
-            settings.jobs_dir, settings, runner, admission, readiness, job_metrics, lambda: gateway.release
+        edge.jobs = Jobs(
+            settings.jobs_dir, settings, runner, admission, readiness, job_metrics, lambda: edge.release
         )
-    return gateway
+    return edge
 
 
 def _transfer_limits(settings: GatewaySettings) -> TransferLimits:
@@ -159,23 +159,23 @@ def _make_metrics(settings: GatewaySettings, admission: Admission, transfers: Tr
 
 
 @contextlib.asynccontextmanager
-async def _running(client: TorchServeClient, gateway: Gateway) -> AsyncIterator[None]:
-    """Watch TorchServe as long as the application runs; at the end wait for what is in flight."""
-    async with client, contextlib.nullcontext() if gateway.jobs is None else gateway.jobs:
-        watch = asyncio.create_task(gateway.readiness.watch())
+async def _running(client: TorchServeClient, edge: Edge) -> AsyncIterator[None]:
+    """Watch TorchServe while the application runs; at the end wait for requests and jobs in flight."""
+    async with client, contextlib.nullcontext() if edge.jobs is None else edge.jobs:
+        watch = asyncio.create_task(edge.readiness.watch())
         try:
             yield
         finally:
-            gateway.readiness.drain()
+            edge.readiness.drain()
             watch.cancel()
-            if gateway.jobs is not None:
-                await gateway.jobs.drain(gateway.drain_left_s)
-            await gateway.runner.in_flight.drain(gateway.drain_left_s)
+            if edge.jobs is not None:
+                await edge.jobs.drain(edge.drain_left_s)
+            await edge.runner.in_flight.drain(edge.drain_left_s)
             await asyncio.gather(watch, return_exceptions=True)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
-    """What the framework refuses by itself."""
+    """Answer what the framework refuses by itself with a problem document."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     path = request.url.path
     problem: RestorationError

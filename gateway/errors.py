@@ -1,4 +1,4 @@
-"""What can go wrong at the edge, beside the pipeline's own errors; all become problem documents (RFC 9457)."""
+"""Errors of the edge, beside those of the pipeline; all become problem documents (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from photorestore.envelope import Problem
 from photorestore.errors import InvalidInput, RestorationError
 
 Excess = Literal["requests", "pixels", "uploads", "answers", "jobs"]
-"""What there may be too much of."""
+"""Things whose number or size is limited; the reason of a `TooManyRequests`."""
 EXCESSES: tuple[Excess, ...] = get_args(Excess)
 
 
@@ -27,7 +27,7 @@ class Unauthorized(InvalidInput):
 
 
 class ForeignPage(InvalidInput):
-    """A page of another origin makes its reader's browser send this, and nobody has allowed that origin."""
+    """The request comes from a web page of another origin, which the operator has not allowed."""
 
     type = "foreign-page"
     status = 403
@@ -55,28 +55,28 @@ class JobHasNoResult(InvalidInput):
 
 
 class ResultGone(InvalidInput):
-    """The job's result has made room for later ones."""
+    """The job's result was deleted to make room for later ones."""
 
     type = "result-gone"
     status = 410
 
 
 class IdempotencyKeyReused(InvalidInput):
-    """The idempotency key stands for another request."""
+    """The idempotency key was used for a different request."""
 
     type = "idempotency-key-reused"
     status = 422
 
 
 class UploadTooSlow(InvalidInput):
-    """The upload brings too few bytes per second."""
+    """The upload arrives with too few bytes per second."""
 
     type = "upload-too-slow"
     status = 408
 
 
 class PreconditionFailed(InvalidInput):
-    """The caller has this result already: `If-None-Match` names it."""
+    """The caller already has this result: `If-None-Match` names its ETag."""
 
     type = "precondition-failed"
     status = 412
@@ -87,18 +87,18 @@ class PreconditionFailed(InvalidInput):
 
 
 class UnsupportedEncoding(InvalidInput):
-    """The body comes in a `Content-Encoding`."""
+    """The body has a `Content-Encoding`."""
 
     type = "unsupported-encoding"
     status = 415
 
 
 class TooManyRequests(RestorationError):
-    """As many requests, uploads or pixels are in flight, or as many jobs wait, as are admitted.
+    """A limit is reached: of requests, pixels, uploads or answers in flight, or of waiting jobs.
 
     Attributes:
-        reason: of what there is too much.
-        retry_after_s: when a new try is worth while.
+        reason: the limit.
+        retry_after_s: seconds after which a new try is worth while.
     """
 
     type = "too-many-requests"
@@ -125,7 +125,7 @@ class JobsUnavailable(RestorationError):
 
 
 class TooManyConnections(RestorationError):
-    """As many connections are busy as may be."""
+    """The limit of busy connections is reached."""
 
     type = "too-many-connections"
     status = 503

@@ -1,6 +1,6 @@
-"""Types of the edge's settings, for pydantic: what each may be, and in words what is expected.
+"""Types of the edge's settings, for pydantic.
 
-Of the texts beside a type the first says what is expected; a setting adds a second one that says what it means.
+The text in each type says what is expected, for error messages; each setting adds a second text with its meaning.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from photorestore import kinds
 
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
-"""As browsers write it: lower case, no path, no closing slash."""
+"""An origin as browsers write it: lower case, no path, no slash at the end."""
 
 
 def _given(value: object) -> object:
-    """Refuse an empty text, which would be the current folder."""
+    """Refuse an empty text, which `Path` would take for the current folder."""
     if value == "":
         raise ValueError
     return value

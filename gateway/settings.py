@@ -1,4 +1,4 @@
-"""How the REST edge is set up: command line above environment above defaults."""
+"""Settings of the REST edge: the command line overrides the environment, which overrides the defaults."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from photorestore.serving.management import WORKFLOW
 from photorestore.workspace import default_root
 
 PREFIX = "PHOTORESTORE_GATEWAY_"
-"""Environment variables are named so: `PHOTORESTORE_GATEWAY_MAX_REQUESTS`."""
+"""Prefix of the environment variables, as in `PHOTORESTORE_GATEWAY_MAX_REQUESTS`."""
 ROOT_VARIABLE = "PHOTORESTORE_WORKSPACE"
-"""Shared with the backend, which must see the same folder."""
+"""Variable that the backend reads, too: both must use the same folder."""
 HOME = Path(__file__).resolve().parents[1]
 _RULE = "rule"
-"""Type of the errors that are about several settings together, and say all themselves."""
+"""Type of errors about several settings together; their message is complete, and names no single setting."""
 
 
 @dataclass(frozen=True, slots=True, config={"validate_default": True, "str_strip_whitespace": True})
@@ -48,8 +48,8 @@ class GatewaySettings:
     """One REST edge; the help texts say what each value means.
 
     Raises:
-        ValueError: values are out of range; the edge would listen beyond loopback without keys, and nobody allowed
-            that; or webhooks have hosts without a secret. All of it is said at once.
+        ValueError: values are out of range, the edge would listen beyond loopback with neither `keys_file` nor
+            `no_keys`, or webhooks have hosts without a secret or the reverse. The message lists everything.
     """
 
     host: Annotated[Host, "address to listen on"] = "127.0.0.1"
@@ -112,7 +112,7 @@ class GatewaySettings:
     @field_validator("no_keys")
     @classmethod
     def _has_keys_beyond_loopback(cls, no_keys: Flag, info: ValidationInfo) -> bool:
-        host = info.data.get("host", "localhost")  # one that is wrong is not there
+        host = info.data.get("host", "localhost")  # missing if it was invalid
         if info.data.get("keys_file", ...) is None and not no_keys and not _is_loopback(host):
             raise _rule(f"{host} is not loopback: give --keys-file, or allow everybody by --no-keys")
         return no_keys
@@ -120,14 +120,14 @@ class GatewaySettings:
     @field_validator("webhook_secret_file")
     @classmethod
     def _has_hosts_and_secret(cls, secret_file: Path | None, info: ValidationInfo) -> Path | None:
-        hosts = info.data.get("webhook_hosts", secret_file)  # wrong ones are not there
+        hosts = info.data.get("webhook_hosts", secret_file)  # missing if they were invalid
         if bool(hosts) != (secret_file is not None):
             raise _rule("webhooks need both --webhook-hosts and --webhook-secret-file")
         return secret_file
 
 
 class _Given(NamedTuple):
-    """A setting as it was written, and where."""
+    """A setting as it was written, and the variable or option that set it."""
 
     place: str
     value: str | bool
@@ -141,7 +141,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> GatewaySe
     """Return settings from a command line and the environment.
 
     Raises:
-        ValueError: variables with our prefix are unknown, or values cannot be used; a line for each.
+        ValueError: unknown variables with the edge's prefix, or invalid values; the message has a line for each.
     """
     given = _from_environment(environment) | _from_command_line(arguments)
     unknown = sorted(given.keys() - _HINTS.keys())
@@ -185,7 +185,7 @@ def _from_command_line(arguments: Sequence[str]) -> dict[str, _Given]:
 
 
 def _told(error: ErrorDetails, given: Mapping[str, _Given]) -> str:
-    """What is wrong with a setting. Addresses may hold passwords and tokens, and are not shown then."""
+    """Say what is wrong with a setting. Values that may hold passwords or tokens are not shown."""
     if error["type"] == _RULE:
         return error["msg"]
     name = str(error["loc"][0])

@@ -181,7 +181,7 @@ async def running_edge(
     ):
         client.app = app
         if is_ready:
-            await until(lambda: not app.state.gateway.readiness.problem)
+            await until(lambda: not app.state.edge.readiness.problem)
             server.inferences.clear()
         yield client
 
@@ -200,7 +200,7 @@ async def listening(
     leave_signals(edge)
     serving = asyncio.create_task(edge.serve())
     try:
-        await until(lambda: edge.started and not app.state.gateway.readiness.problem)
+        await until(lambda: edge.started and not app.state.edge.readiness.problem)
         yield port, app
     finally:
         edge.should_exit = True
@@ -242,7 +242,7 @@ async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
 
 
 def metric(client: EdgeClient, name: str, **labels: str) -> float:
-    registry = client.app.state.gateway.metrics.registry
+    registry = client.app.state.edge.metrics.registry
     return registry.get_sample_value(f"photorestore_gateway_{name}", labels) or 0.0
 
 

@@ -8,13 +8,13 @@
 All that can go wrong is in one tree; each error carries the `request_id` under which the service's log has it:
 
 RestoreError
-├── Unreachable           there was no answer, or not one of the service; tried again
+├── Unreachable           there was no answer, or it was not the service's; tried again
 │   └── TimedOut              an answer, or the time allowed for all tries, took too long
 ├── Problem               the service says why not (RFC 9457)
 │   ├── BadOption             an option is unknown, or what it asks for cannot be had          400 406
 │   ├── Denied                the API key is missing or wrong                                  401 403
-│   ├── NotFound              no such job any more, or its result has made room for others     404 410
-│   ├── Conflict              the job has no result, or the idempotency key stands for another 409
+│   ├── NotFound              there is no such job, or its result is no longer kept            404 410
+│   ├── Conflict              the job has no result, or the idempotency key was used otherwise 409
 │   ├── Unchanged             the result is the one that the caller has (`if_none_match`)      412
 │   ├── BadPicture            not a picture of an accepted type, broken, or too large          413 415 422
 │   ├── Busy                  no room for this picture now; tried again                        429 503

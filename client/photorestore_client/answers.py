@@ -1,20 +1,20 @@
-"""What an answer means, by the route that was asked."""
+"""Conversion of answers to the results of each route."""
 
 from __future__ import annotations
 
 import json
 
 from photorestore_client.errors import Unreachable
+from photorestore_client.messages import Answer
 from photorestore_client.parts import split_form
 from photorestore_client.results import Bundle, Job, Restored, parse_server_timing
-from photorestore_client.transport import Answer
 
 
 def as_job(answer: Answer) -> Job:
-    """A job.
+    """Return the job in an answer.
 
     Raises:
-        Unreachable: it is something else.
+        Unreachable: it holds no job.
     """
     document = answer.document()
     try:
@@ -26,10 +26,10 @@ def as_job(answer: Answer) -> Job:
 
 
 def as_bundle(answer: Answer) -> Bundle:
-    """Picture, mask and report.
+    """Return the picture, mask and report in an answer.
 
     Raises:
-        Unreachable: it is something else.
+        Unreachable: it holds no bundle.
     """
     parts = split_form(answer.content, answer.headers.get("Content-Type", ""))
     try:
@@ -42,10 +42,10 @@ def as_bundle(answer: Answer) -> Bundle:
 
 
 def as_restored(answer: Answer) -> Restored:
-    """A picture.
+    """Return the picture in an answer.
 
     Raises:
-        Unreachable: it is something else.
+        Unreachable: it holds no picture.
     """
     if not answer.content_type.startswith("image/"):
         raise Unreachable(

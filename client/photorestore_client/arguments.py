@@ -1,4 +1,4 @@
-"""The command line: its arguments."""
+"""The arguments of the command line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ exit codes:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of the command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="photorestore",
         description="Restore old photographs with a photorestore service.",

@@ -1,4 +1,4 @@
-"""Many pictures, several at a time, each restored once."""
+"""Restores many pictures, several at a time and each only once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from photorestore_client.ledger import CannotWriteError, Key, Ledger
 from photorestore_client.plan import Work
 
 UNREACHABLE_IN_A_ROW = 3
-"""So many pictures without an answer, beyond those at the same time, end a run."""
+"""A run ends after so many failures of the service in a row, beside those of the pictures in flight."""
 
 
 class Did(Enum):
@@ -39,8 +39,8 @@ class Outcome:
 
     Attributes:
         work: the picture.
-        did: what was done; in a rehearsal, what would be done.
-        pixels: of the result, 0 if unknown.
+        did: what was done; in a dry run, what would be done.
+        pixels: of the result; 0 if unknown.
         error: why it failed.
     """
 
@@ -51,7 +51,7 @@ class Outcome:
 
 
 class OccupiedError(Exception):
-    """There is a file where the result would go, and it is not one of ours."""
+    """A file that was not made here lies where the result would go."""
 
 
 @dataclass(slots=True)
@@ -59,12 +59,13 @@ class Run:
     """One pass over the pictures.
 
     Attributes:
-        client: asks the service.
-        ledger: of the folder of results.
-        options: of the restorations.
-        jobs: pictures at a time.
-        overwrite: also replace files that the ledger does not know.
-        rehearse: only find out what there is to do.
+        client: sends the pictures.
+        ledger: the ledger of the folder of results.
+        options: options of the restorations.
+        jobs: how many pictures are in flight at a time.
+        overwrite: whether to replace files that the ledger does not know.
+        rehearse: whether only to find out what there is to do.
+        stopping: set when no further picture may begin.
     """
 
     client: Client
@@ -77,11 +78,11 @@ class Run:
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
 
     def stop(self) -> None:
-        """Begin no further picture; those that have begun are finished."""
+        """Begin no further picture, and finish those that have begun."""
         self.stopping.set()
 
     def outcomes(self, works: Sequence[Work]) -> Iterator[Outcome]:
-        """What becomes of each picture, in the order in which they are finished.
+        """Yield the outcome of each picture, in the order in which they finish.
 
         It ends early after `stop`, when the service cannot be used, and when results cannot be written.
         """
@@ -98,9 +99,8 @@ class Run:
     def _outcome(self, work: Work) -> Outcome:
         try:
             key = Key(_hash_of(work.source), canonical(self.options))
-            with self._locks.setdefault(
-                key.content, threading.Lock()
-            ):  # the same picture under two names is restored once
+            # The same picture under two names is restored once.
+            with self._locks.setdefault(key.content, threading.Lock()):
                 return self._restore(work, key)
         except (RestoreError, OSError, CannotWriteError, OccupiedError) as error:
             return Outcome(work, Did.FAILED, error=error)
@@ -126,7 +126,7 @@ class Run:
 
 
 def canonical(options: Mapping[str, Any]) -> str:
-    """Options as JSON that is the same for the same pixels."""
+    """Return options as JSON, which is equal for options that give equal results."""
     return json.dumps(
         {
             name: list(value) if isinstance(value, tuple) else value
@@ -138,7 +138,7 @@ def canonical(options: Mapping[str, Any]) -> str:
 
 
 def count_pixels(content: bytes) -> int:
-    """Pixels that a picture's header claims; 0 = unknown."""
+    """Return the number of pixels in a picture's header; 0 if unknown."""
     width, height = imagesize.get(io.BytesIO(content))
     return max(0, int(width)) * max(0, int(height))
 
@@ -150,7 +150,7 @@ def _in_parallel(
     jobs: int,
     stopping: threading.Event,
 ) -> Iterator[Outcome]:
-    """Results in the order in which they are finished; no more begin once it is stopping."""
+    """Yield results in the order in which they finish; begin none once `stopping` is set."""
     waiting, running = iter(works), set[Future[Outcome]]()
     while True:
         while len(running) < jobs and not stopping.is_set() and (work := next(waiting, None)):

@@ -1,8 +1,7 @@
-"""The client: a picture in, the restored picture out."""
+"""The client of the REST edge."""
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Unpack
@@ -10,28 +9,28 @@ from urllib.parse import quote
 
 from photorestore_client.answers import as_bundle, as_job, as_restored
 from photorestore_client.closing import Closing
-from photorestore_client.errors import JobCancelled, TimedOut, problem
+from photorestore_client.errors import JobCancelled, problem
+from photorestore_client.messages import Answer, Request
 from photorestore_client.options import Options, query
+from photorestore_client.polling import wait_for_end
 from photorestore_client.results import Analysis, Bundle, Job, Restored, Service
 from photorestore_client.retry import Retry
-from photorestore_client.transport import Answer, Request, Timeouts, Transport
+from photorestore_client.transport import Timeouts, Transport
 from photorestore_client.upload import Picture, upload
 
-FIRST_POLL_S = 0.25
-LONGEST_POLL_S = 5.0
-GRACE_S = 15.0  # what an answer may take beyond the time that the service allows itself
+GRACE_S = 15.0  # added to the option `timeout`: the answer may come a little later than it allows
 
 
 class Client(Closing):
-    """Talks to one service. For any number of threads, which share its connections.
+    """A client of one service. It can be shared by any number of threads, which share its connections.
 
     Args:
         base_url: where the service listens.
-        api_key: sent as a bearer token, where the service asks for one.
+        api_key: sent as a bearer token, if the service requires one.
         timeouts: limits for connecting, for reading, and for a call with all its tries.
-        retry: when a request is sent again. All requests may be: a restoration changes nothing in the service, and
-            a submitted job has an idempotency key.
-        connections: how many are kept open.
+        retry: when a request is sent again. That is safe for all requests: a restoration changes nothing in the
+            service, and a submitted job has an idempotency key.
+        connections: how many connections are kept open.
 
     Raises:
         ValueError: an argument is out of range, or `base_url` is no URL of HTTP.
@@ -68,15 +67,15 @@ class Client(Closing):
 
         Args:
             picture: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or JPEG 2000.
-            mask: a picture of the same size; what is white in it is filled, all else stays as it is.
-            accept: media types to choose from, as in the header `Accept`; the option `format` goes before.
-            if_none_match: `etag` of the result that the caller has; `Unchanged` says that there is no other.
+            mask: a picture of the same size; white parts are filled, all else stays as it is.
+            accept: media types to choose from, as in the header `Accept`; the option `format` overrides it.
+            if_none_match: `etag` of a result that the caller has; `Unchanged` is raised if it would be the same.
             request_id: a label for the service's log: up to 128 of A-Z, a-z, 0-9, `.`, `_`, `-`.
             **options: see `Options`.
 
         Raises:
             Problem: the service says why it could not; the package's docstring shows the kinds.
-            Unreachable: there was no answer of the service.
+            Unreachable: the service did not answer.
             OSError: a file cannot be read.
         """
         headers = {"Accept": accept, "If-None-Match": if_none_match}
@@ -90,7 +89,7 @@ class Client(Closing):
         request_id: str | None = None,
         **options: Unpack[Options],
     ) -> Bundle:
-        """Restore one picture; gives the mask of its damage and the report of the stages, too.
+        """Restore one picture; return it with the mask of its damage and the report of the stages.
 
         Args:
             picture: as for `restore`.
@@ -107,7 +106,7 @@ class Client(Closing):
     def analyze(
         self, picture: Picture, *, request_id: str | None = None, timeout: float | None = None
     ) -> Analysis:
-        """What the service finds in a picture, without restoring it.
+        """Return what the service finds in a picture, without restoring it.
 
         Args:
             picture: as for `restore`.
@@ -122,7 +121,7 @@ class Client(Closing):
         return Analysis(document.get("source", {}), document.get("found", {}), answer.request_id)
 
     def stages(self) -> Service:
-        """The stages of the service's pipeline, their options and versions.
+        """Return the stages of the service's pipeline, its options, limits and version.
 
         Raises:
             Problem, Unreachable: as `restore`.
@@ -139,19 +138,19 @@ class Client(Closing):
         request_id: str | None = None,
         **options: Unpack[Options],
     ) -> Job:
-        """Leave a picture with the service and do not wait.
+        """Submit a picture as a job, and do not wait for its result.
 
         Args:
             picture: as for `restore`.
             mask: as for `restore`.
-            idempotency_key: the same key gives the same job, however often it is submitted; None = a new job, also
-                when the request has to be sent more than once.
-            webhook: a URL that is sent the job at its end, where the service allows it.
+            idempotency_key: the same key gives the same job, however often it is submitted; None makes one new job,
+                even if the request has to be sent more than once.
+            webhook: a URL to which the service posts the job at its end, if it allows that.
             request_id: as for `restore`.
             **options: see `Options`; without `timeout` the service takes its longest.
 
         Raises:
-            Conflict: the key stands for another picture or other options.
+            Conflict: the key was used for another picture or other options.
             Problem, Unreachable, OSError: as `restore`.
         """
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
@@ -159,10 +158,10 @@ class Client(Closing):
         return as_job(self._send_picture("/v1/jobs", picture, mask, request_id, headers, asked))
 
     def job(self, job: Job | str) -> Job:
-        """How a job stands now.
+        """Return the present state of a job.
 
         Raises:
-            NotFound: there is none of that id.
+            NotFound: there is no such job.
             Problem, Unreachable: as `restore`.
         """
         return as_job(self._transport.send(Request("GET", _path(job))))
@@ -170,54 +169,48 @@ class Client(Closing):
     def wait(
         self, job: Job | str, *, timeout_s: float = 3600.0, on_change: Callable[[Job], None] | None = None
     ) -> Restored:
-        """Wait for a job's end; gives its picture.
+        """Wait until a job has ended; return its picture.
 
         Args:
-            job: what `submit` gave, or its id.
-            timeout_s: how long to wait. The job goes on after that.
-            on_change: is told each time that the job has got further.
+            job: what `submit` returned, or its id.
+            timeout_s: how long to wait. The job continues after that.
+            on_change: called with the job each time that it has changed.
 
         Raises:
-            TimedOut: it has not ended by then.
-            JobCancelled: somebody cancelled it.
-            Problem: why the job failed.
+            TimedOut: the job has not ended in time.
+            JobCancelled: the job was cancelled.
+            Problem: the job failed.
             Unreachable: as `restore`.
         """
-        deadline, poll_s = time.monotonic() + timeout_s, FIRST_POLL_S
-        last: Job | None = None
-        while True:
-            now = self.job(job)
-            if on_change is not None and now != last:
-                on_change(now)
-            if now.ended:
-                return self._result_of_ended(now)
-            if time.monotonic() + poll_s > deadline:
-                message = f"job {now.id} is {now.state} after {timeout_s:g} s"
-                raise TimedOut(message, request_id=now.request_id)
-            time.sleep(poll_s)
-            last, poll_s = now, min(1.5 * poll_s, LONGEST_POLL_S)
+        ended = wait_for_end(lambda: self.job(job), timeout_s, on_change)
+        if ended.state == "cancelled":
+            raise JobCancelled(f"job {ended.id} has been cancelled", request_id=ended.request_id)
+        if ended.state == "failed":
+            document = ended.problem or {"status": 500, "detail": f"job {ended.id} failed"}
+            raise problem(document, request_id=ended.request_id)
+        return self.result(ended)
 
     def result(self, job: Job | str) -> Restored:
-        """The picture that a job has made.
+        """Return the picture of a job.
 
         Raises:
-            Conflict: it has not succeeded.
-            NotFound: there is no such job any more, or its result has made room for later ones.
+            Conflict: the job has not succeeded.
+            NotFound: there is no such job, or its result was deleted to make room for later ones.
             Problem, Unreachable: as `restore`.
         """
         return as_restored(self._transport.send(Request("GET", f"{_path(job)}/result")))
 
     def cancel(self, job: Job | str) -> None:
-        """End a job, whether it has begun or not. One that has ended is forgotten, with its result.
+        """Cancel a job, whether it has begun or not. One that has ended is deleted with its result.
 
         Raises:
-            NotFound: there is none of that id.
+            NotFound: there is no such job.
             Problem, Unreachable: as `restore`.
         """
         self._transport.send(Request("DELETE", _path(job)))
 
     def metrics(self) -> str:
-        """The service's metrics, in the text format of Prometheus.
+        """Return the service's metrics in the text format of Prometheus.
 
         Raises:
             Problem, Unreachable: as `restore`.
@@ -226,7 +219,7 @@ class Client(Closing):
         return answer.content.decode(errors="replace")
 
     def close(self) -> None:
-        """Close all connections; calls of other threads that wait for their next try end with an error."""
+        """Close all connections; calls of other threads that wait for their next try raise their last error."""
         self._transport.close()
 
     def _send_picture(
@@ -250,14 +243,6 @@ class Client(Closing):
                 read_s=0.0 if timeout_s is None else float(timeout_s) + GRACE_S,
             )
         )
-
-    def _result_of_ended(self, job: Job) -> Restored:
-        if job.state == "cancelled":
-            raise JobCancelled(f"job {job.id} has been cancelled", request_id=job.request_id)
-        if job.state == "failed":
-            document = job.problem or {"status": 500, "detail": f"job {job.id} failed"}
-            raise problem(document, request_id=job.request_id)
-        return self.result(job)
 
 
 def _path(job: Job | str) -> str:

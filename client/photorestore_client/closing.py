@@ -1,4 +1,4 @@
-"""What holds connections or files open, as a context."""
+"""A base class for contexts that hold connections or files open."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Closing:
     """Calls `close` at the end of a `with` block, whatever happens in it."""
 
     def close(self) -> None:
-        """Let go of what is held open."""
+        """Close connections and files."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The command line: what it does."""
+"""The actions of the command line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DONE, SOME_FAILED, USAGE, NO_SERVICE, CANNOT_WRITE, INTERRUPTED = 0, 1, 2, 3, 4,
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the arguments say; gives the exit code.
+    """Do what the arguments say; return the exit code.
 
     Raises:
         SystemExit: wrong usage, `--help` and `--version`.
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     _check(parser, given)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be valid text
     try:
         with Client(
             given.url,
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
-    """Leave with exit code 2 where arguments do not go together."""
+    """Exit with code 2 if arguments do not fit together."""
     if given.watch_throughput:
         if given.inputs:
             parser.error("--watch-throughput takes no INPUT")
@@ -78,7 +78,7 @@ def _do(given: argparse.Namespace, client: Client) -> int:
 
 
 def _is_one_file(given: argparse.Namespace) -> bool:
-    """Whether a file becomes a file; a name with a slash at its end is a folder's."""
+    """Return whether one file is to become one file; an output that ends with a slash is a folder."""
     folder = given.output.endswith(os.sep) or Path(given.output).is_dir()
     return len(given.inputs) == 1 and not given.inputs[0].is_dir() and not folder
 
@@ -153,7 +153,7 @@ def _exit_code(signals: Sequence[int], errors: Sequence[Exception]) -> int:
 
 @contextmanager
 def _stopped_by_signals(run: Run) -> Iterator[list[int]]:
-    """The first signal ends the run softly and is noted in the list; the second one does it at once."""
+    """Let the first signal stop the run and be added to the yielded list; a second one ends the process at once."""
     noted: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -188,10 +188,10 @@ def _options(given: argparse.Namespace, image_format: str) -> Options:
 
 
 def _format_of(target: Path) -> str:
-    """The format that a name asks for.
+    """Return the format that the suffix of a name stands for.
 
     Raises:
-        ValueError: it asks for none.
+        ValueError: it stands for none.
     """
     for image_format, suffixes in RESULT_SUFFIXES.items():
         if target.suffix.lower() in suffixes:

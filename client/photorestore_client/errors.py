@@ -1,4 +1,4 @@
-"""The errors of this package; their tree is drawn in the package's docstring."""
+"""The errors of this package; its docstring shows their tree."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class RestoreError(Exception):
     """Base of all errors of this package.
 
     Attributes:
-        request_id: under which the service's log has it; empty where no request was made.
+        request_id: finds the request in the service's log; empty if no request was made.
     """
 
     def __init__(self, message: str, *, request_id: str = "") -> None:
@@ -20,7 +20,7 @@ class RestoreError(Exception):
 
 
 class Unreachable(RestoreError):
-    """There was no answer, or not one of the service."""
+    """There was no answer, or it was not the service's."""
 
 
 class TimedOut(Unreachable):
@@ -36,10 +36,10 @@ class Problem(RestoreError):
 
     Attributes:
         type: stable name, for example `truncated-image`.
-        status: HTTP status that says the same.
+        status: HTTP status.
         detail: what was expected and what was got.
-        stage: where it was found, if a stage found it.
-        document: all that the service said.
+        stage: the stage that found the problem, if one did.
+        document: the whole problem document.
     """
 
     def __init__(self, document: Mapping[str, Any], *, request_id: str = "") -> None:
@@ -62,11 +62,11 @@ class Denied(Problem):
 
 
 class NotFound(Problem):
-    """No such job any more, or its result has made room for others."""
+    """There is no such job, or its result is no longer kept."""
 
 
 class Conflict(Problem):
-    """The job has no result, or the idempotency key stands for another request."""
+    """The job has no result, or the idempotency key was used for a different request."""
 
 
 class Unchanged(Problem):
@@ -124,13 +124,13 @@ _BY_STATUS: dict[int, type[Problem]] = {
 
 
 def problem(document: Mapping[str, Any], *, request_id: str = "") -> Problem:
-    """The exception that a problem document stands for: by its `type`, else by its `status`."""
+    """Return the exception for a problem document, by its `type` or else by its `status`."""
     kind = _BY_TYPE.get(_name(document)) or _BY_STATUS.get(_status(document), Failed)
     return kind(document, request_id=request_id)
 
 
 def _name(document: Mapping[str, Any]) -> str:
-    """The last part of a URN or URL."""
+    """Return the last part of the `type`, which is a URN or URL; without one, a name made of the status."""
     name = re.split("[:/#]", str(document.get("type") or "").rstrip("/"))[-1]
     return name if name not in ("", "blank") else f"http-{_status(document)}"
 

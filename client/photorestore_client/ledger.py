@@ -1,8 +1,8 @@
-"""What has been restored into a folder, in an SQLite file that lies in it.
+"""The ledger of a folder of results: an SQLite file in the folder with an entry for each result.
 
-A result is written in three steps: a complete file under a temporary name, an entry that names both, a rename. Killed
-before the entry, the picture counts as not restored and is asked for again; killed after it, `recover` does the rename.
-So each entry stands for one complete file, whenever the process dies.
+A result is written in three steps: a complete file under a temporary name, an entry with both names, a rename. If the
+process is killed before the entry, the picture is restored again by the next run; if after it, `recover` does the
+rename. So each entry stands for one complete file, whenever the process dies.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class LedgerError(Exception):
 
 
 class CannotWriteError(Exception):
-    """The folder does not take a result: it is full, or not ours to write to."""
+    """A result cannot be written to the folder, because it is full or read-only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A result.
+    """The entry of a result.
 
     Attributes:
-        path: below the folder.
+        path: its path below the folder.
         key: what it was made of.
-        size_bytes: of the file.
-        part: name of the file before it was renamed.
-        request_id: under which the service's log has it.
+        size_bytes: the size of its file.
+        part: the name of the file before it was renamed.
+        request_id: finds the request in the service's log.
     """
 
     path: Path
@@ -76,15 +76,15 @@ class Entry:
 
 
 class Ledger(Closing):
-    """The ledger of one folder, held by one process at a time. For any number of threads.
+    """The ledger of one folder, held by one process at a time. Thread-safe.
 
     Args:
-        folder: where results are written; made if it is missing.
-        read_only: nothing is written but what SQLite needs; the folder may be missing.
+        folder: where results are written; created if it is missing.
+        read_only: only read the ledger; the folder may be missing.
 
     Raises:
-        LedgerError: another process holds it, or the file is broken.
-        CannotWriteError: the folder cannot be made.
+        LedgerError: another process holds the ledger, or its file is broken.
+        CannotWriteError: the folder cannot be created.
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
@@ -110,7 +110,7 @@ class Ledger(Closing):
         """Finish what a killed process began: rename files that have an entry, delete those that have none.
 
         Raises:
-            CannotWriteError: the folder does not take it.
+            CannotWriteError: the folder cannot be written to.
         """
         try:
             self._recover()
@@ -118,26 +118,26 @@ class Ledger(Closing):
             raise CannotWriteError(str(error)) from error
 
     def at(self, path: Path) -> Entry | None:
-        """The entry of the result of that name, if the file is there and has not changed its size."""
+        """Return the entry of a result by its path, or None if the file is missing or has another size."""
         entry = self._one("path = ?", os.fsencode(path))
         return entry if entry is not None and self._is_there(entry) else None
 
     def find(self, key: Key) -> Entry | None:
-        """An entry of that key whose file is there."""
+        """Return an entry of a key whose file is there and has its size, or None."""
         rows = self._rows("content = ? AND options = ?", key.content, key.options)
         return next(filter(self._is_there, map(_entry, rows)), None)
 
     def write(self, path: Path, key: Key, content: bytes, request_id: str) -> None:
-        """Write a result and enter it. Killed at any moment, both are there after `recover`, or neither.
+        """Write a result and its entry. After a kill at any moment and `recover`, both exist or neither.
 
         Args:
-            path: below the folder; a file there is replaced.
+            path: where, below the folder; a file there is replaced.
             key: what it was made of.
             content: the file's bytes.
-            request_id: under which the service's log has it.
+            request_id: finds the request in the service's log.
 
         Raises:
-            CannotWriteError: the folder does not take it.
+            CannotWriteError: the folder cannot be written to.
         """
         target = self.folder / path
         part = target.with_name(f"{PART_PREFIX}{secrets.token_hex(8)}{PART_SUFFIX}")
@@ -150,7 +150,7 @@ class Ledger(Closing):
             raise CannotWriteError(f"{target}: {error}") from error
 
     def close(self) -> None:
-        """Let other processes have it."""
+        """Release the ledger to other processes."""
         self._connection.close()
 
     def _recover(self) -> None:

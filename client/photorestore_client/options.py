@@ -1,4 +1,4 @@
-"""How a picture is to be restored, and how that is written in a URL."""
+"""Options of a restoration, and how they are written in a URL."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any, Literal, TypedDict
 class Options(TypedDict, total=False):
     """Options of a restoration; what is left out is the service's default.
 
-    The service checks the values: its answer to a wrong one is `BadOption`.
+    The service checks the values; a wrong one raises `BadOption`.
 
     Attributes:
-        mode: how much is done by default: `gentle`, only what is beyond doubt; `thorough`, the whole chain at full
-            strength; `auto`, the service's default, is thorough with what is judged an old or damaged print, gentle
-            with other photographs, and leaves line art and text untouched.
+        mode: how much is done by default: `gentle` does only what is beyond doubt; `thorough` runs the whole chain at
+            full strength; `auto`, the service's default, is thorough with old or damaged prints, gentle with other
+            photographs, and leaves line art and text untouched.
         stages: overrides `mode`: the stages that must work, all others pass; an empty list makes all pass.
         strength: 0 leaves the picture as it is, 1 restores fully; or such a number by stage, for example
             `{"denoise": 0.5, "face": 0}`.
         sigma_255: noise level in 8-bit units, if it is known.
         normalise: correct colour cast, fading and contrast first.
         scale: enlargement: 1, 2 or 4.
-        tier: which networks work; `auto` leaves that to the service.
+        tier: which networks are used; `auto` leaves that to the service.
         format: `jpeg`, `png`, `webp`, `tiff` or `avif`.
         quality: 1 to 100, for lossy formats.
-        metadata: what becomes of EXIF and XMP.
-        colour: `source` gives the upload's own colours, exactly so where nothing was changed.
+        metadata: what happens to EXIF and XMP.
+        colour: the result's colour space; `source` is that of the upload, with equal values where nothing was changed.
         timeout: seconds that the service may take.
     """
 
@@ -44,7 +44,7 @@ class Options(TypedDict, total=False):
 
 
 def query(options: Mapping[str, Any]) -> dict[str, str]:
-    """Options as parameters of a URL, in the order of their names; those that are None are left out.
+    """Return options as parameters of a URL, in the order of their names; those that are None are left out.
 
     Lists are joined by commas, mappings as `name:value`.
     """

@@ -1,4 +1,4 @@
-"""Answers of several parts (RFC 2046)."""
+"""Answers with several parts (RFC 2046)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from email.parser import BytesHeaderParser
 
 
 def split_form(content: bytes, content_type: str) -> dict[str, tuple[str, bytes]]:
-    """Media type and content of each part, by the name in its `Content-Disposition`.
+    """Return media type and content of each part, by the name in its `Content-Disposition`.
 
     Args:
         content: the body.
-        content_type: the body's, which names the boundary. Nothing is found without one.
+        content_type: the body's `Content-Type`, which names the boundary; without one there are no parts.
     """
     message = Message()
     message["Content-Type"] = content_type
@@ -19,7 +19,7 @@ def split_form(content: bytes, content_type: str) -> dict[str, tuple[str, bytes]
     if boundary is None:
         return {}
     pieces = (b"\r\n" + content).split(f"\r\n--{boundary}".encode())
-    return dict(map(_part, pieces[1:-1]))  # before the first and after the last there is nothing to read
+    return dict(map(_part, pieces[1:-1]))  # preamble and epilogue are ignored
 
 
 def _part(piece: bytes) -> tuple[str, tuple[str, bytes]]:

@@ -1,4 +1,4 @@
-"""Which pictures are restored, and where their results go."""
+"""The plan of a run: which pictures are restored, and where their results go."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"),
     *(".heic", ".heif", ".hif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
 )
-"""What is taken for a picture in a folder. A file that is named is always taken for one."""
+"""Suffixes by which pictures are found in folders. A file that is named as an input may have any."""
 
 RESULT_SUFFIXES = {
     "jpeg": (".jpg", ".jpeg", ".jpe"),
@@ -20,7 +20,7 @@ RESULT_SUFFIXES = {
     "tiff": (".tif", ".tiff"),
     "avif": (".avif",),
 }
-"""By format; the first one is appended where a source has none of them."""
+"""Suffixes by format; the first one is appended if the source has none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Work:
 
     Attributes:
         source: its file.
-        result: where the result goes, below the folder of results.
+        result: the path of the result below the folder of results.
     """
 
     source: Path
@@ -37,11 +37,11 @@ class Work:
 
 
 def plan(inputs: Sequence[Path], output: Path, image_format: str) -> list[Work]:
-    """All pictures among the inputs, folders with all below them.
+    """Return all pictures among the inputs and below those that are folders.
 
-    A result keeps its source's name, and its place below the folder that was named; `scan.bmp` becomes
-    `scan.bmp.jpg`, so that the results of `scan.bmp` and `scan.jpg` are two. Of several inputs, a folder keeps its
-    own name, too. Hidden files and folders, links to folders, and `output` are left out of folders.
+    A result keeps its source's name and its place below the input folder. `scan.bmp` becomes `scan.bmp.jpg`, so that
+    `scan.bmp` and `scan.jpg` have different results. With several inputs, the paths begin with the folder's name. In
+    folders, hidden files and folders, links to folders, and `output` are left out.
 
     Args:
         inputs: files and folders.
@@ -50,7 +50,7 @@ def plan(inputs: Sequence[Path], output: Path, image_format: str) -> list[Work]:
 
     Raises:
         ValueError: two pictures would have the same result, or it would replace a source.
-        OSError: an input is not there, or cannot be read.
+        OSError: an input is missing or cannot be read.
     """
     works = [
         Work(source, _name(below, image_format))
@@ -73,7 +73,7 @@ def _check(works: Sequence[Work], output: Path) -> None:
 
 
 def _pictures(path: Path, output: Path, *, keep_name: bool) -> Iterator[tuple[Path, Path]]:
-    """Each picture, and its place below the folder of results."""
+    """Yield each picture and its place below the folder of results."""
     if not path.is_dir():
         path.stat()
         yield path, Path(path.name)

@@ -1,4 +1,4 @@
-"""How a run gets on: a bar on a terminal, lines elsewhere."""
+"""The progress of a run: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Progress:
     """Shows outcomes and counts them.
 
     Args:
-        total: pictures.
+        total: the number of pictures.
         quiet: show failures only.
-        out: takes lines and the summary.
-        err: takes the bar and the failures.
+        out: where lines and the summary go.
+        err: where the bar and the failures go.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class Progress:
 
     @property
     def seen(self) -> int:
-        """How many pictures have an outcome."""
+        """Return how many pictures have an outcome."""
         return self.counts.total()
 
     def add(self, outcome: Outcome) -> None:
-        """Show one."""
+        """Show and count an outcome."""
         self.counts[outcome.did] += 1
         if outcome.did is Did.RESTORED:
             self._pixels += outcome.pixels
@@ -56,7 +56,7 @@ class Progress:
             self._line(f"{self.seen}/{self._total} {outcome.did.value} {name}, {self._rate()}", self._out)
 
     def close(self) -> None:
-        """End the bar and say what was done."""
+        """End the bar and print a summary."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -77,7 +77,7 @@ class Progress:
 
 
 def describe(error: Exception) -> str:
-    """The error, and the label that finds it in the service's log."""
+    """Return the error's text, with the request id that finds it in the service's log."""
     if isinstance(error, RestoreError) and error.request_id:
         return f"{error} (request {error.request_id})"
     return str(error)

@@ -1,4 +1,4 @@
-"""For a service without its REST edge: straight to TorchServe's workflow, which answers 200 whatever happened."""
+"""A client for a service without the REST edge: TorchServe's workflow, whose answers always have status 200."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from photorestore_client.closing import Closing
 from photorestore_client.errors import Unreachable, problem
+from photorestore_client.messages import Answer, Request
 from photorestore_client.results import Restored
 from photorestore_client.retry import Retry
-from photorestore_client.transport import Answer, Request, Timeouts, Transport
+from photorestore_client.transport import Timeouts, Transport
 from photorestore_client.upload import Picture, upload
 
 _SIGNATURES = (
@@ -28,11 +29,11 @@ _SIGNATURES = (
 
 
 class RawClient(Closing):
-    """Talks to the workflow of one TorchServe. For any number of threads.
+    """A client of the workflow of one TorchServe. It can be shared by any number of threads.
 
     Args:
         base_url: where TorchServe listens.
-        timeouts: limits of time.
+        timeouts: limits for connecting, for reading, and for a call with all its tries.
         retry: when a request is sent again.
     """
 
@@ -54,13 +55,13 @@ class RawClient(Closing):
 
         Args:
             picture: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or JPEG 2000.
-            mask: a picture of the same size; what is white in it is filled, all else stays as it is.
+            mask: a picture of the same size; white parts are filled, all else stays as it is.
             request_id: a label for the service's log.
             **options: members of the header `X-Restore-Options`, for example `stages=["denoise"]`.
 
         Raises:
             Problem: the service says why it could not.
-            Unreachable: there was no answer of the service.
+            Unreachable: the service did not answer.
             OSError: a file cannot be read.
         """
         headers = {"X-Restore-Options": json.dumps(options)} if options else {}
@@ -82,7 +83,7 @@ class RawClient(Closing):
 
 
 def _understand(answer: Answer) -> Restored:
-    """Inside a workflow status and media type are lost, so the body tells what it is."""
+    """Tell picture and problem apart by the body: a workflow loses the stages' status and media type."""
     if answer.content.startswith(b"{"):
         document = answer.document()
         if not isinstance(document.get("type"), str) or "status" not in document:

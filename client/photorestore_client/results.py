@@ -1,4 +1,4 @@
-"""What the service answers."""
+"""The results of the service, as the client returns them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 ENDED = ("succeeded", "failed", "cancelled")
-"""States that a job does not leave."""
+"""Final states of a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Restored:
     Attributes:
         content: the file's bytes.
         content_type: its media type.
-        request_id: under which the service's log has it.
-        etag: for `if_none_match` of a later call; empty where the service gives none.
+        request_id: finds the request in the service's log.
+        etag: for `if_none_match` of a later call; empty if the service sent none.
         stages_ms: milliseconds by stage, from `Server-Timing`.
     """
 
@@ -35,7 +35,7 @@ class Restored:
     stages_ms: Mapping[str, float] = field(default_factory=dict)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the picture to a file, which is replaced as a whole or not at all.
+        """Write the picture to a file, which is replaced completely or not at all.
 
         Raises:
             OSError: it cannot be written.
@@ -54,9 +54,9 @@ class Analysis:
     """What the service found in a picture.
 
     Attributes:
-        source: the upload: its format, size, depth.
+        source: format, size and depth of the upload.
         found: noise, fading, damage and the like, by the stage that found it.
-        request_id: under which the service's log has it.
+        request_id: finds the request in the service's log.
     """
 
     source: Mapping[str, Any]
@@ -85,7 +85,7 @@ class Stage:
 
     Attributes:
         name: as the option `stages` takes it.
-        details: version, options and card, as the service gives them.
+        details: all that the service says about it.
     """
 
     name: str
@@ -106,7 +106,7 @@ class Service:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """From the answer of `/v1/stages`: a list of objects with `name`, or objects by name."""
+        """Read the answer of `/v1/stages`, whose `stages` is a list of objects with `name`, or objects by name."""
         listed = document.get("stages", ())
         if isinstance(listed, Mapping):
             listed = [{"name": name, **details} for name, details in listed.items()]
@@ -116,15 +116,15 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work that outlasts a request, as it stood when asked.
+    """A job, as it was when the service was asked.
 
     Attributes:
-        id: names it.
+        id: the job's name in the service.
         state: `queued`, `running`, `succeeded`, `failed` or `cancelled`.
         progress: by stage: `waiting`, `running`, `ran` or `passed`; of a failed job only the stage that `failed`.
         problem: the problem document of a failed job.
-        document: all that the service said.
-        request_id: under which the service's log has the question for it.
+        document: the whole answer of the service.
+        request_id: finds the request in the service's log.
     """
 
     id: str
@@ -136,15 +136,15 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        """Whether its state is final."""
+        """Return whether its state is final."""
         return self.state in ENDED
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], *, request_id: str = "") -> Self:
-        """From the answer of `/v1/jobs` or `/v1/jobs/{id}`.
+        """Read the answer of `/v1/jobs` or `/v1/jobs/{id}`.
 
         Raises:
-            KeyError: it has no id or no state.
+            KeyError: the id or the state is missing.
         """
         return cls(
             id=str(document["id"]),
@@ -157,7 +157,7 @@ class Job:
 
 
 def parse_server_timing(text: str) -> Mapping[str, float]:
-    """Milliseconds by name, from the header `Server-Timing`."""
+    """Return the milliseconds in the header `Server-Timing` by name."""
     timings: dict[str, float] = {}
     for entry in text.split(","):
         name, *parameters = (part.strip() for part in entry.split(";"))

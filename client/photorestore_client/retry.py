@@ -1,4 +1,4 @@
-"""When a request is tried again, and after how long."""
+"""When a request is tried again, and after which wait."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from email.utils import parsedate_to_datetime
 class Retry:
     """Exponential back-off with full jitter.
 
-    A service that says that it is busy (429), or when it will be back (503 with `Retry-After`), is tried for as long
-    as the total time allows. All else that passes (no connection, a dropped one, 502, 503) is tried `tries` times; but
-    a service that has answered before, and now takes no connection, is given `restart_s` to be started again.
+    A service that is busy (429), or that says when it will be back (503 with `Retry-After`), is tried for as long as
+    the total time allows. Other errors that may pass (no connection, a dropped one, 502, 503) are tried `tries` times;
+    but a service that has answered before, and now refuses connections, is given `restart_s` to restart.
 
     Attributes:
-        tries: requests made before giving up; 1 = none is repeated.
+        tries: requests made before giving up; with 1 none is repeated.
         first_s: the longest wait after the first try; it doubles with each.
         longest_s: no wait is longer than this, unless `Retry-After` says so.
-        restart_s: seconds from a call's beginning.
+        restart_s: seconds, from the call's beginning, in which a refused connection does not count.
     """
 
     tries: int = 6
@@ -33,17 +33,17 @@ class Retry:
             raise ValueError(f"expected at least one try and waits of 0 s or more, not {self}")
 
     def wait_s(self, tries: int, rng: random.Random, retry_after_s: float | None = None) -> float:
-        """Seconds to wait after that many tries.
+        """Return the seconds to wait after that many tries.
 
-        What `Retry-After` asks for is a lower bound; the jitter is added, so that callers who were
-        refused together do not come back together.
+        What `Retry-After` asks for is a lower bound. Jitter is added to it, so that callers who were refused together
+        do not come back together.
         """
         ceiling_s = min(self.longest_s, self.first_s * 2 ** min(tries - 1, 32))
         return (retry_after_s or 0.0) + rng.uniform(0, ceiling_s)
 
 
 def parse_retry_after(text: str | None, now: datetime | None = None) -> float | None:
-    """Seconds that the header `Retry-After` asks for, never below 0; None = absent or unreadable.
+    """Return the seconds that the header `Retry-After` asks for, at least 0; None if it is absent or unreadable.
 
     Args:
         text: a number of seconds, or an HTTP date.

@@ -1,4 +1,4 @@
-"""What a running service gets done, from its metrics."""
+"""The throughput of a running service, from its metrics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LABEL = re.compile(r'\b(\w+)="((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A line of the metrics."""
+    """A sample: one line of the metrics."""
 
     name: str
     labels: Mapping[str, str]
@@ -32,14 +32,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """What was done between two looks.
+    """What the service did between two looks at its metrics.
 
     Attributes:
-        megapixels_s: restored per second.
-        requests_s: answered per second, whatever the answer.
-        p50_s: half of the answers took no longer; NaN if there were none.
-        p95_s: 19 of 20 answers took no longer; NaN if there were none.
-        in_flight: requests at the second look.
+        megapixels_s: megapixels restored per second.
+        requests_s: requests answered per second, with any status.
+        p50_s, p95_s: median and 95th percentile of the seconds that answers took; NaN if there were none.
+        in_flight: requests in flight at the second look.
     """
 
     megapixels_s: float
@@ -56,7 +55,7 @@ class Throughput:
 
 
 def parse(text: str) -> list[Sample]:
-    """The samples of metrics in the text format of Prometheus; other lines are left out."""
+    """Return the samples of metrics in the text format of Prometheus; other lines are left out."""
     samples = []
     for line in text.splitlines():
         match = _SAMPLE.match(line)
@@ -66,9 +65,9 @@ def parse(text: str) -> list[Sample]:
 
 
 def compare(before: Sequence[Sample], after: Sequence[Sample], seconds: float) -> Throughput:
-    """What was done between two looks that lie so many seconds apart.
+    """Return the throughput between two looks that lie so many seconds apart.
 
-    A counter that went back has begun anew, because the service did; it counts from zero.
+    A counter that went back was reset by a restart of the service, and counts from zero.
     """
     buckets = _grown(before, after, LATENCY, "le")
     return Throughput(
@@ -81,12 +80,12 @@ def compare(before: Sequence[Sample], after: Sequence[Sample], seconds: float) -
 
 
 def quantile(buckets: Mapping[str, float], q: float) -> float:
-    """The value that a share `q` of what a histogram holds does not exceed; NaN if it holds nothing.
+    """Return the quantile `q` of a histogram; NaN if it is empty.
 
-    As `histogram_quantile` of Prometheus: linear inside a bucket, the last finite bound beyond it.
+    Computed as by `histogram_quantile` of Prometheus: linear inside a bucket, the last finite bound beyond it.
 
     Args:
-        buckets: counts up to each bound, cumulative.
+        buckets: cumulative counts by upper bound.
         q: 0 to 1.
     """
     ordered = sorted((float(bound), count) for bound, count in buckets.items())
@@ -101,12 +100,12 @@ def quantile(buckets: Mapping[str, float], q: float) -> float:
 
 
 def watch(read: Callable[[], str], every_s: float, count: int | None = None) -> Iterator[Throughput]:
-    """Look again and again; gives what was done since the look before.
+    """Look at the metrics periodically; yield the throughput since the look before.
 
     Args:
-        read: gives the metrics.
+        read: returns the metrics.
         every_s: seconds between two looks.
-        count: how many figures are given; None = for ever.
+        count: how many values are yielded; None for no limit.
     """
     before, then = parse(read()), time.monotonic()
     for _ in itertools.count() if count is None else range(count):
@@ -117,7 +116,7 @@ def watch(read: Callable[[], str], every_s: float, count: int | None = None) -> 
 
 
 def _grown(before: Sequence[Sample], after: Sequence[Sample], name: str, by: str = "") -> dict[str, float]:
-    """How much a counter grew, summed by one of its labels."""
+    """Return how much a counter grew, summed by one of its labels."""
     earlier = {_identity(sample): sample.value for sample in before if sample.name == name}
     sums: dict[str, float] = {}
     for sample in after:

@@ -1,4 +1,4 @@
-"""Bodies of requests, streamed from files; each try reads them anew."""
+"""Bodies of requests, streamed from files, which each try reads again."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from os import PathLike
 from pathlib import Path
 
 Picture = bytes | str | PathLike[str]
-"""The bytes of a picture's file, or where it lies."""
+"""A picture: the bytes of its file, or the path to it."""
 
 CHUNK_BYTES = 64 * 1024
 
 
 class UnreadableError(Exception):
-    """A file could not be sent; the cause says why. An `OSError` itself would pass for one of the connection."""
+    """A file could not be read; the cause says why. An `OSError` itself would be taken for one of the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Upload:
         return sum(self.sizes)
 
     def __iter__(self) -> Iterator[bytes]:
-        """The bytes, in chunks.
+        """Yield the bytes in chunks.
 
         Raises:
             UnreadableError: a file cannot be read, or has changed its size.
@@ -49,14 +49,14 @@ class Upload:
                 raise UnreadableError(str(error)) from error
 
 
-def upload(image: Picture, mask: Picture | None = None) -> Upload:
-    """The picture as the body; with a mask, both as parts of a form.
+def upload(picture: Picture, mask: Picture | None = None) -> Upload:
+    """Return a body that is the picture, or a form of picture and mask.
 
     Raises:
         OSError: a file cannot be read.
     """
     if mask is None:
-        return _upload([_source(image)], "application/octet-stream")
+        return _upload([_source(picture)], "application/octet-stream")
     boundary = secrets.token_hex(16)
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="{{0}}"; filename="{{0}}"\r\n'
@@ -64,7 +64,7 @@ def upload(image: Picture, mask: Picture | None = None) -> Upload:
     )
     parts = [
         head.format("image").encode(),
-        _source(image),
+        _source(picture),
         b"\r\n" + head.format("mask").encode(),
         _source(mask),
         f"\r\n--{boundary}--\r\n".encode(),
@@ -79,7 +79,7 @@ def _upload(parts: Sequence[bytes | Path], content_type: str) -> Upload:
 def _size(part: bytes | Path) -> int:
     if isinstance(part, bytes):
         return len(part)
-    with part.open("rb") as file:  # what cannot be read is found before anything is sent
+    with part.open("rb") as file:  # so that an unreadable file is found before anything is sent
         return os.fstat(file.fileno()).st_size
 
 

@@ -1,1 +1,1 @@
-"""HTTP with callers: the server and what every request passes, whatever it asks for."""
+"""HTTP with callers: the server, and what applies to every request of any route."""

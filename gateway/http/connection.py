@@ -1,4 +1,4 @@
-"""One connection of a caller: uvicorn's, without patience for heads that do not come or end, and for slow readers."""
+"""A caller's connection: uvicorn's, with limits for slow or endless request heads and for slow readers of answers."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from gateway.http.pace import Pace
 logger = logging.getLogger(__name__)
 
 SPARE = 256
-"""Open connections beyond the busy ones; above, the one that waits longest for a request is closed for each new one."""
+"""Idle connections allowed beyond the busy ones. Beyond that, a new one closes the one that has been idle longest."""
 UNREAD_BYTES = 48 << 20
-"""Of answers that the system does not take yet; beyond, the connection that has not read for longest is closed."""
+"""Limit of unsent answer bytes in memory. Beyond it, the connection that has not read for longest is closed."""
 HEAD_BYTES = 64 << 10
-"""How long a request's head may be."""
+"""Longest head of a request."""
 READ_BYTES = 256 << 10
-"""What the event loop reads at a time."""
+"""Most bytes that the event loop reads at a time."""
 HEAD_S = 10.0
-"""How long a request's head may take; and how long a body is read on after a refusal."""
+"""Time limit for a request's head, and for reading on the rest of a body after a refusal."""
 KEEP_ALIVE_S = 75
-"""How long a connection is kept for the caller's next request: longer than load balancers commonly keep theirs (60 s),
-for a picture that is sent while the connection is closed is lost."""
+"""How long an idle connection is kept: longer than load balancers commonly keep theirs (60 s), because a request that
+is sent while the connection is being closed is lost."""
 KEEP_ALIVE_IN_A_CROWD_S = 5
-"""As long where more than half of the connections are taken: idle ones must not keep others out."""
+"""The same while more than half of the connections are taken, so that idle ones do not keep new callers out."""
 
-# Above its own 64 KiB uvicorn would take every connection that brings a picture out of the selector, and put it back.
+# uvicorn pauses reading above 64 KiB, so each upload would make it remove the connection from the selector and add it
+# again at once.
 httptools_impl.HIGH_WATER_LIMIT = READ_BYTES  # type: ignore[attr-defined]
 
 
 @dataclass(slots=True)
 class Crowd:
-    """What the connections of one server share.
+    """State that all connections of one server share.
 
     Attributes:
         limit: connections that may be busy.
-        pace: at which answers must be read: each part of one that does not fit into the system's buffers has the
-            grace, and the time that its bytes may take.
-        waiting: those that wait for a request or its head, longest first.
-        unread: bytes that callers have yet to read, by connection, longest first.
-        unread_bytes: of all of them.
+        pace: how slowly callers may read each part of an answer that does not fit into the system's buffers.
+        waiting: connections that wait for a request or the rest of its head, oldest first.
+        unread: bytes that callers have yet to read, by connection, oldest first.
+        unread_bytes: their sum.
     """
 
     limit: int
@@ -60,30 +60,31 @@ class Crowd:
 class Protocol(httptools_impl.HttpToolsProtocol):
     """One connection.
 
-    It is closed when a request's head is not there in time, or when it is too long; when its caller does not read
-    answers; and, while it waits for a request, when it has to make room.
+    It is closed when a request's head is late or too long, when the caller does not read answers, and, while idle,
+    when a new connection needs its room.
     """
 
     _timer: asyncio.TimerHandle | None = None
     _patience: asyncio.TimerHandle | None = None
     _silent_bytes = 0
-    """Bytes received since the parser's last event: a part of a head, or of what stands behind a body."""
+    """Bytes received since the parser's last event: a part of a head, or of chunked framing."""
 
     def __init__(self, *arguments: Any, crowd: Crowd, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._crowd = crowd
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Called by asyncio."""
+        """Register the connection; called by asyncio."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)  # a part of an answer waits until the one before it is read
+        # Each part of an answer waits until the one before it is read.
+        transport.set_write_buffer_limits(high=0)
         self._crowd.waiting[self] = None
         if len(self.connections) > self._crowd.limit + SPARE:
             self._crowd.waiting.popitem(last=False)[0].transport.abort()
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio."""
+        """Take received bytes; called by asyncio."""
         self._data = data
         self._silent_bytes += len(data)
         super().data_received(data)
@@ -92,7 +93,7 @@ class Protocol(httptools_impl.HttpToolsProtocol):
         self._watch()
 
     def on_headers_complete(self) -> None:
-        """Called by the parser."""
+        """Begin a request, and mark it if too many connections are busy; called by the parser."""
         self._silent_bytes = 0
         self._crowd.waiting.pop(self, None)
         if len(self.connections) - len(self._crowd.waiting) > self._crowd.limit:
@@ -100,17 +101,17 @@ class Protocol(httptools_impl.HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Called by the parser."""
+        """Take bytes of the body; called by the parser."""
         self._silent_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Called by the parser."""
+        """End the request; called by the parser."""
         self._silent_bytes = 0
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Called by uvicorn, which then waits for the next request."""
+        """Wait for the next request; called by uvicorn."""
         is_crowded = len(self.connections) > self._crowd.limit // 2
         self.timeout_keep_alive = KEEP_ALIVE_IN_A_CROWD_S if is_crowded else KEEP_ALIVE_S
         super().on_response_complete()
@@ -118,7 +119,7 @@ class Protocol(httptools_impl.HttpToolsProtocol):
             self._crowd.waiting[self] = None
 
     def pause_writing(self) -> None:
-        """Called by asyncio when the system takes no more of an answer."""
+        """Limit the time that the caller has to read; called by asyncio when the system's buffers are full."""
         super().pause_writing()
         crowd, size = self._crowd, self.transport.get_write_buffer_size()
         seconds = crowd.pace.grace_s + size / crowd.pace.bytes_s
@@ -126,28 +127,28 @@ class Protocol(httptools_impl.HttpToolsProtocol):
         crowd.unread[self] = size
         crowd.unread_bytes += size
         if crowd.unread_bytes > UNREAD_BYTES:
-            next(iter(crowd.unread))._give_up()  # noqa: SLF001 - one of its own kind
+            next(iter(crowd.unread))._give_up()  # noqa: SLF001 - of the same class
 
     def resume_writing(self) -> None:
-        """Called by asyncio when the system has taken all of it."""
+        """Lift that limit; called by asyncio when the system has taken everything."""
         super().resume_writing()
         self._stop_patience()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by asyncio."""
+        """Forget the connection; called by asyncio."""
         super().connection_lost(exc)
         self._crowd.waiting.pop(self, None)
         self._stop_watch()
         self._stop_patience()
 
     def _should_upgrade(self) -> bool:
-        """Whether another protocol is offered, which makes the parser leave the body out."""
+        """Return whether another protocol is offered, in which case the parser leaves the body out."""
         return any(name == b"upgrade" for name, _ in self.headers)
 
     def handle_websocket_upgrade(self) -> None:
-        """Called where another protocol is offered: pass it over, and read the request again without the offer.
+        """Ignore the offer of another protocol: parse the request again without it.
 
-        Java's client offers HTTP/2 with each request, pictures among them.
+        Java's client offers HTTP/2 with each request, uploads included.
         """
         offer = sys.exc_info()[1]
         behind_head = self._data[offer.args[0] :] if isinstance(offer, httptools.HttpParserUpgrade) else b""
@@ -160,7 +161,7 @@ class Protocol(httptools_impl.HttpToolsProtocol):
         super().data_received(self._data)
 
     def _refuse(self) -> None:
-        """The parser sets no limit: it would collect a head that does not end."""
+        """Refuse an endless head, which the parser would collect without limit."""
         if self.cycle is None or self.cycle.response_complete:
             self.send_400_response(f"The head of a request may have {HEAD_BYTES} bytes.")
         else:
@@ -178,7 +179,7 @@ class Protocol(httptools_impl.HttpToolsProtocol):
             self._crowd.unread_bytes -= self._crowd.unread.pop(self)
 
     def _watch(self) -> None:
-        """Give the caller time, once, while no request is being answered."""
+        """Start the time limit for the next head, unless it runs already or a request is being answered."""
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_watch()
         elif self._timer is None:

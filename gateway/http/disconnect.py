@@ -12,7 +12,7 @@ from starlette.types import Receive
 
 @contextlib.asynccontextmanager
 async def until_left(receive: Receive) -> AsyncIterator[None]:
-    """A block that is cancelled when the caller leaves. The request must have been received as a whole.
+    """Cancel the block when the caller leaves. The request must have been received as a whole.
 
     Raises:
         ClientDisconnect: the caller has left.

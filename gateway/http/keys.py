@@ -1,9 +1,9 @@
-"""API keys: several at a time, hashed where they lie, compared in constant time.
+"""API keys, stored as hashes and compared in constant time.
 
-The file has a line for each key, `NAME SHA256`; empty lines and such that begin with `#` do not count. It is read
-anew when it changes, so a key is exchanged by adding the new one, moving the callers over, and deleting the old one.
-Jobs belong to a key's name: under the same name the new key finds those of the old one.
-Keys are 32 random bytes, so one round of SHA-256 is enough: there is nothing to guess.
+The file has a line for each key, `NAME SHA256`; empty lines and lines that begin with `#` are ignored. It is read again
+when it changes, so a key is rotated by adding the new one, moving the callers over, and deleting the old one. Several
+keys may have one name. Jobs belong to a name, so the new key finds the jobs of the old one.
+Keys are 32 random bytes and cannot be guessed, so one round of SHA-256 is enough.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _LINE = re.compile(r"^(\S+)\s+([0-9a-f]{64})$")
 
 
 def make_key() -> str:
-    """A new key."""
+    """Return a new random key."""
     return f"pr_{secrets.token_urlsafe(32)}"
 
 
 def key_line(name: str, key: str) -> str:
-    """The line of the file for a key."""
+    """Return the line of the file for a key."""
     return f"{name} {_hashed(key)}"
 
 
 def read_keys(file: Path) -> list[tuple[str, str]]:
-    """Names and hashes; a name may have several, and of a file without keys there are none.
+    """Return the names and hashes in a file; a name may occur several times.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: a line is not as it should be.
+        ValueError: a line is malformed.
     """
     found: list[tuple[str, str]] = []
     for number, line in enumerate(file.read_text().splitlines(), 1):
@@ -53,9 +53,9 @@ def read_keys(file: Path) -> list[tuple[str, str]]:
 
 
 class Keys:
-    """The keys of a file, read anew when it changes.
+    """The keys of a file, which is read again when it changes.
 
-    A file that is emptied lets nobody in. While it is gone or broken, the keys read before stay.
+    An emptied file lets nobody in. While the file is missing or malformed, the keys read before stay valid.
 
     Raises:
         OSError, ValueError: as `read_keys`, or the file holds no key.
@@ -71,12 +71,12 @@ class Keys:
 
     @property
     def problem(self) -> str:
-        """Why the keys are not those that the operator wants, as it seems; empty when they are."""
+        """Return why the keys may not be those that the operator wants; empty when all is well."""
         self._reload()
         return self._problem
 
     def name_of(self, key: str) -> str | None:
-        """The name of a key, or None. Takes as long for a wrong key as for a right one."""
+        """Return the name of a key, or None for an unknown one, which takes as long."""
         self._reload()
         given = _hashed(key)
         names = [name for name, known in self._hashes if hmac.compare_digest(given, known)]
@@ -95,7 +95,7 @@ class Keys:
             self._note("" if self._hashes else NONE)
 
     def _note(self, problem: str, detail: str = "") -> None:
-        """Enter what is wrong, and tell the log once."""
+        """Remember what is wrong, and log it once."""
         if problem != self._problem:
             logger.warning("%s%s", problem or "the API keys are read again", detail)
         self._problem = problem

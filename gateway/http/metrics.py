@@ -1,4 +1,4 @@
-"""Metrics of requests, whatever they ask for."""
+"""Metrics of requests of all routes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ LATENCY_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600)
 
 
 class RequestMetrics:
-    """Requests and their answers.
+    """Counters and latencies of requests and their answers.
 
     Attributes:
         answers: by route, method and status.
         latency: by route, in seconds.
-        rejected: by what there was too much of.
-        not_modified: requests whose result the caller had.
+        rejected: by the limit that was reached.
+        not_modified: requests whose result the caller already had.
     """
 
     def __init__(self, metrics: Metrics) -> None:

@@ -1,4 +1,4 @@
-"""What every request passes: a request id, a log line, metrics, and an answer whatever happens."""
+"""What every request gets: a request id, a log line, metrics, and an answer whatever happens."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from photorestore.serving.requests import request_id
 logger = logging.getLogger(__name__)
 
 QUIET = ("/livez", "/readyz", "/metrics", "/metrics/torchserve")
-"""Routes that are asked every few seconds; they are logged when they fail, and answered in any crowd."""
+"""Routes that machines ask every few seconds: logged only when they fail, and answered however many connect."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-"""Of every answer; pages have a policy of their own."""
+"""Headers of every answer; pages set a policy of their own."""
 IN_A_CROWD = "is_in_a_crowd"
-"""Key of a request's state: true where more connections are busy than may be."""
+"""Key of a request's state: true if more connections are busy than the limit allows."""
 CLIENT_CLOSED = 499
-"""What is entered where the caller left before the answer; nobody is sent this."""
+"""Status that is counted when the caller left before the answer; it is never sent."""
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Middleware:
     """The outermost layer of the application.
 
     Args:
-        express: applications by method and path that are asked without the framework's layers below.
+        express: applications by method and path that are called directly, without the framework's layers.
         origins: other origins whose pages may call.
     """
 
@@ -121,5 +121,5 @@ def _check_crowd(scope: Scope) -> None:
 
 
 def _known(method: str) -> str:
-    """Callers may invent methods, which must not become labels."""
+    """Return a method as a label of metrics: callers may invent methods, which must not become labels."""
     return method if method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"

@@ -1,4 +1,4 @@
-"""Requests that pages of other origins make their readers' browsers send, with and without a preflight."""
+"""Requests from web pages of other origins: refused, or allowed by CORS."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway.errors import ForeignPage
 
 HARMLESS = ("GET", "HEAD", "OPTIONS")
-"""Methods that change nothing; browsers let no foreign page read their answers."""
+"""Methods that change nothing; browsers keep their answers from foreign pages."""
 OWN_SITES = ("same-origin", "none")
-"""What browsers say in `Sec-Fetch-Site` of our own pages, and of what a person typed in."""
+"""Values of `Sec-Fetch-Site` for the service's own pages, and for an address typed by a person."""
 METHODS = ("GET", "POST", "DELETE")
 SENT = ("Authorization", "Idempotency-Key", "If-None-Match", "X-Request-Id")
-"""Headers that pages of other origins may send, beside those that all may."""
+"""Headers that pages of other origins may send, beside those always allowed."""
 EXPOSED = ("ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id")
-"""Headers of answers that pages of other origins may read, beside those that all may."""
+"""Headers of answers that pages of other origins may read, beside those always allowed."""
 PREFLIGHT_S = 3600
 
 
 def check_origin(method: str, headers: Headers, allowed: Collection[str]) -> None:
-    """Refuse what a page of an origin sends that is neither ours nor allowed. Programs send no origin.
+    """Refuse requests from pages of an origin that is neither the service's own nor allowed. Programs send no origin.
 
-    `Sec-Fetch-Site` goes first: it holds behind a proxy that changes `Host`, too. Browsers send it to https and to
-    loopback only.
+    `Sec-Fetch-Site` is looked at first: it is right even behind a proxy that changes `Host`. Browsers send it to https
+    and loopback only.
 
     Args:
         allowed: other origins, see `GatewaySettings.cors_origins`.
 
     Raises:
-        ForeignPage: it is such a page.
+        ForeignPage: the request comes from such a page.
     """
     if method in HARMLESS:
         return
@@ -47,7 +47,7 @@ def check_origin(method: str, headers: Headers, allowed: Collection[str]) -> Non
 
 
 def allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
-    """Let pages of other origins call the service (CORS). Must be the last layer that is added.
+    """Let pages of other origins call the service (CORS). It must be the last middleware that is added.
 
     API keys travel in a header that such a page sets itself, so cookies and the like are never allowed.
     """

@@ -1,4 +1,4 @@
-"""How slowly others may send and read."""
+"""How slowly callers may send and read."""
 
 from __future__ import annotations
 

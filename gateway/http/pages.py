@@ -1,7 +1,7 @@
-"""Pages for people: one to restore a photograph with, and one that shows the interface.
+"""Pages for people: one to restore a photograph with, and one that shows the HTTP interface.
 
-Their files lie in `gateway/page/` and in the package fastapi-offline, which carries Swagger UI. Nothing comes from
-elsewhere, and a strict policy says so to the browser.
+Their files lie in `gateway/page/` and in the package fastapi-offline, which carries Swagger UI. Nothing is loaded from
+elsewhere, and a strict policy makes browsers enforce that.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _POLICY = {
 HEADERS = {
     "Content-Security-Policy": "; ".join(f"{name} {sources}" for name, sources in _POLICY.items()),
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-cache",  # kept, but asked for by ETag each time: a new release shows at once
+    "Cache-Control": "no-cache",  # kept, but checked by ETag each time, so that a new release shows at once
 }
-"""Of every file of a page."""
+"""Headers of every file of a page."""
 
 
 class Files(StaticFiles):
     """Files of a folder, with the headers of a page."""
 
     def file_response(self, *arguments: Any, **named: Any) -> Response:
-        """Called by Starlette."""
+        """Return a file with the headers of a page; called by Starlette."""
         response = super().file_response(*arguments, **named)
         response.headers.update(HEADERS)
         return response

@@ -15,12 +15,12 @@ from photorestore.serving.answers import problem_answer
 logger = logging.getLogger(__name__)
 
 STAGE = "gateway"
-"""Where the edge's own errors are found, in the terms of `Problem.stage`."""
+"""Value of `Problem.stage` for errors of the edge itself."""
 UNAVAILABLE_RETRY_S = 3
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return the problem that an error stands for; what is not ours to tell becomes `internal`."""
+    """Return the problem that an error stands for; unexpected errors become `internal`, without details."""
     if isinstance(error, PipelineProblem):
         return error.problem
     if isinstance(error, RestorationError) and error.status != 500:
@@ -32,13 +32,10 @@ def problem_response(error: Exception, request_id: str) -> Response:
     """Return the problem document of an error, with the headers that belong to its status."""
     problem = problem_of(error)
     level = {500: logging.ERROR, 503: logging.WARNING}.get(problem.status, logging.INFO)
-    logger.log(level, "request %s: %s: %s", request_id, problem.type, error, exc_info=_unexpected(error))
+    unexpected = None if isinstance(error, RestorationError) else error
+    logger.log(level, "request %s: %s: %s", request_id, problem.type, error, exc_info=unexpected)
     answer = problem_answer(problem, request_id)
     return Response(answer.body, answer.status, _headers(error, problem), answer.content_type)
-
-
-def _unexpected(error: Exception) -> Exception | None:
-    return None if isinstance(error, RestorationError) else error
 
 
 def _headers(error: Exception, problem: Problem) -> dict[str, str]:

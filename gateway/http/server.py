@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, with an end that is announced, and as many connections as the system allows."""
+"""The HTTP server: uvicorn, which announces its end, with as many connections as the system allows."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from gateway.http.pace import Pace
 from gateway.settings import GatewaySettings
 
 CONNECTIONS = 2048
-"""Busy at a time; requests of further ones are answered 503. As many may be open, and `connection.SPARE` more."""
+"""Connections that may be busy at a time; requests on more are answered 503. `connection.SPARE` more may be open."""
 FILES = 16384
-"""Descriptors to be had: for connections, files of uploads and results, connections to TorchServe."""
+"""File descriptors asked for: connections, files of uploads and results, connections to TorchServe."""
 
 
 class Server(uvicorn.Server):
-    """Says that it is not ready before it closes its port.
+    """A uvicorn server that reports not ready before it closes its port.
 
     Args:
         app: the application.
-        on_stop: called once, when the service is to be said not ready.
+        on_stop: called once, at the first signal; from then on the service must report not ready.
     """
 
     def __init__(self, app: ASGIApp, settings: GatewaySettings, on_stop: Callable[[], None]) -> None:
@@ -36,7 +36,7 @@ class Server(uvicorn.Server):
             host=settings.host,
             port=settings.port,
             http=functools.partial(Protocol, crowd=crowd),  # type: ignore[arg-type]
-            proxy_headers=False,  # neither the caller's address nor the scheme is asked for
+            proxy_headers=False,  # nothing here uses the caller's address or the scheme
             log_config=None,
             access_log=False,
             server_header=False,
@@ -48,7 +48,7 @@ class Server(uvicorn.Server):
         self._close_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal begins to drain, a second one hurries."""
+        """Begin to drain at the first signal; at a second one close the port without delay."""
         if self._close_at is not None:
             super().handle_exit(sig, frame)
             return
@@ -56,14 +56,14 @@ class Server(uvicorn.Server):
         self._close_at = time.monotonic() + self._delay_s
 
     async def on_tick(self, counter: int) -> bool:
-        """Called ten times a second; True ends the service."""
+        """Return whether to end the service; called by uvicorn ten times a second."""
         if self._close_at is not None and time.monotonic() >= self._close_at:
             self.should_exit = True
         return await super().on_tick(counter)
 
 
 def _connections() -> int:
-    """How many may be busy: each takes some descriptors, of which there are as many as the system allows."""
+    """Raise the limit of file descriptors; return how many connections may be busy, at four descriptors each."""
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
     if allowed != resource.RLIM_INFINITY and allowed < wanted:

@@ -1,1 +1,1 @@
-"""Work that outlasts a request: kept on disk, done when there is room, without a broker."""
+"""Jobs: restorations that outlast a request, kept on disk and run when there is room, without a broker."""

@@ -1,4 +1,4 @@
-"""One try of a job: copy its upload into a workspace, have it restored, and enter how that went."""
+"""One try of a job: copy its upload into a workspace, have it restored, and record the outcome."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from photorestore.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 60.0
-"""Before a job is tried again; doubles with each try."""
+"""Wait before a job's next try; it doubles with each try."""
 SPACE_WAIT_S = 5.0
-"""Before a job is begun again that found no room."""
+"""Wait before a job that found no room is begun again."""
 PIXEL_BYTES = 36
-"""What a picture takes of shared memory at most: 16 bits, with alpha and a mask."""
+"""Shared memory that a picture needs at most for each pixel: 16 bits, with alpha and a mask."""
 
 Entry = Callable[[], bool]
-"""Enters how a try went; returns whether the job has ended by that. Blocking."""
+"""Records the outcome of a try; returns whether the job has ended. Blocking."""
 
 
 @dataclass(slots=True)
 class Attempts:
-    """Does jobs.
+    """Runs single tries of jobs.
 
     Attributes:
-        release: gives what restores at present.
+        release: returns the release that restores at present.
     """
 
     settings: GatewaySettings
@@ -59,18 +59,18 @@ class Attempts:
     _keys: dict[str, str] = field(default_factory=dict)
 
     def states(self, job_id: str) -> dict[str, str]:
-        """Return how far the stages of a running job are. Blocking."""
+        """Return the state of each stage that a running job has begun. Blocking."""
         return self.runner.states(self._keys.get(job_id, ""))
 
     async def attempt(self, record: Record) -> Entry:
-        """Do a job; return how that is entered."""
+        """Try a job once; return the function that records the outcome."""
         try:
             prepared = await self._prepare(record)
             self._keys[record.id] = prepared.key
             finished = await self.runner.restore(prepared)
-        except TooManyRequests:  # the room was given away while the upload was copied
+        except TooManyRequests:  # the place was taken while the upload was copied
             return functools.partial(self.put_back, record, is_try=False)
-        except Exception as error:  # noqa: BLE001 - whatever it is becomes the job's problem
+        except Exception as error:  # noqa: BLE001 - any error becomes the job's problem
             return await asyncio.to_thread(self._judge_failure, record, error)
         finally:
             self._keys.pop(record.id, None)
@@ -94,7 +94,7 @@ class Attempts:
         return prepared
 
     async def _name(self, workspace: Workspace, work: Work) -> Prepared:
-        """Name the result by what was decided when the upload was taken in."""
+        """Name the result, by the promise made when the upload was taken in, if the record has one."""
         release = self.release().fingerprint
         if work.promise is None:
             return await prepare(workspace, work.received, release, wants_mask=True)
@@ -102,25 +102,25 @@ class Attempts:
         return Prepared.of(workspace, work.received, work.pixels, release, wants_mask=True)
 
     def room(self) -> tuple[float, float]:
-        """Return the pixels that shared memory has room for: now, and when it is empty."""
+        """Return how many pixels shared memory has room for: now, and when it is empty."""
         try:
             memory = shutil.disk_usage(self.settings.workspace_root)
-        except FileNotFoundError:  # the next picture makes it
+        except FileNotFoundError:  # the next picture creates it
             return math.inf, math.inf
         return memory.free / PIXEL_BYTES, memory.total / PIXEL_BYTES
 
     def put_back(self, record: Record, wait_s: float = 0.0, *, is_try: bool) -> bool:
-        """Let a job wait again; False, since it has not ended by that. Blocking.
+        """Put a running job back into the queue; return False, since it has not ended. Blocking.
 
         Args:
-            wait_s: before it may be begun.
-            is_try: whether this was one of its tries.
+            wait_s: seconds before it may be begun again.
+            is_try: whether this counts as one of its tries.
         """
         self.store.put_back(record, clock.now() + wait_s, is_try=is_try)
         return False
 
     def _keep(self, record: Record, key: str, result: Result) -> bool:
-        """Keep the result and enter it; if nobody wants it any more, drop it."""
+        """Keep the result and record it; drop it if the job was cancelled meanwhile."""
         stored_bytes = self.files.keep(record.id, result)
         stages = {stage: trace.outcome for stage, trace in result.report.trace.items()}
         outcome = Outcome(key, result.content_type, stored_bytes, stages)
@@ -133,7 +133,7 @@ class Attempts:
         return has_ended
 
     def _judge_failure(self, record: Record, error: Exception) -> Entry:
-        """Try again later what may pass by itself; else the job has failed."""
+        """Put the job back if the error may pass by itself; otherwise let it fail."""
         problem = problem_of(error)
         is_ours = isinstance(error, RestorationError) and not isinstance(error, BrokenArtifact)
         logger.warning("job %s: %s: %s", record.id, problem.type, error, exc_info=None if is_ours else error)
@@ -145,13 +145,13 @@ class Attempts:
         return functools.partial(self.fail, record, problem)
 
     def _is_no_fault(self, record: Record, problem: Problem) -> bool:
-        """Whether a job failed for lack of what it is to have: room that there is at times, or a folder that works."""
+        """Return whether only a lack of room that can be free again, or the jobs' folder, is the cause."""
         if problem.type == OutOfSpace.type:
             return record.work.pixels <= self.room()[1]
         return problem.type == JobsUnavailable.type and bool(self.files.find_problem())
 
     def fail(self, record: Record, problem: Problem) -> bool:
-        """Enter that a job has failed; False if nobody wants to know any more. Blocking."""
+        """Record that a job has failed; return False if it was cancelled or begun anew meanwhile. Blocking."""
         now = clock.now()
         document = json.loads(problem_answer(problem, record.work.request_id).body)
         has_ended = self.store.fail(record, document, now, now + self.settings.job_expiry_s)

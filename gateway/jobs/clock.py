@@ -1,4 +1,4 @@
-"""The time of the jobs: steps of the machine's clock neither end nor lengthen what it measures."""
+"""The clock of the jobs: setting the machine's clock neither shortens nor lengthens what it measures."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _OFFSET_S = time.time() - time.monotonic()
 
 
 def now() -> float:
-    """Unix time in seconds: the wall clock's as this process started, and what the monotonic clock has counted since.
+    """Return the Unix time in seconds: the wall clock's at the start of this process plus the monotonic time since.
 
-    Records need a time that means something after a restart. A wall clock that is set while the process runs would
-    make results expire early, and waits end at once or never.
+    Records need a time that still means something after a restart; but if the wall clock is set while the process
+    runs, results would expire early, and waits would end at once or never.
     """
     return _OFFSET_S + time.monotonic()

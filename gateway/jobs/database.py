@@ -1,4 +1,4 @@
-"""The file of SQLite that records of jobs lie in: each change is one statement, on disk before anybody hears of it."""
+"""The SQLite file of the jobs' records. Each change is one statement, and is on disk before anybody is told of it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from gateway.jobs.rows import VERSIONS, from_row
 logger = logging.getLogger(__name__)
 
 UNREADABLE = "unreadable"
-"""State of a record that is set aside: none of a job's, so that nothing finds it but an operator."""
+"""State of a record that is set aside: not one of a job's, so that only an operator finds it."""
 
 
 class Database:
-    """All records, in one file of this process's. For any number of threads; blocking.
+    """All records, in a file that only this process uses. Thread-safe; blocking.
 
-    Each method raises OutOfSpace where the disk is full, and JobsUnavailable where it is read-only or failing. A record
-    that cannot be read is set aside.
+    Each method raises OutOfSpace if the disk is full, and JobsUnavailable if it is read-only or failing. A record that
+    cannot be read is set aside.
 
     Raises:
         OSError: the file cannot be used.
-        ValueError: it is of a later version.
+        ValueError: a later version of the service has written it.
     """
 
     def __init__(self, file: Path) -> None:
@@ -39,7 +39,8 @@ class Database:
                 opened.callback(self._db.close)
                 self._db.row_factory = sqlite3.Row
                 self._db.text_factory = _text
-                self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # or else it starts on no full disk
+                # Without it SQLite cannot start on a full disk.
+                self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = FULL")
                 self._migrate(file)
@@ -57,7 +58,7 @@ class Database:
         if version > len(VERSIONS):
             raise ValueError(f"{file} is of version {version}; expected {len(VERSIONS)} or less")
         if version == len(VERSIONS):
-            return  # writes nothing: the disk may be full
+            return  # without writing: the disk may be full
         steps = "".join(VERSIONS[version:])
         self._db.executescript(f"BEGIN; {steps} PRAGMA user_version = {len(VERSIONS)}; COMMIT;")
 
@@ -75,12 +76,12 @@ class Database:
             return self._db.execute(query, values).rowcount > 0
 
     def _read(self, row: sqlite3.Row) -> Record | None:
-        """A record; one that cannot be read is set aside, with its files, and holds nobody up."""
+        """Return a row's record; one that cannot be read is set aside, and its files stay."""
         try:
             return from_row(row)
-        except Exception as error:  # noqa: BLE001 - whatever may be in it
+        except Exception as error:  # noqa: BLE001 - a damaged record may raise anything
             text = "job %r: its record cannot be read and is set aside: %r"
-            logger.error(text, row["id"], error)  # noqa: TRY400 - its text says all
+            logger.error(text, row["id"], error)  # noqa: TRY400 - the message is enough
             change = "UPDATE jobs SET state = ?, idempotency_key = NULL, webhook_state = NULL WHERE id = ?"
             self._db.execute(change, (UNREADABLE, row["id"]))
             return None
@@ -92,5 +93,5 @@ class Database:
 
 
 def _text(content: bytes) -> str:
-    """What a column holds, whatever became of it on the disk: one record must not hide the others."""
+    """Decode a text column, even a damaged one: one record must not hide the others."""
     return content.decode(errors="replace")

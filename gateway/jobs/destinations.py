@@ -1,4 +1,4 @@
-"""Where webhooks may go: to hosts and networks that the operator has listed, by their addresses of this moment."""
+"""Where webhooks may go: to hosts and networks that the operator has listed, checked again at each delivery."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HIGHEST_PORT = 65535
 LONGEST_NAME, LONGEST_LABEL = 253, 63
 _NAME = re.compile(r"^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$")
 _LOOKUPS = ThreadPoolExecutor(32, "webhook-lookup")
-"""A name server that does not answer holds these threads, and none of those that serve requests."""
+"""Threads of their own: a name server that does not answer must not block those that serve requests."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -31,7 +31,7 @@ _EMBEDDING = (
     (ipaddress.IPv6Network("64:ff9b::/96"), 0),  # NAT64
     (ipaddress.IPv6Network("2002::/16"), 80),  # 6to4
 )
-"""Networks whose addresses lead to one of IPv4, and how many bits stand behind that."""
+"""IPv6 networks whose addresses contain an IPv4 address, and how many bits follow it."""
 _NEVER_PUBLIC = (
     ipaddress.IPv6Network("64:ff9b:1::/48"),  # NAT64 of a local network: RFC 8215
     ipaddress.IPv6Network("2001::/32"),  # Teredo: server and client are anybody's
@@ -39,16 +39,16 @@ _NEVER_PUBLIC = (
 
 
 class ForbiddenAddressError(Exception):
-    """A host's address is none that webhooks may go to."""
+    """Webhooks may not go to a host's address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destinations:
-    """What is listed.
+    """The hosts and networks that the operator has listed.
 
     Attributes:
-        names: of hosts; `*.example.org` stands for all below it.
-        networks: whose addresses may be private, and may be spoken to without TLS.
+        names: host names; `*.example.org` stands for all below it.
+        networks: networks whose addresses are allowed even if they are private, and without TLS.
     """
 
     names: frozenset[str]
@@ -56,10 +56,10 @@ class Destinations:
 
     @classmethod
     def parse(cls, text: str) -> Destinations:
-        """Names and networks, separated by commas.
+        """Read names and networks separated by commas.
 
         Raises:
-            ValueError: an entry is neither.
+            ValueError: an entry is neither a name nor a network.
         """
         names, networks = set[str](), list[Network]()
         for entry in filter(None, (part.strip().lower() for part in text.split(","))):
@@ -72,10 +72,10 @@ class Destinations:
         return cls(frozenset(names), tuple(networks))
 
     def check(self, url: str) -> None:
-        """Refuse what is certain not to be delivered.
+        """Refuse a URL to which nothing could ever be delivered.
 
         Raises:
-            UnsupportedOption: not a URL of HTTP, or its host is not listed.
+            UnsupportedOption: it is not an HTTP URL, or its host is not listed.
         """
         try:
             parsed = httpx.URL(url)
@@ -94,11 +94,11 @@ class Destinations:
             raise UnsupportedOption(f"webhook goes to {host}, which this service does not allow")
 
     async def address_of(self, url: httpx.URL) -> str:
-        """The address to connect to.
+        """Return the address to connect to.
 
         Raises:
-            ForbiddenAddressError: one of the host's addresses is not allowed, or not without TLS.
-            OSError: the host is not known.
+            ForbiddenAddressError: one of the host's addresses is not allowed, or only with TLS.
+            OSError: the host name cannot be resolved.
         """
         loop = asyncio.get_running_loop()
         port = url.port or PORTS[url.scheme]
@@ -126,10 +126,10 @@ class Destinations:
 
 
 def _address(text: str) -> Address:
-    """An address; one of IPv4 in the dress of IPv6 is undressed.
+    """Return an address; an IPv4-mapped IPv6 address becomes the IPv4 one.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not an address.
     """
     address = ipaddress.ip_address(text.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
@@ -137,7 +137,7 @@ def _address(text: str) -> Address:
 
 
 def _is_public(address: Address) -> bool:
-    """Whether an address leads to the open network, as must what it holds of IPv4."""
+    """Return whether an address is public, and so is the IPv4 address that it may contain."""
     if isinstance(address, ipaddress.IPv6Address):
         if any(address in network for network in _NEVER_PUBLIC):
             return False

@@ -1,4 +1,4 @@
-"""Where the jobs' folder is full, read-only or failing: callers are to try again later, and entries are."""
+"""Trouble with the jobs' folder: full, read-only or failing. Callers are told to try again; records are retried."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from photorestore.errors import OutOfSpace
 logger = logging.getLogger(__name__)
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
-"""Before an entry is tried again; doubles with each try."""
+"""Wait before a change of a record is tried again; it doubles with each try."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FAILING = frozenset(
@@ -33,12 +33,12 @@ _DATABASE_FAILING = frozenset(
     }
 )
 _PRIMARY = 0xFF
-"""SQLite's codes have the kind of error in these bits, and details above them."""
+"""Bits of SQLite's codes that hold the kind of error; details are in the bits above."""
 
 
 @contextlib.contextmanager
 def trouble_means_retry() -> Iterator[None]:
-    """What trouble with the jobs' folder means.
+    """Turn errors of the jobs' folder into those that tell callers to try again later.
 
     Raises:
         OutOfSpace: the disk is full.
@@ -64,9 +64,9 @@ def trouble_means_retry() -> Iterator[None]:
 
 
 async def entered(job_id: str, entry: Callable[[], bool]) -> bool:
-    """Make an entry in a thread, again and again as long as the jobs' folder does not take it; gives what it gives.
+    """Run `entry`, which changes a record, in a thread until the jobs' folder takes it; return its value.
 
-    An entry that was begun is made, even if whoever waits here is cancelled.
+    A try that has begun is finished even if the task that waits for it is cancelled.
     """
     wait_s = FIRST_WAIT_S
     while True:

@@ -1,4 +1,4 @@
-"""Uploads of jobs that wait, and results of jobs that succeeded, on disk. Blocking: call it in threads."""
+"""Uploads of jobs that wait and results of jobs that succeeded, on disk. Blocking: to be called in threads."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from photorestore.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 RESERVE_BYTES = 16 << 20
-"""Of the disk, for records: no upload is begun when less is free, so that jobs can still end and be deleted."""
+"""Disk space kept for records: no upload begins when less is free, so that jobs can still end and be deleted."""
 
 
 class JobFiles:
-    """One folder, which is this process's alone.
+    """The jobs' folder, which only this process uses.
 
     Attributes:
         records: the file of the records.
@@ -46,11 +46,11 @@ class JobFiles:
         self._lock = _lock(folder / "lock")
 
     def close(self) -> None:
-        """Leave the folder to others."""
+        """Release the folder to other processes."""
         self._lock.close()
 
     def find_problem(self) -> str:
-        """Why nothing can be kept now; empty when it can."""
+        """Return why nothing can be written now; empty when it can."""
         probe = self._folder / "probe"
         try:
             with trouble_means_retry():
@@ -62,7 +62,7 @@ class JobFiles:
         return ""
 
     def new_upload(self, options: Options, request_id: str) -> Workspace:
-        """A folder for an upload, as a workspace that lies on disk.
+        """Create a folder for an upload, as a workspace that lies on disk.
 
         Raises:
             OutOfSpace: the disk is full.
@@ -73,7 +73,7 @@ class JobFiles:
             return Workspace.create(self._uploads, options, request_id=request_id)
 
     def secure(self, upload: Workspace) -> int:
-        """Let an upload survive the machine's sudden end; gives its bytes.
+        """Flush an upload to the disk, so that it survives a crash of the machine; return its size in bytes.
 
         Raises:
             OutOfSpace: the disk is full.
@@ -86,10 +86,10 @@ class JobFiles:
         return sum(file.stat().st_size for file in files)
 
     def lay_out(self, upload: str, workspace: Workspace) -> None:
-        """Copy an upload to where it is restored.
+        """Copy an upload into the workspace where it will be restored.
 
         Raises:
-            BrokenArtifact: it is gone.
+            BrokenArtifact: the upload is gone.
             OutOfSpace: shared memory is full.
             JobsUnavailable: the disk fails.
         """
@@ -107,7 +107,7 @@ class JobFiles:
         shutil.rmtree(self._uploads / upload, ignore_errors=True)
 
     def keep(self, job_id: str, result: Result) -> int:
-        """Keep a result; gives the bytes of its file.
+        """Keep a result; return the size of its file in bytes.
 
         Raises:
             OutOfSpace: the disk is full.
@@ -121,7 +121,7 @@ class JobFiles:
         return file.stat().st_size
 
     def result(self, job_id: str) -> Result | None:
-        """A result, if it is kept.
+        """Return a job's result, or None if it is not kept.
 
         Raises:
             JobsUnavailable: the disk fails.
@@ -130,15 +130,15 @@ class JobFiles:
             return read_result(self._result(job_id))
 
     def drop_result(self, job_id: str) -> None:
-        """Delete a result; one that cannot be deleted now goes at the next start."""
+        """Delete a result; one that cannot be deleted now is deleted at the next start."""
         _delete(self._result(job_id))
 
     def drop_others(self, jobs: Collection[str], waiting: Collection[str]) -> None:
-        """Delete what a process that ended suddenly may have left.
+        """Delete files that a crashed process may have left.
 
         Args:
-            jobs: ids of those whose results are kept.
-            waiting: ids of those whose uploads are kept.
+            jobs: ids of the jobs whose results are kept.
+            waiting: ids of the jobs whose uploads are kept.
 
         Raises:
             JobsUnavailable: the disk is read-only or failing.

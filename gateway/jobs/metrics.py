@@ -11,10 +11,10 @@ JOB_S = (1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1800, 3600, 10800, 43200)
 
 
 class JobMetrics:
-    """Jobs that there are, that ended, and webhooks.
+    """Counts and durations of jobs, and the tries of webhooks.
 
     Attributes:
-        webhooks: tries, by how they went.
+        webhooks: tries of webhooks by outcome.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -31,12 +31,12 @@ class JobMetrics:
             self.webhooks.labels(outcome)
 
     def observe(self, counts: Counts) -> None:
-        """Take over how many jobs there are."""
+        """Record how many jobs there are."""
         for state, count in counts.states.items():
             self._jobs.labels(state).set(count)
         self._oldest.set(0 if counts.oldest_queued is None else clock.now() - counts.oldest_queued)
 
     def observe_end(self, record: Record, state: str, now: float) -> None:
-        """Enter a job that has ended."""
+        """Count a job that has ended."""
         self._ended.labels(state).inc()
         self._seconds.labels(state).observe(now - record.created)

@@ -1,4 +1,4 @@
-"""What is known of a job, and how its caller sees that."""
+"""Records of jobs, and the JSON that callers see of them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ ENDED = STATES[2:]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a job is to do.
+    """What a job has to do.
 
     Attributes:
-        upload: the folder of its upload.
-        upload_bytes: of picture and mask.
-        received: hashes of picture and mask.
-        pixels: of the picture and of the result, whichever has more.
-        options: of the restoration, not checked: an earlier version may have written them.
-        kind: what its result is unless the caller asks for another part, one of `RETURNS`.
-        request_id: label of the request that brought it.
-        promise: what will be delivered; None where a version entered it that decided anew at each try.
+        upload: the name of its upload's folder.
+        upload_bytes: the size of picture and mask together.
+        received: the hashes of picture and mask.
+        pixels: of the picture or of the result, whichever has more.
+        options: of the restoration, unchecked, since an earlier version may have written them.
+        kind: the part of the result that callers get by default, one of `RETURNS`.
+        request_id: the id of the request that submitted it.
+        promise: what will be delivered; None in records of earlier versions, which decided at each try.
     """
 
     upload: str
@@ -44,16 +44,16 @@ class Work:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What can be had of its result; for a mask alone nothing is restored."""
+        """Return the parts of its result that callers can get; for a mask alone nothing is restored."""
         return ("mask", "report") if self.kind == "mask" else ("image", "mask", "report", "bundle")
 
     def to_mapping(self) -> dict[str, object]:
-        """The inverse of `from_mapping`, for JSON."""
+        """Return what `from_mapping` reads, ready for JSON."""
         return asdict(self)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        """From decoded JSON."""
+        """Read decoded JSON."""
         promise = values.get("promise")
         return cls(
             **{
@@ -66,12 +66,12 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a job that succeeded has made.
+    """The outcome of a job that succeeded.
 
     Attributes:
-        key: of the run, names the result.
-        content_type: of the picture.
-        stored_bytes: of the result's file.
+        key: the run's key, from which the result's ETag is made.
+        content_type: the picture's media type.
+        stored_bytes: the size of the result's file.
         stages: `ran` or `passed` by stage.
     """
 
@@ -83,14 +83,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Who is to be told of the end, and how that stands.
+    """The webhook of a job: who is told of its end, and whether that has been delivered.
 
     Attributes:
-        url: where to.
+        url: where it is sent.
         state: `pending`, `delivered` or `failed`.
-        tries: made so far.
+        tries: how many were made.
         due: Unix time of the next try.
-        error: of the last try; empty if it had none.
+        error: the last try's error; empty if there was none.
     """
 
     url: str
@@ -105,19 +105,19 @@ class Record:
     """One job. Times are Unix times in seconds.
 
     Attributes:
-        id: names it; not to be guessed.
-        owner: name of the API key that brought it; empty where there are no keys.
+        id: its name in URLs, which cannot be guessed.
+        owner: name of the API key that submitted it; empty where there are no keys.
         idempotency_key: the caller's, if there was one.
-        fingerprint: hash of all that was asked for.
-        work: what is to be done.
+        fingerprint: hash of everything in the request that determines the job.
+        work: what it has to do.
         state: one of `STATES`.
-        created, started, ended, expires: when; None as long as it has not come to that.
+        created, started, ended, expires: times; None until the event.
         due: when it may be begun.
         tries: how often it was begun.
         outcome: of a job that succeeded.
         has_result: whether the result's file is kept.
         problem: the problem document of a job that failed.
-        webhook: if somebody is to be told.
+        webhook: None if nobody wants to be told of the end.
     """
 
     id: str
@@ -139,15 +139,15 @@ class Record:
 
     @property
     def path(self) -> str:
-        """Of the URL."""
+        """Return the path of the job's URL."""
         return f"/v1/jobs/{self.id}"
 
 
 def document(record: Record, states: Mapping[str, str]) -> dict[str, object]:
-    """The job as its caller sees it.
+    """Return the JSON document of a job for its caller.
 
     Args:
-        states: how far its stages are, where it is running.
+        states: the states of the stages that a running job has begun.
     """
     links = {"self": record.path} | ({"result": f"{record.path}/result"} if record.has_result else {})
     return {
@@ -167,12 +167,12 @@ def document(record: Record, states: Mapping[str, str]) -> dict[str, object]:
 
 
 def announcement(record: Record) -> dict[str, object]:
-    """The job that has ended, as its webhook tells it: the same at every try."""
+    """Return the document that a webhook sends of a job that has ended: the same at every try."""
     return {name: value for name, value in document(record, {}).items() if name != "webhook"}
 
 
 def _progress(record: Record, states: Mapping[str, str]) -> dict[str, str]:
-    """By stage: `waiting`, `running`, `ran` or `passed`; of a job that failed only the stage that did."""
+    """Return `waiting`, `running`, `ran` or `passed` by stage; of a job that failed only the stage that failed."""
     match record.state:
         case "queued" | "running":
             return {stage: states.get(stage, "waiting") for stage in STAGES}
@@ -205,7 +205,7 @@ def _delivery(webhook: Webhook | None) -> dict[str, object] | None:
 
 
 def _time(seconds: float | None) -> str | None:
-    """RFC 3339, in UTC."""
+    """Return a time in the format of RFC 3339, in UTC."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

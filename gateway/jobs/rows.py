@@ -1,4 +1,4 @@
-"""Records of jobs as rows of a table, and back."""
+"""Records of jobs as rows of a table: the schema, the longer queries, and the conversion both ways."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_state ON jobs (state, created);
 CREATE INDEX webhooks_to_send ON jobs (webhook_due) WHERE webhook_state = 'pending';
 """
-TURNS = """
+LATEST_BEGUN = """
 CREATE TABLE turns (owner TEXT PRIMARY KEY, turn INTEGER NOT NULL);
 CREATE TRIGGER begun AFTER UPDATE OF state ON jobs WHEN new.state = 'running' BEGIN
     INSERT OR REPLACE INTO turns VALUES (new.owner, (SELECT coalesce(max(turn), 0) + 1 FROM turns));
 END;
 """
-"""An owner's turn is the number of the latest job of theirs that was begun, counted over all owners."""
-VERSIONS = (JOBS, TURNS)
-"""What each version of the schema adds; how many a file has is kept as SQLite's `user_version`."""
+"""For each owner, when a job of theirs was last begun, as a running number over all owners' jobs."""
+VERSIONS = (JOBS, LATEST_BEGUN)
+"""What each version of the schema adds; SQLite's `user_version` says how many of them a file has."""
 _GIVEN = (
     *("id", "owner", "idempotency_key", "fingerprint", "work", "upload_bytes", "state", "created"),
     *("webhook_url", "webhook_state"),
 )
 INSERT = f"INSERT INTO jobs ({', '.join(_GIVEN)}) VALUES ({', '.join(f':{name}' for name in _GIVEN)})"  # noqa: S608
-"""Takes the values of `to_row`."""
+"""Inserts the values of `to_row`."""
 NEXT = """
 SELECT jobs.* FROM jobs LEFT JOIN turns USING (owner)
 WHERE state = 'queued' AND due <= :now AND CASE WHEN json_valid(work)
@@ -59,20 +59,20 @@ WHERE state = 'queued' AND due <= :now AND CASE WHEN json_valid(work)
 END
 ORDER BY turn, created LIMIT 1
 """
-"""Finds the job that is to be begun. Of one whose `work` cannot be read nobody knows the size: it is found."""
+"""Finds the job to begin next. One whose `work` cannot be read has no known size, and counts as fitting."""
 BEYOND = """
 SELECT id FROM (
     SELECT id, sum(result_bytes) OVER (ORDER BY ended DESC, id) AS total FROM jobs WHERE result_bytes > 0
 ) WHERE total > ?
 """
-"""Finds whose results, the oldest, are beyond a limit in bytes."""
+"""Finds the jobs whose results, oldest first, must go to keep all results within a limit in bytes."""
 TO_TELL = f"""
 SELECT * FROM (
     SELECT *, row_number() OVER (PARTITION BY owner ORDER BY webhook_due) AS place FROM jobs
     WHERE webhook_state = 'pending' AND webhook_due <= ? AND state IN ({ENDED_SQL})
 ) WHERE place <= ? ORDER BY webhook_due
 """  # noqa: S608
-"""Finds the webhooks that are due: of each owner so many."""
+"""Finds the webhooks that are due, up to a number for each owner."""
 _SAME = (
     *("id", "owner", "idempotency_key", "fingerprint", "state", "created", "started", "ended", "expires"),
     *("due", "tries"),
@@ -80,7 +80,7 @@ _SAME = (
 
 
 def to_row(record: Record) -> dict[str, object]:
-    """What is known of a new job, by column."""
+    """Return the columns of a new job by name."""
     return {
         "id": record.id,
         "owner": record.owner,
@@ -96,7 +96,7 @@ def to_row(record: Record) -> dict[str, object]:
 
 
 def from_row(row: sqlite3.Row) -> Record:
-    """A job out of all columns."""
+    """Return the job in a row that has all columns."""
     outcome, problem = (
         None if row[name] is None else json.loads(row[name]) for name in ("outcome", "problem")
     )

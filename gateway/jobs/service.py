@@ -1,4 +1,4 @@
-"""All that there is to jobs, but HTTP."""
+"""The jobs of the edge, without their HTTP: submitted, found, cancelled and swept."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ SWEEP_EVERY_S = 10.0
 
 
 class Jobs:
-    """Jobs of one edge; a context in which they are done.
+    """The jobs of one edge. They are run as long as its context is open.
 
     Args:
-        folder: for records, uploads and results; this process's alone.
-        release: gives what restores at present.
+        folder: for records, uploads and results; only this process may use it.
+        release: returns the release that restores at present.
 
     Attributes:
-        store: of their records.
-        files: of their uploads and results.
-        webhooks: what is sent when they end.
+        store: the records.
+        files: the uploads and results.
+        webhooks: sends the webhooks when jobs end.
 
     Raises:
-        OSError, ValueError: the folder is in use or cannot be used, or webhooks are not set up as they should be.
+        OSError, ValueError: the folder is in use or cannot be used, or the settings of webhooks are invalid.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Jobs:
         self._opened.close()
 
     async def drain(self, seconds: float) -> None:
-        """Let running jobs end; those that take longer wait for the next start."""
+        """Wait until running jobs have ended; those that take longer are run again after the next start."""
         self._worker.stop()
         await self._working
         await self._worker.drain(seconds)
@@ -110,10 +110,12 @@ class Jobs:
         )
 
     async def submit(self, record: Record) -> tuple[Record, bool]:
-        """Enter a job; gives it and whether it is new. The upload of one that is not is dropped.
+        """Add a job; return it and whether it is new.
+
+        If its idempotency key is known, the known job is returned, and the new upload is deleted.
 
         Raises:
-            IdempotencyKeyReused: its key stands for another request.
+            IdempotencyKeyReused: the key was used for a different request.
             TooManyRequests: the queue is full, or holds too many jobs of this owner.
             OutOfSpace: the disk is full.
             JobsUnavailable: it is read-only or failing.
@@ -132,10 +134,10 @@ class Jobs:
         return known, is_new
 
     async def find(self, job_id: str, owner: str) -> Record:
-        """A job of this owner.
+        """Return a job of this owner.
 
         Raises:
-            NotFound: there is none; others' jobs are none of theirs.
+            NotFound: there is none, or it is another owner's.
         """
         record = await asyncio.to_thread(self.store.find, job_id, owner)
         if record is None:
@@ -143,21 +145,24 @@ class Jobs:
         return record
 
     async def observe(self) -> None:
-        """Let the metrics know how many there are."""
+        """Record in the metrics how many jobs there are."""
         self._metrics.observe(await asyncio.to_thread(self.store.counts))
 
     async def describe(self, record: Record) -> dict[str, object]:
-        """The job as its caller sees it."""
+        """Return the JSON document of a job for its caller."""
         is_running = record.state == "running"
         states = await asyncio.to_thread(self._worker.states, record.id) if is_running else {}
         return document(record, states)
 
     async def result(self, record: Record, kind: str) -> Result:
-        """What a job has made.
+        """Return a job's result.
+
+        Args:
+            kind: the part that is wanted, one of `RETURNS`.
 
         Raises:
-            JobHasNoResult: it has not succeeded, or makes nothing of this kind.
-            ResultGone: it has made room for later ones.
+            JobHasNoResult: the job has not succeeded, or its result has no such part.
+            ResultGone: the result was deleted to make room for later ones.
         """
         if record.state != "succeeded":
             raise JobHasNoResult(f"the job is {record.state}; only one that has succeeded has a result")
@@ -169,7 +174,7 @@ class Jobs:
         return result
 
     async def end(self, record: Record) -> None:
-        """Cancel a job, or forget one that has ended. A cancelled one stays until it expires.
+        """Cancel a job that is open, or delete one that has ended. A cancelled job stays until it expires.
 
         Raises:
             OutOfSpace: the disk is full.
@@ -198,7 +203,7 @@ class Jobs:
             await asyncio.sleep(SWEEP_EVERY_S)
 
     def sweep(self) -> None:
-        """Forget jobs that have expired, and delete the oldest results beyond the limit. Blocking."""
+        """Delete jobs that have expired, and the oldest results beyond the limit. Blocking."""
         for record in self.store.expired(clock.now(), self._patience.longest_s):
             self._forget(record)
         for job_id in self.store.results_beyond(self._settings.job_results_bytes):
@@ -207,13 +212,13 @@ class Jobs:
             self.store.note_dropped(job_id)
 
     def _forget_ended(self, record: Record) -> None:
-        """Forget a job that has ended, maybe a moment ago, unless it was cancelled."""
+        """Delete a job that has ended, maybe only a moment ago, unless it was cancelled."""
         now = self.store.find(record.id, record.owner)
         if now is not None and now.state != "cancelled":
             self._forget(now)
 
     def _forget(self, record: Record) -> None:
-        """Files go first: where the disk is full, that makes room for the entry."""
+        """Delete a job, its files first: on a full disk that makes room to change the records."""
         self._drop_files(record)
         self.store.forget(record.id)
 
@@ -222,7 +227,7 @@ class Jobs:
         self.files.drop_result(record.id)
 
     def _recover(self) -> None:
-        """Set right what a sudden end, or a clock that was ahead, has left, as far as the disk lets us."""
+        """Clean up after a crash or a clock that was ahead, as far as the disk allows."""
         try:
             self.files.drop_others(self.store.ids(), self.store.ids(waiting=True))
             now = clock.now()

@@ -1,4 +1,4 @@
-"""What is done with records of jobs: entered, found, changed and counted."""
+"""The queries on the jobs' records: add, find, change and count."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from gateway.jobs.records import STATES, Outcome, Record, Webhook
 from gateway.jobs.rows import BEYOND, ENDED_SQL, INSERT, NEXT, TO_TELL, to_row
 
 _STILL = "id = ? AND state = 'running' AND tries = ?"
-"""Holds for whoever began a job, until it is cancelled or begun again."""
+"""True for the try that began a job, until the job is cancelled or begun again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of the queue: jobs that wait, and the bytes of their uploads."""
+    """Limits of the queue: jobs that wait, and the bytes of their uploads."""
 
     jobs: int
     upload_bytes: int
@@ -24,21 +24,24 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Jobs by state, and since when (Unix time) the first in the queue waits."""
+    """Jobs by state, and the Unix time since which the oldest queued one waits."""
 
     states: dict[str, int]
     oldest_queued: float | None
 
 
 class Store(Database):
-    """The records, and the queue that those make which wait. Blocking."""
+    """The records of jobs; those that are queued are the queue. Blocking."""
 
     def add(self, record: Record, bounds: Bounds, retry_after_s: float) -> tuple[Record, bool]:
-        """Enter a new job; gives it and True. What an idempotency key stands for already is given with False.
+        """Add a new job; return it and True, or the known job of the same idempotency key and False.
+
+        Args:
+            retry_after_s: for the error, seconds after which a new try is worth while.
 
         Raises:
-            IdempotencyKeyReused: it stands for another request.
-            TooManyRequests: the queue is full, or this owner has more in it than would be left for others.
+            IdempotencyKeyReused: the key was used for a different request.
+            TooManyRequests: the queue is full, or this owner would hold more of it than is left for others.
         """
         with self._using():
             known = self._known(record.owner, record.idempotency_key)
@@ -61,22 +64,23 @@ class Store(Database):
                 self._check_bounds(bounds, owner, 0, retry_after_s)
 
     def find(self, job_id: str, owner: str) -> Record | None:
-        """A job of this owner."""
+        """Return a job of this owner, or None."""
         return self._one(
             "SELECT * FROM jobs WHERE id = ? AND owner = ? AND state != ?", (job_id, owner, UNREADABLE)
         )
 
     def next_queued(self, now: float, free_pixels: float, all_pixels: float) -> Record | None:
-        """Of the owner whose latest turn is longest ago, the job that has waited longest, if it may be begun.
+        """Return the job to begin next: the oldest one of the owner who has waited longest since their last job began.
 
         Args:
-            free_pixels: for which there is room. Larger pictures are passed over ...
-            all_pixels: ... unless there never is room for so many: they wait for nothing.
+            free_pixels: pixels that there is room for now. Larger pictures are skipped.
+            all_pixels: pixels that there is room for when nothing is in flight. Even larger pictures are not skipped,
+                since waiting would not help them.
         """
         return self._one(NEXT, {"now": now, "free": free_pixels, "all": all_pixels})
 
     def begin(self, job_id: str, now: float) -> Record | None:
-        """A queued job runs from now on; None if it is not queued any more."""
+        """Mark a queued job as running and return it; None if it is no longer queued."""
         return self._one(
             "UPDATE jobs SET state = 'running', started = ?, tries = tries + 1"
             " WHERE id = ? AND state = 'queued' RETURNING *",
@@ -84,11 +88,11 @@ class Store(Database):
         )
 
     def put_back(self, record: Record, due: float, *, is_try: bool) -> bool:
-        """A running job waits again.
+        """Put a running job back into the queue.
 
         Args:
-            due: when it may be begun.
-            is_try: whether this was one of its tries.
+            due: Unix time from which it may be begun.
+            is_try: whether this counts as one of its tries.
         """
         return self._change(
             f"UPDATE jobs SET state = 'queued', started = NULL, due = ?, tries = tries - ? WHERE {_STILL}",  # noqa: S608
@@ -96,7 +100,7 @@ class Store(Database):
         )
 
     def succeed(self, record: Record, outcome: Outcome, now: float, expires: float) -> bool:
-        """A running job has a result; False if nobody wants it any more."""
+        """Mark a running job as succeeded; return False if it was cancelled or begun anew meanwhile."""
         return self._change(
             "UPDATE jobs SET state = 'succeeded', ended = ?, expires = ?, outcome = ?, result_bytes = ?"  # noqa: S608
             f" WHERE {_STILL}",
@@ -104,14 +108,14 @@ class Store(Database):
         )
 
     def fail(self, record: Record, problem: dict[str, object], now: float, expires: float) -> bool:
-        """A running job has failed; False if nobody wants to know any more."""
+        """Mark a running job as failed; return False if it was cancelled or begun anew meanwhile."""
         return self._change(
             f"UPDATE jobs SET state = 'failed', ended = ?, expires = ?, problem = ? WHERE {_STILL}",  # noqa: S608
             *(now, expires, json.dumps(problem), record.id, record.tries),
         )
 
     def cancel(self, job_id: str, now: float, expires: float) -> bool:
-        """A job ends that has not ended; False if it has."""
+        """Cancel an open job; return False if it has already ended."""
         return self._change(
             "UPDATE jobs SET state = 'cancelled', ended = ?, expires = ?"
             " WHERE id = ? AND state IN ('queued', 'running')",
@@ -123,14 +127,14 @@ class Store(Database):
         self._change("DELETE FROM jobs WHERE id = ?", job_id)
 
     def running(self) -> list[Record]:
-        """Jobs that run, or did when the service ended."""
+        """Return the jobs that are running, or were when the service stopped."""
         return self._all("SELECT * FROM jobs WHERE state = 'running'")
 
     def expired(self, now: float, telling_s: float) -> list[Record]:
-        """Jobs to be forgotten.
+        """Return the jobs that have expired.
 
         Args:
-            telling_s: how long one stays beyond its time if somebody is yet to be told of its end.
+            telling_s: seconds that a job stays beyond its time while its webhook is pending.
         """
         return self._all(
             f"SELECT * FROM jobs WHERE state IN ({ENDED_SQL}) AND expires < ?"  # noqa: S608
@@ -139,33 +143,33 @@ class Store(Database):
         )
 
     def results_beyond(self, limit_bytes: int) -> list[str]:
-        """The ids of the jobs whose results, the oldest, are too much for a limit."""
+        """Return the ids of the jobs whose results, oldest first, must go to keep all within the limit."""
         with self._using():
             rows = self._db.execute(BEYOND, (limit_bytes,)).fetchall()
         return [row["id"] for row in rows]
 
     def note_dropped(self, job_id: str) -> None:
-        """A job's result is not kept any more."""
+        """Record that a job's result is no longer kept."""
         self._change("UPDATE jobs SET result_bytes = 0 WHERE id = ?", job_id)
 
     def limit_waits(self, due: float, webhook_due: float) -> None:
-        """Let nothing wait beyond these times: a clock that was ahead may have set them."""
+        """Move later times of jobs and webhooks to these Unix times: a clock that was ahead may have set them."""
         self._change("UPDATE jobs SET due = ? WHERE due > ?", due, due)
         self._change("UPDATE jobs SET webhook_due = ? WHERE webhook_due > ?", webhook_due, webhook_due)
 
     def webhooks_due(self, now: float, most: int) -> list[Record]:
-        """Ended jobs whose end is to be told now: of each owner as many as given, those that wait longest."""
+        """Return the ended jobs whose webhooks are due: of each owner the `most` that have waited longest."""
         return self._all(TO_TELL, (now, most))
 
     def note_webhook(self, job_id: str, webhook: Webhook) -> bool:
-        """Enter how telling it went; False if the job is forgotten by now."""
+        """Record how a try of a webhook went; return False if the job has been deleted."""
         return self._change(
             "UPDATE jobs SET webhook_state = ?, webhook_tries = ?, webhook_due = ?, webhook_error = ? WHERE id = ?",
             *(webhook.state, webhook.tries, webhook.due, webhook.error, job_id),
         )
 
     def counts(self) -> Counts:
-        """How many there are."""
+        """Count the jobs by state."""
         with self._using():
             rows = self._db.execute(
                 "SELECT state, count(*), min(created) FROM jobs GROUP BY state"
@@ -176,7 +180,7 @@ class Store(Database):
         )
 
     def ids(self, *, waiting: bool = False) -> set[str]:
-        """Of all jobs; or of those alone whose uploads may still be needed."""
+        """Return the ids of all jobs, or only of those whose uploads may still be needed."""
         query = "SELECT id FROM jobs" + (f" WHERE state NOT IN ({ENDED_SQL})" if waiting else "")  # noqa: S608
         with self._using():
             rows = self._db.execute(query).fetchall()

@@ -1,4 +1,4 @@
-"""Tells whoever asked for it of a job's end: a signed POST, tried again until it is taken or given up."""
+"""Webhooks: a signed POST at a job's end, tried again until it is accepted or given up."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIGNATURE = "X-Photorestore-Signature"
 SHORTEST_SECRET = 16
 AT_ONCE = 8
 TRY_S = 10.0
-"""For one try as a whole."""
+"""Time limit of one try as a whole."""
 GROWTH = 4.0
 LONGEST_WAIT_S = 3600.0
 POLL_S = 1.0
@@ -44,21 +44,21 @@ class Patience:
     wait_s: float
 
     def wait_after_s(self, tries: int) -> float:
-        """Seconds to wait after that many tries."""
+        """Return the seconds to wait after that many tries."""
         return min(self.wait_s * GROWTH ** (tries - 1), LONGEST_WAIT_S)
 
     @property
     def longest_s(self) -> float:
-        """Seconds after which nothing is tried any more, however many there are to be told."""
+        """Return the seconds after a job's end within which the last try of its webhook is surely over."""
         return self.tries * LONGEST_WAIT_S
 
 
 def read_secret(file: Path) -> bytes:
-    """The secret that signs.
+    """Read the secret that signs webhooks.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is too short to be one.
+        ValueError: the secret is too short.
     """
     secret = file.read_bytes().strip()
     if len(secret) < SHORTEST_SECRET:
@@ -67,16 +67,18 @@ def read_secret(file: Path) -> bytes:
 
 
 def sign(secret: bytes, body: bytes, now: int) -> str:
-    """The header's text: Unix time, and HMAC-SHA-256 of `TIME.BODY` in hexadecimal."""
+    """Return the text of the signature header: the Unix time `now`, and HMAC-SHA-256 of `TIME.BODY` in hexadecimal."""
     digest = hmac.new(secret, b"%d." % now + body, hashlib.sha256).hexdigest()
     return f"t={now},v1={digest}"
 
 
 class Webhooks:
-    """Sends what is due, owners in turn, some at a time: one whose receivers hang keeps nobody else's waiting.
+    """Sends webhooks that are due, a few at a time and shared fairly among owners.
+
+    So an owner whose receivers hang does not delay the webhooks of others.
 
     Args:
-        secret_file: read anew for each try, so that a secret can be exchanged; None = webhooks are off.
+        secret_file: read for each try, so that the secret can be rotated; None turns webhooks off.
     """
 
     def __init__(
@@ -95,10 +97,10 @@ class Webhooks:
         self._wake = asyncio.Event()
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._places: Counter[str] = Counter()
-        self._turns: dict[str, int] = {}
+        self._latest_begun: dict[str, int] = {}
 
     def check(self, url: str) -> None:
-        """Refuse a URL that nothing may be sent to.
+        """Refuse a URL that webhooks may not be sent to.
 
         Raises:
             UnsupportedOption: webhooks are off, or the URL is not allowed.
@@ -108,11 +110,11 @@ class Webhooks:
         self._destinations.check(url)
 
     def wake(self) -> None:
-        """A job has ended."""
+        """Look for due webhooks now, because a job has ended."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Send for ever. What is on its way when this is cancelled is sent again."""
+        """Send until cancelled. Webhooks in flight at that moment are sent again after the next start."""
         async with httpx.AsyncClient(
             trust_env=False, timeout=TRY_S, headers={"User-Agent": "photorestore"}
         ) as http:
@@ -138,7 +140,7 @@ class Webhooks:
     async def _send_due(self, http: httpx.AsyncClient) -> None:
         if len(self._sending) >= AT_ONCE:
             return
-        sending = set(self._sending)  # what arrives while we look is due no more
+        sending = set(self._sending)  # one that ends during the query is no longer due
         due = await asyncio.to_thread(self._store.webhooks_due, clock.now(), AT_ONCE)
         waiting = [record for record in due if record.id not in sending]
         while (record := self._choose(waiting)) is not None:
@@ -146,29 +148,30 @@ class Webhooks:
             self._begin(http, record)
 
     def _choose(self, waiting: list[Record]) -> Record | None:
-        """Of the owner whose latest turn is longest ago, what has waited longest.
+        """Return the oldest webhook of the owner who was served longest ago, or None.
 
-        As in the queue of jobs, an owner may not hold more places than are left to others. Without keys all are one.
+        As in the queue of jobs, an owner may not hold more places than are left to others. Without API keys there is
+        one owner, for whom this does not hold.
         """
         left = AT_ONCE - len(self._sending) - 1
         if left < 0:
             return None
         fair = [record for record in waiting if not record.owner or self._places[record.owner] <= left]
-        return min(fair, key=lambda record: self._turns.get(record.owner, 0), default=None)
+        return min(fair, key=lambda record: self._latest_begun.get(record.owner, 0), default=None)
 
     def _begin(self, http: httpx.AsyncClient, record: Record) -> None:
         def leave(_: asyncio.Task[None]) -> None:
             del self._sending[record.id]
-            self._places -= Counter({record.owner: 1})  # forgets who holds none
+            self._places -= Counter({record.owner: 1})  # removes owners without places
             self.wake()
 
-        self._turns[record.owner] = max(self._turns.values(), default=0) + 1
+        self._latest_begun[record.owner] = max(self._latest_begun.values(), default=0) + 1
         self._places[record.owner] += 1
         self._sending[record.id] = asyncio.create_task(self._tell(http, record))
         self._sending[record.id].add_done_callback(leave)
 
     async def _tell(self, http: httpx.AsyncClient, record: Record) -> None:
-        """Send once and enter how it went, whatever happens: what fails here must fail alone, and not for ever."""
+        """Send once and record the outcome, whatever happens: an error must not stop other webhooks."""
         if record.webhook is None:
             return
         error = await self._try(http, record, record.webhook.url)
@@ -179,9 +182,9 @@ class Webhooks:
         logger.info("job %s: webhook: %s %s", record.id, outcome, error)
 
     async def _try(self, http: httpx.AsyncClient, record: Record, url: str) -> str:
-        """Send once; gives what is wrong, or nothing."""
+        """Send once; return the error, or an empty text."""
         try:
-            self.check(url)  # the operator may have thought better of it
+            self.check(url)  # the operator may have changed the list since
             async with asyncio.timeout(TRY_S):
                 return await self._post(http, url, json.dumps(announcement(record)).encode())
         except TimeoutError:
@@ -196,7 +199,7 @@ class Webhooks:
             return "it cannot be sent"
 
     async def _post(self, http: httpx.AsyncClient, url: str, body: bytes) -> str:
-        """Send once; gives what is wrong, or nothing. Goes to the address that was checked, and follows nobody."""
+        """Send once, to the address that was checked, without redirects; return the error, or an empty text."""
         assert self._secret_file is not None
         secret = await asyncio.to_thread(read_secret, self._secret_file)
         target = httpx.URL(url)
@@ -218,7 +221,7 @@ class Webhooks:
         return "" if answer.is_success else f"it answered {answer.status_code}"
 
     def _judge(self, webhook: Webhook, error: str) -> Webhook:
-        """How the webhook stands after a try."""
+        """Return the webhook's state after a try."""
         tries = webhook.tries + 1
         if not error:
             return replace(webhook, state="delivered", tries=tries, error="")

@@ -1,4 +1,4 @@
-"""Does the jobs: owners in turn, some at a time, each when there is room beside requests that somebody waits for."""
+"""Runs the jobs: a few at a time, shared fairly among owners, each when requests that somebody waits for leave room."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from photorestore.errors import RestorationError
 logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
-"""Between looks at the queue when nothing calls for one."""
+"""Seconds between looks at the queue when no event asks for one."""
 ADOPT_EVERY_S = 10.0
 
 
 @dataclass(slots=True)
 class Worker:
-    """Takes jobs out of the queue.
+    """Takes jobs from the queue and runs them.
 
     Attributes:
-        on_end: called with each job that has ended here.
+        on_end: called each time that a job has ended.
     """
 
     settings: GatewaySettings
@@ -50,21 +50,21 @@ class Worker:
     _adopted: float = float("-inf")
 
     def wake(self) -> None:
-        """There may be something to do."""
+        """Look at the queue now."""
         self._wake.set()
 
     def note_freed(self) -> None:
-        """A restoration has given its place back: what waits for one may begin."""
+        """Look at the queue if a job waits for room; called when a restoration has given its place back."""
         if self._lacks_room:
             self.wake()
 
     def cancel(self, job_id: str) -> None:
-        """Wait no longer for a job. Unless somebody else waits for its run, that ends with the stage at work."""
+        """Stop waiting for a job. Unless somebody else waits for its run, the run ends with the current stage."""
         if (task := self._tasks.get(job_id)) is not None:
             task.cancel()
 
     def states(self, job_id: str) -> dict[str, str]:
-        """Return how far the stages of a running job are. Blocking."""
+        """Return the state of each stage that a running job has begun. Blocking."""
         return self.attempts.states(job_id)
 
     async def run(self) -> None:
@@ -89,7 +89,7 @@ class Worker:
         self.wake()
 
     async def drain(self, seconds: float) -> None:
-        """Let running jobs end, when `run` has; those that take longer wait for the next start."""
+        """Wait until running jobs have ended, once `run` has; those that take longer run again after the next start."""
         tasks = list(self._tasks.values())
         if not tasks:
             return
@@ -99,9 +99,9 @@ class Worker:
         await asyncio.gather(*late, return_exceptions=True)
 
     async def _adopt(self) -> None:
-        """Put the jobs back that run by their records alone, and give those up with which that came about too often.
+        """Put back jobs that are running only by their records; let those fail that have used up their tries.
 
-        The service may have ended suddenly, or an end may not have been entered.
+        Such records are left by a crash of the service, or by an end that could not be recorded.
         """
         if time.monotonic() < self._adopted + ADOPT_EVERY_S:
             return
@@ -119,7 +119,7 @@ class Worker:
         self._adopted = time.monotonic()
 
     async def _take(self) -> bool:
-        """Begin a job, if there is one and room for it."""
+        """Begin a job if there is one and room for it; return whether to look for another."""
         if self.readiness.problem or len(self._tasks) >= self.settings.max_jobs:
             return False
         record = await asyncio.to_thread(self._next)
@@ -134,7 +134,7 @@ class Worker:
         return True
 
     def _next(self) -> Record | None:
-        """The job that is to be begun, among those for which shared memory has room."""
+        """Return the job to begin next, among those for which shared memory has room."""
         free, total = self.attempts.room()
         return self.store.next_queued(clock.now(), free, total)
 
@@ -152,9 +152,9 @@ class Worker:
                 await asyncio.to_thread(self.attempts.put_back, record, is_try=False)
             raise
         except Exception:
-            logger.exception("job %s: its end could not be entered", record.id)  # it will be adopted
+            logger.exception("job %s: its end could not be entered", record.id)  # `_adopt` puts it back
 
     async def _let_go(self, record: Record) -> None:
-        """A job has ended."""
+        """Delete the upload of a job that has ended, and tell `on_end`."""
         await asyncio.to_thread(self.files.drop_upload, record.work.upload)
         self.on_end()

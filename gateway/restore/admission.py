@@ -1,8 +1,8 @@
 """How many restorations are let in at a time, by number and pixels.
 
-Owners, which are API keys, take turns: a restoration for which there is no place waits where another owner has more of
-them than its own, and gets the next one that is given back. So one owner alone may have all places, and none keeps the
-others out.
+Owners, which are API keys, share the places fairly. A restoration that finds no place waits if another owner holds more
+places than its own, and gets the next one that is given back. So one owner alone may have all places, and none keeps
+the others out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RETRY_S = (1.0, 30.0)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Restorations and pixels that may be in flight; see `GatewaySettings`."""
+    """How many restorations and pixels may be in flight."""
 
     requests: int
     pixels: int
@@ -32,10 +32,10 @@ class Limits:
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """A restoration's part of what is in flight.
+    """The place that an admitted restoration holds.
 
     Attributes:
-        start: by the monotonic clock.
+        start: when it was taken, by the monotonic clock.
     """
 
     pixels: int
@@ -44,8 +44,8 @@ class Place:
 
 
 @dataclass(eq=False, slots=True)
-class Turn:
-    """A restoration that waits for its place."""
+class Waiter:
+    """A restoration that waits for a place."""
 
     pixels: int
     owner: Owner
@@ -53,57 +53,60 @@ class Turn:
 
 
 class Admission:
-    """Counts what is in flight, and refuses what would be too much.
+    """Counts the restorations in flight, and refuses those beyond the limits.
 
     Attributes:
-        requests, pixels: of restorations in flight.
-        waiting: restorations that wait for a place.
+        requests, pixels: of the restorations in flight, by owner.
+        waiting: restorations that wait for a place, oldest first.
         on_freed: called when a restoration has given its place back.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.requests, self.pixels = Held(), Held()
-        self.waiting: list[Turn] = []
+        self.waiting: list[Waiter] = []
         self.on_freed: Callable[[], None] = lambda: None
         self._mean_s = 1.0
 
     @property
     def retry_after_s(self) -> float:
-        """When a new try is worth while: as long as a restoration has taken of late."""
+        """Return the seconds after which a new try is worth while: about what restorations have taken of late."""
         shortest, longest = RETRY_S
         return min(max(self._mean_s, shortest), longest)
 
     def has_room(self, pixels: int) -> bool:
-        """Whether a restoration that nobody waits for would be let in now."""
+        """Return whether a job of so many pixels would be admitted now."""
         return not self.waiting and self._lacks(pixels) is None
 
     def enter(self, pixels: int, owner: Owner) -> Place | None:
-        """A place for a restoration; None where it may wait for one. A picture that is alone is always let in.
+        """Return a place for a restoration, or None if there is none and it may wait for one.
+
+        A picture larger than the limit of pixels is admitted if nothing else is in flight.
 
         Raises:
-            TooManyRequests: there is none, and others have a better claim to the next one.
+            TooManyRequests: there is no place, and this restoration may not wait for one.
         """
         lack = self._lacks(pixels)
         if lack is None and not self.waiting:
             return self._take(pixels, owner)
         if self._may_wait(owner):
             return None
-        raise self._refuse(*(lack or ("requests", f"{len(self.waiting)} restorations of others wait")))
+        reason, text = lack or ("requests", f"{len(self.waiting)} restorations of others wait")
+        raise TooManyRequests(reason, text, self.retry_after_s)
 
     async def wait(self, pixels: int, owner: Owner, seconds: float) -> Place:
-        """Wait for a place: who has least goes first, and each owner's requests in their order.
+        """Wait for a place. The owner who holds least goes first, and each owner's requests go in their order.
 
         Raises:
-            DeadlineExceeded: there was none in time.
+            DeadlineExceeded: no place was free within so many seconds.
         """
-        turn = Turn(pixels, owner, asyncio.get_running_loop().create_future())
-        self.waiting.append(turn)
+        waiter = Waiter(pixels, owner, asyncio.get_running_loop().create_future())
+        self.waiting.append(waiter)
         try:
             async with asyncio.timeout(seconds):
-                return await turn.place
+                return await waiter.place
         except BaseException as error:
-            self._step_back(turn)
+            self._step_back(waiter)
             if isinstance(error, TimeoutError):
                 raise DeadlineExceeded("no place was free within the request's time") from None
             raise
@@ -117,7 +120,7 @@ class Admission:
         self.on_freed()
 
     def _lacks(self, pixels: int) -> tuple[Excess, str] | None:
-        """Why a restoration would not be let in: the reason and its text."""
+        """Return why a restoration would not be admitted, as reason and text; None if it would."""
         limits, requests = self.limits, self.requests.total
         if requests >= limits.requests:
             return "requests", f"{requests} restorations are in flight; the limit is {limits.requests}"
@@ -132,34 +135,31 @@ class Admission:
         return Place(pixels, owner)
 
     def _share(self, owner: Owner, waiting: int = 0) -> float:
-        """What an owner has of the places, with so many more, or of the pixels, whichever is more."""
+        """Return an owner's share of the places, with so many waiting ones, or of the pixels, whichever is larger."""
         requests = (self.requests.of(owner) + waiting) / max(self.limits.requests, 1)
         return max(requests, self.pixels.of(owner) / max(self.limits.pixels, 1))
 
     def _may_wait(self, owner: Owner) -> bool:
-        """Whether others have more, who are to give some of it up. Jobs have a queue of their own."""
+        """Return whether an owner may wait: if another one holds more. Jobs may not, for they have their own queue."""
         if owner is None or len(self.waiting) >= self.limits.requests:
             return False
-        waiting = sum(turn.owner == owner for turn in self.waiting)
+        waiting = sum(waiter.owner == owner for waiter in self.waiting)
         others = [self._share(other) for other in self.requests.owners() if other != owner]
         return self._share(owner, waiting) < max(others, default=0)
 
     def _grant(self) -> None:
-        """Give free places to those who wait. A large picture is not passed over for ever: it holds up the others."""
-        while turns := [turn for turn in self.waiting if not turn.place.done()]:
-            turn = min(turns, key=lambda turn: self._share(turn.owner))
-            if self._lacks(turn.pixels) is not None:
+        """Give free places to those who wait. A large picture holds up the others, or it would wait for ever."""
+        while waiting := [waiter for waiter in self.waiting if not waiter.place.done()]:
+            waiter = min(waiting, key=lambda waiter: self._share(waiter.owner))
+            if self._lacks(waiter.pixels) is not None:
                 return
-            self.waiting.remove(turn)
-            turn.place.set_result(self._take(turn.pixels, turn.owner))
+            self.waiting.remove(waiter)
+            waiter.place.set_result(self._take(waiter.pixels, waiter.owner))
 
-    def _step_back(self, turn: Turn) -> None:
-        """Nobody waits for this place any more."""
-        if turn in self.waiting:
-            self.waiting.remove(turn)
+    def _step_back(self, waiter: Waiter) -> None:
+        """Stop waiting; give the place back if it was granted meanwhile."""
+        if waiter in self.waiting:
+            self.waiting.remove(waiter)
             self._grant()
         else:
-            self.leave(turn.place.result())
-
-    def _refuse(self, reason: Excess, text: str) -> TooManyRequests:
-        return TooManyRequests(reason, text, self.retry_after_s)
+            self.leave(waiter.place.result())

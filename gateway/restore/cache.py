@@ -1,4 +1,4 @@
-"""A folder of results by the key of their run, where the longest unused go first."""
+"""A cache of results by the key of their run, in a folder; the least recently used are deleted first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 class ResultCache:
-    """A folder of results, bounded in bytes. Blocking: call it in a thread."""
+    """A folder of results, limited in bytes. Blocking: to be called in threads."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -22,7 +22,7 @@ class ResultCache:
         self._limit_bytes = limit_bytes
 
     def get(self, key: str) -> Result | None:
-        """The result of a key, if it is kept. A file that is not whole is deleted."""
+        """Return the result of a key, or None if it is not kept. An incomplete file is deleted."""
         file = self._file(key)
         try:
             result = read_result(file)
@@ -35,7 +35,7 @@ class ResultCache:
         return result
 
     def put(self, key: str, result: Result) -> None:
-        """Keep a result. Never raises over a full disk: a cache may forget."""
+        """Keep a result. On a full or failing disk it is only logged that it is not kept."""
         try:
             write_result(self._file(key), result)
             self._forget()
@@ -46,7 +46,7 @@ class ResultCache:
         return self._folder / f"{key}{SUFFIX}"
 
     def _forget(self) -> None:
-        """Delete what was not used for the longest time until the rest fits."""
+        """Delete the least recently used results until the rest fits."""
         kept: list[tuple[float, int, Path]] = []
         for file in self._folder.glob(f"*{SUFFIX}"):
             with contextlib.suppress(FileNotFoundError):

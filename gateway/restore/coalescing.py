@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 class InFlight(Generic[Result]):
-    """Runs in flight by key. A run goes on when those who wait for it leave."""
+    """Runs in flight by key. A run continues when those who wait for it leave."""
 
     def __init__(self) -> None:
         self._runs: dict[str, asyncio.Task[Result]] = {}
@@ -19,12 +19,12 @@ class InFlight(Generic[Result]):
         return len(self._runs)
 
     def find(self, key: str) -> asyncio.Task[Result] | None:
-        """The run of this key that has not ended, if there is one."""
+        """Return the unfinished run of a key, or None."""
         run = self._runs.get(key)
         return None if run is None or run.done() else run
 
     def start(self, key: str, run: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
-        """Start the run of a key that has none."""
+        """Start the run of a key, for which none may be in flight."""
         task = asyncio.create_task(run)
         self._runs[key] = task
         task.add_done_callback(lambda ended: self._end(key, ended))
@@ -43,4 +43,4 @@ class InFlight(Generic[Result]):
         if self._runs.get(key) is task:
             del self._runs[key]
         if not task.cancelled():
-            task.exception()  # somebody has to look, and those who waited may have left
+            task.exception()  # asyncio complains about errors that nobody retrieves, and those who waited may have left

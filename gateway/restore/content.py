@@ -1,4 +1,4 @@
-"""What results consist of: bytes, or a part of an open file, which is sent piece by piece and never held as a whole."""
+"""The content of results: bytes, or a part of an open file that is sent in pieces and never read as a whole."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 from typing import BinaryIO
 
 PIECE_BYTES = 512 << 10
-"""What is read and sent at a time; what is not longer is read at once."""
+"""Bytes that are read and sent at a time; shorter contents are read at once."""
 
 
 class File:
-    """A file that stays open until nobody refers to it any more. It stays readable when its name is gone.
+    """A file that stays open as long as this object is referred to. It stays readable when its name is deleted.
 
     Args:
-        file: which may be closed then.
+        file: an open file, which the caller may close afterwards.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -25,14 +25,14 @@ class File:
 
     @property
     def length(self) -> int:
-        """In bytes."""
+        """Return the length in bytes."""
         return os.fstat(self._descriptor).st_size
 
     def read(self, start: int, length: int) -> bytes:
-        """Bytes from anywhere in it.
+        """Return `length` bytes from the offset `start`.
 
         Raises:
-            OSError: it has not so many, or cannot be read.
+            OSError: the file is shorter, or cannot be read.
         """
         content = os.pread(self._descriptor, length, start)
         if len(content) != length:
@@ -57,7 +57,7 @@ class Stored:
         return self._length
 
     def piece(self, start: int) -> bytes:
-        """`PIECE_BYTES` from a place on, or what there is. Blocking.
+        """Return up to `PIECE_BYTES` from the offset `start`. Blocking.
 
         Raises:
             OSError: it cannot be read.
@@ -65,16 +65,16 @@ class Stored:
         return self._file.read(self._start + start, min(PIECE_BYTES, self._length - start))
 
     async def fetch(self, start: int) -> bytes:
-        """The same, in a thread where that may take long."""
+        """Return the same as `piece`, read in a thread unless the file lies in memory."""
         return self.piece(start) if self._in_memory else await asyncio.to_thread(self.piece, start)
 
 
 Content = bytes | Stored
-"""Of a result: a short one as it is."""
+"""The content of a result: a short one as bytes, a long one in its file."""
 
 
 def content_of(file: File, start: int, length: int, *, in_memory: bool) -> Content:
-    """A part of a file; read at once if it is short.
+    """Return a part of a file as content, read at once if it is short.
 
     Raises:
         OSError: it cannot be read.
@@ -85,7 +85,7 @@ def content_of(file: File, start: int, length: int, *, in_memory: bool) -> Conte
 
 
 async def fetch(content: Content, start: int) -> bytes:
-    """`PIECE_BYTES` of a content from a place on, or what there is.
+    """Return up to `PIECE_BYTES` of a content from the offset `start`.
 
     Raises:
         OSError: it cannot be read.
@@ -96,5 +96,5 @@ async def fetch(content: Content, start: int) -> bytes:
 
 
 def piece(content: Content, start: int) -> bytes:
-    """The same, blocking."""
+    """Return the same as `fetch`; blocking."""
     return content[start : start + PIECE_BYTES] if isinstance(content, bytes) else content.piece(start)

@@ -1,4 +1,4 @@
-"""Forms with a picture and maybe a mask, parsed while they come."""
+"""Forms with a picture and an optional mask, parsed while they arrive."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from gateway.restore.parts import Parts
 
 
 def form_parser(parts: Parts, boundary: bytes | None) -> MultipartParser:
-    """Return a parser that is fed piece by piece and hands the parts' content on.
+    """Return a parser that takes a form piece by piece and writes its parts to `parts`.
 
     Raises:
-        BadRequest: there is no boundary, or none that can be used.
+        BadRequest: the boundary is missing or invalid.
     """
     if not boundary:
         raise BadRequest("the form's Content-Type names no boundary")
@@ -64,7 +64,8 @@ def feed(form: MultipartParser, chunk: bytes) -> None:
     """Parse further bytes of a form.
 
     Raises:
-        BadRequest: they are none of a form, or what `Parts` raises.
+        BadRequest: the form is malformed or has unknown parts.
+        NotAnImage, PayloadTooLarge: as `Parts` raises them.
     """
     try:
         form.write(chunk)

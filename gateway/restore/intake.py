@@ -1,4 +1,4 @@
-"""Taking an upload in: receive it, read its header, and name the result that it will have."""
+"""Intake of an upload: receive it, read its header, and compute the key of its result."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ MASK_MARK = "-mask"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture that lies in its workspace.
+    """A picture that lies in its workspace, ready to be restored.
 
     Attributes:
-        workspace: with the upload and, maybe, the mask.
+        workspace: holds the upload and the optional mask.
         received: the hashes of both.
-        key: of everything that the result depends on: hexadecimal, with `MASK_MARK` where the mask is wanted, too.
-        pixels: of the picture and of the result, whichever has more.
-        wants_mask: whether what was filled is to be read, too.
+        key: hexadecimal hash of everything that the result depends on, with `MASK_MARK` if the mask is wanted, too.
+        pixels: of the picture or of the result, whichever has more.
+        wants_mask: whether the result must include the mask of what was filled.
     """
 
     workspace: Workspace
@@ -47,13 +47,13 @@ class Prepared:
     def of(
         cls, workspace: Workspace, received: Received, pixels: int, release: str, *, wants_mask: bool
     ) -> Self:
-        """Name the result of a picture whose envelope holds the promise.
+        """Compute the key of a picture whose envelope holds the promise.
 
         Args:
-            release: what results depend on beside the request, see `Release.fingerprint`.
+            release: `Release.fingerprint`.
         """
         promised = workspace.envelope.require_promise()
-        # Which of the two types it becomes is known only after the run, but each run of this key comes to the same one.
+        # Only the run shows which of the two types the result has, but every run of this key gives the same one.
         types = [CONTENT_TYPES[promised.format], promised.own_type]
         options = workspace.options.to_mapping() | {"format": types}
         del options["timeout_s"]
@@ -63,7 +63,7 @@ class Prepared:
 
     @property
     def left_s(self) -> float:
-        """Until the caller's deadline."""
+        """Return the seconds left until the caller's deadline."""
         return self.workspace.left_s
 
 
@@ -72,9 +72,9 @@ class Intake:
     """Takes uploads in.
 
     Attributes:
-        pace: at which they must come.
-        transfers: counts them.
-        release: gives what restores at present.
+        pace: how slowly uploads may arrive.
+        transfers: counts uploads in flight.
+        release: returns the release that restores at present.
     """
 
     pace: Pace
@@ -84,12 +84,12 @@ class Intake:
     async def take_in(
         self, request: Request, owner: Owner, workspace: Workspace, *, wants_mask: bool
     ) -> Prepared:
-        """Receive the upload and read its header. The time that the caller allows begins when it is there.
+        """Receive the upload and read its header. The caller's time-out counts from the end of the upload.
 
         Raises:
-            UnavailableTier: before anything is received.
-            InvalidInput: the upload is not as it should be, or makes the restoration impossible.
-            TooManyRequests: all uploads together are too many or too large.
+            UnavailableTier: the tier does not exist; nothing is received then.
+            InvalidInput: the upload is invalid, or cannot be restored as asked.
+            TooManyRequests: too many or too large uploads are in flight.
             OutOfSpace: there is no room for it.
         """
         require_tier(workspace.options, self.release().tiers)
@@ -100,15 +100,15 @@ class Intake:
 
 
 async def prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Prepared:
-    """Read the picture's header, in a thread: where requests are served, nobody's bytes are parsed.
+    """Read the picture's header, and enter in the envelope what will be delivered.
 
-    What will be delivered is entered in the envelope.
+    The header is read in a thread: a hostile one must not block the event loop.
 
     Args:
-        release: what results depend on beside the request, see `Release.fingerprint`.
+        release: `Release.fingerprint`.
 
     Raises:
-        InvalidInput: the picture, or what is accepted, makes a restoration impossible.
+        InvalidInput: the picture is invalid, or no accepted type can be delivered.
     """
     pixels = await asyncio.to_thread(_read_header, workspace)
     return Prepared.of(workspace, received, pixels, release, wants_mask=wants_mask)

@@ -1,4 +1,4 @@
-"""Metrics of restorations: of their runs, and of what is in flight."""
+"""Metrics of restorations: their runs, and what is in flight."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from photorestore.report import Report
 STAGE_S = (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 OUTCOMES = ("ran", "passed", "failed")
 OUR_PROBLEMS = (BrokenArtifact.type, OutOfSpace.type, DeadlineExceeded.type, BackendUnavailable.type)
-"""Of runs that failed through no fault of the caller's."""
+"""Types of the problems that are not the caller's fault."""
 
 
 class RunMetrics:
-    """Runs through the workflow, and what was answered without one.
+    """Counts of runs through the workflow, and of requests answered without one.
 
     Attributes:
-        coalesced, cache_hits, cache_misses: requests.
+        coalesced: requests that shared the run of an identical one.
+        cache_hits, cache_misses: requests found in the result cache, and not found.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -50,10 +51,10 @@ class RunMetrics:
         )
         for stage, outcome in itertools.product(STAGES, OUTCOMES):
             self._stage_outcomes.labels(stage, outcome)
-        self._of_stage = functools.cache(self._find_stage)  # slower than entering a value
+        self._of_stage = functools.cache(self._find_stage)  # looking labels up is slower than adding a value
 
     def observe_report(self, report: Report) -> None:
-        """Enter a finished restoration."""
+        """Record a finished restoration."""
         self._runs.labels("ok").inc()
         self._megapixels.inc(report.width * report.height / 1e6)
         for stage, trace in report.trace.items():
@@ -62,7 +63,7 @@ class RunMetrics:
             outcomes.inc()
 
     def observe_problem(self, kind: str, stage: str) -> None:
-        """Enter a failed restoration; that it was cancelled is no failure of the stage that saw it."""
+        """Record a failed restoration. A cancelled one is no failure of the stage that noticed it."""
         self._runs.labels(kind).inc()
         if stage in STAGES and kind != Cancelled.type:
             self._stage_outcomes.labels(stage, "failed").inc()
@@ -72,7 +73,7 @@ class RunMetrics:
 
 
 def watch_in_flight(metrics: Metrics, admission: Admission, transfers: Transfers) -> None:
-    """Enter how much is in flight, and how much may be."""
+    """Add gauges of what is in flight, and of the limits."""
     in_flight = {
         "in_flight_requests": ("restorations in flight", lambda: admission.requests.total),
         "in_flight_pixels": ("pixels in flight", lambda: admission.pixels.total),

@@ -1,18 +1,18 @@
-"""Who holds how much of what there is."""
+"""How much each owner holds of a limited thing, such as places or bytes."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
 Owner = str | None
-"""The name of an API key; empty for all callers without one, None for jobs."""
+"""The name of an API key; empty for callers without one, None for jobs."""
 
 
 class Held:
-    """How much of one thing is held, in all and by owner.
+    """How much of one limited thing is held, in total and by owner.
 
     Attributes:
-        total: of all owners.
+        total: what all owners hold together.
     """
 
     def __init__(self) -> None:
@@ -20,15 +20,15 @@ class Held:
         self._of: defaultdict[Owner, int] = defaultdict(int)
 
     def of(self, owner: Owner) -> int:
-        """What an owner holds."""
+        """Return what an owner holds."""
         return self._of.get(owner, 0)
 
     def owners(self) -> list[Owner]:
-        """Those who hold something."""
+        """Return the owners who hold something."""
         return list(self._of)
 
     def add(self, owner: Owner, amount: int) -> None:
-        """An owner takes so much more, or, below 0, gives it back."""
+        """Add to what an owner holds; a negative amount is given back."""
         self.total += amount
         self._of[owner] += amount
         if not self._of[owner]:

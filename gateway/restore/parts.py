@@ -1,4 +1,4 @@
-"""The parts of an upload, a picture and maybe a mask, as files of the workspace."""
+"""The parts of an upload, a picture and an optional mask, as files of the workspace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILES = {"image": "upload", "mask": "mask_upload"}
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What was uploaded, by its SHA-256 in hexadecimal."""
+    """The SHA-256 of an uploaded picture and of its mask, in hexadecimal."""
 
     image: str
     mask: str | None
@@ -27,10 +27,10 @@ class Parts:
     """Writes parts into the workspace, one after the other, and hashes them.
 
     Args:
-        limit_bytes: of each part.
+        limit_bytes: the largest size of each part.
 
     Attributes:
-        is_open: whether a part has begun that has not ended.
+        is_open: whether a part has begun and not ended.
     """
 
     def __init__(self, workspace: Workspace, files: contextlib.ExitStack, limit_bytes: int) -> None:
@@ -43,10 +43,10 @@ class Parts:
         self.is_open = False
 
     def begin(self, name: str) -> None:
-        """The part `name` follows.
+        """Begin the part `name`.
 
         Raises:
-            BadRequest: it is unknown, or was there before.
+            BadRequest: it is unknown, or occurs twice.
         """
         if name not in FILES:
             raise BadRequest(
@@ -61,10 +61,10 @@ class Parts:
         self.is_open = True
 
     def write(self, content: bytes | memoryview) -> None:
-        """Bytes of the part that has begun.
+        """Write bytes of the part that has begun.
 
         Raises:
-            PayloadTooLarge: they are too many.
+            PayloadTooLarge: the part is longer than the limit.
         """
         self._bytes += len(content)
         if self._bytes > self._limit_bytes:
@@ -73,7 +73,7 @@ class Parts:
         self._hashes[self._name].update(content)
 
     def end(self) -> None:
-        """The part is complete.
+        """End the part.
 
         Raises:
             NotAnImage: it is empty.
@@ -83,7 +83,7 @@ class Parts:
         self.is_open = False
 
     def received(self) -> Received:
-        """The hashes of all parts.
+        """Return the hashes of all parts.
 
         Raises:
             NotAnImage: there is no picture.
@@ -99,6 +99,6 @@ def _nothing_sent() -> NotAnImage:
 
 
 def too_large(name: str, limit_bytes: int, got: int | None = None) -> PayloadTooLarge:
-    """Return the error of a part, or a body, that has more bytes than a picture may have."""
+    """Return the error for a part, or a body, that is longer than a picture may be."""
     size = "more" if got is None else f"{got} bytes"
     return PayloadTooLarge(f"the {name} has {size}; the limit of a picture is {limit_bytes} bytes")

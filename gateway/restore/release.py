@@ -1,4 +1,4 @@
-"""What restores: code, weights and settings of the stages, and the processor. Results differ by it, too."""
+"""The release that restores: archives, weights and processor, on all of which results depend."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import secrets
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from photorestore.networks.origin import Trained
 from photorestore.options import STAGES
 from photorestore.tiers import available_tiers, has_one_tier
+
+Metadata: TypeAlias = dict[str, Any]  # each training writes figures, names and tables of its own choosing
 
 _CPU_LINES = ("model name", "flags", "Features", "CPU part")
 LONGEST_HEADER_BYTES = 1 << 20
@@ -25,13 +27,13 @@ class Release:
     """What restores at present.
 
     Attributes:
-        fingerprint: what results depend on beside the request.
-        cards: what the weights of each stage say about themselves, one for each network and tier.
-        tiers: of each stage that has a choice of them.
+        fingerprint: hash of everything that results depend on beside the request.
+        cards: by stage, what each weights file says about itself: one card for each network and tier.
+        tiers: by stage, the tiers to choose from; stages with a single one are missing.
     """
 
     fingerprint: str
-    cards: dict[str, list[dict[str, Any]]]
+    cards: dict[str, list[Metadata]]
     tiers: dict[str, tuple[str, ...]]
 
     @classmethod
@@ -41,9 +43,9 @@ class Release:
 
 
 def fingerprint(home: Path) -> str:
-    """A hash of the archives and of the processor, on which precision and rounding depend.
+    """Return a hash of the archives and of the processor, on which precision and rounding depend.
 
-    Where the archives are not at hand it is random: then no ETag outlives this process.
+    Without archives at hand it is random, so that no ETag outlives this process.
     """
     archives = sorted((home / "model_store").glob("*.[mw]ar"))
     if not archives:
@@ -56,9 +58,9 @@ def fingerprint(home: Path) -> str:
     return found.hexdigest()
 
 
-def cards(home: Path) -> dict[str, list[dict[str, Any]]]:
-    """What the weights of each stage say about themselves, one card for each network and tier."""
-    found: dict[str, list[dict[str, Any]]] = {}
+def cards(home: Path) -> dict[str, list[Metadata]]:
+    """Return, by stage, what each weights file says about itself: one card for each network and tier."""
+    found: dict[str, list[Metadata]] = {}
     for file in sorted((home / "weights").glob("*/*.safetensors")):
         stage, tier = file.parent.name, file.suffixes[0].removeprefix(".")
         metadata = _metadata(file)
@@ -69,7 +71,7 @@ def cards(home: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def tiers(home: Path) -> dict[str, tuple[str, ...]]:
-    """The tiers of each stage that has a choice of them."""
+    """Return the tiers of each stage that has several."""
     folders = {stage: home / "weights" / stage for stage in STAGES}
     return {
         stage: available_tiers(folder)
@@ -78,14 +80,14 @@ def tiers(home: Path) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _metadata(file: Path) -> dict[str, Any]:
-    """The header of a safetensors file: its length in 8 bytes, then JSON."""
+def _metadata(file: Path) -> Metadata:
+    """Read the metadata in the header of a safetensors file: 8 bytes of length, then JSON."""
     with file.open("rb") as stored:
         (length,) = struct.unpack("<Q", stored.read(8))
         if length > LONGEST_HEADER_BYTES:
             return {}
         header = json.loads(stored.read(length))
-    described: dict[str, Any] = json.loads(header.get("__metadata__", {}).get("photorestore", "{}"))
+    described: Metadata = json.loads(header.get("__metadata__", {}).get("photorestore", "{}"))
     return {"origin": {"kind": Trained.kind}, **described}
 
 

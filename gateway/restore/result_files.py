@@ -1,4 +1,4 @@
-"""Results in files, each with what is to be known of it in its first line."""
+"""Files of results: a first line of JSON that describes the result, then the picture, then the mask."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SUFFIX = ".result"
 
 
 def read_result(file: Path) -> Result | None:
-    """Return the result in a file. One that is not whole is deleted.
+    """Return the result in a file, or None if there is none. An incomplete file is deleted.
 
     Raises:
-        OSError: it cannot be read now, which says nothing of what it holds.
+        OSError: the file cannot be read now, though it may be intact.
     """
     try:
         with file.open("rb") as stored:
@@ -44,7 +44,7 @@ def read_result(file: Path) -> Result | None:
 
 
 def write_result(file: Path, result: Result) -> None:
-    """Put a result into a file, as a whole or not at all.
+    """Write a result to a file, completely or not at all.
 
     Raises:
         OSError: it cannot be written.

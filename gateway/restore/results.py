@@ -1,4 +1,4 @@
-"""What a run gave: the result, and what was filled, taken from the workspace."""
+"""The result of a run, collected from the workspace: the picture, the report, and the mask of what was filled."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from photorestore.source import Source
 from photorestore.workspace import Workspace
 
 MASK = "mask.png"
-"""The workspace's file of what was filled."""
+"""Name of the file in the workspace for the mask of what was filled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run gave.
+    """The result of a run.
 
     Attributes:
-        picture: the restored picture's file.
+        picture: the restored picture, encoded.
         content_type: its media type.
-        report: what was found and done.
-        mask: PNG of what was filled, white; None where nobody asked for it.
+        report: what the stages found and did.
+        mask: PNG in which white is what was filled; None if it was not asked for.
     """
 
     picture: Content
@@ -39,10 +39,10 @@ class Result:
 
 
 async def collect(workspace: Workspace, report: Report, *, wants_mask: bool) -> Result:
-    """Return the result, which outlives the workspace. The mask is made in a thread.
+    """Return the result, which stays readable when the workspace is deleted. The mask is made in a thread.
 
     Raises:
-        BrokenArtifact: it is not there, or the mask is not what it should be.
+        BrokenArtifact: there is no result, or the mask is malformed.
         OutOfSpace: there is no room for the mask.
     """
     try:
@@ -60,7 +60,7 @@ def _content(workspace: Workspace, name: str) -> Content:
 
 
 def _make_mask(workspace: Workspace, source: Source) -> Content:
-    """What was marked or found, white on black, as a PNG; all black where nothing was looked for."""
+    """Write what was marked or found as a PNG, white on black; all black if no stage looked for damage."""
     height, width = source.height, source.width
     mask = _read_mask(workspace, (1, height, width))
     image = Image.new("L", (width, height)) if mask is None else Image.fromarray(mask[0], "L")

@@ -1,4 +1,4 @@
-"""What of a result can be asked for."""
+"""The parts of a result that can be asked for."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from photorestore.imaging.negotiate import weigh
 from photorestore.kinds import Word
 
 RETURNS = ("image", "mask", "report", "bundle")
-"""What `return` may ask for."""
+"""Values of the option `return`."""
 RETURN = Word(RETURNS)
 MEDIA_TYPES = {"mask": "image/png", "report": "application/json", "bundle": "multipart/mixed"}
-"""Of all but the picture, whose type is negotiated."""
+"""Media types of all parts but the picture, whose type is negotiated."""
 
 
 def check_accept(content_type: str, accept: str) -> None:
-    """Check that a media type is among those that are accepted.
+    """Check that the header `Accept` allows a media type.
 
     Raises:
-        NotAcceptable: it is not.
+        NotAcceptable: it does not.
     """
     if weigh(content_type, accept)[0] <= 0:
         raise NotAcceptable(f"Accept is {accept!r}; this comes as {content_type}")

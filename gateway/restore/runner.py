@@ -1,4 +1,4 @@
-"""One restoration: from a prepared workspace to its result, shared, admitted, kept and counted."""
+"""Runs restorations: from a prepared picture to its result, from the cache, a shared run or a run of its own."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A result and how it came about: `run`, `shared` or `kept`."""
+    """A result, and where it came from: `run`, `shared` or `kept`."""
 
     result: Result
     by: str
 
 
 class Runner:
-    """Restores what lies in workspaces, and removes them."""
+    """Restores prepared pictures, and removes their workspaces."""
 
     def __init__(
         self,
@@ -53,17 +53,17 @@ class Runner:
         self.in_flight: InFlight[Result] = InFlight()
 
     async def restore(self, prepared: Prepared, owner: Owner = None) -> Finished:
-        """The result of a prepared picture, whose workspace is removed in any case.
+        """Return the result of a prepared picture, whose workspace is removed in any case.
 
         Args:
             owner: who waits for it; None for a job.
 
         Raises:
-            TooManyRequests: it is not admitted.
+            TooManyRequests: the restoration is not admitted.
             PipelineProblem: a stage reports a problem.
             BackendUnavailable: TorchServe does not answer.
-            DeadlineExceeded: the caller's time is over; the run goes on and gives its place back at its end.
-            CancelledError: whoever waits here was cancelled. If nobody else does, no further stage begins.
+            DeadlineExceeded: the caller's time is over; the run continues, and gives its place back at its end.
+            CancelledError: the waiting task was cancelled. If no other one waits for the run, no further stage begins.
         """
         is_handed_over = False
         try:
@@ -82,12 +82,12 @@ class Runner:
         return Finished(await self._wait(run, prepared), "run")
 
     def states(self, key: str) -> dict[str, str]:
-        """How far the run of a key is: `running` or the trace's outcome, for each stage that has begun."""
+        """Return, for each stage that the run of a key has begun, `running` or the trace's outcome."""
         workspace = self._at_work.get(key)
         return {} if workspace is None else noted_states(workspace.directory)
 
     async def _enter(self, prepared: Prepared, owner: Owner) -> asyncio.Task[Result] | None:
-        """Begin a run when there is a place for it; None where an identical one has begun meanwhile."""
+        """Begin a run once there is a place for it; return None if an identical one has begun meanwhile."""
         place = self._admission.enter(prepared.pixels, owner)
         if place is None:
             place = await self._admission.wait(prepared.pixels, owner, max(prepared.left_s, 0))
@@ -99,7 +99,7 @@ class Runner:
         return run
 
     async def _join(self, shared: asyncio.Task[Result], prepared: Prepared) -> Result | None:
-        """The result of somebody else's run; None where only their time, not ours, was over, or they cancelled it."""
+        """Return the result of an identical request's run; None if it was cancelled, or only its time was over."""
         request_id = prepared.workspace.envelope.request_id
         logger.info("request %s: shares the run %s", request_id, prepared.key[:16])
         self._metrics.coalesced.inc()
@@ -123,7 +123,7 @@ class Runner:
                 workspace.cancel()
             raise
         finally:
-            self._waiting -= Counter({prepared.key: 1})  # forgets what nobody waits for
+            self._waiting -= Counter({prepared.key: 1})  # removes keys that nobody waits for
 
     async def _run(self, prepared: Prepared) -> Result:
         workspace = self._at_work[prepared.key] = prepared.workspace

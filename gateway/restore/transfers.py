@@ -1,4 +1,4 @@
-"""How much may be uploaded and answered at a time, in number and bytes."""
+"""How much may be uploaded and sent as answers at a time, in number and bytes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from gateway.restore.owners import Held, Owner
 from photorestore.errors import PayloadTooLarge
 
 SPARED = 8
-"""Where there are API keys, one in so many uploads and bytes is out of reach for whoever has all the others."""
+"""With API keys, one in so many uploads and bytes is kept from an owner who holds all the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransferLimits:
-    """What may be in flight; see `GatewaySettings`.
+    """Limits of what may be in flight.
 
     Attributes:
         has_owners: whether there are API keys.
@@ -28,19 +28,19 @@ class TransferLimits:
     has_owners: bool = False
 
     def of_owner(self, limit: int) -> int:
-        """What one owner may have of uploads or bytes."""
+        """Return how much of a limit one owner may hold."""
         return limit - limit // SPARED if self.has_owners else limit
 
 
 class Transfers:
-    """Counts uploads and answers in flight, and refuses what would be too much.
+    """Counts uploads and answers in flight, and refuses those beyond the limits.
 
     Args:
-        retry_after_s: gives when a new try is worth while.
+        retry_after_s: returns the seconds after which a new try is worth while.
 
     Attributes:
-        uploads, upload_bytes: of uploads in flight.
-        answer_bytes: of results that callers are reading.
+        uploads, upload_bytes: uploads in flight and their bytes, by owner.
+        answer_bytes: bytes of results that callers are reading, by owner.
     """
 
     def __init__(self, limits: TransferLimits, retry_after_s: Callable[[], float]) -> None:
@@ -54,7 +54,7 @@ class Transfers:
         """Hold a place for an upload.
 
         Raises:
-            TooManyRequests: there is none.
+            TooManyRequests: the limit of uploads is reached.
         """
         most = self.limits.uploads
         if not self._fits(self.uploads, owner, 1, most):
@@ -71,7 +71,7 @@ class Transfers:
         """Count bytes of an upload; called by `UploadPlace`.
 
         Raises:
-            TooManyRequests: all uploads together are too large.
+            TooManyRequests: all uploads in flight together are too large.
         """
         most = self.limits.upload_bytes
         if not self._fits(self.upload_bytes, owner, received_bytes, most):
@@ -80,10 +80,10 @@ class Transfers:
         self.upload_bytes.add(owner, received_bytes)
 
     def check_answers(self, owner: Owner) -> None:
-        """Begin nothing while too many bytes of results are still to be read.
+        """Check that no more results are waiting to be read than allowed.
 
         Raises:
-            TooManyRequests: it is so.
+            TooManyRequests: the limit is reached.
         """
         most = self.limits.answer_bytes
         if not self._fits(self.answer_bytes, owner, 1, most):
@@ -92,7 +92,7 @@ class Transfers:
 
     @contextlib.contextmanager
     def answering(self, owner: Owner, answer_bytes: int) -> Iterator[None]:
-        """Count a result as long as it is being read."""
+        """Count a result while it is being read."""
         self.answer_bytes.add(owner, answer_bytes)
         try:
             yield
@@ -107,10 +107,11 @@ class Transfers:
 
 
 class UploadPlace:
-    """One upload's part of what is in flight.
+    """The place that one upload holds.
 
     Attributes:
-        limit_bytes: what no upload may exceed, were it alone.
+        limit_bytes: the size that an upload may have if it is the only one.
+        received_bytes: what has arrived so far.
     """
 
     def __init__(self, transfers: Transfers, owner: Owner) -> None:
@@ -123,8 +124,8 @@ class UploadPlace:
         """Count further bytes.
 
         Raises:
-            PayloadTooLarge: they would not fit if this were the only upload.
-            TooManyRequests: all uploads together are too large.
+            PayloadTooLarge: the upload would be too large even as the only one.
+            TooManyRequests: all uploads in flight together are too large.
         """
         if self.received_bytes + received_bytes > self.limit_bytes:
             raise PayloadTooLarge(

@@ -1,4 +1,4 @@
-"""Uploads: streamed into the workspace as they come, limited in bytes and in patience."""
+"""Uploads: streamed into the workspace as they arrive, limited in bytes and in time."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from photorestore.workspace import Workspace
 
 FORM = b"multipart/form-data"
 LONGEST_LENGTH = 20
-"""Digits of a `Content-Length` that are read."""
+"""Digits of a `Content-Length` that are read; more would only be a larger number."""
 FRAME_BYTES = 1 << 20
-"""What a form may hold beside its parts."""
+"""Bytes that a form may have beside the content of its parts."""
 
 
 async def receive(request: Request, workspace: Workspace, pace: Pace, place: UploadPlace) -> Received:
@@ -34,9 +34,9 @@ async def receive(request: Request, workspace: Workspace, pace: Pace, place: Upl
         BadRequest: the form is broken, or has unknown parts.
         NotAnImage: there is no picture.
         PayloadTooLarge: a part is too long.
-        UploadTooSlow: it brings too few bytes per second.
+        UploadTooSlow: the upload arrives with too few bytes per second.
         OutOfSpace: shared memory is full.
-        TooManyRequests: all uploads together are too large.
+        TooManyRequests: all uploads in flight together are too large.
     """
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     is_form = kind == FORM
@@ -63,13 +63,13 @@ async def receive(request: Request, workspace: Workspace, pace: Pace, place: Upl
 
 
 def _all_bytes(folder: Path) -> int:
-    """What a folder's file system could hold, were it empty."""
+    """Return the size of a folder's file system."""
     state = os.statvfs(folder)
     return state.f_blocks * state.f_frsize
 
 
 def _check_headers(request: Request, limit_bytes: int, *, is_form: bool) -> None:
-    """What can be refused before a byte is read."""
+    """Refuse what the headers show to be invalid before the body is read."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise UnsupportedEncoding(f"Content-Encoding is {encoding!r}; expected the picture as it is")
@@ -80,7 +80,7 @@ def _check_headers(request: Request, limit_bytes: int, *, is_form: bool) -> None
 
 
 class _Patience:
-    """How long what is received may still take, and how much it may still be."""
+    """Moves the deadline of an upload on as bytes arrive, and limits their number."""
 
     def __init__(self, pace: Pace, deadline: asyncio.Timeout) -> None:
         self._pace = pace
@@ -90,10 +90,10 @@ class _Patience:
         self.grow(0)
 
     def grow(self, received_bytes: int) -> None:
-        """Something came.
+        """Count received bytes.
 
         Raises:
-            PayloadTooLarge: by now it is too much.
+            PayloadTooLarge: there are more than any form may have.
         """
         self.received_bytes += received_bytes
         if self.received_bytes > len(FILES) * LIMITS.upload_bytes + FRAME_BYTES:

@@ -1,1 +1,1 @@
-"""The routes: what can be asked for, and how it is answered."""
+"""The routes: what callers can ask for, and how it is answered."""

@@ -1,4 +1,4 @@
-"""A result as an answer of HTTP: picture, mask, report or all of them."""
+"""Answers that send a result: the picture, the mask, the report or all of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from photorestore.records import document_of
 
 
 def answer(kind: str, result: Result, headers: dict[str, str], transfers: Transfers) -> Response:
-    """Return the part of a result that was asked for, one of `RETURNS`."""
+    """Return the answer with the part `kind` of a result, one of `RETURNS`."""
     match kind:
         case "mask":
             return Answer([result.mask or b""], MEDIA_TYPES[kind], headers, transfers)
@@ -31,7 +31,7 @@ def answer(kind: str, result: Result, headers: dict[str, str], transfers: Transf
 
 
 class Answer(Response):
-    """Contents, sent one after the other, piece by piece as the caller reads; counted as long as that takes."""
+    """An answer of several contents, sent piece by piece as the caller reads; a long one is counted meanwhile."""
 
     def __init__(
         self, contents: Sequence[Content], media_type: str, headers: Mapping[str, str], transfers: Transfers
@@ -42,7 +42,7 @@ class Answer(Response):
         super().__init__(None, 200, {**headers, "Content-Length": str(self._bytes)}, media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Called by Starlette.
+        """Send the answer; called by Starlette.
 
         Raises:
             ClientDisconnect: the caller leaves before the end.
@@ -63,11 +63,11 @@ async def _send(content: Content, send: Send) -> None:
     for start in range(0, len(content), PIECE_BYTES):
         body = await fetch(content, start)
         await send({"type": "http.response.body", "body": body, "more_body": True})
-        await asyncio.sleep(0)  # others, too, where this caller reads as fast as we send
+        await asyncio.sleep(0)  # lets other tasks run even if this caller reads as fast as the edge sends
 
 
 def _bundle(result: Result, headers: dict[str, str], transfers: Transfers) -> Response:
-    """Report, picture and mask as multipart/mixed (RFC 2046)."""
+    """Return report, picture and mask as multipart/mixed (RFC 2046)."""
     boundary = secrets.token_hex(16)
     parts: tuple[tuple[str, str, Content], ...] = (
         ("report", MEDIA_TYPES["report"], json.dumps(document_of(result.report)).encode()),

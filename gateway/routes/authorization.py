@@ -1,4 +1,4 @@
-"""Which callers may use the routes: those with an API key, where keys are asked for."""
+"""Who may use the routes: callers with an API key, if the service requires one."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
 from gateway.errors import Unauthorized
-from gateway.routes.gateway import gateway_of
+from gateway.routes.edge import edge_of
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key, where the service asks for one")
 
 
 async def require_key(
     request: Request,
-    _: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],  # for the document
+    _: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],  # for the OpenAPI document
 ) -> None:
-    """See `check_key`."""
+    """Check the API key, as a dependency of routes; see `check_key`."""
     check_key(request)
 
 
 def check_key(request: Request) -> None:
-    """Refuse callers without an API key, where keys are required; note the key's name as `request.state.caller`.
+    """Refuse callers without an API key, if keys are required; store the key's name as `request.state.caller`.
 
     Raises:
-        Unauthorized: there is none, or it is not known.
+        Unauthorized: the key is missing or unknown.
     """
-    keys = gateway_of(request).keys
+    keys = edge_of(request).keys
     request.state.caller = ""
     if keys is None:
         return

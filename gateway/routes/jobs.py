@@ -23,7 +23,7 @@ from gateway.restore.returns import MEDIA_TYPES, check_accept
 from gateway.routes import jobs_openapi
 from gateway.routes.answers import answer
 from gateway.routes.authorization import require_key
-from gateway.routes.gateway import gateway_of
+from gateway.routes.edge import edge_of
 from gateway.routes.queries import FINDING, parse_query, read_return
 from photorestore.directories import token_of
 from photorestore.errors import UnsupportedOption
@@ -45,7 +45,7 @@ jobs = APIRouter(prefix="/v1/jobs", dependencies=[Depends(require_key)], tags=["
     openapi_extra=jobs_openapi.submit_operation(),
 )
 async def submit(request: Request) -> Response:
-    """Leave a picture to be restored, and do not wait; the upload is as for `/v1/restore`."""
+    """Submit a picture to be restored later, without waiting; the upload is as for `/v1/restore`."""
     kept = jobs_of(request)
     check_accept("application/json", request.headers.get("accept", ""))
     options, kind, webhook = _parse(request)
@@ -62,7 +62,7 @@ async def submit(request: Request) -> Response:
     "/{job_id}", operation_id="get_job", response_class=JSONResponse, responses=jobs_openapi.job_answers()
 )
 async def job(request: Request, job_id: str) -> Response:
-    """How a job stands."""
+    """Return the state of a job."""
     record = await jobs_of(request).find(job_id, request.state.caller)
     return JSONResponse(await jobs_of(request).describe(record), headers=_hint(request, record))
 
@@ -75,7 +75,7 @@ async def job(request: Request, job_id: str) -> Response:
     openapi_extra=jobs_openapi.result_operation(),
 )
 async def result(request: Request, job_id: str) -> Response:
-    """What a job has made."""
+    """Return the result of a job."""
     record = await jobs_of(request).find(job_id, request.state.caller)
     kind = _parse_kind(request, record)
     found = await jobs_of(request).result(record, kind)
@@ -84,7 +84,7 @@ async def result(request: Request, job_id: str) -> Response:
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if not if_none_match(request).isdisjoint({etag.removeprefix("W/"), "*"}):
         return Response(None, 304, headers=headers)
-    return answer(kind, found, headers, gateway_of(request).transfers)
+    return answer(kind, found, headers, edge_of(request).transfers)
 
 
 @jobs.delete(
@@ -95,19 +95,19 @@ async def result(request: Request, job_id: str) -> Response:
     responses=jobs_openapi.delete_answers(),
 )
 async def delete(request: Request, job_id: str) -> Response:
-    """Cancel a job; one that has ended is forgotten with its result."""
+    """Cancel a job; one that has ended is deleted with its result."""
     record = await jobs_of(request).find(job_id, request.state.caller)
     await jobs_of(request).end(record)
     return Response(None, 204)
 
 
 def jobs_of(request: Request) -> Jobs:
-    """The application's jobs.
+    """Return the application's jobs.
 
     Raises:
-        NotFound: it has none.
+        NotFound: the service keeps no jobs.
     """
-    found = gateway_of(request).jobs
+    found = edge_of(request).jobs
     if found is None:
         raise NotFound("this service keeps no jobs: it was started without --jobs-dir")
     return found
@@ -116,13 +116,13 @@ def jobs_of(request: Request) -> Jobs:
 async def _enter(
     request: Request, options: Options, kind: str, webhook: str | None, key: str | None
 ) -> tuple[Record, bool]:
-    """Take the upload in, onto the disk, and enter the job; gives whether it is new, too."""
+    """Receive the upload onto the disk and submit the job; return it and whether it is new."""
     kept = jobs_of(request)
     upload = kept.files.new_upload(options, request.state.request_id)
     is_handed_over = False
     try:
         with trouble_means_retry():
-            prepared = await gateway_of(request).intake.take_in(
+            prepared = await edge_of(request).intake.take_in(
                 request, request.state.caller, upload, wants_mask=True
             )
         record = Record(
@@ -151,7 +151,7 @@ async def _enter(
 
 
 def _parse(request: Request) -> tuple[Options, str, str | None]:
-    """Options, what is to be returned, and who is to be told; nobody waits, so there is as much time as may be."""
+    """Return the options, the part to return, and the webhook. Nobody waits, so the default time-out is the longest."""
     pairs = request.query_params.multi_items()
     webhooks = [text for name, text in pairs if name == "webhook"]
     if len(webhooks) > 1:
@@ -165,7 +165,7 @@ def _parse(request: Request) -> tuple[Options, str, str | None]:
 
 
 def _parse_kind(request: Request, record: Record) -> str:
-    """What of the result is to be returned."""
+    """Return which part of the result is asked for."""
     pairs = request.query_params.multi_items()
     if unknown := sorted({name for name, _ in pairs} - {"return"}):
         raise UnsupportedOption(f"unknown option {', '.join(unknown)}; there is return")
@@ -185,8 +185,8 @@ def _fingerprint(received: Received, options: Options, kind: str, webhook: str |
 
 
 def _hint(request: Request, record: Record) -> dict[str, str]:
-    """When it is worth while to ask again."""
+    """Return the headers that say how soon to ask again."""
     if record.state in ENDED:
         return {"Cache-Control": "no-store"}
-    wait_s = gateway_of(request).admission.retry_after_s if record.state == "queued" else RUNNING_RETRY_S
+    wait_s = edge_of(request).admission.retry_after_s if record.state == "queued" else RUNNING_RETRY_S
     return {"Cache-Control": "no-store", "Retry-After": str(math.ceil(wait_s))}

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of jobs."""
+"""What the OpenAPI document says about jobs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _REUSED = {422: f"{STATUSES[422]}; or the Idempotency-Key stands for another req
 
 
 def submit_operation() -> Schema:
-    """Query, headers and body of `POST /v1/jobs`."""
+    """Return the query, headers and body of `POST /v1/jobs`."""
     operation = restore_operation()
     webhook = {**_TEXT, "description": "URL that is sent the job at its end, where this service allows it"}
     key = {
@@ -66,7 +66,7 @@ def submit_operation() -> Schema:
 
 
 def submit_answers() -> dict[int | str, Schema]:
-    """Answers of `POST /v1/jobs`."""
+    """Return the answers of `POST /v1/jobs`."""
     headers = {"Location": {"description": "of the job", "schema": _TEXT}}
     texts = {status: text for status, text in STATUSES.items() if status not in (412, 504)}
     return {
@@ -77,7 +77,7 @@ def submit_answers() -> dict[int | str, Schema]:
 
 
 def job_answers() -> dict[int | str, Schema]:
-    """Answers of `GET /v1/jobs/{job_id}`."""
+    """Return the answers of `GET /v1/jobs/{job_id}`."""
     headers = {"Retry-After": {"description": "seconds; before the end", "schema": _TEXT}}
     return {
         200: {**_job("the job"), "headers": headers},
@@ -86,7 +86,7 @@ def job_answers() -> dict[int | str, Schema]:
 
 
 def delete_answers() -> dict[int | str, Schema]:
-    """Answers of `DELETE /v1/jobs/{job_id}`."""
+    """Return the answers of `DELETE /v1/jobs/{job_id}`."""
     return {
         204: {"description": "it is cancelled, or forgotten"},
         **problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
@@ -94,13 +94,13 @@ def delete_answers() -> dict[int | str, Schema]:
 
 
 def result_operation() -> Schema:
-    """Query of `GET /v1/jobs/{job_id}/result`."""
+    """Return the query of `GET /v1/jobs/{job_id}/result`."""
     returned = RETURN.schema() | {"description": "what is sent; by default what was asked for with the job"}
     return {"parameters": [parameter("return", returned)]}
 
 
 def result_answers() -> dict[int | str, Schema]:
-    """Answers of `GET /v1/jobs/{job_id}/result`."""
+    """Return the answers of `GET /v1/jobs/{job_id}/result`."""
     kinds = ("image/*", "multipart/mixed")
     content: Schema = {kind: {"schema": BINARY} for kind in kinds}
     content["application/json"] = {"schema": {"type": "object"}}

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond the routes' names."""
+"""What the OpenAPI document says about the routes, beyond what FastAPI finds out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from photorestore.options import describe
 
 BINARY = {"type": "string", "format": "binary"}
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
-"""The problem document: `complete` says once what it holds."""
+"""Reference to the schema of the problem document, which `complete` adds."""
 _PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "stage", "request_id"],
@@ -47,7 +47,7 @@ _HEADERS = {
 
 
 def complete(document: Schema) -> None:
-    """Enter the problem document once, and take out FastAPI's own answer 422, which is never given."""
+    """Add the schema of the problem document, and remove FastAPI's own answer 422, which the edge never gives."""
     for path in document["paths"].values():
         for operation in path.values():
             if "application/json" in operation["responses"].get("422", {}).get("content", {}):
@@ -65,13 +65,17 @@ def problems(texts: Mapping[int, str] = STATUSES) -> dict[int | str, Schema]:
 
 
 def answers(content: Schema) -> dict[int | str, Schema]:
-    """All answers of a restoring route."""
+    """Return all answers of a restoring route.
+
+    Args:
+        content: the schemas of the answer 200 by media type.
+    """
     headers = {name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()}
     return {200: {"description": "the result", "content": content, "headers": headers}, **problems()}
 
 
 def restore_operation() -> Schema:
-    """Query, headers and body of `POST /v1/restore`."""
+    """Return the query, headers and body of `POST /v1/restore`."""
     options = [parameter(NAMES.get(name, name), schema) for name, schema in _in_query().items()]
     returned = RETURN.schema() | {"default": "image", "description": "what is sent back"}
     accept_free = [parameter("return", returned), *_headers()]
@@ -79,13 +83,13 @@ def restore_operation() -> Schema:
 
 
 def analyze_operation() -> Schema:
-    """Query, headers and body of `POST /v1/analyze`."""
+    """Return the query, headers and body of `POST /v1/analyze`."""
     timeout = parameter("timeout", describe()["timeout_s"])
     return {"parameters": [timeout, *_headers()], "requestBody": _body(with_mask=False)}
 
 
 def _in_query() -> dict[str, Schema]:
-    """The options' schemas as they are written in a URL."""
+    """Return the options' schemas as they are written in a URL."""
     options = describe()
     number, by_stage = options["strength"].pop("anyOf")
     part = rf"({'|'.join(by_stage['properties'])}):(0(\.\d+)?|1(\.0+)?)"
@@ -97,7 +101,7 @@ def _in_query() -> dict[str, Schema]:
 
 
 def parameter(name: str, schema: Schema) -> Schema:
-    """A parameter of the query, from its JSON schema with a description."""
+    """Return a parameter of the query, from its JSON schema with a description."""
     plain = {
         key: value
         for key, value in schema.items()
@@ -128,7 +132,7 @@ def _body(*, with_mask: bool) -> Schema:
     if with_mask:
         parts["mask"] = {
             **BINARY,
-            "description": "of the picture's size after its EXIF turn; white is filled",
+            "description": "of the picture's size after its EXIF rotation; white is filled",
         }
     form = {"type": "object", "required": ["image"], "properties": parts, "additionalProperties": False}
     return {

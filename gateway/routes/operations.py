@@ -1,4 +1,4 @@
-"""What operators and their machines ask."""
+"""The routes for operators and their machines: health and metrics."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, CONTENT_TYPE_PLAIN_0_0_4
 from starlette.responses import JSONResponse, Response
 
 from gateway.routes import openapi
-from gateway.routes.gateway import gateway_of
+from gateway.routes.edge import edge_of
 
 operations = APIRouter(tags=["operations"])
 
 
 @operations.get("/livez", operation_id="get_livez")
 async def livez() -> dict[str, str]:
-    """Whether this process answers."""
+    """Answer that this process is alive."""
     return {"status": "alive"}
 
 
@@ -22,13 +22,13 @@ async def livez() -> dict[str, str]:
     "/readyz", operation_id="get_readyz", responses={503: {"description": "restorations would fail"}}
 )
 async def readyz(request: Request) -> JSONResponse:
-    """Whether restorations will succeed, and why not."""
-    readiness = gateway_of(request).readiness
+    """Return whether restorations will succeed, and if not, why."""
+    readiness = edge_of(request).readiness
     nodes = {node.stage: {"ready": node.ready, "pending": node.pending} for node in readiness.state.nodes}
     document = {
         "ready": not readiness.problem,
         "problem": readiness.problem,
-        "warnings": gateway_of(request).warnings,
+        "warnings": edge_of(request).warnings,
         "stages": nodes,
     }
     return JSONResponse(document, 503 if readiness.problem else 200)
@@ -36,11 +36,11 @@ async def readyz(request: Request) -> JSONResponse:
 
 @operations.get("/metrics", operation_id="get_metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
-    """The edge's metrics, for Prometheus."""
-    gateway = gateway_of(request)
-    if gateway.jobs is not None:
-        await gateway.jobs.observe()
-    return Response(gateway.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+    """Return the edge's metrics, for Prometheus."""
+    edge = edge_of(request)
+    if edge.jobs is not None:
+        await edge.jobs.observe()
+    return Response(edge.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
 
 @operations.get(
@@ -50,5 +50,5 @@ async def metrics(request: Request) -> Response:
     responses=openapi.problems({503: "TorchServe does not answer"}),
 )
 async def torchserve_metrics(request: Request) -> Response:
-    """TorchServe's own metrics, for Prometheus: it listens on loopback only."""
-    return Response(await gateway_of(request).client.metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    """Return TorchServe's own metrics, for Prometheus, which cannot reach it: it listens on loopback only."""
+    return Response(await edge_of(request).client.metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -1,4 +1,4 @@
-"""Options in the query; `photorestore.options` says what is allowed."""
+"""Options in the query of a URL; `photorestore.options` says which values are allowed."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from gateway.restore.returns import RETURN
 from photorestore.errors import UnsupportedOption
 from photorestore.options import Options, describe
 
+# Any: `dataclasses.replace` takes fields of several types by name.
 FINDING: dict[str, Any] = {"strength": 0.0, "scale": 1}
-"""Options by which every stage looks for what is wrong, and none changes anything."""
+"""Options with which every stage looks for damage and none changes anything."""
 NAMES = {"timeout_s": "timeout"}
-"""Options that have another name in the query."""
+"""Names in the query of options that are named differently there."""
 _KNOWN = {"return", *(NAMES.get(name, name) for name in describe())}
 
 
 @functools.lru_cache(maxsize=256)
 def parse_query(pairs: tuple[tuple[str, str], ...]) -> tuple[Options, str]:
-    """Return options, and what is to be returned, one of `RETURNS`.
+    """Return the options, and the part of the result to return, one of `RETURNS`.
 
     Lists are separated by commas, or given by repeating the name.
 
     Raises:
-        UnsupportedOption: unknown names, some given twice, or values out of range; all of them are named at once.
+        UnsupportedOption: names are unknown or given twice, or values are out of range; the message lists all.
     """
     texts: dict[str, str] = {}
     problems: list[str] = []
@@ -55,7 +56,7 @@ def read_return(text: str) -> str:
     """Return which of `RETURNS` a text stands for.
 
     Raises:
-        UnsupportedOption: none of them.
+        UnsupportedOption: it stands for none of them.
     """
     returned = RETURN.read(text)
     if not RETURN.accepts(returned):

@@ -16,7 +16,7 @@ from gateway.restore.runner import Finished
 from gateway.routes import openapi
 from gateway.routes.answers import answer
 from gateway.routes.authorization import check_key, require_key
-from gateway.routes.gateway import gateway_of
+from gateway.routes.edge import edge_of
 from gateway.routes.queries import FINDING, parse_query
 from photorestore.errors import UnsupportedOption
 from photorestore.imaging.files.sniff import ACCEPTED
@@ -41,7 +41,7 @@ restoring = APIRouter(prefix="/v1", dependencies=[Depends(require_key)], tags=["
     openapi_extra=openapi.restore_operation(),
 )
 async def restore(request: Request) -> Response:
-    """Restore a picture; it comes as the body, or as the part `image` of a form beside a `mask`."""
+    """Restore a picture, sent as the body or as the part `image` of a form, which may also have a `mask`."""
     options, kind = parse_query(tuple(request.query_params.multi_items()))
     accept = request.headers.get("accept", "")
     if kind != "image":
@@ -50,11 +50,11 @@ async def restore(request: Request) -> Response:
     if kind == "mask":
         options = replace(options, **FINDING)
     finished, headers = await _produce(request, options, accept, kind)
-    return answer(kind, finished.result, headers, gateway_of(request).transfers)
+    return answer(kind, finished.result, headers, edge_of(request).transfers)
 
 
 async def restore_directly(scope: Scope, receive: Receive, send: Send) -> None:
-    """`restore` without FastAPI's layers, which take a tenth of the edge's time for a picture: see ADR 5."""
+    """Run `restore` without FastAPI's layers, which take a tenth of the edge's time for a picture: see ADR 5."""
     request = Request(scope, receive, send)
     check_key(request)
     response = await restore(request)
@@ -69,7 +69,7 @@ async def restore_directly(scope: Scope, receive: Receive, send: Send) -> None:
     openapi_extra=openapi.analyze_operation(),
 )
 async def analyze(request: Request) -> Response:
-    """Say what is wrong with a picture, without restoring it."""
+    """Find what is wrong with a picture, without restoring it."""
     if unknown := sorted(request.query_params.keys() - {"timeout"}):
         raise UnsupportedOption(f"unknown option {', '.join(unknown)}; there is timeout")
     options, _ = parse_query(tuple(request.query_params.multi_items()))
@@ -84,15 +84,15 @@ async def analyze(request: Request) -> Response:
 async def _produce(
     request: Request, options: Options, accept: str, kind: str
 ) -> tuple[Finished, dict[str, str]]:
-    """Take the upload in and restore it; gives the headers of the answer, too."""
-    gateway = gateway_of(request)
-    gateway.transfers.check_answers(request.state.caller)
+    """Receive the upload and restore it; return the result and the headers of the answer."""
+    edge = edge_of(request)
+    edge.transfers.check_answers(request.state.caller)
     label = request.state.request_id
-    workspace = Workspace.create(gateway.settings.workspace_root, options, request_id=label, accept=accept)
+    workspace = Workspace.create(edge.settings.workspace_root, options, request_id=label, accept=accept)
     workspace.envelope.answer = "report"
     is_handed_over = False
     try:
-        prepared = await gateway.intake.take_in(
+        prepared = await edge.intake.take_in(
             request, request.state.caller, workspace, wants_mask=kind in ("mask", "bundle")
         )
         etag = etag_of(prepared.key, kind)
@@ -102,12 +102,12 @@ async def _produce(
         if not is_handed_over:
             workspace.remove()
     async with until_left(request.receive):
-        finished = await gateway.runner.restore(prepared, request.state.caller)
+        finished = await edge.runner.restore(prepared, request.state.caller)
     return finished, {"ETag": etag, "Server-Timing": _server_timing(finished), "Vary": "Accept"}
 
 
 def _check_if_none_match(request: Request, etag: str) -> None:
-    """A result that the caller has needs no restoration. `*` names none: before a run there is no result."""
+    """Refuse to restore what the caller already has. `*` matches nothing: before a run there is no result."""
     if etag.removeprefix("W/") in if_none_match(request):
         raise PreconditionFailed(etag)
 

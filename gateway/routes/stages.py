@@ -1,4 +1,4 @@
-"""The route that says what this service is and can."""
+"""The route that describes the service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 
 from gateway.routes import openapi
 from gateway.routes.authorization import require_key
-from gateway.routes.gateway import gateway_of
+from gateway.routes.edge import edge_of
 from gateway.routes.queries import NAMES
 from photorestore.imaging import CONTENT_TYPES, LIMITS
 from photorestore.imaging.files.sniff import ACCEPTED
@@ -24,9 +24,9 @@ about = APIRouter(prefix="/v1", dependencies=[Depends(require_key)], tags=["pict
     responses=openapi.problems({401: openapi.STATUSES[401]}),
 )
 async def stages(request: Request) -> dict[str, object]:
-    """The stages and their networks, the options and limits, whether jobs are taken, and the version."""
-    gateway = gateway_of(request)
-    ready = {node.stage: node.ready for node in gateway.readiness.state.nodes}
+    """Return the stages and their networks, the options and limits, whether jobs are accepted, and the version."""
+    edge = edge_of(request)
+    ready = {node.stage: node.ready for node in edge.readiness.state.nodes}
     return {
         "version": metadata.version("photorestore"),
         "stages": [
@@ -36,19 +36,19 @@ async def stages(request: Request) -> dict[str, object]:
                 "does": row.does,
                 "selectable": row.is_selectable,
                 "ready_workers": ready.get(row.name, 0),
-                "tiers": gateway.release.tiers.get(row.name, ()),
-                "cards": gateway.release.cards.get(row.name, []),
+                "tiers": edge.release.tiers.get(row.name, ()),
+                "cards": edge.release.cards.get(row.name, []),
             }
             for row in ROWS
         ],
         "options": {NAMES.get(name, name): schema for name, schema in describe().items()},
-        "jobs": gateway.jobs is not None,
+        "jobs": edge.jobs is not None,
         "formats": {"read": list(ACCEPTED), "written": list(CONTENT_TYPES.values())},
         "limits": {
             "upload_bytes": LIMITS.upload_bytes,
             "pixels": LIMITS.pixels,
             "side_px": LIMITS.side_px,
-            "requests_in_flight": gateway.settings.max_requests,
-            "pixels_in_flight": gateway.settings.max_pixels,
+            "requests_in_flight": edge.settings.max_requests,
+            "pixels_in_flight": edge.settings.max_pixels,
         },
     }

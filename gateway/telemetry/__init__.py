@@ -1,1 +1,1 @@
-"""What the edge tells of itself: its log and its metrics."""
+"""The edge's log and its registry of metrics."""

@@ -1,4 +1,4 @@
-"""Metrics of what is around the edge: shared memory, and the supervisor that started it."""
+"""Metrics of the edge's surroundings: shared memory, and the supervisor that started it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.telemetry.metrics import Metrics
 
 
 def watch_shared_memory(metrics: Metrics, root: Path) -> None:
-    """Enter how large the file system of the workspaces is, and how full."""
+    """Add gauges of the size and use of the file system that holds the workspaces."""
     total = metrics.gauge("shared_memory_bytes", "size of the file system of the workspaces")
     used = metrics.gauge("shared_memory_used_bytes", "of which used, by whomever")
     total.set_function(lambda: _total_and_used(root)[0])
@@ -19,7 +19,7 @@ def watch_shared_memory(metrics: Metrics, root: Path) -> None:
 
 
 def watch_restarts(metrics: Metrics, file: Path) -> None:
-    """Enter what a supervisor has started again, which counts it in a file."""
+    """Add gauges of the restarts that a supervisor counts in a file."""
     restarts = metrics.gauge("process_restarts", "starts by the supervisor of what had ended", "process")
     for process in ("edge", "torchserve"):
         restarts.labels(process).set_function(functools.partial(_restarts, file, process))
@@ -36,5 +36,5 @@ def _total_and_used(root: Path) -> tuple[int, int]:
 def _restarts(file: Path, process: str) -> int:
     try:
         return int(json.loads(file.read_text())[process])
-    except (OSError, ValueError, KeyError):  # it is being written
+    except (OSError, ValueError, KeyError):  # missing, or being written
         return 0

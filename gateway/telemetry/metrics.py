@@ -1,4 +1,4 @@
-"""The edge's registry of metrics, in which each room enters its own."""
+"""The edge's registry of metrics, to which each room adds its own."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ PREFIX = "photorestore_gateway_"
 
 
 class Metrics:
-    """What `/metrics` shows. Series whose labels are known beforehand begin with 0: none misses its first event."""
+    """All metrics that `/metrics` shows.
+
+    Whoever adds a series with labels known beforehand starts it at 0, so that Prometheus sees its first event.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
 
     def render(self) -> bytes:
-        """Return the text that Prometheus reads."""
+        """Return all metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:
-        """Enter a counter; `_total` is put behind its name."""
+        """Add a counter; Prometheus sees its name with `_total` at the end."""
         return Counter(f"{PREFIX}{name}", text, labels, registry=self.registry)
 
     def histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
-        """Enter a histogram with these upper bounds."""
+        """Add a histogram with these upper bounds."""
         return Histogram(f"{PREFIX}{name}", text, labels, buckets=buckets, registry=self.registry)
 
     def gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        """Enter a gauge."""
+        """Add a gauge."""
         return Gauge(f"{PREFIX}{name}", text, labels, registry=self.registry)

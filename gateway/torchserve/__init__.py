@@ -1,1 +1,1 @@
-"""TorchServe as the edge sees it: how it is asked, and whether it would restore a picture now."""
+"""TorchServe as the edge sees it: requests to it, and whether it would restore a picture now."""

@@ -1,4 +1,4 @@
-"""TorchServe as the edge sees it: the envelope door, and the management interface."""
+"""Requests to TorchServe: restorations by envelope, the management interface, and its metrics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TorchServeClient:
     """Talks to one TorchServe.
 
     Args:
-        transport: in place of the network, for tests.
+        transport: used in tests in place of the network.
     """
 
     def __init__(self, settings: GatewaySettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
@@ -48,22 +48,22 @@ class TorchServeClient:
         await self._http.aclose()
 
     async def restore(self, envelope: Envelope) -> Report:
-        """Send a prepared workspace's envelope through the workflow; gives the report.
+        """Send a prepared workspace's envelope through the workflow; return the report.
 
         Raises:
             PipelineProblem: a stage reports a problem.
             BackendUnavailable: TorchServe does not answer as it should.
         """
-        wait_s = envelope.options.timeout_s + LONGEST_TIMEOUT_S  # a stage at work is not interrupted
+        wait_s = envelope.options.timeout_s + LONGEST_TIMEOUT_S  # running stages are not interrupted
         request = httpx.Request(
             "POST",
             self._restore,
             content=envelope.to_json(),
-            headers={"X-Restore-Door": "envelope"},  # as few as can be: each is sent to all stages
+            headers={"X-Restore-Door": "envelope"},  # TorchServe passes every header on to all stages
             extensions={"timeout": httpx.Timeout(wait_s, connect=CONNECT_S).as_dict()},
         )
         try:
-            # Redirects, cookies and proxies, which the client would look for, are half of a request's cost.
+            # Straight to the transport: handling redirects, cookies and proxies would double a request's cost.
             answer = await self._transport.handle_async_request(request)
             await answer.aread()
         except httpx.TransportError as error:
@@ -72,23 +72,23 @@ class TorchServeClient:
         return _read_report(answer, envelope.request_id)
 
     async def nodes(self) -> list[Node]:
-        """Every stage of the workflow; those that TorchServe does not know have no workers."""
+        """Return every stage of the workflow; those that TorchServe does not know have no workers."""
         return list(await asyncio.gather(*map(self._node, STAGES)))
 
     async def is_registered(self) -> bool | None:
-        """Whether the workflow is known; None when TorchServe does not answer."""
+        """Return whether the workflow is registered; None when TorchServe does not answer."""
         answer = await self._get(self._management.workflow_url)
         return None if answer is None else answer.is_success
 
     async def is_bare(self) -> bool:
-        """Whether TorchServe answers and has none of the workflow's models: nobody is registering it."""
+        """Return whether TorchServe answers and has none of the workflow's models, so that nobody is registering it."""
         answer = await self._get(self._management.models_url)
         if answer is None or not answer.is_success:
             return False
         return not self._management.has_models_of_workflow(answer.json())
 
     async def register(self) -> None:
-        """Register the workflow; returns when its models are loaded.
+        """Register the workflow; return when its models are loaded.
 
         Raises:
             BackendUnavailable: TorchServe refuses or does not answer.
@@ -101,7 +101,7 @@ class TorchServeClient:
             raise BackendUnavailable(f"the workflow was not registered: {answer.text.strip()}")
 
     async def metrics(self) -> bytes:
-        """TorchServe's own metrics, as Prometheus reads them.
+        """Return TorchServe's own metrics in the text format of Prometheus.
 
         Raises:
             BackendUnavailable: TorchServe does not answer.
@@ -123,7 +123,7 @@ class TorchServeClient:
 
 
 def _read_report(answer: httpx.Response, request_id: str) -> Report:
-    """A workflow answers 200 whatever happened, so the document tells what it is."""
+    """Return the report, or raise the problem: TorchServe's status is always 200, so the document tells which it is."""
     try:
         document = json.loads(answer.content)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Connections to TorchServe that are kept, as a transport of httpx; ADR 12 says why not httpx's own."""
+"""Kept connections to TorchServe, as a transport for httpx; ADR 12 says why httpx's own is not used."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import httptools
 import httpx
 
 IDLE_S = 5.0
-"""After this time without a request a connection is not used again."""
+"""How long a connection without requests stays in use."""
 
 
 class Connections(httpx.AsyncBaseTransport):
-    """Any number of connections by host and port; the one that was used last is used first. HTTP/1.1 without TLS."""
+    """A pool of HTTP/1.1 connections without TLS, of any number; the one used last is used next."""
 
     def __init__(self) -> None:
         self._idle: defaultdict[tuple[str, int | None], deque[Connection]] = defaultdict(deque)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The whole answer.
+        """Send a request; return its answer, fully read.
 
         Raises:
-            httpx.TransportError: there is none.
+            httpx.TransportError: there is no answer.
         """
         url = request.url
         limits_s = request.extensions["timeout"]
@@ -44,7 +44,7 @@ class Connections(httpx.AsyncBaseTransport):
         return answer
 
     async def aclose(self) -> None:
-        """Close what carries no request."""
+        """Close all idle connections."""
         for idle in self._idle.values():
             while idle:
                 idle.pop().close()
@@ -54,8 +54,8 @@ class Connection(asyncio.Protocol):
     """One connection, which carries one request at a time.
 
     Attributes:
-        is_kept: whether it can carry another one.
-        used: when it was last given back, by the monotonic clock.
+        is_kept: whether it can carry another request.
+        used: when its last request ended, by the monotonic clock.
     """
 
     def __init__(self) -> None:
@@ -70,52 +70,52 @@ class Connection(asyncio.Protocol):
         """Send a request, and wait for its answer.
 
         Raises:
-            httpx.RemoteProtocolError: what comes is no answer, or breaks off.
+            httpx.RemoteProtocolError: the answer is malformed or breaks off.
         """
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(message)
         return await self._answer
 
     def settle(self) -> None:
-        """The request is over; where it has no answer, the connection is, too."""
+        """End the request; close the connection if there was no answer."""
         if self._answer is None or not self._answer.done() or self._answer.cancelled():
             self.close()
         self._answer = None
         self.used = time.monotonic()
 
     def close(self) -> None:
-        """Use it no more."""
+        """Close the connection."""
         self.is_kept = False
         self._transport.close()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Called by asyncio."""
+        """Keep the transport; called by asyncio."""
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio."""
+        """Parse received bytes; called by asyncio."""
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(f"TorchServe's answer is not HTTP: {error}")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by asyncio."""
+        """Fail the request in flight, if there is one; called by asyncio."""
         self._fail(f"the answer breaks off: {exc or 'the connection was closed'}")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser."""
+        """Collect a header; called by the parser."""
         self._headers.append((name, value))
 
     def on_body(self, body: bytes) -> None:
-        """Called by the parser."""
+        """Collect a part of the body; called by the parser."""
         self._content.append(body)
 
     def on_message_complete(self) -> None:
-        """Called by the parser."""
+        """Hand the answer over; called by the parser."""
         status, headers, content = self._parser.get_status_code(), self._headers, b"".join(self._content)
         self._headers, self._content = [], []
-        if status < 200:  # the answer is yet to come
+        if status < 200:  # interim: the answer follows
             return
         if not self._parser.should_keep_alive():
             self.close()
@@ -131,7 +131,7 @@ class Connection(asyncio.Protocol):
 
 
 def _take(idle: deque[Connection]) -> Connection | None:
-    """The connection that was used last, without those that are too old or were closed by the other side."""
+    """Return the connection that was used last; drop those that are too old or were closed by the other side."""
     oldest = time.monotonic() - IDLE_S
     while idle and idle[0].used < oldest:
         idle.popleft().close()

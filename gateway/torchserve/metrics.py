@@ -1,4 +1,4 @@
-"""Metrics of TorchServe's workers, as the last look found them."""
+"""Metrics of readiness and of TorchServe's workers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from photorestore.serving.management import Node
 
 
 class WorkerMetrics:
-    """Whether requests should be sent here, and the workers of each stage.
+    """Gauges of readiness, and of the workers of each stage.
 
     Attributes:
         ready: 1 when requests should be sent here.
@@ -22,7 +22,7 @@ class WorkerMetrics:
         self._pending = metrics.gauge("pending_requests", "requests that wait for a worker", "stage")
 
     def observe(self, nodes: Iterable[Node]) -> None:
-        """Take over what a look at TorchServe found."""
+        """Record the stages' workers as TorchServe described them."""
         for node in nodes:
             self._workers.labels(node.stage).set(node.ready)
             self._wanted.labels(node.stage).set(node.wanted)

@@ -1,4 +1,8 @@
-"""Whether restorations will succeed: workflow registered, workers ready, one memory, and a picture that came back."""
+"""Whether restorations will succeed.
+
+They will if the workflow is registered, every stage has a worker, shared memory has room and is the same for the edge
+and TorchServe, and a restoration, or else a small test picture (the canary), came back of late.
+"""
 
 from __future__ import annotations
 
@@ -28,15 +32,15 @@ CANARY_SIDE_PX = 16
 CANARY_TIMEOUT_S = 60.0
 SWEEP_EVERY_S = 15.0
 LEAST_FREE_BYTES = 16 << 20
-"""Of shared memory; with less, even small pictures are refused."""
+"""Least free shared memory; with less, even small pictures are refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What was found at the last look.
+    """The result of one look at TorchServe.
 
     Attributes:
-        problem: why restorations would fail; empty when they would not.
+        problem: why restorations would fail; empty when they would succeed.
         nodes: the stages' workers.
     """
 
@@ -45,16 +49,16 @@ class State:
 
 
 class Readiness:
-    """Looks at TorchServe again and again, and registers the workflow when it is missing.
+    """Looks at TorchServe periodically, and registers the workflow when it is missing.
 
     Args:
         on_ready: called when the service has become ready.
-        is_busy: whether restorations are in flight; a canary would only wait behind them.
+        is_busy: returns whether restorations are in flight, behind which a canary would only wait.
 
     Attributes:
-        state: of the last look.
-        find_more: gives what else is wrong, or nothing; blocking.
-        draining_since: when the edge was told to stop, by the monotonic clock; None before.
+        state: the result of the last look.
+        find_more: returns another problem, or an empty text; called in a thread.
+        draining_since: when the edge was told to stop, by the monotonic clock; None before that.
     """
 
     def __init__(
@@ -80,19 +84,19 @@ class Readiness:
 
     @property
     def problem(self) -> str:
-        """Why no request should be sent here; empty when it should."""
+        """Return why no request should be sent here; empty when the service is ready."""
         return self.state.problem if self.draining_since is None else "the service is about to stop"
 
     def drain(self) -> None:
-        """From now on the service is not ready."""
+        """Report not ready from now on."""
         self.draining_since = self.draining_since or time.monotonic()
 
     def note_success(self) -> None:
-        """A restoration came back, which is as good as a canary."""
+        """Note that a restoration came back, so that no canary is needed for a while."""
         self._succeeded = time.monotonic()
 
     async def watch(self) -> None:
-        """Look for ever."""
+        """Look again and again, until cancelled."""
         while True:
             try:
                 await self.look()
@@ -134,15 +138,15 @@ class Readiness:
         return await self._send_canary()
 
     def _find_lack(self) -> str:
-        """What pictures or jobs have no room for; empty when they have."""
-        with contextlib.suppress(FileNotFoundError):  # the next picture makes it
+        """Return what shared memory or the jobs lack; empty when there is room. Blocking."""
+        with contextlib.suppress(FileNotFoundError):  # the next picture creates it
             free_bytes = shutil.disk_usage(self._settings.workspace_root).free
             if free_bytes < LEAST_FREE_BYTES:
                 return f"shared memory is full: {free_bytes >> 20} MiB are free"
         return self.find_more()
 
     async def _consider_registration(self) -> None:
-        """Register when the workflow has been missing for a while and nobody else is at it.
+        """Register the workflow if it has been missing for a while and nobody else is registering it.
 
         Two registrations at once would undo each other's models.
         """
@@ -158,12 +162,12 @@ class Readiness:
         try:
             await self._client.register()
         except RestorationError as error:
-            logger.error("%s", error)  # noqa: TRY400 - its text says all
+            logger.error("%s", error)  # noqa: TRY400 - the message is enough
 
     async def _send_canary(self) -> str:
-        """Send a small picture through the workflow; gives what is wrong, or nothing.
+        """Send a small picture through the workflow; return what is wrong, or an empty text.
 
-        It comes back only if TorchServe's workers see the same folder as we do.
+        It comes back only if TorchServe's workers use the same folder of workspaces.
         """
         root = self._settings.workspace_root
         options = Options(stages=(), format="png", timeout_s=CANARY_TIMEOUT_S)

@@ -162,7 +162,7 @@ print(json.dumps(document_of(restored.report)), file=sys.stderr)
 CHECKED = (
     "contract/test_rooms.py",
     "deploy/test_images.py::test_shared_memory_holds_what_is_admitted",
-    "unit/gateway/routes/test_restore.py::test_stages_options_and_cards_are_described",
+    "unit/gateway/routes/test_descriptions.py::test_stages_options_and_cards_are_described",
     "unit/test_options.py",
     "unit/test_pipeline.py::test_what_is_judged_to_be_no_photograph_is_left_as_it_is",
     "unit/test_tiers.py::test_stages_that_may_work_are_known_beforehand",

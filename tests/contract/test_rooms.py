@@ -204,6 +204,16 @@ def test_rooms_enter_only_where_a_door_is(room: str) -> None:
         assert not entered & {"ts", "torchvision"}, file
 
 
+def test_contributing_tells_the_doors() -> None:
+    rows = re.findall(
+        r"^\| `([\w/]+)/` \|.*\| (.*) \|$", (HOME / "CONTRIBUTING.md").read_text(), re.MULTILINE
+    )
+    told = {room: set(re.findall(r"\w+", cell)) & OURS for room, cell in rows}
+    for room, doors in DOORS.items():
+        entered = {door.removeprefix("photorestore_") for door in doors}
+        assert told[room] == entered - {Path(room).name}, room
+
+
 def test_rooms_of_imaging_are_entered_one_way() -> None:
     home = HOME / "src/photorestore/imaging"
     assert {path.parent.name for path in home.glob("*/*.py")} | {"planes"} == set(IMAGING)

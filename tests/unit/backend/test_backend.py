@@ -77,7 +77,7 @@ def test_left_over_pid_files_are_nobody(settings: Settings) -> None:
 def test_nothing_is_ready_where_nobody_listens(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert not management.answers(settings)
+    assert not management.is_up(settings)
     assert not any(node.is_ready for node in management.nodes(settings))
     assert command._status(settings) == 1
     assert '"ready": false' in capsys.readouterr().out

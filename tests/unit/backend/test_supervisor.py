@@ -110,7 +110,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[FakeProcess]]:
     monkeypatch.setattr(supervisor, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(supervisor, "POLL_S", 0.01)
     monkeypatch.setattr(supervisor, "SENDING_S", 0)
-    monkeypatch.setattr(management, "answers", lambda _: True)
+    monkeypatch.setattr(management, "is_up", lambda _: True)
     monkeypatch.setattr(management, "nodes", lambda _: [Node(stage, 1, 1, 0) for stage in STAGES])
     return processes
 

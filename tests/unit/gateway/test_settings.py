@@ -119,3 +119,27 @@ def test_the_workspace_of_both_sides_is_named_by_its_variable() -> None:
     assert parse([], {"PHOTORESTORE_WORKSPACE": ""}).workspace_root == GatewaySettings().workspace_root
     own = {"PHOTORESTORE_WORKSPACE": "/a", PREFIX + "WORKSPACE_ROOT": "/b"}
     assert parse([], own).workspace_root == Path("/b")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+def test_beyond_loopback_keys_are_required_unless_told_otherwise(
+    host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--host", host]) == 2
+    assert "not loopback" in capsys.readouterr().err
+    assert GatewaySettings(host=host, no_keys=True).keys_file is None
+    assert GatewaySettings(host=host, keys_file=Path("keys")).host == host
+
+
+def test_settings_come_from_the_command_line_above_the_environment() -> None:
+    environment = {
+        "PHOTORESTORE_GATEWAY_MAX_REQUESTS": "3",
+        "PHOTORESTORE_GATEWAY_PORT": "9",
+        "PHOTORESTORE_GATEWAY_NO_KEYS": "true",
+        "PHOTORESTORE_WORKSPACE": "/spaces",
+    }
+    settings = parse(["--port", "8123", "--cache-dir", "/kept"], environment)
+    assert (settings.max_requests, settings.port, settings.no_keys) == (3, 8123, True)
+    assert (settings.workspace_root, settings.cache_dir) == (Path("/spaces"), Path("/kept"))
+    with pytest.raises(ValueError, match=r"PHOTORESTORE_GATEWAY_MAX_REQUEST$"):
+        parse([], {"PHOTORESTORE_GATEWAY_MAX_REQUEST": "3"})

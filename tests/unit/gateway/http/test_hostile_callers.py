@@ -63,14 +63,14 @@ async def test_who_does_not_read_the_answer_is_closed(
 
     monkeypatch.setattr(Protocol, "pause_writing", note)
     async with listening(server, root, answer_grace_s=1, answer_bytes_s=1e9) as (port, app):
-        transfers = app.state.gateway.transfers
+        transfers = app.state.edge.transfers
         async with caller(port, LARGE) as (reader, _):
             await until(lambda: transfers.answer_bytes.total == len(LARGE))
             await until(lambda: transfers.answer_bytes.total == 0)
             with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
                 await reader.readexactly(len(LARGE))
         labels = {"route": "/v1/restore", "method": "POST", "status": "499"}
-        registry = app.state.gateway.metrics.registry
+        registry = app.state.edge.metrics.registry
         assert registry.get_sample_value("photorestore_gateway_http_requests_total", labels) == 1
     assert 0 < max(held) <= 1 << 20  # the rest stays in the file
     assert list(root.iterdir()) == []
@@ -96,7 +96,7 @@ async def test_nothing_is_begun_while_too_many_results_are_to_be_read(
         listening(server, root, max_answer_bytes=1 << 20) as (port, app),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
     ):
-        transfers = app.state.gateway.transfers
+        transfers = app.state.edge.transfers
         async with caller(port, LARGE):
             await until(lambda: transfers.answer_bytes.total)
             refused = await client.post("/v1/restore?stages=", content=make_picture())
@@ -112,7 +112,7 @@ async def test_too_many_unread_bytes_close_who_has_not_read_for_longest(
     monkeypatch.setattr("gateway.http.connection.UNREAD_BYTES", 1)
     both = len(LARGE) + len(b"another")
     async with listening(server, root) as (port, app), contextlib.AsyncExitStack() as callers:
-        transfers = app.state.gateway.transfers
+        transfers = app.state.edge.transfers
         closed: list[Protocol] = []
 
         def note(self: Protocol) -> None:
@@ -132,7 +132,7 @@ async def test_who_leaves_after_the_upload_stops_the_work(server: FakeTorchServe
     async with listening(server, root) as (port, app):
         server.inferences.clear()
         server.is_open.clear()
-        gateway = app.state.gateway
+        gateway = app.state.edge
         async with caller(port, make_picture(), stages="denoise"):
             await until(lambda: server.inferences)
         await until(lambda: list(root.glob("*/cancelled")))
@@ -150,9 +150,9 @@ async def test_who_leaves_takes_nothing_from_who_shares_the_run(server: FakeTorc
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
     ):
         server.is_open.clear()
-        value = app.state.gateway.metrics.registry.get_sample_value
+        value = app.state.edge.metrics.registry.get_sample_value
         async with caller(port, make_picture()), asyncio.TaskGroup() as group:
-            await until(lambda: app.state.gateway.admission.requests.total)
+            await until(lambda: app.state.edge.admission.requests.total)
             asked = group.create_task(client.post("/v1/restore?stages=", content=make_picture()))
             await until(lambda: value("photorestore_gateway_coalesced_total") == 1)
             await asyncio.sleep(0)
@@ -187,7 +187,7 @@ async def test_one_key_gets_all_places_but_the_next_goes_to_another(
 ) -> None:
     async with running_edge(server, root, max_requests=2, keys_file=keys) as edge:
         server.is_open.clear()
-        admission = edge.app.state.gateway.admission
+        admission = edge.app.state.edge.admission
         greedy = [ask(edge, "greedy", seed) for seed in (1, 2)]
         await until(lambda: len(server.inferences) == 2)
         assert problem(await ask(edge, "greedy", 3)) == (429, "too-many-requests")
@@ -337,7 +337,7 @@ async def test_beyond_the_busy_connections_a_problem_is_answered_and_livez_too(
         server.is_open.clear()
         for seed in range(4):
             await opened.enter_async_context(caller(port, make_picture(seed=seed)))
-        await until(lambda: app.state.gateway.admission.requests.total == 4)
+        await until(lambda: app.state.edge.admission.requests.total == 4)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
             refused = await client.post("/v1/restore?stages=", content=make_picture(seed=9))
             assert problem(refused) == (503, "too-many-connections")

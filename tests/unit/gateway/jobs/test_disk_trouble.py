@@ -1,10 +1,9 @@
-"""Jobs of the REST edge where shared memory or their folder is full, read-only or failing, or the clock is set."""
+"""Jobs of the REST edge where shared memory or their folder is full, read-only or failing."""
 
 import asyncio
 import errno
 import json
 import sqlite3
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,52 +11,22 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from gateway.jobs import attempts, disk_trouble, worker
+from gateway.jobs import attempts
 from gateway.jobs.files import JobFiles
-from gateway.jobs.records import ENDED
 from gateway.jobs.rows import INSERT, VERSIONS, to_row
 from gateway.jobs.store import Store
 from photorestore.errors import OutOfSpace
 from photorestore.serving.answers import PROBLEM_TYPE
 from photorestore.workspace import Workspace
-from tests.edge import EdgeClient, FakeTorchServe, make_picture, metric, problem, running_edge, until
+from tests.edge import EdgeClient, FakeTorchServe, make_picture, problem, running_edge, until
+from tests.jobs import submit, wait
 from tests.unit.gateway.jobs.test_store import make_record
 
-pytestmark = pytest.mark.anyio
-HOUR_S = 3600.0
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "jobs"
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for long before the next try."""
-    monkeypatch.setattr(attempts, "FIRST_WAIT_S", 0.0)
-    monkeypatch.setattr(worker, "POLL_S", 0.01)
-    monkeypatch.setattr(attempts, "SPACE_WAIT_S", 0.01)
-    monkeypatch.setattr(worker, "ADOPT_EVERY_S", 0.05)
-    monkeypatch.setattr(disk_trouble, "FIRST_WAIT_S", 0.01)
-    monkeypatch.setattr(disk_trouble, "LONGEST_WAIT_S", 0.01)
-
-
-async def submit(edge: EdgeClient, seed: int = 0) -> dict[str, Any]:
-    answer = await edge.post("/v1/jobs?stages=", content=make_picture(seed=seed))
-    assert answer.status_code == 202, answer.text
-    return answer.json()
-
-
-async def wait(edge: EdgeClient, job: dict[str, Any], *states: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
-        while (now := (await edge.get(job["links"]["self"])).json())["state"] not in (states or ENDED):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    return now
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick")]
 
 
 async def readyz(edge: EdgeClient) -> tuple[int, str]:
-    await edge.app.state.gateway.readiness.look()
+    await edge.app.state.edge.readiness.look()
     answer = await edge.get("/readyz")
     return answer.status_code, answer.json()["problem"]
 
@@ -167,7 +136,7 @@ async def test_job_ends_when_the_disk_that_was_full_at_its_end_has_room(
     server: FakeTorchServe, root: Path, folder: Path
 ) -> None:
     async with running_edge(server, root, jobs_dir=folder) as edge:
-        disk = FailingDatabase(edge.app.state.gateway.jobs.store)
+        disk = FailingDatabase(edge.app.state.edge.jobs.store)
         server.is_open.clear()
         job = await submit(edge)
         await until(lambda: server.inferences)
@@ -228,9 +197,9 @@ async def test_records_that_take_no_change_are_503_with_retry_after(
 ) -> None:
     async with running_edge(server, root, jobs_dir=folder, max_jobs=1) as edge:
         server.is_open.clear()
-        running, waiting = await submit(edge), await submit(edge, 1)
+        running, waiting = await submit(edge), await submit(edge, seed=1)
         await wait(edge, running, "running")
-        disk = FailingDatabase(edge.app.state.gateway.jobs.store)
+        disk = FailingDatabase(edge.app.state.edge.jobs.store)
         disk.error = database_error(code)
         assert retry_later(await edge.delete(running["links"]["self"])) == (503, kind)
         assert retry_later(await edge.delete(waiting["links"]["self"])) == (503, kind)
@@ -308,7 +277,7 @@ async def test_result_that_cannot_be_read_now_is_not_lost(
 async def test_full_disk_is_emptied_by_forgetting(server: FakeTorchServe, root: Path, folder: Path) -> None:
     async with running_edge(server, root, jobs_dir=folder) as edge:
         job = await wait(edge, await submit(edge))
-        disk = FailingDatabase(edge.app.state.gateway.jobs.store)
+        disk = FailingDatabase(edge.app.state.edge.jobs.store)
         disk.error = database_error(sqlite3.SQLITE_FULL)
         assert retry_later(await edge.delete(job["links"]["self"])) == (503, "out-of-space")
         assert list((folder / "results").iterdir()) == []
@@ -320,10 +289,10 @@ async def test_result_that_cannot_be_deleted_holds_up_no_other(
     server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running_edge(server, root, jobs_dir=folder, job_expiry_s=1e-6) as edge:
-        jobs = [await wait(edge, await submit(edge, seed)) for seed in range(2)]
+        jobs = [await wait(edge, await submit(edge, seed=seed)) for seed in range(2)]
         with monkeypatch.context() as patch:
             Failing(patch, type(folder), "unlink", OSError(errno.EIO, "it does not work"))
-            edge.app.state.gateway.jobs.sweep()
+            edge.app.state.edge.jobs.sweep()
         for job in jobs:
             assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
     async with running_edge(server, root, jobs_dir=folder):
@@ -355,58 +324,3 @@ async def test_record_that_cannot_be_read_is_set_aside(
         assert (await edge.get("/metrics")).status_code == 200
     named = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert [text for text in named if "'torn'" in text and "set aside" in text] != []
-
-
-def step(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Set the wall clock."""
-    wall = time.time
-    monkeypatch.setattr(time, "time", lambda: wall() + seconds)
-
-
-@pytest.mark.parametrize("seconds", [HOUR_S, -HOUR_S])
-async def test_results_do_not_expire_when_the_clock_is_set(
-    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
-) -> None:
-    async with running_edge(server, root, jobs_dir=folder, job_expiry_s=600.0) as edge:
-        job = await wait(edge, await submit(edge))
-        step(monkeypatch, seconds)
-        later = await wait(edge, await submit(edge, 1))
-        edge.app.state.gateway.jobs.sweep()
-        assert (await edge.get(job["links"]["result"])).status_code == 200
-        assert job["created"] <= job["started"] <= job["ended"] < later["ended"] < job["expires"]
-        assert metric(edge, "job_seconds_sum", state="succeeded") < 60
-
-
-@pytest.mark.parametrize("seconds", [HOUR_S, -HOUR_S])
-async def test_job_waits_for_its_next_try_as_long_as_before_the_clock_was_set(
-    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
-) -> None:
-    monkeypatch.setattr(attempts, "FIRST_WAIT_S", 1.5)
-    async with running_edge(server, root, jobs_dir=folder) as edge:
-        server.answer = Response(b"Error executing denoise", 500)
-        job = await submit(edge)
-        await until(lambda: server.inferences)
-        await wait(edge, job, "queued")
-        start = time.monotonic()
-        server.answer = None
-        step(monkeypatch, seconds)
-        assert (await wait(edge, job))["tries"] == 2
-        assert 1.0 < time.monotonic() - start < 15
-
-
-async def test_clock_that_was_ahead_makes_nothing_wait_after_a_restart(
-    server: FakeTorchServe, root: Path, folder: Path
-) -> None:
-    async with running_edge(server, root, jobs_dir=folder, drain_s=0.01) as edge:
-        server.is_open.clear()
-        job = await submit(edge)
-        await until(lambda: server.inferences)
-    store = Store(folder / "jobs.sqlite")
-    begun = store.begin(job["id"], 0.0)
-    assert begun is not None
-    store.put_back(begun, time.time() + 10 * HOUR_S, is_try=True)
-    store.close()
-    server.is_open.set()
-    async with running_edge(server, root, jobs_dir=folder) as edge:
-        found = edge.app.state.gateway.jobs.store.find(job["id"], "")
-        assert found.due < time.time() + 2 * attempts.LONGEST_WAIT_S

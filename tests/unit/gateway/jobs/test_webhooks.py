@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-import ipaddress
 import json
 import socket
 import textwrap
@@ -20,12 +19,12 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.jobs.destinations import Destinations, ForbiddenAddressError
+from gateway.jobs.destinations import Destinations
 from gateway.jobs.records import Record, Webhook
 from gateway.jobs.store import Store
 from gateway.jobs.webhooks import TRY_S, Patience, sign
 from gateway.settings import HOME, GatewaySettings
-from photorestore.errors import OutOfSpace, UnsupportedOption
+from photorestore.errors import OutOfSpace
 from tests.edge import (
     EdgeClient,
     FakeTorchServe,
@@ -39,6 +38,8 @@ from tests.edge import (
 from tests.unit.gateway.jobs.test_store import WIDE, make_record
 
 pytestmark = pytest.mark.anyio
+
+
 SECRET = b"0123456789abcdef"
 
 
@@ -175,7 +176,9 @@ async def test_webhook_is_given_up_after_some_tries(
             assert job["webhook"]["tries"] == 2
             assert job["webhook"]["error"] == "it answered 503"
             assert job["state"] == "succeeded"
-            assert metric(edge, "webhooks_total", outcome="failed") == 1
+            await until(
+                lambda: metric(edge, "webhooks_total", outcome="failed") == 1
+            )  # counted after the record
     assert len(receiver.got) == 2
 
 
@@ -204,8 +207,8 @@ async def test_webhook_survives_a_restart(
         job = (await edge.get(path)).json()
         assert (job["webhook"]["state"], job["webhook"]["error"]) == ("pending", "it cannot be reached")
         assert job["webhook"]["next"] > job["ended"]
-        webhook = edge.app.state.gateway.jobs.store.find(job["id"], "").webhook
-        edge.app.state.gateway.jobs.store.note_webhook(job["id"], replace(webhook, due=0.0))
+        webhook = edge.app.state.edge.jobs.store.find(job["id"], "").webhook
+        edge.app.state.edge.jobs.store.note_webhook(job["id"], replace(webhook, due=0.0))
     with receiving(port=port) as receiver:
         async with running_edge(server, root, **settings) as edge:
             assert (await told(edge, path, "delivered"))["webhook"]["tries"] == 2
@@ -214,7 +217,7 @@ async def test_webhook_survives_a_restart(
 
 def enter(edge: EdgeClient, name: str, owner: str, url: str) -> None:
     """A job that was cancelled, and its webhook, which nobody has checked."""
-    store = edge.app.state.gateway.jobs.store
+    store = edge.app.state.edge.jobs.store
     store.add(make_record(name, owner=owner, created=time.time(), webhook=Webhook(url)), WIDE, 1.0)
     store.cancel(name, time.time(), time.time() + 600.0)
 
@@ -223,7 +226,7 @@ async def webhook_of(edge: EdgeClient, name: str, condition: Callable[[Webhook],
     """A webhook, once it is so."""
 
     def find() -> Webhook:
-        return edge.app.state.gateway.jobs.store.find(name, "").webhook
+        return edge.app.state.edge.jobs.store.find(name, "").webhook
 
     await until(lambda: condition(find()))
     return find()
@@ -269,7 +272,7 @@ async def test_hanging_receivers_of_one_key_do_not_delay_anothers(
         async with running_edge(server, root, **settings) as edge:
             for number in range(24):
                 enter(edge, f"a{number}", "a", f"http://127.0.0.1:{hanging.getsockname()[1]}/")
-            edge.app.state.gateway.jobs.webhooks.wake()
+            edge.app.state.edge.jobs.webhooks.wake()
             await asyncio.sleep(0.2)
             start = time.monotonic()
             for number in range(24):
@@ -317,7 +320,7 @@ async def test_webhook_that_arrives_while_the_queue_is_looked_at_is_not_sent_aga
         async with running_edge(server, root, **settings) as edge:
             path = await submit(edge, receiver.url)
             await until(lambda: receiver.got)
-            edge.app.state.gateway.jobs.webhooks.wake()
+            edge.app.state.edge.jobs.webhooks.wake()
             await told(edge, path, "delivered")
             await asyncio.sleep(0.5)
         assert len(receiver.got) == 1
@@ -353,85 +356,6 @@ async def test_other_places_are_refused_at_once(
     async with running_edge(server, root, **settings, is_ready=False) as edge:
         answer = await edge.post("/v1/jobs", params={"webhook": url}, content=make_picture())
         assert problem(answer) == (400, "unsupported-option")
-
-
-@pytest.mark.parametrize(
-    ("text", "url", "found", "is_allowed"),
-    [
-        ("hooks.example.org", "https://hooks.example.org", ["93.184.215.14"], True),
-        ("hooks.example.org", "http://hooks.example.org", ["93.184.215.14"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["10.0.0.1"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["93.184.215.14", "127.0.0.1"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["::ffff:169.254.169.254"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["fe80::1%eth0"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["224.0.0.1"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["::10.0.0.1"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["::ffff:10.0.0.1"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["::ffff:0:10.0.0.1"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["64:ff9b::10.0.0.1"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["64:ff9b::169.254.169.254"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["64:ff9b::93.184.215.14"], True),
-        ("hooks.example.org", "https://hooks.example.org", ["64:ff9b:1::93.184.215.14"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["64:ff9b:1:a00:0:100::"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["2002:a00:1::1"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["2002:5db8:d70e::1"], True),
-        ("hooks.example.org", "https://hooks.example.org", ["2001:0:a00:1::1"], False),
-        ("hooks.example.org", "https://hooks.example.org", ["2606:2800:21f:cb07::1"], True),
-        ("hooks.example.org, 10.0.0.0/8", "http://hooks.example.org", ["10.0.0.1"], True),
-        ("hooks.example.org, fd00::/8", "http://hooks.example.org", ["fd00::1"], True),
-    ],
-)
-async def test_addresses_are_looked_at_when_they_are_used(
-    monkeypatch: pytest.MonkeyPatch, text: str, url: str, found: list[str], is_allowed: bool
-) -> None:
-    def getaddrinfo(*_: object, **__: object) -> list[tuple[None, None, None, str, tuple[str, int]]]:
-        return [(None, None, None, "", (address, 443)) for address in found]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    destinations = Destinations.parse(text)
-    destinations.check(url)
-    if is_allowed:
-        assert await destinations.address_of(httpx.URL(url)) == str(ipaddress.ip_address(found[0]))
-    else:
-        with pytest.raises(ForbiddenAddressError, match=r"hooks\.example\.org"):
-            await destinations.address_of(httpx.URL(url))
-
-
-async def test_name_server_that_hangs_holds_no_thread_that_serves_requests(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    may_answer = threading.Event()
-
-    def getaddrinfo(*_: object, **__: Any) -> None:
-        may_answer.wait(20)
-        raise OSError("no answer")
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    destinations = Destinations.parse("hooks.example.org")
-    url = httpx.URL("https://hooks.example.org")
-    looking = [asyncio.create_task(destinations.address_of(url)) for _ in range(64)]
-    await asyncio.sleep(0)
-    try:
-        async with asyncio.timeout(5):
-            await asyncio.to_thread(time.time)
-    finally:
-        may_answer.set()
-        await asyncio.gather(*looking, return_exceptions=True)
-
-
-def test_names_may_stand_for_all_below_them() -> None:
-    destinations = Destinations.parse("*.example.org,10.0.0.0/8")
-    destinations.check("https://a.b.EXAMPLE.org/x")
-    destinations.check("http://10.1.2.3:8443/x")
-    for url in ("https://example.org", "https://badexample.org"):
-        with pytest.raises(UnsupportedOption, match="does not allow"):
-            destinations.check(url)
-
-
-@pytest.mark.parametrize("text", ["10.0.0.1/8", "https://example.org", "exa mple.org", "*"])
-def test_what_is_neither_host_nor_network_stops_the_start(text: str) -> None:
-    with pytest.raises(ValueError, match="neither"):
-        Destinations.parse(text)
 
 
 async def test_webhooks_need_hosts_and_a_secret(

@@ -4,7 +4,6 @@ import asyncio
 import errno
 import signal
 import sys
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,9 @@ from typing import Any
 import httpx
 import pytest
 from photorestore_client import Client, Conflict, Job, JobCancelled, NotFound, Retry
-from starlette.responses import Response
 
-from gateway.app import create_app
 from gateway.http.keys import key_line, make_key
-from gateway.jobs import worker
-from gateway.jobs.files import JobFiles
-from gateway.jobs.records import ENDED
-from gateway.jobs.store import Store
-from gateway.restore.results import Result
-from gateway.settings import HOME, GatewaySettings
+from gateway.settings import HOME
 from photorestore.imaging import open_picture
 from photorestore.imaging.decoders.header import Picture
 from photorestore.options import STAGES
@@ -39,8 +31,7 @@ from tests.edge import (
     serving,
     until,
 )
-
-KEYED: dict[str, Any] = {"Idempotency-Key": "a"}
+from tests.jobs import KEYED, emptied, look, names, submit, wait
 
 pytestmark = pytest.mark.anyio
 
@@ -55,38 +46,6 @@ async def edge(server: FakeTorchServe, root: Path, folder: Path) -> AsyncIterato
     async with running_edge(server, root, jobs_dir=folder) as client:
         yield client
     assert list(root.iterdir()) == []
-
-
-async def submit(
-    edge: httpx.AsyncClient, query: str = "stages=", seed: int = 0, **headers: Any
-) -> dict[str, Any]:
-    answer = await edge.post(f"/v1/jobs?{query}", content=make_picture(seed=seed), headers=headers)
-    assert answer.status_code in (200, 202), answer.text
-    assert answer.headers["location"] == answer.json()["links"]["self"]
-    return answer.json()
-
-
-async def look(edge: httpx.AsyncClient, job: dict[str, Any], **headers: str) -> dict[str, Any]:
-    return (await edge.get(job["links"]["self"], headers=headers)).json()
-
-
-async def wait(edge: httpx.AsyncClient, job: dict[str, Any], *states: str) -> dict[str, Any]:
-    """The job, once it is in one of these states; by default, once it has ended."""
-    async with asyncio.timeout(30):
-        while (now := await look(edge, job))["state"] not in (states or ENDED):  # noqa: ASYNC110 - asked for by HTTP
-            await asyncio.sleep(0.01)
-    return now
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(file.name for file in folder.iterdir())
-
-
-async def emptied(folder: Path) -> None:
-    """Files go after the record that needed them."""
-    async with asyncio.timeout(30):
-        while names(folder):  # noqa: ASYNC110 - files tell nobody
-            await asyncio.sleep(0.01)
 
 
 async def test_job_goes_from_submission_to_the_result_of_a_direct_request(
@@ -186,7 +145,7 @@ async def test_what_an_earlier_version_entered_is_decided_at_the_try(
         direct = asyncio.create_task(edge.post("/v1/restore?stages=", content=make_picture(seed=9)))
         await until(lambda: server.inferences)
         job = await submit(edge)
-        edge.app.state.gateway.jobs.store._db.execute("UPDATE jobs SET work = json_remove(work, '$.promise')")
+        edge.app.state.edge.jobs.store._db.execute("UPDATE jobs SET work = json_remove(work, '$.promise')")
         server.is_open.set()
         assert (await direct).status_code == 200
         assert (await wait(edge, job))["state"] == "succeeded"
@@ -199,38 +158,6 @@ async def test_nobody_waits_so_there_is_as_much_time_as_may_be(
     await wait(edge, await submit(edge))
     await wait(edge, await submit(edge, "stages=&timeout=33"))
     assert [envelope["options"]["timeout_s"] for envelope in server.inferences] == [600, 33]
-
-
-async def test_uploads_wait_on_disk_for_a_place_that_direct_requests_have(
-    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "POLL_S", 60.0)
-    async with running_edge(server, root, jobs_dir=folder, max_requests=1) as edge:
-        server.is_open.clear()
-        direct = asyncio.create_task(edge.post("/v1/restore?stages=", content=make_picture()))
-        await until(lambda: server.inferences)
-        jobs = [await submit(edge, seed=seed) for seed in (1, 2)]
-        assert [(await look(edge, job))["state"] for job in jobs] == ["queued", "queued"]
-        assert len(names(root)) == 1
-        assert len(names(folder / "uploads")) == 2
-        server.is_open.set()
-        assert (await direct).status_code == 200
-        assert [(await wait(edge, job))["state"] for job in jobs] == ["succeeded", "succeeded"]
-        assert metric(edge, "rejected_total", reason="requests") == 0
-
-
-async def test_some_jobs_run_at_a_time_in_the_order_they_came(
-    server: FakeTorchServe, root: Path, folder: Path
-) -> None:
-    async with running_edge(server, root, jobs_dir=folder, max_jobs=1) as edge:
-        server.is_open.clear()
-        jobs = [await submit(edge, seed=seed, **{"X-Request-Id": f"r{seed}"}) for seed in range(3)]
-        await wait(edge, jobs[0], "running")
-        assert [(await look(edge, job))["state"] for job in jobs[1:]] == ["queued", "queued"]
-        server.is_open.set()
-        for job in jobs:
-            await wait(edge, job)
-        assert [envelope["request_id"] for envelope in server.inferences] == ["r0", "r1", "r2"]
 
 
 async def test_queue_is_bounded_in_jobs_and_bytes(server: FakeTorchServe, root: Path, folder: Path) -> None:
@@ -301,126 +228,6 @@ async def test_one_caller_never_sees_anothers_job(
         assert (await edge.get(path, headers=i)).status_code == 200
 
 
-async def test_waiting_jobs_can_be_cancelled(server: FakeTorchServe, root: Path, folder: Path) -> None:
-    async with running_edge(server, root, jobs_dir=folder, max_jobs=1) as edge:
-        server.is_open.clear()
-        running, waiting = await submit(edge), await submit(edge, seed=1)
-        await wait(edge, running, "running")
-        for _ in range(2):  # the answer may have been lost
-            assert (await edge.delete(waiting["links"]["self"])).status_code == 204
-        assert (await look(edge, waiting))["state"] == "cancelled"
-        assert len(names(folder / "uploads")) == 1
-        server.is_open.set()
-        await wait(edge, running)
-        assert (await look(edge, waiting))["state"] == "cancelled"
-        assert len(server.inferences) == 1
-        assert metric(edge, "jobs_ended_total", state="cancelled") == 1
-
-
-async def test_running_job_that_is_cancelled_leaves_no_result(
-    edge: EdgeClient, server: FakeTorchServe, folder: Path
-) -> None:
-    server.is_open.clear()
-    job = await submit(edge)
-    await until(lambda: server.inferences)
-    await edge.delete(job["links"]["self"])
-    assert (await look(edge, job))["state"] == "cancelled"
-    server.is_open.set()
-    await until(lambda: metric(edge, "in_flight_requests") == 0)
-    assert (await look(edge, job))["state"] == "cancelled"
-    assert problem(await edge.get(f"{job['links']['self']}/result")) == (409, "job-has-no-result")
-    await emptied(folder / "results")
-    await emptied(folder / "uploads")
-
-
-async def test_no_stage_begins_for_a_running_job_that_is_cancelled(
-    edge: EdgeClient, server: FakeTorchServe, root: Path
-) -> None:
-    server.is_open.clear()
-    job = await submit(edge)
-    await until(lambda: server.inferences)
-    await edge.delete(job["links"]["self"])
-    await until(lambda: list(root.glob("*/cancelled")))
-    server.is_open.set()
-    await until(lambda: metric(edge, "in_flight_requests") == 0)
-    assert metric(edge, "runs_total", outcome="cancelled") == 1
-    assert metric(edge, "stage_outcomes_total", stage="preprocess", outcome="failed") == 0
-
-
-async def test_run_goes_on_as_long_as_somebody_waits_for_it(edge: EdgeClient, server: FakeTorchServe) -> None:
-    server.is_open.clear()
-    jobs = [await submit(edge) for _ in range(2)]
-    direct = asyncio.create_task(edge.post("/v1/restore?stages=&return=bundle", content=make_picture()))
-    await until(lambda: metric(edge, "coalesced_total") == 2)
-    for job in jobs:
-        await edge.delete(job["links"]["self"])
-    server.is_open.set()
-    assert (await direct).status_code == 200
-    assert len(server.inferences) == 1
-    assert metric(edge, "runs_total", outcome="cancelled") == 0
-
-
-async def test_who_asks_for_what_was_just_cancelled_gets_it(
-    edge: EdgeClient, server: FakeTorchServe, root: Path
-) -> None:
-    server.is_open.clear()
-    job = await submit(edge, "stages=&format=png")
-    await until(lambda: server.inferences)
-    await edge.delete(job["links"]["self"])
-    await until(lambda: list(root.glob("*/cancelled")))
-    again = await submit(edge, "stages=&format=png")
-    await until(lambda: metric(edge, "coalesced_total") == 1)
-    server.is_open.set()
-    assert (await wait(edge, again))["state"] == "succeeded"
-    assert len(server.inferences) == 2
-
-
-async def test_job_that_is_cancelled_while_its_result_is_written_leaves_none(
-    edge: EdgeClient, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keep = JobFiles.keep
-    is_writing, may_write, has_written = (threading.Event() for _ in range(3))
-
-    def slow(self: JobFiles, job_id: str, result: Result) -> int:
-        is_writing.set()
-        may_write.wait(20)
-        size = keep(self, job_id, result)
-        has_written.set()
-        return size
-
-    monkeypatch.setattr(JobFiles, "keep", slow)
-    job = await submit(edge)
-    await until(is_writing.is_set)
-    assert (await edge.delete(job["links"]["self"])).status_code == 204
-    may_write.set()
-    await until(has_written.is_set)
-    await until(lambda: names(folder / "results") == [])
-    assert (await look(edge, job))["state"] == "cancelled"
-
-
-async def test_job_that_ends_while_it_is_deleted_is_forgotten(
-    edge: EdgeClient, server: FakeTorchServe
-) -> None:
-    jobs = edge.app.state.gateway.jobs
-    server.is_open.clear()
-    job = await submit(edge)
-    await wait(edge, job, "running")
-    seen = await jobs.find(job["id"], "")
-    server.is_open.set()
-    await wait(edge, job)
-    await jobs.end(seen)
-    assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
-
-
-async def test_job_that_has_ended_is_forgotten_when_deleted(edge: EdgeClient, folder: Path) -> None:
-    job = await wait(edge, await submit(edge, **KEYED))
-    assert (await edge.delete(job["links"]["self"])).status_code == 204
-    for path in (job["links"]["self"], job["links"]["result"]):
-        assert problem(await edge.get(path)) == (404, "not-found")
-    assert names(folder / "results") == []
-    assert (await submit(edge, **KEYED))["id"] != job["id"]
-
-
 async def test_bad_requests_are_refused_at_once_and_leave_nothing(edge: EdgeClient, folder: Path) -> None:
     for query, content, headers, expected in (
         ("strength=2", make_picture(), {}, (400, "unsupported-option")),
@@ -435,144 +242,6 @@ async def test_bad_requests_are_refused_at_once_and_leave_nothing(edge: EdgeClie
     await emptied(folder / "uploads")
     assert metric(edge, "jobs_ended_total", state="failed") == 0
     assert problem(await edge.get("/v1/jobs/nosuch")) == (404, "not-found")
-
-
-async def test_problem_of_a_stage_is_the_jobs(edge: EdgeClient, folder: Path) -> None:
-    files = {"image": make_picture(), "mask": make_mask(6, 8)}
-    job = await wait(edge, (await edge.post("/v1/jobs", files=files)).json())
-    assert (job["state"], job["progress"]) == ("failed", {"preprocess": "failed"})
-    assert (job["problem"]["status"], job["problem"]["stage"]) == (422, "preprocess")
-    assert job["problem"]["request_id"]
-    assert "result" not in job["links"]
-    assert problem(await edge.get(f"{job['links']['self']}/result")) == (409, "job-has-no-result")
-    await emptied(folder / "uploads")
-
-
-async def test_job_outlasts_failures_of_the_backend(
-    edge: EdgeClient, server: FakeTorchServe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.jobs.attempts.FIRST_WAIT_S", 0.0)
-    server.answer = Response(b"Error executing denoise", 500)
-    job = await submit(edge)
-    await until(lambda: server.inferences)
-    server.answer = None
-    done = await wait(edge, job)
-    assert done["state"] == "succeeded"
-    assert done["tries"] >= 2
-
-
-async def test_job_is_given_up_after_some_failures_of_the_backend(
-    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.jobs.attempts.FIRST_WAIT_S", 0.0)
-    monkeypatch.setattr("gateway.jobs.worker.POLL_S", 0.01)
-    server.answer = Response(b"Error executing denoise", 500)
-    async with running_edge(server, root, jobs_dir=folder, job_tries=3, is_ready=False) as edge:
-        edge.app.state.gateway.readiness.state = type(edge.app.state.gateway.readiness.state)("")
-        edge.app.state.gateway.readiness.note_success()
-        job = await wait(edge, await submit(edge))
-        assert (job["state"], job["tries"]) == ("failed", 3)
-        assert job["problem"]["type"] == "urn:photorestore:problem:backend-unavailable"
-
-
-async def test_jobs_wait_while_the_service_is_not_ready(edge: EdgeClient, server: FakeTorchServe) -> None:
-    server.ready_workers = 0
-    await edge.app.state.gateway.readiness.look()
-    job = await submit(edge)
-    await asyncio.sleep(0.05)
-    assert (await look(edge, job))["state"] == "queued"
-    server.ready_workers = 1
-    assert (await wait(edge, job))["tries"] == 1
-
-
-async def test_the_end_puts_running_jobs_back_and_the_next_start_does_them(
-    server: FakeTorchServe, root: Path, folder: Path
-) -> None:
-    async with running_edge(server, root, jobs_dir=folder, max_jobs=1, drain_s=0.05) as edge:
-        server.is_open.clear()
-        jobs = [await submit(edge, seed=seed) for seed in range(2)]
-        await until(lambda: server.inferences)
-    server.is_open.set()
-    async with running_edge(server, root, jobs_dir=folder) as edge:
-        done = [await wait(edge, job) for job in jobs]
-        assert [(job["state"], job["tries"]) for job in done] == [("succeeded", 1), ("succeeded", 1)]
-        assert (await edge.get(done[0]["links"]["result"])).status_code == 200
-    await emptied(folder / "uploads")
-
-
-async def test_the_end_waits_for_running_jobs(server: FakeTorchServe, root: Path, folder: Path) -> None:
-    async with running_edge(server, root, jobs_dir=folder) as edge:
-        server.is_open.clear()
-        job = await submit(edge)
-        await until(lambda: server.inferences)
-        edge.app.state.gateway.readiness.drain()
-        waiting = await submit(edge, seed=1)
-        asyncio.get_running_loop().call_later(0.1, server.is_open.set)
-    async with running_edge(server, root, jobs_dir=folder, is_ready=False) as edge:
-        assert (await look(edge, job))["state"] == "succeeded"
-        assert (await wait(edge, waiting))["state"] == "succeeded"
-
-
-async def test_job_at_which_the_service_dies_again_and_again_is_given_up(
-    server: FakeTorchServe, root: Path, folder: Path
-) -> None:
-    async with running_edge(server, root, jobs_dir=folder, drain_s=0.01) as edge:
-        server.is_open.clear()
-        job = await submit(edge)
-        await until(lambda: server.inferences)
-    store = Store(folder / "jobs.sqlite")
-    for _ in range(2):
-        assert store.begin(job["id"], 0.0) is not None
-        (record,) = store.running()
-        store.put_back(record, 0.0, is_try=True)
-    store.begin(job["id"], 0.0)
-    store.close()
-    server.is_open.set()
-    async with running_edge(server, root, jobs_dir=folder, job_tries=3) as edge:
-        given_up = await wait(edge, job)
-        assert (given_up["state"], given_up["tries"]) == ("failed", 3)
-        assert given_up["problem"]["type"] == "urn:photorestore:problem:internal"
-        await emptied(folder / "uploads")
-
-
-async def test_what_a_sudden_end_left_is_deleted_at_the_start(
-    server: FakeTorchServe, root: Path, folder: Path
-) -> None:
-    for part in ("uploads/1700000000-0", "results"):
-        (folder / part).mkdir(parents=True)
-    (folder / "results" / "0.result").write_bytes(b"x")
-    (folder / "results" / ".0.result.tmp").write_bytes(b"x")
-    async with running_edge(server, root, jobs_dir=folder):
-        await emptied(folder / "uploads")
-        await emptied(folder / "results")
-
-
-async def test_a_folder_serves_one_edge(edge: EdgeClient, root: Path, folder: Path) -> None:
-    with pytest.raises(ValueError, match="in use"):
-        create_app(GatewaySettings(workspace_root=root, jobs_dir=folder))
-
-
-async def test_jobs_and_results_expire(server: FakeTorchServe, root: Path, folder: Path) -> None:
-    async with running_edge(server, root, jobs_dir=folder, job_expiry_s=1e-6) as edge:
-        job = await submit(edge)
-        await until(lambda: metric(edge, "jobs_ended_total", state="succeeded"))
-        edge.app.state.gateway.jobs.sweep()
-        assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
-        assert names(folder / "results") == []
-
-
-async def test_the_oldest_results_make_room(server: FakeTorchServe, root: Path, folder: Path) -> None:
-    async with running_edge(server, root, jobs_dir=folder, job_results_bytes=4000) as edge:
-        jobs = [await wait(edge, await submit(edge, seed=seed)) for seed in range(4)]
-        edge.app.state.gateway.jobs.sweep()
-        answers = [await edge.get(job["links"]["result"]) for job in jobs]
-        statuses = [answer.status_code for answer in answers]
-        assert statuses == sorted(statuses, reverse=True)
-        assert {statuses[0], statuses[-1]} == {410, 200}
-        assert problem(answers[0]) == (410, "result-gone")
-        first = await look(edge, jobs[0])
-        assert (first["state"], first["result"], "result" in first["links"]) == ("succeeded", None, False)
-        assert sum(file.stat().st_size for file in (folder / "results").iterdir()) <= 4000
 
 
 async def test_full_disk_is_told_and_passes(

@@ -1,4 +1,4 @@
-"""What all routes work with."""
+"""The parts of the edge that the routes work with."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from gateway.torchserve.readiness import Readiness
 
 
 @dataclass(slots=True)
-class Gateway:
-    """What the routes work with.
+class Edge:
+    """The parts of the edge that the routes work with.
 
     Attributes:
-        jobs: work that outlasts a request; None where no folder is given for it.
-        keys: those that are asked for; None = none is.
-        release: what restores at present.
+        jobs: None if no folder is given for them.
+        keys: the valid API keys; None if none is required.
+        release: the release that restores at present.
     """
 
     settings: GatewaySettings
@@ -44,21 +44,21 @@ class Gateway:
 
     @property
     def drain_left_s(self) -> float:
-        """How long what is in flight is still waited for at the end."""
+        """Return the seconds for which requests in flight are still waited for at the end."""
         since = self.readiness.draining_since or time.monotonic()
         return max(since + self.settings.drain_s - time.monotonic(), 0)
 
     @property
     def warnings(self) -> list[str]:
-        """What somebody should look at, although restorations succeed."""
+        """Return what an operator should look at although restorations succeed."""
         return [self.keys.problem] if self.keys is not None and self.keys.problem else []
 
     def renew(self) -> None:
-        """The backend has come up, maybe with other archives."""
+        """Read the release again, because the backend has come up, maybe with other archives."""
         self.release = Release.of(self.settings.home)
 
 
-def gateway_of(request: Request) -> Gateway:
-    """The application's gateway."""
-    found: Gateway = request.app.state.gateway
+def edge_of(request: Request) -> Edge:
+    """Return the edge of the application that a request belongs to."""
+    found: Edge = request.app.state.edge
     return found
