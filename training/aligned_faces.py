@@ -90,7 +90,6 @@ def person_of(file: Path) -> str:
     return name if name and number.isdigit() else file.stem
 
 
-@torch.inference_mode()
 def _find_all(root: Path, folders: Sequence[str], detector: Finder) -> dict[str, Any]:
     crops, scales, homes, persons = [], [], [], []
     for folder in folders:

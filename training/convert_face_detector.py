@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from photorestore.networks.origin import Imported
+from photorestore.networks.runner import Runner
 from photorestore.networks.weights import save_network, weights_file
 from photorestore.stages.face.detector import FaceDetector
 from training.commit import commit_hash
@@ -64,7 +65,6 @@ def read_wheel(wheel: Path) -> dict[str, Tensor]:
     return values
 
 
-@torch.inference_mode()
 def evaluate(network: FaceDetector, folder: Path, every: int = 20) -> dict[str, float]:
     """What is found on every so-many-th picture with a face, and what 16 bits change in it.
 
@@ -73,12 +73,12 @@ def evaluate(network: FaceDetector, folder: Path, every: int = 20) -> dict[str, 
         same_count_percent: pictures in which as many are found in 16 bits.
         shift_percent: how far 16 bits move the landmarks of the surest face on average, of the eye distance.
     """
-    in_16_bits = copy.deepcopy(network).half().float()
+    runner, in_16_bits = Runner(network), Runner(copy.deepcopy(network).half().float())
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)[::every]
     found, same, shifts = 0, 0, []
     for file in files:
         image = read_photo(file).float() / 255
-        faces, others = network(image), in_16_bits(image)
+        faces, others = runner(image), in_16_bits(image)
         found += bool(faces)
         same += len(faces) == len(others)
         if faces and others:
@@ -111,13 +111,13 @@ def main() -> None:
     arguments = parser.parse_args()
     network = FaceDetector().eval()
     network.load_state_dict(read_wheel(arguments.wheel))
-    metrics = evaluate(network, arguments.data / "domain/faces")
-    print(metrics)
+    scores = evaluate(network, arguments.data / "domain/faces")
+    print(scores)
     save_network(
         weights_file("face_detector", "fast", arguments.weights), network,
         architecture={},
         metadata={
-            "origin": origin(arguments.wheel).to_mapping(), "commit": commit_hash(), "metrics": metrics,
+            "origin": origin(arguments.wheel).to_mapping(), "commit": commit_hash(), "metrics": scores,
             "data": "WIDER FACE, CelebA (by the authors of the cascade)", "licence": "MIT",
         },
     )  # fmt: skip

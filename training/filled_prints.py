@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.networks.weights import load_network
+from photorestore.networks.precision import BFLOAT16
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.stages.scratch import masks
-from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, SURE_IN_PRINTS
 from training.damaged_samples import load_sound_old
 from training.degradations.lookalikes import draw_lookalike
@@ -53,7 +53,7 @@ class Prints:
     cracks: PrintSources
     marked: Sequence[MarkedPrint]
     sound: Sequence[Tensor]
-    detectors: tuple[ScratchUNet, ScratchUNet]
+    detectors: tuple[Runner[Tensor], Runner[Tensor]]
 
 
 def load_prints(data: Path, masks: Path, size_px: int, *, validation: bool = False) -> Prints:
@@ -63,7 +63,7 @@ def load_prints(data: Path, masks: Path, size_px: int, *, validation: bool = Fal
         masks: see `training.marking`.
         size_px: prints with a shorter side are left out.
     """
-    detectors = _load_detector(PHOTOGRAPHS), _load_detector(PRINTS)
+    detectors = load_runner(PHOTOGRAPHS, precision=BFLOAT16), load_runner(PRINTS, precision=BFLOAT16)
     if validation:
         marked = load_marked_prints(data, masks, names=VALIDATION_PRINTS)
     else:
@@ -72,12 +72,6 @@ def load_prints(data: Path, masks: Path, size_px: int, *, validation: bool = Fal
     cracks = load_crack_shapes(data, held_out=False, validation=validation)
     sound = [] if validation else load_sound_old(data, size_px)
     return Prints(cracks, large, sound, detectors)
-
-
-def _load_detector(name: str) -> ScratchUNet:
-    detector = load_network(name, "fast")
-    assert isinstance(detector, ScratchUNet)
-    return detector
 
 
 def damage_as_print(gt: Tensor, prints: Prints, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -112,9 +106,8 @@ def find(lq: Tensor, prints: Prints, rng: torch.Generator | None = None) -> tupl
     certain, followed, grow_px = masks.CERTAIN_IN_DAMAGED, masks.FOLLOWED, masks.GROW_PX
     if rng is not None:
         certain, followed, grow_px = uniform(0.4, 0.97, rng), uniform(0.4, 0.7, rng), randint(0, 4, rng)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        film, prob = (detector(lq[None]).sigmoid()[0].float() for detector in prints.detectors)
-    prob = torch.maximum(prob, torch.where(film >= SURE_IN_PRINTS, film, 0.0)).clone()
+    film, prob = (detector(lq[None]).sigmoid()[0] for detector in prints.detectors)
+    prob = torch.maximum(prob, torch.where(film >= SURE_IN_PRINTS, film, 0.0))
     seeds, candidates = prob >= certain, prob >= min(certain, followed)
     found = torch.from_numpy(masks.follow(seeds[0].numpy(), candidates[0].numpy())).float()[None, None]
     return F.max_pool2d(found, 2 * grow_px + 1, 1, grow_px)[0], prob

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.fidelity import psnr
-from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.networks.runner import Runner
 from photorestore.stages.translate.fusion import FILL_STRIDE
 from training.degradations.damage import damage_moderately
 from training.degradations.sources import load_damage_sources
@@ -33,7 +33,7 @@ class Held:
     inside: Tensor
 
 
-def make_validation(photos: Sequence[Tensor], data: Path, detector: ScratchUNet | None) -> list[Held]:
+def make_validation(photos: Sequence[Tensor], data: Path, detector: Runner[Tensor] | None) -> list[Held]:
     """Crops of held-out photographs under damage that is kept for validation; always the same for one detector.
 
     Without a detector the mask is the true one, grown by 2 px.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.networks.runner import Runner
 from training.degradations import strokes
 from training.degradations.fields import normal_field
 from training.randomness import chance, randint
@@ -27,8 +27,7 @@ def imperfect_mask(alpha: Tensor, rng: torch.Generator) -> Tensor:
     return F.max_pool2d(mask[None], 2 * radius + 1, 1, radius)[0]
 
 
-def detect(lq: Tensor, detector: ScratchUNet, *, threshold: float, grow_px: int) -> tuple[Tensor, Tensor]:
+def detect(lq: Tensor, detector: Runner[Tensor], *, threshold: float, grow_px: int) -> tuple[Tensor, Tensor]:
     """The detector's own mask, with its misses, false areas and ragged rims, grown by `grow_px`; and its answer."""
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        prob = detector(lq[None]).sigmoid().float()
-    return F.max_pool2d((prob >= threshold).float(), 2 * grow_px + 1, 1, grow_px)[0].clone(), prob[0].clone()
+    prob = detector(lq[None]).sigmoid()
+    return F.max_pool2d((prob >= threshold).float(), 2 * grow_px + 1, 1, grow_px)[0], prob[0]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.networks.runner import Runner
 from photorestore.stages.translate.network import VIEW_PX, shrink
 from training.data import random_patch
 from training.degradations.damage import damage
@@ -85,7 +85,7 @@ class Pictures:
     clean: Sequence[Photo]
     real: Sequence[Tensor]
     sources: DamageSources
-    detector: ScratchUNet | None = None
+    detector: Runner[Tensor] | None = None
     prints: Prints | None = None
     old: Sequence[Photo] = ()
 

@@ -114,10 +114,10 @@ class Run(Generic[Network]):
         self.step += 1
 
     def averaged(self) -> Network:
-        """Return a copy of the network with the averaged weights, on the device."""
+        """Return a copy of the network with the averaged weights, on the device, in evaluation mode."""
         network = copy.deepcopy(self.network)
         network.load_state_dict(self.average.values)
-        return network
+        return network.eval()
 
     def is_due(self, every: int) -> bool:
         """Return whether to evaluate and `record`: each so-many steps, unless that would take too much of the time.

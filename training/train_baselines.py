@@ -167,7 +167,7 @@ def train(name: str, config: Config, place: Place) -> nn.Module:
         data=", ".join(config.photos),
         licence="BSDS500: academic use; see docs/models/baselines.md",
     )  # fmt: skip
-    return trained.eval()
+    return trained
 
 
 def main() -> None:

@@ -140,7 +140,14 @@ def make_sample(
 
 @torch.inference_mode()
 def mean_psnr(network: nn.Module, photos: Sequence[Tensor], noise: Noise, *, told: bool = False) -> float:
-    """Mean PSNR (dB) over photographs (uint8) with noise of a fixed seed, blind or told its level; on its device."""
+    """Return the mean PSNR (dB) over photographs (uint8) with noise of a fixed seed.
+
+    Args:
+        network: on any device. It is called without a runner: counted photons lead further outside [0, 1] than its
+            contract allows, and their level is a map.
+        told: whether the level of the noise is told; otherwise the network is blind.
+    """
+    network.eval()
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     rng = torch.Generator().manual_seed(1)
     total = 0.0
@@ -155,7 +162,6 @@ def mean_psnr(network: nn.Module, photos: Sequence[Tensor], noise: Noise, *, tol
 
 def evaluate(network: nn.Module, photos: Sequence[Tensor], config: Config) -> dict[str, float]:
     """Blind PSNR (dB) over the held-out photographs at Gaussian noise of sigma_255 15, 25 and 50."""
-    network.eval()
     levels = {
         sigma_255: gaussian_noise(sigma_255 / config.max_sigma_255, config.max_sigma_255)
         for sigma_255 in (15, 25, 50)
@@ -168,7 +174,6 @@ def psnr_by_difficulty(
 ) -> list[float]:
     """Blind PSNR (dB) in the middle of each level; Gaussian noise stands for mixed noise."""
     make_noise = NOISES.get(config.noise, gaussian_noise)
-    network.eval()
     spans = map(difficulty.span, range(len(difficulty.shares)))
     return [
         mean_psnr(network, photos, make_noise((low + high) / 2, config.max_sigma_255)) for low, high in spans
@@ -211,7 +216,7 @@ def train(config: Config, place: Place) -> DenoiseUNet:
                 difficulty.update(psnr_by_difficulty(averaged, held_out, config, difficulty))
 
     # 4. The averaged weights.
-    trained = run.averaged().eval()
+    trained = run.averaged()
     run.finish(
         trained,
         evaluate(trained, held_out, config),

@@ -15,15 +15,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from photorestore.fidelity import psnr
+from photorestore.networks.precision import BFLOAT16
 from photorestore.networks.runner import Runner, load_runner
-from photorestore.networks.weights import load_network, weights_file
-from photorestore.stages.denoise.network import DenoiseUNet
+from photorestore.networks.weights import FAST, weights_file
 from photorestore.stages.face.detector import Face
 from photorestore.stages.face.geometry import face_mask
 from photorestore.stages.face.judgement import landmark_shift, place_landmarks
@@ -72,45 +71,33 @@ def make_sample(faces: Faces, numbers: Sequence[int], rng: torch.Generator) -> t
     return lq, gt, torch.tensor(faces.is_coarse(number))
 
 
-@torch.no_grad()
-def denoise_some(denoiser: nn.Module | None, lq: Tensor, share: float) -> Tensor:
+def denoise_some(denoiser: Runner[Tensor] | None, lq: Tensor, share: float) -> Tensor:
     """The first `share` of a batch denoised, the rest as it is."""
     count = round(share * len(lq))
     if denoiser is None or count == 0:
         return lq
-    denoised = denoiser(lq[:count]).float().clamp(0, 1)
-    return torch.cat([denoised, lq[count:]])
+    return torch.cat([denoiser(lq[:count]).to(lq.device), lq[count:]])
 
 
-def load_denoiser(weights: Path, device: str) -> DenoiseUNet | None:
-    """The denoiser that works before this network, where there is one."""
-    if not weights_file("denoise", "fast", weights).exists():
+def load_denoiser(place: Place) -> Runner[Tensor] | None:
+    """Load the denoiser that works before this network, where there is one."""
+    if not weights_file("denoise", FAST, place.weights).exists():
         return None
-    denoiser = load_network("denoise", root=weights, device=device)
-    assert isinstance(denoiser, DenoiseUNet)
-    return denoiser
+    return load_runner("denoise", device=place.device, root=place.weights, precision=BFLOAT16)
 
 
-def make_validation(
-    faces: Faces, numbers: Sequence[int], denoiser: nn.Module | None, device: str
-) -> list[Held]:
+def make_validation(faces: Faces, numbers: Sequence[int], denoiser: Runner[Tensor] | None) -> list[Held]:
     """Held-out faces, degraded with fixed seeds; every other one denoised."""
     held = []
     for seed, number in enumerate(numbers):
         rng = torch.Generator().manual_seed(seed)
         lq, gt = old_portrait(faces.crops[number].float() / 255, rng)
-        with torch.autocast(device, torch.bfloat16):
-            given = denoise_some(denoiser, lq[None].to(device), seed % 2)
-        held.append(Held(given.cpu(), gt[None]))
+        held.append(Held(denoise_some(denoiser, lq[None], seed % 2), gt[None]))
     return held
 
 
-@torch.inference_mode()
-def evaluate(
-    network: nn.Module, held: Sequence[Held], detector: Runner[list[Face]], device: str
-) -> dict[str, float]:
+def evaluate(network: Runner[Tensor], held: Sequence[Held], detector: Runner[list[Face]]) -> dict[str, float]:
     """Means over the held-out faces, refined and as given: PSNR (dB) in the face, landmark shift (%) from the truth."""
-    network.eval().to(device)
     inside, totals = face_mask(0), [0.0] * 4
     for start in range(0, len(held), VALIDATION_BATCH):
         lq, gt = (
@@ -119,8 +106,7 @@ def evaluate(
                 *((item.lq, item.gt) for item in held[start : start + VALIDATION_BATCH]), strict=True
             )
         )
-        with torch.autocast(device, torch.bfloat16):
-            pred = network(lq.to(device, memory_format=torch.channels_last)).cpu().clamp(0, 1)
+        pred = network(lq).cpu()
         truth, refined, given = (place_landmarks(images, detector) for images in (gt, pred, lq))
         for i in range(len(gt)):
             figures = (
@@ -132,7 +118,6 @@ def evaluate(
             totals = [
                 total + min(60.0, figure) / len(held) for total, figure in zip(totals, figures, strict=True)
             ]
-    network.train()
     names = ("psnr_face_db", "psnr_face_lq_db", "landmark_shift_percent", "landmark_shift_lq_percent")
     return dict(zip(names, totals, strict=True))
 
@@ -151,9 +136,9 @@ def train(config: Config, place: Place) -> FaceUNet:
     place.prepare()
 
     # 1. Faces; some persons are held out for validation.
-    detector, denoiser = load_runner("face_detector"), load_denoiser(place.weights, place.device)
+    detector, denoiser = load_runner("face_detector"), load_denoiser(place)
     faces, numbers, held_out = load(config, place, detector)
-    held = make_validation(faces, held_out, denoiser, place.device)
+    held = make_validation(faces, held_out, denoiser)
 
     # 2. Networks and optimisers.
     torch.manual_seed(config.seed)
@@ -168,8 +153,8 @@ def train(config: Config, place: Place) -> FaceUNet:
     # 3. The loop.
     for progress in run.progress():
         lq, gt, coarse = next(samples)
+        lq = denoise_some(denoiser, lq, config.denoised_share)
         with place.autocast():
-            lq = denoise_some(denoiser, lq, config.denoised_share)
             pred = network(lq.contiguous(memory_format=torch.channels_last))
         loss, sharp = refine_loss(pred, gt, coarse, config.gradient_weight), ~coarse
         has_opponent = bool(config.adversary_weight) and bool(sharp.any())
@@ -183,18 +168,18 @@ def train(config: Config, place: Place) -> FaceUNet:
                 verdict = adversary_loss(opponent.network, pred[sharp], gt[sharp])
             opponent.learn(verdict)
         if run.is_due(EVALUATE_EVERY):
-            run.record(evaluate(run.averaged(), held, detector, place.device))
+            run.record(evaluate(place.runner(run.averaged()), held, detector))
 
     # 4. The averaged weights.
     trained = run.averaged()
     run.finish(
         trained,
-        evaluate(trained, held, detector, place.device),
+        evaluate(place.runner(trained), held, detector),
         architecture={"widths": config.widths, "depths": config.depths, "hidden": config.hidden},
         data="All-Age-Faces, CC-BY studio portraits, LFW (grey), YouTube Faces",
         licence="All-Age-Faces, LFW, YouTube Faces: research use; see docs/models/face.md",
     )
-    return trained.eval()
+    return trained
 
 
 def main() -> None:

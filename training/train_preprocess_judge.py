@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from photorestore.networks.precision import FLOAT32
 from photorestore.stages.preprocess.judgement import glimpse
 from photorestore.stages.preprocess.network import KINDS, JudgeNet
 from training.batch_norm import bound_statistics, freeze_statistics
@@ -27,7 +28,7 @@ from training.data import Batch, make_batch
 from training.judged import make_sample
 from training.judged.load import load_sources
 from training.judged.pictures import UNKNOWN, Sources
-from training.judgement_validation import calibrate, evaluate
+from training.judgement_validation import calibrate, evaluate, logits_of
 from training.muon import MuonAdamW
 from training.place import Place, command_line, place_of
 from training.randomness import pick
@@ -88,7 +89,7 @@ def whole_pictures(images: Sequence[Tensor]) -> Batch:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What a judgement is measured by, on the device.
+    """What a judgement is measured by.
 
     Attributes:
         made: pictures that are made of what is held out, as `make_sample` gives them.
@@ -99,18 +100,14 @@ class Validation:
     whole: dict[str, Batch]
 
 
-def make_validation(unseen: Sources, count: int, device: str) -> Validation:
-    """Make so many pictures, always the same, of what is held out."""
+def make_validation(unseen: Sources, count: int) -> Validation:
+    """Make `count` pictures, always the same, of what is held out."""
     made = make_batch(partial(make_sample, unseen), count, torch.Generator().manual_seed(0))
     whole = {
         "photograph": whole_pictures([photo for folder in unseen.folders for photo in folder[:16]]),
         "print": whole_pictures([print_.image for print_ in unseen.prints]),
     }
-    return Validation(_to(made, device), {name: _to(batch, device) for name, batch in whole.items()})
-
-
-def _to(batch: Batch, device: str) -> Batch:
-    return tuple(part.to(device) for part in batch)
+    return Validation(made, whole)
 
 
 def train(config: Config, place: Place) -> JudgeNet:
@@ -119,7 +116,7 @@ def train(config: Config, place: Place) -> JudgeNet:
 
     # 1. Pictures; a part is kept for validation.
     sources, unseen = load_sources(place.data, config.photos, config.validation_every)
-    validation = make_validation(unseen, config.validation_samples, place.device)
+    validation = make_validation(unseen, config.validation_samples)
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
@@ -137,21 +134,23 @@ def train(config: Config, place: Place) -> JudgeNet:
             logits = network(*as_input(view, crops))
         run.learn(judgement_loss(logits.float(), kind, flags), progress)
         if run.step % EVALUATE_EVERY == 0:
-            run.record(evaluate(run.averaged(), validation.made, validation.whole))
+            runner = place.runner(run.averaged(), FLOAT32)
+            run.record(evaluate(runner, validation.made, validation.whole))
 
     # 4. The averaged weights, calibrated.
     trained = run.averaged()
     bound_statistics(trained)
-    calibrate(trained, validation.made)
+    runner = place.runner(trained, FLOAT32)
+    calibrate(trained, logits_of(runner, validation.made), validation.made)
     run.finish(
         trained,
-        evaluate(trained, validation.made, validation.whole),
+        evaluate(runner, validation.made, validation.whole),
         architecture={"widths": config.widths},
         data="CC0/CC-BY photographs, BSDS400, OSIE, ImageNet, SUN-Hays, faces; real old prints; "
         "damage stamps, film scan labels, crack shapes, paper textures; drawings made in code",
         licence="BSDS500, ImageNet, CrackForest: academic use; see docs/models/preprocess_judge.md",
     )
-    return trained.eval()
+    return trained
 
 
 def main() -> None:

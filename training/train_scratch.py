@@ -21,10 +21,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.fidelity import PrecisionRecall, tolerant_scores
+from photorestore.networks.runner import Runner
 from photorestore.stages.scratch.network import ScratchUNet
 from training.batch_norm import bound_statistics, freeze_statistics
 from training.config import RunConfig, read_config
@@ -73,19 +74,15 @@ def detection_loss(scratch_logits: Tensor, target: Tensor, weight: Tensor) -> Te
     return 4 * cross_entropy + dice
 
 
-@torch.inference_mode()
-def evaluate_real(network: nn.Module, prints: Sequence[MarkedPrint], device: str) -> dict[str, float]:
+def evaluate_real(network: Runner[Tensor], prints: Sequence[MarkedPrint]) -> dict[str, float]:
     """Mean F1 over real prints within `TOLERANCE_PX`, at the best threshold, and that threshold."""
-    network.eval().to(device)
     scores: dict[float, list[float]] = defaultdict(list)
     for marked in prints:
-        with torch.autocast(device, torch.bfloat16):
-            prob = network(marked.image[None].to(device) / 255).sigmoid()[0].cpu()
+        prob = network(marked.image[None] / 255).sigmoid()[0].cpu()
         for threshold in REAL_THRESHOLDS:
             found = tolerant_scores(prob >= threshold, marked.mask == DAMAGE, marked.mask == IGNORE)
             scores[threshold].append(found["f1"])
     best = max(scores, key=lambda threshold: sum(scores[threshold]))
-    network.train()
     return {"real_f1": sum(scores[best]) / len(prints), "real_threshold": best}
 
 
@@ -140,32 +137,26 @@ def hold_out_damaged(data: Path, photos: Sequence[Tensor], name: str) -> list[tu
     return pairs
 
 
-def evaluate(network: nn.Module, validation: Validation, device: str) -> dict[str, float]:
+def evaluate(network: Runner[Tensor], validation: Validation) -> dict[str, float]:
     """Return the figures of `evaluate_damaged` and `evaluate_real`."""
-    return evaluate_damaged(network, validation.damaged, device) | evaluate_real(
-        network, validation.real, device
-    )
+    return evaluate_damaged(network, validation.damaged) | evaluate_real(network, validation.real)
 
 
-@torch.inference_mode()
 def evaluate_damaged(
-    network: nn.Module, held_out: Sequence[tuple[Tensor, Tensor, Tensor]], device: str
+    network: Runner[Tensor], held_out: Sequence[tuple[Tensor, Tensor, Tensor]]
 ) -> dict[str, float]:
     """Best F1, its threshold, precision, recall and area below the curve, and the share of clean pixels found there.
 
     Args:
         held_out: from `hold_out_damaged`; every photograph comes twice, damaged and as it was.
     """
-    network.eval().to(device)
     damaged, clean = PrecisionRecall(), PrecisionRecall()
     for gt, lq, mask in held_out:
-        with torch.autocast(device, torch.bfloat16):
-            probs = network(torch.stack([lq, gt]).to(device)).sigmoid().cpu()
+        probs = network(torch.stack([lq, gt])).sigmoid().cpu()
         damaged.add(probs[0], mask)
         clean.add(probs[1], torch.zeros_like(mask))
     threshold = damaged.best_threshold()
     false_share = clean.absent[round(threshold * (len(clean.absent) - 1)) :].sum() / clean.absent.sum()
-    network.train()
     return {
         **damaged.at(threshold),
         "area": damaged.area(),
@@ -205,21 +196,22 @@ def train(config: Config, place: Place) -> ScratchUNet:
             scratch_logits = network(lq.contiguous(memory_format=torch.channels_last))
         run.learn(detection_loss(scratch_logits, target, weight), progress)
         if run.is_due(EVALUATE_EVERY):
-            run.record(evaluate(run.averaged(), validation, place.device))
+            run.record(evaluate(place.runner(run.averaged()), validation))
 
     # 4. The averaged weights with their threshold folded in.
     trained = run.averaged()
+    runner = place.runner(trained)
     bound_statistics(trained)
-    fold_threshold(trained, evaluate_damaged(trained, validation.damaged, place.device)["threshold"])
+    fold_threshold(trained, evaluate_damaged(runner, validation.damaged)["threshold"])
     run.finish(
         trained,
-        evaluate(trained, validation, place.device) | {"threshold": 0.5},
+        evaluate(runner, validation) | {"threshold": 0.5},
         architecture={"widths": config.widths},
         data="CC0/CC-BY photographs, BSDS400, OSIE, ImageNet, SUN-Hays, CC-BY portraits; "
         "damage stamps, film scan labels, paper textures",
         licence="BSDS500, ImageNet: academic use; see docs/models/scratch.md",
     )
-    return trained.eval()
+    return trained
 
 
 def main() -> None:

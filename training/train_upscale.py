@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.fidelity import psnr_y
+from photorestore.networks.runner import Runner
 from photorestore.stages.upscale.network import CollapsibleConv, Upscaler, enlarge
 from training.checkpoints import load_checkpoint
 from training.config import RunConfig, read_config
@@ -107,18 +108,13 @@ def make_validation(photos: Sequence[Tensor], config: Config) -> Held:
     return held
 
 
-@torch.inference_mode()
-def evaluate(network: Upscaler, held: Held, device: str) -> dict[str, float]:
+def evaluate(network: Runner[Tensor], held: Held) -> dict[str, float]:
     """Mean PSNR (dB) of Y over the validation pictures, by scale."""
-    network.eval()
     results = {}
     for scale, pairs in held.items():
         total = 0.0
         for lr, hr in pairs:
-            image = lr[None].to(device, memory_format=torch.channels_last)
-            with torch.autocast(device, torch.bfloat16):
-                sr = network(image, scale)[0].clamp(0, 1).cpu()
-            total += psnr_y(sr, hr, border=scale)
+            total += psnr_y(network(lr[None], scale)[0].cpu(), hr, border=scale)
         results[f"psnr_y_x{scale}_db"] = total / len(pairs)
     return results
 
@@ -213,18 +209,18 @@ def train(config: Config, place: Place) -> Upscaler:
         is_squared = progress >= 1 - config.squared_share
         run.learn((F.mse_loss(sr, hr) + 1e-8).sqrt() if is_squared else F.l1_loss(sr, hr), progress)
         if run.step % config.evaluate_every == 0:
-            run.record(evaluate(run.averaged(), held, place.device))
+            run.record(evaluate(place.runner(run.averaged()), held))
 
     # 4. The averaged weights, each convolution's branches collapsed into one; and, to go on with, as they were learned.
     branched = run.averaged()
     trained = branched.reparameterise()
-    metrics = evaluate(trained, held, place.device) | baseline
+    figures = evaluate(place.runner(trained), held) | baseline
     told = {
         "data": "BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays",
         "licence": "BSDS500: academic use; see docs/models/upscale.md",
     }
-    run.finish(trained, metrics, architecture=trained.architecture, **told)
-    run.write(run.folder / BRANCHES, branched, metrics, architecture=branched.architecture, **told)
+    run.finish(trained, figures, architecture=trained.architecture, **told)
+    run.write(run.folder / BRANCHES, branched, figures, architecture=branched.architecture, **told)
     return trained
 
 

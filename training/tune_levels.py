@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor
 
 from photorestore.fidelity import psnr
-from photorestore.networks.weights import load_network
+from photorestore.networks.precision import BFLOAT16
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.stages.denoise.levels import MOST_ASSUMED_255, level_of
 from photorestore.stages.preprocess.compression import COLOUR_ARTEFACTS, GREY_ARTEFACTS
 from training.level_examples import (
@@ -61,23 +62,20 @@ def print_artefacts(photos: Sequence[Image.Image]) -> None:
 class Gains:
     """What the denoiser gains on one example, by the level that it is told."""
 
-    def __init__(self, network: nn.Module, example: Example) -> None:
+    def __init__(self, network: Runner[Tensor], example: Example) -> None:
         self.network, self.example = network, example
         self.lq, self.gt = (
             torch.from_numpy(a).permute(2, 0, 1) / 255 for a in (example.lq.copy(), example.gt.copy())
         )
 
-    @torch.inference_mode()
     def told(self, sigma_255: float | None) -> float:
-        """PSNR of the result less that of the picture, in dB."""
-        image = self.lq[None].contiguous(memory_format=torch.channels_last)
+        """Return the PSNR of the result less that of the picture, in dB."""
         level = None if sigma_255 is None else torch.tensor([sigma_255 / 255])
-        with torch.autocast("cpu", torch.bfloat16):
-            pred = self.network(image, level)[0].clamp(0, 1)
+        pred = self.network(self.lq[None], level)[0]
         return psnr(pred, self.gt) - psnr(self.lq, self.gt)
 
 
-def print_gains(network: nn.Module, examples: Sequence[Example]) -> None:
+def print_gains(network: Runner[Tensor], examples: Sequence[Example]) -> None:
     """Told nothing, the truth, the estimate, and multiples of it."""
     print(
         f"kind  n  true  estimated  |  gain in dB: blind, true, estimated times {', '.join(map(str, FACTORS))}"
@@ -94,7 +92,7 @@ def print_gains(network: nn.Module, examples: Sequence[Example]) -> None:
         print(f"{kind:20s}  {len(chosen)}  {truth:5.2f}  {np.mean(estimated):5.2f}  |  {means}", flush=True)
 
 
-def print_assumed(network: nn.Module, examples: Sequence[Example]) -> None:
+def print_assumed(network: Runner[Tensor], examples: Sequence[Example]) -> None:
     """What `ASSUMED` does where little is found, and what a constant would do."""
     print(f"kind  |  gain in dB with ASSUMED {', '.join(map(str, ASSUMED))}  |  at least {CONSTANTS_255}")
     for kind, chosen in _by_kind(examples).items():
@@ -125,7 +123,7 @@ def main() -> None:
     parser.add_argument("--side-px", type=int, default=160)
     arguments = parser.parse_args()
     photos = read_crops(arguments.data, arguments.per_folder, arguments.side_px)
-    network = load_network("denoise", root=arguments.weights)
+    network = load_runner("denoise", root=arguments.weights, precision=BFLOAT16)
     print(f"{len(photos)} photographs")
     print_artefacts(photos)
     jpegs = [

@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.fidelity import TOLERANCE_PX, tolerant_scores
-from photorestore.networks.weights import load_network
+from photorestore.networks.precision import BFLOAT16
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.stages.scratch import masks, scales
 from training.damaged_samples import age, draw_sheets
 from training.data import hold_out, load_photos
@@ -44,15 +45,13 @@ class Example:
     tolerance_px: int = TOLERANCE_PX
 
 
-@torch.inference_mode()
-def detect(network: torch.nn.Module, image: np.ndarray) -> np.ndarray:
-    """scratch_prob of (3, H, W) uint8: (1, H, W) uint16."""
-    with torch.autocast("cpu", torch.bfloat16):
-        prob = network(torch.from_numpy(image)[None] / 255).sigmoid()[0]
-    return (prob.float() * 65535).round().numpy().astype(np.uint16)
+def detect(network: Runner[Tensor], image: np.ndarray) -> np.ndarray:
+    """Return the scratch_prob, uint16 (1, H, W), of a picture, uint8 (3, H, W)."""
+    prob = network(torch.from_numpy(image)[None] / 255).sigmoid()[0]
+    return (prob * 65535).round().numpy().astype(np.uint16)
 
 
-def example(network: torch.nn.Module, image: Tensor, damaged: Tensor, unknown: Tensor) -> Example:
+def example(network: Runner[Tensor], image: Tensor, damaged: Tensor, unknown: Tensor) -> Example:
     """Look at uint8 (3, H, W) at its full size and at half of it."""
     pixels = image.numpy()
     return Example(
@@ -62,13 +61,13 @@ def example(network: torch.nn.Module, image: Tensor, damaged: Tensor, unknown: T
     )
 
 
-def real_examples(network: torch.nn.Module, data: Path, drawn: Path) -> list[Example]:
+def real_examples(network: Runner[Tensor], data: Path, drawn: Path) -> list[Example]:
     """The marked prints that training did not see."""
     prints = load_marked_prints(data, drawn, names=VALIDATION_PRINTS)
     return [example(network, one.image, one.mask == DAMAGE, one.mask == IGNORE) for one in prints]
 
 
-def large_examples(network: torch.nn.Module, data: Path, drawn: Path) -> list[Example]:
+def large_examples(network: Runner[Tensor], data: Path, drawn: Path) -> list[Example]:
     """The smaller ones of these prints at twice their size, as a larger scan would show them."""
     large = []
     for one in load_marked_prints(data, drawn, names=VALIDATION_PRINTS):
@@ -80,7 +79,7 @@ def large_examples(network: torch.nn.Module, data: Path, drawn: Path) -> list[Ex
     return large
 
 
-def made_examples(network: torch.nn.Module, photos: Sequence[Tensor], data: Path) -> list[Example]:
+def made_examples(network: Runner[Tensor], photos: Sequence[Tensor], data: Path) -> list[Example]:
     """Photographs that training did not see under damage whose shapes it did not see."""
     rng = torch.Generator().manual_seed(1)
     sources = load_crack_shapes(data, held_out=False, validation=True)
@@ -132,7 +131,7 @@ def main() -> None:
     parser.add_argument("--masks", type=Path, default=Path("runs/marks"), help="see training.marking")
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     arguments = parser.parse_args()
-    detector = load_network("scratch_print", root=arguments.weights)
+    detector = load_runner("scratch_print", root=arguments.weights, precision=BFLOAT16)
     folders = [load_photos([arguments.data / name], min_side_px=160) for name in FOLDERS]
     held_out, folders = hold_out(folders, HELD_OUT_EVERY)
     print_damaged(
