@@ -46,7 +46,7 @@ class Load:
                 self.jobs.append(self.client.submit(made_once(160, 160) + b"job %d" % len(self.jobs)))
 
     def states(self) -> dict[str, int]:
-        """How many of the jobs have come to which end, after a time to come to one."""
+        """Count the jobs by the end that they came to, after waiting for them to come to one."""
         counts: dict[str, int] = {}
         until = time.monotonic() + ENDS_WITHIN_S
         for job in self.jobs:

@@ -34,7 +34,7 @@ Inputs = dict[str, tuple[Any, ...]]
 
 
 def measure() -> dict[str, Any]:
-    """Every network that has weights, by name, and the learned baselines.
+    """Count the cost of every network that has weights, by name, and of the learned baselines.
 
     Multiply-accumulates are 10^9 for each megapixel of input, for each face where the input is one.
     """
@@ -57,7 +57,7 @@ def parameters(network: nn.Module | Runner[Any]) -> int:
 
 
 def gmacs(network: nn.Module | Runner[Any], *inputs: Any) -> float:
-    """Multiply-accumulates (10^9) of one forward pass."""
+    """Return the multiply-accumulates (10^9) of one forward pass."""
     called = replace(network, precision=FLOAT32) if isinstance(network, Runner) else network
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         called(*inputs)
@@ -65,7 +65,7 @@ def gmacs(network: nn.Module | Runner[Any], *inputs: Any) -> float:
 
 
 def gmacs_per_megapixel(network: nn.Module | Runner[Any], name: str) -> float:
-    """The same for each megapixel of input, without halo, of a network that a stage runs."""
+    """Return `gmacs` for each megapixel of input, without halo, of a network that a stage runs."""
     return gmacs(network, *next(iter(INPUTS[name]().values()))) / (SIDE_PX**2 / 1e6)
 
 
@@ -94,7 +94,7 @@ def _by_scale() -> Inputs:
 
 
 def network_of(stage: Stage) -> Runner[Any] | None:
-    """The network of a loaded stage that is measured, if there is one."""
+    """Return the network of a loaded stage that is measured, if there is one."""
     if stage.name not in MEASURED or not isinstance(stage, TieredStage):
         return None
     return stage.configured.networks[MEASURED[stage.name]]

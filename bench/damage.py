@@ -38,7 +38,7 @@ BASELINES = {"Telea": baselines.telea, "Navier-Stokes": baselines.navier_stokes}
 
 
 def measure(root: Path, pipeline: Pipeline, *, every: int = 1, curve: Path | None = CURVE) -> dict[str, Any]:
-    """Detection and filling.
+    """Measure detection and filling.
 
     Args:
         root: the folder of the bench pictures, beside `train`.

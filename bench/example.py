@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def damage(gt: Tensor, rng: torch.Generator) -> Tensor:
-    """An old print of (3, H, W): soft, brown, faded and grainy; then scratched, dusty and torn."""
+    """Make an old print of (3, H, W): soft, brown, faded and grainy; then scratched, dusty and torn."""
     h, w = gt.shape[-2:]
     lq = fading.fade(fading.sepia(fading.blur(gt, 0.7), 0.8), 0.25, 0.55)
     lq = noise.film_grain(lq, 0.05, 0.5, rng)

@@ -38,7 +38,7 @@ CAP_DB = 60.0
 
 
 def measure(root: Path, pipeline: Pipeline, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
-    """Figures by set, and the gap between the sets; `every` takes only each n-th picture."""
+    """Return figures by set, and the gap between the sets; `every` takes only each n-th picture."""
     detector, refiner = load_runner("face_detector"), load_refiner(tier)
     sets, given = {}, []
     for name in SETS:
@@ -60,7 +60,7 @@ def measure(root: Path, pipeline: Pipeline, *, tier: str = "fast", every: int = 
 
 
 def load_refiner(tier: str) -> Refiner:
-    """The network that refines, in bfloat16 where the processor has it."""
+    """Load the network that refines, in bfloat16 where the processor has it."""
     return load_runner("face", tier)
 
 

@@ -45,7 +45,7 @@ DISK_MB = {"root": 400, "jobs": 40}
 
 
 def under(service: Service, faults: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What faults gave, and what the callers saw of them."""
+    """Return what faults gave, and what the callers saw of them."""
     with loaded(service) as load:
         found = faults()
     return found | {
@@ -57,12 +57,12 @@ def under(service: Service, faults: Callable[[], dict[str, Any]]) -> dict[str, A
 
 
 def is_whole(service: Service) -> bool:
-    """Whether the edge is ready and every stage has a worker."""
+    """Return whether the edge is ready and every stage has a worker."""
     return is_ready(service) and set(workers(service).values()) == set(STAGES)
 
 
 def workers(service: Service) -> dict[int, str]:
-    """The stage of each worker that is ready, by process id."""
+    """Return the stage of each worker that is ready, by process id."""
     found = {}
     for stage in STAGES:
         url = f"http://127.0.0.1:{service.port + 1}/models/restore__{stage}"
@@ -128,7 +128,7 @@ def shift_clock(file: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def disks(folder: Path) -> Iterator[dict[str, Path]]:
-    """Small file systems for workspaces and jobs; plain folders for who is not root."""
+    """Mount small file systems for workspaces and jobs; plain folders where the user is not root."""
     places = {name: folder / name for name in DISK_MB}
     with contextlib.ExitStack() as mounted:
         for name, place in places.items():
@@ -144,7 +144,7 @@ def _run(*command: str) -> None:
 
 
 def measure(only: Sequence[str]) -> dict[str, Any]:
-    """Some faults, or all, one after the other, on one service."""
+    """Try some faults, or all, one after the other, on one service."""
     with tempfile.TemporaryDirectory() as name, disks(Path(name)) as places:
         folder = Path(name)
         clock = folder / "clock"

@@ -29,7 +29,7 @@ OPTIONS = Options(format="png", timeout_s=600)
 
 
 def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]:
-    """Figures by set; `every` takes only each n-th picture."""
+    """Return figures by set; `every` takes only each n-th picture."""
     photos = {name: read_set(root, name)[::every] for name in CLEAN_SETS}
     return {
         "pixel_sha256": pixel_hash(pixels for chosen in photos.values() for _, pixels in chosen),

@@ -41,7 +41,7 @@ Draw = Callable[[ImageDraw.ImageDraw, tuple[int, int], np.random.Generator], Non
 def measure(
     root: Path, pipeline: Pipeline, *, every: int = EVERY, pictures: Path | None = None
 ) -> dict[str, Any]:
-    """PSNR (dB) inside the holes, by class and method.
+    """Return PSNR (dB) inside the holes, by class and method.
 
     Args:
         root: the folder of the bench pictures.
@@ -80,7 +80,7 @@ def measure(
 
 
 def draw_mask(draw: Draw, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """(H, W), 255 = hole."""
+    """Draw a mask (H, W), 255 = hole."""
     h, w = shape
     image = Image.new("L", (w, h))
     draw(ImageDraw.Draw(image), (h, w), rng)
@@ -88,7 +88,7 @@ def draw_mask(draw: Draw, shape: tuple[int, ...], rng: np.random.Generator) -> n
 
 
 def with_holes(gt: Pixels, mask: npt.NDArray[np.uint8], rng: np.random.Generator) -> Pixels:
-    """The photograph with one of its colours in all holes."""
+    """Fill all holes of the photograph with one of its colours."""
     colour = gt[rng.integers(gt.shape[0]), rng.integers(gt.shape[1])]
     return np.where(mask[..., None] > 0, colour, gt)
 

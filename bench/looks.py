@@ -107,7 +107,7 @@ def translate_stage(pipeline: Pipeline) -> TranslateStage:
 
 
 def changed_share(before: Pixels, after: Pixels) -> float:
-    """Share of the pixels that one may see to be changed."""
+    """Return the share of the pixels that one may see to be changed."""
     moved = np.abs(before.astype(np.int16) - after).max(2)
     return float((moved > VISIBLE_255).mean())
 

@@ -62,7 +62,7 @@ def load_mixed_set(data_root: Path, *, every: int = 1) -> list[DamagedPicture]:
 
 
 def wear(gt: Tensor, rng: torch.Generator) -> Tensor:
-    """A photograph (3, H, W) with everything but scratches; [0, 1]."""
+    """Wear a photograph (3, H, W) by everything but scratches; [0, 1]."""
     lq = gt
     for index in torch.randperm(len(STEPS), generator=rng).tolist():
         if chance(CHANCE, rng):

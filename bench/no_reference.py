@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def load_brisque() -> Callable[[Tensor], float] | None:
-    """Scores uint8 (3, H, W), about 0 (natural) to 100; None where the package is not installed."""
+    """Load BRISQUE for uint8 (3, H, W): about 0 (natural) to 100; None where the package is not installed."""
     try:
         from brisque import BRISQUE
     except ImportError:

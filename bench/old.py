@@ -25,7 +25,7 @@ PLAINLY = 0.01
 def measure(
     root: Path, pipeline: Pipeline, *, every: int = 1, pictures: Path | None = PICTURES
 ) -> dict[str, Any]:
-    """What is done to each picture; before and after are written as sheets and as blind pairs.
+    """Say what is done to each picture; before and after are written as sheets and as blind pairs.
 
     Args:
         root: the folder of the bench pictures.

@@ -18,7 +18,7 @@ VISIBLE = 20 / 255
 
 
 def damage(image: Floats, shapes: Sequence[Pixels], rng: Rng) -> tuple[Floats, Floats]:
-    """The print under damage of several kinds, and how strongly each pixel was overwritten (H, W)."""
+    """Damage the print in several ways; return it, and how strongly each pixel was overwritten (H, W)."""
     damaged, sound = image, np.ones(image.shape[:2], np.float32)
     for kind, share in KINDS.items():
         if rng.random() < share:
@@ -28,7 +28,7 @@ def damage(image: Floats, shapes: Sequence[Pixels], rng: Rng) -> tuple[Floats, F
 
 
 def visible_damage(image: Floats, damaged: Floats, alpha: Floats) -> Mask:
-    """Where damage shows; a pixel that has kept its value by chance inside a defect belongs to it."""
+    """Return where damage shows; a pixel that kept its value by chance inside a defect belongs to it."""
     changed = np.abs(damaged - image).max(2) >= VISIBLE
     closed = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
     return changed | (closed & (alpha > 0.3))

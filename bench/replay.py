@@ -29,12 +29,13 @@ class Like:
 
     @classmethod
     def of(cls, tensor: Tensor) -> Like:
+        """Describe a value: what kind of input it is like."""
         is_channels_last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
         memory_format = torch.channels_last if is_channels_last else torch.contiguous_format
         return cls(tuple(tensor.shape), tensor.dtype, tensor.device, memory_format)
 
     def make(self) -> Tensor:
-        """Random values in [0, 1)."""
+        """Make a like input: random values in [0, 1)."""
         made = torch.rand(self.shape, device=self.device).to(self.dtype)
         return made.contiguous(memory_format=self.memory_format)
 
@@ -73,7 +74,7 @@ class Recorder:
         return self.network(*inputs)
 
     def replay(self, runner: Runner[Any]) -> float:
-        """Seconds that the like calls take as a runner makes them; each kind runs once before, to warm up."""
+        """Return the seconds that the like calls take as a runner makes them; each kind warms up once before."""
         seconds = 0.0
         for kinds, count in self.counts.items():
             inputs = tuple(map(_make, kinds))
@@ -90,7 +91,7 @@ class Recorder:
 
 @contextmanager
 def recorded(runner: Runner[Any]) -> Iterator[Recorder]:
-    """Within the block, calls of the runner's network are noted."""
+    """Note the calls of the runner's network within the block."""
     recorder = Recorder(runner.network)
     runner.network = recorder
     try:

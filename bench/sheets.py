@@ -63,7 +63,7 @@ def write_blind(pairs: Sequence[Pair], folder: Path = PICTURES) -> Path:
 
 
 def count_verdicts(verdicts: str, key: dict[str, dict[str, str]]) -> dict[str, list[str]]:
-    """Pictures that were judged `better`, `same` and `worse`.
+    """Count the pictures that were judged `better`, `same` and `worse`.
 
     Args:
         verdicts: a line for each pair: its number and `A`, `B` (the better one) or `same`; `#` begins a comment.

@@ -52,7 +52,7 @@ class FadedPicture:
     border: tuple[int, int, int, int]
 
     def inside(self, pixels: Pixels) -> Pixels:
-        """The picture alone of something of the size of `lq`."""
+        """Cut the picture alone out of something of the size of `lq`."""
         top, _, left, _ = self.border
         h, w, _ = self.gt.shape
         return pixels[top : top + h, left : left + w, :3]
@@ -90,7 +90,7 @@ def fade(name: str, pixels: Pixels, kind: str, seed: int) -> FadedPicture:
 
 
 def as_kind(pixels: Pixels, kind: str) -> Pixels:
-    """A photograph in colour, in grey, or in brown."""
+    """Return a photograph in colour, in grey, or in brown."""
     if kind == "colour":
         return pixels
     luma = np.rint(pixels @ np.array([0.299, 0.587, 0.114]))[..., None] / 255
@@ -117,7 +117,7 @@ def _to_srgb(values: Floats) -> Floats:
 
 
 def write_sheet(pictures: Sequence[FadedPicture], file: Path) -> None:
-    """Prints beside their truth."""
+    """Write prints beside their truth."""
     rows = []
     for picture in pictures:
         pair = [

@@ -53,7 +53,7 @@ class Sample:
 
 
 def make_samples(*, every: int = 1) -> list[Sample]:
-    """All pictures, or each n-th; they are the same then."""
+    """Make all pictures, or each n-th; they are the same then."""
     made = [(group, name, make) for group, makers in GROUPS.items() for name, make in makers.items()]
     return [
         Sample(group, name, _encoded(make(np.random.default_rng(SEED + index)), as_jpeg=index % 3 == 2))
@@ -62,7 +62,7 @@ def make_samples(*, every: int = 1) -> list[Sample]:
 
 
 def measure(pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]:
-    """Figures by group; `every` takes only each n-th picture."""
+    """Return figures by group; `every` takes only each n-th picture."""
     samples = make_samples(every=every)
     rows = [_measure_sample(sample, pipeline) for sample in samples]
     groups = {group: [row for row in rows if row["group"] == group] for group in GROUPS}
@@ -75,7 +75,7 @@ def measure(pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]:
 
 
 def ink_lost(before: Pixels, after: Pixels) -> float:
-    """Share of the ink of a picture (H, W, 3) that is gone; 0 where there is none."""
+    """Return the share of the ink of a picture (H, W, 3) that is gone; 0 where there is none."""
     given, left = (
         cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY) for pixels in (before, after)
     )

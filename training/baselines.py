@@ -35,7 +35,7 @@ class Autoencoder(nn.Module):
         )  # fmt: skip
 
     def forward(self, image: Tensor) -> Tensor:
-        """Noisy luma in, denoised luma out; any size."""
+        """Return the denoised luma of noisy luma of any size."""
         h, w = image.shape[-2:]
         padded = F.pad(image, (0, -w % 4, 0, -h % 4), mode="replicate")
         return self.decoder(self.encoder(padded))[..., :h, :w]
@@ -56,7 +56,7 @@ class SRCNN(nn.Module):
         self.chains = nn.ModuleDict({str(scale): _chain() for scale in scales})
 
     def forward(self, image: Tensor, scale: int) -> Tensor:
-        """Luma that bicubic has enlarged `scale` times; gives the same size."""
+        """Sharpen luma that bicubic interpolation has enlarged `scale` times; the size stays."""
         return self.chains[str(scale)](F.pad(image, (6, 6, 6, 6), mode="replicate"))
 
 
@@ -84,7 +84,7 @@ class LapSRN(nn.Module):
             nn.init.zeros_(detail.weight)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Small luma in; gives it 2, 4, ... times as large."""
+        """Return small luma 2, 4, ... times as large."""
         features, enlarged = F.leaky_relu(self.head(image), SLOPE), []
         for feature, detail in zip(self.features, self.details, strict=True):
             features = feature(features)

@@ -24,7 +24,7 @@ def save_checkpoint(file: Path, **parts: Any) -> None:
 
 
 def load_checkpoint(file: Path, device: str = "cpu") -> dict[str, Any] | None:
-    """The last checkpoint, on this device whatever it was written on, or None."""
+    """Read the last checkpoint onto a device, whatever it was written on; None where there is none."""
     if not file.exists():
         return None
     checkpoint: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
@@ -59,7 +59,7 @@ def save_pieces(folder: Path, run: str, checkpoint: dict[str, Any], log: str) ->
 
 
 def load_pieces(files: Sequence[Path]) -> dict[str, Any]:
-    """A checkpoint of its pieces, in 32 bits, with `run` and `log`.
+    """Put a checkpoint together from its pieces, in 32 bits, with `run` and `log`.
 
     Args:
         files: all pieces of one checkpoint, or the first alone.

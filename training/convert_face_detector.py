@@ -38,7 +38,7 @@ HEADS = {
 
 
 def read_wheel(wheel: Path) -> dict[str, Tensor]:
-    """Every value by its name in `FaceDetector`.
+    """Read every value, by its name in `FaceDetector`.
 
     Raises:
         KeyError: the wheel holds other weights.
@@ -66,7 +66,7 @@ def read_wheel(wheel: Path) -> dict[str, Tensor]:
 
 
 def evaluate(network: FaceDetector, folder: Path, every: int = 20) -> dict[str, float]:
-    """What is found on every so-many-th picture with a face, and what 16 bits change in it.
+    """Measure what is found on every `every`-th picture with a face, and what 16 bits change in it.
 
     Returns:
         found_percent: pictures in which a face is found.
@@ -93,7 +93,7 @@ def evaluate(network: FaceDetector, folder: Path, every: int = 20) -> dict[str, 
 
 
 def origin(wheel: Path) -> Imported:
-    """Where the weights come from."""
+    """Return where the weights come from."""
     source, version = wheel.name.split("-")[:2]
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
     return Imported(source.replace("_", "-"), version, wheel.name, sha256, "MIT")

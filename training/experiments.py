@@ -40,7 +40,7 @@ def smaller(base: Config) -> Config:
 
 
 def targets(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
-    """PSNR (dB) by sigma_255."""
+    """Train with clean and with noisy targets; return PSNR (dB) by sigma_255."""
     gaussian = replace(base, noise="gaussian", loss="l2")
     levels = {
         f"sigma_255 {s}": gaussian_noise(s / base.max_sigma_255, base.max_sigma_255) for s in (15, 25, 50)
@@ -54,7 +54,7 @@ def targets(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
 
 
 def losses(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
-    """PSNR (dB) by the share of replaced pixels."""
+    """Train with several losses; return PSNR (dB) by the share of replaced pixels."""
     impulse = replace(base, noise="impulse", targets="noisy")
     levels = {f"{share} % replaced": impulse_noise(share / 50, base.max_sigma_255) for share in (10, 25, 50)}
     runs = {
@@ -67,7 +67,7 @@ def losses(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
 
 
 def poisson(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
-    """PSNR (dB) by peak."""
+    """Train on counted photons; return PSNR (dB) by peak."""
     counted = replace(base, noise="poisson", loss="l2")
     levels = {f"peak {peak}": poisson_noise(strength, base.max_sigma_255) for peak, strength in PEAKS.items()}
     clean = fit(place, "clean targets, L2", counted)
@@ -81,7 +81,7 @@ def poisson(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
 
 
 def sampler(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
-    """PSNR (dB) by level of difficulty."""
+    """Train with even and with on-demand samples; return PSNR (dB) by level of difficulty."""
     gaussian = replace(base, noise="gaussian")
     difficulty = OnDemand(LEVELS)
     results = {}
@@ -96,7 +96,7 @@ EXPERIMENTS = {"targets": targets, "losses": losses, "poisson": poisson, "sample
 
 
 def fit(place: Place, name: str, config: Config) -> nn.Module:
-    """A small network, trained; one of this name that is trained already is not trained again."""
+    """Train a small network; one of this name that is trained already is not trained again."""
     print(f"\n== {name}", flush=True)
     tier = f"{config.noise}-{name.replace(', ', '-').replace(' ', '_')}"
     return train(replace(config, tier=tier), place)
@@ -105,7 +105,7 @@ def fit(place: Place, name: str, config: Config) -> nn.Module:
 def measure(
     network: nn.Module, photos: Sequence[Tensor], levels: dict[str, Noise], *, told: bool = False
 ) -> dict[str, float]:
-    """PSNR (dB) by level, blind or told the noise level."""
+    """Return PSNR (dB) by level, blind or told the noise level."""
     found = {name: round(mean_psnr(network, photos, noise, told=told), 3) for name, noise in levels.items()}
     print(found, flush=True)
     return found

@@ -28,7 +28,7 @@ class PatchAdversary(nn.Sequential):
 
 
 def refine_loss(pred: Tensor, gt: Tensor, coarse: Tensor, gradient_weight: float) -> Tensor:
-    """L1 of values and of their differences, mostly inside the face; at half size where the target is coarse."""
+    """Return the L1 of values and of their differences, mostly inside the face; at half size for coarse targets."""
     weight = AROUND + (1 - AROUND) * face_mask().to(pred)
     fine = _error(pred, gt, weight, gradient_weight=gradient_weight)
     smaller = (F.avg_pool2d(image, 2) for image in (pred, gt, weight))
@@ -44,7 +44,7 @@ def _error(pred: Tensor, gt: Tensor, weight: Tensor, *, gradient_weight: float) 
 
 
 def adversary_loss(adversary: nn.Module, pred: Tensor, gt: Tensor) -> Tensor:
-    """Real faces to 1, refined ones to 0."""
+    """Return what the adversary pays: real faces are to score 1, refined ones 0."""
     return (adversary(gt) - 1).square().mean() + adversary(pred.detach()).square().mean()
 
 

@@ -90,7 +90,7 @@ def damage_as_print(gt: Tensor, prints: Prints, rng: torch.Generator) -> tuple[T
 
 
 def unknown(marks: Tensor | None, gt: Tensor, place: tuple[slice, slice]) -> Tensor:
-    """Alpha (1, P, P) of a part (3, P, P) of a real print: `UNKNOWN` in and near its marks, 0 where it is sound."""
+    """Return the alpha (1, P, P) of a part of a real print: `UNKNOWN` in and near its marks, 0 where it is sound."""
     if marks is None:
         return torch.zeros_like(gt[:1])
     doubtful = (marks[:, *place] != 0).float()[None]
@@ -98,7 +98,7 @@ def unknown(marks: Tensor | None, gt: Tensor, place: tuple[slice, slice]) -> Ten
 
 
 def find(lq: Tensor, prints: Prints, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-    """What the service would fill of a print (3, P, P), and how certain it is of that, both (1, P, P).
+    """Return what the service would fill of a print (3, P, P), and how certain it is of that, both (1, P, P).
 
     Args:
         rng: sure of more or of less, and wider, by chance.

@@ -67,7 +67,7 @@ def fit(network: JudgeNet, logits: Tensor, scratch_prob: Tensor, damaged: Tensor
 
 
 def scores(told: Tensor, damaged: Tensor) -> dict[str, float]:
-    """Cross-entropy of logits (N,), and recall and precision from a probability of .5 on."""
+    """Return the cross-entropy of logits (N,), and recall and precision from a probability of .5 on."""
     hits = float(((told > 0) & (damaged == 1)).sum())
     return {
         "loss": float(F.binary_cross_entropy_with_logits(told, damaged)),

@@ -35,7 +35,7 @@ def make_holes(gt: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def random_pixel(gt: Tensor, rng: torch.Generator) -> Tensor:
-    """A colour of the picture, (3, 1, 1)."""
+    """Pick a colour of the image, (3, 1, 1)."""
     y, x = (randint(0, side, rng) for side in gt.shape[-2:])
     return gt[:, y : y + 1, x : x + 1]
 

@@ -16,7 +16,7 @@ MASK_ALPHA = 0.1
 
 
 def imperfect_mask(alpha: Tensor, rng: torch.Generator) -> Tensor:
-    """A detector's mask: too wide by 0 to 4 px, with misses, and with false areas."""
+    """Make a mask as a detector would: too wide by 0 to 4 px, with misses, and with false areas."""
     h, w = alpha.shape[-2:]
     mask = (alpha > MASK_ALPHA).float()
     if chance(0.3, rng):
@@ -28,6 +28,6 @@ def imperfect_mask(alpha: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def detect(lq: Tensor, detector: Runner[Tensor], *, threshold: float, grow_px: int) -> tuple[Tensor, Tensor]:
-    """The detector's own mask, with its misses, false areas and ragged rims, grown by `grow_px`; and its answer."""
+    """Return a detector's own mask, with its misses, false areas and ragged rims, and its probabilities."""
     prob = detector(lq[None]).sigmoid()
     return F.max_pool2d((prob >= threshold).float(), 2 * grow_px + 1, 1, grow_px)[0], prob[0]

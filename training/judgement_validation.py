@@ -27,7 +27,7 @@ def logits_of(network: Runner[Tensor], batch: Batch, size: int = 32) -> Tensor:
 
 
 def evaluate(network: Runner[Tensor], batch: Batch, pictures: dict[str, Batch]) -> dict[str, float]:
-    """Accuracy of the kinds, precision and recall of the flags, and how many whole pictures are known for their kind.
+    """Return the accuracy of the kinds, precision and recall of the flags, and the share of whole pictures known.
 
     Args:
         batch: made pictures, as `make_sample` gives them.

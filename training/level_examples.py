@@ -46,7 +46,7 @@ class Example:
 
 
 def read_crops(data: Path, per_folder: int, side_px: int) -> list[Image.Image]:
-    """The middle of some photographs of each folder, shrunk by half."""
+    """Read the middle of some photographs of each folder, shrunk by half."""
     crops = []
     for name in FOLDERS:
         files = sorted(file for file in (data / name).rglob("*") if file.suffix.lower() in (".jpg", ".png"))
@@ -61,12 +61,12 @@ def read_crops(data: Path, per_folder: int, side_px: int) -> list[Image.Image]:
 
 
 def variants(photo: Image.Image) -> Iterator[tuple[str, Image.Image]]:
-    """In grey and in colour."""
+    """Yield the photograph in grey and in colour."""
     yield from (("grey", photo.convert("L")), ("colour", photo))
 
 
 def jpeg_example(kind: str, photo: Image.Image, quality: int) -> Example:
-    """A photograph of mode `L` or `RGB` as a JPEG (4:2:0)."""
+    """Store a photograph of mode `L` or `RGB` as a JPEG (4:2:0)."""
     buffer = io.BytesIO()
     photo.save(buffer, "JPEG", quality=quality, **({"subsampling": 2} if photo.mode == "RGB" else {}))
     with Image.open(buffer) as stored:
@@ -74,7 +74,7 @@ def jpeg_example(kind: str, photo: Image.Image, quality: int) -> Example:
 
 
 def make_noisy(photos: Sequence[Image.Image]) -> Iterator[Example]:
-    """Gaussian and photon noise and film grain, clipped and rounded."""
+    """Add Gaussian noise, photon noise and film grain, clipped and rounded."""
     rng = np.random.default_rng(1)
     for photo in photos:
         for colours, picture in variants(photo):
@@ -90,7 +90,7 @@ def make_noisy(photos: Sequence[Image.Image]) -> Iterator[Example]:
 
 
 def make_surfaces(photos: Sequence[Image.Image]) -> Iterator[Example]:
-    """Coarse grain and embossed paper in 8 bits, as in pictures that were judged noisy."""
+    """Add coarse grain and embossed paper in 8 bits, as in pictures that were judged noisy."""
     rng = torch.Generator().manual_seed(2)
     for photo in photos:
         for colours, picture in variants(photo):
@@ -114,7 +114,7 @@ def _with_grain(
 
 
 def read_pairs(data: Path, every: int, side_px: int) -> Iterator[Example]:
-    """The middle of real noisy pictures."""
+    """Read the middle of real noisy pictures."""
     for file in sorted((data / PAIRS).glob("*_real.*"))[::every]:
         with Image.open(file) as picture:
             lq, table = _pixels(picture), picture.quantization[0]  # type: ignore[attr-defined]

@@ -56,10 +56,12 @@ class Mean:
         self._count = 0
 
     def add(self, value: Tensor) -> None:
+        """Add one value."""
         self._sum = self._sum + value
         self._count += 1
 
     def take(self) -> float:
+        """Return the mean, and begin anew; 0 where there were no values."""
         mean = float(self._sum) / max(1, self._count)
         self._sum, self._count = 0.0, 0
         return mean

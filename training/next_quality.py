@@ -76,12 +76,12 @@ class Task:
 
 
 def run_name(network: str) -> str:
-    """The folder of a network's run."""
+    """Return the name of the folder of a network's run."""
     return f"{network}.quality"
 
 
 def next_network(weights: Path, at_hand: set[str]) -> str:
-    """The first network without quality weights.
+    """Return the first network without quality weights.
 
     Args:
         at_hand: runs that there are checkpoints of.
@@ -134,7 +134,7 @@ def choose_network(task: Task) -> str:
 
 
 def command(network: str, task: Task, weights: Path, until: float) -> list[str]:
-    """The training script's command line."""
+    """Return the training script's command line."""
     line = [sys.executable, "-m", SCRIPTS[network]]
     line += ["--config", str(task.configs / f"{network}.quality.toml")]
     line += ["--data", str(task.pack), "--runs", str(task.runs), "--weights", str(weights)]

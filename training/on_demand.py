@@ -25,11 +25,11 @@ class OnDemand:
         self.shares = torch.full((levels,), 1 / levels).share_memory_()
 
     def draw(self, rng: torch.Generator) -> Span:
-        """A level, chosen by the shares."""
+        """Draw a level by the shares, and return its span."""
         return self.span(int(torch.multinomial(self.shares, 1, generator=rng)))
 
     def span(self, level: int) -> Span:
-        """The part of the range that a level is."""
+        """Return the part of the range that a level is."""
         return level / len(self.shares), (level + 1) / len(self.shares)
 
     def update(self, psnr_db: Sequence[float]) -> None:

@@ -69,7 +69,7 @@ class PatchBank:
         self.chances = sizes.prod(1).double()  # a large photograph has more to show
 
     def draw(self, scale: int, patch_px: int, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Randomly placed, flipped and turned pairs.
+        """Draw randomly placed, flipped and turned pairs.
 
         Args:
             patch_px: side of the small patches.

@@ -49,7 +49,7 @@ class Config(RunConfig):
 
 
 def autoencoder_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterator[Tensor]:
-    """Squared error of denoised luma."""
+    """Yield the squared error of denoised luma."""
     rng = torch.Generator().manual_seed(config.seed)
     while True:
         gt = luma(bank.draw(1, config.patch_px, config.batch_size, rng)[1])
@@ -59,7 +59,7 @@ def autoencoder_losses(network: nn.Module, bank: PatchBank, config: Config) -> I
 
 
 def srcnn_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterator[Tensor]:
-    """Squared error of sharpened luma, the scales in turn."""
+    """Yield the squared error of sharpened luma, the scales in turn."""
     rng = torch.Generator().manual_seed(config.seed)
     for scale in itertools.cycle(SCALES):
         lr, hr = map(luma, bank.draw(scale, config.patch_px, config.batch_size, rng))
@@ -67,7 +67,7 @@ def srcnn_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterato
 
 
 def lapsrn_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterator[Tensor]:
-    """Charbonnier's loss at every level, as in the paper; the middle picture is the large one's half."""
+    """Yield Charbonnier's loss at every level, as in the paper; the middle picture is the large one's half."""
     rng = torch.Generator().manual_seed(config.seed)
     while True:
         lr, hr = map(luma, bank.draw(SCALES[-1], config.patch_px, config.batch_size, rng))
@@ -78,7 +78,7 @@ def lapsrn_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterat
 
 @torch.inference_mode()
 def evaluate_denoising(network: nn.Module, photos: Sequence[Tensor]) -> dict[str, float]:
-    """Mean PSNR (dB) of luma at three noise levels."""
+    """Return the mean PSNR (dB) of luma at three noise levels."""
     return {
         f"psnr_{sigma_255}_db": _mean(
             psnr(network(gaussian(gt, sigma_255 / 255, _rng(seed))[None])[0].clamp(0, 1), gt)
@@ -90,7 +90,7 @@ def evaluate_denoising(network: nn.Module, photos: Sequence[Tensor]) -> dict[str
 
 @torch.inference_mode()
 def evaluate_enlargement(network: nn.Module, photos: Sequence[Tensor]) -> dict[str, float]:
-    """Mean PSNR (dB) of full-range luma by scale, without a border of `scale` pixels."""
+    """Return the mean PSNR (dB) of full-range luma by scale, without a border of `scale` pixels."""
     results = {}
     for scale in SCALES:
         scores = []
@@ -105,7 +105,7 @@ def evaluate_enlargement(network: nn.Module, photos: Sequence[Tensor]) -> dict[s
 
 
 def enlarge_luma(network: nn.Module, lr: Tensor, scale: int) -> Tensor:
-    """What SRCNN or LapSRN makes of luma (1, h, w): (1, scale * h, scale * w), not clamped."""
+    """Return what SRCNN or LapSRN makes of luma (1, h, w): (1, scale * h, scale * w), not clamped."""
     if isinstance(network, NETWORKS["lapsrn"]):
         return network(lr[None])[SCALES.index(scale)][0]
     return network(bicubic(lr, scale)[None], scale)[0]

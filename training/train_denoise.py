@@ -38,9 +38,9 @@ from training.randomness import chance, uniform
 from training.run import Run
 
 PAIRS_SHARE = 0.2
-"""Of the samples with mixed noise, so many are of real camera noise."""
+"""Share of the samples with mixed noise that have real camera noise."""
 SURFACES_SHARE = 0.18
-"""Of the others, so many are grainy or on a structured surface."""
+"""Share of the others that are grainy or on a structured surface."""
 SHRUNK_SHARE = 0.4
 """So many photographs are shrunk by up to half: their texture is busier than that of photographs as they come."""
 GREY_SHARE = 0.35
@@ -81,7 +81,7 @@ class Config(RunConfig):
 
 
 def load_pairs(folder: Path) -> list[Tensor]:
-    """Real noisy photographs stacked on their clean means: uint8 (6, H, W)."""
+    """Read real noisy photographs, stacked on their clean means: uint8 (6, H, W)."""
     noisy = sorted(folder.glob("*_real.*"))
     return [
         torch.cat([read_photo(file), read_photo(file.with_name(file.name.replace("_real", "_mean")))])
@@ -107,7 +107,7 @@ class Pictures:
 def degrade(
     gt: Tensor, config: Config, span: Span, rng: torch.Generator, papers: Sequence[Tensor] = ()
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(lq, target, sigma) of a patch (3 or 1 channels), of a difficulty within `span`; some on surfaces."""
+    """Return (lq, target, sigma) of a patch (3 or 1 channels), of a difficulty within `span`; some on surfaces."""
     if papers and chance(SURFACES_SHARE, rng):
         lq, sigma = on_surface(gt, papers, rng)
         return lq, gt, sigma
@@ -123,7 +123,7 @@ def degrade(
 def make_sample(
     pictures: Pictures, config: Config, difficulty: OnDemand, rng: torch.Generator
 ) -> tuple[Tensor, ...]:
-    """(lq, target, sigma): sigma is -1 where the network is not told."""
+    """Return (lq, target, sigma): sigma is -1 where the network is not told."""
     if pictures.pairs and chance(PAIRS_SHARE, rng):
         lq, gt = random_patch(pictures.pairs, config.patch_px, rng).split(3)
         return lq, gt, torch.tensor(-1.0) if chance(0.5, rng) else rough_level(lq, gt, rng)
@@ -161,7 +161,7 @@ def mean_psnr(network: nn.Module, photos: Sequence[Tensor], noise: Noise, *, tol
 
 
 def evaluate(network: nn.Module, photos: Sequence[Tensor], config: Config) -> dict[str, float]:
-    """Blind PSNR (dB) over the held-out photographs at Gaussian noise of sigma_255 15, 25 and 50."""
+    """Return the blind PSNR (dB) over the held-out photographs at Gaussian noise of sigma_255 15, 25 and 50."""
     levels = {
         sigma_255: gaussian_noise(sigma_255 / config.max_sigma_255, config.max_sigma_255)
         for sigma_255 in (15, 25, 50)
@@ -172,7 +172,7 @@ def evaluate(network: nn.Module, photos: Sequence[Tensor], config: Config) -> di
 def psnr_by_difficulty(
     network: nn.Module, photos: Sequence[Tensor], config: Config, difficulty: OnDemand
 ) -> list[float]:
-    """Blind PSNR (dB) in the middle of each level; Gaussian noise stands for mixed noise."""
+    """Return the blind PSNR (dB) in the middle of each level; Gaussian noise stands for mixed noise."""
     make_noise = NOISES.get(config.noise, gaussian_noise)
     spans = map(difficulty.span, range(len(difficulty.shares)))
     return [

@@ -50,7 +50,7 @@ class Config(RunConfig):
     hidden: int  # channels between the face and the maps that modulate by it
     photos: tuple[str, ...]  # folders of pictures with faces, below the data root
     repeats: tuple[int, ...]  # how often a face of each folder is drawn, against one of the others
-    validation_every: int  # each so-many-th person of a folder is kept for validation
+    validation_every: int  # every n-th person of a folder is kept for validation
     denoised_share: float  # share of a batch that is denoised before it is refined
     gradient_weight: float  # error of differences between neighbours, against the error of values
     adversary_weight: float  # 0: no adversary
@@ -65,14 +65,14 @@ class Held:
 
 
 def make_sample(faces: Faces, numbers: Sequence[int], rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """(lq, gt, coarse): coarse is 1 where the picture was too small for the crop."""
+    """Return (lq, gt, coarse): coarse is 1 where the picture was too small for the crop."""
     number = pick(numbers, rng)
     lq, gt = old_portrait(faces.draw(number, rng), rng)
     return lq, gt, torch.tensor(faces.is_coarse(number))
 
 
 def denoise_some(denoiser: Runner[Tensor] | None, lq: Tensor, share: float) -> Tensor:
-    """The first `share` of a batch denoised, the rest as it is."""
+    """Denoise the first `share` of a batch, and leave the rest as it is."""
     count = round(share * len(lq))
     if denoiser is None or count == 0:
         return lq
@@ -87,7 +87,7 @@ def load_denoiser(place: Place) -> Runner[Tensor] | None:
 
 
 def make_validation(faces: Faces, numbers: Sequence[int], denoiser: Runner[Tensor] | None) -> list[Held]:
-    """Held-out faces, degraded with fixed seeds; every other one denoised."""
+    """Degrade held-out faces with fixed seeds; every other one is denoised."""
     held = []
     for seed, number in enumerate(numbers):
         rng = torch.Generator().manual_seed(seed)
@@ -97,7 +97,7 @@ def make_validation(faces: Faces, numbers: Sequence[int], denoiser: Runner[Tenso
 
 
 def evaluate(network: Runner[Tensor], held: Sequence[Held], detector: Runner[list[Face]]) -> dict[str, float]:
-    """Means over the held-out faces, refined and as given: PSNR (dB) in the face, landmark shift (%) from the truth."""
+    """Return means over the faces, refined and as given: PSNR (dB) in the face, landmark shift (%) from the truth."""
     inside, totals = face_mask(0), [0.0] * 4
     for start in range(0, len(held), VALIDATION_BATCH):
         lq, gt = (

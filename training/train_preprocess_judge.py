@@ -45,13 +45,15 @@ class Config(RunConfig):
 
     widths: tuple[int, int, int]  # channels at stride 4, 8, 16
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
-    validation_every: int  # each so-many-th photograph of a folder, and old print, is kept for validation
+    validation_every: (
+        int  # every n-th photograph of a folder, and every n-th old print, is kept for validation
+    )
     validation_samples: int  # pictures made of those
     frozen_share: float  # of the time, at the end, with the statistics of batch normalisation as in use
 
 
 def seen_again(samples: Iterator[Batch], seed: int) -> Iterator[Batch]:
-    """New batches, and between them `AGAIN` mixed from the last ones: pictures cost more to make than to learn from."""
+    """Yield new batches and, between them, `AGAIN` mixed from the last: pictures cost more to make than to learn."""
     rng = torch.Generator().manual_seed(seed)
     kept: deque[Batch] = deque(maxlen=KEPT)
     while True:
@@ -66,7 +68,7 @@ def seen_again(samples: Iterator[Batch], seed: int) -> Iterator[Batch]:
 
 
 def judgement_loss(logits: Tensor, kind: Tensor, flags: Tensor) -> Tensor:
-    """Cross-entropy of the kinds and of each flag, over what is known."""
+    """Return the cross-entropy of the kinds and of each flag, over what is known."""
     by_kind = F.cross_entropy(logits[:, : len(KINDS)], kind, ignore_index=-1, label_smoothing=0.02)
     known = (flags != UNKNOWN).float()
     by_flag = F.binary_cross_entropy_with_logits(
@@ -76,13 +78,13 @@ def judgement_loss(logits: Tensor, kind: Tensor, flags: Tensor) -> Tensor:
 
 
 def as_input(view: Tensor, crops: Tensor) -> tuple[Tensor, Tensor]:
-    """In [0, 1]; flipped, upright and level, together."""
+    """Return views and crops in [0, 1]; flipped, upright and level, together."""
     axes = [axis for axis in (-1, -2) if torch.rand(()) < 0.5]
     return view.flip(axes).float() / 255, crops.flip(axes).float() / 255
 
 
 def whole_pictures(images: Sequence[Tensor]) -> Batch:
-    """Views and crops of pictures as they are."""
+    """Return the views and crops of pictures as they are."""
     views, crops = zip(*(glimpse(image.numpy()) for image in images), strict=True)
     return torch.from_numpy(np.stack(views)), torch.from_numpy(np.stack(crops))
 

@@ -52,7 +52,7 @@ class Config(RunConfig):
     widths: tuple[int, ...]  # channels at stride 2, 4, 8, 16
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     repeats: tuple[int, ...]  # how often a photograph of each folder is drawn, against one of the others
-    validation_every: int  # each so-many-th photograph of a folder is kept for validation
+    validation_every: int  # every n-th photograph of a folder is kept for validation
     frozen_share: (
         float  # of the time, at the end, with the statistics of batch normalisation as they are in use
     )
@@ -61,7 +61,7 @@ class Config(RunConfig):
 
 
 def detection_loss(scratch_logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy, in which a missed pixel weighs twice a false one, and Dice loss, both over the whole batch.
+    """Return cross-entropy, in which a missed pixel weighs twice a false one, and Dice loss, over the whole batch.
 
     Args:
         weight: what each pixel counts, (N, 1, H, W); 0 where nobody knows.
@@ -75,7 +75,7 @@ def detection_loss(scratch_logits: Tensor, target: Tensor, weight: Tensor) -> Te
 
 
 def evaluate_real(network: Runner[Tensor], prints: Sequence[MarkedPrint]) -> dict[str, float]:
-    """Mean F1 over real prints within `TOLERANCE_PX`, at the best threshold, and that threshold."""
+    """Return the mean F1 over real prints within `TOLERANCE_PX`, at the best threshold, and that threshold."""
     scores: dict[float, list[float]] = defaultdict(list)
     for marked in prints:
         prob = network(marked.image[None] / 255).sigmoid()[0].cpu()
@@ -145,7 +145,7 @@ def evaluate(network: Runner[Tensor], validation: Validation) -> dict[str, float
 def evaluate_damaged(
     network: Runner[Tensor], held_out: Sequence[tuple[Tensor, Tensor, Tensor]]
 ) -> dict[str, float]:
-    """Best F1, its threshold, precision, recall and area below the curve, and the share of clean pixels found there.
+    """Return best F1, its threshold, precision, recall, area below the curve, and the share of clean pixels found.
 
     Args:
         held_out: from `hold_out_damaged`; every photograph comes twice, damaged and as it was.

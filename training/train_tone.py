@@ -41,7 +41,7 @@ class Config(RunConfig):
 
 
 def squashed(photos: Sequence[Tensor]) -> Tensor:
-    """(N, 3, KEPT_PX, KEPT_PX), uint8, whatever shape they had."""
+    """Resize photographs of any shape to (N, 3, KEPT_PX, KEPT_PX), uint8."""
     size = (KEPT_PX, KEPT_PX)
     return torch.cat(
         [
@@ -52,7 +52,7 @@ def squashed(photos: Sequence[Tensor]) -> Tensor:
 
 
 def draw_views(kept: Tensor, batch_size: int, rng: torch.Generator) -> Tensor:
-    """Random cut-outs of random photographs, half of them flipped: (N, 3, VIEW_PX, VIEW_PX) in [0, 1]."""
+    """Cut random squares out of random photographs, half of them flipped: (N, 3, VIEW_PX, VIEW_PX) in [0, 1]."""
     chosen = kept[torch.randint(0, len(kept), (batch_size,), generator=rng)].float() / 255
     share = VIEW_PX / KEPT_PX + (1 - VIEW_PX / KEPT_PX) * torch.rand(batch_size, generator=rng)
     sign = torch.where(torch.rand(batch_size, generator=rng) < 0.5, -1.0, 1.0)
@@ -64,13 +64,13 @@ def draw_views(kept: Tensor, batch_size: int, rng: torch.Generator) -> Tensor:
 
 
 def tone_loss(pred: Tensor, gt: Tensor, known: Tensor) -> Tensor:
-    """Mean distance, and root mean square error by picture, where the picture is known."""
+    """Return the mean distance, and root mean square error by picture, where the picture is known."""
     error = (pred - gt) * known
     return error.abs().mean() + (error.square().mean((1, 2, 3)) + 1e-6).sqrt().mean()
 
 
 def evaluate(network: Runner[Correction], held: Sequence[Aged]) -> dict[str, float]:
-    """Mean PSNR (dB) of held-out views, faded and corrected."""
+    """Return the mean PSNR (dB) of held-out views, faded and corrected."""
     figures: dict[str, list[float]] = {"psnr_faded_db": [], "psnr_db": []}
     for lq, gt, known in held:
         pred = apply(lq, network(lq, quantiles_of(lq))).clamp(0, 1)

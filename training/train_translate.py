@@ -64,7 +64,7 @@ class Config(RunConfig):
     architecture: dict[str, int]  # arguments of Translator
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     old_photos: str  # folder of real old photographs
-    validation_every: int  # each so-many-th photograph of a folder is kept for validation
+    validation_every: int  # every n-th photograph of a folder is kept for validation
     patch_px: int
     vae_share: float  # of the time, for phase (a)
     mapping_share: float  # of the time, for phase (b)
@@ -79,7 +79,7 @@ class Config(RunConfig):
 
 
 def evaluate(network: Runner[Tensor], held: Sequence[Held], prints: Sequence[Held] = ()) -> dict[str, float]:
-    """Mean PSNR (dB) in damage that is in the mask, of the result and of the translation alone.
+    """Return the mean PSNR (dB) in damage that is in the mask, of the result and of the translation alone.
 
     Args:
         prints: pictures that are damaged as prints are; of them also that of the whole mask, sound places included.
@@ -102,7 +102,7 @@ def evaluate(network: Runner[Tensor], held: Sequence[Held], prints: Sequence[Hel
 
 
 def phase_of(progress: float, config: Config) -> str:
-    """`vae`, `mapping`, `joint` or `fusion`."""
+    """Return `vae`, `mapping`, `joint` or `fusion`."""
     if progress < config.vae_share:
         return "vae"
     if progress < config.vae_share + config.mapping_share:

@@ -71,17 +71,17 @@ Held = dict[int, list[tuple[Tensor, Tensor]]]
 
 
 def build(config: Config) -> Upscaler:
-    """A new network."""
+    """Return a new network."""
     return Upscaler(config.width, config.depth, config.scales)
 
 
 def degrade(hr: Tensor, scale: int, degradation: str, rng: torch.Generator) -> Tensor:
-    """The small picture of (3, H, W)."""
+    """Return the small picture of (3, H, W)."""
     return shrink(hr, scale) if degradation == "bicubic" else second_order.degrade(hr, scale, rng)
 
 
 def worn_batch(photos: Sequence[Tensor], config: Config, rng: torch.Generator) -> Batch:
-    """Pairs of one scale with second-order degradations: lr, hr."""
+    """Draw pairs of one scale with second-order degradations: lr, hr."""
     scale = pick(config.scales, rng)
     side, edge = scale * (config.patch_px + 2 * MARGIN_PX), MARGIN_PX
     large = [random_patch(photos, side, rng) for _ in range(config.batch_size)]
@@ -92,14 +92,14 @@ def worn_batch(photos: Sequence[Tensor], config: Config, rng: torch.Generator) -
 
 
 def bank_batches(bank: PatchBank, config: Config, seed: int) -> Iterator[Batch]:
-    """Pairs shrunk by bicubic, the scales in turn: lr, hr."""
+    """Yield pairs shrunk by bicubic, the scales in turn: lr, hr."""
     rng = torch.Generator(bank.device).manual_seed(seed)
     for scale in itertools.cycle(config.scales):
         yield bank.draw(scale, config.patch_px, config.batch_size, rng)
 
 
 def make_validation(photos: Sequence[Tensor], config: Config) -> Held:
-    """Whole pictures, degraded with fixed seeds."""
+    """Degrade whole pictures with fixed seeds."""
     held: Held = {scale: [] for scale in config.scales}
     for scale, (seed, photo) in itertools.product(config.scales, enumerate(photos)):
         h, w = (side // scale * scale for side in photo.shape[-2:])
@@ -109,7 +109,7 @@ def make_validation(photos: Sequence[Tensor], config: Config) -> Held:
 
 
 def evaluate(network: Runner[Tensor], held: Held) -> dict[str, float]:
-    """Mean PSNR (dB) of Y over the validation pictures, by scale."""
+    """Return the mean PSNR (dB) of Y over the validation pictures, by scale."""
     results = {}
     for scale, pairs in held.items():
         total = 0.0
@@ -120,7 +120,7 @@ def evaluate(network: Runner[Tensor], held: Held) -> dict[str, float]:
 
 
 def bicubic_baseline(held: Held) -> dict[str, float]:
-    """The same figures for bicubic enlargement."""
+    """Return the same figures for bicubic enlargement."""
     return {
         f"bicubic_x{scale}_db": sum(
             psnr_y(enlarge(lr[None], scale)[0].clamp(0, 1), hr, border=scale) for lr, hr in pairs

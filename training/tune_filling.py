@@ -41,13 +41,13 @@ LIMITS = ((0.3, 0.3), (0.5, 0.5), (0.7, 0.5), (0.7, 0.7), (0.9, 0.7), (0.97, 0.5
 
 
 def fill(loaded: pipeline.Pipeline, picture: Tensor) -> Tensor:
-    """What comes back of uint8 (3, H, W), in [0, 1]."""
+    """Return what comes back of uint8 (3, H, W), in [0, 1]."""
     restored = loaded.restore(picture.permute(1, 2, 0).contiguous().numpy(), FILLING)
     return torch.from_numpy(restored.image).permute(2, 0, 1) / 255
 
 
 def score_made(loaded: pipeline.Pipeline, made: Sequence[tuple[Tensor, Tensor, Tensor]]) -> list[float]:
-    """Mean gain in dB of pictures (gt, lq, alpha), of what is damaged in them, and PSNR of what is not."""
+    """Return the mean gain in dB of pictures (gt, lq, alpha), of what is damaged in them, and PSNR of what is not."""
     rows = []
     for gt, lq, alpha in made:
         image, inside = fill(loaded, _as_bytes(lq)), (alpha > MASK_ALPHA).float()
@@ -58,7 +58,7 @@ def score_made(loaded: pipeline.Pipeline, made: Sequence[tuple[Tensor, Tensor, T
 
 
 def score_sound(loaded: pipeline.Pipeline, made: Sequence[tuple[Tensor, Tensor, Tensor]]) -> list[float]:
-    """Mean PSNR of the same pictures without damage, and the percentage of their pixels that change visibly."""
+    """Return the mean PSNR of the same pictures without damage, and the percentage of pixels that change visibly."""
     rows = []
     for gt, _, _ in made:
         image = fill(loaded, _as_bytes(gt))
@@ -68,7 +68,7 @@ def score_sound(loaded: pipeline.Pipeline, made: Sequence[tuple[Tensor, Tensor, 
 
 
 def score_real(loaded: pipeline.Pipeline, prints: Sequence[MarkedPrint]) -> list[float]:
-    """Mean F1, precision and recall of what changes visibly in real prints, against their marks."""
+    """Return the mean F1, precision and recall of what changes visibly in real prints, against their marks."""
     rows = []
     for one in prints:
         changed = ((fill(loaded, one.image) - one.image / 255).abs().amax(0, keepdim=True)) > VISIBLE

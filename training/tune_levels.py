@@ -44,7 +44,7 @@ CONSTANTS_255 = (3, 4, 5, 6, 8)
 
 
 def print_artefacts(photos: Sequence[Image.Image]) -> None:
-    """What `grey_artefacts` and `colour_artefacts` ought to be, by quality, and how far single pictures are off."""
+    """Print what `grey_artefacts` and `colour_artefacts` ought to be, by quality, and how far pictures are off."""
     print("quality  grey            colour")
     for quality in FITTED_QUALITIES:
         cells = []
@@ -76,7 +76,7 @@ class Gains:
 
 
 def print_gains(network: Runner[Tensor], examples: Sequence[Example]) -> None:
-    """Told nothing, the truth, the estimate, and multiples of it."""
+    """Print the gain of the denoiser told nothing, the truth, the estimate, and multiples of it."""
     print(
         f"kind  n  true  estimated  |  gain in dB: blind, true, estimated times {', '.join(map(str, FACTORS))}"
     )
@@ -93,7 +93,7 @@ def print_gains(network: Runner[Tensor], examples: Sequence[Example]) -> None:
 
 
 def print_assumed(network: Runner[Tensor], examples: Sequence[Example]) -> None:
-    """What `ASSUMED` does where little is found, and what a constant would do."""
+    """Print what `ASSUMED` does where little is found, and what a constant would do."""
     print(f"kind  |  gain in dB with ASSUMED {', '.join(map(str, ASSUMED))}  |  at least {CONSTANTS_255}")
     for kind, chosen in _by_kind(examples).items():
         rows = []

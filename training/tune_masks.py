@@ -62,13 +62,13 @@ def example(network: Runner[Tensor], image: Tensor, damaged: Tensor, unknown: Te
 
 
 def real_examples(network: Runner[Tensor], data: Path, drawn: Path) -> list[Example]:
-    """The marked prints that training did not see."""
+    """Return the marked prints that training did not see."""
     prints = load_marked_prints(data, drawn, names=VALIDATION_PRINTS)
     return [example(network, one.image, one.mask == DAMAGE, one.mask == IGNORE) for one in prints]
 
 
 def large_examples(network: Runner[Tensor], data: Path, drawn: Path) -> list[Example]:
-    """The smaller ones of these prints at twice their size, as a larger scan would show them."""
+    """Return the smaller ones of these prints at twice their size, as a larger scan would show them."""
     large = []
     for one in load_marked_prints(data, drawn, names=VALIDATION_PRINTS):
         if max(one.image.shape) < LARGE_PX:
@@ -80,7 +80,7 @@ def large_examples(network: Runner[Tensor], data: Path, drawn: Path) -> list[Exa
 
 
 def made_examples(network: Runner[Tensor], photos: Sequence[Tensor], data: Path) -> list[Example]:
-    """Photographs that training did not see under damage whose shapes it did not see."""
+    """Damage photographs that training did not see, by shapes that it did not see."""
     rng = torch.Generator().manual_seed(1)
     sources = load_crack_shapes(data, held_out=False, validation=True)
     made = []
@@ -92,7 +92,7 @@ def made_examples(network: Runner[Tensor], photos: Sequence[Tensor], data: Path)
 
 
 def score(examples: Sequence[Example], views: int, certain: float, followed: float) -> str:
-    """Mean F1, precision and recall of the mask, from the full size and, with two views, from half of it."""
+    """Return the mean F1, precision and recall of the mask, from the full size and, with two views, from half of it."""
     masks.FOLLOWED = followed
     rows = []
     for one in examples:
@@ -104,7 +104,7 @@ def score(examples: Sequence[Example], views: int, certain: float, followed: flo
 
 
 def print_damaged(sets: Sequence[Sequence[Example]]) -> None:
-    """What is marked in pictures that are taken for damaged."""
+    """Print how well damage is marked in pictures that are taken for damaged."""
     print("views  certain  followed   F1, precision, recall of: real   real at twice the size   made")
     for views in (1, 2):
         for certain, followed in itertools.product((0.2, 0.3, 0.5, 0.7), (0.15, 0.3, 0.45)):
@@ -113,7 +113,7 @@ def print_damaged(sets: Sequence[Sequence[Example]]) -> None:
 
 
 def print_others(clean: Sequence[np.ndarray], kind: str) -> None:
-    """What would be marked in pictures that are not damaged."""
+    """Print how much would be marked in pictures that are not damaged."""
     for certain in (0.99, 0.995, 0.998, 0.999, 0.9995):
         shares = sorted(masks.coverage(masks.clean_mask(prob, certain)) for prob in clean)
         kept = [share if share <= masks.MOST_IN_OTHERS else 0 for share in shares]

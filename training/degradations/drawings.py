@@ -34,7 +34,7 @@ __all__ = ["draw_line_art", "draw_screenshot", "halftone"]
 
 
 def draw_line_art(h: int, w: int, rng: torch.Generator) -> Tensor:
-    """A drawing or a page, (3, H, W) in [0, 1]: dark on white or yellowed paper, at times the other way round.
+    """Draw line art or a page, (3, H, W) in [0, 1]: dark on white or yellowed paper, at times the other way round.
 
     Some are bilevel, some soft as a scan; none has noise or JPEG artefacts.
     """

@@ -55,13 +55,13 @@ def grey(image: Tensor) -> Tensor:
 
 
 def hand_coloured(image: Tensor) -> Tensor:
-    """A grey print under thin, coarse colours: half of the chroma, blurred."""
+    """Make grey prints under thin, coarse colours: half of the chroma, blurred."""
     plain = grey(image)
     return (plain + 0.5 * F.avg_pool2d(image - plain, 7, 1, 3, count_include_pad=False)).clamp(0, 1)
 
 
 def lose_density(gt: Tensor, tie: Tensor, rng: torch.Generator) -> Tensor:
-    """What is left of each layer's density, a stain over all of it, and stray light."""
+    """Lower each layer's density, lay a stain over all of it, and let in stray light."""
     n = len(gt)
     kept = _by_channel(n, 0.3, 1.0, 0.25, tie, rng).clamp(0.2, 1)
     stain = _draw(n, 0, 0.22, rng) * _by_channel(n, 0.2, 1.0, 0.5, tie, rng).clamp(0)
@@ -73,7 +73,7 @@ def lose_density(gt: Tensor, tie: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def lose_contrast(gt: Tensor, tie: Tensor, rng: torch.Generator) -> Tensor:
-    """Raised blacks, lowered whites and bent mid-tones, channel by channel."""
+    """Raise the blacks, lower the whites and bend the mid-tones, channel by channel."""
     n = len(gt)
     black = _by_channel(n, 0.0, 0.4, 0.12, tie, rng).clamp(0, 0.5)
     white = _by_channel(n, 0.6, 1.0, 0.12, tie, rng).clamp(0.55, 1)

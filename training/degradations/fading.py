@@ -27,7 +27,7 @@ Pair = tuple[Tensor, Tensor]
 
 
 def grey(image: Tensor) -> Tensor:
-    """Luma in three equal channels."""
+    """Return the luma in three equal channels."""
     return luma(image).expand(3, -1, -1)
 
 
@@ -42,7 +42,7 @@ def fade(image: Tensor, strength: float, level: float) -> Tensor:
 
 
 def bleach(image: Tensor, strength: float) -> Tensor:
-    """Dyes bleach unevenly: blue and green densities fall, blacks turn reddish; `strength` 0 to 1."""
+    """Bleach the dyes unevenly: blue and green densities fall, blacks turn reddish; `strength` 0 to 1."""
     density = torch.tensor([0.95, 0.75, 0.6]).view(3, 1, 1)
     return torch.lerp(image, 1 - (1 - image) * density, strength)
 
@@ -60,7 +60,7 @@ def gamma(image: Tensor, exponent: float) -> Tensor:
 
 
 def blur(image: Tensor, sigma_px: float) -> Tensor:
-    """Gaussian blur of (C, H, W), borders repeated; as two band matrices, which is quicker than convolutions."""
+    """Blur (C, H, W) by a Gaussian, borders repeated; as two band matrices, which is quicker than convolutions."""
     h, w = image.shape[-2:]
     return _blur_matrix(h, sigma_px) @ image @ _blur_matrix(w, sigma_px).mT
 

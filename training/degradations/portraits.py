@@ -50,7 +50,7 @@ def worn(gt: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def toned(image: Tensor, rng: torch.Generator) -> Tensor:
-    """Grey in a third, brown in a fifth, then faded, cast, darker or brighter in some; not clamped."""
+    """Make a third grey and a fifth brown, then fade, cast, darken or brighten some; not clamped."""
     kind = uniform(0, 1, rng)
     if kind < 0.35:
         image = fading.grey(image)

@@ -14,7 +14,7 @@ from training.randomness import chance, pick, randint, uniform
 
 
 def draw_screenshot(h: int, w: int, rng: torch.Generator) -> Tensor:
-    """What a screen may show, (3, H, W) in [0, 1]; crisp, without noise or JPEG artefacts."""
+    """Draw what a screen may show, (3, H, W) in [0, 1]; crisp, without noise or JPEG artefacts."""
     is_dark = chance(0.35, rng)
     ground = colour(rng, 10, 60) if is_dark else colour(rng, 215, 256)
     image = Image.new("RGB", (w, h), ground)
@@ -31,7 +31,7 @@ class Screen:
     is_dark: bool
 
     def ink(self, rng: torch.Generator) -> Colour:
-        """A colour that can be read."""
+        """Draw a colour that can be read on the screen's ground."""
         return colour(rng, 170, 256) if self.is_dark else colour(rng, 0, 110)
 
 

@@ -54,7 +54,7 @@ FINAL_SINC = 0.8
 
 
 def degrade(hr: Tensor, scale: int, rng: torch.Generator) -> Tensor:
-    """A worn picture, `scale` times smaller: (3, H / scale, W / scale), 8-bit values.
+    """Wear a picture and make it `scale` times smaller: (3, H / scale, W / scale), 8-bit values.
 
     Args:
         hr: (3, H, W); the sides are multiples of `scale`.
@@ -86,7 +86,7 @@ def _blur(image: Tensor, ranges: Pass, rng: torch.Generator) -> Tensor:
 
 
 def draw_kernel(ranges: Pass, rng: torch.Generator) -> Tensor:
-    """A blur kernel: sinc, or a bell of some kind, round or stretched."""
+    """Draw a blur kernel: sinc, or a bell of some kind, round or stretched."""
     size = _odd_size(rng)
     if chance(ranges.sinc, rng):
         return sinc_kernel(size, uniform(math.pi / 3 if size < 13 else math.pi / 5, math.pi, rng))
@@ -102,7 +102,7 @@ def draw_kernel(ranges: Pass, rng: torch.Generator) -> Tensor:
 def bell_kernel(
     size: int, sigmas_px: tuple[float, float], angle: float, kind: str = "gaussian", shape: float = 1.0
 ) -> Tensor:
-    """A kernel that falls off along two axes: (size, size), sum 1.
+    """Return a kernel that falls off along two axes: (size, size), sum 1.
 
     Args:
         sigmas_px: standard deviations along the axes, the first of which is turned by `angle` from the x axis.
@@ -119,7 +119,7 @@ def bell_kernel(
 
 
 def sinc_kernel(size: int, cutoff: float) -> Tensor:
-    """The circular low-pass filter of this cut-off (radians per pixel): (size, size), sum 1."""
+    """Return the circular low-pass filter of a cut-off (radians per pixel): (size, size), sum 1."""
     place = torch.arange(size, dtype=torch.float64) - size // 2
     radius = torch.hypot(*torch.meshgrid(place, place, indexing="ij"))
     kernel = cutoff * torch.special.bessel_j1(cutoff * radius) / (2 * math.pi * radius.clamp_min(1e-12))

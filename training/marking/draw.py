@@ -50,13 +50,13 @@ class _Canvas:
         self.unsure = np.zeros(grey.shape, bool)
 
     def polygon(self, mark: Mark) -> Marked:
-        """The pixels inside a mark's corners."""
+        """Return the pixels inside a mark's corners."""
         inside = np.zeros(self.grey.shape, np.uint8)
         cv2.fillPoly(inside, [_corners(mark)], 1)
         return inside > 0
 
     def union(self, kind: str) -> Marked:
-        """All polygons of a kind together."""
+        """Return all polygons of a kind together."""
         whole = np.zeros(self.grey.shape, bool)
         for mark in self.annotation.of(kind):
             whole |= self.polygon(mark)
@@ -88,13 +88,13 @@ class _Canvas:
         return marked
 
     def contrast(self, polarity: str) -> Floats:
-        """How much each pixel stands out from the background in the direction of a polarity."""
+        """Return how much each pixel stands out from the background in the direction of a polarity."""
         if len(polarity) > 1 or polarity == "x":
             return np.abs(self.change)
         return self.change if polarity == "b" else -self.change
 
     def add_line(self, mark: Mark) -> None:
-        """Pixels within half the width of the path that stand out by `core_share` of what the path does there."""
+        """Mark what lies within half the width of the path and stands out by `core_share` of what it does there."""
         path = self.paths[id(mark)]
         columns, rows = (np.array(values) for values in zip(*path, strict=True))
         h, w = self.grey.shape
@@ -118,7 +118,7 @@ class _Canvas:
         self.damage[place] |= _closed(np.isin(labels, np.unique(labels[core])) & found)
 
     def add_speck(self, mark: Mark, x: float, y: float) -> None:
-        """The connected pixels around a point's extremum that stand out by a third of what it does."""
+        """Mark the connected pixels around a point's extremum that stand out by a third of what it does."""
         h, w = self.grey.shape
         reach = int(np.ceil(mark.size)) + 4
         top, left = max(0, round(y) - reach), max(0, round(x) - reach)
@@ -148,7 +148,7 @@ class _Canvas:
         self.unsure |= ndimage.binary_dilation(found, SQUARE, iterations=2) & ~around
 
     def finish(self) -> Pixels:
-        """The mask, with what wins over what."""
+        """Return the mask: `Z` wins over damage, `X` over `Z`, and damage over all else that is unsure."""
         unsure = self.unsure | self.union("I")
         if self.annotation.of("O"):
             unsure |= ~self.union("O")
@@ -203,7 +203,7 @@ def _closed(found: Marked) -> Marked:
 
 
 def _of_size(found: Marked, least_px: int) -> Marked:
-    """Only what has at least so many connected pixels."""
+    """Only what has at least `least_px` connected pixels."""
     labels, count = ndimage.label(found, SQUARE)
     sizes = ndimage.sum(found, labels, range(count + 1))
     return found & (sizes[labels] >= least_px)

@@ -62,7 +62,7 @@ class Annotation:
     core_share: float = CORE_SHARE
 
     def of(self, kinds: str) -> list[Mark]:
-        """The marks of some kinds, in their order."""
+        """Return the marks of some kinds, in their order."""
         return [mark for mark in self.marks if mark.kind in kinds]
 
 

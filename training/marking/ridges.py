@@ -31,7 +31,7 @@ class Ridges:
         self.of = {"b": bright, "d": dark, "x": np.maximum(bright, dark)}
 
     def path(self, mark: Mark) -> Path:
-        """The way of a marked line: its points snapped to the ridge, and the best way along it between them."""
+        """Return a marked line's pixels: its points snapped to the ridge, and the best way along it between them."""
         strength = self.of[mark.polarity[0]]
         corners = [_snap(x, y, strength) for x, y in mark.points]
         reach = max(3.0, mark.size / 2 + 1.5)
