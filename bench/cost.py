@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -72,17 +73,13 @@ def gmacs_per_megapixel(network: nn.Module | Runner[Any], name: str) -> float:
 def _count(label: str, network: nn.Module | Runner[Any], cases: Inputs) -> dict[str, dict[str, Any]]:
     rows = {}
     for case, inputs in cases.items():
-        per, share = ("face", 1.0) if case == "face" else ("megapixel", _megapixels(inputs[0]))
+        per, share = ("face", 1.0) if case == "face" else ("megapixel", math.prod(inputs[0].shape[-2:]) / 1e6)
         rows[f"{label}, {case}" if case and case != "face" else label] = {
             "parameters": parameters(network),
             "gmacs": round(gmacs(network, *inputs) / share, 2),
             "per": per,
         }
     return rows
-
-
-def _megapixels(image: Tensor) -> float:
-    return image.shape[-2] * image.shape[-1] / 1e6
 
 
 def _image(channels: int = 3) -> Tensor:

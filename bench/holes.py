@@ -67,7 +67,9 @@ def measure(
             for method, filled in results.items():
                 scores[kind][method].append(_psnr_inside(filled, gt, mask))
             if pictures and index % 8 == 0:
-                _write(pictures / f"{name}_{kind}.png", lq, results)
+                pictures.mkdir(parents=True, exist_ok=True)
+                row = Image.fromarray(np.concatenate([lq, *results.values()], axis=1))
+                row.save(pictures / f"{name}_{kind}.png")
     return {
         "set": f"{len(photos)} pictures of {' and '.join(SETS)}",
         "pixel_sha256": pixel_hash(given),
@@ -133,8 +135,3 @@ CLASSES: dict[str, Draw] = {"thin": _thin, "blobs": _blobs, "boxes": _boxes, "qu
 def _psnr_inside(filled: npt.NDArray[Any], gt: Pixels, mask: npt.NDArray[np.uint8]) -> float:
     pred, target = (torch.from_numpy(np.array(pixels)) / 255.0 for pixels in (filled, gt))
     return psnr(pred, target, mask=torch.from_numpy(mask > 0)[..., None])
-
-
-def _write(file: Path, lq: Pixels, results: dict[str, npt.NDArray[Any]]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate([lq, *results.values()], axis=1)).save(file)

@@ -46,7 +46,10 @@ class Pair:
 def write_sheets(pairs: Sequence[Pair], folder: Path = PICTURES, *, per_sheet: int = 4) -> list[Path]:
     """Write the pairs with their captions, some to a sheet; gives the files."""
     sheets = [pairs[first : first + per_sheet] for first in range(0, len(pairs), per_sheet)]
-    return [_write_sheet(folder / f"old_{index:02d}.png", rows) for index, rows in enumerate(sheets)]
+    return [
+        _save(_stacked([_captioned(pair) for pair in rows]), folder / f"old_{index:02d}.png")
+        for index, rows in enumerate(sheets)
+    ]
 
 
 def write_blind(pairs: Sequence[Pair], folder: Path = PICTURES) -> Path:
@@ -87,10 +90,6 @@ def count_verdicts(verdicts: str, key: dict[str, dict[str, str]]) -> dict[str, l
         better = "better" if words[1] == pair["restored"] else "worse"
         counted[SAME if words[1] == SAME else better].append(pair["picture"])
     return counted
-
-
-def _write_sheet(file: Path, pairs: Sequence[Pair]) -> Path:
-    return _save(_stacked([_captioned(pair) for pair in pairs]), file)
 
 
 def _captioned(pair: Pair) -> Image.Image:

@@ -53,7 +53,14 @@ class SRCNN(nn.Module):
 
     def __init__(self, scales: tuple[int, ...] = (2, 4)) -> None:
         super().__init__()
-        self.chains = nn.ModuleDict({str(scale): _chain() for scale in scales})
+        self.chains = nn.ModuleDict(
+            {
+                str(scale): nn.Sequential(
+                    nn.Conv2d(1, 64, 9), nn.ReLU(), nn.Conv2d(64, 32, 1), nn.ReLU(), nn.Conv2d(32, 1, 5)
+                )
+                for scale in scales
+            }
+        )
 
     def forward(self, image: Tensor, scale: int) -> Tensor:
         """Sharpen luma that bicubic interpolation has enlarged `scale` times; the size stays."""
@@ -95,10 +102,6 @@ class LapSRN(nn.Module):
 
 NETWORKS: dict[str, type[nn.Module]] = {"autoencoder": Autoencoder, "srcnn": SRCNN, "lapsrn": LapSRN}
 """By the name of their weights, `bench/weights/<name>/<name>.fast.safetensors`."""
-
-
-def _chain() -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(1, 64, 9), nn.ReLU(), nn.Conv2d(64, 32, 1), nn.ReLU(), nn.Conv2d(32, 1, 5))
 
 
 def _features(width: int, depth: int) -> nn.Sequential:

@@ -90,7 +90,7 @@ def _packed(parts: dict[str, Any]) -> bytes:
 
 def _unpacked(content: bytes) -> dict[str, Any]:
     loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    converted: dict[str, Any] = _convert(loaded, _to_float)
+    converted: dict[str, Any] = _convert(loaded, Tensor.float)
     return converted
 
 
@@ -113,7 +113,3 @@ def _to_half(values: Tensor) -> Tensor:
 def _to_bfloat16(values: Tensor) -> Tensor:
     """For an optimiser's moments, which half precision would round to nothing."""
     return values.bfloat16() if values.numel() >= SMALL else values
-
-
-def _to_float(values: Tensor) -> Tensor:
-    return values.float()

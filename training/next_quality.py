@@ -6,7 +6,7 @@
 
 The next network is the first of `ORDER` without quality weights; `upscale_real` begins with what `upscale` learned and
 is passed over where no checkpoint of `upscale` is at hand. The minutes include loading, the last evaluation and
-writing. OUT gets the weights, the curve, the metrics and the checkpoint in pieces of at most 16 MiB, eight files at
+writing. OUT gets the weights, the curve, the scores and the checkpoint in pieces of at most 16 MiB, eight files at
 most; a run goes on from `--resume`, from a checkpoint in `--runs`, or from the pieces in OUT. The first piece alone is
 enough to go on with, without the optimiser's state.
 
@@ -169,7 +169,7 @@ def collect(
     """Write what a run has left into a folder: all of it, or where it did not come to its end, its checkpoint.
 
     Args:
-        told: goes into the metrics.
+        told: is written beside the scores.
     """
     run, file = run_name(network), weights_file(network, "quality", weights)
     checkpoint = load_checkpoint(runs / run / "checkpoint.pt")

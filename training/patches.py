@@ -57,12 +57,14 @@ class PatchBank:
     """
 
     def __init__(self, photos: Sequence[Tensor], scales: Sequence[int], device: str) -> None:
-        whole = [_to_multiple(photo, max(scales)) for photo in photos]
+        most, whole = max(scales), []
+        for photo in photos:
+            h, w = (side // most * most for side in photo.shape[-2:])
+            whole.append(photo[:, :h, :w])
         self.device = device
         self.large = Pixels.of(whole, device)
         self.small = {
-            scale: Pixels.of([_shrink_pixels(photo, scale, device) for photo in whole], device)
-            for scale in scales
+            scale: Pixels.of([_shrink(photo, scale, device) for photo in whole], device) for scale in scales
         }
         sizes = torch.tensor([photo.shape[-2:] for photo in whole], device=device)
         self.sizes = sizes  # (photographs, 2)
@@ -97,10 +99,5 @@ class PatchBank:
         return corners[:, :1, None] + rows, corners[:, 1:, None] + columns
 
 
-def _to_multiple(photo: Tensor, scale: int) -> Tensor:
-    h, w = (side // scale * scale for side in photo.shape[-2:])
-    return photo[:, :h, :w]
-
-
-def _shrink_pixels(photo: Tensor, scale: int, device: str) -> Tensor:
+def _shrink(photo: Tensor, scale: int, device: str) -> Tensor:
     return (shrink(photo.to(device).float() / 255, scale) * 255).round().byte().cpu()

@@ -127,7 +127,7 @@ class Run(Generic[Network]):
         self._asked_s = time.monotonic()
         return self.step % every == 0 and self._asked_s >= self._due_s
 
-    def record(self, metrics: Mapping[str, float]) -> None:
+    def record(self, scores: Mapping[str, float]) -> None:
         """Print and log where the run stands, and write a checkpoint."""
         self._recorded = self.step
         now = time.monotonic()
@@ -137,31 +137,31 @@ class Run(Generic[Network]):
             seconds=self.budget.spent_s,
             learning_rate=self.learning_rate,
             loss=self._losses.take(),
-            **metrics,
+            **scores,
         )
         self._save()
 
     def finish(
         self,
         network: nn.Module,
-        metrics: Mapping[str, float],
+        scores: Mapping[str, float],
         *,
         architecture: Mapping[str, Any],
         data: str,
         licence: str,
     ) -> None:
-        """Log the last metrics; write the curve, and the weights with all that is known about them."""
+        """Log the last scores; write the curve, and the weights with all that is known about them."""
         if self.step > self._recorded:
-            self.record(metrics)
+            self.record(scores)
         self.log.draw(self.folder / "curve.png")
         file = weights_file(self.name, self.config.tier, self.place.weights)
-        self.write(file, network, metrics, architecture=architecture, data=data, licence=licence)
+        self.write(file, network, scores, architecture=architecture, data=data, licence=licence)
 
     def write(
         self,
         file: Path,
         network: nn.Module,
-        metrics: Mapping[str, float],
+        scores: Mapping[str, float],
         *,
         architecture: Mapping[str, Any],
         data: str,
@@ -170,7 +170,7 @@ class Run(Generic[Network]):
         """Write a network with the story of this run."""
         story = {
             "config": asdict(self.config), "steps": self.step, "seconds": round(self.budget.spent_s),
-            "device": self.place.device, "seed": self.config.seed, "commit": commit_hash(), "metrics": dict(metrics),
+            "device": self.place.device, "seed": self.config.seed, "commit": commit_hash(), "metrics": dict(scores),
             "data": data, "licence": licence, **_beginning(self.place.begin),
         }  # fmt: skip
         save_network(file, network, architecture=dict(architecture), metadata=story)

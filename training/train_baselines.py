@@ -79,13 +79,15 @@ def lapsrn_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterat
 @torch.inference_mode()
 def evaluate_denoising(network: nn.Module, photos: Sequence[Tensor]) -> dict[str, float]:
     """Return the mean PSNR (dB) of luma at three noise levels."""
-    return {
-        f"psnr_{sigma_255}_db": _mean(
-            psnr(network(gaussian(gt, sigma_255 / 255, _rng(seed))[None])[0].clamp(0, 1), gt)
-            for seed, gt in enumerate(map(_luma, photos))
-        )
-        for sigma_255 in SIGMAS_255
-    }
+    results = {}
+    for sigma_255 in SIGMAS_255:
+        scores = []
+        for seed, photo in enumerate(photos):
+            gt = luma(photo.float() / 255)
+            lq = gaussian(gt, sigma_255 / 255, torch.Generator().manual_seed(seed))
+            scores.append(psnr(network(lq[None])[0].clamp(0, 1), gt))
+        results[f"psnr_{sigma_255}_db"] = sum(scores) / len(scores)
+    return results
 
 
 @torch.inference_mode()
@@ -100,7 +102,7 @@ def evaluate_enlargement(network: nn.Module, photos: Sequence[Tensor]) -> dict[s
             sr = enlarge_luma(network, luma(shrink(hr, scale)), scale).clamp(0, 1)
             inner = (..., slice(scale, -scale), slice(scale, -scale))
             scores.append(psnr(sr[inner], luma(hr)[inner]))
-        results[f"psnr_luma_x{scale}_db"] = _mean(scores)
+        results[f"psnr_luma_x{scale}_db"] = sum(scores) / len(scores)
     return results
 
 
@@ -177,19 +179,6 @@ def main() -> None:
     arguments = parser.parse_args()
     for name in arguments.networks:
         train(name, read_config(Config, arguments.config, table=name), place_of(arguments))
-
-
-def _luma(photo: Tensor) -> Tensor:
-    return luma(photo.float() / 255)
-
-
-def _rng(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def _mean(values: Iterator[float] | Sequence[float]) -> float:
-    scores = list(values)
-    return sum(scores) / len(scores)
 
 
 if __name__ == "__main__":
