@@ -1,4 +1,4 @@
-"""Callers of a service who restore pictures and leave jobs for as long as something is tried on it."""
+"""Callers of a service: they restore pictures and leave jobs for as long as something is tried on it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JOB_EVERY_S = 1.0
 ENDS_WITHIN_S = 180.0
 """How long jobs are waited for."""
 QUIET_S = 3.0
-"""How long they are at work before the first fault and after the last."""
+"""How long callers are at work before the first fault and after the last."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What the networks cost: parameters and multiply-accumulates, counted; nothing is timed here (see `bench.speed`)."""
+"""Count what the networks cost: parameters and multiply-accumulates; `bench.speed` measures times."""
 
 from __future__ import annotations
 

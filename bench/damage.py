@@ -28,7 +28,7 @@ from photorestore.stages.scratch.masks import FOUND, grow
 from photorestore.workspace import Workspace
 
 STAGES = ("denoise", "scratch", "translate")
-"""They work on every picture."""
+"""Stages that run on every picture."""
 
 CURVE = Path("docs/models/scratch_pr.png")
 CAP_DB = 60.0

@@ -49,7 +49,7 @@ SIZED_FOR = 8
 AT_ONCE = 64
 IN_FLIGHT = 16
 WARM_UP_ROUNDS = 8
-"""Of each side: Java goes on compiling for some two thousand requests, and halves its part of each by that."""
+"""Rounds of each side that do not count: Java goes on compiling for some two thousand requests."""
 ROUNDS = 15
 """Their medians still differ by a hundredth from run to run."""
 LOAD_S = 20

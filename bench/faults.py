@@ -1,4 +1,4 @@
-"""What a service makes of killed processes, full disks and clocks that jump, while it is used.
+"""Measure how a service bears killed processes, full disks and clocks that jump, while it is used.
 
     python -m bench.faults
     python -m bench.faults --only processes clock
@@ -98,7 +98,7 @@ def kill_workers(service: Service) -> dict[str, Any]:
 
 
 def _seconds_until_whole(service: Service, killed: set[int], count: int) -> float:
-    """Until the edge is ready and as many workers as before are, none of them among the killed."""
+    """Return the seconds until the edge is ready with as many workers as before, none of them among the killed."""
     start = time.monotonic()
     wait_until(lambda: is_ready(service) and len(set(workers(service)) - killed) == count, WHOLE_S)
     seconds = round(time.monotonic() - start, 1)

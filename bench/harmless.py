@@ -1,4 +1,4 @@
-"""Do no harm, and yet work: default options on clean photographs, and on the same ones with noise.
+"""Measure whether default options do no harm to clean photographs, and yet remove noise from the same ones.
 
 Clean: lossless output against the input, PSNR capped at 60 dB a picture. As files: the same photographs as they are
 stored, nothing asked for; where no stage has worked, the upload's own bytes are to come back. Noisy: Gaussian noise,

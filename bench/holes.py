@@ -1,4 +1,4 @@
-"""Filling what a caller marks: fixed holes in clean photographs, beside the classical methods.
+"""Measure the filling of what a caller marks: fixed holes in clean photographs, beside the classical methods.
 
 | class | what is marked |
 |---|---|

@@ -38,9 +38,9 @@ OF_EACH_KIND = 6
 LONGEST_S = 600.0
 """Hostile callers end after this time in any case."""
 PAUSE_S = 1.0
-"""Between what a hostile caller does and the next time that it does it."""
+"""Pause of a hostile caller before it begins again."""
 UNREAD_BYTES = 8 << 20
-"""Of an answer that nobody reads: more than the system's buffers take."""
+"""Size of an answer that nobody reads: more than the system's buffers take."""
 WARM_UP = 20
 LIVEZ_EVERY_S = 0.2
 
@@ -192,7 +192,7 @@ def _repeat(hostile: Hostile, act: Callable[[Hostile], None], until: float) -> N
 
 @dataclass
 class Seen:
-    """What was seen of the edge meanwhile."""
+    """What was seen of the edge beside the hostile callers."""
 
     livez_s: list[float] = field(default_factory=list)
     rss_bytes: list[int] = field(default_factory=list)
@@ -225,7 +225,7 @@ def hanging() -> Iterator[str]:
 
 
 def _settings(folder: Path, keys: dict[str, str]) -> dict[str, str]:
-    """Of a service with keys, jobs and webhooks to this machine."""
+    """Write keys and a secret; return the settings of a service with keys, jobs and webhooks to this machine."""
     (folder / "keys").write_text("\n".join(key_line(name, key) for name, key in keys.items()))
     (folder / "secret").write_text(make_key())
     return {
@@ -237,7 +237,7 @@ def _settings(folder: Path, keys: dict[str, str]) -> dict[str, str]:
 
 
 def _restore(service: Service, key: str, numbers: Iterator[int]) -> None:
-    """A restoration with default options, of a picture that nobody has sent before."""
+    """Ask for a restoration with default options, of a picture that nobody has sent before."""
     picture = made_once(500, 500) + b"honest %d" % next(numbers)
     headers = {"Authorization": f"Bearer {key}"}
     answer = requests.post(f"{service.url}/v1/restore", data=picture, headers=headers, timeout=900)

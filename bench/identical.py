@@ -1,4 +1,4 @@
-"""Whether two builds answer with the same bytes: a matrix of pictures, formats, options and batch sizes.
+"""Compare whether two builds answer with the same bytes: a matrix of pictures, formats, options and batch sizes.
 
     python -m bench.identical write before.json    # in the one checkout
     python -m bench.identical compare before.json  # in the other: exit status 1 where anything differs
@@ -39,7 +39,7 @@ OPTIONS = {
     "normalised": Options(normalise=True, format="jpeg", quality=80),
     "stripped": Options(mode="thorough", metadata="strip", format="tiff"),
 }
-"""By name."""
+"""Options by name."""
 TOGETHER = (2, 4)
 """Sizes of batches, beside one by one."""
 

@@ -1,4 +1,4 @@
-"""Load on a running service: requests at once, again and again, or byte by byte; and what it says of itself."""
+"""Put load on a running service: requests at once, again and again, or byte by byte; and ask how it is."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def _as_rgb(grey: Pixels) -> Pixels:
 
 
 def _photograph(picture: npt.NDArray[np.floating], rng: Rng) -> Pixels:
-    """As a lens and a sensor give it: a little soft, uneven light, hardly any noise."""
+    """Make a drawing a photograph: a little soft, in uneven light, with hardly any noise."""
     h, w = picture.shape[:2]
     soft = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.6)
     light = 1 + 0.08 * _clouds(h, w, 250, rng)

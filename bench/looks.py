@@ -1,4 +1,4 @@
-"""One picture through the stages, with what they thought of it on the way: mask, probability, judgement, trace."""
+"""Run one picture through the stages, and keep what they found on the way: mask, probability, judgement, trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine that a timing is taken on: its name, its memory, and waiting for it."""
+"""The machine that a timing is taken on: its name, its memory, and waiting for its device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 SHARED = Path("/dev/shm")  # noqa: S108 - where workspaces live
 ROOM_BYTES = 6 << 30
-"""What sixteen workspaces of 12 megapixels take, and some."""
+"""Room for sixteen workspaces of 12 megapixels, and some more."""
 
 
 def name(device: str | torch.device) -> str:

@@ -1,4 +1,4 @@
-"""Everything at once: the mixed set through parts of the pipeline and through a classical chain.
+"""Measure everything at once: the mixed set through parts of the pipeline and through a classical chain.
 
 All methods that fill use the same mask, the one that the scratch stage finds; nobody is told where the scratches are.
 `latent translation, decoded` is what the paper delivers: the picture that the second VAE decodes, G2(T(E1(x))).

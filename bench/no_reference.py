@@ -1,4 +1,4 @@
-"""BRISQUE, the score of a picture to which nothing is compared (Mittal, Moorthy and Bovik, TIP 2012).
+"""BRISQUE, a score of pictures without a reference (Mittal, Moorthy and Bovik, TIP 2012).
 
 The package that carries its model needs a C++ compiler to install, so that it is no part of the environment:
 

@@ -1,4 +1,4 @@
-"""The standard pictures, read as they were published."""
+"""Read the standard pictures as they were published."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def _cracks(image: Floats, shapes: Sequence[Pixels], rng: Rng) -> Layer:
 
 
 def _laid(shape: Pixels, h: int, w: int, rng: Rng) -> Pixels:
-    """A crack's shape, turned and zoomed, somewhere on a plane (H, W) where enough of it is to be seen."""
+    """Lay a crack's shape, turned and zoomed, on a plane (H, W) where enough of it can be seen."""
     turned = np.rot90(shape, int(rng.integers(4)))
     turned = turned[:, ::-1] if rng.random() < 0.5 else turned
     zoom = max(rng.uniform(0.8, 2.6), h / turned.shape[0], w / turned.shape[1])
@@ -70,7 +70,7 @@ def _laid(shape: Pixels, h: int, w: int, rng: Rng) -> Pixels:
 
 
 def _bent(shape: Pixels, rng: Rng) -> Pixels:
-    """Moved by up to 10 px, differently from place to place."""
+    """Move a plane by up to 10 px, differently from place to place."""
     h, w = shape.shape
     rows, columns = np.mgrid[0:h, 0:w].astype(np.float32)
     x, y = (place + 20 * (_smooth(h, w, 60, rng) - 0.5) for place in (columns, rows))

@@ -128,7 +128,7 @@ def _scores(seen: Look, there: Mask, ignored: Mask) -> dict[str, float]:
 
 
 def _recall_large(found: Mask, there: Mask) -> float:
-    """Share of the damage that is no speck which was found; 1 where there is none."""
+    """Return the found share of the damage, specks left out; 1 where there is none."""
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(there.astype(np.uint8), connectivity=8)
     longest = boxes[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(1)
     large = there & (longest[labels] > SPECK_PX)

@@ -1,4 +1,4 @@
-"""Notes what a network was called with, and calls it again on the like without anything around it."""
+"""Note what a network is called with, and call it again on the like without anything around it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from photorestore.networks.runner import Runner
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """What matters of a tensor for the time that it takes."""
+    """The properties of a tensor on which the time of a call depends."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -42,14 +42,14 @@ class Like:
 
 @dataclass(frozen=True, slots=True)
 class LikeObject:
-    """The same of a dataclass that holds tensors."""
+    """The same properties of a dataclass that holds tensors."""
 
     cls: type
     fields: tuple[Any, ...]
 
 
 class Recorder:
-    """A network in front of another: notes calls by what their inputs were like; no tensor is kept.
+    """A network in front of another that notes calls by the properties of their inputs; no tensor is kept.
 
     Its parts are the other's, and not noted.
 

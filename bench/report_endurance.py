@@ -1,4 +1,4 @@
-"""Sections of RESULTS.md on what the service bears: many requests, hostile callers, and what fails around it."""
+"""Sections of RESULTS.md on endurance: many requests, hostile callers, and faults around the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sections of RESULTS.md on old prints, and on what is to stay as it is."""
+"""Sections of RESULTS.md on old prints, and on pictures that must stay as they are."""
 
 from __future__ import annotations
 

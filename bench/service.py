@@ -1,4 +1,4 @@
-"""A service of the bench's own, and what is measured with it."""
+"""Run a service of the bench's own, and measure with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thousands of requests, then thousands of jobs: what a service keeps of them. Run it on an idle machine.
+"""Measure what a service keeps of thousands of requests, then of thousands of jobs. Run it on an idle machine.
 
     python -m bench.soak
     python -m bench.soak --requests 2000 --jobs 500

@@ -1,4 +1,4 @@
-"""Means with intervals, and the hash of what was measured on."""
+"""Means with intervals, the hash of the pictures measured, and where results are written."""
 
 from __future__ import annotations
 

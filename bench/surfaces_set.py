@@ -104,13 +104,13 @@ def strong(pixels: Pixels) -> Pixels:
 
 
 def _on_paper(pixels: Pixels, relief: Drawn) -> Pixels:
-    """Half of it shades the picture, half of it shines on it."""
+    """Apply a relief to the pixels: half of it shades the picture, half of it shines on it."""
     relief = _unit(relief)[..., None]
     return _at_level(pixels, lambda share: pixels * (1 + share * relief) + 64 * share * relief, LEVEL_255)
 
 
 def _at_level(pixels: Pixels, add: Callable[[float], Drawn], level_255: float) -> Pixels:
-    """What `add` gives at the share at which it differs from the picture by this standard deviation."""
+    """Scale what `add` gives until it differs from the picture by this standard deviation."""
     share = 0.1
     for _ in range(4):
         share *= level_255 / max(float(np.std(_stored(add(share)) - pixels.astype(np.float64))), 1e-3)
@@ -126,17 +126,17 @@ def _unit(field: Drawn) -> Drawn:
 
 
 def _round(along: Drawn) -> Drawn:
-    """The height of threads that lie side by side, one to each whole number."""
+    """Return the height of round threads that lie side by side, one for each whole number."""
     return np.sqrt(np.clip(1 - (2 * (along % 1) - 1) ** 2, 0, 1))
 
 
 def _uneven(threads: npt.NDArray[np.int_], rng: np.random.Generator) -> Drawn:
-    """How thick each thread is."""
+    """Draw the thickness of each thread."""
     return rng.uniform(0.5, 1.5, int(threads.max() - threads.min()) + 1)[threads - threads.min()]
 
 
 def _turned(hw: tuple[int, int], angle: float) -> tuple[Drawn, Drawn]:
-    """Rows and columns, turned."""
+    """Return rows and columns, turned."""
     y, x = np.mgrid[: hw[0], : hw[1]].astype(np.float64)
     return np.cos(angle) * y - np.sin(angle) * x, np.sin(angle) * y + np.cos(angle) * x
 
@@ -169,5 +169,5 @@ def _disc(hw: tuple[int, int], diameter_px: float) -> Drawn:
 
 
 def _filtered(field: Drawn, kernel: Drawn) -> Drawn:
-    """Circular convolution."""
+    """Convolve circularly."""
     return np.fft.irfft2(np.fft.rfft2(field) * np.fft.rfft2(kernel), field.shape)

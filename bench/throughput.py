@@ -167,7 +167,7 @@ def _workspaces(photos: Sequence[np.ndarray], loaded: Pipeline) -> Iterator[list
 
 
 def _check(batch: Sequence[Workspace]) -> None:
-    """A stage that failed or passed would make the figures too good.
+    """Make sure that every stage worked: one that failed or passed would make the figures too good.
 
     Raises:
         RuntimeError: one did.

@@ -1,4 +1,4 @@
-"""What must stay as it is: drawings, writing, halftones, and photographs of what looks like damage and is none.
+"""Measure what must stay as it is: drawings, writing, halftones, and photographs of lookalikes of damage.
 
 Default options, before encoding. The pictures are those of `bench/drawings.py`, `bench/bilevel.py` and
 `bench/lookalikes.py`, as PNG, every

@@ -18,7 +18,7 @@ SYLLABLES = (
 )  # fmt: skip
 PAPER = np.array([238, 219, 178], np.float32)
 SCALE = 4
-"""Pens draw this much larger; the picture is their mean."""
+"""Pens draw at this many times the size; the picture is averaged down."""
 
 
 def script(rng: Rng) -> Pixels:

@@ -1,4 +1,4 @@
-"""Faces to train on: found in the training pictures once, cut out upright, kept as one file of 8-bit tensors."""
+"""Find faces in the training pictures, cut them out upright, and keep them in one file of 8-bit tensors."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SLOPE = 0.2
-"""Of LapSRN's leaky ReLU."""
+"""Negative slope of LapSRN's leaky ReLU."""
 
 
 class Autoencoder(nn.Module):

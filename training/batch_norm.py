@@ -1,4 +1,4 @@
-"""Statistics of batch normalisation: how a run ends with those that are in use, and in numbers that 16 bits hold."""
+"""Statistics of batch normalisation: frozen at the end of a run, and bounded so that 16 bits hold them."""
 
 from __future__ import annotations
 

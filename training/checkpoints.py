@@ -1,4 +1,4 @@
-"""Where a run stands, in a file: what it goes on from after an end; and in small pieces, to carry it elsewhere."""
+"""Checkpoints: a file from which a run goes on, and the same in small pieces, to carry it elsewhere."""
 
 from __future__ import annotations
 
@@ -106,10 +106,10 @@ def _convert(value: Any, convert: Callable[[Tensor], Tensor]) -> Any:
 
 
 def _to_half(values: Tensor) -> Tensor:
-    """For weights: three decimal digits."""
+    """Halve weights, which keep three decimal digits."""
     return values.half() if values.numel() >= SMALL else values
 
 
 def _to_bfloat16(values: Tensor) -> Tensor:
-    """For an optimiser's moments, which half precision would round to nothing."""
+    """Halve an optimiser's moments, which half precision would round to nothing."""
     return values.bfloat16() if values.numel() >= SMALL else values

@@ -1,4 +1,4 @@
-"""Which code weights were made with."""
+"""Name the commit of the code that weights were made with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the detector learns from: pictures damaged by us, prints damaged by time, and sound pictures."""
+"""Samples for the detectors: pictures damaged by us, prints damaged by time, and sound pictures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Sample = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How many of the samples, of all kinds together, are of each kind."""
+    """Shares of the kinds of samples; they need not add up to 1."""
 
     film: float  # photographs under dust, hairs and scratches of film
     prints: float  # photographs, mostly aged, under damage of prints
@@ -52,7 +52,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What samples are made of."""
+    """Sources that samples are drawn from."""
 
     photos: Sequence[Tensor]
     film: DamageSources

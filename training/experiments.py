@@ -1,4 +1,4 @@
-"""What the options of the denoiser's training bring: small networks, equal steps, one option changed at a time.
+"""Measure the options of the denoiser's training: small networks, equal steps, one option changed at a time.
 
     python -m training.experiments                    # all of them, about half an hour on one core
     python -m training.experiments --only targets
@@ -17,21 +17,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 from training.config import read_config
 from training.data import load_photos
 from training.degradations.levelled import Noise, gaussian_noise, impulse_noise, poisson_noise
 from training.on_demand import OnDemand
 from training.place import Place, command_line, place_of
-from training.train_denoise import Config, mean_psnr, psnr_by_difficulty, train
+from training.train_denoise import Config, Denoise, mean_psnr, psnr_by_difficulty, train
 
 Figures = dict[str, dict[str, float]]
 """PSNR (dB) by run and by level."""
 RESULTS = Path("bench/results/experiments.json")
 LEVELS = 5
 PEAKS = {4: 1 / 3, 2: 2 / 3, 1: 1.0}
-"""Photons at white, and the strength that gives them."""
+"""Strength of the noise by photons at white."""
 
 
 def smaller(base: Config) -> Config:
@@ -86,8 +87,8 @@ def sampler(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
     difficulty = OnDemand(LEVELS)
     results = {}
     for name, levels in {"even": 1, "on demand": LEVELS}.items():
-        network = fit(place, f"sampler, {name}", replace(gaussian, difficulty_levels=levels))
-        found = psnr_by_difficulty(network, photos, gaussian, difficulty)
+        denoise = fit(place, f"sampler, {name}", replace(gaussian, difficulty_levels=levels))
+        found = psnr_by_difficulty(denoise, photos, gaussian, difficulty)
         results[name] = {f"level {number}": psnr for number, psnr in enumerate(found, start=1)}
     return results
 
@@ -95,18 +96,29 @@ def sampler(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
 EXPERIMENTS = {"targets": targets, "losses": losses, "poisson": poisson, "sampler": sampler}
 
 
-def fit(place: Place, name: str, config: Config) -> nn.Module:
-    """Train a small network; one of this name that is trained already is not trained again."""
+def fit(place: Place, name: str, config: Config) -> Denoise:
+    """Train a small network; one of this name that is trained already is not trained again.
+
+    It is called without a runner, which would refuse counted photons: they lead further outside [0, 1] than the
+    contract of the network allows, and their level is a map.
+    """
     print(f"\n== {name}", flush=True)
     tier = f"{config.noise}-{name.replace(', ', '-').replace(' ', '_')}"
-    return train(replace(config, tier=tier), place)
+    network = train(replace(config, tier=tier), place)
+
+    def denoise(image: Tensor, sigma: Tensor | None) -> Tensor:
+        with torch.inference_mode(), place.autocast():
+            pred: Tensor = network(image.to(place.device), None if sigma is None else sigma.to(place.device))
+            return pred
+
+    return denoise
 
 
 def measure(
-    network: nn.Module, photos: Sequence[Tensor], levels: dict[str, Noise], *, told: bool = False
+    denoise: Denoise, photos: Sequence[Tensor], levels: dict[str, Noise], *, told: bool = False
 ) -> dict[str, float]:
     """Return PSNR (dB) by level, blind or told the noise level."""
-    found = {name: round(mean_psnr(network, photos, noise, told=told), 3) for name, noise in levels.items()}
+    found = {name: round(mean_psnr(denoise, photos, noise, told=told), 3) for name, noise in levels.items()}
     print(found, flush=True)
     return found
 

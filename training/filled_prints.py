@@ -1,4 +1,4 @@
-"""Prints for the translator: damaged by us with the truth known, or real ones, of which only what is sound is known.
+"""Prints for the translator: damaged by us, with the truth known, or real, where only sound places are known.
 
 What a detector marks in a print is not all damage, and around damage it marks some of the picture. The translator sees
 what was marked and can keep it; here it learns when.
@@ -36,12 +36,12 @@ from training.randomness import chance, randint, uniform
 UNKNOWN = -1.0
 """Alpha where nobody knows what was there: such pixels are no target."""
 NEAR_PX = 2
-"""Around marked damage of real prints nothing is known either."""
+"""Within this distance of marked damage in real prints nothing is known either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prints:
-    """What samples are made of.
+    """Sources that samples are drawn from.
 
     Attributes:
         cracks: shapes of damage.

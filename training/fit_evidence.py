@@ -31,9 +31,9 @@ from training.train_preprocess_judge import Config
 
 PLACE = len(KINDS) + FLAGS.index("damaged")
 PENALTY = 0.002
-"""Of the squared weights; the shares above neighbouring limits say nearly the same."""
+"""Penalty on the squared weights: shares above neighbouring limits say nearly the same."""
 STRUCTURED = 0.25
-"""So many of the pictures are sound photographs with lines in them, which the detector takes for cracks most easily."""
+"""Share of pictures that are sound photographs with lines in them, which the detector most easily takes for cracks."""
 PART = 16
 """Pictures that are looked at together."""
 

@@ -1,4 +1,4 @@
-"""Damaged pictures that the translator is validated with, always the same, and what Telea's method makes of them."""
+"""Damaged pictures that the translator is validated with, always the same, and Telea's filling of them."""
 
 from __future__ import annotations
 

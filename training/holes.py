@@ -1,4 +1,4 @@
-"""Holes in which there is anything at all, as a caller marks them."""
+"""Make holes filled with anything at all, as callers mark them."""
 
 from __future__ import annotations
 

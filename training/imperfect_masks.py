@@ -1,4 +1,4 @@
-"""Masks as a detector of damage gives them: its own, or drawn with its faults from the true damage."""
+"""Masks with a detector's faults: its own, or drawn from the true damage."""
 
 from __future__ import annotations
 

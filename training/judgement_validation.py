@@ -1,4 +1,4 @@
-"""How good a judgement is on pictures whose faults are known, and how its probabilities are made true."""
+"""Measure a judgement on pictures whose faults are known, and calibrate its probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that have lost something, with the truth beside them: JPEGs, noise, grain, paper, real camera noise."""
+"""Degraded pictures with the truth beside them: JPEGs, noise, grain, paper, real camera noise."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WIDTHS_PX, PERIOD_PX = (2.0, 4.0), 6.0
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A picture that has lost something, (H, W, 3), what it was, and what is estimated."""
+    """A degraded picture (H, W, 3), what it was, and what is estimated."""
 
     kind: str
     lq: Pixels
@@ -107,7 +107,7 @@ def make_surfaces(photos: Sequence[Image.Image]) -> Iterator[Example]:
 def _with_grain(
     gt: npt.NDArray[np.float32], size_px: float, rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """(H, W, C) of 0 to 255 under grain of `GRAIN_255`."""
+    """Return (H, W, C) of 0 to 255 under grain of `GRAIN_255`."""
     draw = torch.Generator().manual_seed(int(rng.integers(2**31)))
     image = torch.from_numpy(gt).permute(2, 0, 1) / 255
     return film_grain(image, GRAIN_255 / 255, size_px, draw).permute(1, 2, 0).numpy() * 255

@@ -1,4 +1,4 @@
-"""What a run printed: a CSV, its picture, and the mean loss between two rows."""
+"""Log of a run: a CSV, its plot, and the mean loss between two rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Log:
-    """A CSV of what a run printed, and its picture."""
+    """A CSV of a run's figures, and its plot."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

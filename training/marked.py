@@ -35,7 +35,7 @@ DAMAGE, IGNORE = 255, 128
 SPREAD = 0.4
 """Prints are drawn by this power of their damaged share: badly damaged ones have more to teach."""
 TOLERANCE_WEIGHT = 0.3
-"""What a pixel beside the rim of a marked defect counts in training: rims are good to a pixel."""
+"""Weight in training of a pixel beside a marked defect: rims are good to a pixel."""
 
 
 @dataclass(frozen=True, slots=True)

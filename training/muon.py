@@ -18,7 +18,7 @@ FEWEST_OUTPUTS = 16
 
 
 class MuonAdamW:
-    """An optimiser as `Run` takes it; both halves go by one learning rate, that of AdamW.
+    """An optimiser for `Run`; both halves follow one learning rate, that of AdamW.
 
     Args:
         network: in channels_last, on its device.
@@ -73,5 +73,5 @@ class MuonAdamW:
 
 
 def _channels_last(kernel: Tensor) -> Tensor:
-    """(outputs, height, width, inputs) of a kernel: a view."""
+    """View a kernel as (outputs, height, width, inputs)."""
     return kernel.permute(0, 2, 3, 1)

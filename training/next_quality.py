@@ -46,7 +46,7 @@ WRITE_S = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What was asked for.
+    """What the command line asks for.
 
     Attributes:
         pack: of pictures, see `training.pack`.

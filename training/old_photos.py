@@ -32,7 +32,7 @@ damaged as prints are; and real old prints, whose own damage is no target, where
 
 
 class Sample(NamedTuple):
-    """What the translator learns from; a batch of it has one dimension more.
+    """One sample for the translator; a batch of them has one dimension more.
 
     Attributes:
         lq, gt: (3, P, P).
@@ -56,7 +56,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photograph, uint8 (3, H, W); it as `small_view` gives it; and the marks of a real damaged print."""
+    """A photograph, uint8 (3, H, W), its small view, and the marks of a real damaged print."""
 
     photo: Tensor
     view: Tensor
@@ -70,7 +70,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What samples are drawn from.
+    """Sources that samples are drawn from.
 
     Attributes:
         clean: photographs.

@@ -1,4 +1,4 @@
-"""Samples where the network is weakest (Gao & Grauman, *On-Demand Learning for Deep Image Restoration*, ICCV 2017)."""
+"""Draw most samples where the network is weakest (Gao & Grauman, *On-Demand Learning*, ICCV 2017)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Span = tuple[float, float]
 
 
 class OnDemand:
-    """How difficult the next sample is to be.
+    """Draws how difficult the next sample is to be.
 
     The range is cut into equal levels. After each validation a level's share of the samples is made proportional to
     1 / PSNR: what is restored worst is trained most. With one level, difficulty is drawn evenly throughout.

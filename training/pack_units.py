@@ -1,4 +1,4 @@
-"""What a pack takes of each folder of the data root: files that belong together, the most wanted first.
+"""Choose what a pack takes of each folder of the data root: files that belong together, the most wanted first.
 
 Each function gets the folder and a generator that the pack's seed decides.
 """

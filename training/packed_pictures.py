@@ -1,4 +1,4 @@
-"""How a picture is made small for a pack: cut, compressed, in few levels."""
+"""Make pictures small for a pack: cut, compressed, in few levels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pairs of small and large patches for super-resolution, kept and cut where the network is.
+"""Pairs of small and large patches for super-resolution, kept and cut on the device of the network.
 
 All photographs lie in one array of 8-bit pixels per scale on the training device, and a batch is one gather from it:
 a GPU waits for no worker. The small pictures are made of whole photographs, as in the benchmarks.
@@ -17,7 +17,7 @@ from training.degradations.resize import shrink
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """Pictures one after the other, row by row.
+    """Pixels of many pictures in one array, one picture after the other, row by row.
 
     Attributes:
         values: (all pixels, 3), uint8.

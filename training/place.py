@@ -1,4 +1,4 @@
-"""Where a network is trained: what is read and written, on which device, for how long; and the command line for it."""
+"""Place of a training: what is read and written, on which device, for how long; and the command line for it."""
 
 from __future__ import annotations
 

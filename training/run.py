@@ -24,15 +24,15 @@ from training.place import Network, Place
 from training.schedule import Budget, MovingAverage, cosine
 
 Part = nn.Module | torch.optim.Optimizer | MuonAdamW
-"""What a checkpoint holds the state of."""
+"""Something whose state a checkpoint holds."""
 CHECKPOINT_EVERY_S = 120.0
-"""Where evaluations are further apart, so much is lost at most when a run is stopped."""
+"""Most that is lost when a run is stopped, where evaluations are further apart."""
 TRAINED_SHARE = 0.9
-"""The least share of the time between two evaluations that is training."""
+"""Least share of the time that goes to training; the rest may go to evaluations."""
 
 
 class Run(Generic[Network]):
-    """One run of a training script: where it stands, and what is kept of it.
+    """One run of a training script: its state, its checkpoints and its log.
 
     It goes on from `<runs>/<name>.<tier>/checkpoint.pt` where that lies; otherwise it begins with the weights that
     `place.begin` names, if any.
@@ -185,7 +185,7 @@ class Run(Generic[Network]):
 
 
 def _beginning(file: Path | None) -> dict[str, Any]:
-    """What the weights that a run began with say of themselves."""
+    """Return what the weights that a run began with say of themselves."""
     if file is None:
         return {}
     before = read_metadata(file)

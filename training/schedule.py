@@ -1,4 +1,4 @@
-"""How a run goes on: its learning rate, its budget of steps or time, the moving average of its weights."""
+"""Learning rate, budget of steps or time, and moving average of the weights of a run."""
 
 from __future__ import annotations
 

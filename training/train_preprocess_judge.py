@@ -91,7 +91,7 @@ def whole_pictures(images: Sequence[Tensor]) -> Batch:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What a judgement is measured by.
+    """Pictures that a judgement is measured by.
 
     Attributes:
         made: pictures that are made of what is held out, as `make_sample` gives them.

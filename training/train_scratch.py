@@ -88,7 +88,7 @@ def evaluate_real(network: Runner[Tensor], prints: Sequence[MarkedPrint]) -> dic
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What a detector is measured by.
+    """Pictures that a detector is measured by.
 
     Attributes:
         damaged: from `hold_out_damaged`.

@@ -43,7 +43,7 @@ NETWORK_NAMES = {"bicubic": "upscale", "second_order": "upscale_real"}
 BRANCHES = "branches.safetensors"
 """In the folder of a run: its weights with branches, for `--begin`."""
 MARGIN_PX = 8
-"""Of a small patch, cut off after degradation: there, filters have seen mirrored pixels."""
+"""Margin of a small patch, cut off after degradation: there, filters have seen mirrored pixels."""
 
 
 @dataclass(frozen=True, slots=True)

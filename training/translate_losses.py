@@ -1,4 +1,4 @@
-"""What the translator is trained by: in the order of its phases (see `training.train_translate`)."""
+"""Losses of the translator, in the order of its phases (see `training.train_translate`)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def mapping_loss(network: Translator, sample: Sample) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class JointWeights:
-    """What counts how much in `joint_loss`.
+    """Weights of the terms of `joint_loss`.
 
     Attributes:
         false_weight: an undamaged pixel in the mask, where the mask is certain.

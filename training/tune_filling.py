@@ -1,4 +1,4 @@
-"""What the limits of `scratch.masks` do to pictures: what is gained where they are damaged, and lost elsewhere.
+"""Measure what the limits of `scratch.masks` do to pictures: gains where they are damaged, losses elsewhere.
 
     python -m training.tune_filling --data ../shared/data/train
 
@@ -37,7 +37,7 @@ VISIBLE = 8 / 255
 CAP_DB = 60.0
 FILLING = Options(mode="thorough", strength={"denoise": 0, "face": 0}, timeout_s=600)
 LIMITS = ((0.3, 0.3), (0.5, 0.5), (0.7, 0.5), (0.7, 0.7), (0.9, 0.7), (0.97, 0.5), (0.99, 0.5), (0.995, 0.5))
-"""To what a defect must rise, and down to what it is followed."""
+"""Pairs: the probability that a defect must reach, and that down to which it is followed."""
 
 
 def fill(loaded: pipeline.Pipeline, picture: Tensor) -> Tensor:

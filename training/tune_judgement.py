@@ -1,4 +1,4 @@
-"""What the constants of `photorestore.stages.preprocess.judgement` rest on; prints tables, changes nothing.
+"""Measure for the constants of `photorestore.stages.preprocess.judgement`; prints tables, changes nothing.
 
     python -m training.tune_judgement --data ../shared/data/train
 

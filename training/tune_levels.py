@@ -1,4 +1,4 @@
-"""What the limits of `denoise.levels` and the artefacts of `estimates` rest on; prints tables, changes nothing.
+"""Measure for the limits of `denoise.levels` and the artefacts of `estimates`; prints tables, changes nothing.
 
     python -m training.tune_levels --data ../shared/data/train
 
@@ -38,7 +38,7 @@ from training.level_examples import (
 FITTED_QUALITIES = (8, 10, 15, 20, 30, 40, 60, 75, 85)
 QUALITIES = (10, 25, 40, 75, 90)
 FACTORS = (0.7, 0.85, 1.0, 1.15, 1.4)
-"""The estimated level is also told multiplied by these."""
+"""The denoiser is also told the estimated level times each of these."""
 ASSUMED = (0.1, 8, 11, 14, 17, 22, 28)
 CONSTANTS_255 = (3, 4, 5, 6, 8)
 
@@ -60,7 +60,7 @@ def print_artefacts(photos: Sequence[Image.Image]) -> None:
 
 
 class Gains:
-    """What the denoiser gains on one example, by the level that it is told."""
+    """Measures what the denoiser gains on one example, by the level that it is told."""
 
     def __init__(self, network: Runner[Tensor], example: Example) -> None:
         self.network, self.example = network, example

@@ -1,4 +1,4 @@
-"""What the constants of `scratch.masks` and `scratch.scales` rest on; prints tables, changes nothing.
+"""Measure for the constants of `scratch.masks` and `scratch.scales`; prints tables, changes nothing.
 
     python -m training.tune_masks --data ../shared/data/train
 
@@ -32,12 +32,12 @@ from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, load_marked_print
 
 FOLDERS = ("photos_a/hr", "photos_a/bsds400", "photos_b/osie", "photos_b/sunhays80", "domain/faces/ccby320")
 HELD_OUT_EVERY, LARGE_PX = 40, 700
-"""The first as in the configurations of the networks; prints whose sides are shorter than the second are enlarged."""
+"""The first as the networks' configurations have it; prints with shorter sides than the second are enlarged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A picture, what of it is damaged and what is unknown, bool (1, H, W), and the detector's answer by scale."""
+    """A picture's damaged and unknown places, bool (1, H, W), and the detector's probabilities by scale."""
 
     damaged: Tensor
     unknown: Tensor

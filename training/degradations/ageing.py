@@ -1,4 +1,4 @@
-"""Tones and uneven ageing of prints, and how they show. Images are (3, H, W) in [0, 1]."""
+"""Tone prints, age them unevenly, and measure how that shows. Images are (3, H, W) in [0, 1]."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What age and scanning do to a whole picture: fading, sepia, casts, blur, lost resolution, paper.
+"""Age and scan a whole picture: fading, sepia, casts, blur, lost resolution, paper.
 
 Every function is pure and draws from the `rng` it is given, if it draws at all. Images are (3, H, W) in [0, 1];
 results are not clamped unless said.
@@ -175,7 +175,7 @@ STEPS: tuple[tuple[float, Step], ...] = (
 
 
 def _blur_matrix(size: int, sigma_px: float) -> Tensor:
-    """(size, size): row i holds the weights of output i; borders count the last pixel again."""
+    """Return (size, size), row i holding the weights of output i; borders count the last pixel again."""
     radius = max(1, math.ceil(3 * sigma_px))
     offsets = torch.arange(-radius, radius + 1)
     rows = torch.arange(size)[:, None].expand(-1, 2 * radius + 1)

@@ -1,4 +1,4 @@
-"""Parts, sizes and borders of whole pictures, and plain scenes; all drawn from `rng`.
+"""Cut, scale and frame whole pictures, and draw plain scenes; all drawn from `rng`.
 
 Images are (3, H, W) in [0, 1] unless said.
 """

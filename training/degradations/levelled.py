@@ -33,7 +33,7 @@ ROUGHLY = 0.25
 Noisy = tuple[Tensor, Tensor]
 """Noisy picture (3, H, W), and its noise level in [0, 1] units: () or, where it differs over the picture, (1, H, W)."""
 Noise = Callable[[Tensor, torch.Generator], Noisy]
-"""Draws noise of one strength."""
+"""Adds noise of one strength to an image."""
 
 
 def gaussian_noise(strength: float, max_sigma_255: float) -> Noise:

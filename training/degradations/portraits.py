@@ -1,4 +1,4 @@
-"""What age, cheap lenses and scanning do to the faces of old photographs.
+"""Degrade faces as age, cheap lenses and scanning do those of old photographs.
 
 Every function is pure and draws from the `rng` it is given. Images are (3, H, W) in [0, 1].
 """

@@ -24,7 +24,7 @@ def draw_screenshot(h: int, w: int, rng: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """What is drawn on, and whether light stands on dark."""
+    """A canvas, its pen, and whether light stands on dark."""
 
     image: Image.Image
     draw: ImageDraw.ImageDraw

@@ -1,4 +1,4 @@
-"""What drawings and screenshots are drawn with: a sheet at twice the size, inks, fonts, made-up words."""
+"""Tools to draw drawings and screenshots with: a sheet at twice the size, inks, fonts, made-up words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies on a picture's surface: grain, the mosaic of early colour plates, embossed paper, a printer's screen.
+"""Lay surfaces over a picture: grain, the mosaic of early colour plates, embossed paper, a printer's screen.
 
 All of it is wider than a pixel, so that neighbours share it. Every function is pure: it draws from the `rng` it is
 given. Images are (C, H, W) in [0, 1]; results are not clamped. A strength is about the standard deviation of what is
@@ -23,7 +23,7 @@ SQUARE, HEXAGONAL = (0.0, math.pi / 2), (0.0, math.pi / 3, 2 * math.pi / 3)
 STARCH = torch.tensor([[0.90, 0.45, 0.25], [0.40, 0.70, 0.30], [0.40, 0.35, 0.80]])
 """Colours of an autochrome's grains: orange, green, violet."""
 SCREEN_ANGLES = (math.radians(15), math.radians(75), 0.0)
-"""Of cyan, magenta and yellow; black is at 45 degrees."""
+"""Angles of the screens of cyan, magenta and yellow; black is at 45 degrees."""
 
 
 def surface(gt: Tensor, papers: Sequence[Tensor], rng: torch.Generator) -> Tensor:

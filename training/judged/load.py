@@ -1,4 +1,4 @@
-"""What the judgement's pictures are made of, read from the data root."""
+"""Read the sources of the judgement's pictures from the data root."""
 
 from __future__ import annotations
 

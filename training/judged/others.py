@@ -1,4 +1,4 @@
-"""What never was a photograph, or is a print of one in dots: line art, halftones, screenshots."""
+"""Pictures that are no photographs, or prints of them in dots: line art, halftones, screenshots."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def screenshot(sources: Sources, rng: torch.Generator) -> Judged:
 
 
 def _aside(image: Tensor, kind: str, rng: torch.Generator) -> Judged:
-    """What never was a photograph: of its wear only noise is asked for."""
+    """Finish what never was a photograph: of its wear only noise is asked for."""
     judged = Judged(image, KINDS.index(kind), faded=UNKNOWN)
     if chance(0.15, rng):
         judged = replace(judged, image=scaled(image, any_side(rng)))

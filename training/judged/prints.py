@@ -16,7 +16,7 @@ from training.judged.wear import add_damage, add_fading, add_noise, is_damaged, 
 from training.randomness import chance, pick, uniform
 
 REAL_SHARE = 0.5
-"""Of the prints: those that time has made."""
+"""Share of the prints that are real."""
 
 
 def any_print(sources: Sources, rng: torch.Generator) -> Judged:

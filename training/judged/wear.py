@@ -1,4 +1,4 @@
-"""What is wrong with a picture, and whether that shows: damage, fading, noise, and how it is stored."""
+"""Add faults to a picture, and say whether they show: damage, fading, noise, and how it is stored."""
 
 from __future__ import annotations
 

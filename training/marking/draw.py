@@ -1,4 +1,4 @@
-"""From an annotation and its picture to the mask: 255 = damage, 128 = ignore, 0 = sound."""
+"""Draw the mask of an annotation and its picture: 255 = damage, 128 = ignore, 0 = sound."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BACKGROUND_SIGMAS_PX = (2.0, 4.0, 8.0, 20.0)
 LEAST_CONTRAST = 3.0
 """A pixel of a line differs from its surroundings by at least this, of 255."""
 WEAK_SPECK = 6
-"""A speck that stands out by less than this is nobody's."""
+"""A speck that stands out by less than this (of 255) is left unsure."""
 
 
 def draw_mask(annotation: Annotation, rgb: Pixels) -> Pixels:
@@ -39,7 +39,7 @@ def draw_mask(annotation: Annotation, rgb: Pixels) -> Pixels:
 
 
 class _Canvas:
-    """A mask on its way: what is damage and what is nobody's so far."""
+    """A mask in the making: what is damage so far, and what is unsure."""
 
     def __init__(self, rgb: Pixels, grey: Floats, annotation: Annotation) -> None:
         self.rgb, self.grey, self.annotation = rgb, grey, annotation
@@ -63,7 +63,7 @@ class _Canvas:
         return whole
 
     def _background(self) -> Floats:
-        """What the picture would be without its damage: a blur of what is not marked, the nearest first."""
+        """Estimate the picture without its damage: a blur of what is not marked, the nearest first."""
         sound = (self._roughly_marked() == 0).astype(np.float32)
         background, known = np.zeros_like(self.grey), np.zeros_like(self.grey)
         for sigma in BACKGROUND_SIGMAS_PX:
@@ -141,7 +141,7 @@ class _Canvas:
             self.damage[place] |= labels == label
 
     def leave_spots(self, mark: Mark) -> None:
-        """Make spots that stand out and are not marked nobody's."""
+        """Leave spots unsure that stand out and are not marked."""
         spots = cv2.GaussianBlur(self.grey, (0, 0), 0.7) - cv2.medianBlur(self.grey.astype(np.uint8), 15)
         found = _of_size(self.polygon(mark) & (np.abs(spots) > mark.size), 2)
         around = ndimage.binary_dilation(self.damage, SQUARE, iterations=2)
@@ -198,12 +198,12 @@ def _corners(mark: Mark) -> npt.NDArray[np.int_]:
 
 
 def _closed(found: Marked) -> Marked:
-    """Gaps of a pixel filled, as staircases leave them."""
+    """Fill gaps of a pixel, as staircases leave them."""
     return ndimage.binary_closing(np.pad(found, 2), np.ones((2, 2)))[2:-2, 2:-2]
 
 
 def _of_size(found: Marked, least_px: int) -> Marked:
-    """Only what has at least `least_px` connected pixels."""
+    """Keep what has at least `least_px` connected pixels."""
     labels, count = ndimage.label(found, SQUARE)
     sizes = ndimage.sum(found, labels, range(count + 1))
     return found & (sizes[labels] >= least_px)

@@ -27,7 +27,7 @@ from pathlib import Path
 HEADERS = ("source", "origin", "sure", "thr")
 KINDS = frozenset("LFSPTACIXUOZ")
 CORE_SHARE = 0.38
-"""See `thr`."""
+"""Share of a line's contrast from which a pixel belongs to it, unless the header `thr` says another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Lines that were marked roughly, laid along the ridge of brightness or darkness that they mean."""
+"""Lay roughly marked lines along the ridge of brightness or darkness that they mean."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SNAP_PX = 2
 
 
 class Ridges:
-    """How much each pixel of a picture is the top of a bright ridge, and the bottom of a dark one."""
+    """Strength of bright and of dark ridges at each pixel of a picture."""
 
     def __init__(self, grey: Floats) -> None:
         bright, dark = _strengths(grey)

@@ -1,4 +1,4 @@
-"""What all lookalikes share: colours, light from one side, and where a surface shows."""
+"""Helpers that all lookalikes share: colours, light from one side, and where a surface shows."""
 
 from __future__ import annotations
 

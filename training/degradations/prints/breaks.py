@@ -1,4 +1,4 @@
-"""Where a print breaks: cracks, craquelure, creases."""
+"""Break a print: cracks, craquelure, creases."""
 
 from __future__ import annotations
 

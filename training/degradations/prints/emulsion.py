@@ -1,4 +1,4 @@
-"""The emulsion of a print, taken away: what shows below, and the shadow of the rim."""
+"""Take the emulsion off a print: what shows below, and the shadow of the rim."""
 
 from __future__ import annotations
 

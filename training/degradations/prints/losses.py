@@ -1,4 +1,4 @@
-"""What a print loses, and what is spilt on it: corners and edges, flakes of emulsion, specks, ink."""
+"""Take off a print's corners, edges and emulsion, and spill specks and ink on it."""
 
 from __future__ import annotations
 
