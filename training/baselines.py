@@ -1,4 +1,4 @@
-"""Three classic networks that stand beside ours in the bench. They are learned baselines and serve nobody.
+"""Three classic networks that stand beside ours in the bench. They are learned baselines and are not served.
 
 All work on one channel: full-range luma, (N, 1, H, W) in [0, 1]. Results are not clamped.
 """

@@ -32,7 +32,7 @@ def load_checkpoint(file: Path, device: str = "cpu") -> dict[str, Any] | None:
 
 
 def save_pieces(folder: Path, run: str, checkpoint: dict[str, Any], log: str) -> list[Path]:
-    """Write `<run>.checkpoint.0.pt`, the average and the log, and `.1.pt` and so on, all that was learned beside it.
+    """Write `<run>.checkpoint.0.pt`, the average and the log, and `.1.pt` and so on, the states of the run's parts.
 
     Values are stored in 16 bits. The first piece alone is enough to go on with, at the price of the optimiser's state.
 

@@ -1,7 +1,7 @@
 """Prints for the translator: damaged by us, with the truth known, or real, where only sound places are known.
 
-What a detector marks in a print is not all damage, and around damage it marks some of the picture. The translator sees
-what was marked and can keep it; here it learns when.
+A detector marks more of a print than its damage: lookalikes, and some of the picture around damage. The translator
+sees what is below a mark and can keep it; from these samples it learns when.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from training.marked import (
 from training.randomness import chance, randint, uniform
 
 UNKNOWN = -1.0
-"""Alpha where nobody knows what was there: such pixels are no target."""
+"""Alpha of pixels of which the truth is unknown: they are no target."""
 NEAR_PX = 2
 """Within this distance of marked damage in real prints nothing is known either."""
 
@@ -101,7 +101,7 @@ def find(lq: Tensor, prints: Prints, rng: torch.Generator | None = None) -> tupl
     """Return what the service would fill of a print (3, P, P), and how certain it is of that, both (1, P, P).
 
     Args:
-        rng: sure of more or of less, and wider, by chance.
+        rng: draws other limits and another width than the service's; None = those of the service.
     """
     certain, followed, grow_px = masks.CERTAIN_IN_DAMAGED, masks.FOLLOWED, masks.GROW_PX
     if rng is not None:

@@ -12,7 +12,7 @@ from training.randomness import chance, pick, randint, uniform
 
 
 def make_holes(gt: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Fill strokes, boxes or blobs of a picture (3, H, W) with what is nothing of it.
+    """Fill strokes, boxes or blobs of an image (3, H, W) with noise, a colour, or the mirrored image.
 
     Returns:
         lq: (3, H, W).

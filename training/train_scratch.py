@@ -167,7 +167,7 @@ def evaluate_damaged(
 
 @torch.no_grad()
 def fold_threshold(network: ScratchUNet, threshold: float) -> None:
-    """Shift the last bias so that one half decides where `threshold` did: nobody has to carry it along."""
+    """Shift the last bias so that a probability of one half decides where `threshold` did."""
     assert network.tail.bias is not None
     network.tail.bias -= math.log(threshold / (1 - threshold))
 

@@ -78,7 +78,7 @@ def joint_loss(network: Translator, sample: Sample, weights: JointWeights, *, sq
     """Return the loss of phases (c) and (d): errors inside the mask, of values, of differences, and of the translation.
 
     Where the mask is wrong it may count less: those are places that look like damage, and a network that learns to
-    doubt them doubts true damage too. Where nobody knows what was there, nothing counts.
+    doubt them doubts true damage too. Where the truth is unknown, nothing counts.
 
     Args:
         squared: root mean square error, what PSNR asks for, in place of L1; the rest counts less then.

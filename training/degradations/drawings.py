@@ -1,7 +1,7 @@
 """Line art made in code: charts, plans, maps, trees, tables, pages, handwriting, music, engravings, sketches.
 
-What is to be left alone by the detector of damage, and known for what it is by the judgement of a picture. Pure:
-everything is drawn from `rng`; pictures are (3, H, W) in [0, 1].
+The detector of damage is to leave them alone, and the judgement of a picture to recognise them. Pure: everything is
+drawn from `rng`; images are (3, H, W) in [0, 1].
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ ROUGHLY = 0.25
 """Where noise is not plain, the level told is off by about this share, as estimates are."""
 
 Noisy = tuple[Tensor, Tensor]
-"""Noisy picture (3, H, W), and its noise level in [0, 1] units: () or, where it differs over the picture, (1, H, W)."""
+"""Noisy image (3, H, W), and its noise level in [0, 1] units: () or, where it differs over the picture, (1, H, W)."""
 Noise = Callable[[Tensor, torch.Generator], Noisy]
 """Adds noise of one strength to an image."""
 

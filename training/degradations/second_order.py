@@ -1,7 +1,7 @@
 """Degrade photographs by blur, resizing, noise and JPEG, twice (Wang et al., Real-ESRGAN, 2021).
 
 The ranges are the paper's. Kernels are up to 21 px wide; the second pass blurs less often and less; a sinc filter
-(ringing, overshoot) may end it. Pictures are (3, H, W) in [0, 1]; everything is drawn from `rng`.
+(ringing, overshoot) may end it. Images are (3, H, W) in [0, 1]; everything is drawn from `rng`.
 """
 
 from __future__ import annotations

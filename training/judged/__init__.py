@@ -1,4 +1,4 @@
-"""Pictures of each kind, with what is wrong with them, for the judgement: drawn from `rng`.
+"""Make pictures of each kind, with their faults, for the judgement; drawn from `rng`.
 
 Photographs stay clean, become noisy or grey, or are made into prints: toned, faded, grainy, soft, on paper, damaged.
 Real old prints stand beside them. Drawings, halftones and screenshots are made in code. Any may get a border, be
