@@ -51,7 +51,7 @@ def measure() -> dict[str, Any]:
 
 
 def parameters(network: nn.Module | Runner[Any]) -> int:
-    """Number of learned values."""
+    """Return the number of learned values."""
     module = network.network if isinstance(network, Runner) else network
     assert isinstance(module, nn.Module)
     return count_parameters(module)

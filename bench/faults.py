@@ -74,7 +74,7 @@ def workers(service: Service) -> dict[int, str]:
 
 
 def kill_each(service: Service) -> dict[str, Any]:
-    """Kill every process by SIGKILL, one after the other, `TIMES` over; the longest time until all was whole."""
+    """Kill every process by SIGKILL, one after the other, `TIMES` over; return the longest times to recovery."""
     longest: dict[str, float] = {}
     count = len(workers(service))
     for _ in range(TIMES):

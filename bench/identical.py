@@ -1,4 +1,4 @@
-"""Compare whether two builds answer with the same bytes: a matrix of pictures, formats, options and batch sizes.
+"""Check whether two builds answer with the same bytes: a matrix of pictures, formats, options and batch sizes.
 
     python -m bench.identical write before.json    # in the one checkout
     python -m bench.identical compare before.json  # in the other: exit status 1 where anything differs

@@ -1,10 +1,10 @@
 """JPEG artefacts: grey pictures at four qualities, with the level that is estimated and blind.
 
 Protocol of the field: full-range luma of BT.601, rounded to 8 bits, is stored by libjpeg at the quality; PSNR and SSIM
-of grey values, no border crop. Our network sees three equal channels; the mean of its channels counts. It is told what
-the service tells it, the level estimated from the file's quantisation table and its pixels, or nothing. LIVE1 without
-the ten pictures that it shares with Kodak's set has ten that are at hand; the published figures are of all 29, so that
-only the gain over the JPEG compares, and that roughly.
+of grey values, no border crop. Our network sees three equal channels; the mean of its channels counts. It is told the
+level that the service estimates from the file's quantisation table and its pixels, or nothing. LIVE1 without the ten
+pictures that it shares with Kodak's set has ten that are at hand; the published figures are of all 29, so that only
+the gain over the JPEG compares, and that roughly.
 """
 
 from __future__ import annotations

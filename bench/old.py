@@ -1,7 +1,7 @@
 """Measure what default options do to real old photographs. There is no truth; look at the sheets.
 
 For each of the 42 pictures of `old_real` and `old_ms`: what it was taken for, which stages worked, and the share of
-its pixels of which a channel moved by more than 8/255, which one may see.
+its pixels that changed visibly: by more than 8/255 in a channel.
 """
 
 from __future__ import annotations

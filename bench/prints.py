@@ -1,12 +1,12 @@
 """Damaged prints with default options: nothing is named, the service finds, decides and fills.
 
 The prints are those of `bench/prints_set.py`; the truth is each print before grain and damage. Found: F1, precision
-and recall of the mask, pixel by pixel; without the rim, the pixels beside damage, which the mask takes in on purpose
-and which weigh much where damage is thin; and with a tolerance of 2 px. Filled: PSNR, capped at 60 dB, inside the true
-damage and outside of it, of what is given and of what comes back. A tone that was corrected is no error of the
-filling, so both are measured a second time after their tone was matched to the truth: one gain and one shift a
-channel, fitted by least squares to the pixels outside the damage. With the true mask given as the caller's, only
-filling is measured, beside Telea's method on the same mask.
+and recall of the mask, three times: pixel by pixel; without the rim (the pixels beside damage, which the mask takes in
+on purpose and which weigh much where damage is thin); and with a tolerance of 2 px. Filled: PSNR, capped at 60 dB,
+inside the true damage and outside of it, of what is given and of what comes back. A tone that was corrected is no
+error of the filling, so both are measured a second time after their tone was matched to the truth: one gain and one
+shift a channel, fitted by least squares to the pixels outside the damage. With the true mask given as the caller's,
+only filling is measured, beside Telea's method on the same mask.
 """
 
 from __future__ import annotations

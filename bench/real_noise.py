@@ -2,10 +2,10 @@
 
 The noisy picture is one shot, the clean one the mean of 500 of the same scene (Xu et al., *Real-world Noisy Image
 Denoising: A New Benchmark*, 2018), both stored as JPEG. BM3D is told a noise level and is slow: it runs on one crop of
-`CROP_PX` a picture, at a place of fixed seed, with each of `SIGMAS_255`; what counts is the level that is best for
-the whole set, and, as a bound, the level that is best for each crop. Nobody can know either without the clean
-picture. Ours is told what the service tells it, the level estimated from the whole file, or nothing. Our figures are on
-the same crops, and on the whole pictures.
+`CROP_PX` a picture, at a place of fixed seed, with each of `SIGMAS_255`. Two figures count: at the level that is best
+for the whole set, and, as a bound, at the level that is best for each crop. Neither can be known without the clean
+picture. Ours is told the level that the service estimates from the whole file, or nothing. Our figures are on the same
+crops, and on the whole pictures.
 
 Other shots of the set were in the denoiser's training; the scenes named in `SEEN` too, and they are left out here.
 """

@@ -1,8 +1,8 @@
 """Sheets to look at: pictures before and after, side by side; and the same as blind pairs to judge.
 
-A blind pair is two pictures, A and B, of which nothing says which one was restored, above a cut, twice its size, of the
-place where they differ most. Both orders, of the pairs and within a pair, are drawn anew at every run; which is which
-stands in a key of its own.
+A blind pair is two pictures, A and B, without a word on which one was restored; below them, the place where they
+differ most is shown at twice its size. Both orders, of the pairs and within a pair, are drawn anew at every run; which
+is which stands in a key of its own.
 
     python -m bench --suites old                             # writes bench/pictures/blind/ and blind_key.json
     python -m bench.sheets bench/pictures/blind_verdicts.txt # counts verdicts: lines as `07 A`, `12 same`

@@ -2,11 +2,11 @@
 
     python -m bench.tone_set --data ../shared/data/bench --pictures /tmp/tone   # look at it
 
-Made of what a print is made of, by other means than training has (`training/degradations/faded_tone.py`). A photograph
-is separated into the amounts of three dyes that also absorb a little of each other's light; each dye fades to .3 to .8,
-in a quarter of the prints more towards one edge; the paper yellows and darkens, stray light veils the blacks, the
-scanner bends the mid-tones. One print in five is of silver and fades as a whole, one in five is brown; their truth is
-grey or brown. Noise of sigma_255 up to 2; three in ten have a paper border. Stored in 8 bits.
+Prints fade as dyes and paper do, simulated in other ways than in training (`training/degradations/faded_tone.py`). A
+photograph is separated into the amounts of three dyes that also absorb a little of each other's light; each dye fades
+to .3 to .8, in a quarter of the prints more towards one edge; the paper yellows and darkens, stray light veils the
+blacks, the scanner bends the mid-tones. One print in five is of silver and fades as a whole, one in five is brown;
+their truth is grey or brown. Noise of sigma_255 up to 2; three in ten have a paper border. Stored in 8 bits.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Measure what must stay as it is: drawings, writing, halftones, and photographs of lookalikes of damage.
 
 Default options, before encoding. The pictures are those of `bench/drawings.py`, `bench/bilevel.py` and
-`bench/lookalikes.py`, as PNG, every
-third as JPEG of quality 85, those of one bit as PNG of one bit.
+`bench/lookalikes.py`, as PNG, every third as JPEG of quality 85, those of one bit as PNG of one bit.
 
-Ink: a pixel whose luma differs by at least 40/255 from its ground, the median of the 41x41 px around it; so are the
-lines of a drawing, and as well ropes, spokes and threads, bright or dark. It is lost where less than half of that
+A pixel is ink if its luma differs by at least 40/255 from its ground, the median of the 41x41 px around it. Lines of a
+drawing are ink, and so are ropes, spokes and threads, bright or dark. Ink is lost where less than half of that
 difference is left. `coverage` is the share that was taken for damage, `changed` the share of pixels of which a channel
 moved by more than 8/255.
 """

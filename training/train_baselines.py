@@ -3,8 +3,8 @@
     make train-baselines                                            # all of them, one after the other
     python -m training.train_baselines --networks srcnn --minutes 6 --threads 1
 
-They are trained for minutes, not for the days of their papers: what they reach is what such networks reach on the
-budget that their weights name. The weights go to `bench/weights`, because nothing serves them.
+They are trained for minutes, not for the days of their papers: their scores are those that such networks reach on the
+budget that their weights name. The weights go to `bench/weights`, because the service does not use them.
 
 The autoencoder sees Gaussian noise of sigma_255 0 to 55, neither clipped nor quantised; the others see the benchmarks'
 bicubic shrinking.

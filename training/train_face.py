@@ -3,11 +3,10 @@
     make train-face                          # fast tier, configs/face.fast.toml
     python -m training.train_face --config training/configs/face.quality.toml --minutes 29
 
-Faces are found in the training pictures and cut out upright once (`runs/faces.pt`), then degraded as old portraits
-are by training/degradations/portraits.py. The tone of a degraded face is kept: grey stays grey, faded stays faded. A
-part of the degraded faces goes through the denoiser first, because that is what comes before this network in the
-pipeline. Faces from small pictures are compared at half size, so that their blur is not taught. Every so-many-th
-person is held out.
+Faces are found in the training pictures and cut out upright once (`runs/faces.pt`), then degraded as old portraits are
+by training/degradations/portraits.py. The tone of a degraded face is kept: grey stays grey, faded stays faded. A part
+of the degraded faces goes through the denoiser first, because that is what comes before this network in the pipeline.
+Faces from small pictures are compared at half size, so that their blur is not taught. Every n-th person is held out.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
     make train-preprocess_judge              # configs/preprocess_judge.fast.toml
     python -m training.train_preprocess_judge --minutes 20 --threads 1
 
-Pictures are made by training/judged/ of photographs and real old prints; of both, a part is kept for validation by
-file. There logits are scaled so that their probabilities are true (Guo et al., 2017), which the last layer takes over.
+Pictures are made by training/judged/ from photographs and real old prints; some files of both are kept for validation.
+On these the logits are scaled so that their probabilities are true (Guo et al., 2017); the scales are multiplied into
+the last layer.
 """
 
 from __future__ import annotations

@@ -4,11 +4,12 @@
     python -m training.train_scratch --minutes 45 --threads 1
     python -m training.train_scratch --config training/configs/scratch_print.fast.toml --minutes 90
 
-One network for both knows each less well: what is a crack in a print is a twig in a photograph. Samples are made by
-training/damaged_samples.py, their kinds by the configuration's shares; a pixel counts as damaged where the damage's
-alpha is above .1. A part of the pictures stays whole, has grids, wires and writing drawn into it that are not damage,
-or is noisy, faded, grey, blurred and compressed, because that is what the detectors meet. Stamps and label maps that
-are held out for the damage set are not used; others are kept for validation, which also chooses the threshold.
+There are two, because one network knows each kind less well: what is a crack in a print is a twig in a photograph.
+Samples are made by training/damaged_samples.py, their kinds by the configuration's shares; a pixel counts as damaged
+where the damage's alpha is above .1. A part of the pictures stays whole, has grids, wires and writing drawn into it
+that are not damage, or is noisy, faded, grey, blurred and compressed, because that is what the detectors meet. Stamps
+and label maps that are held out for the damage set are not used; others are kept for validation, which also chooses
+the threshold.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@ r"""Train the translator.
     make train-translate                       # fast tier, configs/translate.fast.toml
     python -m training.train_translate --config training/configs/translate.quality.toml --minutes 29
 
-Four phases, by share of the time. (a) Both VAEs: the old one on synthetic and real old photographs, whose
-latents an adversary pulls together; the clean one on the undamaged pictures. (b) The mapping, with the VAEs
-frozen. (c) Everything with the fusion: error inside the mask, since nothing else can change. (d) The fusion
-alone, where the PSNR inside the damage is made, at two thirds of the cost of a step.
-Where weights of `scratch` lie in the folder of weights, most masks are what that detector finds.
+Four phases, by share of the time. (a) Both VAEs: the old one on synthetic and real old photographs, whose latents an
+adversary pulls together; the clean one on the undamaged pictures. (b) The mapping, with the VAEs frozen. (c)
+Everything with the fusion: error inside the mask, since nothing else can change. (d) The fusion alone, on which the
+PSNR inside the damage depends most, at two thirds of the cost of a step. Where weights of `scratch` lie in the folder
+of weights, most masks are what that detector finds.
 
 Fine-tuned on prints, with what both detectors mark in them, the fusion learns to keep what is sound:
 
