@@ -29,13 +29,13 @@ class Like:
 
     @classmethod
     def of(cls, tensor: Tensor) -> Like:
-        """Describe a value: what kind of input it is like."""
+        """Note the properties of a tensor."""
         is_channels_last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
         memory_format = torch.channels_last if is_channels_last else torch.contiguous_format
         return cls(tuple(tensor.shape), tensor.dtype, tensor.device, memory_format)
 
     def make(self) -> Tensor:
-        """Make a like input: random values in [0, 1)."""
+        """Make such a tensor, of random values in [0, 1)."""
         made = torch.rand(self.shape, device=self.device).to(self.dtype)
         return made.contiguous(memory_format=self.memory_format)
 

@@ -106,10 +106,10 @@ def _convert(value: Any, convert: Callable[[Tensor], Tensor]) -> Any:
 
 
 def _to_half(values: Tensor) -> Tensor:
-    """Halve weights, which keep three decimal digits."""
+    """Convert weights to half precision, which keeps three decimal digits; small tensors stay as they are."""
     return values.half() if values.numel() >= SMALL else values
 
 
 def _to_bfloat16(values: Tensor) -> Tensor:
-    """Halve an optimiser's moments, which half precision would round to nothing."""
+    """Convert an optimiser's moments to bfloat16: half precision would round them to nothing."""
     return values.bfloat16() if values.numel() >= SMALL else values
