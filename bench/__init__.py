@@ -1,1 +1,1 @@
-"""Measures the networks and the pipeline; `python -m bench` writes bench/results/*.json and RESULTS.md."""
+"""Measure the networks and the pipeline; `python -m bench` writes bench/results/*.json and RESULTS.md."""

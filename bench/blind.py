@@ -22,7 +22,7 @@ Denoise = Callable[[Floats, float | None], Floats]
 
 
 def load_denoiser(tier: str = "fast") -> Denoise:
-    """Our network on whole pictures, in bfloat16 where the processor has it."""
+    """Load our network for whole pictures, in bfloat16 where the processor has it."""
     network = load_runner("denoise", tier)
 
     def denoise(noisy: Floats, sigma: float | None = None) -> Floats:
@@ -50,7 +50,7 @@ def read_upload(encoded: bytes) -> Upload:
 
 
 def estimated_sigma(pixels: Pixels) -> float:
-    """The level, in [0, 1] units, that the service estimates in (H, W) or (H, W, 3) that come without a file."""
+    """Return the level, in [0, 1] units, that the service estimates in (H, W) or (H, W, 3) without a file."""
     image = np.broadcast_to(pixels, (3, *pixels.shape)) if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     return _sigma(estimate(image))
 
@@ -60,5 +60,5 @@ def _sigma(found: Estimates) -> float:
 
 
 def score(result: npt.NDArray[np.floating], pixels: Pixels) -> float:
-    """PSNR in dB of a clipped result in [0, 1] against a picture of 8 bits."""
+    """Return the PSNR in dB of a clipped result in [0, 1] against a picture of 8 bits."""
     return psnr(torch.from_numpy(result).clamp(0, 1), torch.from_numpy(as_floats(pixels)))

@@ -1,4 +1,4 @@
-"""Callers of a service who restore pictures and leave jobs for as long as something is tried on it."""
+"""Callers of a service: they restore pictures and leave jobs for as long as something is tried on it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JOB_EVERY_S = 1.0
 ENDS_WITHIN_S = 180.0
 """How long jobs are waited for."""
 QUIET_S = 3.0
-"""How long they are at work before the first fault and after the last."""
+"""How long callers are at work before the first fault and after the last."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Load:
                 self.jobs.append(self.client.submit(made_once(160, 160) + b"job %d" % len(self.jobs)))
 
     def states(self) -> dict[str, int]:
-        """How many of the jobs have come to which end, after a time to come to one."""
+        """Count the jobs by the end that they came to, after waiting for them to come to one."""
         counts: dict[str, int] = {}
         until = time.monotonic() + ENDS_WITHIN_S
         for job in self.jobs:

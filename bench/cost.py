@@ -1,7 +1,8 @@
-"""What the networks cost: parameters and multiply-accumulates, counted; nothing is timed here (see `bench.speed`)."""
+"""Count what the networks cost: parameters and multiply-accumulates; `bench.speed` measures times."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -34,7 +35,7 @@ Inputs = dict[str, tuple[Any, ...]]
 
 
 def measure() -> dict[str, Any]:
-    """Every network that has weights, by name, and the learned baselines.
+    """Count the cost of every network that has weights, by name, and of the learned baselines.
 
     Multiply-accumulates are 10^9 for each megapixel of input, for each face where the input is one.
     """
@@ -50,14 +51,14 @@ def measure() -> dict[str, Any]:
 
 
 def parameters(network: nn.Module | Runner[Any]) -> int:
-    """Number of learned values."""
+    """Return the number of learned values."""
     module = network.network if isinstance(network, Runner) else network
     assert isinstance(module, nn.Module)
     return count_parameters(module)
 
 
 def gmacs(network: nn.Module | Runner[Any], *inputs: Any) -> float:
-    """Multiply-accumulates (10^9) of one forward pass."""
+    """Return the multiply-accumulates (10^9) of one forward pass."""
     called = replace(network, precision=FLOAT32) if isinstance(network, Runner) else network
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         called(*inputs)
@@ -65,24 +66,20 @@ def gmacs(network: nn.Module | Runner[Any], *inputs: Any) -> float:
 
 
 def gmacs_per_megapixel(network: nn.Module | Runner[Any], name: str) -> float:
-    """The same for each megapixel of input, without halo, of a network that a stage runs."""
+    """Return `gmacs` for each megapixel of input, without halo, of a network that a stage runs."""
     return gmacs(network, *next(iter(INPUTS[name]().values()))) / (SIDE_PX**2 / 1e6)
 
 
 def _count(label: str, network: nn.Module | Runner[Any], cases: Inputs) -> dict[str, dict[str, Any]]:
     rows = {}
     for case, inputs in cases.items():
-        per, share = ("face", 1.0) if case == "face" else ("megapixel", _megapixels(inputs[0]))
+        per, share = ("face", 1.0) if case == "face" else ("megapixel", math.prod(inputs[0].shape[-2:]) / 1e6)
         rows[f"{label}, {case}" if case and case != "face" else label] = {
             "parameters": parameters(network),
             "gmacs": round(gmacs(network, *inputs) / share, 2),
             "per": per,
         }
     return rows
-
-
-def _megapixels(image: Tensor) -> float:
-    return image.shape[-2] * image.shape[-1] / 1e6
 
 
 def _image(channels: int = 3) -> Tensor:
@@ -94,7 +91,7 @@ def _by_scale() -> Inputs:
 
 
 def network_of(stage: Stage) -> Runner[Any] | None:
-    """The network of a loaded stage that is measured, if there is one."""
+    """Return the network of a loaded stage that is measured, if there is one."""
     if stage.name not in MEASURED or not isinstance(stage, TieredStage):
         return None
     return stage.configured.networks[MEASURED[stage.name]]

@@ -28,7 +28,7 @@ from photorestore.stages.scratch.masks import FOUND, grow
 from photorestore.workspace import Workspace
 
 STAGES = ("denoise", "scratch", "translate")
-"""They work on every picture."""
+"""Stages that run on every picture."""
 
 CURVE = Path("docs/models/scratch_pr.png")
 CAP_DB = 60.0
@@ -38,7 +38,7 @@ BASELINES = {"Telea": baselines.telea, "Navier-Stokes": baselines.navier_stokes}
 
 
 def measure(root: Path, pipeline: Pipeline, *, every: int = 1, curve: Path | None = CURVE) -> dict[str, Any]:
-    """Detection and filling.
+    """Measure detection and filling.
 
     Args:
         root: the folder of the bench pictures, beside `train`.

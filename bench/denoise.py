@@ -33,7 +33,7 @@ PUBLISHED = {
 
 
 def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
-    """PSNR in dB by sigma_255 and method; `every` takes only each n-th picture."""
+    """Return PSNR in dB by sigma_255 and method; `every` takes only each n-th picture."""
     photos = read_set(root, "BSD100/cbsd68")[::every]
     denoise = load_denoiser(tier)
     levels, gains, hashed = {}, {}, []

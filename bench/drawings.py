@@ -30,7 +30,7 @@ from bench.writing import (
 
 
 def floor_plan(rng: Rng) -> Pixels:
-    """Walls, doors, hatched ground and measures, as an architect draws them."""
+    """Draw walls, doors, hatched ground and measures, as an architect does."""
     plan = Image.new("L", (760, 560), 255)
     draw = ImageDraw.Draw(plan)
     for x in range(-560, 760, 9):
@@ -52,7 +52,7 @@ def floor_plan(rng: Rng) -> Pixels:
 
 
 def family_tree(rng: Rng) -> Pixels:
-    """Boxes with names and years, joined by thin lines."""
+    """Draw boxes with names and years, joined by thin lines."""
     tree = Image.new("RGB", (900, 520), "white")
     draw = ImageDraw.Draw(tree)
     for level in range(4):
@@ -73,7 +73,7 @@ def family_tree(rng: Rng) -> Pixels:
 
 
 def engraving(_rng: Rng) -> Pixels:
-    """A portrait in lines that swell with its darkness."""
+    """Draw the portrait in lines that swell with its darkness."""
     tone = cv2.resize(portrait(), None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
     h, w = tone.shape
     rows, columns = np.mgrid[0:h, 0:w].astype(np.float32) / SCALE
@@ -82,7 +82,7 @@ def engraving(_rng: Rng) -> Pixels:
 
 
 def screenshot(rng: Rng) -> Pixels:
-    """A window with a list, buttons and a field of text."""
+    """Draw a window with a list, buttons and a field of text."""
     screen = Image.new("RGB", (800, 560), (240, 240, 244))
     draw = ImageDraw.Draw(screen)
     draw.rectangle((0, 0, 800, 30), fill=(48, 92, 160))
@@ -101,12 +101,12 @@ def screenshot(rng: Rng) -> Pixels:
 
 
 def photographed_page(_rng: Rng) -> Pixels:
-    """A page in uneven light, as scikit-image ships it."""
+    """Return a page in uneven light, as scikit-image ships it."""
     return data.page()
 
 
 def photographed_text(_rng: Rng) -> Pixels:
-    """A line of writing, out of focus, as scikit-image ships it."""
+    """Return a line of writing, out of focus, as scikit-image ships it."""
     return data.text()
 
 

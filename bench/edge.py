@@ -49,7 +49,7 @@ SIZED_FOR = 8
 AT_ONCE = 64
 IN_FLIGHT = 16
 WARM_UP_ROUNDS = 8
-"""Of each side: Java goes on compiling for some two thousand requests, and halves its part of each by that."""
+"""Rounds of each side that do not count: Java goes on compiling for some two thousand requests."""
 ROUNDS = 15
 """Their medians still differ by a hundredth from run to run."""
 LOAD_S = 20
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def measure_overhead() -> dict[str, Any]:
-    """Latency and throughput of the edge, of TorchServe alone, and of decoding and encoding in this process."""
+    """Measure latency and throughput of the edge, of TorchServe alone, and of decoding and encoding in this process."""
     picture = made_picture(1000, 1000, sigma_255=3)
     loaded = [pipeline.load(stages=("preprocess", "deliver")) for _ in range(2)]
     with (
@@ -113,7 +113,7 @@ def measure_overhead() -> dict[str, Any]:
 
 
 def measure_crowd() -> dict[str, Any]:
-    """64 requests at once where 8 are admitted: what they are answered, and whether the client finishes them all."""
+    """Send 64 requests at once where 8 are admitted: count the answers, and whether the client finishes them all."""
     pictures = [made_picture(200, 300 + number) for number in range(AT_ONCE)]
     with running_service({"max_requests": str(SIZED_FOR)}) as service, ThreadPoolExecutor(AT_ONCE) as pool:
         answers = list(pool.map(partial(post, service), pictures))
@@ -136,7 +136,7 @@ def measure_crowd() -> dict[str, Any]:
 
 
 def measure_slow() -> dict[str, Any]:
-    """Latency of others' requests without, and with, 100 connections that send 10 bytes a second."""
+    """Measure others' latency without, and with, 100 connections that send 10 bytes a second."""
     picture = made_picture(500, 500)
     with running_service({"upload_grace_s": "120"}) as service:
         for _ in range(30):
@@ -157,7 +157,7 @@ def measure_slow() -> dict[str, Any]:
 
 
 def measure_stopped() -> dict[str, Any]:
-    """Errors that a client with retries sees when TorchServe is killed, and answers lost when the service ends."""
+    """Count errors that a retrying client sees when TorchServe is killed, and answers lost when the service ends."""
     picture = made_picture(300, 400)
     with running_service({"register_after_s": "5"}) as service:
         retry = Retry(tries=100)

@@ -27,7 +27,8 @@ CAPTION_PX = 20
 
 def main() -> None:
     gt = torch.from_numpy(data.astronaut()).permute(2, 0, 1).float() / 255
-    lq = _to_pixels(damage(gt, torch.Generator().manual_seed(SEED)))
+    worn = damage(gt, torch.Generator().manual_seed(SEED))
+    lq = (worn * 255).round().byte().permute(1, 2, 0).numpy()
     options = Options(stages=SELECTABLE_STAGES, normalise=True, format="png")
     restored = pipeline.load().restore(lq, options)
     print(restored.report.trace)
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 def damage(gt: Tensor, rng: torch.Generator) -> Tensor:
-    """An old print of (3, H, W): soft, brown, faded and grainy; then scratched, dusty and torn."""
+    """Make an old print of (3, H, W): soft, brown, faded and grainy; then scratched, dusty and torn."""
     h, w = gt.shape[-2:]
     lq = fading.fade(fading.sepia(fading.blur(gt, 0.7), 0.8), 0.25, 0.55)
     lq = noise.film_grain(lq, 0.05, 0.5, rng)
@@ -54,10 +55,6 @@ def damage(gt: Tensor, rng: torch.Generator) -> Tensor:
     ):
         lq = torch.lerp(lq, torch.full_like(lq, value), layer.clamp(0, 1))
     return noise.quantise(lq)
-
-
-def _to_pixels(image: Tensor) -> np.ndarray:
-    return (image * 255).round().byte().permute(1, 2, 0).numpy()
 
 
 if __name__ == "__main__":

@@ -33,12 +33,12 @@ from training.degradations.portraits import worn
 
 SETS = ("faces/aaf", "faces/ccby")
 OPTIONS = Options(format="png", strength={"face": 0}, timeout_s=600)
-"""All but refining, which is measured beside it."""
+"""Options of all stages but the refiner, which is measured beside them."""
 CAP_DB = 60.0
 
 
 def measure(root: Path, pipeline: Pipeline, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
-    """Figures by set, and the gap between the sets; `every` takes only each n-th picture."""
+    """Return figures by set, and the gap between the sets; `every` takes only each n-th picture."""
     detector, refiner = load_runner("face_detector"), load_refiner(tier)
     sets, given = {}, []
     for name in SETS:
@@ -60,7 +60,7 @@ def measure(root: Path, pipeline: Pipeline, *, tier: str = "fast", every: int = 
 
 
 def load_refiner(tier: str) -> Refiner:
-    """The network that refines, in bfloat16 where the processor has it."""
+    """Load the network that refines, in bfloat16 where the processor has it."""
     return load_runner("face", tier)
 
 
@@ -104,14 +104,14 @@ def _psnr_in_face(result: Tensor, gt: Tensor, alignment: Alignment) -> float:
 
 
 def _shift(result: Tensor, gt: Tensor, alignment: Alignment, detector: Runner[list[Face]]) -> float:
-    """Percent of the eye distance."""
+    """Return the landmark shift in percent of the eye distance."""
     crops = torch.stack([cut(result, alignment), cut(gt, alignment)])
     after, truth = place_landmarks(crops, detector)
     return 100 * landmark_shift(after, truth)
 
 
 def _outcome(outcomes: list[Outcome]) -> str:
-    """What became of the surest face: `refined`, or the first words of why not."""
+    """Return what became of the surest face: `refined`, or the first words of why not."""
     if not outcomes:
         return "not found"
     return "refined" if outcomes[0].refined else outcomes[0].reason.split(":")[0]
@@ -130,5 +130,5 @@ def _summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _as_image(pixels: Pixels) -> Tensor:
-    """(3, H, W) in [0, 1]."""
+    """Return pixels as (3, H, W) in [0, 1]."""
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).float() / 255

@@ -1,4 +1,4 @@
-"""What a service makes of killed processes, full disks and clocks that jump, while it is used.
+"""Measure how a service bears killed processes, full disks and clocks that jump, while it is used.
 
     python -m bench.faults
     python -m bench.faults --only processes clock
@@ -45,7 +45,7 @@ DISK_MB = {"root": 400, "jobs": 40}
 
 
 def under(service: Service, faults: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What faults gave, and what the callers saw of them."""
+    """Return what faults gave, and what the callers saw of them."""
     with loaded(service) as load:
         found = faults()
     return found | {
@@ -57,12 +57,12 @@ def under(service: Service, faults: Callable[[], dict[str, Any]]) -> dict[str, A
 
 
 def is_whole(service: Service) -> bool:
-    """Whether the edge is ready and every stage has a worker."""
+    """Return whether the edge is ready and every stage has a worker."""
     return is_ready(service) and set(workers(service).values()) == set(STAGES)
 
 
 def workers(service: Service) -> dict[int, str]:
-    """The stage of each worker that is ready, by process id."""
+    """Return the stage of each worker that is ready, by process id."""
     found = {}
     for stage in STAGES:
         url = f"http://127.0.0.1:{service.port + 1}/models/restore__{stage}"
@@ -74,7 +74,7 @@ def workers(service: Service) -> dict[int, str]:
 
 
 def kill_each(service: Service) -> dict[str, Any]:
-    """Kill every process by SIGKILL, one after the other, `TIMES` over; the longest time until all was whole."""
+    """Kill every process by SIGKILL, one after the other, `TIMES` over; return the longest times to recovery."""
     longest: dict[str, float] = {}
     count = len(workers(service))
     for _ in range(TIMES):
@@ -98,7 +98,7 @@ def kill_workers(service: Service) -> dict[str, Any]:
 
 
 def _seconds_until_whole(service: Service, killed: set[int], count: int) -> float:
-    """Until the edge is ready and as many workers as before are, none of them among the killed."""
+    """Return the seconds until the edge is ready with as many workers as before, none of them among the killed."""
     start = time.monotonic()
     wait_until(lambda: is_ready(service) and len(set(workers(service)) - killed) == count, WHOLE_S)
     seconds = round(time.monotonic() - start, 1)
@@ -128,7 +128,7 @@ def shift_clock(file: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def disks(folder: Path) -> Iterator[dict[str, Path]]:
-    """Small file systems for workspaces and jobs; plain folders for who is not root."""
+    """Mount small file systems for workspaces and jobs; plain folders where the user is not root."""
     places = {name: folder / name for name in DISK_MB}
     with contextlib.ExitStack() as mounted:
         for name, place in places.items():
@@ -144,7 +144,7 @@ def _run(*command: str) -> None:
 
 
 def measure(only: Sequence[str]) -> dict[str, Any]:
-    """Some faults, or all, one after the other, on one service."""
+    """Try some faults, or all, one after the other, on one service."""
     with tempfile.TemporaryDirectory() as name, disks(Path(name)) as places:
         folder = Path(name)
         clock = folder / "clock"

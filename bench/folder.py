@@ -20,7 +20,7 @@ from bench.service import Service, made_picture, running_service
 
 PICTURES = 1000
 INTERRUPTED_AT = (0.3, 0.6)
-"""Shares of the pictures."""
+"""Shares of the pictures after which the command is interrupted."""
 
 
 def measure_folder() -> dict[str, Any]:

@@ -28,7 +28,7 @@ PUBLISHED = {"BM3D": {"25": 28.57}, "CSF": {"25": 28.74}, "DnCNN": {"25": 29.23}
 
 
 def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
-    """PSNR in dB by sigma_255 and method; `every` takes only each n-th picture."""
+    """Return PSNR in dB by sigma_255 and method; `every` takes only each n-th picture."""
     photos = [to_grey(pixels) for _, pixels in read_set(root, "BSD100/cbsd68")][::every]
     denoise, autoencoder = load_denoiser(tier), learned.load_autoencoder()
     levels, gains, hashed = {}, {}, []
@@ -58,6 +58,6 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
 
 
 def to_grey(pixels: Pixels) -> Pixels:
-    """(H, W): exactly BSD68's grey values."""
+    """Return exactly BSD68's grey values, (H, W)."""
     weights = np.array([0.298936021293775, 0.587043074451121, 0.114020904255103])
     return np.rint(pixels @ weights).astype(np.uint8)

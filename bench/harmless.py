@@ -1,4 +1,4 @@
-"""Do no harm, and yet work: default options on clean photographs, and on the same ones with noise.
+"""Measure whether default options do no harm to clean photographs, and yet remove noise from the same ones.
 
 Clean: lossless output against the input, PSNR capped at 60 dB a picture. As files: the same photographs as they are
 stored, nothing asked for; where no stage has worked, the upload's own bytes are to come back. Noisy: Gaussian noise,
@@ -29,7 +29,7 @@ OPTIONS = Options(format="png", timeout_s=600)
 
 
 def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]:
-    """Figures by set; `every` takes only each n-th picture."""
+    """Return figures by set; `every` takes only each n-th picture."""
     photos = {name: read_set(root, name)[::every] for name in CLEAN_SETS}
     return {
         "pixel_sha256": pixel_hash(pixels for chosen in photos.values() for _, pixels in chosen),

@@ -1,4 +1,4 @@
-"""Filling what a caller marks: fixed holes in clean photographs, beside the classical methods.
+"""Measure the filling of what a caller marks: fixed holes in clean photographs, beside the classical methods.
 
 | class | what is marked |
 |---|---|
@@ -41,7 +41,7 @@ Draw = Callable[[ImageDraw.ImageDraw, tuple[int, int], np.random.Generator], Non
 def measure(
     root: Path, pipeline: Pipeline, *, every: int = EVERY, pictures: Path | None = None
 ) -> dict[str, Any]:
-    """PSNR (dB) inside the holes, by class and method.
+    """Return PSNR (dB) inside the holes, by class and method.
 
     Args:
         root: the folder of the bench pictures.
@@ -67,7 +67,9 @@ def measure(
             for method, filled in results.items():
                 scores[kind][method].append(_psnr_inside(filled, gt, mask))
             if pictures and index % 8 == 0:
-                _write(pictures / f"{name}_{kind}.png", lq, results)
+                pictures.mkdir(parents=True, exist_ok=True)
+                row = Image.fromarray(np.concatenate([lq, *results.values()], axis=1))
+                row.save(pictures / f"{name}_{kind}.png")
     return {
         "set": f"{len(photos)} pictures of {' and '.join(SETS)}",
         "pixel_sha256": pixel_hash(given),
@@ -80,7 +82,7 @@ def measure(
 
 
 def draw_mask(draw: Draw, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """(H, W), 255 = hole."""
+    """Draw a mask (H, W), 255 = hole."""
     h, w = shape
     image = Image.new("L", (w, h))
     draw(ImageDraw.Draw(image), (h, w), rng)
@@ -88,7 +90,7 @@ def draw_mask(draw: Draw, shape: tuple[int, ...], rng: np.random.Generator) -> n
 
 
 def with_holes(gt: Pixels, mask: npt.NDArray[np.uint8], rng: np.random.Generator) -> Pixels:
-    """The photograph with one of its colours in all holes."""
+    """Fill all holes of the photograph with one of its colours."""
     colour = gt[rng.integers(gt.shape[0]), rng.integers(gt.shape[1])]
     return np.where(mask[..., None] > 0, colour, gt)
 
@@ -133,8 +135,3 @@ CLASSES: dict[str, Draw] = {"thin": _thin, "blobs": _blobs, "boxes": _boxes, "qu
 def _psnr_inside(filled: npt.NDArray[Any], gt: Pixels, mask: npt.NDArray[np.uint8]) -> float:
     pred, target = (torch.from_numpy(np.array(pixels)) / 255.0 for pixels in (filled, gt))
     return psnr(pred, target, mask=torch.from_numpy(mask > 0)[..., None])
-
-
-def _write(file: Path, lq: Pixels, results: dict[str, npt.NDArray[Any]]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.concatenate([lq, *results.values()], axis=1)).save(file)

@@ -38,9 +38,9 @@ OF_EACH_KIND = 6
 LONGEST_S = 600.0
 """Hostile callers end after this time in any case."""
 PAUSE_S = 1.0
-"""Between what a hostile caller does and the next time that it does it."""
+"""Pause of a hostile caller before it begins again."""
 UNREAD_BYTES = 8 << 20
-"""Of an answer that nobody reads: more than the system's buffers take."""
+"""Size of an answer that nobody reads: more than the system's buffers take."""
 WARM_UP = 20
 LIVEZ_EVERY_S = 0.2
 
@@ -63,23 +63,25 @@ class Hostile:
 
     @property
     def headers(self) -> dict[str, str]:
+        """What a request by the hostile callers says of who sends it."""
         return {"Authorization": f"Bearer {self.key}"}
 
     def connect(self) -> socket.socket:
+        """Open a connection to the edge."""
         return socket.create_connection(("127.0.0.1", self.service.port + 6), timeout=10)
 
     def picture(self, h: int, w: int) -> bytes:
-        """One that nobody has sent before: identical ones would share a run."""
+        """Make a picture that nobody has sent before: identical ones would share a run."""
         return made_once(h, w) + b"%d" % next(self.numbers)
 
     def send(self, line: socket.socket, query: str, picture: bytes) -> None:
-        """A whole request, of which no answer is read."""
+        """Send a whole request, whose answer is not read."""
         head = f"POST /v1/restore?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {self.key}\r\n"
         line.sendall(f"{head}Content-Length: {len(picture)}\r\n\r\n".encode() + picture)
 
 
 def slow_head(hostile: Hostile) -> None:
-    """A head that comes byte by byte."""
+    """Send a request's head byte by byte."""
     with hostile.connect() as line:
         for byte in b"POST /v1/restore HTTP/1.1\r\n":
             if hostile.over.wait(PAUSE_S):
@@ -88,20 +90,20 @@ def slow_head(hostile: Hostile) -> None:
 
 
 def slow_reader(hostile: Hostile) -> None:
-    """A large answer, of which nothing is read until it is cut off."""
+    """Ask for a large answer, and read nothing of it until it is cut off."""
     with hostile.connect() as line:
         hostile.send(line, "stages=", hostile.picture(100, 100) + bytes(UNREAD_BYTES))
         hostile.over.wait(30)
 
 
 def leaving(hostile: Hostile) -> None:
-    """An upload, and nobody who waits for the answer."""
+    """Upload a picture, and leave before the answer."""
     with hostile.connect() as line:
         hostile.send(line, "mode=thorough", hostile.picture(700, 700))
 
 
 def hanging_webhook(hostile: Hostile) -> None:
-    """A job whose webhook never answers."""
+    """Leave a job whose webhook never answers."""
     url = f"{hostile.service.url}/v1/jobs"
     options = {"stages": "", "webhook": hostile.hook}
     picture = hostile.picture(100, 100)
@@ -122,7 +124,7 @@ def main() -> None:
 
 
 def measure(count: int) -> dict[str, Any]:
-    """Latency of the honest caller, of `/livez`, and memory of the edge, without and with hostile callers."""
+    """Measure the honest caller's latency, `/livez`'s, and the edge's memory, without and with hostile callers."""
     honest_key, hostile_key = make_key(), make_key()
     with tempfile.TemporaryDirectory() as folder, hanging() as hook:
         settings = _settings(Path(folder), {"honest": honest_key, "hostile": hostile_key})
@@ -152,7 +154,7 @@ def measure(count: int) -> dict[str, Any]:
 
 
 def edge_of(service: Service) -> psutil.Process:
-    """The process of the REST edge."""
+    """Find the process of the REST edge."""
     found = [
         child for child in service.supervisor.children() if child.cmdline()[1:4] == ["-m", "gateway", "serve"]
     ]
@@ -162,7 +164,7 @@ def edge_of(service: Service) -> psutil.Process:
 
 @contextlib.contextmanager
 def at_work(hostile: Hostile) -> Iterator[None]:
-    """Hostile callers, who begin before the block and end with it."""
+    """Run hostile callers, who begin before the block and end with it."""
     until = time.monotonic() + LONGEST_S
     threads = [
         threading.Thread(target=_repeat, args=(hostile, act, until))
@@ -190,7 +192,7 @@ def _repeat(hostile: Hostile, act: Callable[[Hostile], None], until: float) -> N
 
 @dataclass
 class Seen:
-    """What was seen of the edge meanwhile."""
+    """What was seen of the edge beside the hostile callers."""
 
     livez_s: list[float] = field(default_factory=list)
     rss_bytes: list[int] = field(default_factory=list)
@@ -217,13 +219,13 @@ def watched(service: Service, edge: psutil.Process) -> Iterator[Seen]:
 
 @contextlib.contextmanager
 def hanging() -> Iterator[str]:
-    """The URL of a server that takes connections and says nothing."""
+    """Run a server that takes connections and says nothing; gives its URL."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
 def _settings(folder: Path, keys: dict[str, str]) -> dict[str, str]:
-    """Of a service with keys, jobs and webhooks to this machine."""
+    """Write keys and a secret; return the settings of a service with keys, jobs and webhooks to this machine."""
     (folder / "keys").write_text("\n".join(key_line(name, key) for name, key in keys.items()))
     (folder / "secret").write_text(make_key())
     return {
@@ -235,7 +237,7 @@ def _settings(folder: Path, keys: dict[str, str]) -> dict[str, str]:
 
 
 def _restore(service: Service, key: str, numbers: Iterator[int]) -> None:
-    """A restoration with default options, of a picture that nobody has sent before."""
+    """Ask for a restoration with default options, of a picture that nobody has sent before."""
     picture = made_once(500, 500) + b"honest %d" % next(numbers)
     headers = {"Authorization": f"Bearer {key}"}
     answer = requests.post(f"{service.url}/v1/restore", data=picture, headers=headers, timeout=900)

@@ -1,4 +1,4 @@
-"""Whether two builds answer with the same bytes: a matrix of pictures, formats, options and batch sizes.
+"""Check whether two builds answer with the same bytes: a matrix of pictures, formats, options and batch sizes.
 
     python -m bench.identical write before.json    # in the one checkout
     python -m bench.identical compare before.json  # in the other: exit status 1 where anything differs
@@ -39,13 +39,13 @@ OPTIONS = {
     "normalised": Options(normalise=True, format="jpeg", quality=80),
     "stripped": Options(mode="thorough", metadata="strip", format="tiff"),
 }
-"""By name."""
+"""Options by name."""
 TOGETHER = (2, 4)
 """Sizes of batches, beside one by one."""
 
 
 def make_pictures() -> dict[str, bytes]:
-    """Pictures of several kinds and formats, by name."""
+    """Make pictures of several kinds and formats, by name."""
     photo, print_ = _photo(1), _damaged(_photo(2))
     noisy = np.clip(photo + np.random.default_rng(3).normal(0, 22, photo.shape), 0, 255).astype(np.uint8)
     alpha = np.dstack([photo, _photo(4)[..., 0]])
@@ -67,7 +67,7 @@ def make_pictures() -> dict[str, bytes]:
 
 
 def answers() -> Iterator[tuple[str, str]]:
-    """What each case is called, and the hash of what comes back."""
+    """Yield what each case is called, and the hash of what comes back."""
     pictures = make_pictures()
     with tempfile.TemporaryDirectory() as folder:
         loaded = pipeline.load(root=Path(folder) / "spaces")

@@ -1,10 +1,10 @@
 """JPEG artefacts: grey pictures at four qualities, with the level that is estimated and blind.
 
 Protocol of the field: full-range luma of BT.601, rounded to 8 bits, is stored by libjpeg at the quality; PSNR and SSIM
-of grey values, no border crop. Our network sees three equal channels; the mean of its channels counts. It is told what
-the service tells it, the level estimated from the file's quantisation table and its pixels, or nothing. LIVE1 without
-the ten pictures that it shares with Kodak's set has ten that are at hand; the published figures are of all 29, so that
-only the gain over the JPEG compares, and that roughly.
+of grey values, no border crop. Our network sees three equal channels; the mean of its channels counts. It is told the
+level that the service estimates from the file's quantisation table and its pixels, or nothing. LIVE1 without the ten
+pictures that it shares with Kodak's set has ten that are at hand; the published figures are of all 29, so that only
+the gain over the JPEG compares, and that roughly.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PUBLISHED = {"DnCNN": (29.19, 31.59, 32.98, 33.96), "FBCNN": (29.75, 32.13, 33.5
 
 
 def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
-    """PSNR in dB and SSIM by set, quality and method; `every` takes only each n-th picture."""
+    """Return PSNR in dB and SSIM by set, quality and method; `every` takes only each n-th picture."""
     denoise, hashed = load_denoiser(tier), []
     sets = {}
     for name in SETS:
@@ -46,12 +46,12 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
 
 
 def to_grey(pixels: Pixels) -> Pixels:
-    """(H, W), full range."""
+    """Return full-range luma, (H, W)."""
     return np.rint(pixels @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
 
 
 def compress(grey: Pixels, quality: int) -> bytes:
-    """(H, W) as a JPEG file."""
+    """Encode (H, W) as a JPEG file."""
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()

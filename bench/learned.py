@@ -30,7 +30,7 @@ class Autoencoder:
 
 
 def load_autoencoder() -> Autoencoder | None:
-    """None where it has no weights."""
+    """Load the grey autoencoder; None where it has no weights."""
     loaded = load("autoencoder")
     if loaded is None:
         return None
@@ -44,7 +44,7 @@ def load_autoencoder() -> Autoencoder | None:
 
 
 def load_enlargers() -> dict[str, Callable[[Tensor, int], Tensor]]:
-    """SRCNN and LapSRN, those that have weights, by label: (3, H, W) and a scale to (3, scale * H, scale * W).
+    """Load SRCNN and LapSRN, those that have weights, by label: (3, H, W), scale to (3, scale * H, scale * W).
 
     They enlarge luma; chroma is bicubic's. Results hold 8-bit values.
     """
@@ -56,7 +56,7 @@ def load_enlargers() -> dict[str, Callable[[Tensor, int], Tensor]]:
 
 
 def load(name: str) -> tuple[str, nn.Module] | None:
-    """A baseline's label, with its budget, and its network; None where it has no weights."""
+    """Load a baseline: its label, with its budget, and its network; None where it has no weights."""
     file = weights_file(name, "fast", WEIGHTS)
     if not file.exists():
         return None

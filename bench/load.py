@@ -1,4 +1,4 @@
-"""Load on a running service: requests at once, again and again, or byte by byte; and what it says of itself."""
+"""Put load on a running service: requests at once, again and again, or byte by byte; and ask how it is."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ PASSING_QUERY = "stages=&format=jpeg&metadata=strip&timeout=600"
 
 
 def post(service: Service, picture: bytes) -> requests.Response:
-    """A restoration through the edge."""
+    """Ask the edge for a restoration."""
     return requests.post(f"{service.url}/v1/restore", data=picture, timeout=900)
 
 
 def restore(service: Service, picture: bytes) -> bytes:
-    """The picture decoded and encoded through the edge, all stages passing."""
+    """Send the picture through the edge to be decoded and encoded, all stages passing."""
     answer = session().post(f"{service.url}/v1/restore?{PASSING_QUERY}", data=picture, timeout=900)
     answer.raise_for_status()
     return answer.content
 
 
 def at_once(pool: ThreadPoolExecutor, call: Callable[[], object], count: int) -> None:
-    """As many calls as the pool has threads in flight, until `count` are done."""
+    """Keep as many calls in flight as the pool has threads, until `count` are done."""
     for future in [pool.submit(call) for _ in range(count)]:
         future.result()
 
 
 def repeat(call: Callable[[], object], until: float) -> tuple[int, int]:
-    """How often it worked and how often it raised, until a time of `time.monotonic()`."""
+    """Call again and again until a time of `time.monotonic()`; count how often it worked and how often it raised."""
     worked, raised = 0, 0
     while time.monotonic() < until:
         try:
@@ -52,7 +52,7 @@ def repeat(call: Callable[[], object], until: float) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def trickling(service: Service) -> Iterator[None]:
-    """Uploads that send 10 bytes a second for as long as the block runs."""
+    """Run uploads that send 10 bytes a second for as long as the block runs."""
     head = b"POST /v1/restore HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n"
     over = threading.Event()
     with contextlib.ExitStack() as stack:
@@ -78,14 +78,14 @@ def trickling(service: Service) -> Iterator[None]:
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Seconds that it takes."""
+    """Return the seconds that a call takes."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> int:
-    """1 when it came true in time, 0 otherwise."""
+    """Wait until something is true; return 1 when it came true in time, 0 otherwise."""
     until = time.monotonic() + seconds
     while not (found := condition()) and time.monotonic() < until:
         time.sleep(0.1)
@@ -93,15 +93,18 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> int:
 
 
 def metrics(service: Service) -> str:
+    """Return what the edge publishes at `/metrics`."""
     return requests.get(f"{service.url}/metrics", timeout=30).text
 
 
 def in_flight_requests(service: Service) -> float:
+    """Return how many requests the edge has in flight."""
     found = re.findall(r"^photorestore_gateway_in_flight_requests (\S+)", metrics(service), re.MULTILINE)
     return sum(map(float, found))
 
 
 def is_ready(service: Service) -> bool:
+    """Return whether the edge is ready."""
     try:
         return requests.get(f"{service.url}/readyz", timeout=30).ok
     except requests.ConnectionError:

@@ -21,7 +21,7 @@ SHIFT = 4
 
 
 def woven_cloth(rng: Rng) -> Pixels:
-    """Plain weave in three colours, with its threads' roundness and unevenness."""
+    """Draw plain weave in three colours, with its threads' roundness and unevenness."""
     rows, columns = _grid(480, 640)
     rows, columns = (place + 1.5 * _clouds(480, 640, 80, rng) for place in (rows, columns))
     pitch = 5
@@ -35,7 +35,7 @@ def woven_cloth(rng: Rng) -> Pixels:
 
 
 def herringbone(rng: Rng) -> Pixels:
-    """Coarse tweed, light on dark, in grey."""
+    """Draw coarse tweed, light on dark, in grey."""
     rows, columns = _grid(480, 640)
     side = np.where(np.floor(columns / 24) % 2 == 0, 1, -1)
     ribs = np.sin(2 * math.pi * (rows + side * columns) / 8 + 0.6 * _clouds(480, 640, 30, rng))
@@ -43,7 +43,7 @@ def herringbone(rng: Rng) -> Pixels:
 
 
 def knit(rng: Rng) -> Pixels:
-    """Stitches of a pullover."""
+    """Draw the stitches of a pullover."""
     rows, columns = _grid(480, 560)
     across = columns % 16 - 8
     stitch = np.cos(2 * math.pi * (rows - 0.9 * np.abs(across)) / 11) * np.cos(math.pi * across / 17)
@@ -52,7 +52,7 @@ def knit(rng: Rng) -> Pixels:
 
 
 def lace(rng: Rng) -> Pixels:
-    """White net with flowers over dark velvet."""
+    """Draw white net with flowers over dark velvet."""
     picture = np.full((480, 560, 3), (32, 26, 34), np.float32)
     picture += 5 * _clouds(480, 560, 6, rng)[..., None]
     for row in range(-1, 50):
@@ -67,7 +67,7 @@ def lace(rng: Rng) -> Pixels:
 
 
 def rigging(rng: Rng) -> Pixels:
-    """Masts, stays and ratlines before the sky."""
+    """Draw masts, stays and ratlines before the sky."""
     picture = _sky(520, 640, rng)
     for x in (190, 430):
         _line(picture, [(x, 520), (x + 6, 20)], (74, 58, 44), 9)
@@ -83,7 +83,7 @@ def rigging(rng: Rng) -> Pixels:
 
 
 def wires(rng: Rng) -> Pixels:
-    """Telegraph wires and a pole before an evening sky."""
+    """Draw telegraph wires and a pole before an evening sky."""
     picture = _sky(400, 640, rng)[::-1].copy()
     _line(picture, [(500, 400), (506, 60)], (40, 34, 32), 10)
     for arm in (90, 130):
@@ -97,7 +97,7 @@ def wires(rng: Rng) -> Pixels:
 
 
 def spokes(rng: Rng) -> Pixels:
-    """Two wheels of a pram before a lawn."""
+    """Draw two wheels of a pram before a lawn."""
     picture = _ground(data.grass(), 480, 640, (80, 104, 56))
     for x, y, radius in ((190, 270, 150), (470, 290, 130)):
         for turn in np.linspace(0, 2 * math.pi, 29)[:-1]:
@@ -111,7 +111,7 @@ def spokes(rng: Rng) -> Pixels:
 
 
 def rails(rng: Rng) -> Pixels:
-    """Two tracks that run to the horizon, sleepers between gravel."""
+    """Draw two tracks that run to the horizon, sleepers between gravel."""
     picture = _ground(data.gravel(), 480, 640, (118, 110, 100))
     picture[:150] = _sky(150, 640, rng)
     for middle in (210, 470):
@@ -130,7 +130,7 @@ def rails(rng: Rng) -> Pixels:
 
 
 def chain_fence(rng: Rng) -> Pixels:
-    """A fence of wire mesh before leaves."""
+    """Draw a fence of wire mesh before leaves."""
     leaves = _ground(data.grass(), 480, 640, (62, 88, 50))
     picture = np.asarray(cv2.GaussianBlur(leaves, (0, 0), 3), np.float32)
     for offset in range(-480, 640, 34):
@@ -140,7 +140,7 @@ def chain_fence(rng: Rng) -> Pixels:
 
 
 def twigs(rng: Rng) -> Pixels:
-    """A bare tree before the sky, and snow that falls."""
+    """Draw a bare tree before the sky, and snow that falls."""
     picture = _sky(520, 560, rng)
     _branch(picture, (280.0, 520.0), -math.pi / 2, 90.0, 12.0, rng)
     for _ in range(160):
@@ -177,7 +177,7 @@ def _as_rgb(grey: Pixels) -> Pixels:
 
 
 def _photograph(picture: npt.NDArray[np.floating], rng: Rng) -> Pixels:
-    """As a lens and a sensor give it: a little soft, uneven light, hardly any noise."""
+    """Make a drawing a photograph: a little soft, in uneven light, with hardly any noise."""
     h, w = picture.shape[:2]
     soft = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.6)
     light = 1 + 0.08 * _clouds(h, w, 250, rng)

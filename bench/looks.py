@@ -1,4 +1,4 @@
-"""One picture through the stages, with what they thought of it on the way: mask, probability, judgement, trace."""
+"""Run one picture through the stages, and keep what they found on the way: mask, probability, judgement, trace."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def translate_stage(pipeline: Pipeline) -> TranslateStage:
 
 
 def changed_share(before: Pixels, after: Pixels) -> float:
-    """Share of the pixels that one may see to be changed."""
+    """Return the share of the pixels that one may see to be changed."""
     moved = np.abs(before.astype(np.int16) - after).max(2)
     return float((moved > VISIBLE_255).mean())
 

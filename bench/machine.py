@@ -1,4 +1,4 @@
-"""The machine that a timing is taken on: its name, its memory, and waiting for it."""
+"""The machine that a timing is taken on: its name, its memory, and waiting for its device."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import torch
 
 SHARED = Path("/dev/shm")  # noqa: S108 - where workspaces live
 ROOM_BYTES = 6 << 30
-"""What sixteen workspaces of 12 megapixels take, and some."""
+"""Room for sixteen workspaces of 12 megapixels, and some more."""
 
 
 def name(device: str | torch.device) -> str:
-    """What a GPU or the processors call themselves."""
+    """Return what a GPU or the processors call themselves."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
     return processor()
@@ -28,7 +28,7 @@ def processor() -> str:
 
 
 def wait(device: torch.device) -> None:
-    """Until the device has done what it was told."""
+    """Wait until the device has done what it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -42,7 +42,7 @@ def reset_peak(device: torch.device) -> None:
 
 
 def peak_mb(device: torch.device) -> float:
-    """Most memory (10^6 bytes) since `reset_peak`: of the GPU's allocator, or resident in this process."""
+    """Return the most memory (10^6 bytes) since `reset_peak`: of the GPU's allocator, or resident in this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
     status = Path("/proc/self/status").read_text().splitlines()
@@ -51,7 +51,7 @@ def peak_mb(device: torch.device) -> float:
 
 
 def roomy_folder() -> Path:
-    """Shared memory where it has room for the largest batch, else the folder for temporary files."""
+    """Return shared memory where it has room for the largest batch, else the folder for temporary files."""
     if SHARED.is_dir() and shutil.disk_usage(SHARED).free > ROOM_BYTES:
         return SHARED
     return Path(tempfile.gettempdir())

@@ -1,4 +1,4 @@
-"""Everything at once: the mixed set through parts of the pipeline and through a classical chain.
+"""Measure everything at once: the mixed set through parts of the pipeline and through a classical chain.
 
 All methods that fill use the same mask, the one that the scratch stage finds; nobody is told where the scratches are.
 `latent translation, decoded` is what the paper delivers: the picture that the second VAE decodes, G2(T(E1(x))).
@@ -47,7 +47,7 @@ PUBLISHED = {
 
 
 def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]:
-    """Scores by method; `every` takes only each n-th crop.
+    """Return scores by method; `every` takes only each n-th crop.
 
     Args:
         root: the folder of the bench pictures, beside `train`.
@@ -75,7 +75,7 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
 
 
 def restore(picture: DamagedPicture, pipeline: Pipeline) -> dict[str, Tensor]:
-    """What each method makes of a picture: uint8 (3, H, W)."""
+    """Return what each method makes of a picture: uint8 (3, H, W)."""
     results = {"input": picture.lq}
     pixels = np.ascontiguousarray(picture.lq.permute(1, 2, 0).numpy())
     for method, stages in PARTS.items():
@@ -91,7 +91,7 @@ def restore(picture: DamagedPicture, pipeline: Pipeline) -> dict[str, Tensor]:
 
 
 def classical_chain(pixels: Pixels, mask: Pixels) -> Tensor:
-    """Non-local means at the noise level that scikit-image estimates, then Telea inside the mask."""
+    """Run non-local means at the noise level that scikit-image estimates, then Telea inside the mask."""
     noisy = as_floats(pixels)
     sigma = float(estimate_sigma(noisy, channel_axis=-1, average_sigmas=True))
     filled = baselines.telea(as_stored(baselines.non_local_means(noisy, sigma)), mask)
@@ -99,7 +99,7 @@ def classical_chain(pixels: Pixels, mask: Pixels) -> Tensor:
 
 
 def decoded(lq: Tensor, mask: Pixels, pipeline: Pipeline) -> Tensor:
-    """G2(T(E1(x))) of a whole picture, without the fusion."""
+    """Return G2(T(E1(x))) of a whole picture, without the fusion."""
     image, hole = lq[None].float() / 255, torch.from_numpy(np.array(mask > 0))[None].float()
     return _as_u8(translate_stage(pipeline).networks[USUAL].part("decoded")(image, hole)[0])
 

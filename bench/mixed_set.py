@@ -62,7 +62,7 @@ def load_mixed_set(data_root: Path, *, every: int = 1) -> list[DamagedPicture]:
 
 
 def wear(gt: Tensor, rng: torch.Generator) -> Tensor:
-    """A photograph (3, H, W) with everything but scratches; [0, 1]."""
+    """Wear a photograph (3, H, W) by everything but scratches; [0, 1]."""
     lq = gt
     for index in torch.randperm(len(STEPS), generator=rng).tolist():
         if chance(CHANCE, rng):
@@ -90,16 +90,12 @@ STEPS: tuple[Callable[[Tensor, torch.Generator], Tensor], ...] = (
 
 def _worn(file: Path, sources: DamageSources, bench: Path, seed: int) -> DamagedPicture:
     rng = torch.Generator().manual_seed(seed)
-    gt = _crop(torch.from_numpy(read_pixels(file).copy()).permute(2, 0, 1), rng)
+    photo = torch.from_numpy(read_pixels(file).copy()).permute(2, 0, 1)
+    top, left = (randint(0, side - CROP_PX + 1, rng) for side in photo.shape[1:])
+    gt = photo[:, top : top + CROP_PX, left : left + CROP_PX].contiguous()
     lq, alpha, mask = damage_moderately(noise.quantise(wear(gt.float() / 255, rng)), sources, rng)
     as_u8 = [(values * 255).round().byte() for values in (lq, alpha)]
     return DamagedPicture(str(file.relative_to(bench)), gt, as_u8[0], as_u8[1], mask)
-
-
-def _crop(photo: Tensor, rng: torch.Generator) -> Tensor:
-    _, h, w = photo.shape
-    top, left = randint(0, h - CROP_PX + 1, rng), randint(0, w - CROP_PX + 1, rng)
-    return photo[:, top : top + CROP_PX, left : left + CROP_PX].contiguous()
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""BRISQUE, the score of a picture to which nothing is compared (Mittal, Moorthy and Bovik, TIP 2012).
+"""BRISQUE, a score of pictures without a reference (Mittal, Moorthy and Bovik, TIP 2012).
 
 The package that carries its model needs a C++ compiler to install, so that it is no part of the environment:
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def load_brisque() -> Callable[[Tensor], float] | None:
-    """Scores uint8 (3, H, W), about 0 (natural) to 100; None where the package is not installed."""
+    """Load BRISQUE for uint8 (3, H, W): about 0 (natural) to 100; None where the package is not installed."""
     try:
         from brisque import BRISQUE
     except ImportError:

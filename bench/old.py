@@ -1,7 +1,7 @@
-"""Real old photographs with default options: what the service does to them. There is no truth; look at the sheets.
+"""Measure what default options do to real old photographs. There is no truth; look at the sheets.
 
 For each of the 42 pictures of `old_real` and `old_ms`: what it was taken for, which stages worked, and the share of
-its pixels of which a channel moved by more than 8/255, which one may see.
+its pixels that changed visibly: by more than 8/255 in a channel.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PLAINLY = 0.01
 def measure(
     root: Path, pipeline: Pipeline, *, every: int = 1, pictures: Path | None = PICTURES
 ) -> dict[str, Any]:
-    """What is done to each picture; before and after are written as sheets and as blind pairs.
+    """Say what is done to each picture; before and after are written as sheets and as blind pairs.
 
     Args:
         root: the folder of the bench pictures.

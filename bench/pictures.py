@@ -1,4 +1,4 @@
-"""The standard pictures, read as they were published."""
+"""Read the standard pictures as they were published."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLEAN_SETS = ("BSD100", "Urban100_sub20", "faces/ccby")
 
 
 def read_set(root: Path, name: str, limit: int | None = None) -> list[tuple[str, Pixels]]:
-    """Names and pixels (H, W, 3) of a set, sorted by name.
+    """Read names and pixels (H, W, 3) of a set, sorted by name.
 
     Raises:
         FileNotFoundError: the folder holds no picture.
@@ -29,7 +29,7 @@ def read_set(root: Path, name: str, limit: int | None = None) -> list[tuple[str,
 
 
 def set_files(root: Path, name: str) -> list[Path]:
-    """The pictures of a set, sorted by name.
+    """Find the pictures of a set, sorted by name.
 
     Raises:
         FileNotFoundError: the folder holds no picture.
@@ -41,7 +41,7 @@ def set_files(root: Path, name: str) -> list[Path]:
 
 
 def read_pixels(file: Path) -> Pixels:
-    """One picture as (H, W, 3)."""
+    """Read one picture as (H, W, 3)."""
     with Image.open(file) as picture:
         return np.asarray(picture.convert("RGB"))
 
@@ -54,7 +54,7 @@ def write_beside(folder: Path, name: str, *parts: Pixels | Mask) -> None:
 
 
 def is_stored_grey(file: Path) -> bool:
-    """Whether the file holds one channel (a colour file of a grey picture holds three)."""
+    """Return whether the file holds one channel (a colour file of a grey picture holds three)."""
     with Image.open(file) as picture:
         return picture.mode == "L"
 
@@ -65,11 +65,11 @@ def as_floats(pixels: Pixels) -> Floats:
 
 
 def add_gaussian(pixels: Pixels, sigma_255: float, seed: int) -> Floats:
-    """Noise of a fixed seed, in [0, 1] units, neither clipped nor quantised: (H, W, 3)."""
+    """Add noise of a fixed seed, in [0, 1] units, neither clipped nor quantised: (H, W, 3)."""
     noise = np.random.default_rng(seed).standard_normal(pixels.shape)
     return ((pixels + sigma_255 * noise) / 255).astype(np.float32)
 
 
 def as_stored(noisy: Floats) -> Pixels:
-    """Clipped and rounded to 8 bits, as a picture file holds it."""
+    """Clip and round to 8 bits, as a picture file holds it."""
     return (noisy * 255).clip(0, 255).round().astype(np.uint8)

@@ -14,7 +14,7 @@ from bench.writing import word
 
 
 def line_chart(rng: Rng) -> Pixels:
-    """Four wandering curves with a legend and a grid."""
+    """Plot four wandering curves with a legend and a grid."""
 
     def draw(axes: Axes) -> None:
         for name in "abcd":
@@ -27,7 +27,7 @@ def line_chart(rng: Rng) -> Pixels:
 
 
 def bar_chart(rng: Rng) -> Pixels:
-    """Bars with error bars, in grey."""
+    """Plot bars with error bars, in grey."""
 
     def draw(axes: Axes) -> None:
         axes.bar(range(12), rng.uniform(2, 9, 12), yerr=0.6, capsize=3, color="0.75", edgecolor="black")
@@ -38,7 +38,7 @@ def bar_chart(rng: Rng) -> Pixels:
 
 
 def contour_map(rng: Rng) -> Pixels:
-    """Thin contours with their heights, and a river."""
+    """Plot thin contours with their heights, and a river."""
     rows, columns = np.mgrid[0:1:160j, 0:1:200j]
     height = sum(
         rng.uniform(80, 400)
@@ -56,7 +56,7 @@ def contour_map(rng: Rng) -> Pixels:
 
 
 def circuit(rng: Rng) -> Pixels:
-    """A ladder of resistors and capacitors with their names."""
+    """Draw a ladder of resistors and capacitors with their names."""
 
     def draw(axes: Axes) -> None:
         zigzag = np.array([0, 0, 0.5, -0.5, 0.5, -0.5, 0.5, -0.5, 0, 0]) * 0.3

@@ -1,4 +1,4 @@
-"""Ports for services of one's own."""
+"""Find free ports for services of the bench's own."""
 
 from __future__ import annotations
 

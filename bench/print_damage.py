@@ -18,7 +18,7 @@ VISIBLE = 20 / 255
 
 
 def damage(image: Floats, shapes: Sequence[Pixels], rng: Rng) -> tuple[Floats, Floats]:
-    """The print under damage of several kinds, and how strongly each pixel was overwritten (H, W)."""
+    """Damage the print in several ways; return it, and how strongly each pixel was overwritten (H, W)."""
     damaged, sound = image, np.ones(image.shape[:2], np.float32)
     for kind, share in KINDS.items():
         if rng.random() < share:
@@ -28,7 +28,7 @@ def damage(image: Floats, shapes: Sequence[Pixels], rng: Rng) -> tuple[Floats, F
 
 
 def visible_damage(image: Floats, damaged: Floats, alpha: Floats) -> Mask:
-    """Where damage shows; a pixel that has kept its value by chance inside a defect belongs to it."""
+    """Return where damage shows; a pixel that kept its value by chance inside a defect belongs to it."""
     changed = np.abs(damaged - image).max(2) >= VISIBLE
     closed = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
     return changed | (closed & (alpha > 0.3))
@@ -54,7 +54,7 @@ def _cracks(image: Floats, shapes: Sequence[Pixels], rng: Rng) -> Layer:
 
 
 def _laid(shape: Pixels, h: int, w: int, rng: Rng) -> Pixels:
-    """A crack's shape, turned and zoomed, somewhere on a plane (H, W) where enough of it is to be seen."""
+    """Lay a crack's shape, turned and zoomed, on a plane (H, W) where enough of it can be seen."""
     turned = np.rot90(shape, int(rng.integers(4)))
     turned = turned[:, ::-1] if rng.random() < 0.5 else turned
     zoom = max(rng.uniform(0.8, 2.6), h / turned.shape[0], w / turned.shape[1])
@@ -70,7 +70,7 @@ def _laid(shape: Pixels, h: int, w: int, rng: Rng) -> Pixels:
 
 
 def _bent(shape: Pixels, rng: Rng) -> Pixels:
-    """Moved by up to 10 px, differently from place to place."""
+    """Move a plane by up to 10 px, differently from place to place."""
     h, w = shape.shape
     rows, columns = np.mgrid[0:h, 0:w].astype(np.float32)
     x, y = (place + 20 * (_smooth(h, w, 60, rng) - 0.5) for place in (columns, rows))

@@ -1,12 +1,12 @@
 """Damaged prints with default options: nothing is named, the service finds, decides and fills.
 
 The prints are those of `bench/prints_set.py`; the truth is each print before grain and damage. Found: F1, precision
-and recall of the mask, pixel by pixel; without the rim, the pixels beside damage, which the mask takes in on purpose
-and which weigh much where damage is thin; and with a tolerance of 2 px. Filled: PSNR, capped at 60 dB, inside the true
-damage and outside of it, of what is given and of what comes back. A tone that was corrected is no error of the
-filling, so both are measured a second time after their tone was matched to the truth: one gain and one shift a
-channel, fitted by least squares to the pixels outside the damage. With the true mask given as the caller's, only
-filling is measured, beside Telea's method on the same mask.
+and recall of the mask, three times: pixel by pixel; without the rim (the pixels beside damage, which the mask takes in
+on purpose and which weigh much where damage is thin); and with a tolerance of 2 px. Filled: PSNR, capped at 60 dB,
+inside the true damage and outside of it, of what is given and of what comes back. A tone that was corrected is no
+error of the filling, so both are measured a second time after their tone was matched to the truth: one gain and one
+shift a channel, fitted by least squares to the pixels outside the damage. With the true mask given as the caller's,
+only filling is measured, beside Telea's method on the same mask.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Scores = dict[str, float]
 
 
 def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]:
-    """Figures over all prints.
+    """Return figures over all prints.
 
     Args:
         root: the folder of the bench pictures, beside `train`.
@@ -64,7 +64,7 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
 
 
 def found_scores(found: Mask, there: Mask) -> Scores:
-    """`f1`, `precision`, `recall`, pixel by pixel; the same with `_rimless` and `_2px`, see above."""
+    """Return `f1`, `precision`, `recall`, pixel by pixel; the same with `_rimless` and `_2px`, see above."""
     rim = (cv2.dilate(there.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~there
     pred, gt, ignored_rim = (torch.from_numpy(mask)[None] for mask in (found, there, rim))
     nothing = torch.zeros_like(ignored_rim)
@@ -76,7 +76,7 @@ def found_scores(found: Mask, there: Mask) -> Scores:
 
 
 def filled_scores(made: Print, seen: Look) -> Scores:
-    """PSNR in dB of lq and result, inside and outside the damage, before and after their tone was matched."""
+    """Return PSNR in dB of lq and result, inside and outside the damage, before and after their tone was matched."""
     scores = {}
     for picture, pixels in (("lq", made.lq), ("ours", seen.image)):
         matched = match_tone(pixels, made.gt, ~made.mask)
@@ -89,7 +89,7 @@ def filled_scores(made: Print, seen: Look) -> Scores:
 
 
 def marked_scores(made: Print, pipeline: Pipeline) -> Scores:
-    """PSNR in dB inside the damage, where the caller marks all of it."""
+    """Return PSNR in dB inside the damage, where the caller marks all of it."""
     mask = made.mask.astype(np.uint8) * 255
     ours = look(pipeline, made.lq, mask=mask).image
     scores = {
@@ -100,7 +100,7 @@ def marked_scores(made: Print, pipeline: Pipeline) -> Scores:
 
 
 def match_tone(pixels: Pixels, gt: Pixels, where: Mask) -> np.ndarray:
-    """The picture (H, W, 3), 0 to 255, with one gain and one shift a channel that bring it nearest to `gt` there."""
+    """Apply to (H, W, 3), 0 to 255, the gain and shift of each channel that bring it nearest to `gt` there."""
     matched = np.empty(pixels.shape, np.float64)
     for channel in range(3):
         given, wanted = (array[..., channel].astype(np.float64) for array in (pixels, gt))
@@ -111,6 +111,6 @@ def match_tone(pixels: Pixels, gt: Pixels, where: Mask) -> np.ndarray:
 
 
 def psnr_at(pixels: np.ndarray, gt: Pixels, mask: Mask) -> float:
-    """PSNR in dB where the mask (H, W) is true, at most `CAP_DB`."""
+    """Return PSNR in dB where the mask (H, W) is true, at most `CAP_DB`."""
     pred, target = (torch.from_numpy(np.array(array, np.float64)) / 255 for array in (pixels, gt))
     return min(CAP_DB, psnr(pred, target, mask=torch.from_numpy(mask)[..., None]))

@@ -104,7 +104,7 @@ def make_print(name: str, photo: Pixels, shapes: Sequence[Pixels], seed: int) ->
 
 
 def age(photo: Floats, rng: Rng) -> Floats:
-    """What a print of the photograph (H, W, 3) looks like: its dyes, its softness, its contrast."""
+    """Make of the photograph (H, W, 3) what a print of it looks like: its dyes, its softness, its contrast."""
     grey = photo @ np.array([0.3, 0.59, 0.11], np.float32)
     kind = rng.choice(["grey", "brown", "pale", "as it is"], p=[0.4, 0.25, 0.15, 0.2])
     if kind == "grey":
@@ -123,7 +123,7 @@ def age(photo: Floats, rng: Rng) -> Floats:
 
 
 def grain(shape: tuple[int, ...], rng: Rng) -> Floats:
-    """(H, W) to be added: fine everywhere, coarse and strong in a quarter of the prints."""
+    """Draw grain (H, W) to be added: fine everywhere, coarse and strong in a quarter of the prints."""
     sigma, size_px = rng.uniform(0.006, 0.014), rng.uniform(0.3, 0.6)
     if rng.random() < 0.25:
         sigma, size_px = rng.uniform(0.02, 0.05), rng.uniform(0.6, 1.3)

@@ -41,14 +41,14 @@ class Marked:
     mask: Path
 
     def planes(self) -> tuple[Mask, Mask]:
-        """(H, W) each: where damage is, and what to ignore."""
+        """Return (H, W) each: where damage is, and what to ignore."""
         with Image.open(self.mask) as stored:
             values = np.asarray(stored.convert("L"))
         return values == DAMAGE, values == IGNORE
 
 
 def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]:
-    """Scores by set.
+    """Return scores by set.
 
     Args:
         root: the folder of the bench pictures, beside `train`.
@@ -62,7 +62,7 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
 
 
 def light_prints(root: Path) -> list[Marked]:
-    """The nine whose masks lie in `old_masks`."""
+    """Find the nine prints whose masks lie in `old_masks`."""
     masks = sorted((root / "old_masks").glob("*_mask.png"))
     if not masks:
         raise FileNotFoundError(f"{root / 'old_masks'} holds no masks; see bench/README.md")
@@ -72,7 +72,7 @@ def light_prints(root: Path) -> list[Marked]:
 
 
 def heavy_prints(train: Path) -> list[Marked]:
-    """The `TEST_PRINTS` of `old_damaged`."""
+    """Find the `TEST_PRINTS` of `old_damaged`."""
     folder = train / "domain" / "old_damaged"
     return [
         Marked(name, _picture((folder,), name), folder / "masks" / f"{name}_mask.png") for name in TEST_PRINTS
@@ -128,7 +128,7 @@ def _scores(seen: Look, there: Mask, ignored: Mask) -> dict[str, float]:
 
 
 def _recall_large(found: Mask, there: Mask) -> float:
-    """Share of the damage that is no speck which was found; 1 where there is none."""
+    """Return the found share of the damage, specks left out; 1 where there is none."""
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(there.astype(np.uint8), connectivity=8)
     longest = boxes[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(1)
     large = there & (longest[labels] > SPECK_PX)

@@ -2,10 +2,10 @@
 
 The noisy picture is one shot, the clean one the mean of 500 of the same scene (Xu et al., *Real-world Noisy Image
 Denoising: A New Benchmark*, 2018), both stored as JPEG. BM3D is told a noise level and is slow: it runs on one crop of
-`CROP_PX` a picture, at a place of fixed seed, with each of `SIGMAS_255`; what counts is the level that is best for
-the whole set, and, as a bound, the level that is best for each crop. Nobody can know either without the clean
-picture. Ours is told what the service tells it, the level estimated from the whole file, or nothing. Our figures are on
-the same crops, and on the whole pictures.
+`CROP_PX` a picture, at a place of fixed seed, with each of `SIGMAS_255`. Two figures count: at the level that is best
+for the whole set, and, as a bound, at the level that is best for each crop. Neither can be known without the clean
+picture. Ours is told the level that the service estimates from the whole file, or nothing. Our figures are on the same
+crops, and on the whole pictures.
 
 Other shots of the set were in the denoiser's training; the scenes named in `SEEN` too, and they are left out here.
 """
@@ -33,7 +33,7 @@ BEST_OF_SET, BEST_OF_EACH = "BM3D, best sigma of the set", "BM3D, best sigma of 
 
 
 def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
-    """PSNR in dB by method; `every` takes only each n-th pair."""
+    """Return PSNR in dB by method; `every` takes only each n-th pair."""
     pairs = read_pairs(root)[::every]
     denoise = load_denoiser(tier)
     crops: dict[str, list[float]] = defaultdict(list)
@@ -73,7 +73,7 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
 
 
 def read_pairs(root: Path) -> list[tuple[Upload, Pixels]]:
-    """Noisy and clean pictures (H, W, 3) of scenes that no training has seen.
+    """Read noisy and clean pictures (H, W, 3) of scenes that no training has seen.
 
     Raises:
         FileNotFoundError: there are none.
@@ -86,7 +86,7 @@ def read_pairs(root: Path) -> list[tuple[Upload, Pixels]]:
 
 
 def crop(lq: Pixels, gt: Pixels, seed: int) -> tuple[Pixels, Pixels]:
-    """The same square of both."""
+    """Cut the same square out of both."""
     h, w, _ = gt.shape
     top, left = np.random.default_rng(seed).integers(0, (h - CROP_PX + 1, w - CROP_PX + 1))
     window = (slice(top, top + CROP_PX), slice(left, left + CROP_PX))

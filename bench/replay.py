@@ -1,4 +1,4 @@
-"""Notes what a network was called with, and calls it again on the like without anything around it."""
+"""Note what a network is called with, and call it again on the like without anything around it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from photorestore.networks.runner import Runner
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """What matters of a tensor for the time that it takes."""
+    """The properties of a tensor on which the time of a call depends."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -29,26 +29,27 @@ class Like:
 
     @classmethod
     def of(cls, tensor: Tensor) -> Like:
+        """Note the properties of a tensor."""
         is_channels_last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
         memory_format = torch.channels_last if is_channels_last else torch.contiguous_format
         return cls(tuple(tensor.shape), tensor.dtype, tensor.device, memory_format)
 
     def make(self) -> Tensor:
-        """Random values in [0, 1)."""
+        """Make such a tensor, of random values in [0, 1)."""
         made = torch.rand(self.shape, device=self.device).to(self.dtype)
         return made.contiguous(memory_format=self.memory_format)
 
 
 @dataclass(frozen=True, slots=True)
 class LikeObject:
-    """The same of a dataclass that holds tensors."""
+    """The same properties of a dataclass that holds tensors."""
 
     cls: type
     fields: tuple[Any, ...]
 
 
 class Recorder:
-    """A network in front of another: notes calls by what their inputs were like; no tensor is kept.
+    """A network in front of another that notes calls by the properties of their inputs; no tensor is kept.
 
     Its parts are the other's, and not noted.
 
@@ -73,7 +74,7 @@ class Recorder:
         return self.network(*inputs)
 
     def replay(self, runner: Runner[Any]) -> float:
-        """Seconds that the like calls take as a runner makes them; each kind runs once before, to warm up."""
+        """Return the seconds that the like calls take as a runner makes them; each kind warms up once before."""
         seconds = 0.0
         for kinds, count in self.counts.items():
             inputs = tuple(map(_make, kinds))
@@ -90,7 +91,7 @@ class Recorder:
 
 @contextmanager
 def recorded(runner: Runner[Any]) -> Iterator[Recorder]:
-    """Within the block, calls of the runner's network are noted."""
+    """Note the calls of the runner's network within the block."""
     recorder = Recorder(runner.network)
     runner.network = recorder
     try:

@@ -1,4 +1,4 @@
-"""RESULTS.md and the figures of the model cards, generated from bench/results/*.json and the weights' metadata."""
+"""Write RESULTS.md and the figures of the model cards, from bench/results/*.json and the weights' metadata."""
 
 from __future__ import annotations
 

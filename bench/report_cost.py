@@ -8,6 +8,7 @@ from bench.tables import figure_table, table
 
 
 def cost(result: dict[str, Any]) -> str:
+    """Write the section on counted cost."""
     rows = [
         [name, f"{figures['parameters'] / 1e6:.3f} M", f"{figures['gmacs']:.1f}", figures["per"]]
         for name, figures in result["networks"].items()
@@ -19,6 +20,7 @@ def cost(result: dict[str, Any]) -> str:
 
 
 def speed(result: dict[str, Any]) -> str:
+    """Write the section on speed."""
     rows = [
         [
             name,
@@ -41,6 +43,7 @@ def speed(result: dict[str, Any]) -> str:
 
 
 def throughput(result: dict[str, Any]) -> str:
+    """Write the section on throughput."""
     text = (
         f"## Throughput: {', '.join(result['stages'])} through the tiler and batcher\n\nBatches of made photographs of "
         "mixed sizes, every tile at work; decoding and encoding are not part of it. *Networks* is the share of the "
@@ -71,9 +74,11 @@ def _cells(rows: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def serving(result: dict[str, Any]) -> str:
+    """Write the section on serving."""
     return "## The served workflow against the pipeline in process\n\n" + figure_table(result["figures"])
 
 
 def edge(result: dict[str, Any]) -> str:
+    """Write the section on the edge."""
     head = "## The REST edge under load\n\n`bench/edge.py` says what each figure is.\n\n"
     return head + figure_table(result["figures"])

@@ -8,6 +8,7 @@ from bench.tables import gains, interval, table
 
 
 def damage(result: dict[str, Any]) -> str:
+    """Write the section on scratches."""
     found = result["detection"]
     filled = result["filling_psnr_db"]
     text = (
@@ -29,6 +30,7 @@ def damage(result: dict[str, Any]) -> str:
 
 
 def holes(result: dict[str, Any]) -> str:
+    """Write the section on holes that callers mark."""
     classes = result["psnr_inside_db"]
     methods = next(iter(classes.values()))
     rows = [[method, *(interval(found[method]) for found in classes.values())] for method in methods]
@@ -51,6 +53,7 @@ MIXED_TITLES = {
 
 
 def mixed(result: dict[str, Any]) -> str:
+    """Write the section on everything at once."""
     scores = result["scores"]
     rows = [
         [method, *(interval(figures[method], 3 if name == "ssim" else 2) for name, figures in scores.items())]

@@ -1,4 +1,4 @@
-"""Sections of RESULTS.md on what the service bears: many requests, hostile callers, and what fails around it."""
+"""Sections of RESULTS.md on endurance: many requests, hostile callers, and faults around the service."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ KEPT = {
 
 
 def soak(result: dict[str, Any]) -> str:
+    """Write the section on thousands of requests."""
     found = result["figures"]
     rows = [
         [name, kind, f"{held['mb']:.0f}", f"{held['threads']}", f"{held['descriptors']}"]
@@ -31,6 +32,7 @@ def soak(result: dict[str, Any]) -> str:
 
 
 def hostile(result: dict[str, Any]) -> str:
+    """Write the section on hostile callers."""
     figures = {name: value for name, value in result["figures"].items() if not isinstance(value, dict)}
     return (
         "## One honest caller beside hostile ones\n\n`bench/hostile.py` says what they do. Asked: a 99th percentile at "
@@ -39,6 +41,7 @@ def hostile(result: dict[str, Any]) -> str:
 
 
 def faults(result: dict[str, Any]) -> str:
+    """Write the section on faults."""
     rows = []
     for name, found in result["figures"].items():
         jobs = ", ".join(f"{count} {state}" for state, count in found["jobs"].items())

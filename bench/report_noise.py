@@ -8,6 +8,7 @@ from bench.tables import gains, interval, scores, table
 
 
 def denoise(result: dict[str, Any]) -> str:
+    """Write the section on colour denoising."""
     levels = result["psnr_db"]
     methods = next(iter(levels.values()))
     rows = [[method, *(interval(level[method]) for level in levels.values())] for method in methods]
@@ -25,6 +26,7 @@ def denoise(result: dict[str, Any]) -> str:
 
 
 def grey(result: dict[str, Any]) -> str:
+    """Write the section on grey denoising."""
     levels = result["psnr_db"]
     methods = next(iter(levels.values()))
     rows = [[method, *(interval(level[method]) for level in levels.values())] for method in methods]
@@ -46,6 +48,7 @@ def grey(result: dict[str, Any]) -> str:
 
 
 def real_noise(result: dict[str, Any]) -> str:
+    """Write the section on real camera noise."""
     places = result["psnr_db"]
     rows = [
         [method, *(interval(figures[method]) if method in figures else "" for figures in places.values())]
@@ -64,6 +67,7 @@ def real_noise(result: dict[str, Any]) -> str:
 
 
 def jpeg(result: dict[str, Any]) -> str:
+    """Write the section on JPEG artefacts."""
     text = (
         "## JPEG artefacts: PSNR in dB and SSIM of grey values\n\nFull-range luma, stored by libjpeg; no border crop; "
         "ours is told the level that the service estimates from the file, or nothing (blind). The published figures "
@@ -85,6 +89,7 @@ def jpeg(result: dict[str, Any]) -> str:
 
 
 def surfaces(result: dict[str, Any]) -> str:
+    """Write the section on grain and surfaces."""
     found = result["surfaces"]
     methods = next(iter(found.values()))["psnr_db"]
     rows = [

@@ -1,4 +1,4 @@
-"""Sections of RESULTS.md on old prints, and on what is to stay as it is."""
+"""Sections of RESULTS.md on old prints, and on pictures that must stay as they are."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ SET_TITLES = {"light": "the nine of `old_masks`", "heavy": "six of `old_damaged`
 
 
 def prints(result: dict[str, Any]) -> str:
+    """Write the section on damaged prints."""
     scores = result["scores"]
     found = [
         [title, *(interval(scores[f"{name}{suffix}"], 3) for name in ("f1", "precision", "recall"))]
@@ -51,6 +52,7 @@ PLACES = {
 
 
 def real(result: dict[str, Any]) -> str:
+    """Write the section on real damage."""
     text = (
         "## Real damage of real prints\n\nMasks drawn by eye, never trained on; tolerance 2 px, unsure places left "
         "out; F1 by picture, then the mean. *Large*: recall of marked pieces above 8 px, since specks are hardly ever "
@@ -85,6 +87,7 @@ def _real_rows(pictures: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def old(result: dict[str, Any]) -> str:
+    """Write the section on real old photographs."""
     rows = [
         [
             row["picture"],
@@ -108,6 +111,7 @@ def old(result: dict[str, Any]) -> str:
 
 
 def untouched(result: dict[str, Any]) -> str:
+    """Write the section on what must stay as it is."""
     groups = result["groups"]
     rows = [
         [
@@ -136,7 +140,7 @@ def untouched(result: dict[str, Any]) -> str:
 
 
 def as_files(result: dict[str, Any]) -> str:
-    """Sentence on photographs that went in as files."""
+    """Write a sentence on photographs that went in as files."""
     return (
         f"As they are stored, nothing asked for: of {result['n']} files {result['untouched']} were changed by no "
         f"stage, {result['same_bytes']} came back byte for byte; on average a file has "
@@ -145,10 +149,11 @@ def as_files(result: dict[str, Any]) -> str:
 
 
 def percent(share: float, digits: int = 1) -> str:
+    """Write a share as a percentage."""
     return f"{100 * share:.{digits}f} %"
 
 
 def counts(numbers: Mapping[str, int]) -> str:
-    """`translate 30, denoise 12`, the most frequent first."""
+    """Write counts as `translate 30, denoise 12`, the most frequent first."""
     chosen = sorted(numbers.items(), key=lambda item: -item[1])
     return ", ".join(f"{name} {count}" for name, count in chosen) or "none"

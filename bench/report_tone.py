@@ -8,6 +8,7 @@ from bench.tables import interval, table
 
 
 def tone(result: dict[str, Any]) -> str:
+    """Write the section on faded prints."""
     scores, gains = result["scores"], result["gain_over_faded_db"]
     rows = [
         [

@@ -15,6 +15,7 @@ TITLES = {
 
 
 def experiments(result: dict[str, Any]) -> str:
+    """Write the section on the options of the denoiser's training."""
     text = (
         "## Options of the denoiser's training\n\nSmall networks, equal steps, one option changed at a time; blind "
         "PSNR in dB on held-out photographs of BSDS400 (`python -m training.experiments`). They only compare.\n"

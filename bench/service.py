@@ -1,4 +1,4 @@
-"""A service of the bench's own, and what is measured with it."""
+"""Run a service of the bench's own, and measure with it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Service:
         return f"http://127.0.0.1:{self.port + 6}"
 
     def restore(self, picture: bytes, options: dict[str, Any]) -> bytes:
-        """The restored picture's file."""
+        """Return the restored picture's file."""
         headers = {"Content-Type": "image/jpeg", "X-Restore-Options": json.dumps(options)}
         url = f"http://127.0.0.1:{self.port}/wfpredict/restore"
         answer = session().post(url, data=picture, headers=headers, timeout=900)
@@ -70,7 +70,7 @@ _of_thread = threading.local()
 
 
 def session() -> requests.Session:
-    """A connection of this thread's own, kept as a backend would keep it."""
+    """Return a connection of this thread's own, kept as a backend would keep it."""
     if not hasattr(_of_thread, "session"):
         _of_thread.session = requests.Session()
     found: requests.Session = _of_thread.session
@@ -80,7 +80,7 @@ def session() -> requests.Session:
 def taking_turns(
     sides: Mapping[str, Callable[[], object]], repeats: int, *, warm_up: int = WARM_UP_ROUNDS
 ) -> dict[str, float]:
-    """Median seconds of each side; the first rounds, while Java warms up, do not count."""
+    """Return the median seconds of each side; the first rounds, while Java warms up, do not count."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(-warm_up, repeats):
         for name, call in sides.items():
@@ -92,7 +92,7 @@ def taking_turns(
 
 
 def in_process(loaded: Pipeline, pictures: Sequence[bytes], options: dict[str, Any]) -> list[bytes | None]:
-    """The stages over files, as the handlers run them; gives the results."""
+    """Run the stages over files, as the handlers do; gives the results."""
     batch = [Workspace.create(loaded.root, Options.from_mapping(options)) for _ in pictures]
     try:
         for workspace, picture in zip(batch, pictures, strict=True):
@@ -107,7 +107,7 @@ def in_process(loaded: Pipeline, pictures: Sequence[bytes], options: dict[str, A
 
 
 def made_picture(h: int, w: int, sigma_255: float = 20) -> bytes:
-    """A noisy picture with long scratches in every part, as JPEG; made in bands, for the memory's sake."""
+    """Make a noisy picture with long scratches in every part, as JPEG; in bands, to save memory."""
     rng = np.random.default_rng(0)
     picture = Image.new("RGB", (w, h))
     x = np.arange(w, dtype=np.float32)[None, :, None]

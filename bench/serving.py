@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def measure_large(service: Service, _repeats: int) -> dict[str, Any]:
-    """Peak memory over idle while a noisy, scratched picture of 50 megapixels is restored."""
+    """Measure peak memory over idle while a noisy, scratched picture of 50 megapixels is restored."""
     picture = made_picture(5773, 8660)
     idle_bytes = memory_bytes(service)
     with sampled(lambda: memory_bytes(service)) as samples:
@@ -77,7 +77,7 @@ def measure_large(service: Service, _repeats: int) -> dict[str, Any]:
 
 
 def measure_latency(service: Service, repeats: int) -> dict[str, Any]:
-    """Median latencies at 1 megapixel, one request at a time."""
+    """Measure median latencies at 1 megapixel, one request at a time."""
     picture = made_picture(1000, 1000)
     loaded = pipeline.load()
     sides = {
@@ -93,7 +93,7 @@ def measure_latency(service: Service, repeats: int) -> dict[str, Any]:
 
 
 def measure_throughput(service: Service, repeats: int) -> dict[str, Any]:
-    """Eight requests in flight, against eight pictures in process in the way that is fastest there."""
+    """Measure eight requests in flight, against eight pictures in process in the way that is fastest there."""
     picture = made_picture(1000, 1000)
     pipelines = [pipeline.load(), pipeline.load()]
     with ThreadPoolExecutor(8) as pool, ThreadPoolExecutor(2) as pair:
@@ -123,7 +123,7 @@ def measure_throughput(service: Service, repeats: int) -> dict[str, Any]:
 
 
 def measure_passing(service: Service, repeats: int) -> dict[str, Any]:
-    """What the nodes between add to decoding and encoding 12 megapixels."""
+    """Measure what the nodes between add to decoding and encoding 12 megapixels."""
     picture = made_picture(3000, 4000, sigma_255=3)
     loaded = pipeline.load(stages=("preprocess", "deliver"))
     sides = {
@@ -148,7 +148,7 @@ SUITES = {
 
 
 def memory_bytes(service: Service) -> int:
-    """Memory of all processes and of the workspaces, what is shared counted once."""
+    """Return the memory of all processes and of the workspaces, what is shared counted once."""
     processes = [service.supervisor, *service.supervisor.children(recursive=True)]
     private = sum(_pss_bytes(process.pid) for process in processes)
     return private + sum(_disk_bytes(file) for file in service.root.rglob("*"))
@@ -173,7 +173,7 @@ def _disk_bytes(file: Path) -> int:
 
 @contextlib.contextmanager
 def sampled(measure: Callable[[], int]) -> Iterator[list[int]]:
-    """Values of `measure` at short intervals while the block runs."""
+    """Collect values of `measure` at short intervals while the block runs."""
     samples: list[int] = []
     over = threading.Event()
 

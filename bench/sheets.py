@@ -1,8 +1,8 @@
 """Sheets to look at: pictures before and after, side by side; and the same as blind pairs to judge.
 
-A blind pair is two pictures, A and B, of which nothing says which one was restored, above a cut, twice its size, of the
-place where they differ most. Both orders, of the pairs and within a pair, are drawn anew at every run; which is which
-stands in a key of its own.
+A blind pair is two pictures, A and B, without a word on which one was restored; below them, the place where they
+differ most is shown at twice its size. Both orders, of the pairs and within a pair, are drawn anew at every run; which
+is which stands in a key of its own.
 
     python -m bench --suites old                             # writes bench/pictures/blind/ and blind_key.json
     python -m bench.sheets bench/pictures/blind_verdicts.txt # counts verdicts: lines as `07 A`, `12 same`
@@ -46,7 +46,10 @@ class Pair:
 def write_sheets(pairs: Sequence[Pair], folder: Path = PICTURES, *, per_sheet: int = 4) -> list[Path]:
     """Write the pairs with their captions, some to a sheet; gives the files."""
     sheets = [pairs[first : first + per_sheet] for first in range(0, len(pairs), per_sheet)]
-    return [_write_sheet(folder / f"old_{index:02d}.png", rows) for index, rows in enumerate(sheets)]
+    return [
+        _save(_stacked([_captioned(pair) for pair in rows]), folder / f"old_{index:02d}.png")
+        for index, rows in enumerate(sheets)
+    ]
 
 
 def write_blind(pairs: Sequence[Pair], folder: Path = PICTURES) -> Path:
@@ -63,7 +66,7 @@ def write_blind(pairs: Sequence[Pair], folder: Path = PICTURES) -> Path:
 
 
 def count_verdicts(verdicts: str, key: dict[str, dict[str, str]]) -> dict[str, list[str]]:
-    """Pictures that were judged `better`, `same` and `worse`.
+    """Count the pictures that were judged `better`, `same` and `worse`.
 
     Args:
         verdicts: a line for each pair: its number and `A`, `B` (the better one) or `same`; `#` begins a comment.
@@ -87,10 +90,6 @@ def count_verdicts(verdicts: str, key: dict[str, dict[str, str]]) -> dict[str, l
         better = "better" if words[1] == pair["restored"] else "worse"
         counted[SAME if words[1] == SAME else better].append(pair["picture"])
     return counted
-
-
-def _write_sheet(file: Path, pairs: Sequence[Pair]) -> Path:
-    return _save(_stacked([_captioned(pair) for pair in pairs]), file)
 
 
 def _captioned(pair: Pair) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Thousands of requests, then thousands of jobs: what a service keeps of them. Run it on an idle machine.
+"""Measure what a service keeps of thousands of requests, then of thousands of jobs. Run it on an idle machine.
 
     python -m bench.soak
     python -m bench.soak --requests 2000 --jobs 500
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def measure(service: Service, requests: int, jobs: int) -> dict[str, Any]:
-    """What the processes hold after the first thousand requests, after all, and after the jobs; and all errors."""
+    """Measure what the processes hold after the first thousand requests, after all, and after the jobs."""
     with Client(service.url, connections=AT_ONCE) as client:
         errors = _all(partial(_ask, client.restore), range(SETTLED_AFTER))
         settled = held(service)
@@ -74,7 +74,7 @@ def measure(service: Service, requests: int, jobs: int) -> dict[str, Any]:
 
 
 def held(service: Service) -> dict[str, Any]:
-    """Resident memory in MB, threads and descriptors, by kind of process; and the logs' size."""
+    """Return resident memory in MB, threads and descriptors, by kind of process; and the logs' size."""
     found: dict[str, Any] = {}
     for process in service.supervisor.children(recursive=True):
         kind = kind_of(process)
@@ -88,7 +88,7 @@ def held(service: Service) -> dict[str, Any]:
 
 
 def kind_of(process: psutil.Process) -> str:
-    """`edge`, `torchserve` or `workers`."""
+    """Return `edge`, `torchserve` or `workers`."""
     command = process.cmdline()
     if "gateway" in command:
         return "edge"

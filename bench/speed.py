@@ -29,7 +29,7 @@ SCALE = 2
 
 
 def measure(pipeline: Pipeline) -> dict[str, Any]:
-    """Best of `REPEATS` runs over a made picture of 1.57 megapixels that is noisy and scratched all over."""
+    """Take the best of `REPEATS` runs over a made picture of 1.57 megapixels that is noisy and scratched all over."""
     workspace = _damaged_workspace(pipeline)
     megapixels = SIZE_HW[0] * SIZE_HW[1] / 1e6
     stages: dict[str, dict[str, Any]] = {}

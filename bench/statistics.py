@@ -1,4 +1,4 @@
-"""Means with intervals, and the hash of what was measured on."""
+"""Means with intervals, the hash of the pictures measured, and where results are written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RESULTS = Path("bench/results")
 
 
 def summary(values: Sequence[float] | npt.NDArray[np.floating]) -> dict[str, float]:
-    """Mean, bootstrap 95 % interval (1,000 draws, seed 0), smallest and largest."""
+    """Return mean, bootstrap 95 % interval (1,000 draws, seed 0), smallest and largest."""
     samples = np.asarray(values, np.float64)
     rng = np.random.default_rng(0)
     means = rng.choice(samples, (1000, len(samples))).mean(1)
@@ -25,7 +25,7 @@ def summary(values: Sequence[float] | npt.NDArray[np.floating]) -> dict[str, flo
 
 
 def paired(scores: Mapping[str, Sequence[float]], ours: str) -> dict[str, dict[str, float]]:
-    """What `ours` gains over each other method, picture by picture: a `summary` of the differences.
+    """Return what `ours` gains over each other method, picture by picture: a `summary` of the differences.
 
     Methods that were measured on other pictures (another number of them) are left out.
     """
@@ -37,7 +37,7 @@ def paired(scores: Mapping[str, Sequence[float]], ours: str) -> dict[str, dict[s
 
 
 def pixel_hash(arrays: Iterable[np.ndarray]) -> str:
-    """SHA-256 over the bytes of all arrays."""
+    """Return the SHA-256 over the bytes of all arrays."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())

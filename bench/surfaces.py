@@ -29,7 +29,7 @@ STRONG, PLAIN = "strong colours", "as they are"
 
 
 def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
-    """PSNR in dB by surface and method, and of strong colours by sigma_255; `every` takes only each n-th picture."""
+    """Return PSNR in dB by surface and method, and of strong colours by sigma_255; `every` takes each n-th picture."""
     photos = [pixels for _, pixels in read_set(root, "BSD100/cbsd68")]
     denoise, hashed = load_denoiser(tier), []
     chosen = photos[:: SURFACES_EVERY * every]
@@ -52,12 +52,12 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
 
 
 def judged_noisy(pixels: Pixels) -> float:
-    """The level, in [0, 1] units, that the service estimates in (H, W, 3) that is judged noisy."""
+    """Return the level, in [0, 1] units, that the service estimates in (H, W, 3) that is judged noisy."""
     return level_of(replace(estimate(pixels.transpose(2, 0, 1)), noisy=True)).sigma_255 / 255
 
 
 def true_level(lq: Pixels, gt: Pixels) -> float:
-    """Standard deviation, in [0, 1] units, of what was added."""
+    """Return the standard deviation, in [0, 1] units, of what was added."""
     return float(np.std(lq / 255 - gt / 255))
 
 

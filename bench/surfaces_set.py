@@ -21,7 +21,7 @@ LIGHTEST, DARKEST = 0.02, 1.0
 
 
 def grain(pixels: Pixels, diameter_px: float, rng: np.random.Generator) -> Pixels:
-    """Discs of about this diameter, more of them where the picture is dense; grey."""
+    """Draw discs of about this diameter, more of them where the picture is dense; grey."""
     h, w = pixels.shape[:2]
     layers = (
         _filtered(rng.standard_normal((h, w)), _disc((h, w), size * diameter_px)) for size in (0.8, 1.0, 1.2)
@@ -33,7 +33,7 @@ def grain(pixels: Pixels, diameter_px: float, rng: np.random.Generator) -> Pixel
 
 
 def linen(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Two families of threads, 6 px wide, of uneven thickness, over and under one another; lit from above left."""
+    """Draw two families of threads, 6 px wide, of uneven thickness, over and under one another; lit from above left."""
     y, x = _turned(pixels.shape[:2], 0.15)
     warp, weft = np.floor(x / 6).astype(int), np.floor(y / 6).astype(int)
     over = (warp + weft) % 2 == 0
@@ -42,7 +42,7 @@ def linen(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def silk(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Fine ribs, 3.5 px apart, that run aslant and shimmer along their length."""
+    """Draw fine ribs, 3.5 px apart, that run aslant and shimmer along their length."""
     h, w = pixels.shape[:2]
     _, x = _turned((h, w), 0.7)
     drift = _filtered(rng.standard_normal((h, w)), _disc((h, w), 25))
@@ -52,7 +52,7 @@ def silk(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def honeycomb(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Pits in rows 8 px apart, each row shifted by half a pit; lit from above."""
+    """Draw pits in rows 8 px apart, each row shifted by half a pit; lit from above."""
     y, x = _turned(pixels.shape[:2], 0.05)
     y, x = (along + 0.4 * rng.standard_normal() for along in (y, x))
     nearest = np.minimum(_to_lattice(y, x, 0.0), _to_lattice(y, x, 0.5))
@@ -61,7 +61,7 @@ def honeycomb(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def mosaic(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Cells of some 3 px that let pass orange, green or violet, as an autochrome's starch does."""
+    """Draw cells of some 3 px that let pass orange, green or violet, as an autochrome's starch does."""
     h, w = pixels.shape[:2]
     kinds = rng.integers(0, 3, (h // 3 + 3, w // 3 + 3))
     places = rng.uniform(0, 1, (2, *kinds.shape))
@@ -72,7 +72,7 @@ def mosaic(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def screen(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Printed with dots 4.5 px apart, the colours at angles of their own, and scanned softly."""
+    """Print with dots 4.5 px apart, the colours at angles of their own, and scan softly."""
     h, w = pixels.shape[:2]
     large = np.repeat(np.repeat(pixels / 255.0, 4, 0), 4, 1)
     printed = np.empty((h, w, 3))
@@ -97,20 +97,20 @@ KINDS: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
 
 
 def strong(pixels: Pixels) -> Pixels:
-    """Channels permuted (red takes green's place, green blue's) and saturation doubled."""
+    """Permute channels (red takes green's place, green blue's) and double saturation."""
     permuted = pixels[..., [2, 0, 1]].astype(np.float64)
     luma = permuted @ np.array([0.299, 0.587, 0.114])
     return _stored(luma[..., None] + 2 * (permuted - luma[..., None]))
 
 
 def _on_paper(pixels: Pixels, relief: Drawn) -> Pixels:
-    """Half of it shades the picture, half of it shines on it."""
+    """Apply a relief to the pixels: half of it shades the picture, half of it shines on it."""
     relief = _unit(relief)[..., None]
     return _at_level(pixels, lambda share: pixels * (1 + share * relief) + 64 * share * relief, LEVEL_255)
 
 
 def _at_level(pixels: Pixels, add: Callable[[float], Drawn], level_255: float) -> Pixels:
-    """What `add` gives at the share at which it differs from the picture by this standard deviation."""
+    """Scale what `add` gives until it differs from the picture by this standard deviation."""
     share = 0.1
     for _ in range(4):
         share *= level_255 / max(float(np.std(_stored(add(share)) - pixels.astype(np.float64))), 1e-3)
@@ -126,17 +126,17 @@ def _unit(field: Drawn) -> Drawn:
 
 
 def _round(along: Drawn) -> Drawn:
-    """The height of threads that lie side by side, one to each whole number."""
+    """Return the height of round threads that lie side by side, one for each whole number."""
     return np.sqrt(np.clip(1 - (2 * (along % 1) - 1) ** 2, 0, 1))
 
 
 def _uneven(threads: npt.NDArray[np.int_], rng: np.random.Generator) -> Drawn:
-    """How thick each thread is."""
+    """Draw the thickness of each thread."""
     return rng.uniform(0.5, 1.5, int(threads.max() - threads.min()) + 1)[threads - threads.min()]
 
 
 def _turned(hw: tuple[int, int], angle: float) -> tuple[Drawn, Drawn]:
-    """Rows and columns, turned."""
+    """Return rows and columns, turned."""
     y, x = np.mgrid[: hw[0], : hw[1]].astype(np.float64)
     return np.cos(angle) * y - np.sin(angle) * x, np.sin(angle) * y + np.cos(angle) * x
 
@@ -169,5 +169,5 @@ def _disc(hw: tuple[int, int], diameter_px: float) -> Drawn:
 
 
 def _filtered(field: Drawn, kernel: Drawn) -> Drawn:
-    """Circular convolution."""
+    """Convolve circularly."""
     return np.fft.irfft2(np.fft.rfft2(field) * np.fft.rfft2(kernel), field.shape)

@@ -76,7 +76,7 @@ FOUND = PreprocessFindings(
 
 
 def measure(loaded: Pipeline, *, megapixels: Sequence[float], batches: Sequence[int]) -> list[dict[str, Any]]:
-    """One row for every size and batch; each cell is run once to warm up and then timed once."""
+    """Return one row for every size and batch; each cell is run once to warm up and then timed once."""
     rows = []
     for size in megapixels:
         for batch in batches:
@@ -87,7 +87,7 @@ def measure(loaded: Pipeline, *, megapixels: Sequence[float], batches: Sequence[
 
 
 def sizes_hw(megapixels: float, batch: int) -> list[tuple[int, int]]:
-    """Sizes of a batch of photographs, (height, width); the same at every run."""
+    """Return the sizes of a batch of photographs, (height, width); the same at every run."""
     areas = np.array([1e6 * megapixels * SPREAD[index % len(SPREAD)] for index in range(batch)])
     areas *= 1e6 * megapixels * batch / areas.sum()
     aspects = [ASPECTS[index % len(ASPECTS)] for index in range(batch)]
@@ -98,7 +98,7 @@ def sizes_hw(megapixels: float, batch: int) -> list[tuple[int, int]]:
 
 
 def made_photo(h: int, w: int, seed: int) -> np.ndarray:
-    """Waves under noise with long scratches, uint8 (3, h, w): work for every network in every tile."""
+    """Make waves under noise with long scratches, uint8 (3, h, w): work for every network in every tile."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:h, 0:w].astype(np.float32)
     photo = np.stack([128 + 80 * np.sin(x / 90 + y / (60 + 20 * channel)) for channel in range(3)])
@@ -167,7 +167,7 @@ def _workspaces(photos: Sequence[np.ndarray], loaded: Pipeline) -> Iterator[list
 
 
 def _check(batch: Sequence[Workspace]) -> None:
-    """A stage that failed or passed would make the figures too good.
+    """Make sure that every stage worked: one that failed or passed would make the figures too good.
 
     Raises:
         RuntimeError: one did.
@@ -180,7 +180,7 @@ def _check(batch: Sequence[Workspace]) -> None:
 
 
 def load(arguments: argparse.Namespace, root: Path, mode: str | None = None) -> Pipeline:
-    """The stages with a network, each compiled in a mode of `torch.compile` or, for None, as it is."""
+    """Load the stages with a network, each compiled in a mode of `torch.compile` or, for None, as it is."""
     config = StageConfig(tile_px=arguments.tile_px, tile_batch=arguments.tile_batch)
     loaded = pipeline.load(arguments.tier, arguments.device, stages=STAGES, config=config, root=root)
     if mode:
@@ -194,7 +194,7 @@ def load(arguments: argparse.Namespace, root: Path, mode: str | None = None) -> 
 
 
 def with_cells_before(before: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
-    """What was measured now, and cells of an earlier run with the same settings that were left out now."""
+    """Return what was measured now, and cells of an earlier run with the same settings that were left out now."""
     if any(before.get(key) != value for key, value in result.items() if key not in FORMS):
         return dict(result)
     cells = {

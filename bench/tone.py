@@ -33,7 +33,7 @@ FADED, STRETCHED, CORRECTED, DEFAULT = "faded", "one stretched curve", "correcte
 
 
 def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]:
-    """Scores by method; `every` takes only each n-th picture."""
+    """Return scores by method; `every` takes only each n-th picture."""
     pictures = load_tone_set(root, every=every)
     scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     flagged = []
@@ -68,7 +68,7 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
 
 
 def correct(picture: FadedPicture, pipeline: Pipeline) -> dict[str, Pixels]:
-    """The print, stretched by one curve for all channels, and corrected as the stage does: (H, W, 3)."""
+    """Return the print, stretched by one curve for all channels, and corrected as the stage does: (H, W, 3)."""
     plane = np.ascontiguousarray(picture.lq.transpose(2, 0, 1))
     stretched, corrected = plane.copy(), plane.copy()
     normalise(stretched, None)
@@ -83,7 +83,7 @@ def correct(picture: FadedPicture, pipeline: Pipeline) -> dict[str, Pixels]:
 
 
 def score(picture: FadedPicture, pixels: Pixels) -> dict[str, float]:
-    """PSNR in dB and mean Delta E against the truth."""
+    """Return PSNR in dB and mean Delta E against the truth."""
     found = np.ascontiguousarray(picture.inside(pixels))
     pred, gt = (torch.from_numpy(part.copy()) / 255.0 for part in (found, picture.gt))
     distance = deltaE_ciede2000(rgb2lab(found[::2, ::2]), rgb2lab(picture.gt[::2, ::2]))

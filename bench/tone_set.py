@@ -2,11 +2,11 @@
 
     python -m bench.tone_set --data ../shared/data/bench --pictures /tmp/tone   # look at it
 
-Made of what a print is made of, by other means than training has (`training/degradations/faded_tone.py`). A photograph
-is separated into the amounts of three dyes that also absorb a little of each other's light; each dye fades to .3 to .8,
-in a quarter of the prints more towards one edge; the paper yellows and darkens, stray light veils the blacks, the
-scanner bends the mid-tones. One print in five is of silver and fades as a whole, one in five is brown; their truth is
-grey or brown. Noise of sigma_255 up to 2; three in ten have a paper border. Stored in 8 bits.
+Prints fade as dyes and paper do, simulated in other ways than in training (`training/degradations/faded_tone.py`). A
+photograph is separated into the amounts of three dyes that also absorb a little of each other's light; each dye fades
+to .3 to .8, in a quarter of the prints more towards one edge; the paper yellows and darkens, stray light veils the
+blacks, the scanner bends the mid-tones. One print in five is of silver and fades as a whole, one in five is brown;
+their truth is grey or brown. Noise of sigma_255 up to 2; three in ten have a paper border. Stored in 8 bits.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class FadedPicture:
     border: tuple[int, int, int, int]
 
     def inside(self, pixels: Pixels) -> Pixels:
-        """The picture alone of something of the size of `lq`."""
+        """Cut the picture alone out of something of the size of `lq`."""
         top, _, left, _ = self.border
         h, w, _ = self.gt.shape
         return pixels[top : top + h, left : left + w, :3]
@@ -90,7 +90,7 @@ def fade(name: str, pixels: Pixels, kind: str, seed: int) -> FadedPicture:
 
 
 def as_kind(pixels: Pixels, kind: str) -> Pixels:
-    """A photograph in colour, in grey, or in brown."""
+    """Return a photograph in colour, in grey, or in brown."""
     if kind == "colour":
         return pixels
     luma = np.rint(pixels @ np.array([0.299, 0.587, 0.114]))[..., None] / 255
@@ -117,7 +117,7 @@ def _to_srgb(values: Floats) -> Floats:
 
 
 def write_sheet(pictures: Sequence[FadedPicture], file: Path) -> None:
-    """Prints beside their truth."""
+    """Write prints beside their truth."""
     rows = []
     for picture in pictures:
         pair = [

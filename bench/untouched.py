@@ -1,11 +1,10 @@
-"""What must stay as it is: drawings, writing, halftones, and photographs of what looks like damage and is none.
+"""Measure what must stay as it is: drawings, writing, halftones, and photographs of lookalikes of damage.
 
 Default options, before encoding. The pictures are those of `bench/drawings.py`, `bench/bilevel.py` and
-`bench/lookalikes.py`, as PNG, every
-third as JPEG of quality 85, those of one bit as PNG of one bit.
+`bench/lookalikes.py`, as PNG, every third as JPEG of quality 85, those of one bit as PNG of one bit.
 
-Ink: a pixel whose luma differs by at least 40/255 from its ground, the median of the 41x41 px around it; so are the
-lines of a drawing, and as well ropes, spokes and threads, bright or dark. It is lost where less than half of that
+A pixel is ink if its luma differs by at least 40/255 from its ground, the median of the 41x41 px around it. Lines of a
+drawing are ink, and so are ropes, spokes and threads, bright or dark. Ink is lost where less than half of that
 difference is left. `coverage` is the share that was taken for damage, `changed` the share of pixels of which a channel
 moved by more than 8/255.
 """
@@ -53,7 +52,7 @@ class Sample:
 
 
 def make_samples(*, every: int = 1) -> list[Sample]:
-    """All pictures, or each n-th; they are the same then."""
+    """Make all pictures, or each n-th; they are the same then."""
     made = [(group, name, make) for group, makers in GROUPS.items() for name, make in makers.items()]
     return [
         Sample(group, name, _encoded(make(np.random.default_rng(SEED + index)), as_jpeg=index % 3 == 2))
@@ -62,7 +61,7 @@ def make_samples(*, every: int = 1) -> list[Sample]:
 
 
 def measure(pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]:
-    """Figures by group; `every` takes only each n-th picture."""
+    """Return figures by group; `every` takes only each n-th picture."""
     samples = make_samples(every=every)
     rows = [_measure_sample(sample, pipeline) for sample in samples]
     groups = {group: [row for row in rows if row["group"] == group] for group in GROUPS}
@@ -75,7 +74,7 @@ def measure(pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]:
 
 
 def ink_lost(before: Pixels, after: Pixels) -> float:
-    """Share of the ink of a picture (H, W, 3) that is gone; 0 where there is none."""
+    """Return the share of the ink of a picture (H, W, 3) that is gone; 0 where there is none."""
     given, left = (
         cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY) for pixels in (before, after)
     )

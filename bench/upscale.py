@@ -76,7 +76,7 @@ Method = Callable[[Tensor, int], Tensor]
 
 
 def measure(root: Path, *, every: int = 1) -> dict[str, Any]:
-    """Y PSNR in dB and SSIM by scale, set and method; `every` takes only each n-th picture."""
+    """Return Y PSNR in dB and SSIM by scale, set and method; `every` takes only each n-th picture."""
     methods = {"bicubic": _bicubic} | learned.load_enlargers() | _ours("upscale")
     photos = {name: _read(root, name)[::every] for name in SETS}
     hashed: list[Tensor] = []
@@ -138,7 +138,7 @@ def _measure_real(photos: list[Photo]) -> dict[str, Any]:
 
 
 def score(sr: Tensor, hr: Tensor, scale: int, *, is_grey: bool = False) -> tuple[float, float]:
-    """PSNR in dB and SSIM, without a border of `scale` pixels, of two pictures (3, H, W).
+    """Return PSNR in dB and SSIM, without a border of `scale` pixels, of two pictures (3, H, W).
 
     Args:
         is_grey: measure grey values in full range, not Y in its studio range.
@@ -150,7 +150,7 @@ def score(sr: Tensor, hr: Tensor, scale: int, *, is_grey: bool = False) -> tuple
 
 
 def to_multiple(image: Tensor, scale: int) -> Tensor:
-    """The top left part whose sides are multiples of `scale`."""
+    """Cut the top left part whose sides are multiples of `scale`."""
     h, w = (side // scale * scale for side in image.shape[-2:])
     return image[..., :h, :w]
 

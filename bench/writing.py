@@ -18,11 +18,11 @@ SYLLABLES = (
 )  # fmt: skip
 PAPER = np.array([238, 219, 178], np.float32)
 SCALE = 4
-"""Pens draw this much larger; the picture is their mean."""
+"""Pens draw at this many times the size; the picture is averaged down."""
 
 
 def script(rng: Rng) -> Pixels:
-    """Lines of loops that look like a hand's writing; ink thins upwards."""
+    """Draw lines of loops that look like a hand's writing; ink thins upwards."""
     page = np.full((560 * SCALE, 760 * SCALE), 255, np.uint8)
     for line in range(11):
         x, y = 50.0, 50.0 + 46 * line + rng.normal(0, 2)
@@ -51,12 +51,12 @@ def _write_word(page: Pixels, x: float, y: float, rng: Rng) -> float:
 
 
 def yellowed_script(rng: Rng) -> Pixels:
-    """The same in brown ink on paper that has gone yellow."""
+    """Draw the same in brown ink on paper that has gone yellow."""
     return _on_paper(script(rng), rng)
 
 
 def printed_page(rng: Rng) -> Pixels:
-    """A title and two columns of print."""
+    """Draw a title and two columns of print."""
     page = Image.new("L", (720, 900), 252)
     draw = ImageDraw.Draw(page)
     draw.text((360, 40), f"{word(rng)} {word(rng)}".upper(), 10, font(26, "DejaVuSerif-Bold"), "mm")
@@ -73,7 +73,7 @@ def yellowed_page(rng: Rng) -> Pixels:
 
 
 def sheet_music(rng: Rng) -> Pixels:
-    """Staves with notes, stems and beams."""
+    """Draw staves with notes, stems and beams."""
     page = Image.new("L", (720 * SCALE, 560 * SCALE), 255)
     draw = ImageDraw.Draw(page)
     gap = 8 * SCALE

@@ -1,4 +1,4 @@
-"""Faces to train on: found in the training pictures once, cut out upright, kept as one file of 8-bit tensors."""
+"""Find faces in the training pictures, cut them out upright, and keep them in one file of 8-bit tensors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Faces:
     persons: list[str]
 
     def hold_out(self, every: int) -> tuple[list[int], list[int]]:
-        """Numbers of the faces of each folder's every so-many-th person, for validation; of all others."""
+        """Return the numbers of every `every`-th person's faces, by folder, for validation; and of all others."""
         held = set()
         for folder in dict.fromkeys(self.folders):
             people = zip(self.folders, self.persons, strict=True)
@@ -53,11 +53,11 @@ class Faces:
         )
 
     def is_coarse(self, number: int) -> bool:
-        """Whether the picture was too small to show what a crop could hold."""
+        """Return whether the picture was too small to show what a crop could hold."""
         return float(self.scales[number]) < COARSE_SCALE
 
     def draw(self, number: int, rng: torch.Generator) -> Tensor:
-        """A face as float in [0, 1], by chance mirrored, and shifted as a detector may be mistaken."""
+        """Return a face as float in [0, 1], by chance mirrored, and shifted as a detector may be mistaken."""
         face = self.crops[number].float() / 255
         if chance(0.5, rng):
             face = face.flip(-1)
@@ -85,12 +85,11 @@ def load_faces(root: Path, folders: Sequence[str], file: Path, detector: Finder)
 
 
 def person_of(file: Path) -> str:
-    """Who is seen: the name without the number of the picture, where it is made so."""
+    """Return who is seen: the file's name without the number of the picture, where it ends with one."""
     name, _, number = file.stem.rpartition("_")
     return name if name and number.isdigit() else file.stem
 
 
-@torch.inference_mode()
 def _find_all(root: Path, folders: Sequence[str], detector: Finder) -> dict[str, Any]:
     crops, scales, homes, persons = [], [], [], []
     for folder in folders:

@@ -1,4 +1,4 @@
-"""Average weights with those that they began with, by halves: less of what was known before is forgotten.
+"""Average weights with those that they began with, half and half, so that less of what they knew is forgotten.
 
     python -m training.average weights/preprocess/preprocess_judge.fast.safetensors --with OLDER.safetensors
 
@@ -20,8 +20,8 @@ def average(file: Path, other: Path) -> None:
     """Write `file` anew, as the mean of both; its metadata says so.
 
     Raises:
-        BrokenArtifact: one is not what it claims to be.
-        RuntimeError: they are not of one architecture.
+        BrokenArtifact: a file does not hold the weights that its metadata describes.
+        RuntimeError: the two are of different architectures.
     """
     cls = NETWORKS[file.name.partition(".")[0]]
     network, older = build_network(cls, file), build_network(cls, other).state_dict()

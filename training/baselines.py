@@ -1,4 +1,4 @@
-"""Three classic networks that stand beside ours in the bench. They are learned baselines and serve nobody.
+"""Three classic networks that stand beside ours in the bench. They are learned baselines and are not served.
 
 All work on one channel: full-range luma, (N, 1, H, W) in [0, 1]. Results are not clamped.
 """
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SLOPE = 0.2
-"""Of LapSRN's leaky ReLU."""
+"""Negative slope of LapSRN's leaky ReLU."""
 
 
 class Autoencoder(nn.Module):
@@ -35,7 +35,7 @@ class Autoencoder(nn.Module):
         )  # fmt: skip
 
     def forward(self, image: Tensor) -> Tensor:
-        """Noisy luma in, denoised luma out; any size."""
+        """Return the denoised luma of noisy luma of any size."""
         h, w = image.shape[-2:]
         padded = F.pad(image, (0, -w % 4, 0, -h % 4), mode="replicate")
         return self.decoder(self.encoder(padded))[..., :h, :w]
@@ -53,10 +53,17 @@ class SRCNN(nn.Module):
 
     def __init__(self, scales: tuple[int, ...] = (2, 4)) -> None:
         super().__init__()
-        self.chains = nn.ModuleDict({str(scale): _chain() for scale in scales})
+        self.chains = nn.ModuleDict(
+            {
+                str(scale): nn.Sequential(
+                    nn.Conv2d(1, 64, 9), nn.ReLU(), nn.Conv2d(64, 32, 1), nn.ReLU(), nn.Conv2d(32, 1, 5)
+                )
+                for scale in scales
+            }
+        )
 
     def forward(self, image: Tensor, scale: int) -> Tensor:
-        """Luma that bicubic has enlarged `scale` times; gives the same size."""
+        """Sharpen luma that bicubic interpolation has enlarged `scale` times; the size stays."""
         return self.chains[str(scale)](F.pad(image, (6, 6, 6, 6), mode="replicate"))
 
 
@@ -84,7 +91,7 @@ class LapSRN(nn.Module):
             nn.init.zeros_(detail.weight)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Small luma in; gives it 2, 4, ... times as large."""
+        """Return small luma 2, 4, ... times as large."""
         features, enlarged = F.leaky_relu(self.head(image), SLOPE), []
         for feature, detail in zip(self.features, self.details, strict=True):
             features = feature(features)
@@ -95,10 +102,6 @@ class LapSRN(nn.Module):
 
 NETWORKS: dict[str, type[nn.Module]] = {"autoencoder": Autoencoder, "srcnn": SRCNN, "lapsrn": LapSRN}
 """By the name of their weights, `bench/weights/<name>/<name>.fast.safetensors`."""
-
-
-def _chain() -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(1, 64, 9), nn.ReLU(), nn.Conv2d(64, 32, 1), nn.ReLU(), nn.Conv2d(32, 1, 5))
 
 
 def _features(width: int, depth: int) -> nn.Sequential:

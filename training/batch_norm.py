@@ -1,4 +1,4 @@
-"""Statistics of batch normalisation: how a run ends with those that are in use, and in numbers that 16 bits hold."""
+"""Statistics of batch normalisation: frozen at the end of a run, and bounded so that 16 bits hold them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LARGEST_VARIANCE = 1000.0
 
 
 def freeze_statistics(network: nn.Module) -> None:
-    """Normalise as in use from here on, so that the averaged weights meet the statistics that they are used with."""
+    """Normalise by the running statistics from here on: weights are then trained with those that are used later."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
@@ -19,7 +19,7 @@ def freeze_statistics(network: nn.Module) -> None:
 
 @torch.no_grad()
 def bound_statistics(network: nn.Module) -> None:
-    """Scale what normalisation divides again, so that its variances stay far below the 65,504 that 16 bits hold."""
+    """Scale kernels down where variances are large, so that these stay far below the 65,504 that 16 bits hold."""
     for stage in network.modules():
         if not isinstance(stage, nn.Sequential):
             continue

@@ -1,4 +1,4 @@
-"""Where a run stands, in a file: what it goes on from after an end; and in small pieces, to carry it elsewhere."""
+"""Checkpoints: a file from which a run goes on, and the same in small pieces, to carry it elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def save_checkpoint(file: Path, **parts: Any) -> None:
 
 
 def load_checkpoint(file: Path, device: str = "cpu") -> dict[str, Any] | None:
-    """The last checkpoint, on this device whatever it was written on, or None."""
+    """Read the last checkpoint onto a device, whatever it was written on; None where there is none."""
     if not file.exists():
         return None
     checkpoint: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
@@ -32,7 +32,7 @@ def load_checkpoint(file: Path, device: str = "cpu") -> dict[str, Any] | None:
 
 
 def save_pieces(folder: Path, run: str, checkpoint: dict[str, Any], log: str) -> list[Path]:
-    """Write `<run>.checkpoint.0.pt`, the average and the log, and `.1.pt` and so on, all that was learned beside it.
+    """Write `<run>.checkpoint.0.pt`, the average and the log, and `.1.pt` and so on, the states of the run's parts.
 
     Values are stored in 16 bits. The first piece alone is enough to go on with, at the price of the optimiser's state.
 
@@ -59,7 +59,7 @@ def save_pieces(folder: Path, run: str, checkpoint: dict[str, Any], log: str) ->
 
 
 def load_pieces(files: Sequence[Path]) -> dict[str, Any]:
-    """A checkpoint of its pieces, in 32 bits, with `run` and `log`.
+    """Put a checkpoint together from its pieces, in 32 bits, with `run` and `log`.
 
     Args:
         files: all pieces of one checkpoint, or the first alone.
@@ -90,7 +90,7 @@ def _packed(parts: dict[str, Any]) -> bytes:
 
 def _unpacked(content: bytes) -> dict[str, Any]:
     loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    converted: dict[str, Any] = _convert(loaded, _to_float)
+    converted: dict[str, Any] = _convert(loaded, Tensor.float)
     return converted
 
 
@@ -106,14 +106,10 @@ def _convert(value: Any, convert: Callable[[Tensor], Tensor]) -> Any:
 
 
 def _to_half(values: Tensor) -> Tensor:
-    """For weights: three decimal digits."""
+    """Convert weights to half precision, which keeps three decimal digits; small tensors stay as they are."""
     return values.half() if values.numel() >= SMALL else values
 
 
 def _to_bfloat16(values: Tensor) -> Tensor:
-    """For an optimiser's moments, which half precision would round to nothing."""
+    """Convert an optimiser's moments to bfloat16: half precision would round them to nothing."""
     return values.bfloat16() if values.numel() >= SMALL else values
-
-
-def _to_float(values: Tensor) -> Tensor:
-    return values.float()

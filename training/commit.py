@@ -1,4 +1,4 @@
-"""Which code weights were made with."""
+"""Name the commit of the code that weights were made with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACK_RECORD = "pack.json"
 
 
 def commit_hash() -> str:
-    """The commit that the working tree stands on, with `+` when files differ from it; `none` where nobody knows."""
+    """Return the commit of the working tree, with `+` when files differ from it; `none` where it is unknown."""
     head = _git("rev-parse", "--short", "HEAD")
     if not head:
         return os.environ.get(VARIABLE, "none")

@@ -1,4 +1,4 @@
-"""What a training script is told: the fields that all configurations share, and how they are read."""
+"""Configurations of the training scripts: the fields that all share, and how they are read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Config = TypeVar("Config", bound="DataclassInstance")
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """One training run, as far as `Run` has to know it; each script adds what only it needs."""
+    """The part of a training run's configuration that `Run` reads; each script adds what only it needs."""
 
     tier: str  # name of the weights' tier
     batch_size: int

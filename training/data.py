@@ -21,7 +21,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 
 def load_photos(folders: Sequence[Path], *, min_side_px: int, limit: int | None = None) -> list[Tensor]:
-    """Every RGB picture of the folders whose short side is long enough, as uint8 (3, H, W).
+    """Read every RGB picture of the folders whose short side is long enough, as uint8 (3, H, W).
 
     Raises:
         FileNotFoundError: a folder holds no picture.
@@ -36,19 +36,19 @@ def load_photos(folders: Sequence[Path], *, min_side_px: int, limit: int | None 
 
 
 def hold_out(folders: Sequence[Sequence[Tensor]], every: int) -> tuple[list[Tensor], list[list[Tensor]]]:
-    """Each folder's first photograph and every `every`-th after it, for validation; the others, by folder."""
+    """Return each folder's first photograph and every `every`-th after it, for validation; the others, by folder."""
     held = [photo for folder in folders for photo in folder[::every]]
     return held, [[photo for i, photo in enumerate(folder) if i % every] for folder in folders]
 
 
 def read_photo(file: Path) -> Tensor:
-    """One picture as uint8 (3, H, W)."""
+    """Read one picture as uint8 (3, H, W)."""
     with Image.open(file) as picture:
         return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()
 
 
 def random_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) -> Tensor:
-    """A randomly placed, flipped and turned square: float (3, size_px, size_px) in [0, 1]."""
+    """Cut a randomly placed, flipped and turned square: float (3, size_px, size_px) in [0, 1]."""
     photo = pick(photos, rng)
     _, h, w = photo.shape
     y, x = randint(0, h - size_px + 1, rng), randint(0, w - size_px + 1, rng)
@@ -61,7 +61,7 @@ def random_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) -
 def scaled_patch(
     photos: Sequence[Tensor], size_px: int, shrink: tuple[float, float], rng: torch.Generator
 ) -> Tensor:
-    """A random square at a random scale: float (3, size_px, size_px) in [0, 1].
+    """Cut a random square at a random scale: float (3, size_px, size_px) in [0, 1].
 
     Args:
         shrink: range of the factor by which a part of a photograph is shrunk; below 1 it is enlarged.
@@ -83,13 +83,13 @@ Batch = tuple[Tensor, ...]
 def make_batch(
     make_sample: Callable[[torch.Generator], Batch], batch_size: int, rng: torch.Generator
 ) -> Batch:
-    """Samples drawn one after the other, stacked."""
+    """Draw samples one after the other, and stack them."""
     samples = [make_sample(rng) for _ in range(batch_size)]
     return tuple(torch.stack(parts) for parts in zip(*samples, strict=True))
 
 
 def batches(make_sample: Callable[[torch.Generator], Batch], batch_size: int, seed: int) -> Iterator[Batch]:
-    """Endless batches, prepared by one thread ahead of the training loop.
+    """Yield batches without end, prepared by one thread ahead of the training loop.
 
     Args:
         make_sample: draws one sample, a tuple of tensors.
@@ -128,7 +128,7 @@ class BatchStream(IterableDataset[Batch]):
 def worker_batches(
     make_batch: Callable[[torch.Generator], Batch], seed: int, workers: int, device: str
 ) -> Iterator[Batch]:
-    """Endless batches on a device, prepared by several processes: for samples that cost much.
+    """Yield batches on a device without end, prepared by several processes: for samples that cost much.
 
     Args:
         make_batch: draws one batch, a tuple of tensors.
@@ -148,7 +148,7 @@ def worker_batches(
 def sample_batches(
     make_sample: Callable[[torch.Generator], Batch], batch_size: int, seed: int, workers: int, device: str
 ) -> Iterator[Batch]:
-    """Endless batches of samples on a device.
+    """Yield batches of samples on a device without end.
 
     Args:
         make_sample: draws one sample, a tuple of tensors.

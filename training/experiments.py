@@ -1,4 +1,4 @@
-"""What the options of the denoiser's training bring: small networks, equal steps, one option changed at a time.
+"""Measure the options of the denoiser's training: small networks, equal steps, one option changed at a time.
 
     python -m training.experiments                    # all of them, about half an hour on one core
     python -m training.experiments --only targets
@@ -17,21 +17,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 from training.config import read_config
 from training.data import load_photos
 from training.degradations.levelled import Noise, gaussian_noise, impulse_noise, poisson_noise
 from training.on_demand import OnDemand
 from training.place import Place, command_line, place_of
-from training.train_denoise import Config, mean_psnr, psnr_by_difficulty, train
+from training.train_denoise import Config, Denoise, mean_psnr, psnr_by_difficulty, train
 
 Figures = dict[str, dict[str, float]]
 """PSNR (dB) by run and by level."""
 RESULTS = Path("bench/results/experiments.json")
 LEVELS = 5
 PEAKS = {4: 1 / 3, 2: 2 / 3, 1: 1.0}
-"""Photons at white, and the strength that gives them."""
+"""Strength of the noise by photons at white."""
 
 
 def smaller(base: Config) -> Config:
@@ -40,7 +41,7 @@ def smaller(base: Config) -> Config:
 
 
 def targets(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
-    """PSNR (dB) by sigma_255."""
+    """Train with clean and with noisy targets; return PSNR (dB) by sigma_255."""
     gaussian = replace(base, noise="gaussian", loss="l2")
     levels = {
         f"sigma_255 {s}": gaussian_noise(s / base.max_sigma_255, base.max_sigma_255) for s in (15, 25, 50)
@@ -54,7 +55,7 @@ def targets(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
 
 
 def losses(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
-    """PSNR (dB) by the share of replaced pixels."""
+    """Train with several losses; return PSNR (dB) by the share of replaced pixels."""
     impulse = replace(base, noise="impulse", targets="noisy")
     levels = {f"{share} % replaced": impulse_noise(share / 50, base.max_sigma_255) for share in (10, 25, 50)}
     runs = {
@@ -67,7 +68,7 @@ def losses(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
 
 
 def poisson(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
-    """PSNR (dB) by peak."""
+    """Train on counted photons; return PSNR (dB) by peak."""
     counted = replace(base, noise="poisson", loss="l2")
     levels = {f"peak {peak}": poisson_noise(strength, base.max_sigma_255) for peak, strength in PEAKS.items()}
     clean = fit(place, "clean targets, L2", counted)
@@ -81,13 +82,13 @@ def poisson(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
 
 
 def sampler(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
-    """PSNR (dB) by level of difficulty."""
+    """Train with even and with on-demand samples; return PSNR (dB) by level of difficulty."""
     gaussian = replace(base, noise="gaussian")
     difficulty = OnDemand(LEVELS)
     results = {}
     for name, levels in {"even": 1, "on demand": LEVELS}.items():
-        network = fit(place, f"sampler, {name}", replace(gaussian, difficulty_levels=levels))
-        found = psnr_by_difficulty(network, photos, gaussian, difficulty)
+        denoise = fit(place, f"sampler, {name}", replace(gaussian, difficulty_levels=levels))
+        found = psnr_by_difficulty(denoise, photos, gaussian, difficulty)
         results[name] = {f"level {number}": psnr for number, psnr in enumerate(found, start=1)}
     return results
 
@@ -95,18 +96,29 @@ def sampler(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
 EXPERIMENTS = {"targets": targets, "losses": losses, "poisson": poisson, "sampler": sampler}
 
 
-def fit(place: Place, name: str, config: Config) -> nn.Module:
-    """A small network, trained; one of this name that is trained already is not trained again."""
+def fit(place: Place, name: str, config: Config) -> Denoise:
+    """Train a small network; one of this name that is trained already is not trained again.
+
+    It is called without a runner, which would refuse counted photons: they lead further outside [0, 1] than the
+    contract of the network allows, and their level is a map.
+    """
     print(f"\n== {name}", flush=True)
     tier = f"{config.noise}-{name.replace(', ', '-').replace(' ', '_')}"
-    return train(replace(config, tier=tier), place)
+    network = train(replace(config, tier=tier), place)
+
+    def denoise(image: Tensor, sigma: Tensor | None) -> Tensor:
+        with torch.inference_mode(), place.autocast():
+            pred: Tensor = network(image.to(place.device), None if sigma is None else sigma.to(place.device))
+            return pred
+
+    return denoise
 
 
 def measure(
-    network: nn.Module, photos: Sequence[Tensor], levels: dict[str, Noise], *, told: bool = False
+    denoise: Denoise, photos: Sequence[Tensor], levels: dict[str, Noise], *, told: bool = False
 ) -> dict[str, float]:
-    """PSNR (dB) by level, blind or told the noise level."""
-    found = {name: round(mean_psnr(network, photos, noise, told=told), 3) for name, noise in levels.items()}
+    """Return PSNR (dB) by level, blind or told the noise level."""
+    found = {name: round(mean_psnr(denoise, photos, noise, told=told), 3) for name, noise in levels.items()}
     print(found, flush=True)
     return found
 

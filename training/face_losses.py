@@ -1,4 +1,4 @@
-"""What the refiner of faces is trained by: errors in the face, and an adversary."""
+"""Losses of the refiner of faces: errors in the face, and an adversary."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from photorestore.stages.face.geometry import face_mask
 
 AROUND = 0.1
-"""What counts of an error beside the face."""
+"""Weight of an error beside the face; inside it is 1."""
 
 
 class PatchAdversary(nn.Sequential):
@@ -28,7 +28,7 @@ class PatchAdversary(nn.Sequential):
 
 
 def refine_loss(pred: Tensor, gt: Tensor, coarse: Tensor, gradient_weight: float) -> Tensor:
-    """L1 of values and of their differences, mostly inside the face; at half size where the target is coarse."""
+    """Return the L1 of values and of their differences, mostly inside the face; at half size for coarse targets."""
     weight = AROUND + (1 - AROUND) * face_mask().to(pred)
     fine = _error(pred, gt, weight, gradient_weight=gradient_weight)
     smaller = (F.avg_pool2d(image, 2) for image in (pred, gt, weight))
@@ -37,14 +37,14 @@ def refine_loss(pred: Tensor, gt: Tensor, coarse: Tensor, gradient_weight: float
 
 
 def _error(pred: Tensor, gt: Tensor, weight: Tensor, *, gradient_weight: float) -> Tensor:
-    """(N,)."""
+    """Return the error of each face, (N,)."""
     error = (pred - gt) * weight
     steps = error.diff(dim=-1).abs().mean((1, 2, 3)) + error.diff(dim=-2).abs().mean((1, 2, 3))
     return (error.abs().mean((1, 2, 3)) + gradient_weight * steps) / weight.mean()
 
 
 def adversary_loss(adversary: nn.Module, pred: Tensor, gt: Tensor) -> Tensor:
-    """Real faces to 1, refined ones to 0."""
+    """Return what the adversary pays: real faces are to score 1, refined ones 0."""
     return (adversary(gt) - 1).square().mean() + adversary(pred.detach()).square().mean()
 
 

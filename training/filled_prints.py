@@ -1,7 +1,7 @@
-"""Prints for the translator: damaged by us with the truth known, or real ones, of which only what is sound is known.
+"""Prints for the translator: damaged by us, with the truth known, or real, where only sound places are known.
 
-What a detector marks in a print is not all damage, and around damage it marks some of the picture. The translator sees
-what was marked and can keep it; here it learns when.
+A detector marks more of a print than its damage: lookalikes, and some of the picture around damage. The translator
+sees what is below a mark and can keep it; from these samples it learns when.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.networks.weights import load_network
+from photorestore.networks.precision import BFLOAT16
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.stages.scratch import masks
-from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, SURE_IN_PRINTS
 from training.damaged_samples import load_sound_old
 from training.degradations.lookalikes import draw_lookalike
@@ -34,14 +34,14 @@ from training.marked import (
 from training.randomness import chance, randint, uniform
 
 UNKNOWN = -1.0
-"""Alpha where nobody knows what was there: such pixels are no target."""
+"""Alpha of pixels of which the truth is unknown: they are no target."""
 NEAR_PX = 2
-"""Around marked damage of real prints nothing is known either."""
+"""Within this distance of marked damage in real prints nothing is known either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prints:
-    """What samples are made of.
+    """Sources that samples are drawn from.
 
     Attributes:
         cracks: shapes of damage.
@@ -53,7 +53,7 @@ class Prints:
     cracks: PrintSources
     marked: Sequence[MarkedPrint]
     sound: Sequence[Tensor]
-    detectors: tuple[ScratchUNet, ScratchUNet]
+    detectors: tuple[Runner[Tensor], Runner[Tensor]]
 
 
 def load_prints(data: Path, masks: Path, size_px: int, *, validation: bool = False) -> Prints:
@@ -63,7 +63,7 @@ def load_prints(data: Path, masks: Path, size_px: int, *, validation: bool = Fal
         masks: see `training.marking`.
         size_px: prints with a shorter side are left out.
     """
-    detectors = _load_detector(PHOTOGRAPHS), _load_detector(PRINTS)
+    detectors = load_runner(PHOTOGRAPHS, precision=BFLOAT16), load_runner(PRINTS, precision=BFLOAT16)
     if validation:
         marked = load_marked_prints(data, masks, names=VALIDATION_PRINTS)
     else:
@@ -72,12 +72,6 @@ def load_prints(data: Path, masks: Path, size_px: int, *, validation: bool = Fal
     cracks = load_crack_shapes(data, held_out=False, validation=validation)
     sound = [] if validation else load_sound_old(data, size_px)
     return Prints(cracks, large, sound, detectors)
-
-
-def _load_detector(name: str) -> ScratchUNet:
-    detector = load_network(name, "fast")
-    assert isinstance(detector, ScratchUNet)
-    return detector
 
 
 def damage_as_print(gt: Tensor, prints: Prints, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -96,7 +90,7 @@ def damage_as_print(gt: Tensor, prints: Prints, rng: torch.Generator) -> tuple[T
 
 
 def unknown(marks: Tensor | None, gt: Tensor, place: tuple[slice, slice]) -> Tensor:
-    """Alpha (1, P, P) of a part (3, P, P) of a real print: `UNKNOWN` in and near its marks, 0 where it is sound."""
+    """Return the alpha (1, P, P) of a part of a real print: `UNKNOWN` in and near its marks, 0 where it is sound."""
     if marks is None:
         return torch.zeros_like(gt[:1])
     doubtful = (marks[:, *place] != 0).float()[None]
@@ -104,17 +98,16 @@ def unknown(marks: Tensor | None, gt: Tensor, place: tuple[slice, slice]) -> Ten
 
 
 def find(lq: Tensor, prints: Prints, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-    """What the service would fill of a print (3, P, P), and how certain it is of that, both (1, P, P).
+    """Return what the service would fill of a print (3, P, P), and how certain it is of that, both (1, P, P).
 
     Args:
-        rng: sure of more or of less, and wider, by chance.
+        rng: draws other limits and another width than the service's; None = those of the service.
     """
     certain, followed, grow_px = masks.CERTAIN_IN_DAMAGED, masks.FOLLOWED, masks.GROW_PX
     if rng is not None:
         certain, followed, grow_px = uniform(0.4, 0.97, rng), uniform(0.4, 0.7, rng), randint(0, 4, rng)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        film, prob = (detector(lq[None]).sigmoid()[0].float() for detector in prints.detectors)
-    prob = torch.maximum(prob, torch.where(film >= SURE_IN_PRINTS, film, 0.0)).clone()
+    film, prob = (detector(lq[None]).sigmoid()[0] for detector in prints.detectors)
+    prob = torch.maximum(prob, torch.where(film >= SURE_IN_PRINTS, film, 0.0))
     seeds, candidates = prob >= certain, prob >= min(certain, followed)
     found = torch.from_numpy(masks.follow(seeds[0].numpy(), candidates[0].numpy())).float()[None, None]
     return F.max_pool2d(found, 2 * grow_px + 1, 1, grow_px)[0], prob

@@ -13,10 +13,12 @@ import argparse
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.networks.weights import load_network, read_metadata, save_network, weights_file
+from photorestore.networks.precision import BFLOAT16, FLOAT32
+from photorestore.networks.runner import Runner, load_runner
+from photorestore.networks.weights import read_metadata, save_network, weights_file
 from photorestore.stages.preprocess.network import FLAGS, KINDS, JudgeNet
 from training.config import read_config
 from training.data import make_batch
@@ -29,18 +31,16 @@ from training.train_preprocess_judge import Config
 
 PLACE = len(KINDS) + FLAGS.index("damaged")
 PENALTY = 0.002
-"""Of the squared weights; the shares above neighbouring limits say nearly the same."""
+"""Penalty on the squared weights: shares above neighbouring limits say nearly the same."""
 STRUCTURED = 0.25
-"""So many of the pictures are sound photographs with lines in them, which the detector takes for cracks most easily."""
+"""Share of pictures that are sound photographs with lines in them, which the detector most easily takes for cracks."""
 PART = 16
 """Pictures that are looked at together."""
 
 
-@torch.inference_mode()
-def detect(detector: nn.Module, views: Tensor) -> Tensor:
-    """scratch_prob of uint8 (N, 3, V, V): (N, 1, V, V)."""
-    with torch.autocast("cpu", torch.bfloat16):
-        return torch.cat([detector(part.float() / 255).sigmoid() for part in views.split(PART)]).float()
+def detect(detector: Runner[Tensor], views: Tensor) -> Tensor:
+    """Return the scratch_prob (N, 1, V, V) of views (N, 3, V, V), uint8."""
+    return torch.cat([detector(part.float() / 255).sigmoid() for part in views.split(PART)])
 
 
 def fit(network: JudgeNet, logits: Tensor, scratch_prob: Tensor, damaged: Tensor) -> None:
@@ -67,7 +67,7 @@ def fit(network: JudgeNet, logits: Tensor, scratch_prob: Tensor, damaged: Tensor
 
 
 def scores(told: Tensor, damaged: Tensor) -> dict[str, float]:
-    """Cross-entropy of logits (N,), and recall and precision from a probability of .5 on."""
+    """Return the cross-entropy of logits (N,), and recall and precision from a probability of .5 on."""
     hits = float(((told > 0) & (damaged == 1)).sum())
     return {
         "loss": float(F.binary_cross_entropy_with_logits(told, damaged)),
@@ -84,8 +84,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     parser.add_argument("--samples", type=int, default=600)
     arguments = parser.parse_args()
-    network = load_network("preprocess_judge", root=arguments.weights)
-    detector = load_network("scratch_print", root=arguments.weights)
+    judge = load_runner("preprocess_judge", root=arguments.weights, precision=FLOAT32)
+    detector = load_runner("scratch_print", root=arguments.weights, precision=BFLOAT16)
+    network = judge.network
     assert isinstance(network, JudgeNet)
     config = read_config(Config, Path("training/configs/preprocess_judge.fast.toml"))
     _, unseen = load_sources(arguments.data, config.photos, config.validation_every)
@@ -99,10 +100,10 @@ def main() -> None:
     drawn = kind >= KINDS.index("line_art")
     known = (flags[:, FLAGS.index("damaged")] != UNKNOWN) & ~drawn
     view, crops, damaged = view[known], crops[known], flags[known][:, FLAGS.index("damaged")]
-    logits, scratch_prob = logits_of(network, (view, crops)), detect(detector, view)
+    logits, scratch_prob = logits_of(judge, (view, crops)), detect(detector, view)
     before = scores(logits[:, PLACE], damaged)
     fit(network, logits, scratch_prob, damaged)
-    after = scores(network.weigh(logits, scratch_prob)[:, PLACE], damaged)
+    after = scores(judge.part("weigh")(logits, scratch_prob)[:, PLACE], damaged)
     print(f"{len(damaged)} pictures: {before} without the detector, {after} with it")
 
     file = weights_file("preprocess_judge", "fast", arguments.weights)

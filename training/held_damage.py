@@ -1,4 +1,4 @@
-"""Damaged pictures that the translator is validated with, always the same, and what Telea's method makes of them."""
+"""Damaged pictures that the translator is validated with, always the same, and Telea's filling of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.fidelity import psnr
-from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.networks.runner import Runner
 from photorestore.stages.translate.fusion import FILL_STRIDE
 from training.degradations.damage import damage_moderately
 from training.degradations.sources import load_damage_sources
@@ -33,8 +33,8 @@ class Held:
     inside: Tensor
 
 
-def make_validation(photos: Sequence[Tensor], data: Path, detector: ScratchUNet | None) -> list[Held]:
-    """Crops of held-out photographs under damage that is kept for validation; always the same for one detector.
+def make_validation(photos: Sequence[Tensor], data: Path, detector: Runner[Tensor] | None) -> list[Held]:
+    """Damage crops of held-out photographs by what is kept for validation; always the same for one detector.
 
     Without a detector the mask is the true one, grown by 2 px.
     """
@@ -55,7 +55,7 @@ def make_validation(photos: Sequence[Tensor], data: Path, detector: ScratchUNet 
 
 
 def make_held_prints(photos: Sequence[Tensor], prints: Prints) -> list[Held]:
-    """Crops of held-out photographs, damaged as prints are; what is marked is what the service would fill."""
+    """Damage crops of held-out photographs as prints are; what is marked is what the service would fill."""
     rng, held = torch.Generator().manual_seed(0), []
     for photo in photos:
         side = min(CROP_PX, *(side // FILL_STRIDE * FILL_STRIDE for side in photo.shape[-2:]))
@@ -67,7 +67,7 @@ def make_held_prints(photos: Sequence[Tensor], prints: Prints) -> list[Held]:
 
 
 def telea(item: Held) -> Tensor:
-    """The classical way to fill (Telea, 2004), radius 3 px: (3, H, W)."""
+    """Fill in the classical way (Telea, 2004), radius 3 px: (3, H, W)."""
     import cv2
 
     pixels = (item.lq * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
@@ -76,7 +76,7 @@ def telea(item: Held) -> Tensor:
 
 
 def baselines(held: list[Held]) -> dict[str, float]:
-    """The same figure for the damaged pictures and for Telea's filling."""
+    """Return the PSNR (dB) inside the damage of the damaged pictures and of Telea's filling."""
     return {
         "psnr_damaged_db": sum(psnr(item.lq, item.gt, mask=item.inside) for item in held) / len(held),
         "psnr_telea_db": sum(psnr(telea(item), item.gt, mask=item.inside) for item in held) / len(held),

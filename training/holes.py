@@ -1,4 +1,4 @@
-"""Holes in which there is anything at all, as a caller marks them."""
+"""Make holes filled with anything at all, as callers mark them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.randomness import chance, pick, randint, uniform
 
 
 def make_holes(gt: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Fill strokes, boxes or blobs of a picture (3, H, W) with what is nothing of it.
+    """Fill strokes, boxes or blobs of an image (3, H, W) with noise, a colour, or the mirrored image.
 
     Returns:
         lq: (3, H, W).
@@ -35,7 +35,7 @@ def make_holes(gt: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def random_pixel(gt: Tensor, rng: torch.Generator) -> Tensor:
-    """A colour of the picture, (3, 1, 1)."""
+    """Pick a colour of the image, (3, 1, 1)."""
     y, x = (randint(0, side, rng) for side in gt.shape[-2:])
     return gt[:, y : y + 1, x : x + 1]
 

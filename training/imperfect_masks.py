@@ -1,4 +1,4 @@
-"""Masks as a detector of damage gives them: its own, or drawn with its faults from the true damage."""
+"""Masks with a detector's faults: its own, or drawn from the true damage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.networks.runner import Runner
 from training.degradations import strokes
 from training.degradations.fields import normal_field
 from training.randomness import chance, randint
@@ -16,7 +16,7 @@ MASK_ALPHA = 0.1
 
 
 def imperfect_mask(alpha: Tensor, rng: torch.Generator) -> Tensor:
-    """A detector's mask: too wide by 0 to 4 px, with misses, and with false areas."""
+    """Make a mask as a detector would: too wide by 0 to 4 px, with misses, and with false areas."""
     h, w = alpha.shape[-2:]
     mask = (alpha > MASK_ALPHA).float()
     if chance(0.3, rng):
@@ -27,8 +27,7 @@ def imperfect_mask(alpha: Tensor, rng: torch.Generator) -> Tensor:
     return F.max_pool2d(mask[None], 2 * radius + 1, 1, radius)[0]
 
 
-def detect(lq: Tensor, detector: ScratchUNet, *, threshold: float, grow_px: int) -> tuple[Tensor, Tensor]:
-    """The detector's own mask, with its misses, false areas and ragged rims, grown by `grow_px`; and its answer."""
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        prob = detector(lq[None]).sigmoid().float()
-    return F.max_pool2d((prob >= threshold).float(), 2 * grow_px + 1, 1, grow_px)[0].clone(), prob[0].clone()
+def detect(lq: Tensor, detector: Runner[Tensor], *, threshold: float, grow_px: int) -> tuple[Tensor, Tensor]:
+    """Return a detector's own mask, with its misses, false areas and ragged rims, and its probabilities."""
+    prob = detector(lq[None]).sigmoid()
+    return F.max_pool2d((prob >= threshold).float(), 2 * grow_px + 1, 1, grow_px)[0], prob[0]

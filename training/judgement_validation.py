@@ -1,4 +1,4 @@
-"""How good a judgement is on pictures whose faults are known, and how its probabilities are made true."""
+"""Measure a judgement on pictures whose faults are known, and calibrate its probabilities."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from photorestore.networks.runner import Runner
 from photorestore.stages.preprocess.network import FLAGS, KINDS, JudgeNet
 from training.data import Batch
 from training.judged.pictures import UNKNOWN
@@ -16,10 +17,8 @@ from training.judged.pictures import UNKNOWN
 TEMPERATURES = torch.logspace(-0.7, 0.7, 57)
 
 
-@torch.inference_mode()
-def logits_of(network: nn.Module, batch: Batch, size: int = 32) -> Tensor:
-    """Logits of a large batch, (N, 9) on the CPU."""
-    network.eval()
+def logits_of(network: Runner[Tensor], batch: Batch, size: int = 32) -> Tensor:
+    """Return the logits (N, 9) of a large batch, on the CPU; `size` pictures are looked at together."""
     parts = [
         network(view.float() / 255, crops.float() / 255)
         for view, crops in zip(batch[0].split(size), batch[1].split(size), strict=True)
@@ -27,8 +26,8 @@ def logits_of(network: nn.Module, batch: Batch, size: int = 32) -> Tensor:
     return torch.cat(parts).cpu()
 
 
-def evaluate(network: nn.Module, batch: Batch, pictures: dict[str, Batch]) -> dict[str, float]:
-    """Accuracy of the kinds, precision and recall of the flags, and how many whole pictures are known for their kind.
+def evaluate(network: Runner[Tensor], batch: Batch, pictures: dict[str, Batch]) -> dict[str, float]:
+    """Return the accuracy of the kinds, precision and recall of the flags, and the share of whole pictures known.
 
     Args:
         batch: made pictures, as `make_sample` gives them.
@@ -37,33 +36,36 @@ def evaluate(network: nn.Module, batch: Batch, pictures: dict[str, Batch]) -> di
     _, _, kind, flags = batch
     logits = logits_of(network, batch)
     chosen, known = logits[:, : len(KINDS)].argmax(1), kind >= 0
-    metrics = {"accuracy": float((chosen == kind)[known].float().mean())}
+    scores = {"accuracy": float((chosen == kind)[known].float().mean())}
     for index, name in enumerate(KINDS):
-        metrics[name] = float((chosen == index)[kind == index].float().mean())
+        scores[name] = float((chosen == index)[kind == index].float().mean())
     for index, name in enumerate(FLAGS):
         told, truth = logits[:, len(KINDS) + index] > 0, flags[:, index]
         hits = float((told & (truth == 1)).sum())
-        metrics[f"{name}_recall"] = hits / max(1.0, float((truth == 1).sum()))
-        metrics[f"{name}_precision"] = hits / max(1.0, float((told & (truth != UNKNOWN)).sum()))
+        scores[f"{name}_recall"] = hits / max(1.0, float((truth == 1).sum()))
+        scores[f"{name}_precision"] = hits / max(1.0, float((told & (truth != UNKNOWN)).sum()))
     for name, whole in pictures.items():
         guesses = logits_of(network, whole)[:, : len(KINDS)].argmax(1)
-        metrics[f"whole_{name}"] = float((guesses == KINDS.index(name)).float().mean())
-    network.train()
-    return metrics
+        scores[f"whole_{name}"] = float((guesses == KINDS.index(name)).float().mean())
+    return scores
 
 
 @torch.no_grad()
-def calibrate(network: JudgeNet, batch: Batch) -> None:
-    """Divide the logits of the kinds, and those of each flag, by what makes their probabilities likeliest."""
-    _, _, kind, flags = batch
-    logits, last = logits_of(network, batch), network.head[-1]
+def calibrate(network: JudgeNet, logits: Tensor, batch: Batch) -> None:
+    """Divide the logits of the kinds, and those of each flag, by what makes their probabilities likeliest.
+
+    Args:
+        network: its last layer takes the divisors over.
+        logits: those that it gives of `batch`.
+        batch: made pictures, as `make_sample` gives them.
+    """
+    (_, _, kind, flags), last = batch, network.head[-1]
     assert isinstance(last, nn.Linear)
     _divide(last, slice(0, len(KINDS)), lambda scaled: F.cross_entropy(scaled, kind, ignore_index=-1), logits)
     for index in range(len(FLAGS)):
         place, truth = slice(len(KINDS) + index, len(KINDS) + index + 1), flags[:, index : index + 1]
         known = truth != UNKNOWN
         _divide(last, place, partial(_flag_loss, truth=truth, known=known), logits)
-    network.train()
 
 
 def _flag_loss(scaled: Tensor, truth: Tensor, known: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pictures that have lost something, with the truth beside them: JPEGs, noise, grain, paper, real camera noise."""
+"""Degraded pictures with the truth beside them: JPEGs, noise, grain, paper, real camera noise."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WIDTHS_PX, PERIOD_PX = (2.0, 4.0), 6.0
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A picture that has lost something, (H, W, 3), what it was, and what is estimated."""
+    """A degraded picture (H, W, 3), what it was, and what is estimated."""
 
     kind: str
     lq: Pixels
@@ -46,7 +46,7 @@ class Example:
 
 
 def read_crops(data: Path, per_folder: int, side_px: int) -> list[Image.Image]:
-    """The middle of some photographs of each folder, shrunk by half."""
+    """Read the middle of some photographs of each folder, shrunk by half."""
     crops = []
     for name in FOLDERS:
         files = sorted(file for file in (data / name).rglob("*") if file.suffix.lower() in (".jpg", ".png"))
@@ -61,12 +61,12 @@ def read_crops(data: Path, per_folder: int, side_px: int) -> list[Image.Image]:
 
 
 def variants(photo: Image.Image) -> Iterator[tuple[str, Image.Image]]:
-    """In grey and in colour."""
+    """Yield the photograph in grey and in colour."""
     yield from (("grey", photo.convert("L")), ("colour", photo))
 
 
 def jpeg_example(kind: str, photo: Image.Image, quality: int) -> Example:
-    """A photograph of mode `L` or `RGB` as a JPEG (4:2:0)."""
+    """Store a photograph of mode `L` or `RGB` as a JPEG (4:2:0)."""
     buffer = io.BytesIO()
     photo.save(buffer, "JPEG", quality=quality, **({"subsampling": 2} if photo.mode == "RGB" else {}))
     with Image.open(buffer) as stored:
@@ -74,7 +74,7 @@ def jpeg_example(kind: str, photo: Image.Image, quality: int) -> Example:
 
 
 def make_noisy(photos: Sequence[Image.Image]) -> Iterator[Example]:
-    """Gaussian and photon noise and film grain, clipped and rounded."""
+    """Add Gaussian noise, photon noise and film grain, clipped and rounded."""
     rng = np.random.default_rng(1)
     for photo in photos:
         for colours, picture in variants(photo):
@@ -90,7 +90,7 @@ def make_noisy(photos: Sequence[Image.Image]) -> Iterator[Example]:
 
 
 def make_surfaces(photos: Sequence[Image.Image]) -> Iterator[Example]:
-    """Coarse grain and embossed paper in 8 bits, as in pictures that were judged noisy."""
+    """Add coarse grain and embossed paper in 8 bits, as in pictures that were judged noisy."""
     rng = torch.Generator().manual_seed(2)
     for photo in photos:
         for colours, picture in variants(photo):
@@ -107,14 +107,14 @@ def make_surfaces(photos: Sequence[Image.Image]) -> Iterator[Example]:
 def _with_grain(
     gt: npt.NDArray[np.float32], size_px: float, rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """(H, W, C) of 0 to 255 under grain of `GRAIN_255`."""
+    """Return (H, W, C) of 0 to 255 under grain of `GRAIN_255`."""
     draw = torch.Generator().manual_seed(int(rng.integers(2**31)))
     image = torch.from_numpy(gt).permute(2, 0, 1) / 255
     return film_grain(image, GRAIN_255 / 255, size_px, draw).permute(1, 2, 0).numpy() * 255
 
 
 def read_pairs(data: Path, every: int, side_px: int) -> Iterator[Example]:
-    """The middle of real noisy pictures."""
+    """Read the middle of real noisy pictures."""
     for file in sorted((data / PAIRS).glob("*_real.*"))[::every]:
         with Image.open(file) as picture:
             lq, table = _pixels(picture), picture.quantization[0]  # type: ignore[attr-defined]

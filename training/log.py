@@ -1,4 +1,4 @@
-"""What a run printed: a CSV, its picture, and the mean loss between two rows."""
+"""Log of a run: a CSV, its plot, and the mean loss between two rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Log:
-    """A CSV of what a run printed, and its picture."""
+    """A CSV of a run's figures, and its plot."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,10 +56,12 @@ class Mean:
         self._count = 0
 
     def add(self, value: Tensor) -> None:
+        """Add one value."""
         self._sum = self._sum + value
         self._count += 1
 
     def take(self) -> float:
+        """Return the mean, and begin anew; 0 where there were no values."""
         mean = float(self._sum) / max(1, self._count)
         self._sum, self._count = 0.0, 0
         return mean

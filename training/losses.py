@@ -21,12 +21,12 @@ FAINT = 2e-5
 
 
 def l2(pred: Tensor, target: Tensor, progress: float) -> Tensor:  # noqa: ARG001
-    """Root of the mean squared error: the gradient's direction is that of the squared error, and does not fade."""
+    """Return the root of the mean squared error: its gradient has the squared error's direction, and does not fade."""
     return (F.mse_loss(pred, target) + SMALL).sqrt()
 
 
 def psnr(pred: Tensor, target: Tensor, progress: float) -> Tensor:  # noqa: ARG001
-    """Mean over the samples of the logarithm of their root mean squared error, which is their PSNR but for a factor.
+    """Return the samples' mean logarithm of the root mean squared error: their PSNR but for a factor.
 
     A weakly noisy sample counts as much as a strongly noisy one, whose error is many times larger (Chen et al.,
     *HINet*, CVPRW 2021). `FAINT` bounds what a nearly clean sample can ask for.
@@ -36,12 +36,12 @@ def psnr(pred: Tensor, target: Tensor, progress: float) -> Tensor:  # noqa: ARG0
 
 
 def l1(pred: Tensor, target: Tensor, progress: float) -> Tensor:  # noqa: ARG001
-    """Mean absolute error."""
+    """Return the mean absolute error."""
     return F.l1_loss(pred, target)
 
 
 def l0(pred: Tensor, target: Tensor, progress: float) -> Tensor:
-    """Mean of `|error|^gamma`, where gamma falls from 2 to 0 as the run goes on."""
+    """Return the mean of `|error|^gamma`, where gamma falls from 2 to 0 as the run goes on."""
     gamma = 2 * (1 - progress)
     errors: Tensor = ((pred - target).abs() + SMALL) ** gamma
     return errors.mean()

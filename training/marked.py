@@ -35,7 +35,7 @@ DAMAGE, IGNORE = 255, 128
 SPREAD = 0.4
 """Prints are drawn by this power of their damaged share: badly damaged ones have more to teach."""
 TOLERANCE_WEIGHT = 0.3
-"""What a pixel beside the rim of a marked defect counts in training: rims are good to a pixel."""
+"""Weight in training of a pixel beside a marked defect: rims are good to a pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _read(file: Path, data: Path) -> MarkedPrint:
 def marked_patch(
     prints: Sequence[MarkedPrint], size_px: int, rng: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A square of a real print at a random scale and in random tones; seven in ten times damage lies in it.
+    """Cut a square of a real print at a random scale and in random tones; seven in ten times damage lies in it.
 
     Returns:
         lq: (3, size_px, size_px) in [0, 1], 8-bit values.
@@ -144,7 +144,7 @@ def _choose(prints: Sequence[MarkedPrint], rng: torch.Generator) -> MarkedPrint:
 
 
 def weight_of(mask: Tensor) -> Tensor:
-    """What each pixel of a mask (1, H, W) uint8 counts in training: (1, H, W)."""
+    """Return what each pixel of a mask (1, H, W) uint8 counts in training: (1, H, W)."""
     damage = (mask == DAMAGE).float()[None]
     near = F.max_pool2d(damage, 3, 1, 1) - (1 - F.max_pool2d(1 - damage, 3, 1, 1))  # both sides of the rim
     core = torch.where(near[0] > 0, torch.where(damage[0] > 0, 1.0, TOLERANCE_WEIGHT), 1.0)

@@ -18,7 +18,7 @@ FEWEST_OUTPUTS = 16
 
 
 class MuonAdamW:
-    """An optimiser as `Run` takes it; both halves go by one learning rate, that of AdamW.
+    """An optimiser for `Run`; both halves follow one learning rate, that of AdamW.
 
     Args:
         network: in channels_last, on its device.
@@ -50,24 +50,28 @@ class MuonAdamW:
         return list(chain(self.muon.param_groups, self.adamw.param_groups))
 
     def zero_grad(self, *, set_to_none: bool) -> None:
+        """Forget all gradients."""
         for kernel in self.kernels:
             kernel.grad = None
         self.adamw.zero_grad(set_to_none=set_to_none)
 
     def step(self) -> None:
+        """Update all parameters once."""
         for kernel, matrix in zip(self.kernels, self.matrices, strict=True):
             matrix.grad = None if kernel.grad is None else _channels_last(kernel.grad).flatten(1)
         self.muon.step()
         self.adamw.step()
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the state of both optimisers."""
         return {"muon": self.muon.state_dict(), "adamw": self.adamw.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over the state of both optimisers."""
         self.muon.load_state_dict(state["muon"])
         self.adamw.load_state_dict(state["adamw"])
 
 
 def _channels_last(kernel: Tensor) -> Tensor:
-    """(outputs, height, width, inputs) of a kernel: a view."""
+    """View a kernel as (outputs, height, width, inputs)."""
     return kernel.permute(0, 2, 3, 1)

@@ -6,7 +6,7 @@
 
 The next network is the first of `ORDER` without quality weights; `upscale_real` begins with what `upscale` learned and
 is passed over where no checkpoint of `upscale` is at hand. The minutes include loading, the last evaluation and
-writing. OUT gets the weights, the curve, the metrics and the checkpoint in pieces of at most 16 MiB, eight files at
+writing. OUT gets the weights, the curve, the scores and the checkpoint in pieces of at most 16 MiB, eight files at
 most; a run goes on from `--resume`, from a checkpoint in `--runs`, or from the pieces in OUT. The first piece alone is
 enough to go on with, without the optimiser's state.
 
@@ -46,7 +46,7 @@ WRITE_S = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What was asked for.
+    """What the command line asks for.
 
     Attributes:
         pack: of pictures, see `training.pack`.
@@ -76,12 +76,12 @@ class Task:
 
 
 def run_name(network: str) -> str:
-    """The folder of a network's run."""
+    """Return the name of the folder of a network's run."""
     return f"{network}.quality"
 
 
 def next_network(weights: Path, at_hand: set[str]) -> str:
-    """The first network without quality weights.
+    """Return the first network without quality weights.
 
     Args:
         at_hand: runs that there are checkpoints of.
@@ -134,7 +134,7 @@ def choose_network(task: Task) -> str:
 
 
 def command(network: str, task: Task, weights: Path, until: float) -> list[str]:
-    """The training script's command line."""
+    """Return the training script's command line."""
     line = [sys.executable, "-m", SCRIPTS[network]]
     line += ["--config", str(task.configs / f"{network}.quality.toml")]
     line += ["--data", str(task.pack), "--runs", str(task.runs), "--weights", str(weights)]
@@ -169,7 +169,7 @@ def collect(
     """Write what a run has left into a folder: all of it, or where it did not come to its end, its checkpoint.
 
     Args:
-        told: goes into the metrics.
+        told: is written beside the scores.
     """
     run, file = run_name(network), weights_file(network, "quality", weights)
     checkpoint = load_checkpoint(runs / run / "checkpoint.pt")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.networks.runner import Runner
 from photorestore.stages.translate.network import VIEW_PX, shrink
 from training.data import random_patch
 from training.degradations.damage import damage
@@ -32,7 +32,7 @@ damaged as prints are; and real old prints, whose own damage is no target, where
 
 
 class Sample(NamedTuple):
-    """What the translator learns from; a batch of it has one dimension more.
+    """One sample for the translator; a batch of them has one dimension more.
 
     Attributes:
         lq, gt: (3, P, P).
@@ -56,7 +56,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photograph, uint8 (3, H, W); it as `small_view` gives it; and the marks of a real damaged print."""
+    """A photograph, uint8 (3, H, W), its small view, and the marks of a real damaged print."""
 
     photo: Tensor
     view: Tensor
@@ -64,13 +64,13 @@ class Photo:
 
     @classmethod
     def of(cls, photo: Tensor, marks: Tensor | None = None) -> Photo:
-        """With its view."""
+        """Make a photograph with its view."""
         return cls(photo, small_view(photo), marks)
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What samples are drawn from.
+    """Sources that samples are drawn from.
 
     Attributes:
         clean: photographs.
@@ -85,18 +85,18 @@ class Pictures:
     clean: Sequence[Photo]
     real: Sequence[Tensor]
     sources: DamageSources
-    detector: ScratchUNet | None = None
+    detector: Runner[Tensor] | None = None
     prints: Prints | None = None
     old: Sequence[Photo] = ()
 
 
 def real_photos(prints: Prints) -> list[Photo]:
-    """The real prints among the sources."""
+    """Return the real prints among the sources."""
     return [Photo.of(one.image, one.mask) for one in prints.marked] + [Photo.of(one) for one in prints.sound]
 
 
 def small_view(photo: Tensor) -> Tensor:
-    """A photograph, uint8 (3, H, W), at the size of key views."""
+    """Shrink a photograph, uint8 (3, H, W), to the size of key views."""
     view, _ = shrink(photo[None].float(), torch.zeros(1, 1, *photo.shape[-2:]))
     return view[0].round().clamp(0, 255).byte()
 
@@ -143,7 +143,7 @@ def _prints(pictures: Pictures) -> Prints:
 def make_damage(
     gt: Tensor, pictures: Pictures, rng: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(lq, scratch_mask, certainty, alpha): damaged, with what denoising leaves behind, and an imperfect mask."""
+    """Return (lq, scratch_mask, certainty, alpha): damaged, with what denoising leaves behind, an imperfect mask."""
     for _ in range(6):
         lq, alpha = damage(gt, pictures.sources, rng, MODERATE_RECIPE if chance(0.67, rng) else FAINT)
         if float((alpha > MASK_ALPHA).float().mean()) > ENOUGH:
@@ -158,7 +158,7 @@ def make_damage(
 
 
 def residue(lq: Tensor, rng: torch.Generator) -> Tensor:
-    """What is left after denoising: mostly nothing, else weak noise or JPEG artefacts."""
+    """Add what is left after denoising: mostly nothing, else weak noise or JPEG artefacts."""
     if chance(0.3, rng):
         lq = gaussian(lq, uniform(0, 0.02, rng), rng)
     if chance(0.2, rng):
@@ -167,7 +167,7 @@ def residue(lq: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def soften(gt: Tensor, rng: torch.Generator) -> Tensor:
-    """Old lenses and rescaled scans: three in ten pictures are a little blurred."""
+    """Blur three in ten images a little, as old lenses and rescaled scans do."""
     if not chance(0.3, rng):
         return gt
     side = uniform(0.1, 0.9, rng)
@@ -177,7 +177,7 @@ def soften(gt: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def draw_tone(rng: torch.Generator) -> Callable[[Tensor], Tensor]:
-    """A tone that the picture keeps: grey, sepia or colour, faded or not."""
+    """Draw a tone that the image keeps: grey, sepia or colour, faded or not."""
     grey, sepia = chance(0.35, rng), chance(0.3, rng)
     tint = torch.tensor([1.0, 0.93, 0.8]).view(3, 1, 1) if grey and sepia else torch.ones(3, 1, 1)
     black, white, gamma = 0.0, 1.0, 1.0
@@ -194,7 +194,7 @@ def draw_tone(rng: torch.Generator) -> Callable[[Tensor], Tensor]:
 def embed(
     view: Tensor, lq: Tensor, mask: Tensor, corner: tuple[float, float], share: tuple[float, float]
 ) -> tuple[Tensor, Tensor]:
-    """The view of the whole picture with the damaged patch in it, padded to a square of forbidden keys.
+    """Put the damaged patch into the view of the whole picture, and pad it to a square by forbidden keys.
 
     Without this the target could be copied from the view.
     """

@@ -1,4 +1,4 @@
-"""Samples where the network is weakest (Gao & Grauman, *On-Demand Learning for Deep Image Restoration*, ICCV 2017)."""
+"""Draw most samples where the network is weakest (Gao & Grauman, *On-Demand Learning*, ICCV 2017)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Span = tuple[float, float]
 
 
 class OnDemand:
-    """How difficult the next sample is to be.
+    """Draws how difficult the next sample is to be.
 
     The range is cut into equal levels. After each validation a level's share of the samples is made proportional to
     1 / PSNR: what is restored worst is trained most. With one level, difficulty is drawn evenly throughout.
@@ -25,11 +25,11 @@ class OnDemand:
         self.shares = torch.full((levels,), 1 / levels).share_memory_()
 
     def draw(self, rng: torch.Generator) -> Span:
-        """A level, chosen by the shares."""
+        """Draw a level by the shares, and return its span."""
         return self.span(int(torch.multinomial(self.shares, 1, generator=rng)))
 
     def span(self, level: int) -> Span:
-        """The part of the range that a level is."""
+        """Return the part of the range that a level is."""
         return level / len(self.shares), (level + 1) / len(self.shares)
 
     def update(self, psnr_db: Sequence[float]) -> None:

@@ -4,8 +4,8 @@
     python -m training.pack --network denoise    # only what one network reads: more photographs of it
 
 The pack is laid out as the data root is: every training script reads it with `--data pack/train`, and what was marked
-by eye with `--masks pack/train/marks`. Which pictures, and which part of each, a seed decides; large photographs are
-preferred.
+by eye with `--masks pack/train/marks`. A seed decides which pictures are taken, and which part of each; large
+photographs are preferred.
 
 What is held out stays held out. Stamps, shapes and scans that training never sees and the prints of the test are not
 taken along; those of validation remain its own, though their bytes may change; and a photograph that validates here

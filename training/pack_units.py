@@ -1,4 +1,4 @@
-"""What a pack takes of each folder of the data root: files that belong together, the most wanted first.
+"""Choose what a pack takes of each folder of the data root: files that belong together, the most wanted first.
 
 Each function gets the folder and a generator that the pack's seed decides.
 """
@@ -24,13 +24,13 @@ from training.packed_pictures import as_jpeg, as_png, compressed, in_16_levels, 
 
 PHOTO_QUALITY, PAPER_QUALITY = 92, 78
 VALIDATION_EVERY, VALIDATION_FIRST = 40, 16
-"""Every so-many-th photograph of a folder, and its first ones, validate some network."""
+"""Every n-th photograph of a folder, and its first ones, validate some network."""
 File = tuple[str, bytes]
 """A name below a folder, and what the file holds."""
 
 
 def photographs(folder: Path, rng: random.Random) -> Iterator[list[File]]:
-    """Crops; who validates in the whole folder has its old place, all others come by chance, large ones first."""
+    """Yield crops; those that validate keep their places, all others come by chance, large ones first."""
     files = picture_files(folder)
     fixed = {i for i in range(len(files)) if i % VALIDATION_EVERY == 0 or i < VALIDATION_FIRST}
     others = iter(large_first([file for i, file in enumerate(files) if i not in fixed], rng))
@@ -42,14 +42,14 @@ def photographs(folder: Path, rng: random.Random) -> Iterator[list[File]]:
 
 
 def faces(folder: Path, rng: random.Random) -> Iterator[list[File]]:
-    """Whole pictures, unchanged."""
+    """Yield whole pictures, unchanged."""
     files = picture_files(folder)
     rng.shuffle(files)
     return ([(file.name, file.read_bytes())] for file in files)
 
 
 def pairs(folder: Path, rng: random.Random) -> Iterator[list[File]]:
-    """Noisy photographs and their means, unchanged: to compress them again would change their noise."""
+    """Yield noisy photographs and their means, unchanged: to compress them again would change their noise."""
     noisy = sorted(folder.glob("*_real.*"))
     rng.shuffle(noisy)
     for file in noisy:
@@ -58,20 +58,20 @@ def pairs(folder: Path, rng: random.Random) -> Iterator[list[File]]:
 
 
 def old_photographs(folder: Path, rng: random.Random) -> Iterator[list[File]]:
-    """Whole real old photographs."""
+    """Yield whole real old photographs."""
     files = picture_files(folder)
     rng.shuffle(files)
     return ([(f"{file.stem}.jpg", compressed(file))] for file in files)
 
 
 def sound_photographs(folder: Path, _: random.Random) -> Iterator[list[File]]:
-    """The real old photographs without damage that the detector learns from."""
+    """Yield the real old photographs without damage that the detector learns from."""
     names = (ANNOTATIONS / folder.name / "sound.txt").read_text().split()
     return ([(f"{name}.jpg", compressed(folder / f"{name}.jpg"))] for name in names)
 
 
 def marked_prints(data: Path, _: random.Random) -> Iterator[list[File]]:
-    """Prints and their masks, drawn from the pictures as they were before they are compressed again."""
+    """Yield prints and their masks, drawn from the pictures as they were before they are compressed again."""
     for file in sorted(ANNOTATIONS.glob("*/*.txt")):
         if file.stem in (*TEST_PRINTS, "sound"):
             continue
@@ -85,13 +85,13 @@ def marked_prints(data: Path, _: random.Random) -> Iterator[list[File]]:
 
 
 def crack_shapes(folder: Path, _: random.Random) -> Iterator[list[File]]:
-    """All but those held out, unchanged."""
+    """Yield all but those held out, unchanged."""
     contents = ((file.name, file.read_bytes()) for file in sorted(folder.glob("*.png")))
     return ([(name, content)] for name, content in contents if part_of(content) != 0)
 
 
 def stamps(folder: Path, rng: random.Random) -> Iterator[list[File]]:
-    """Every kind in turn, none that is held out, in 16 levels; each kind begins with one that validates."""
+    """Yield every kind in turn, none that is held out, in 16 levels; each kind begins with one that validates."""
     kinds = []
     for kind in STAMP_KINDS:
         files = [file for file in sorted((folder / kind).glob("*.png")) if part_of(file.read_bytes()) != 0]
@@ -105,7 +105,7 @@ def stamps(folder: Path, rng: random.Random) -> Iterator[list[File]]:
 
 
 def scan_labels(folder: Path, _: random.Random) -> Iterator[list[File]]:
-    """Where there is any damage, in one bit, which is all that is read of them; none that is held out."""
+    """Yield where there is any damage, in one bit, which is all that is read of them; none that is held out."""
     for file in sorted(folder.glob("*.png")):
         if file.name not in HELD_OUT_SCANS:
             with Image.open(file) as labels:
@@ -113,12 +113,12 @@ def scan_labels(folder: Path, _: random.Random) -> Iterator[list[File]]:
 
 
 def papers(folder: Path, _: random.Random) -> Iterator[list[File]]:
-    """Whole, compressed more."""
+    """Yield whole pictures, compressed more."""
     return ([(file.name, as_jpeg(read(file), PAPER_QUALITY))] for file in sorted(folder.glob("*.jpg")))
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """The pictures of a folder in the order in which `training.data.load_photos` reads them.
+    """Find the pictures of a folder in the order in which `training.data.load_photos` reads them.
 
     Raises:
         FileNotFoundError: there are none.

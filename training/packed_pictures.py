@@ -1,4 +1,4 @@
-"""How a picture is made small for a pack: cut, compressed, in few levels."""
+"""Make pictures small for a pack: cut, compressed, in few levels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PRINT_QUALITY = 84
 
 
 def as_jpeg(image: Image.Image, quality: int) -> bytes:
-    """With full colour; a picture without colour as grey."""
+    """Encode with full colour; a picture without colour as grey."""
     levels = np.asarray(image, np.int16)
     if np.ptp(levels, axis=2).max() <= 1:
         image = image.convert("L")
@@ -29,7 +29,7 @@ def as_jpeg(image: Image.Image, quality: int) -> bytes:
 
 
 def as_png(image: Image.Image, note: int = 0, **options: int) -> bytes:
-    """As small as it gets; a note, if any, only changes the file's hash."""
+    """Encode as small as it gets; a note, if any, only changes the file's hash."""
     described = PngImagePlugin.PngInfo()
     if note:
         described.add_text("note", str(note))
@@ -39,7 +39,7 @@ def as_png(image: Image.Image, note: int = 0, **options: int) -> bytes:
 
 
 def in_16_levels(file: Path) -> bytes:
-    """A stamp at half its bytes; a note in it is counted up until its hash puts it into the part that it was in."""
+    """Halve a stamp's bytes; a note in it is counted up until its hash puts it into the part that it was in."""
     with Image.open(file) as stamp:
         levels = np.rint(np.asarray(stamp.convert("L")) / 17).astype(np.uint8)
     small = Image.frombytes("P", levels.shape[::-1], levels.tobytes())
@@ -53,14 +53,14 @@ def in_16_levels(file: Path) -> bytes:
 
 
 def compressed(file: Path) -> bytes:
-    """A whole print as JPEG: compressed again where that makes it smaller."""
+    """Return a whole print as JPEG: compressed again where that makes it smaller."""
     content, small = file.read_bytes(), as_jpeg(read(file), PRINT_QUALITY)
     keeps = file.suffix.lower() in {".jpg", ".jpeg"} and len(content) <= len(small)
     return content if keeps else small
 
 
 def large_first(files: Sequence[Path], rng: random.Random) -> list[Path]:
-    """In random order, drawn by area without replacement (Efraimidis & Spirakis, 2006)."""
+    """Return the files in random order, drawn by area without replacement (Efraimidis & Spirakis, 2006)."""
 
     def key(file: Path) -> float:
         with Image.open(file) as picture:
@@ -70,13 +70,13 @@ def large_first(files: Sequence[Path], rng: random.Random) -> list[Path]:
 
 
 def random_crop(image: Image.Image, rng: random.Random) -> Image.Image:
-    """A part, at most `PHOTO_PX` along either side."""
+    """Cut out a part, at most `PHOTO_PX` along either side."""
     width, height = (min(PHOTO_PX, side) for side in image.size)
     left, top = rng.randint(0, image.width - width), rng.randint(0, image.height - height)
     return image.crop((left, top, left + width, top + height))
 
 
 def read(file: Path) -> Image.Image:
-    """A picture as RGB."""
+    """Read a picture as RGB."""
     with Image.open(file) as picture:
         return picture.convert("RGB")

@@ -1,4 +1,4 @@
-"""Pairs of small and large patches for super-resolution, kept and cut where the network is.
+"""Pairs of small and large patches for super-resolution, kept and cut on the device of the network.
 
 All photographs lie in one array of 8-bit pixels per scale on the training device, and a batch is one gather from it:
 a GPU waits for no worker. The small pictures are made of whole photographs, as in the benchmarks.
@@ -17,7 +17,7 @@ from training.degradations.resize import shrink
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """Pictures one after the other, row by row.
+    """Pixels of many pictures in one array, one picture after the other, row by row.
 
     Attributes:
         values: (all pixels, 3), uint8.
@@ -57,19 +57,21 @@ class PatchBank:
     """
 
     def __init__(self, photos: Sequence[Tensor], scales: Sequence[int], device: str) -> None:
-        whole = [_to_multiple(photo, max(scales)) for photo in photos]
+        most, whole = max(scales), []
+        for photo in photos:
+            h, w = (side // most * most for side in photo.shape[-2:])
+            whole.append(photo[:, :h, :w])
         self.device = device
         self.large = Pixels.of(whole, device)
         self.small = {
-            scale: Pixels.of([_shrink_pixels(photo, scale, device) for photo in whole], device)
-            for scale in scales
+            scale: Pixels.of([_shrink(photo, scale, device) for photo in whole], device) for scale in scales
         }
         sizes = torch.tensor([photo.shape[-2:] for photo in whole], device=device)
         self.sizes = sizes  # (photographs, 2)
         self.chances = sizes.prod(1).double()  # a large photograph has more to show
 
     def draw(self, scale: int, patch_px: int, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Randomly placed, flipped and turned pairs.
+        """Draw randomly placed, flipped and turned pairs.
 
         Args:
             patch_px: side of the small patches.
@@ -97,10 +99,5 @@ class PatchBank:
         return corners[:, :1, None] + rows, corners[:, 1:, None] + columns
 
 
-def _to_multiple(photo: Tensor, scale: int) -> Tensor:
-    h, w = (side // scale * scale for side in photo.shape[-2:])
-    return photo[:, :h, :w]
-
-
-def _shrink_pixels(photo: Tensor, scale: int, device: str) -> Tensor:
+def _shrink(photo: Tensor, scale: int, device: str) -> Tensor:
     return (shrink(photo.to(device).float() / 255, scale) * 255).round().byte().cpu()

@@ -1,4 +1,4 @@
-"""Where a network is trained: what is read and written, on which device, for how long; and the command line for it."""
+"""Place of a training: what is read and written, on which device, for how long; and the command line for it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from typing import TypeVar
 
 import torch
 from torch import nn
+
+from photorestore.networks import descriptor
+from photorestore.networks.precision import BFLOAT16
+from photorestore.networks.runner import Runner
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -56,8 +60,19 @@ class Place:
         """Return a network on the device, with its kernels in channels-last."""
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch does not declare memory_format
 
+    def runner(
+        self, network: descriptor.Network[descriptor.Result], precision: str = BFLOAT16
+    ) -> Runner[descriptor.Result]:
+        """Return what calls a trained network by its contract, on the device.
+
+        Args:
+            network: on the device, in evaluation mode.
+            precision: one of `networks.precision`; by default that of the training.
+        """
+        return Runner(network, torch.device(self.device), precision)
+
     def autocast(self) -> torch.autocast:
-        """Return the context in which networks compute in bfloat16 on the device."""
+        """Return the context in which a training step computes in bfloat16 on the device."""
         return torch.autocast(torch.device(self.device).type, torch.bfloat16)
 
 

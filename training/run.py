@@ -24,15 +24,15 @@ from training.place import Network, Place
 from training.schedule import Budget, MovingAverage, cosine
 
 Part = nn.Module | torch.optim.Optimizer | MuonAdamW
-"""What a checkpoint holds the state of."""
+"""Something whose state a checkpoint holds."""
 CHECKPOINT_EVERY_S = 120.0
-"""Where evaluations are further apart, so much is lost at most when a run is stopped."""
+"""Most that is lost when a run is stopped, where evaluations are further apart."""
 TRAINED_SHARE = 0.9
-"""The least share of the time between two evaluations that is training."""
+"""Least share of the time that goes to training; the rest may go to evaluations."""
 
 
 class Run(Generic[Network]):
-    """One run of a training script: where it stands, and what is kept of it.
+    """One run of a training script: its state, its checkpoints and its log.
 
     It goes on from `<runs>/<name>.<tier>/checkpoint.pt` where that lies; otherwise it begins with the weights that
     `place.begin` names, if any.
@@ -114,10 +114,10 @@ class Run(Generic[Network]):
         self.step += 1
 
     def averaged(self) -> Network:
-        """Return a copy of the network with the averaged weights, on the device."""
+        """Return a copy of the network with the averaged weights, on the device, in evaluation mode."""
         network = copy.deepcopy(self.network)
         network.load_state_dict(self.average.values)
-        return network
+        return network.eval()
 
     def is_due(self, every: int) -> bool:
         """Return whether to evaluate and `record`: each so-many steps, unless that would take too much of the time.
@@ -127,7 +127,7 @@ class Run(Generic[Network]):
         self._asked_s = time.monotonic()
         return self.step % every == 0 and self._asked_s >= self._due_s
 
-    def record(self, metrics: Mapping[str, float]) -> None:
+    def record(self, scores: Mapping[str, float]) -> None:
         """Print and log where the run stands, and write a checkpoint."""
         self._recorded = self.step
         now = time.monotonic()
@@ -137,31 +137,31 @@ class Run(Generic[Network]):
             seconds=self.budget.spent_s,
             learning_rate=self.learning_rate,
             loss=self._losses.take(),
-            **metrics,
+            **scores,
         )
         self._save()
 
     def finish(
         self,
         network: nn.Module,
-        metrics: Mapping[str, float],
+        scores: Mapping[str, float],
         *,
         architecture: Mapping[str, Any],
         data: str,
         licence: str,
     ) -> None:
-        """Log the last metrics; write the curve, and the weights with all that is known about them."""
+        """Log the last scores; write the curve, and the weights with all that is known about them."""
         if self.step > self._recorded:
-            self.record(metrics)
+            self.record(scores)
         self.log.draw(self.folder / "curve.png")
         file = weights_file(self.name, self.config.tier, self.place.weights)
-        self.write(file, network, metrics, architecture=architecture, data=data, licence=licence)
+        self.write(file, network, scores, architecture=architecture, data=data, licence=licence)
 
     def write(
         self,
         file: Path,
         network: nn.Module,
-        metrics: Mapping[str, float],
+        scores: Mapping[str, float],
         *,
         architecture: Mapping[str, Any],
         data: str,
@@ -170,7 +170,7 @@ class Run(Generic[Network]):
         """Write a network with the story of this run."""
         story = {
             "config": asdict(self.config), "steps": self.step, "seconds": round(self.budget.spent_s),
-            "device": self.place.device, "seed": self.config.seed, "commit": commit_hash(), "metrics": dict(metrics),
+            "device": self.place.device, "seed": self.config.seed, "commit": commit_hash(), "metrics": dict(scores),
             "data": data, "licence": licence, **_beginning(self.place.begin),
         }  # fmt: skip
         save_network(file, network, architecture=dict(architecture), metadata=story)
@@ -185,7 +185,7 @@ class Run(Generic[Network]):
 
 
 def _beginning(file: Path | None) -> dict[str, Any]:
-    """What the weights that a run began with say of themselves."""
+    """Return what the weights that a run began with say of themselves."""
     if file is None:
         return {}
     before = read_metadata(file)

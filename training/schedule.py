@@ -1,4 +1,4 @@
-"""How a run goes on: its learning rate, its budget of steps or time, the moving average of its weights."""
+"""Learning rate, budget of steps or time, and moving average of the weights of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 
 def cosine(progress: float, step: int, *, top: float, bottom: float, warm_up: int = 100) -> float:
-    """Learning rate: warm-up over the first steps, then half a cosine down to `bottom` at progress 1."""
+    """Return the learning rate: warm-up over the first steps, then half a cosine down to `bottom` at progress 1."""
     decayed = bottom + (top - bottom) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
     return decayed * min(1.0, (step + 1) / warm_up)
 
@@ -32,7 +32,7 @@ class Budget:
         return time.monotonic() - self.start
 
     def progress(self, step: int) -> float:
-        """0 at the start, 1 at the end."""
+        """Return how far the run is: 0 at the start, 1 at the end."""
         return max(step / self.total_steps, self.spent_s / self.limit_s)
 
 
@@ -45,6 +45,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
+        """Move the average towards the network's weights."""
         decay = min(self.decay, (step + 1) / (step + 10))
         for name, value in network.state_dict().items():
             if value.dtype.is_floating_point:

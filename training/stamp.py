@@ -1,4 +1,4 @@
-"""Write weights anew that were saved before weights knew their name and their answer to the canary.
+"""Add their name and their answer to the canary to weights that were saved before these were stored.
 
     python -m training.stamp [--weights weights]
 
@@ -25,10 +25,10 @@ def main() -> None:
 
 
 def stamp(file: Path) -> bool:
-    """Write one file of a network that a stage runs; False where it is stamped already.
+    """Stamp one file of a network that a stage runs; return False where it is stamped already.
 
     Raises:
-        BrokenArtifact: it is none, or not what it claims to be.
+        BrokenArtifact: it holds no weights, or not those that its metadata describes.
     """
     metadata = read_metadata(file)
     if "canary" in metadata:

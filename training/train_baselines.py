@@ -3,8 +3,8 @@
     make train-baselines                                            # all of them, one after the other
     python -m training.train_baselines --networks srcnn --minutes 6 --threads 1
 
-They are trained for minutes, not for the days of their papers: what they reach is what such networks reach on the
-budget that their weights name. The weights go to `bench/weights`, because nothing serves them.
+They are trained for minutes, not for the days of their papers: their scores are those that such networks reach on the
+budget that their weights name. The weights go to `bench/weights`, because the service does not use them.
 
 The autoencoder sees Gaussian noise of sigma_255 0 to 55, neither clipped nor quantised; the others see the benchmarks'
 bicubic shrinking.
@@ -49,7 +49,7 @@ class Config(RunConfig):
 
 
 def autoencoder_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterator[Tensor]:
-    """Squared error of denoised luma."""
+    """Yield the squared error of denoised luma."""
     rng = torch.Generator().manual_seed(config.seed)
     while True:
         gt = luma(bank.draw(1, config.patch_px, config.batch_size, rng)[1])
@@ -59,7 +59,7 @@ def autoencoder_losses(network: nn.Module, bank: PatchBank, config: Config) -> I
 
 
 def srcnn_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterator[Tensor]:
-    """Squared error of sharpened luma, the scales in turn."""
+    """Yield the squared error of sharpened luma, the scales in turn."""
     rng = torch.Generator().manual_seed(config.seed)
     for scale in itertools.cycle(SCALES):
         lr, hr = map(luma, bank.draw(scale, config.patch_px, config.batch_size, rng))
@@ -67,7 +67,7 @@ def srcnn_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterato
 
 
 def lapsrn_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterator[Tensor]:
-    """Charbonnier's loss at every level, as in the paper; the middle picture is the large one's half."""
+    """Yield Charbonnier's loss at every level, as in the paper; the middle picture is the large one's half."""
     rng = torch.Generator().manual_seed(config.seed)
     while True:
         lr, hr = map(luma, bank.draw(SCALES[-1], config.patch_px, config.batch_size, rng))
@@ -78,19 +78,21 @@ def lapsrn_losses(network: nn.Module, bank: PatchBank, config: Config) -> Iterat
 
 @torch.inference_mode()
 def evaluate_denoising(network: nn.Module, photos: Sequence[Tensor]) -> dict[str, float]:
-    """Mean PSNR (dB) of luma at three noise levels."""
-    return {
-        f"psnr_{sigma_255}_db": _mean(
-            psnr(network(gaussian(gt, sigma_255 / 255, _rng(seed))[None])[0].clamp(0, 1), gt)
-            for seed, gt in enumerate(map(_luma, photos))
-        )
-        for sigma_255 in SIGMAS_255
-    }
+    """Return the mean PSNR (dB) of luma at three noise levels."""
+    results = {}
+    for sigma_255 in SIGMAS_255:
+        scores = []
+        for seed, photo in enumerate(photos):
+            gt = luma(photo.float() / 255)
+            lq = gaussian(gt, sigma_255 / 255, torch.Generator().manual_seed(seed))
+            scores.append(psnr(network(lq[None])[0].clamp(0, 1), gt))
+        results[f"psnr_{sigma_255}_db"] = sum(scores) / len(scores)
+    return results
 
 
 @torch.inference_mode()
 def evaluate_enlargement(network: nn.Module, photos: Sequence[Tensor]) -> dict[str, float]:
-    """Mean PSNR (dB) of full-range luma by scale, without a border of `scale` pixels."""
+    """Return the mean PSNR (dB) of full-range luma by scale, without a border of `scale` pixels."""
     results = {}
     for scale in SCALES:
         scores = []
@@ -100,12 +102,12 @@ def evaluate_enlargement(network: nn.Module, photos: Sequence[Tensor]) -> dict[s
             sr = enlarge_luma(network, luma(shrink(hr, scale)), scale).clamp(0, 1)
             inner = (..., slice(scale, -scale), slice(scale, -scale))
             scores.append(psnr(sr[inner], luma(hr)[inner]))
-        results[f"psnr_luma_x{scale}_db"] = _mean(scores)
+        results[f"psnr_luma_x{scale}_db"] = sum(scores) / len(scores)
     return results
 
 
 def enlarge_luma(network: nn.Module, lr: Tensor, scale: int) -> Tensor:
-    """What SRCNN or LapSRN makes of luma (1, h, w): (1, scale * h, scale * w), not clamped."""
+    """Return what SRCNN or LapSRN makes of luma (1, h, w): (1, scale * h, scale * w), not clamped."""
     if isinstance(network, NETWORKS["lapsrn"]):
         return network(lr[None])[SCALES.index(scale)][0]
     return network(bicubic(lr, scale)[None], scale)[0]
@@ -167,7 +169,7 @@ def train(name: str, config: Config, place: Place) -> nn.Module:
         data=", ".join(config.photos),
         licence="BSDS500: academic use; see docs/models/baselines.md",
     )  # fmt: skip
-    return trained.eval()
+    return trained
 
 
 def main() -> None:
@@ -177,19 +179,6 @@ def main() -> None:
     arguments = parser.parse_args()
     for name in arguments.networks:
         train(name, read_config(Config, arguments.config, table=name), place_of(arguments))
-
-
-def _luma(photo: Tensor) -> Tensor:
-    return luma(photo.float() / 255)
-
-
-def _rng(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def _mean(values: Iterator[float] | Sequence[float]) -> float:
-    scores = list(values)
-    return sum(scores) / len(scores)
 
 
 if __name__ == "__main__":

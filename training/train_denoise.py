@@ -16,13 +16,13 @@ options bring is measured by `python -m training.experiments`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from photorestore.fidelity import psnr
 from photorestore.stages.denoise.network import DenoiseUNet
@@ -37,16 +37,19 @@ from training.place import Place, command_line, place_of
 from training.randomness import chance, uniform
 from training.run import Run
 
+Denoise = Callable[[Tensor, Tensor | None], Tensor]
+"""Denoises (N, 3, H, W), told the level or nothing: the runner of a denoiser, or what is called like it."""
+
 PAIRS_SHARE = 0.2
-"""Of the samples with mixed noise, so many are of real camera noise."""
+"""Share of the samples with mixed noise that have real camera noise."""
 SURFACES_SHARE = 0.18
-"""Of the others, so many are grainy or on a structured surface."""
+"""Share of the others that are grainy or on a structured surface."""
 SHRUNK_SHARE = 0.4
-"""So many photographs are shrunk by up to half: their texture is busier than that of photographs as they come."""
+"""Share of photographs that are shrunk by up to half, which makes their texture busier."""
 GREY_SHARE = 0.35
-"""Old photographs are mostly grey, and noise that is equal in all channels is harder to tell from texture."""
+"""Share of grey samples: old photographs are mostly grey, and grey noise is harder to tell from texture."""
 STRONG_SHARE = 0.45
-"""So many patches in colour get stronger colours."""
+"""Share of the patches in colour that get stronger colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class Config(RunConfig):
 
 
 def load_pairs(folder: Path) -> list[Tensor]:
-    """Real noisy photographs stacked on their clean means: uint8 (6, H, W)."""
+    """Read real noisy photographs, stacked on their clean means: uint8 (6, H, W)."""
     noisy = sorted(folder.glob("*_real.*"))
     return [
         torch.cat([read_photo(file), read_photo(file.with_name(file.name.replace("_real", "_mean")))])
@@ -91,7 +94,7 @@ def load_pairs(folder: Path) -> list[Tensor]:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What samples are drawn from.
+    """Sources that samples are drawn from.
 
     Attributes:
         photos: clean photographs, uint8 (3, H, W).
@@ -107,7 +110,7 @@ class Pictures:
 def degrade(
     gt: Tensor, config: Config, span: Span, rng: torch.Generator, papers: Sequence[Tensor] = ()
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(lq, target, sigma) of a patch (3 or 1 channels), of a difficulty within `span`; some on surfaces."""
+    """Return (lq, target, sigma) of a patch (3 or 1 channels), of a difficulty within `span`; some on surfaces."""
     if papers and chance(SURFACES_SHARE, rng):
         lq, sigma = on_surface(gt, papers, rng)
         return lq, gt, sigma
@@ -123,7 +126,7 @@ def degrade(
 def make_sample(
     pictures: Pictures, config: Config, difficulty: OnDemand, rng: torch.Generator
 ) -> tuple[Tensor, ...]:
-    """(lq, target, sigma): sigma is -1 where the network is not told."""
+    """Return (lq, target, sigma): sigma is -1 where the network is not told."""
     if pictures.pairs and chance(PAIRS_SHARE, rng):
         lq, gt = random_patch(pictures.pairs, config.patch_px, rng).split(3)
         return lq, gt, torch.tensor(-1.0) if chance(0.5, rng) else rough_level(lq, gt, rng)
@@ -138,40 +141,35 @@ def make_sample(
     return lq, target, torch.full_like(sigma, -1.0) if chance(0.5, rng) else sigma
 
 
-@torch.inference_mode()
-def mean_psnr(network: nn.Module, photos: Sequence[Tensor], noise: Noise, *, told: bool = False) -> float:
-    """Mean PSNR (dB) over photographs (uint8) with noise of a fixed seed, blind or told its level; on its device."""
-    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+def mean_psnr(denoise: Denoise, photos: Sequence[Tensor], noise: Noise, *, told: bool = False) -> float:
+    """Return the mean PSNR (dB) over photographs (uint8) with noise of a fixed seed, blind or told its level."""
     rng = torch.Generator().manual_seed(1)
     total = 0.0
     for photo in photos:
         gt = photo.float() / 255
         lq, sigma = noise(gt, rng)
-        with torch.autocast(device.type, torch.bfloat16):
-            pred = network(lq[None].to(device), sigma[None].to(device) if told else None)[0].clamp(0, 1).cpu()
-        total += psnr(pred, gt)
+        pred = denoise(lq[None], sigma[None] if told else None)[0]
+        total += psnr(pred.clamp(0, 1).cpu(), gt)
     return total / len(photos)
 
 
-def evaluate(network: nn.Module, photos: Sequence[Tensor], config: Config) -> dict[str, float]:
-    """Blind PSNR (dB) over the held-out photographs at Gaussian noise of sigma_255 15, 25 and 50."""
-    network.eval()
+def evaluate(denoise: Denoise, photos: Sequence[Tensor], config: Config) -> dict[str, float]:
+    """Return the blind PSNR (dB) over the held-out photographs at Gaussian noise of sigma_255 15, 25 and 50."""
     levels = {
         sigma_255: gaussian_noise(sigma_255 / config.max_sigma_255, config.max_sigma_255)
         for sigma_255 in (15, 25, 50)
     }
-    return {f"psnr_{sigma_255}_db": mean_psnr(network, photos, noise) for sigma_255, noise in levels.items()}
+    return {f"psnr_{sigma_255}_db": mean_psnr(denoise, photos, noise) for sigma_255, noise in levels.items()}
 
 
 def psnr_by_difficulty(
-    network: nn.Module, photos: Sequence[Tensor], config: Config, difficulty: OnDemand
+    denoise: Denoise, photos: Sequence[Tensor], config: Config, difficulty: OnDemand
 ) -> list[float]:
-    """Blind PSNR (dB) in the middle of each level; Gaussian noise stands for mixed noise."""
+    """Return the blind PSNR (dB) in the middle of each level; Gaussian noise stands for mixed noise."""
     make_noise = NOISES.get(config.noise, gaussian_noise)
-    network.eval()
     spans = map(difficulty.span, range(len(difficulty.shares)))
     return [
-        mean_psnr(network, photos, make_noise((low + high) / 2, config.max_sigma_255)) for low, high in spans
+        mean_psnr(denoise, photos, make_noise((low + high) / 2, config.max_sigma_255)) for low, high in spans
     ]
 
 
@@ -205,16 +203,16 @@ def train(config: Config, place: Place) -> DenoiseUNet:
             pred = network(lq.contiguous(memory_format=torch.channels_last), sigma)
         run.learn(LOSSES[config.loss](pred, target, progress), progress)
         if run.step % config.evaluate_every == 0:
-            averaged = run.averaged()
+            averaged = place.runner(run.averaged())
             run.record(evaluate(averaged, held_out, config))
             if config.difficulty_levels > 1:
                 difficulty.update(psnr_by_difficulty(averaged, held_out, config, difficulty))
 
     # 4. The averaged weights.
-    trained = run.averaged().eval()
+    trained = run.averaged()
     run.finish(
         trained,
-        evaluate(trained, held_out, config),
+        evaluate(place.runner(trained), held_out, config),
         architecture={"widths": config.widths, "depths": config.depths},
         data="BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays, PolyU pairs, photographs of paper",
         licence="BSDS500 and PolyU: academic use; see docs/models/denoise.md",

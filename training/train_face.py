@@ -3,11 +3,10 @@
     make train-face                          # fast tier, configs/face.fast.toml
     python -m training.train_face --config training/configs/face.quality.toml --minutes 29
 
-Faces are found in the training pictures and cut out upright once (`runs/faces.pt`), then degraded as old portraits
-are by training/degradations/portraits.py. The tone of a degraded face is kept: grey stays grey, faded stays faded. A
-part of the degraded faces goes through the denoiser first, because that is what comes before this network in the
-pipeline. Faces from small pictures are compared at half size, so that their blur is not taught. Every so-many-th
-person is held out.
+Faces are found in the training pictures and cut out upright once (`runs/faces.pt`), then degraded as old portraits are
+by training/degradations/portraits.py. The tone of a degraded face is kept: grey stays grey, faded stays faded. A part
+of the degraded faces goes through the denoiser first, because that is what comes before this network in the pipeline.
+Faces from small pictures are compared at half size, so that their blur is not taught. Every n-th person is held out.
 """
 
 from __future__ import annotations
@@ -15,15 +14,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from photorestore.fidelity import psnr
+from photorestore.networks.precision import BFLOAT16
 from photorestore.networks.runner import Runner, load_runner
-from photorestore.networks.weights import load_network, weights_file
-from photorestore.stages.denoise.network import DenoiseUNet
+from photorestore.networks.weights import FAST, weights_file
 from photorestore.stages.face.detector import Face
 from photorestore.stages.face.geometry import face_mask
 from photorestore.stages.face.judgement import landmark_shift, place_landmarks
@@ -51,7 +49,7 @@ class Config(RunConfig):
     hidden: int  # channels between the face and the maps that modulate by it
     photos: tuple[str, ...]  # folders of pictures with faces, below the data root
     repeats: tuple[int, ...]  # how often a face of each folder is drawn, against one of the others
-    validation_every: int  # each so-many-th person of a folder is kept for validation
+    validation_every: int  # every n-th person of a folder is kept for validation
     denoised_share: float  # share of a batch that is denoised before it is refined
     gradient_weight: float  # error of differences between neighbours, against the error of values
     adversary_weight: float  # 0: no adversary
@@ -66,51 +64,39 @@ class Held:
 
 
 def make_sample(faces: Faces, numbers: Sequence[int], rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """(lq, gt, coarse): coarse is 1 where the picture was too small for the crop."""
+    """Return (lq, gt, coarse): coarse is 1 where the picture was too small for the crop."""
     number = pick(numbers, rng)
     lq, gt = old_portrait(faces.draw(number, rng), rng)
     return lq, gt, torch.tensor(faces.is_coarse(number))
 
 
-@torch.no_grad()
-def denoise_some(denoiser: nn.Module | None, lq: Tensor, share: float) -> Tensor:
-    """The first `share` of a batch denoised, the rest as it is."""
+def denoise_some(denoiser: Runner[Tensor] | None, lq: Tensor, share: float) -> Tensor:
+    """Denoise the first `share` of a batch, and leave the rest as it is."""
     count = round(share * len(lq))
     if denoiser is None or count == 0:
         return lq
-    denoised = denoiser(lq[:count]).float().clamp(0, 1)
-    return torch.cat([denoised, lq[count:]])
+    return torch.cat([denoiser(lq[:count]).to(lq.device), lq[count:]])
 
 
-def load_denoiser(weights: Path, device: str) -> DenoiseUNet | None:
-    """The denoiser that works before this network, where there is one."""
-    if not weights_file("denoise", "fast", weights).exists():
+def load_denoiser(place: Place) -> Runner[Tensor] | None:
+    """Load the denoiser that works before this network, where there is one."""
+    if not weights_file("denoise", FAST, place.weights).exists():
         return None
-    denoiser = load_network("denoise", root=weights, device=device)
-    assert isinstance(denoiser, DenoiseUNet)
-    return denoiser
+    return load_runner("denoise", device=place.device, root=place.weights, precision=BFLOAT16)
 
 
-def make_validation(
-    faces: Faces, numbers: Sequence[int], denoiser: nn.Module | None, device: str
-) -> list[Held]:
-    """Held-out faces, degraded with fixed seeds; every other one denoised."""
+def make_validation(faces: Faces, numbers: Sequence[int], denoiser: Runner[Tensor] | None) -> list[Held]:
+    """Degrade held-out faces with fixed seeds; every other one is denoised."""
     held = []
     for seed, number in enumerate(numbers):
         rng = torch.Generator().manual_seed(seed)
         lq, gt = old_portrait(faces.crops[number].float() / 255, rng)
-        with torch.autocast(device, torch.bfloat16):
-            given = denoise_some(denoiser, lq[None].to(device), seed % 2)
-        held.append(Held(given.cpu(), gt[None]))
+        held.append(Held(denoise_some(denoiser, lq[None], seed % 2), gt[None]))
     return held
 
 
-@torch.inference_mode()
-def evaluate(
-    network: nn.Module, held: Sequence[Held], detector: Runner[list[Face]], device: str
-) -> dict[str, float]:
-    """Means over the held-out faces, refined and as given: PSNR (dB) in the face, landmark shift (%) from the truth."""
-    network.eval().to(device)
+def evaluate(network: Runner[Tensor], held: Sequence[Held], detector: Runner[list[Face]]) -> dict[str, float]:
+    """Return means over the faces, refined and as given: PSNR (dB) in the face, landmark shift (%) from the truth."""
     inside, totals = face_mask(0), [0.0] * 4
     for start in range(0, len(held), VALIDATION_BATCH):
         lq, gt = (
@@ -119,8 +105,7 @@ def evaluate(
                 *((item.lq, item.gt) for item in held[start : start + VALIDATION_BATCH]), strict=True
             )
         )
-        with torch.autocast(device, torch.bfloat16):
-            pred = network(lq.to(device, memory_format=torch.channels_last)).cpu().clamp(0, 1)
+        pred = network(lq).cpu()
         truth, refined, given = (place_landmarks(images, detector) for images in (gt, pred, lq))
         for i in range(len(gt)):
             figures = (
@@ -132,7 +117,6 @@ def evaluate(
             totals = [
                 total + min(60.0, figure) / len(held) for total, figure in zip(totals, figures, strict=True)
             ]
-    network.train()
     names = ("psnr_face_db", "psnr_face_lq_db", "landmark_shift_percent", "landmark_shift_lq_percent")
     return dict(zip(names, totals, strict=True))
 
@@ -151,9 +135,9 @@ def train(config: Config, place: Place) -> FaceUNet:
     place.prepare()
 
     # 1. Faces; some persons are held out for validation.
-    detector, denoiser = load_runner("face_detector"), load_denoiser(place.weights, place.device)
+    detector, denoiser = load_runner("face_detector"), load_denoiser(place)
     faces, numbers, held_out = load(config, place, detector)
-    held = make_validation(faces, held_out, denoiser, place.device)
+    held = make_validation(faces, held_out, denoiser)
 
     # 2. Networks and optimisers.
     torch.manual_seed(config.seed)
@@ -168,8 +152,8 @@ def train(config: Config, place: Place) -> FaceUNet:
     # 3. The loop.
     for progress in run.progress():
         lq, gt, coarse = next(samples)
+        lq = denoise_some(denoiser, lq, config.denoised_share)
         with place.autocast():
-            lq = denoise_some(denoiser, lq, config.denoised_share)
             pred = network(lq.contiguous(memory_format=torch.channels_last))
         loss, sharp = refine_loss(pred, gt, coarse, config.gradient_weight), ~coarse
         has_opponent = bool(config.adversary_weight) and bool(sharp.any())
@@ -183,18 +167,18 @@ def train(config: Config, place: Place) -> FaceUNet:
                 verdict = adversary_loss(opponent.network, pred[sharp], gt[sharp])
             opponent.learn(verdict)
         if run.is_due(EVALUATE_EVERY):
-            run.record(evaluate(run.averaged(), held, detector, place.device))
+            run.record(evaluate(place.runner(run.averaged()), held, detector))
 
     # 4. The averaged weights.
     trained = run.averaged()
     run.finish(
         trained,
-        evaluate(trained, held, detector, place.device),
+        evaluate(place.runner(trained), held, detector),
         architecture={"widths": config.widths, "depths": config.depths, "hidden": config.hidden},
         data="All-Age-Faces, CC-BY studio portraits, LFW (grey), YouTube Faces",
         licence="All-Age-Faces, LFW, YouTube Faces: research use; see docs/models/face.md",
     )
-    return trained.eval()
+    return trained
 
 
 def main() -> None:

@@ -3,8 +3,9 @@
     make train-preprocess_judge              # configs/preprocess_judge.fast.toml
     python -m training.train_preprocess_judge --minutes 20 --threads 1
 
-Pictures are made by training/judged/ of photographs and real old prints; of both, a part is kept for validation by
-file. There logits are scaled so that their probabilities are true (Guo et al., 2017), which the last layer takes over.
+Pictures are made by training/judged/ from photographs and real old prints; some files of both are kept for validation.
+On these the logits are scaled so that their probabilities are true (Guo et al., 2017); the scales are multiplied into
+the last layer.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from photorestore.networks.precision import FLOAT32
 from photorestore.stages.preprocess.judgement import glimpse
 from photorestore.stages.preprocess.network import KINDS, JudgeNet
 from training.batch_norm import bound_statistics, freeze_statistics
@@ -27,7 +29,7 @@ from training.data import Batch, make_batch
 from training.judged import make_sample
 from training.judged.load import load_sources
 from training.judged.pictures import UNKNOWN, Sources
-from training.judgement_validation import calibrate, evaluate
+from training.judgement_validation import calibrate, evaluate, logits_of
 from training.muon import MuonAdamW
 from training.place import Place, command_line, place_of
 from training.randomness import pick
@@ -44,13 +46,15 @@ class Config(RunConfig):
 
     widths: tuple[int, int, int]  # channels at stride 4, 8, 16
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
-    validation_every: int  # each so-many-th photograph of a folder, and old print, is kept for validation
+    validation_every: (
+        int  # every n-th photograph of a folder, and every n-th old print, is kept for validation
+    )
     validation_samples: int  # pictures made of those
     frozen_share: float  # of the time, at the end, with the statistics of batch normalisation as in use
 
 
 def seen_again(samples: Iterator[Batch], seed: int) -> Iterator[Batch]:
-    """New batches, and between them `AGAIN` mixed from the last ones: pictures cost more to make than to learn from."""
+    """Yield new batches and, between them, `AGAIN` mixed from the last: pictures cost more to make than to learn."""
     rng = torch.Generator().manual_seed(seed)
     kept: deque[Batch] = deque(maxlen=KEPT)
     while True:
@@ -65,7 +69,7 @@ def seen_again(samples: Iterator[Batch], seed: int) -> Iterator[Batch]:
 
 
 def judgement_loss(logits: Tensor, kind: Tensor, flags: Tensor) -> Tensor:
-    """Cross-entropy of the kinds and of each flag, over what is known."""
+    """Return the cross-entropy of the kinds and of each flag, over what is known."""
     by_kind = F.cross_entropy(logits[:, : len(KINDS)], kind, ignore_index=-1, label_smoothing=0.02)
     known = (flags != UNKNOWN).float()
     by_flag = F.binary_cross_entropy_with_logits(
@@ -75,20 +79,20 @@ def judgement_loss(logits: Tensor, kind: Tensor, flags: Tensor) -> Tensor:
 
 
 def as_input(view: Tensor, crops: Tensor) -> tuple[Tensor, Tensor]:
-    """In [0, 1]; flipped, upright and level, together."""
+    """Return views and crops in [0, 1]; flipped, upright and level, together."""
     axes = [axis for axis in (-1, -2) if torch.rand(()) < 0.5]
     return view.flip(axes).float() / 255, crops.flip(axes).float() / 255
 
 
 def whole_pictures(images: Sequence[Tensor]) -> Batch:
-    """Views and crops of pictures as they are."""
+    """Return the views and crops of pictures as they are."""
     views, crops = zip(*(glimpse(image.numpy()) for image in images), strict=True)
     return torch.from_numpy(np.stack(views)), torch.from_numpy(np.stack(crops))
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What a judgement is measured by, on the device.
+    """Pictures that a judgement is measured by.
 
     Attributes:
         made: pictures that are made of what is held out, as `make_sample` gives them.
@@ -99,18 +103,14 @@ class Validation:
     whole: dict[str, Batch]
 
 
-def make_validation(unseen: Sources, count: int, device: str) -> Validation:
-    """Make so many pictures, always the same, of what is held out."""
+def make_validation(unseen: Sources, count: int) -> Validation:
+    """Make `count` pictures, always the same, of what is held out."""
     made = make_batch(partial(make_sample, unseen), count, torch.Generator().manual_seed(0))
     whole = {
         "photograph": whole_pictures([photo for folder in unseen.folders for photo in folder[:16]]),
         "print": whole_pictures([print_.image for print_ in unseen.prints]),
     }
-    return Validation(_to(made, device), {name: _to(batch, device) for name, batch in whole.items()})
-
-
-def _to(batch: Batch, device: str) -> Batch:
-    return tuple(part.to(device) for part in batch)
+    return Validation(made, whole)
 
 
 def train(config: Config, place: Place) -> JudgeNet:
@@ -119,7 +119,7 @@ def train(config: Config, place: Place) -> JudgeNet:
 
     # 1. Pictures; a part is kept for validation.
     sources, unseen = load_sources(place.data, config.photos, config.validation_every)
-    validation = make_validation(unseen, config.validation_samples, place.device)
+    validation = make_validation(unseen, config.validation_samples)
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
@@ -137,21 +137,23 @@ def train(config: Config, place: Place) -> JudgeNet:
             logits = network(*as_input(view, crops))
         run.learn(judgement_loss(logits.float(), kind, flags), progress)
         if run.step % EVALUATE_EVERY == 0:
-            run.record(evaluate(run.averaged(), validation.made, validation.whole))
+            runner = place.runner(run.averaged(), FLOAT32)
+            run.record(evaluate(runner, validation.made, validation.whole))
 
     # 4. The averaged weights, calibrated.
     trained = run.averaged()
     bound_statistics(trained)
-    calibrate(trained, validation.made)
+    runner = place.runner(trained, FLOAT32)
+    calibrate(trained, logits_of(runner, validation.made), validation.made)
     run.finish(
         trained,
-        evaluate(trained, validation.made, validation.whole),
+        evaluate(runner, validation.made, validation.whole),
         architecture={"widths": config.widths},
         data="CC0/CC-BY photographs, BSDS400, OSIE, ImageNet, SUN-Hays, faces; real old prints; "
         "damage stamps, film scan labels, crack shapes, paper textures; drawings made in code",
         licence="BSDS500, ImageNet, CrackForest: academic use; see docs/models/preprocess_judge.md",
     )
-    return trained.eval()
+    return trained
 
 
 def main() -> None:

@@ -4,11 +4,12 @@
     python -m training.train_scratch --minutes 45 --threads 1
     python -m training.train_scratch --config training/configs/scratch_print.fast.toml --minutes 90
 
-One network for both knows each less well: what is a crack in a print is a twig in a photograph. Samples are made by
-training/damaged_samples.py, their kinds by the configuration's shares; a pixel counts as damaged where the damage's
-alpha is above .1. A part of the pictures stays whole, has grids, wires and writing drawn into it that are not damage,
-or is noisy, faded, grey, blurred and compressed, because that is what the detectors meet. Stamps and label maps that
-are held out for the damage set are not used; others are kept for validation, which also chooses the threshold.
+There are two, because one network knows each kind less well: what is a crack in a print is a twig in a photograph.
+Samples are made by training/damaged_samples.py, their kinds by the configuration's shares; a pixel counts as damaged
+where the damage's alpha is above .1. A part of the pictures stays whole, has grids, wires and writing drawn into it
+that are not damage, or is noisy, faded, grey, blurred and compressed, because that is what the detectors meet. Stamps
+and label maps that are held out for the damage set are not used; others are kept for validation, which also chooses
+the threshold.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.fidelity import PrecisionRecall, tolerant_scores
+from photorestore.networks.runner import Runner
 from photorestore.stages.scratch.network import ScratchUNet
 from training.batch_norm import bound_statistics, freeze_statistics
 from training.config import RunConfig, read_config
@@ -51,7 +53,7 @@ class Config(RunConfig):
     widths: tuple[int, ...]  # channels at stride 2, 4, 8, 16
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     repeats: tuple[int, ...]  # how often a photograph of each folder is drawn, against one of the others
-    validation_every: int  # each so-many-th photograph of a folder is kept for validation
+    validation_every: int  # every n-th photograph of a folder is kept for validation
     frozen_share: (
         float  # of the time, at the end, with the statistics of batch normalisation as they are in use
     )
@@ -60,7 +62,7 @@ class Config(RunConfig):
 
 
 def detection_loss(scratch_logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy, in which a missed pixel weighs twice a false one, and Dice loss, both over the whole batch.
+    """Return cross-entropy, in which a missed pixel weighs twice a false one, and Dice loss, over the whole batch.
 
     Args:
         weight: what each pixel counts, (N, 1, H, W); 0 where nobody knows.
@@ -73,25 +75,21 @@ def detection_loss(scratch_logits: Tensor, target: Tensor, weight: Tensor) -> Te
     return 4 * cross_entropy + dice
 
 
-@torch.inference_mode()
-def evaluate_real(network: nn.Module, prints: Sequence[MarkedPrint], device: str) -> dict[str, float]:
-    """Mean F1 over real prints within `TOLERANCE_PX`, at the best threshold, and that threshold."""
-    network.eval().to(device)
+def evaluate_real(network: Runner[Tensor], prints: Sequence[MarkedPrint]) -> dict[str, float]:
+    """Return the mean F1 over real prints within `TOLERANCE_PX`, at the best threshold, and that threshold."""
     scores: dict[float, list[float]] = defaultdict(list)
     for marked in prints:
-        with torch.autocast(device, torch.bfloat16):
-            prob = network(marked.image[None].to(device) / 255).sigmoid()[0].cpu()
+        prob = network(marked.image[None] / 255).sigmoid()[0].cpu()
         for threshold in REAL_THRESHOLDS:
             found = tolerant_scores(prob >= threshold, marked.mask == DAMAGE, marked.mask == IGNORE)
             scores[threshold].append(found["f1"])
     best = max(scores, key=lambda threshold: sum(scores[threshold]))
-    network.train()
     return {"real_f1": sum(scores[best]) / len(prints), "real_threshold": best}
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What a detector is measured by.
+    """Pictures that a detector is measured by.
 
     Attributes:
         damaged: from `hold_out_damaged`.
@@ -140,32 +138,26 @@ def hold_out_damaged(data: Path, photos: Sequence[Tensor], name: str) -> list[tu
     return pairs
 
 
-def evaluate(network: nn.Module, validation: Validation, device: str) -> dict[str, float]:
+def evaluate(network: Runner[Tensor], validation: Validation) -> dict[str, float]:
     """Return the figures of `evaluate_damaged` and `evaluate_real`."""
-    return evaluate_damaged(network, validation.damaged, device) | evaluate_real(
-        network, validation.real, device
-    )
+    return evaluate_damaged(network, validation.damaged) | evaluate_real(network, validation.real)
 
 
-@torch.inference_mode()
 def evaluate_damaged(
-    network: nn.Module, held_out: Sequence[tuple[Tensor, Tensor, Tensor]], device: str
+    network: Runner[Tensor], held_out: Sequence[tuple[Tensor, Tensor, Tensor]]
 ) -> dict[str, float]:
-    """Best F1, its threshold, precision, recall and area below the curve, and the share of clean pixels found there.
+    """Return best F1, its threshold, precision, recall, area below the curve, and the share of clean pixels found.
 
     Args:
         held_out: from `hold_out_damaged`; every photograph comes twice, damaged and as it was.
     """
-    network.eval().to(device)
     damaged, clean = PrecisionRecall(), PrecisionRecall()
     for gt, lq, mask in held_out:
-        with torch.autocast(device, torch.bfloat16):
-            probs = network(torch.stack([lq, gt]).to(device)).sigmoid().cpu()
+        probs = network(torch.stack([lq, gt])).sigmoid().cpu()
         damaged.add(probs[0], mask)
         clean.add(probs[1], torch.zeros_like(mask))
     threshold = damaged.best_threshold()
     false_share = clean.absent[round(threshold * (len(clean.absent) - 1)) :].sum() / clean.absent.sum()
-    network.train()
     return {
         **damaged.at(threshold),
         "area": damaged.area(),
@@ -176,7 +168,7 @@ def evaluate_damaged(
 
 @torch.no_grad()
 def fold_threshold(network: ScratchUNet, threshold: float) -> None:
-    """Shift the last bias so that one half decides where `threshold` did: nobody has to carry it along."""
+    """Shift the last bias so that a probability of one half decides where `threshold` did."""
     assert network.tail.bias is not None
     network.tail.bias -= math.log(threshold / (1 - threshold))
 
@@ -205,21 +197,22 @@ def train(config: Config, place: Place) -> ScratchUNet:
             scratch_logits = network(lq.contiguous(memory_format=torch.channels_last))
         run.learn(detection_loss(scratch_logits, target, weight), progress)
         if run.is_due(EVALUATE_EVERY):
-            run.record(evaluate(run.averaged(), validation, place.device))
+            run.record(evaluate(place.runner(run.averaged()), validation))
 
     # 4. The averaged weights with their threshold folded in.
     trained = run.averaged()
+    runner = place.runner(trained)
     bound_statistics(trained)
-    fold_threshold(trained, evaluate_damaged(trained, validation.damaged, place.device)["threshold"])
+    fold_threshold(trained, evaluate_damaged(runner, validation.damaged)["threshold"])
     run.finish(
         trained,
-        evaluate(trained, validation, place.device) | {"threshold": 0.5},
+        evaluate(runner, validation) | {"threshold": 0.5},
         architecture={"widths": config.widths},
         data="CC0/CC-BY photographs, BSDS400, OSIE, ImageNet, SUN-Hays, CC-BY portraits; "
         "damage stamps, film scan labels, paper textures",
         licence="BSDS500, ImageNet: academic use; see docs/models/scratch.md",
     )
-    return trained.eval()
+    return trained
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.fidelity import psnr
-from photorestore.stages.translate.tone_network import VIEW_PX, ToneNetwork, apply, quantiles_of
+from photorestore.networks.runner import Runner
+from photorestore.stages.translate.tone_network import VIEW_PX, Correction, ToneNetwork, apply, quantiles_of
 from training.config import RunConfig, read_config
 from training.data import batches, hold_out, load_photos
 from training.degradations.faded_tone import Aged, age
@@ -40,7 +41,7 @@ class Config(RunConfig):
 
 
 def squashed(photos: Sequence[Tensor]) -> Tensor:
-    """(N, 3, KEPT_PX, KEPT_PX), uint8, whatever shape they had."""
+    """Resize photographs of any shape to (N, 3, KEPT_PX, KEPT_PX), uint8."""
     size = (KEPT_PX, KEPT_PX)
     return torch.cat(
         [
@@ -51,7 +52,7 @@ def squashed(photos: Sequence[Tensor]) -> Tensor:
 
 
 def draw_views(kept: Tensor, batch_size: int, rng: torch.Generator) -> Tensor:
-    """Random cut-outs of random photographs, half of them flipped: (N, 3, VIEW_PX, VIEW_PX) in [0, 1]."""
+    """Cut random squares out of random photographs, half of them flipped: (N, 3, VIEW_PX, VIEW_PX) in [0, 1]."""
     chosen = kept[torch.randint(0, len(kept), (batch_size,), generator=rng)].float() / 255
     share = VIEW_PX / KEPT_PX + (1 - VIEW_PX / KEPT_PX) * torch.rand(batch_size, generator=rng)
     sign = torch.where(torch.rand(batch_size, generator=rng) < 0.5, -1.0, 1.0)
@@ -63,15 +64,13 @@ def draw_views(kept: Tensor, batch_size: int, rng: torch.Generator) -> Tensor:
 
 
 def tone_loss(pred: Tensor, gt: Tensor, known: Tensor) -> Tensor:
-    """Mean distance, and root mean square error by picture, where the picture is known."""
+    """Return the mean distance, and root mean square error by picture, where the picture is known."""
     error = (pred - gt) * known
     return error.abs().mean() + (error.square().mean((1, 2, 3)) + 1e-6).sqrt().mean()
 
 
-@torch.inference_mode()
-def evaluate(network: torch.nn.Module, held: Sequence[Aged]) -> dict[str, float]:
-    """Mean PSNR (dB) of held-out views, faded and corrected."""
-    network.eval()
+def evaluate(network: Runner[Correction], held: Sequence[Aged]) -> dict[str, float]:
+    """Return the mean PSNR (dB) of held-out views, faded and corrected."""
     figures: dict[str, list[float]] = {"psnr_faded_db": [], "psnr_db": []}
     for lq, gt, known in held:
         pred = apply(lq, network(lq, quantiles_of(lq))).clamp(0, 1)
@@ -79,7 +78,6 @@ def evaluate(network: torch.nn.Module, held: Sequence[Aged]) -> dict[str, float]
             figures[name] += [
                 min(50.0, psnr(*pair, mask=mask)) for *pair, mask in zip(images, gt, known, strict=True)
             ]
-    network.train()
     return {name: sum(values) / len(values) for name, values in figures.items()}
 
 
@@ -116,18 +114,18 @@ def train(config: Config, place: Place) -> ToneNetwork:
         pred = apply(lq, network(lq, quantiles_of(lq)))
         run.learn(tone_loss(pred, gt, known), progress)
         if run.step % EVALUATE_EVERY == 0:
-            run.record(evaluate(run.averaged(), held))
+            run.record(evaluate(place.runner(run.averaged()), held))
 
     # 4. The averaged weights.
     trained = run.averaged()
     run.finish(
         trained,
-        evaluate(trained, held),
+        evaluate(place.runner(trained), held),
         architecture={"widths": config.widths, "hidden": config.hidden},
         data="BSDS400 train and test parts, photographs with free terms, OSIE, ImageNet (620 pictures), SUN-Hays 80",
         licence="academic and unstated licences among others; see docs/models/translate.md",
     )
-    return trained.eval()
+    return trained
 
 
 def main() -> None:

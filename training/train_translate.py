@@ -3,11 +3,11 @@ r"""Train the translator.
     make train-translate                       # fast tier, configs/translate.fast.toml
     python -m training.train_translate --config training/configs/translate.quality.toml --minutes 29
 
-Four phases, by share of the time. (a) Both VAEs: the old one on synthetic and real old photographs, whose
-latents an adversary pulls together; the clean one on the undamaged pictures. (b) The mapping, with the VAEs
-frozen. (c) Everything with the fusion: error inside the mask, since nothing else can change. (d) The fusion
-alone, where the PSNR inside the damage is made, at two thirds of the cost of a step.
-Where weights of `scratch` lie in the folder of weights, most masks are what that detector finds.
+Four phases, by share of the time. (a) Both VAEs: the old one on synthetic and real old photographs, whose latents an
+adversary pulls together; the clean one on the undamaged pictures. (b) The mapping, with the VAEs frozen. (c)
+Everything with the fusion: error inside the mask, since nothing else can change. (d) The fusion alone, on which the
+PSNR inside the damage depends most, at two thirds of the cost of a step. Where weights of `scratch` lie in the folder
+of weights, most masks are what that detector finds.
 
 Fine-tuned on prints, with what both detectors mark in them, the fusion learns to keep what is sound:
 
@@ -28,8 +28,9 @@ import torch
 from torch import Tensor
 
 from photorestore.fidelity import psnr
-from photorestore.networks.weights import load_network, weights_file
-from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.networks.precision import BFLOAT16
+from photorestore.networks.runner import Runner, load_runner
+from photorestore.networks.weights import FAST, weights_file
 from photorestore.stages.translate.network import Translator
 from training.adversary import Opponent
 from training.config import RunConfig, read_config
@@ -63,7 +64,7 @@ class Config(RunConfig):
     architecture: dict[str, int]  # arguments of Translator
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     old_photos: str  # folder of real old photographs
-    validation_every: int  # each so-many-th photograph of a folder is kept for validation
+    validation_every: int  # every n-th photograph of a folder is kept for validation
     patch_px: int
     vae_share: float  # of the time, for phase (a)
     mapping_share: float  # of the time, for phase (b)
@@ -77,38 +78,31 @@ class Config(RunConfig):
     translation_weight: float
 
 
-@torch.inference_mode()
-def evaluate(
-    network: Translator, held: Sequence[Held], device: str, prints: Sequence[Held] = ()
-) -> dict[str, float]:
-    """Mean PSNR (dB) in damage that is in the mask, of the result and of the translation alone.
+def evaluate(network: Runner[Tensor], held: Sequence[Held], prints: Sequence[Held] = ()) -> dict[str, float]:
+    """Return the mean PSNR (dB) in damage that is in the mask, of the result and of the translation alone.
 
     Args:
         prints: pictures that are damaged as prints are; of them also that of the whole mask, sound places included.
     """
-    network.eval().to(device)
     totals: dict[str, float] = defaultdict(float)
+    decoded = network.part("decoded")
     for items, prefix in ((held, ""), (prints, "print_")):
         for item in items:
-            lq, mask = item.lq[None].to(device), item.scratch_mask[None].to(device)
-            with torch.autocast(device, torch.bfloat16):
-                translation, pred = network.translate_and_fuse(
-                    lq, mask, network.key_view(lq, mask), item.certainty[None].to(device)
-                )
-            images = [image[0].clamp(0, 1).cpu() for image in (pred, translation)]
+            lq, mask = item.lq[None], item.scratch_mask[None]
+            pred = network(lq, mask, None, item.certainty[None])[0].cpu()
+            translation = decoded(lq, mask)[0].cpu()
             found = {
-                "psnr_inside_db": psnr(images[0], item.gt, mask=item.inside),
-                "psnr_translation_db": psnr(images[1], item.gt, mask=item.inside),
-                "psnr_mask_db": psnr(images[0], item.gt, mask=item.scratch_mask),
+                "psnr_inside_db": psnr(pred, item.gt, mask=item.inside),
+                "psnr_translation_db": psnr(translation, item.gt, mask=item.inside),
+                "psnr_mask_db": psnr(pred, item.gt, mask=item.scratch_mask),
             }
             for name, value in found.items():
                 totals[prefix + name] += value / len(items)
-    network.train()
     return dict(totals)
 
 
 def phase_of(progress: float, config: Config) -> str:
-    """`vae`, `mapping`, `joint` or `fusion`."""
+    """Return `vae`, `mapping`, `joint` or `fusion`."""
     if progress < config.vae_share:
         return "vae"
     if progress < config.vae_share + config.mapping_share:
@@ -122,13 +116,11 @@ def joint_progress(progress: float, config: Config) -> float:
     return max(0.0, progress - start) / (1 - start)
 
 
-def load_detector(tier: str, weights: Path) -> ScratchUNet | None:
-    """The detector whose masks the translator will be given, of its tier or else the fast one, on the CPU."""
-    for name in (tier, "fast"):
+def load_detector(tier: str, weights: Path) -> Runner[Tensor] | None:
+    """Load the detector whose masks the translator will be given, of its tier or else the fast one, on the CPU."""
+    for name in (tier, FAST):
         if weights_file("scratch", name, weights).exists():
-            detector = load_network("scratch", name, root=weights)
-            assert isinstance(detector, ScratchUNet)
-            return detector
+            return load_runner("scratch", name, root=weights, precision=BFLOAT16)
     return None
 
 
@@ -207,19 +199,19 @@ def train(config: Config, place: Place) -> Translator:
                 verdict = adversary_loss(network, opponent.network, sample)
             opponent.learn(verdict)
         if run.is_due(EVALUATE_EVERY):
-            run.record(evaluate(run.averaged(), held, place.device, held_prints))
+            run.record(evaluate(place.runner(run.averaged()), held, held_prints))
 
     # 4. The averaged weights.
     trained = run.averaged()
     run.finish(
         trained,
-        evaluate(trained, held, place.device, held_prints) | baseline,
+        evaluate(place.runner(trained), held, held_prints) | baseline,
         architecture=config.architecture,
         data="BSDS400, CC0/CC-BY photographs, OSIE, ImageNet, SUN-Hays, old photographs, film damage stamps, "
         "shapes of cracks, marked prints",
         licence="BSDS500, ImageNet: academic use; see docs/models/translate.md",
     )
-    return trained.eval()
+    return trained
 
 
 def main() -> None:

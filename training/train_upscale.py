@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.fidelity import psnr_y
+from photorestore.networks.runner import Runner
 from photorestore.stages.upscale.network import CollapsibleConv, Upscaler, enlarge
 from training.checkpoints import load_checkpoint
 from training.config import RunConfig, read_config
@@ -42,7 +43,7 @@ NETWORK_NAMES = {"bicubic": "upscale", "second_order": "upscale_real"}
 BRANCHES = "branches.safetensors"
 """In the folder of a run: its weights with branches, for `--begin`."""
 MARGIN_PX = 8
-"""Of a small patch, cut off after degradation: there, filters have seen mirrored pixels."""
+"""Margin of a small patch, cut off after degradation: there, filters have seen mirrored pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +71,17 @@ Held = dict[int, list[tuple[Tensor, Tensor]]]
 
 
 def build(config: Config) -> Upscaler:
-    """A new network."""
+    """Return a new network."""
     return Upscaler(config.width, config.depth, config.scales)
 
 
 def degrade(hr: Tensor, scale: int, degradation: str, rng: torch.Generator) -> Tensor:
-    """The small picture of (3, H, W)."""
+    """Return the small picture of (3, H, W)."""
     return shrink(hr, scale) if degradation == "bicubic" else second_order.degrade(hr, scale, rng)
 
 
 def worn_batch(photos: Sequence[Tensor], config: Config, rng: torch.Generator) -> Batch:
-    """Pairs of one scale with second-order degradations: lr, hr."""
+    """Draw pairs of one scale with second-order degradations: lr, hr."""
     scale = pick(config.scales, rng)
     side, edge = scale * (config.patch_px + 2 * MARGIN_PX), MARGIN_PX
     large = [random_patch(photos, side, rng) for _ in range(config.batch_size)]
@@ -91,14 +92,14 @@ def worn_batch(photos: Sequence[Tensor], config: Config, rng: torch.Generator) -
 
 
 def bank_batches(bank: PatchBank, config: Config, seed: int) -> Iterator[Batch]:
-    """Pairs shrunk by bicubic, the scales in turn: lr, hr."""
+    """Yield pairs shrunk by bicubic, the scales in turn: lr, hr."""
     rng = torch.Generator(bank.device).manual_seed(seed)
     for scale in itertools.cycle(config.scales):
         yield bank.draw(scale, config.patch_px, config.batch_size, rng)
 
 
 def make_validation(photos: Sequence[Tensor], config: Config) -> Held:
-    """Whole pictures, degraded with fixed seeds."""
+    """Degrade whole pictures with fixed seeds."""
     held: Held = {scale: [] for scale in config.scales}
     for scale, (seed, photo) in itertools.product(config.scales, enumerate(photos)):
         h, w = (side // scale * scale for side in photo.shape[-2:])
@@ -107,24 +108,19 @@ def make_validation(photos: Sequence[Tensor], config: Config) -> Held:
     return held
 
 
-@torch.inference_mode()
-def evaluate(network: Upscaler, held: Held, device: str) -> dict[str, float]:
-    """Mean PSNR (dB) of Y over the validation pictures, by scale."""
-    network.eval()
+def evaluate(network: Runner[Tensor], held: Held) -> dict[str, float]:
+    """Return the mean PSNR (dB) of Y over the validation pictures, by scale."""
     results = {}
     for scale, pairs in held.items():
         total = 0.0
         for lr, hr in pairs:
-            image = lr[None].to(device, memory_format=torch.channels_last)
-            with torch.autocast(device, torch.bfloat16):
-                sr = network(image, scale)[0].clamp(0, 1).cpu()
-            total += psnr_y(sr, hr, border=scale)
+            total += psnr_y(network(lr[None], scale)[0].cpu(), hr, border=scale)
         results[f"psnr_y_x{scale}_db"] = total / len(pairs)
     return results
 
 
 def bicubic_baseline(held: Held) -> dict[str, float]:
-    """The same figures for bicubic enlargement."""
+    """Return the same figures for bicubic enlargement."""
     return {
         f"bicubic_x{scale}_db": sum(
             psnr_y(enlarge(lr[None], scale)[0].clamp(0, 1), hr, border=scale) for lr, hr in pairs
@@ -213,18 +209,18 @@ def train(config: Config, place: Place) -> Upscaler:
         is_squared = progress >= 1 - config.squared_share
         run.learn((F.mse_loss(sr, hr) + 1e-8).sqrt() if is_squared else F.l1_loss(sr, hr), progress)
         if run.step % config.evaluate_every == 0:
-            run.record(evaluate(run.averaged(), held, place.device))
+            run.record(evaluate(place.runner(run.averaged()), held))
 
     # 4. The averaged weights, each convolution's branches collapsed into one; and, to go on with, as they were learned.
     branched = run.averaged()
     trained = branched.reparameterise()
-    metrics = evaluate(trained, held, place.device) | baseline
+    figures = evaluate(place.runner(trained), held) | baseline
     told = {
         "data": "BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays",
         "licence": "BSDS500: academic use; see docs/models/upscale.md",
     }
-    run.finish(trained, metrics, architecture=trained.architecture, **told)
-    run.write(run.folder / BRANCHES, branched, metrics, architecture=branched.architecture, **told)
+    run.finish(trained, figures, architecture=trained.architecture, **told)
+    run.write(run.folder / BRANCHES, branched, figures, architecture=branched.architecture, **told)
     return trained
 
 

@@ -1,4 +1,4 @@
-"""What the translator is trained by: in the order of its phases (see `training.train_translate`)."""
+"""Losses of the translator, in the order of its phases (see `training.train_translate`)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LatentAdversary(nn.Sequential):
 def vae_loss(
     network: Translator, adversary: LatentAdversary, sample: Sample, kl_weight: float, adversary_weight: float
 ) -> Tensor:
-    """Phase (a): L1 and KL of both VAEs; real latents are to look synthetic. Updates no weights."""
+    """Return the loss of phase (a): L1 and KL of both VAEs; real latents are to look synthetic."""
     old = torch.cat([sample.lq, sample.real])
     old_again, mu_old = network.old_vae(old)
     clean_again, mu_clean = network.clean_vae(sample.gt)
@@ -40,7 +40,7 @@ def vae_loss(
 
 
 def adversary_loss(network: Translator, adversary: LatentAdversary, sample: Sample) -> Tensor:
-    """Real latents to 1, synthetic ones to 0."""
+    """Return what the adversary pays: real latents are to score 1, synthetic ones 0."""
     with torch.no_grad():
         mu = network.old_vae.encode(torch.cat([sample.lq, sample.real]))
     verdict, count = adversary(mu), len(sample.lq)
@@ -48,7 +48,7 @@ def adversary_loss(network: Translator, adversary: LatentAdversary, sample: Samp
 
 
 def mapping_loss(network: Translator, sample: Sample) -> Tensor:
-    """Phase (b): L1 in the latent space and of the decoded picture."""
+    """Return the loss of phase (b): L1 in the latent space and of the decoded picture."""
     keys = network.key_view(sample.view, sample.view_mask)
     z_gt = network.clean_vae.encode(sample.gt)
     z_clean = network.map_latents(sample.lq, sample.scratch_mask, keys)
@@ -59,7 +59,7 @@ def mapping_loss(network: Translator, sample: Sample) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class JointWeights:
-    """What counts how much in `joint_loss`.
+    """Weights of the terms of `joint_loss`.
 
     Attributes:
         false_weight: an undamaged pixel in the mask, where the mask is certain.
@@ -75,10 +75,10 @@ class JointWeights:
 
 
 def joint_loss(network: Translator, sample: Sample, weights: JointWeights, *, squared: bool) -> Tensor:
-    """Phases (c), (d): error inside the mask, of values and of their differences, and of the translation alone.
+    """Return the loss of phases (c) and (d): errors inside the mask, of values, of differences, and of the translation.
 
     Where the mask is wrong it may count less: those are places that look like damage, and a network that learns to
-    doubt them doubts true damage too. Where nobody knows what was there, nothing counts.
+    doubt them doubts true damage too. Where the truth is unknown, nothing counts.
 
     Args:
         squared: root mean square error, what PSNR asks for, in place of L1; the rest counts less then.

@@ -1,4 +1,4 @@
-"""What the limits of `scratch.masks` do to pictures: what is gained where they are damaged, and lost elsewhere.
+"""Measure what the limits of `scratch.masks` do to pictures: gains where they are damaged, losses elsewhere.
 
     python -m training.tune_filling --data ../shared/data/train
 
@@ -37,17 +37,17 @@ VISIBLE = 8 / 255
 CAP_DB = 60.0
 FILLING = Options(mode="thorough", strength={"denoise": 0, "face": 0}, timeout_s=600)
 LIMITS = ((0.3, 0.3), (0.5, 0.5), (0.7, 0.5), (0.7, 0.7), (0.9, 0.7), (0.97, 0.5), (0.99, 0.5), (0.995, 0.5))
-"""To what a defect must rise, and down to what it is followed."""
+"""Pairs: the probability that a defect must reach, and that down to which it is followed."""
 
 
 def fill(loaded: pipeline.Pipeline, picture: Tensor) -> Tensor:
-    """What comes back of uint8 (3, H, W), in [0, 1]."""
+    """Return what comes back of uint8 (3, H, W), in [0, 1]."""
     restored = loaded.restore(picture.permute(1, 2, 0).contiguous().numpy(), FILLING)
     return torch.from_numpy(restored.image).permute(2, 0, 1) / 255
 
 
 def score_made(loaded: pipeline.Pipeline, made: Sequence[tuple[Tensor, Tensor, Tensor]]) -> list[float]:
-    """Mean gain in dB of pictures (gt, lq, alpha), of what is damaged in them, and PSNR of what is not."""
+    """Return the mean gain in dB of pictures (gt, lq, alpha), of what is damaged in them, and PSNR of what is not."""
     rows = []
     for gt, lq, alpha in made:
         image, inside = fill(loaded, _as_bytes(lq)), (alpha > MASK_ALPHA).float()
@@ -58,7 +58,7 @@ def score_made(loaded: pipeline.Pipeline, made: Sequence[tuple[Tensor, Tensor, T
 
 
 def score_sound(loaded: pipeline.Pipeline, made: Sequence[tuple[Tensor, Tensor, Tensor]]) -> list[float]:
-    """Mean PSNR of the same pictures without damage, and the percentage of their pixels that change visibly."""
+    """Return the mean PSNR of the same pictures without damage, and the percentage of pixels that change visibly."""
     rows = []
     for gt, _, _ in made:
         image = fill(loaded, _as_bytes(gt))
@@ -68,7 +68,7 @@ def score_sound(loaded: pipeline.Pipeline, made: Sequence[tuple[Tensor, Tensor, 
 
 
 def score_real(loaded: pipeline.Pipeline, prints: Sequence[MarkedPrint]) -> list[float]:
-    """Mean F1, precision and recall of what changes visibly in real prints, against their marks."""
+    """Return the mean F1, precision and recall of what changes visibly in real prints, against their marks."""
     rows = []
     for one in prints:
         changed = ((fill(loaded, one.image) - one.image / 255).abs().amax(0, keepdim=True)) > VISIBLE

@@ -1,4 +1,4 @@
-"""What the constants of `photorestore.stages.preprocess.judgement` rest on; prints tables, changes nothing.
+"""Measure for the constants of `photorestore.stages.preprocess.judgement`; prints tables, changes nothing.
 
     python -m training.tune_judgement --data ../shared/data/train
 
@@ -35,7 +35,7 @@ CONSTANTS = ("SURE_PRINT", "SURE_COLOUR_PRINT", "SURE_DAMAGE", "SURE_NO_PHOTO")
 
 
 def make_sets(sources: Sources) -> dict[str, list[Tensor]]:
-    """Held-out pictures in [0, 1] by name; made anew with the same seed."""
+    """Make sets of held-out pictures in [0, 1], by name; always the same."""
     rng = torch.Generator().manual_seed(3)
     photos = [photo.float() / 255 for folder in sources.folders for photo in folder[:12]]
     some = photos[::3]
@@ -56,7 +56,7 @@ def make_sets(sources: Sources) -> dict[str, list[Tensor]]:
 
 
 def print_modes(judged: dict[str, list[Judgement]]) -> None:
-    """How many are thorough, and how many untouched, as one constant after the other varies."""
+    """Print how many are thorough, and how many untouched, as one constant after the other varies."""
     for constant in CONSTANTS:
         before = getattr(judgement, constant)
         print(
@@ -73,7 +73,7 @@ def print_modes(judged: dict[str, list[Judgement]]) -> None:
 
 
 def print_flags(judged: dict[str, list[Judgement]]) -> None:
-    """How many of each set have each flag."""
+    """Print how many of each set have each flag."""
     print(f"\n{'':28} {'print':>9}", *(f"{flag:>9}" for flag in FLAGS))
     for name, found in judged.items():
         shares = [sum(one.kind == "print" for one in found)]

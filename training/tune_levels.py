@@ -1,4 +1,4 @@
-"""What the limits of `denoise.levels` and the artefacts of `estimates` rest on; prints tables, changes nothing.
+"""Measure for the limits of `denoise.levels` and the artefacts of `estimates`; prints tables, changes nothing.
 
     python -m training.tune_levels --data ../shared/data/train
 
@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor
 
 from photorestore.fidelity import psnr
-from photorestore.networks.weights import load_network
+from photorestore.networks.precision import BFLOAT16
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.stages.denoise.levels import MOST_ASSUMED_255, level_of
 from photorestore.stages.preprocess.compression import COLOUR_ARTEFACTS, GREY_ARTEFACTS
 from training.level_examples import (
@@ -37,13 +38,13 @@ from training.level_examples import (
 FITTED_QUALITIES = (8, 10, 15, 20, 30, 40, 60, 75, 85)
 QUALITIES = (10, 25, 40, 75, 90)
 FACTORS = (0.7, 0.85, 1.0, 1.15, 1.4)
-"""The estimated level is also told multiplied by these."""
+"""The denoiser is also told the estimated level times each of these."""
 ASSUMED = (0.1, 8, 11, 14, 17, 22, 28)
 CONSTANTS_255 = (3, 4, 5, 6, 8)
 
 
 def print_artefacts(photos: Sequence[Image.Image]) -> None:
-    """What `grey_artefacts` and `colour_artefacts` ought to be, by quality, and how far single pictures are off."""
+    """Print what `grey_artefacts` and `colour_artefacts` ought to be, by quality, and how far pictures are off."""
     print("quality  grey            colour")
     for quality in FITTED_QUALITIES:
         cells = []
@@ -59,26 +60,23 @@ def print_artefacts(photos: Sequence[Image.Image]) -> None:
 
 
 class Gains:
-    """What the denoiser gains on one example, by the level that it is told."""
+    """Measures what the denoiser gains on one example, by the level that it is told."""
 
-    def __init__(self, network: nn.Module, example: Example) -> None:
+    def __init__(self, network: Runner[Tensor], example: Example) -> None:
         self.network, self.example = network, example
         self.lq, self.gt = (
             torch.from_numpy(a).permute(2, 0, 1) / 255 for a in (example.lq.copy(), example.gt.copy())
         )
 
-    @torch.inference_mode()
     def told(self, sigma_255: float | None) -> float:
-        """PSNR of the result less that of the picture, in dB."""
-        image = self.lq[None].contiguous(memory_format=torch.channels_last)
+        """Return the PSNR of the result less that of the picture, in dB."""
         level = None if sigma_255 is None else torch.tensor([sigma_255 / 255])
-        with torch.autocast("cpu", torch.bfloat16):
-            pred = self.network(image, level)[0].clamp(0, 1)
+        pred = self.network(self.lq[None], level)[0]
         return psnr(pred, self.gt) - psnr(self.lq, self.gt)
 
 
-def print_gains(network: nn.Module, examples: Sequence[Example]) -> None:
-    """Told nothing, the truth, the estimate, and multiples of it."""
+def print_gains(network: Runner[Tensor], examples: Sequence[Example]) -> None:
+    """Print the gain of the denoiser told nothing, the truth, the estimate, and multiples of it."""
     print(
         f"kind  n  true  estimated  |  gain in dB: blind, true, estimated times {', '.join(map(str, FACTORS))}"
     )
@@ -94,8 +92,8 @@ def print_gains(network: nn.Module, examples: Sequence[Example]) -> None:
         print(f"{kind:20s}  {len(chosen)}  {truth:5.2f}  {np.mean(estimated):5.2f}  |  {means}", flush=True)
 
 
-def print_assumed(network: nn.Module, examples: Sequence[Example]) -> None:
-    """What `ASSUMED` does where little is found, and what a constant would do."""
+def print_assumed(network: Runner[Tensor], examples: Sequence[Example]) -> None:
+    """Print what `ASSUMED` does where little is found, and what a constant would do."""
     print(f"kind  |  gain in dB with ASSUMED {', '.join(map(str, ASSUMED))}  |  at least {CONSTANTS_255}")
     for kind, chosen in _by_kind(examples).items():
         rows = []
@@ -125,7 +123,7 @@ def main() -> None:
     parser.add_argument("--side-px", type=int, default=160)
     arguments = parser.parse_args()
     photos = read_crops(arguments.data, arguments.per_folder, arguments.side_px)
-    network = load_network("denoise", root=arguments.weights)
+    network = load_runner("denoise", root=arguments.weights, precision=BFLOAT16)
     print(f"{len(photos)} photographs")
     print_artefacts(photos)
     jpegs = [

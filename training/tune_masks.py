@@ -1,4 +1,4 @@
-"""What the constants of `scratch.masks` and `scratch.scales` rest on; prints tables, changes nothing.
+"""Measure for the constants of `scratch.masks` and `scratch.scales`; prints tables, changes nothing.
 
     python -m training.tune_masks --data ../shared/data/train
 
@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.fidelity import TOLERANCE_PX, tolerant_scores
-from photorestore.networks.weights import load_network
+from photorestore.networks.precision import BFLOAT16
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.stages.scratch import masks, scales
 from training.damaged_samples import age, draw_sheets
 from training.data import hold_out, load_photos
@@ -31,12 +32,12 @@ from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, load_marked_print
 
 FOLDERS = ("photos_a/hr", "photos_a/bsds400", "photos_b/osie", "photos_b/sunhays80", "domain/faces/ccby320")
 HELD_OUT_EVERY, LARGE_PX = 40, 700
-"""The first as in the configurations of the networks; prints whose sides are shorter than the second are enlarged."""
+"""The first as the networks' configurations have it; prints with shorter sides than the second are enlarged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A picture, what of it is damaged and what is unknown, bool (1, H, W), and the detector's answer by scale."""
+    """A picture's damaged and unknown places, bool (1, H, W), and the detector's probabilities by scale."""
 
     damaged: Tensor
     unknown: Tensor
@@ -44,15 +45,13 @@ class Example:
     tolerance_px: int = TOLERANCE_PX
 
 
-@torch.inference_mode()
-def detect(network: torch.nn.Module, image: np.ndarray) -> np.ndarray:
-    """scratch_prob of (3, H, W) uint8: (1, H, W) uint16."""
-    with torch.autocast("cpu", torch.bfloat16):
-        prob = network(torch.from_numpy(image)[None] / 255).sigmoid()[0]
-    return (prob.float() * 65535).round().numpy().astype(np.uint16)
+def detect(network: Runner[Tensor], image: np.ndarray) -> np.ndarray:
+    """Return the scratch_prob, uint16 (1, H, W), of a picture, uint8 (3, H, W)."""
+    prob = network(torch.from_numpy(image)[None] / 255).sigmoid()[0]
+    return (prob * 65535).round().numpy().astype(np.uint16)
 
 
-def example(network: torch.nn.Module, image: Tensor, damaged: Tensor, unknown: Tensor) -> Example:
+def example(network: Runner[Tensor], image: Tensor, damaged: Tensor, unknown: Tensor) -> Example:
     """Look at uint8 (3, H, W) at its full size and at half of it."""
     pixels = image.numpy()
     return Example(
@@ -62,14 +61,14 @@ def example(network: torch.nn.Module, image: Tensor, damaged: Tensor, unknown: T
     )
 
 
-def real_examples(network: torch.nn.Module, data: Path, drawn: Path) -> list[Example]:
-    """The marked prints that training did not see."""
+def real_examples(network: Runner[Tensor], data: Path, drawn: Path) -> list[Example]:
+    """Return the marked prints that training did not see."""
     prints = load_marked_prints(data, drawn, names=VALIDATION_PRINTS)
     return [example(network, one.image, one.mask == DAMAGE, one.mask == IGNORE) for one in prints]
 
 
-def large_examples(network: torch.nn.Module, data: Path, drawn: Path) -> list[Example]:
-    """The smaller ones of these prints at twice their size, as a larger scan would show them."""
+def large_examples(network: Runner[Tensor], data: Path, drawn: Path) -> list[Example]:
+    """Return the smaller ones of these prints at twice their size, as a larger scan would show them."""
     large = []
     for one in load_marked_prints(data, drawn, names=VALIDATION_PRINTS):
         if max(one.image.shape) < LARGE_PX:
@@ -80,8 +79,8 @@ def large_examples(network: torch.nn.Module, data: Path, drawn: Path) -> list[Ex
     return large
 
 
-def made_examples(network: torch.nn.Module, photos: Sequence[Tensor], data: Path) -> list[Example]:
-    """Photographs that training did not see under damage whose shapes it did not see."""
+def made_examples(network: Runner[Tensor], photos: Sequence[Tensor], data: Path) -> list[Example]:
+    """Damage photographs that training did not see, by shapes that it did not see."""
     rng = torch.Generator().manual_seed(1)
     sources = load_crack_shapes(data, held_out=False, validation=True)
     made = []
@@ -93,7 +92,7 @@ def made_examples(network: torch.nn.Module, photos: Sequence[Tensor], data: Path
 
 
 def score(examples: Sequence[Example], views: int, certain: float, followed: float) -> str:
-    """Mean F1, precision and recall of the mask, from the full size and, with two views, from half of it."""
+    """Return the mean F1, precision and recall of the mask, from the full size and, with two views, from half of it."""
     masks.FOLLOWED = followed
     rows = []
     for one in examples:
@@ -105,7 +104,7 @@ def score(examples: Sequence[Example], views: int, certain: float, followed: flo
 
 
 def print_damaged(sets: Sequence[Sequence[Example]]) -> None:
-    """What is marked in pictures that are taken for damaged."""
+    """Print how well damage is marked in pictures that are taken for damaged."""
     print("views  certain  followed   F1, precision, recall of: real   real at twice the size   made")
     for views in (1, 2):
         for certain, followed in itertools.product((0.2, 0.3, 0.5, 0.7), (0.15, 0.3, 0.45)):
@@ -114,7 +113,7 @@ def print_damaged(sets: Sequence[Sequence[Example]]) -> None:
 
 
 def print_others(clean: Sequence[np.ndarray], kind: str) -> None:
-    """What would be marked in pictures that are not damaged."""
+    """Print how much would be marked in pictures that are not damaged."""
     for certain in (0.99, 0.995, 0.998, 0.999, 0.9995):
         shares = sorted(masks.coverage(masks.clean_mask(prob, certain)) for prob in clean)
         kept = [share if share <= masks.MOST_IN_OTHERS else 0 for share in shares]
@@ -132,7 +131,7 @@ def main() -> None:
     parser.add_argument("--masks", type=Path, default=Path("runs/marks"), help="see training.marking")
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     arguments = parser.parse_args()
-    detector = load_network("scratch_print", root=arguments.weights)
+    detector = load_runner("scratch_print", root=arguments.weights, precision=BFLOAT16)
     folders = [load_photos([arguments.data / name], min_side_px=160) for name in FOLDERS]
     held_out, folders = hold_out(folders, HELD_OUT_EVERY)
     print_damaged(

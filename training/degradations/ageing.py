@@ -1,4 +1,4 @@
-"""Tones and uneven ageing of prints, and how they show. Images are (3, H, W) in [0, 1]."""
+"""Tone prints, age them unevenly, and measure how that shows. Images are (3, H, W) in [0, 1]."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.randomness import chance, uniform
 
 
 def tone(image: Tensor, rng: torch.Generator) -> Tensor:
-    """Brown, red, yellow or blue silver print: one hue for each tone."""
+    """Tone a grey image as a brown, red, yellow or blue silver print: one hue for each grey value."""
     if chance(0.4, rng):
         return fading.sepia(image, uniform(0.4, 1.2, rng))
     dark = torch.rand((3, 1, 1), generator=rng) * torch.tensor([0.3, 0.2, 0.15]).view(3, 1, 1)
@@ -24,7 +24,7 @@ def tone(image: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def unevenly_aged(image: Tensor, rng: torch.Generator) -> Tensor:
-    """Darker or lighter towards the rim, or bleached unevenly."""
+    """Darken or lighten the image towards its rim, or bleach it unevenly."""
     _, h, w = image.shape
     if chance(0.4, rng):
         veil = smooth_noise(h, w, uniform(0.3, 0.8, rng) * max(h, w), rng)[None]
@@ -36,7 +36,7 @@ def unevenly_aged(image: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def tone_of(image: Tensor) -> float:
-    """1: one hue over all tones, as sepia; 0: grey; -1: coloured, or too little to say."""
+    """Return 1 for one hue over all tones, as sepia has; 0 for grey; -1 for coloured, or too little to say."""
     red, green, blue = F.adaptive_avg_pool2d(image[None], 64)[0].flatten(1)
     warm, cool = red - blue, green - (red + blue) / 2
     chroma = float((warm.abs() + cool.abs()).mean())
@@ -47,7 +47,7 @@ def tone_of(image: Tensor) -> float:
 
 
 def contrast_of(image: Tensor) -> float:
-    """Difference between nearly white and nearly black in the inner three quarters."""
+    """Return the difference between nearly white and nearly black luma in the inner three quarters."""
     _, h, w = image.shape
     inner = luma(image[:, h // 8 : -h // 8, w // 8 : -w // 8]).flatten()[::7]
     black, white = torch.quantile(inner, torch.tensor([0.01, 0.99])).tolist()

@@ -12,7 +12,7 @@ from training.randomness import chance, uniform
 
 
 def strong_colours(gt: Tensor, rng: torch.Generator) -> Tensor:
-    """A patch (3, H, W) in [0, 1] with other colours: channels permuted, hue turned, more saturation, gamma, inverted.
+    """Change a patch's colours, (3, H, W) in [0, 1]: permute channels, turn hue, saturate, bend tones, invert.
 
     Each of these happens to some of the patches only.
     """
@@ -29,13 +29,13 @@ def strong_colours(gt: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def saturated(image: Tensor, factor: float) -> Tensor:
-    """Differences from the luma times `factor`; not clamped."""
+    """Multiply the differences from the luma by `factor`; not clamped."""
     grey = luma(image)
     return grey + factor * (image - grey)
 
 
 def turned(image: Tensor, angle: float) -> Tensor:
-    """Colours turned about the axis of grey; not clamped."""
+    """Turn the colours about the axis of grey by `angle` (radians); not clamped."""
     share, root = (1 - math.cos(angle)) / 3, math.sin(angle) / math.sqrt(3)
     same = math.cos(angle) + share
     matrix = torch.tensor(

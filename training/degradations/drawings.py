@@ -1,7 +1,7 @@
 """Line art made in code: charts, plans, maps, trees, tables, pages, handwriting, music, engravings, sketches.
 
-What is to be left alone by the detector of damage, and known for what it is by the judgement of a picture. Pure:
-everything is drawn from `rng`; pictures are (3, H, W) in [0, 1].
+The detector of damage is to leave them alone, and the judgement of a picture to recognise them. Pure: everything is
+drawn from `rng`; images are (3, H, W) in [0, 1].
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["draw_line_art", "draw_screenshot", "halftone"]
 
 
 def draw_line_art(h: int, w: int, rng: torch.Generator) -> Tensor:
-    """A drawing or a page, (3, H, W) in [0, 1]: dark on white or yellowed paper, at times the other way round.
+    """Draw line art or a page, (3, H, W) in [0, 1]: dark on white or yellowed paper, at times the other way round.
 
     Some are bilevel, some soft as a scan; none has noise or JPEG artefacts.
     """

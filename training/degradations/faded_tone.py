@@ -1,4 +1,4 @@
-"""What time does to the tone and colours of prints, many pictures at once.
+"""Fade the tone and colours of many photographs at once, as time does.
 
 Dyes and silver lose density, each layer at its own pace; paper yellows; light that strays into a scan veils the
 blacks; colours run into each other; edges fade first. Every function draws from the `rng` it is given; images are
@@ -18,7 +18,7 @@ from training.luma import luma
 GREY_SHARE, HAND_COLOURED_SHARE, SOUND_SHARE = 0.3, 0.1, 0.08
 """Shares of the samples that are grey, hand-coloured, and not faded at all."""
 LEAST_LINEAR = 0.004
-"""Of the light that paper gives back, black gives so much: a density of 2.4."""
+"""Light that black gives back, as a share of what paper does: a density of 2.4."""
 
 Aged = tuple[Tensor, Tensor, Tensor]
 
@@ -55,13 +55,13 @@ def grey(image: Tensor) -> Tensor:
 
 
 def hand_coloured(image: Tensor) -> Tensor:
-    """A grey print under thin, coarse colours: half of the chroma, blurred."""
+    """Make grey prints under thin, coarse colours: half of the chroma, blurred."""
     plain = grey(image)
     return (plain + 0.5 * F.avg_pool2d(image - plain, 7, 1, 3, count_include_pad=False)).clamp(0, 1)
 
 
 def lose_density(gt: Tensor, tie: Tensor, rng: torch.Generator) -> Tensor:
-    """What is left of each layer's density, a stain over all of it, and stray light."""
+    """Lower each layer's density, lay a stain over all of it, and let in stray light."""
     n = len(gt)
     kept = _by_channel(n, 0.3, 1.0, 0.25, tie, rng).clamp(0.2, 1)
     stain = _draw(n, 0, 0.22, rng) * _by_channel(n, 0.2, 1.0, 0.5, tie, rng).clamp(0)
@@ -73,7 +73,7 @@ def lose_density(gt: Tensor, tie: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def lose_contrast(gt: Tensor, tie: Tensor, rng: torch.Generator) -> Tensor:
-    """Raised blacks, lowered whites and bent mid-tones, channel by channel."""
+    """Raise the blacks, lower the whites and bend the mid-tones, channel by channel."""
     n = len(gt)
     black = _by_channel(n, 0.0, 0.4, 0.12, tie, rng).clamp(0, 0.5)
     white = _by_channel(n, 0.6, 1.0, 0.12, tie, rng).clamp(0.55, 1)
@@ -83,7 +83,7 @@ def lose_contrast(gt: Tensor, tie: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _scanned(lq: Tensor, gt: Tensor, is_grey: Tensor, rng: torch.Generator) -> Aged:
-    """Noise, specks of white and black, 8 bits."""
+    """Add noise and specks of white and black; round to 8 bits."""
     n, _, h, w = lq.shape
     noise = torch.randn(lq.shape, generator=rng) * _draw(n, 0, 0.03, rng)
     lq = lq + torch.where(is_grey, noise[:, :1], noise)
@@ -94,14 +94,14 @@ def _scanned(lq: Tensor, gt: Tensor, is_grey: Tensor, rng: torch.Generator) -> A
 
 
 def _field(image: Tensor, rng: torch.Generator) -> Tensor:
-    """Smooth, (N, 1, H, W) in [0, 1]: anywhere, or from an edge."""
+    """Draw a smooth field, (N, 1, H, W) in [0, 1]: anywhere, or from an edge."""
     nodes = torch.rand((len(image), 1, 3, 3), generator=rng)
     anywhere = F.interpolate(nodes, image.shape[-2:], mode="bicubic", align_corners=True).clamp(0, 1)
     return torch.where(_chances(len(image), 0.5, rng), anywhere, _edge(image, rng))
 
 
 def _edge(image: Tensor, rng: torch.Generator) -> Tensor:
-    """1 on a line outside of the middle or all round, 0 far from it: (N, 1, H, W)."""
+    """Draw a field that is 1 on a line outside the middle or all round, and 0 far from it: (N, 1, H, W)."""
     n, _, h, w = image.shape
     y = torch.linspace(-1, 1, h).view(1, 1, h, 1)
     x = torch.linspace(-1, 1, w).view(1, 1, 1, w)
@@ -113,15 +113,15 @@ def _edge(image: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _draw(n: int, low: float, high: float, rng: torch.Generator) -> Tensor:
-    """(N, 1, 1, 1), even."""
+    """Draw (N, 1, 1, 1) evenly."""
     return low + (high - low) * torch.rand((n, 1, 1, 1), generator=rng)
 
 
 def _chances(n: int, probability: float, rng: torch.Generator) -> Tensor:
-    """(N, 1, 1, 1), bool."""
+    """Draw (N, 1, 1, 1), bool, True with the given probability."""
     return torch.rand((n, 1, 1, 1), generator=rng) < probability
 
 
 def _by_channel(n: int, low: float, high: float, apart: float, tie: Tensor, rng: torch.Generator) -> Tensor:
-    """(N, 3, 1, 1): even, and normally apart by channel where `tie` is 0."""
+    """Draw (N, 3, 1, 1): evenly, and normally apart by channel where `tie` is 0."""
     return _draw(n, low, high, rng) + (1 - tie) * apart * torch.randn((n, 3, 1, 1), generator=rng)

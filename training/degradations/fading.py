@@ -1,4 +1,4 @@
-"""What age and scanning do to a whole picture: fading, sepia, casts, blur, lost resolution, paper.
+"""Age and scan a whole picture: fading, sepia, casts, blur, lost resolution, paper.
 
 Every function is pure and draws from the `rng` it is given, if it draws at all. Images are (3, H, W) in [0, 1];
 results are not clamped unless said.
@@ -27,7 +27,7 @@ Pair = tuple[Tensor, Tensor]
 
 
 def grey(image: Tensor) -> Tensor:
-    """Luma in three equal channels."""
+    """Return the luma in three equal channels."""
     return luma(image).expand(3, -1, -1)
 
 
@@ -42,7 +42,7 @@ def fade(image: Tensor, strength: float, level: float) -> Tensor:
 
 
 def bleach(image: Tensor, strength: float) -> Tensor:
-    """Dyes bleach unevenly: blue and green densities fall, blacks turn reddish; `strength` 0 to 1."""
+    """Bleach the dyes unevenly: blue and green densities fall, blacks turn reddish; `strength` 0 to 1."""
     density = torch.tensor([0.95, 0.75, 0.6]).view(3, 1, 1)
     return torch.lerp(image, 1 - (1 - image) * density, strength)
 
@@ -60,7 +60,7 @@ def gamma(image: Tensor, exponent: float) -> Tensor:
 
 
 def blur(image: Tensor, sigma_px: float) -> Tensor:
-    """Gaussian blur of (C, H, W), borders repeated; as two band matrices, which is quicker than convolutions."""
+    """Blur (C, H, W) by a Gaussian, borders repeated; as two band matrices, which is quicker than convolutions."""
     h, w = image.shape[-2:]
     return _blur_matrix(h, sigma_px) @ image @ _blur_matrix(w, sigma_px).mT
 
@@ -175,7 +175,7 @@ STEPS: tuple[tuple[float, Step], ...] = (
 
 
 def _blur_matrix(size: int, sigma_px: float) -> Tensor:
-    """(size, size): row i holds the weights of output i; borders count the last pixel again."""
+    """Return (size, size), row i holding the weights of output i; borders count the last pixel again."""
     radius = max(1, math.ceil(3 * sigma_px))
     offsets = torch.arange(-radius, radius + 1)
     rows = torch.arange(size)[:, None].expand(-1, 2 * radius + 1)

@@ -1,4 +1,4 @@
-"""Parts, sizes and borders of whole pictures, and plain scenes; all drawn from `rng`.
+"""Cut, scale and frame whole pictures, and draw plain scenes; all drawn from `rng`.
 
 Images are (3, H, W) in [0, 1] unless said.
 """
@@ -19,7 +19,7 @@ MIDDLE_PX = 380
 
 
 def bordered(image: Tensor, rng: torch.Generator) -> Tensor:
-    """In a frame of paper, mount or scanner bed, (3, H, W); as in an instant print it may be wider below."""
+    """Put the image into a frame of paper, mount or scanner bed; as in an instant print it may be wider below."""
     _, h, w = image.shape
     side = round(uniform(0.01, 0.12, rng) * min(h, w)) + 1
     below = round(side * uniform(1, 4, rng)) if chance(0.25, rng) else side
@@ -42,7 +42,7 @@ def _frame_colour(rng: torch.Generator) -> Tensor:
 
 
 def any_part(photo: Tensor, rng: torch.Generator) -> Tensor:
-    """A part of a photograph of any type, flipped at times; mostly nearly all of it."""
+    """Cut out a part of a photograph of any type, flipped at times; mostly nearly all of it."""
     _, h, w = photo.shape
     share = uniform(0.8, 1, rng) if chance(0.6, rng) else uniform(0.4, 1, rng)
     high, wide = (max(min(96, side), round(side * share)) for side in (h, w))
@@ -52,7 +52,7 @@ def any_part(photo: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def scaled(image: Tensor, long_side_px: int) -> Tensor:
-    """At most 1.6 times as large, and no smaller than 96 px."""
+    """Scale the image to a long side, but to at most 1.6 times its size, and to no short side below 96 px."""
     _, h, w = image.shape
     factor = max(min(long_side_px / max(h, w), 1.6), 96 / min(h, w))
     size = (round(h * factor), round(w * factor))
@@ -60,19 +60,19 @@ def scaled(image: Tensor, long_side_px: int) -> Tensor:
 
 
 def any_size(rng: torch.Generator) -> tuple[int, int]:
-    """Height and width of a picture, px."""
+    """Draw the height and width of a picture, in px."""
     long_side, ratio = any_side(rng), uniform(0.55, 1, rng)
     sides = (long_side, round(long_side * ratio))
     return sides if chance(0.5, rng) else sides[::-1]
 
 
 def any_side(rng: torch.Generator) -> int:
-    """Length of a longer side, px."""
+    """Draw the length of a longer side, in px."""
     return round(MIDDLE_PX * math.exp(uniform(-0.6, 0.6, rng)))
 
 
 def soft_scene(h: int, w: int, rng: torch.Generator) -> Tensor:
-    """A photograph of hardly anything, (3, H, W): sky, walls, light out of focus, with some plain things before it."""
+    """Draw a photograph of hardly anything, (3, H, W): soft colours, with some plain rectangles before them."""
     cell_px = uniform(0.15, 0.8, rng) * max(h, w)
     scene = torch.stack([smooth_noise(h, w, cell_px, rng) for _ in range(3)])
     for _ in range(randint(0, 9, rng)):

@@ -1,4 +1,4 @@
-"""Pictures as print and old screens show them: dots of one size, or of one spacing.
+"""Screen pictures as print and old screens do: dots of one size, or of one spacing.
 
 (3, H, W) in [0, 1]; everything is drawn from `rng`.
 """
@@ -37,7 +37,7 @@ def halftone(image: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _ordered(grey: Tensor, doublings: int) -> Tensor:
-    """By Bayer's matrix of 2, 4 or 8 px."""
+    """Dither by Bayer's matrix of 2, 4 or 8 px."""
     matrix = BAYER_2
     for _ in range(doublings - 1):
         matrix = torch.cat(
@@ -50,7 +50,7 @@ def _ordered(grey: Tensor, doublings: int) -> Tensor:
 
 
 def _diffused(image: Tensor, rng: torch.Generator) -> Tensor:
-    """Floyd and Steinberg's, to black and white or to a few colours."""
+    """Diffuse errors after Floyd and Steinberg, to black and white or to a few colours."""
     picture = Image.fromarray((image * 255).byte().permute(1, 2, 0).contiguous().numpy())
     if chance(0.7, rng):
         dithered = picture.convert("1")
@@ -84,7 +84,7 @@ def _four_inks(image: Tensor, period_px: float, rng: torch.Generator) -> Tensor:
 
 
 def _scanned(dots: Tensor, rng: torch.Generator) -> Tensor:
-    """Softened, in ink and on paper that are not black and white."""
+    """Soften the dots, with ink and paper that are not black and white."""
     soft = blur(dots, uniform(0.3, 0.9, rng))
     paper = torch.tensor([1.0, uniform(0.9, 1, rng), uniform(0.75, 1, rng)]).view(3, 1, 1) * uniform(
         0.8, 1, rng

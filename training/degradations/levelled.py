@@ -31,19 +31,19 @@ ROUGHLY = 0.25
 """Where noise is not plain, the level told is off by about this share, as estimates are."""
 
 Noisy = tuple[Tensor, Tensor]
-"""Noisy picture (3, H, W), and its noise level in [0, 1] units: () or, where it differs over the picture, (1, H, W)."""
+"""Noisy image (3, H, W), and its noise level in [0, 1] units: () or, where it differs over the picture, (1, H, W)."""
 Noise = Callable[[Tensor, torch.Generator], Noisy]
-"""Draws noise of one strength."""
+"""Adds noise of one strength to an image."""
 
 
 def gaussian_noise(strength: float, max_sigma_255: float) -> Noise:
-    """White, up to the configured standard deviation."""
+    """Return white noise, up to the configured standard deviation."""
     sigma = strength * max_sigma_255 / 255
     return lambda gt, rng: (gaussian(gt, sigma, rng), torch.tensor(sigma))
 
 
 def poisson_noise(strength: float, max_sigma_255: float) -> Noise:  # noqa: ARG001
-    """Photons counted, with peaks from 8 down to 1; its level is estimated from the noisy picture itself."""
+    """Return the noise of counted photons, peaks from 8 down to 1; its level is estimated from the noisy image."""
     peak = 8.0 ** (1 - strength)
 
     def noise(gt: Tensor, rng: torch.Generator) -> Noisy:
@@ -54,7 +54,7 @@ def poisson_noise(strength: float, max_sigma_255: float) -> Noise:  # noqa: ARG0
 
 
 def impulse_noise(strength: float, max_sigma_255: float) -> Noise:  # noqa: ARG001
-    """Up to half of the pixels replaced by random colours: the picture is their mode, not their mean."""
+    """Replace up to half of the pixels by random colours: the clean image is their mode, not their mean."""
     return lambda gt, rng: (impulses(gt, strength / 2, rng), torch.tensor(-1.0))
 
 
@@ -67,7 +67,7 @@ NOISES: dict[str, Callable[[float, float], Noise]] = {
 
 
 def mixed_noise(gt: Tensor, sigma: float, rng: torch.Generator) -> Noisy:
-    """Noise of all kinds, JPEG artefacts alone among them; `sigma` ([0, 1] units) is that of Gaussian noise."""
+    """Add noise of any kind, or JPEG artefacts alone; `sigma` ([0, 1] units) is that of Gaussian noise."""
     if chance(0.45, rng):
         return gaussian(gt, sigma, rng), torch.tensor(sigma)
     if chance(0.5, rng):
@@ -87,7 +87,7 @@ def mixed_noise(gt: Tensor, sigma: float, rng: torch.Generator) -> Noisy:
 
 
 def on_surface(gt: Tensor, papers: Sequence[Tensor], rng: torch.Generator) -> Noisy:
-    """A picture (3 or 1 channels) with grain or on a structured surface, some with fine noise or as a JPEG.
+    """Put grain or a structured surface on an image (3 or 1 channels), at times with fine noise or as a JPEG.
 
     Args:
         papers: photographs of paper, uint8 (3, H, W).
@@ -101,7 +101,7 @@ def on_surface(gt: Tensor, papers: Sequence[Tensor], rng: torch.Generator) -> No
 
 
 def store_as_jpeg(image: Tensor, sigma: Tensor, rng: torch.Generator) -> Noisy:
-    """A picture (3 or 1 channels) with noise of level `sigma` as a JPEG, often a coarse one.
+    """Store an image (3 or 1 channels) with noise of level `sigma` as a JPEG, often a coarse one.
 
     The level of its artefacts is what `compression.artefacts_of` says of its table, as when the network is used.
     """
@@ -112,5 +112,5 @@ def store_as_jpeg(image: Tensor, sigma: Tensor, rng: torch.Generator) -> Noisy:
 
 
 def rough_level(lq: Tensor, gt: Tensor, rng: torch.Generator) -> Tensor:
-    """() standard deviation of the difference, off by a random factor."""
+    """Return the standard deviation of the difference, (), off by a random factor."""
     return (lq - gt).std() * torch.exp(ROUGHLY * torch.randn((), generator=rng))

@@ -27,13 +27,13 @@ def poisson(gt: Tensor, peak: float, rng: torch.Generator) -> Tensor:
 
 
 def poisson_sigma(lq: Tensor, peak: float) -> Tensor:
-    """Noise level of counted photons, `sqrt(signal / peak)`: (1, H, W), the signal from the blurred noisy picture."""
+    """Return the level of photon noise, `sqrt(signal / peak)`: (1, H, W), the signal from the blurred image."""
     signal = F.avg_pool2d(lq.mean(0, keepdim=True)[None], 7, stride=1, padding=3, count_include_pad=False)[0]
     return (signal.clamp_min(0) / peak).sqrt()
 
 
 def poisson_gaussian(gt: Tensor, shot: float, read: float, rng: torch.Generator) -> Tensor:
-    """Sensor noise of variance `shot * signal + read**2` (the usual heteroscedastic approximation)."""
+    """Add sensor noise of variance `shot * signal + read**2` (the usual heteroscedastic approximation)."""
     sigma = (shot * gt.clamp(0, 1) + read**2).sqrt()
     return gt + sigma * torch.randn(gt.shape, generator=rng)
 
@@ -73,7 +73,7 @@ def jpeg(image: Tensor, quality: int, *, subsample: bool = True) -> Tensor:
 
 
 def jpeg_with_table(image: Tensor, quality: int, *, subsample: bool) -> tuple[Tensor, list[int]]:
-    """`jpeg`, and the quantisation table of its luminance."""
+    """Do what `jpeg` does; return the quantisation table of the luminance as well."""
     pixels = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, subsampling=2 if subsample else 0)

@@ -12,7 +12,7 @@ from training.randomness import chance, randint, uniform
 
 
 def table(sheet: Sheet, rng: torch.Generator) -> None:
-    """Rows of words and numbers between rules."""
+    """Draw rows of words and numbers between rules."""
     rows, columns, font = randint(4, 30, rng), randint(2, 9, rng), any_font(rng)
     left, top, right, bottom = 0.05 * sheet.w, 0.08 * sheet.h, 0.95 * sheet.w, 0.95 * sheet.h
     tall, wide = (bottom - top) / rows, (right - left) / columns
@@ -28,7 +28,7 @@ def table(sheet: Sheet, rng: torch.Generator) -> None:
 
 
 def page(sheet: Sheet, rng: torch.Generator) -> None:
-    """Columns of print, with headings and sometimes a rule between."""
+    """Draw columns of print, with headings."""
     columns, font = randint(1, 4, rng), any_font(rng)
     size = max(10, round(sheet.w * uniform(0.014, 0.05, rng)))
     wide = sheet.w * 0.9 / columns
@@ -47,7 +47,7 @@ def page(sheet: Sheet, rng: torch.Generator) -> None:
 
 
 def handwriting(sheet: Sheet, rng: torch.Generator) -> None:
-    """Lines of loops that lean alike, as joined script."""
+    """Draw lines of loops that lean alike, as joined script."""
     size, lean = sheet.h * uniform(0.02, 0.08, rng), uniform(-0.1, 0.8, rng)
     gap, width = uniform(2.2, 3.4, rng) * size, max(2, round(size * uniform(0.06, 0.18, rng)))
     if chance(0.3, rng):
@@ -70,7 +70,7 @@ def handwriting(sheet: Sheet, rng: torch.Generator) -> None:
 
 
 def music(sheet: Sheet, rng: torch.Generator) -> None:
-    """Staves with notes, stems, beams and bars."""
+    """Draw staves with notes, stems, beams and bars."""
     gap = max(5.0, sheet.h * uniform(0.008, 0.025, rng))
     for top in np.arange(3 * gap, sheet.h - 6 * gap, uniform(9, 13, rng) * gap).tolist():
         for line in range(5):

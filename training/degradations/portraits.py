@@ -1,4 +1,4 @@
-"""What age, cheap lenses and scanning do to the faces of old photographs.
+"""Degrade faces as age, cheap lenses and scanning do those of old photographs.
 
 Every function is pure and draws from the `rng` it is given. Images are (3, H, W) in [0, 1].
 """
@@ -50,7 +50,7 @@ def worn(gt: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def toned(image: Tensor, rng: torch.Generator) -> Tensor:
-    """Grey in a third, brown in a fifth, then faded, cast, darker or brighter in some; not clamped."""
+    """Make a third grey and a fifth brown, then fade, cast, darken or brighten some; not clamped."""
     kind = uniform(0, 1, rng)
     if kind < 0.35:
         image = fading.grey(image)

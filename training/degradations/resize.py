@@ -34,7 +34,7 @@ def bicubic_to(image: Tensor, hw: tuple[int, int], scale: float | None = None) -
 
 
 def shrink(hr: Tensor, scale: int) -> Tensor:
-    """The benchmarks' small picture: an integer number of times smaller, stored in 8 bits.
+    """Make the benchmarks' small picture: an integer number of times smaller, stored in 8 bits.
 
     Raises:
         ValueError: the sides are not multiples of `scale`.
@@ -45,7 +45,7 @@ def shrink(hr: Tensor, scale: int) -> Tensor:
 
 
 def bicubic_weights(length: int, new_length: int, scale: float) -> Tensor:
-    """What each old pixel of an axis adds to each new one: (new_length, length), float64."""
+    """Return what each old pixel of an axis adds to each new one: (new_length, length), float64."""
     narrow = min(1.0, scale)  # below 1 the kernel is widened by its inverse
     support = 2 / narrow
     centres = (torch.arange(new_length, dtype=torch.float64) + 0.5) / scale - 0.5
@@ -58,7 +58,7 @@ def bicubic_weights(length: int, new_length: int, scale: float) -> Tensor:
 
 
 def cubic(distance: Tensor) -> Tensor:
-    """Keys' kernel (1981) with a = -0.5, of support 2."""
+    """Return the values of Keys' kernel (1981) with a = -0.5, of support 2."""
     x = distance.abs()
     near = 1.5 * x**3 - 2.5 * x**2 + 1
     far = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2

@@ -14,7 +14,7 @@ from training.randomness import chance, pick, randint, uniform
 
 
 def draw_screenshot(h: int, w: int, rng: torch.Generator) -> Tensor:
-    """What a screen may show, (3, H, W) in [0, 1]; crisp, without noise or JPEG artefacts."""
+    """Draw what a screen may show, (3, H, W) in [0, 1]; crisp, without noise or JPEG artefacts."""
     is_dark = chance(0.35, rng)
     ground = colour(rng, 10, 60) if is_dark else colour(rng, 215, 256)
     image = Image.new("RGB", (w, h), ground)
@@ -24,14 +24,14 @@ def draw_screenshot(h: int, w: int, rng: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """What is drawn on, and whether light stands on dark."""
+    """A canvas, its pen, and whether light stands on dark."""
 
     image: Image.Image
     draw: ImageDraw.ImageDraw
     is_dark: bool
 
     def ink(self, rng: torch.Generator) -> Colour:
-        """A colour that can be read."""
+        """Draw a colour that can be read on the screen's ground."""
         return colour(rng, 170, 256) if self.is_dark else colour(rng, 0, 110)
 
 

@@ -1,7 +1,7 @@
-"""What happens to photographs on their way: blur, resizing, noise and JPEG, twice (Wang et al., Real-ESRGAN, 2021).
+"""Degrade photographs by blur, resizing, noise and JPEG, twice (Wang et al., Real-ESRGAN, 2021).
 
 The ranges are the paper's. Kernels are up to 21 px wide; the second pass blurs less often and less; a sinc filter
-(ringing, overshoot) may end it. Pictures are (3, H, W) in [0, 1]; everything is drawn from `rng`.
+(ringing, overshoot) may end it. Images are (3, H, W) in [0, 1]; everything is drawn from `rng`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ FINAL_SINC = 0.8
 
 
 def degrade(hr: Tensor, scale: int, rng: torch.Generator) -> Tensor:
-    """A worn picture, `scale` times smaller: (3, H / scale, W / scale), 8-bit values.
+    """Wear a picture and make it `scale` times smaller: (3, H / scale, W / scale), 8-bit values.
 
     Args:
         hr: (3, H, W); the sides are multiples of `scale`.
@@ -72,7 +72,7 @@ def degrade(hr: Tensor, scale: int, rng: torch.Generator) -> Tensor:
 
 
 def _finish(image: Tensor, hw: tuple[int, int], rng: torch.Generator) -> Tensor:
-    """Size and sharpening before or after the last JPEG compression."""
+    """Resize and sharpen, before or after the last JPEG compression."""
     quality, subsample, sharpens_last = randint(*SECOND.quality, rng), chance(0.5, rng), chance(0.5, rng)
     if sharpens_last:
         return quantise(_sharpen(_resize_to(jpeg(image, quality, subsample=subsample), hw, rng), rng))
@@ -86,7 +86,7 @@ def _blur(image: Tensor, ranges: Pass, rng: torch.Generator) -> Tensor:
 
 
 def draw_kernel(ranges: Pass, rng: torch.Generator) -> Tensor:
-    """A blur kernel: sinc, or a bell of some kind, round or stretched."""
+    """Draw a blur kernel: sinc, or a bell of some kind, round or stretched."""
     size = _odd_size(rng)
     if chance(ranges.sinc, rng):
         return sinc_kernel(size, uniform(math.pi / 3 if size < 13 else math.pi / 5, math.pi, rng))
@@ -102,7 +102,7 @@ def draw_kernel(ranges: Pass, rng: torch.Generator) -> Tensor:
 def bell_kernel(
     size: int, sigmas_px: tuple[float, float], angle: float, kind: str = "gaussian", shape: float = 1.0
 ) -> Tensor:
-    """A kernel that falls off along two axes: (size, size), sum 1.
+    """Return a kernel that falls off along two axes: (size, size), sum 1.
 
     Args:
         sigmas_px: standard deviations along the axes, the first of which is turned by `angle` from the x axis.
@@ -119,7 +119,7 @@ def bell_kernel(
 
 
 def sinc_kernel(size: int, cutoff: float) -> Tensor:
-    """The circular low-pass filter of this cut-off (radians per pixel): (size, size), sum 1."""
+    """Return the circular low-pass filter of a cut-off (radians per pixel): (size, size), sum 1."""
     place = torch.arange(size, dtype=torch.float64) - size // 2
     radius = torch.hypot(*torch.meshgrid(place, place, indexing="ij"))
     kernel = cutoff * torch.special.bessel_j1(cutoff * radius) / (2 * math.pi * radius.clamp_min(1e-12))
@@ -148,13 +148,13 @@ def _factor(ranges: Pass, rng: torch.Generator) -> float:
 
 
 def _resize(image: Tensor, factor: float, hw: tuple[int, int], rng: torch.Generator) -> Tensor:
-    """To `factor` times the size `hw`."""
+    """Resize to `factor` times the size `hw`."""
     h, w = (max(1, round(factor * side)) for side in hw)
     return _resize_to(image, (h, w), rng)
 
 
 def _resize_to(image: Tensor, hw: tuple[int, int], rng: torch.Generator) -> Tensor:
-    """By area, bilinear or bicubic; the latter two without antialiasing, as careless programs do it."""
+    """Resize by area, bilinear or bicubic; the latter two without antialiasing, as careless programs do it."""
     mode = ("area", "bilinear", "bicubic")[randint(0, 3, rng)]
     if mode == "area":
         return F.interpolate(image[None], hw, mode=mode)[0]
@@ -162,7 +162,7 @@ def _resize_to(image: Tensor, hw: tuple[int, int], rng: torch.Generator) -> Tens
 
 
 def _noise(image: Tensor, ranges: Pass, rng: torch.Generator) -> Tensor:
-    """Gaussian or Poisson, by channel or grey."""
+    """Add Gaussian or Poisson noise, by channel or grey."""
     is_grey = chance(ranges.grey_noise, rng)
     image = image.clamp(0, 1)
     base = image.mean(0, keepdim=True) if is_grey else image
@@ -174,7 +174,7 @@ def _noise(image: Tensor, ranges: Pass, rng: torch.Generator) -> Tensor:
 
 
 def _sharpen(image: Tensor, rng: torch.Generator) -> Tensor:
-    """The final sinc filter."""
+    """Apply the final sinc filter, in most pictures."""
     if not chance(FINAL_SINC, rng):
         return image
     return convolve(image, sinc_kernel(_odd_size(rng), uniform(math.pi / 3, math.pi, rng)))

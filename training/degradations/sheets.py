@@ -1,4 +1,4 @@
-"""What drawings and screenshots are drawn with: a sheet at twice the size, inks, fonts, made-up words."""
+"""Tools to draw drawings and screenshots with: a sheet at twice the size, inks, fonts, made-up words."""
 
 from __future__ import annotations
 
@@ -57,47 +57,47 @@ class Sheet:
 
 
 def blank_sheet(h: int, w: int, ink: Colour, paper: Colour, unit: int) -> Sheet:
-    """An empty sheet of twice the size."""
+    """Return an empty sheet of twice the size."""
     image = Image.new("RGB", (w * OVERSAMPLING, h * OVERSAMPLING), paper)
     return Sheet(image, ImageDraw.Draw(image), ink, paper, unit)
 
 
 def averaged(sheet: Sheet) -> Tensor:
-    """The sheet at its true size, (3, H, W) in [0, 1]."""
+    """Return the sheet at its true size, (3, H, W) in [0, 1]."""
     return as_tensor(sheet.image.reduce(OVERSAMPLING))
 
 
 def as_tensor(image: Image.Image) -> Tensor:
-    """An RGB picture as (3, H, W) in [0, 1]."""
+    """Return an RGB picture as (3, H, W) in [0, 1]."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
 
 
 def colour(rng: torch.Generator, low: int = 0, high: int = 256) -> Colour:
-    """Any colour whose channels are in [low, high)."""
+    """Draw any colour whose channels are in [low, high)."""
     red, green, blue = torch.randint(low, high, (3,), generator=rng).tolist()
     return red, green, blue
 
 
 @cache
 def fonts() -> tuple[str, ...]:
-    """Font files that come with matplotlib, such as have letters."""
+    """Find the font files with letters that come with matplotlib."""
     folder = Path(mpl.get_data_path()) / "fonts/ttf"
     return tuple(sorted(str(file) for pattern in FONT_PATTERNS for file in folder.glob(pattern)))
 
 
 @lru_cache(maxsize=256)
 def font_of(file: str | None, size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """A font in a size; None is Pillow's own."""
+    """Return a font in a size; None is Pillow's own."""
     return ImageFont.load_default(size_px) if file is None else ImageFont.truetype(file, size_px)
 
 
 def any_font(rng: torch.Generator) -> str | None:
-    """One of `fonts`, or Pillow's own."""
+    """Pick one of `fonts`, or Pillow's own."""
     return None if chance(0.2, rng) else pick(fonts(), rng)
 
 
 def words(count: int, rng: torch.Generator) -> str:
-    """Made-up words, with numbers and capitals between."""
+    """Make up words, with numbers and capitals among them."""
     made = []
     for _ in range(count):
         letters = [
@@ -112,7 +112,7 @@ def words(count: int, rng: torch.Generator) -> str:
 
 
 def smooth_field(h: int, w: int, cells: float, rng: torch.Generator) -> npt.NDArray[np.float32]:
-    """A smooth random field (h, w) in [0, 1] with about `cells` hills along its longer side."""
+    """Draw a smooth random field (h, w) in [0, 1] with about `cells` hills along its longer side."""
     cell = max(h, w) / cells
     coarse = torch.rand((1, 1, 2 + round(h / cell), 2 + round(w / cell)), generator=rng)
     field = F.interpolate(coarse, (h, w), mode="bicubic", align_corners=True)[0, 0]
@@ -124,7 +124,7 @@ def smooth_field(h: int, w: int, cells: float, rng: torch.Generator) -> npt.NDAr
 def smooth_curve(
     start: tuple[float, float], stride: float, steps: int, bend: float, rng: torch.Generator
 ) -> list[tuple[float, float]]:
-    """Corners of a curve that wanders."""
+    """Draw the corners of a curve that wanders."""
     turns = torch.randn(steps, generator=rng).cumsum(0) * bend
     angles = uniform(0, 6.283, rng) + turns.cumsum(0) * 0.2
     x = start[0] + (angles.cos() * stride).cumsum(0)

@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from training.data import read_photo
+
 STAMP_KINDS = (
     "dirt", "dots", "hair", "hair-short", "lint", "scratches", "smut", "spots", "sprinkles", "stain",
 )  # fmt: skip
@@ -62,7 +64,7 @@ def load_damage_sources(root: Path, *, held_out: bool, validation: bool = False)
             for file in _files(domain / "film_scan_labels", "*.png")
             if _scan_part(file) == part
         ),
-        tuple(_read_rgb(file) for file in _files(domain / "paper_textures", "*.jpg")),
+        tuple(read_photo(file) for file in _files(domain / "paper_textures", "*.jpg")),
     )
 
 
@@ -118,8 +120,3 @@ def _read_grey(file: Path) -> Tensor:
 def _read_scan(file: Path) -> Tensor:
     covered = Image.fromarray((_read_grey(file) > 0).numpy().astype(np.uint8) * 255)
     return torch.from_numpy(np.array(covered.reduce(2)))
-
-
-def _read_rgb(file: Path) -> Tensor:
-    with Image.open(file) as picture:
-        return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()

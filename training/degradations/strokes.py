@@ -17,7 +17,7 @@ from training.randomness import chance, randint, uniform
 
 
 def dust(h: int, w: int, count: int, rng: torch.Generator) -> Tensor:
-    """Specks: ellipses and small polygons of .5 to 3.5 px radius, most of them small."""
+    """Draw specks: ellipses and small polygons of .5 to 3.5 px radius, most of them small."""
     image, draw = new_canvas(h, w)
     for x, y, size, shape, *angles in torch.rand((count, 9), generator=rng).tolist():
         radius = OVERSAMPLING * (0.5 + 3 * size**3)
@@ -35,7 +35,7 @@ def dust(h: int, w: int, count: int, rng: torch.Generator) -> Tensor:
 
 
 def hairs(h: int, w: int, count: int, rng: torch.Generator) -> Tensor:
-    """Curled fibres, 10 to 150 px long, .5 to 2 px thick."""
+    """Draw curled fibres, 10 to 150 px long, .5 to 2 px thick."""
     image, draw = new_canvas(h, w)
     for _ in range(count):
         steps = randint(10, 30, rng)
@@ -49,7 +49,7 @@ def hairs(h: int, w: int, count: int, rng: torch.Generator) -> Tensor:
 
 
 def scratches(h: int, w: int, count: int, rng: torch.Generator) -> Tensor:
-    """Long thin lines as a projector leaves them: 1 to 4 px, mostly upright, wavering, fading and broken."""
+    """Draw long thin lines as a projector leaves them: 1 to 4 px, mostly upright, wavering, fading and broken."""
     image, draw = new_canvas(h, w)
     turn = 0.0 if chance(0.6, rng) else uniform(0, math.pi, rng)
     for _ in range(count):
@@ -64,7 +64,7 @@ def scratches(h: int, w: int, count: int, rng: torch.Generator) -> Tensor:
 
 
 def tear(h: int, w: int, rng: torch.Generator) -> Tensor:
-    """A wide, jagged gap that runs in from the border."""
+    """Draw a wide, jagged gap that runs in from the border."""
     image, draw = new_canvas(h, w)
     steps = randint(8, 24, rng)
     length = uniform(0.15, 0.8, rng) * min(image.size)
@@ -81,7 +81,7 @@ def tear(h: int, w: int, rng: torch.Generator) -> Tensor:
 
 
 def fold(h: int, w: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """A crease across the whole picture, and the signed shading on its two sides.
+    """Draw a crease across the whole picture, and the signed shading on its two sides.
 
     Returns:
         (1, H, W) coverage of the cracked crease, and (1, H, W) shading in [-1, 1] that falls off within some
@@ -103,7 +103,7 @@ def fold(h: int, w: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def patchiness(h: int, w: int, rng: torch.Generator) -> Tensor:
-    """Smooth random field (1, H, W) in [0, 1] by which a layer is worn off in places."""
+    """Draw a smooth random field (1, H, W) in [0, 1] by which a layer is worn off in places."""
     cell = randint(8, 48, rng)
     coarse = torch.rand((1, 1, 2 + h // cell, 2 + w // cell), generator=rng)
     field = torch.nn.functional.interpolate(coarse, (h, w), mode="bilinear", align_corners=True)

@@ -1,4 +1,4 @@
-"""What lies on a picture's surface: grain, the mosaic of early colour plates, embossed paper, a printer's screen.
+"""Lay surfaces over a picture: grain, the mosaic of early colour plates, embossed paper, a printer's screen.
 
 All of it is wider than a pixel, so that neighbours share it. Every function is pure: it draws from the `rng` it is
 given. Images are (C, H, W) in [0, 1]; results are not clamped. A strength is about the standard deviation of what is
@@ -23,11 +23,11 @@ SQUARE, HEXAGONAL = (0.0, math.pi / 2), (0.0, math.pi / 3, 2 * math.pi / 3)
 STARCH = torch.tensor([[0.90, 0.45, 0.25], [0.40, 0.70, 0.30], [0.40, 0.35, 0.80]])
 """Colours of an autochrome's grains: orange, green, violet."""
 SCREEN_ANGLES = (math.radians(15), math.radians(75), 0.0)
-"""Of cyan, magenta and yellow; black is at 45 degrees."""
+"""Angles of the screens of cyan, magenta and yellow; black is at 45 degrees."""
 
 
 def surface(gt: Tensor, papers: Sequence[Tensor], rng: torch.Generator) -> Tensor:
-    """A picture (3 or 1 channels) on one of these surfaces, at a strength of 2 to 35 of 255.
+    """Put an image (3 or 1 channels) on one of these surfaces, at a strength of 2 to 35 of 255.
 
     Args:
         papers: photographs of paper, uint8 (3, H, W).
@@ -48,7 +48,7 @@ def surface(gt: Tensor, papers: Sequence[Tensor], rng: torch.Generator) -> Tenso
 
 
 def grain(gt: Tensor, strength: float, size_px: float, rng: torch.Generator) -> Tensor:
-    """Grain of this width at half height, grey or partly coloured, by the density of the picture.
+    """Add grain `size_px` wide at half height, grey or partly coloured, by the density of the picture.
 
     Args:
         size_px: 1 to 5.
@@ -61,7 +61,7 @@ def grain(gt: Tensor, strength: float, size_px: float, rng: torch.Generator) -> 
 
 
 def embossed(gt: Tensor, strength: float, pattern: Tensor, rng: torch.Generator) -> Tensor:
-    """A pattern (1, H, W) of standard deviation 1 that shades the paper and shines on it."""
+    """Emboss a pattern (1, H, W) of standard deviation 1: it shades the paper and shines on it."""
     shading = uniform(0.0, 1.0, rng)
     amount = shading * 2 * gt + (1 - shading)
     tint = 1 + 0.15 * torch.randn((len(gt), 1, 1), generator=rng) if chance(0.3, rng) else 1.0
@@ -69,13 +69,13 @@ def embossed(gt: Tensor, strength: float, pattern: Tensor, rng: torch.Generator)
 
 
 def photographed_paper(papers: Sequence[Tensor], side_px: int, rng: torch.Generator) -> Tensor:
-    """The relief of real paper, (1, side_px, side_px), without what is wider than some 16 px."""
+    """Cut out the relief of real paper, (1, side_px, side_px), without what is wider than some 16 px."""
     patch = scaled_patch(papers, side_px, (1.0, 4.0), rng).mean(0, keepdim=True)
     return _normalised(patch - blur_mirrored(patch, 8.0))
 
 
 def woven_paper(hw: Sequence[int], period_px: float, rng: torch.Generator) -> Tensor:
-    """Silk, linen or honeycomb, lit from one side: (1, H, W), never quite regular."""
+    """Draw silk, linen or honeycomb, lit from one side: (1, H, W), never quite regular."""
     kind = randint(0, 3, rng)
     directions = (HEXAGONAL, SQUARE, (uniform(0.2, 1.2, rng),))[kind]
     stretch = uniform(0.8, 1.25, rng) if directions is SQUARE else 1.0
@@ -91,7 +91,7 @@ def woven_paper(hw: Sequence[int], period_px: float, rng: torch.Generator) -> Te
 
 
 def mosaic(gt: Tensor, strength: float, size_px: float, rng: torch.Generator) -> Tensor:
-    """The starch grains of an autochrome, or the ruled lines and squares of a Dufaycolor: (3, H, W)."""
+    """Lay the starch grains of an autochrome, or the ruled lines and squares of a Dufaycolor, over (3, H, W)."""
     hw = gt.shape[-2:]
     cells = _starch(hw, size_px, rng) if chance(0.6, rng) else _ruled(hw, size_px, rng)
     colours = STARCH + 0.08 * torch.randn(STARCH.shape, generator=rng)
@@ -103,7 +103,7 @@ def mosaic(gt: Tensor, strength: float, size_px: float, rng: torch.Generator) ->
 
 
 def screened(gt: Tensor, strength: float, period_px: float, rng: torch.Generator) -> Tensor:
-    """Printed with a screen of dots and scanned: a grid of its own for every channel, softened.
+    """Print with a screen of dots and scan: a grid of its own for every channel, softened.
 
     Args:
         strength: standard deviation that dots of mid-grey have at most; soft dots have less.

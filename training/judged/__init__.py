@@ -1,4 +1,4 @@
-"""Pictures of each kind, with what is wrong with them, for the judgement: drawn from `rng`.
+"""Make pictures of each kind, with their faults, for the judgement; drawn from `rng`.
 
 Photographs stay clean, become noisy or grey, or are made into prints: toned, faded, grainy, soft, on paper, damaged.
 Real old prints stand beside them. Drawings, halftones and screenshots are made in code. Any may get a border, be
@@ -38,7 +38,7 @@ MAKERS: dict[str, Callable[[Sources, torch.Generator], Judged]] = {
 
 
 def make_sample(sources: Sources, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """One picture as it is looked at.
+    """Make one picture as it is looked at.
 
     Returns:
         view, crops: uint8, as `glimpse` gives them.
@@ -50,7 +50,7 @@ def make_sample(sources: Sources, rng: torch.Generator) -> tuple[Tensor, Tensor,
 
 
 def make_structured(sources: Sources, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """One sound photograph with structure or lookalikes of damage in it, as `make_sample` gives it."""
+    """Make one sound photograph with structure or lookalikes of damage in it; see `make_sample`."""
     image = any_photo(sources, rng)
     for _ in range(randint(1, 4, rng)):
         image = (draw_lookalike if chance(0.5, rng) else draw_structure)(image, rng)
@@ -58,7 +58,7 @@ def make_structured(sources: Sources, rng: torch.Generator) -> tuple[Tensor, Ten
 
 
 def as_seen(judged: Judged, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """A picture as it is stored and looked at; see `make_sample`."""
+    """Return a picture as it is stored and looked at; see `make_sample`."""
     judged = stored(judged, rng)
     view, crops = glimpse((judged.image * 255).round().byte().numpy())
     return (

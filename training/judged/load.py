@@ -1,4 +1,4 @@
-"""What the judgement's pictures are made of, read from the data root."""
+"""Read the sources of the judgement's pictures from the data root."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def load_sources(data: Path, photos: Sequence[str], validation_every: int) -> tu
 
     Args:
         photos: folders of clean photographs below `data`.
-        validation_every: each so-many-th photograph of a folder, and old print, is kept for validation.
+        validation_every: every n-th photograph of a folder, and every n-th old print, is kept for validation.
     """
     folders = [load_photos([data / name], min_side_px=96) for name in photos]
     held_out = [folder[::validation_every] for folder in folders]
@@ -40,7 +40,7 @@ def load_sources(data: Path, photos: Sequence[str], validation_every: int) -> tu
 
 
 def load_prints(data: Path) -> dict[str, RealPrint]:
-    """The real old photographs by name; who has looked at them says whether they are damaged."""
+    """Read the real old photographs by name, with what was seen of damage in each."""
     folder = ANNOTATIONS / "old_real"
     sound = set((folder / "sound.txt").read_text().split())
     marked = {file.stem for file in folder.glob("*.txt")}
@@ -53,6 +53,6 @@ def load_prints(data: Path) -> dict[str, RealPrint]:
 
 
 def load_damaged(data: Path) -> dict[str, RealPrint]:
-    """The damaged prints by name, without those that are kept for tests."""
+    """Read the damaged prints by name, without those that are kept for tests."""
     files = sorted((data / "domain" / "old_damaged").glob("*.*"))
     return {file.stem: RealPrint(read_photo(file), 1.0) for file in files if file.stem not in TEST_PRINTS}

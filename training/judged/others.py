@@ -1,4 +1,4 @@
-"""What never was a photograph, or is a print of one in dots: line art, halftones, screenshots."""
+"""Pictures that are no photographs, or prints of them in dots: line art, halftones, screenshots."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from training.randomness import chance, randint
 
 
 def line_art(_sources: Sources, rng: torch.Generator) -> Judged:
-    """Line art, a chart, a page."""
+    """Draw line art, a chart, a page."""
     return _aside(draw_line_art(*any_size(rng), rng), "line_art", rng)
 
 
 def screened(sources: Sources, rng: torch.Generator) -> Judged:
-    """A halftone of a photograph."""
+    """Make a halftone of a photograph."""
     return replace(Judged(halftone(any_photo(sources, rng), rng), KINDS.index("halftone")), noisy=UNKNOWN)
 
 
 def screenshot(sources: Sources, rng: torch.Generator) -> Judged:
-    """A screenshot; now and then with a photograph in a part of it."""
+    """Draw a screenshot; now and then with a photograph in a part of it."""
     image = draw_screenshot(*any_size(rng), rng)
     if chance(0.15, rng):
         _, h, w = image.shape
@@ -40,7 +40,7 @@ def screenshot(sources: Sources, rng: torch.Generator) -> Judged:
 
 
 def _aside(image: Tensor, kind: str, rng: torch.Generator) -> Judged:
-    """What never was a photograph: of its wear only noise is asked for."""
+    """Finish what never was a photograph: of its wear only noise is asked for."""
     judged = Judged(image, KINDS.index(kind), faded=UNKNOWN)
     if chance(0.15, rng):
         judged = replace(judged, image=scaled(image, any_side(rng)))

@@ -18,7 +18,7 @@ from training.randomness import chance, pick, uniform
 
 
 def any_photo(sources: Sources, rng: torch.Generator) -> Tensor:
-    """A part of a photograph, flipped, scaled, at times in other tones or with a lookalike of damage in it."""
+    """Cut a part of a photograph, flipped, scaled, at times in other tones or with a lookalike of damage in it."""
     folder = pick(sources.folders, rng)
     photo = any_part(pick(folder, rng), rng).float() / 255
     photo = scaled(photo, any_side(rng))
@@ -30,7 +30,7 @@ def any_photo(sources: Sources, rng: torch.Generator) -> Tensor:
 
 
 def photograph(sources: Sources, rng: torch.Generator) -> Judged:
-    """Clean, grey, noisy, toned by computer, with lines and letters in it, or damaged."""
+    """Make a photograph: clean, grey, noisy, toned by computer, with lines and letters in it, or damaged."""
     image = soft_scene(*any_size(rng), rng) if chance(0.05, rng) else any_photo(sources, rng)
     judged = Judged(image, KINDS.index("photograph"))
     if chance(0.2, rng):

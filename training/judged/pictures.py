@@ -1,4 +1,4 @@
-"""Pictures whose kind and faults are known, and what they are made of."""
+"""Pictures whose kind and faults are known, and the sources that they are made of."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RealPrint:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What pictures are made of: photographs in uint8 (3, H, W), by folder; prints; damage."""
+    """Sources of pictures: photographs in uint8 (3, H, W), by folder; prints; damage."""
 
     folders: Sequence[Sequence[Tensor]]
     prints: Sequence[RealPrint]

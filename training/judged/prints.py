@@ -16,16 +16,16 @@ from training.judged.wear import add_damage, add_fading, add_noise, is_damaged, 
 from training.randomness import chance, pick, uniform
 
 REAL_SHARE = 0.5
-"""Of the prints: those that time has made."""
+"""Share of the prints that are real."""
 
 
 def any_print(sources: Sources, rng: torch.Generator) -> Judged:
-    """A real or a made one."""
+    """Make a print, real or synthetic."""
     return real_print(sources, rng) if chance(REAL_SHARE, rng) else synthetic_print(sources, rng)
 
 
 def synthetic_print(sources: Sources, rng: torch.Generator) -> Judged:
-    """A photograph made old: a silver print, grey or toned, or a colour print whose dyes have gone.
+    """Make a photograph old: a silver print, grey or toned, or a colour print whose dyes have gone.
 
     What shows little makes no print of it: a soft or warm photograph is none yet.
     """
@@ -60,7 +60,7 @@ def synthetic_print(sources: Sources, rng: torch.Generator) -> Judged:
 
 
 def real_print(sources: Sources, rng: torch.Generator) -> Judged:
-    """A real old print, mostly as a whole; what its own tone and contrast say is all that is known beside its kind."""
+    """Pick a real old print, mostly whole; beside its kind, only its own tone and contrast say what is known."""
     real = pick(sources.prints, rng)
     image = any_part(real.image, rng).float() / 255
     if chance(0.6, rng):

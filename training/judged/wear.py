@@ -1,4 +1,4 @@
-"""What is wrong with a picture, and whether that shows: damage, fading, noise, and how it is stored."""
+"""Add faults to a picture, and say whether they show: damage, fading, noise, and how it is stored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAMAGED_SHARES = (0.0004, 0.003)
 
 
 def stored(judged: Judged, rng: torch.Generator) -> Judged:
-    """In a border at times, and in 8 bits, often as JPEG."""
+    """Store a picture in 8 bits, often as JPEG, at times in a border."""
     image = judged.image.clamp(0, 1)
     if chance(0.3 if judged.kind == KINDS.index("print") else 0.12, rng):
         image = bordered(image, rng)
@@ -39,7 +39,7 @@ def stored(judged: Judged, rng: torch.Generator) -> Judged:
 
 
 def add_noise(judged: Judged, rng: torch.Generator, grain: float = 0.3) -> Judged:
-    """White noise, or with a chance of `grain` grain up to some pixels wide; around the limit nobody can say."""
+    """Add white noise, or with a chance of `grain` grain up to some px wide; near the limits it is `UNKNOWN`."""
     strength_255 = log_uniform(1.5, 45, rng)
     if chance(grain, rng):
         strength_255 = min(strength_255, 30.0)
@@ -71,13 +71,13 @@ def add_damage(
 
 
 def is_damaged(alpha: Tensor) -> float:
-    """1, 0 or `UNKNOWN`, by the share of pixels that damage covers visibly."""
+    """Return 1, 0 or `UNKNOWN`, by the share of pixels that damage covers visibly."""
     share = float((alpha > 0.25).float().mean())
     return 0.0 if share < DAMAGED_SHARES[0] else 1.0 if share > DAMAGED_SHARES[1] else UNKNOWN
 
 
 def add_fading(image: Tensor, rng: torch.Generator) -> tuple[Tensor, float]:
-    """A washed out or milky picture, and whether that shows."""
+    """Wash a picture out or make it milky; return it, and 1, 0 or `UNKNOWN` for whether that shows."""
     strength = uniform(0.1, 0.7, rng)
     faded = fading.fade(image, strength, uniform(0.2, 0.95, rng))
     if chance(0.3, rng):
@@ -86,7 +86,7 @@ def add_fading(image: Tensor, rng: torch.Generator) -> tuple[Tensor, float]:
 
 
 def is_faded(judged: Judged) -> float:
-    """What the inner part of a real print says, where it was not faded on purpose."""
+    """Return 1, 0 or `UNKNOWN` by the contrast of a real print, where it was not faded on purpose."""
     if judged.faded == 1:
         return 1.0
     span = contrast_of(judged.image)

@@ -7,5 +7,5 @@
 Look at crops of about 160x160 px enlarged five times, write down what you see in
 `training/annotations/<set>/<name>.txt`, draw, look at the mask over the picture, correct until it fits within a pixel.
 `grammar` has the words of an annotation. Damage is what was laid on or lost from the print, not what the picture shows,
-not grain, not the printed border; what is unsure is ignored.
+not grain, not the printed border. Mark what is unsure as such: it is ignored.
 """

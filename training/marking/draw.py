@@ -1,4 +1,4 @@
-"""From an annotation and its picture to the mask: 255 = damage, 128 = ignore, 0 = sound."""
+"""Draw the mask of an annotation and its picture: 255 = damage, 128 = ignore, 0 = sound."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BACKGROUND_SIGMAS_PX = (2.0, 4.0, 8.0, 20.0)
 LEAST_CONTRAST = 3.0
 """A pixel of a line differs from its surroundings by at least this, of 255."""
 WEAK_SPECK = 6
-"""A speck that stands out by less than this is nobody's."""
+"""A speck that stands out by less than this (of 255) is left unsure."""
 
 
 def draw_mask(annotation: Annotation, rgb: Pixels) -> Pixels:
@@ -39,7 +39,7 @@ def draw_mask(annotation: Annotation, rgb: Pixels) -> Pixels:
 
 
 class _Canvas:
-    """A mask on its way: what is damage and what is nobody's so far."""
+    """A mask in the making: what is damage so far, and what is unsure."""
 
     def __init__(self, rgb: Pixels, grey: Floats, annotation: Annotation) -> None:
         self.rgb, self.grey, self.annotation = rgb, grey, annotation
@@ -50,20 +50,20 @@ class _Canvas:
         self.unsure = np.zeros(grey.shape, bool)
 
     def polygon(self, mark: Mark) -> Marked:
-        """The pixels inside a mark's corners."""
+        """Return the pixels inside a mark's corners."""
         inside = np.zeros(self.grey.shape, np.uint8)
         cv2.fillPoly(inside, [_corners(mark)], 1)
         return inside > 0
 
     def union(self, kind: str) -> Marked:
-        """All polygons of a kind together."""
+        """Return all polygons of a kind together."""
         whole = np.zeros(self.grey.shape, bool)
         for mark in self.annotation.of(kind):
             whole |= self.polygon(mark)
         return whole
 
     def _background(self) -> Floats:
-        """What the picture would be without its damage: a blur of what is not marked, the nearest first."""
+        """Estimate the picture without its damage: a blur of what is not marked, the nearest first."""
         sound = (self._roughly_marked() == 0).astype(np.float32)
         background, known = np.zeros_like(self.grey), np.zeros_like(self.grey)
         for sigma in BACKGROUND_SIGMAS_PX:
@@ -88,13 +88,13 @@ class _Canvas:
         return marked
 
     def contrast(self, polarity: str) -> Floats:
-        """How much each pixel stands out from the background in the direction of a polarity."""
+        """Return how much each pixel stands out from the background in the direction of a polarity."""
         if len(polarity) > 1 or polarity == "x":
             return np.abs(self.change)
         return self.change if polarity == "b" else -self.change
 
     def add_line(self, mark: Mark) -> None:
-        """Pixels within half the width of the path that stand out by `core_share` of what the path does there."""
+        """Mark what lies within half the width of the path and stands out by `core_share` of what it does there."""
         path = self.paths[id(mark)]
         columns, rows = (np.array(values) for values in zip(*path, strict=True))
         h, w = self.grey.shape
@@ -118,7 +118,7 @@ class _Canvas:
         self.damage[place] |= _closed(np.isin(labels, np.unique(labels[core])) & found)
 
     def add_speck(self, mark: Mark, x: float, y: float) -> None:
-        """The connected pixels around a point's extremum that stand out by a third of what it does."""
+        """Mark the connected pixels around a point's extremum that stand out by a third of what it does."""
         h, w = self.grey.shape
         reach = int(np.ceil(mark.size)) + 4
         top, left = max(0, round(y) - reach), max(0, round(x) - reach)
@@ -141,14 +141,14 @@ class _Canvas:
             self.damage[place] |= labels == label
 
     def leave_spots(self, mark: Mark) -> None:
-        """Make spots that stand out and are not marked nobody's."""
+        """Leave spots unsure that stand out and are not marked."""
         spots = cv2.GaussianBlur(self.grey, (0, 0), 0.7) - cv2.medianBlur(self.grey.astype(np.uint8), 15)
         found = _of_size(self.polygon(mark) & (np.abs(spots) > mark.size), 2)
         around = ndimage.binary_dilation(self.damage, SQUARE, iterations=2)
         self.unsure |= ndimage.binary_dilation(found, SQUARE, iterations=2) & ~around
 
     def finish(self) -> Pixels:
-        """The mask, with what wins over what."""
+        """Return the mask: `Z` wins over damage, `X` over `Z`, and damage over all else that is unsure."""
         unsure = self.unsure | self.union("I")
         if self.annotation.of("O"):
             unsure |= ~self.union("O")
@@ -198,12 +198,12 @@ def _corners(mark: Mark) -> npt.NDArray[np.int_]:
 
 
 def _closed(found: Marked) -> Marked:
-    """Gaps of a pixel filled, as staircases leave them."""
+    """Fill gaps of a pixel, as staircases leave them."""
     return ndimage.binary_closing(np.pad(found, 2), np.ones((2, 2)))[2:-2, 2:-2]
 
 
 def _of_size(found: Marked, least_px: int) -> Marked:
-    """Only what has at least so many connected pixels."""
+    """Keep what has at least `least_px` connected pixels."""
     labels, count = ndimage.label(found, SQUARE)
     sizes = ndimage.sum(found, labels, range(count + 1))
     return found & (sizes[labels] >= least_px)

@@ -13,9 +13,9 @@ pixel belongs to it).
 | `T b 140:` | what is brighter than 140 in the polygon |
 | `A d 12:` | what is darker than its surroundings by 12 in the polygon |
 | `C 9:` | what is redder than its surroundings by 9 in the polygon: rust, bared paper |
-| `I:`, `X:` | a polygon nobody is sure of; damage wins over `I`, `X` wins over damage |
-| `U 18:` | in the polygon, spots that differ by 18 and are not marked are nobody's |
-| `O:` | what was examined: all else is nobody's |
+| `I:`, `X:` | a polygon that is unsure; damage wins over `I`, `X` wins over damage |
+| `U 18:` | in the polygon, spots that differ by 18 and are not marked are unsure |
+| `O:` | what was examined: all else is unsure |
 | `Z:` | a polygon that is sound, whatever else says |
 """
 
@@ -27,7 +27,7 @@ from pathlib import Path
 HEADERS = ("source", "origin", "sure", "thr")
 KINDS = frozenset("LFSPTACIXUOZ")
 CORE_SHARE = 0.38
-"""See `thr`."""
+"""Share of a line's contrast from which a pixel belongs to it, unless the header `thr` says another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Annotation:
     core_share: float = CORE_SHARE
 
     def of(self, kinds: str) -> list[Mark]:
-        """The marks of some kinds, in their order."""
+        """Return the marks of some kinds, in their order."""
         return [mark for mark in self.marks if mark.kind in kinds]
 
 

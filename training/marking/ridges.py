@@ -1,4 +1,4 @@
-"""Lines that were marked roughly, laid along the ridge of brightness or darkness that they mean."""
+"""Lay roughly marked lines along the ridge of brightness or darkness that they mean."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SNAP_PX = 2
 
 
 class Ridges:
-    """How much each pixel of a picture is the top of a bright ridge, and the bottom of a dark one."""
+    """Strength of bright and of dark ridges at each pixel of a picture."""
 
     def __init__(self, grey: Floats) -> None:
         bright, dark = _strengths(grey)
         self.of = {"b": bright, "d": dark, "x": np.maximum(bright, dark)}
 
     def path(self, mark: Mark) -> Path:
-        """The way of a marked line: its points snapped to the ridge, and the best way along it between them."""
+        """Return a marked line's pixels: its points snapped to the ridge, and the best way along it between them."""
         strength = self.of[mark.polarity[0]]
         corners = [_snap(x, y, strength) for x, y in mark.points]
         reach = max(3.0, mark.size / 2 + 1.5)

@@ -7,6 +7,7 @@ from PIL import Image
 from skimage import data
 
 from photorestore.fidelity import psnr
+from photorestore.networks.descriptor import IMAGE, Descriptor, Part
 from photorestore.networks.runner import Runner
 from photorestore.stages.face.detector import Face
 from photorestore.stages.face.network import FaceUNet
@@ -15,6 +16,7 @@ from training.data import make_batch, worker_batches
 from training.degradations.fading import blur
 from training.degradations.portraits import old_portrait, worn
 from training.face_losses import PatchAdversary, adversary_loss, refine_loss
+from training.place import Place
 from training.train_face import Held, denoise_some, evaluate, make_sample, make_validation
 
 
@@ -160,24 +162,26 @@ def test_learning_lowers_the_loss_and_raises_the_score(faces: Faces, detector: R
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.98 * losses[0]
-    metrics = evaluate(network, [Held(lq, gt)], detector, "cpu")
-    assert metrics["psnr_face_db"] > metrics["psnr_face_lq_db"]
+    scores = evaluate(Place().runner(network.eval()), [Held(lq, gt)], detector)
+    assert scores["psnr_face_db"] > scores["psnr_face_lq_db"]
 
 
 def test_only_a_share_of_a_batch_is_denoised() -> None:
     lq = torch.rand((4, 3, 8, 8))
-    result = denoise_some(torch.nn.Hardtanh(0.4, 0.6), lq, 0.5)
+    result = denoise_some(
+        Runner(Part(Descriptor("clipping", (IMAGE,), IMAGE), torch.nn.Hardtanh(0.4, 0.6))), lq, 0.5
+    )
     assert torch.equal(result[2:], lq[2:])
     assert torch.equal(result[:2], lq[:2].clamp(0.4, 0.6))
     assert denoise_some(None, lq, 0.5) is lq
 
 
 def test_an_untrained_refiner_scores_as_what_it_is_given(faces: Faces, detector: Runner[list[Face]]) -> None:
-    held = make_validation(faces, [0, 1], None, "cpu")
-    metrics = evaluate(FaceUNet((8, 8), (1, 1), 4), held, detector, "cpu")
-    assert metrics["psnr_face_db"] == pytest.approx(metrics["psnr_face_lq_db"], abs=1e-3)
-    assert metrics["landmark_shift_percent"] == pytest.approx(metrics["landmark_shift_lq_percent"], abs=1e-3)
-    assert metrics["landmark_shift_lq_percent"] > 0
+    held = make_validation(faces, [0, 1], None)
+    scores = evaluate(Place().runner(FaceUNet((8, 8), (1, 1), 4).eval()), held, detector)
+    assert scores["psnr_face_db"] == pytest.approx(scores["psnr_face_lq_db"], abs=1e-3)
+    assert scores["landmark_shift_percent"] == pytest.approx(scores["landmark_shift_lq_percent"], abs=1e-3)
+    assert scores["landmark_shift_lq_percent"] > 0
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on one core

@@ -1,10 +1,13 @@
 """What the translator learns of prints: where damage was marked, and how surely."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
 
+from photorestore.networks.descriptor import IMAGE, Descriptor, Part, Port
+from photorestore.networks.runner import Runner
 from tests.conftest import make_photo
 from tests.unit.training.test_damage import sources as film_sources  # noqa: F401 - a fixture
 from tests.unit.training.test_marked import marked  # noqa: F401 - a fixture
@@ -20,24 +23,28 @@ SIZE_PX = 64
 LIKELY, LITTLE = 0.98, 0.2
 
 
-class Bright(torch.nn.Module):
-    """Says that what is white is likely to be damaged, and all else a little."""
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return torch.logit(torch.where(image.amin(1, keepdim=True) > 0.98, LIKELY, LITTLE))
+def bright(image: torch.Tensor) -> torch.Tensor:
+    """Say that what is white is likely to be damaged, and all else a little."""
+    return torch.logit(torch.where(image.amin(1, keepdim=True) > 0.98, LIKELY, LITTLE))
 
 
-class Blind(torch.nn.Module):
-    """Finds everything a little likely, and nothing likely enough."""
+def blind(image: torch.Tensor) -> torch.Tensor:
+    """Find everything a little likely, and nothing likely enough."""
+    return torch.logit(torch.full_like(image[:, :1], LITTLE))
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return torch.logit(torch.full_like(image[:, :1], LITTLE))
+
+def detectors(
+    find: Callable[[torch.Tensor], torch.Tensor],
+) -> tuple[Runner[torch.Tensor], Runner[torch.Tensor]]:
+    """Return two stand-ins under the contract of a detector."""
+    runner = Runner(Part(Descriptor("stand-in", (IMAGE,), Port("scratch_logits", "N 1 H W")), find))
+    return runner, runner
 
 
 @pytest.fixture
 def prints(print_sources: PrintSources, marked: list[MarkedPrint]) -> Prints:  # noqa: F811
     sound = torch.from_numpy(make_photo(100, 120, seed=3)).permute(2, 0, 1)
-    return Prints(print_sources, marked, [sound], (Bright(), Bright()))  # type: ignore[arg-type]  # stand-ins
+    return Prints(print_sources, marked, [sound], detectors(bright))
 
 
 @pytest.fixture
@@ -82,8 +89,8 @@ def test_damage_of_a_real_print_is_no_target(pictures: Pictures) -> None:
 @pytest.mark.parametrize("kind", ["prints", "old"])
 def test_a_mask_that_is_drawn_because_nothing_is_found_is_certain(pictures: Pictures, kind: str) -> None:
     assert pictures.prints is not None
-    blind = replace(pictures.prints, detectors=(Blind(), Blind()))  # type: ignore[arg-type]  # stand-ins
-    drawn = samples(replace(pictures, prints=blind), kind)
+    finds_nothing = replace(pictures.prints, detectors=detectors(blind))
+    drawn = samples(replace(pictures, prints=finds_nothing), kind)
     assert all(torch.equal(sample.certainty, sample.scratch_mask) for sample in drawn)
     assert any(sample.scratch_mask.any() for sample in drawn)
 

@@ -43,7 +43,7 @@ def test_an_untrained_network_stretches_and_learns_from_its_loss() -> None:
     loss.backward()
     assert network.curves.weight.grad is not None
     assert network.curves.weight.grad.abs().max() > 0
-    figures = evaluate(network, [(lq, gt, known)])
+    figures = evaluate(Place().runner(network.eval()), [(lq, gt, known)])
     assert figures["psnr_db"] > figures["psnr_faded_db"]
 
 

@@ -13,6 +13,7 @@ from photorestore.networks.weights import load_network, read_metadata, weights_f
 from tests.conftest import make_photo
 from training import train_upscale
 from training.config import read_config
+from training.place import Place
 from training.train_upscale import MARGIN_PX, Config, bicubic_baseline, evaluate, make_validation, worn_batch
 
 CONFIGS = sorted(Path("training/configs").glob("upscale*.toml"))
@@ -127,6 +128,6 @@ def test_worn_pairs_fit_each_other() -> None:
 def test_a_new_network_scores_as_bicubic_does() -> None:
     photos = [torch.from_numpy(make_photo(65, 50)).permute(2, 0, 1)]
     held = make_validation(photos, small_config())
-    scores = evaluate(train_upscale.build(small_config()), held, "cpu")
+    scores = evaluate(Place().runner(train_upscale.build(small_config()).eval()), held)
     for name, value in bicubic_baseline(held).items():
         assert scores[name.replace("bicubic", "psnr_y")] == pytest.approx(value, abs=1e-6)

@@ -22,7 +22,7 @@ DENSE = {"scratches", "sprinkles", "dirt"}
 
 
 def draw_layer(h: int, w: int, sources: DamageSources, recipe: DamageRecipe, rng: torch.Generator) -> Tensor:
-    """Coverage (1, H, W) of one layer of damage."""
+    """Draw one layer of damage; return its coverage (1, H, W)."""
     kind = weighted_index(LAYER_WEIGHTS, rng)
     if kind == 0:
         coverage = _stamp_layer(h, w, sources, recipe, rng)

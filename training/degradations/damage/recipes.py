@@ -1,4 +1,4 @@
-"""How strongly pictures are damaged as film is."""
+"""Recipes: the ranges from which the damage of film is drawn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DamageRecipe:
-    """From which ranges `damage` draws.
+    """Ranges that `damage` draws from.
 
     Attributes:
         layers: number of layers, both ends included.

@@ -1,4 +1,4 @@
-"""What looks like damage and is none: cloth, nets, twigs, grass, rails, facades, snow, beads, strings, ribbons.
+"""Draw things that look like damage: cloth, nets, twigs, grass, rails, facades, snow, beads, strings, ribbons.
 
 Drawn into photographs and never labelled, as `structure` is; but where that draws flat lines, this draws things, with
 their light, their unevenness and their surroundings out of focus. Pure: everything is drawn from `rng`.

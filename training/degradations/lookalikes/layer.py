@@ -1,4 +1,4 @@
-"""What all lookalikes share: colours, light from one side, and where a surface shows."""
+"""Helpers that all lookalikes share: colours, light from one side, and where a surface shows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Layer = tuple[Tensor, Tensor]
 
 
 def lit(image: Image.Image, rng: torch.Generator) -> Layer:
-    """What was drawn, bright on one side and dark on the other, or as a silhouette."""
+    """Light what was drawn, bright on one side and dark on the other, or make it a silhouette."""
     coverage = coverage_of(image)
     _, h, w = coverage.shape
     slope = blur(coverage, 1)
@@ -26,7 +26,7 @@ def lit(image: Image.Image, rng: torch.Generator) -> Layer:
 
 
 def region(h: int, w: int, rng: torch.Generator) -> Tensor:
-    """Where a surface shows (1, H, W): everywhere, or in a patch with a border of any form."""
+    """Draw where a surface shows (1, H, W): everywhere, or in a patch with a border of any form."""
     if chance(0.35, rng):
         return torch.ones((1, h, w))
     height = clouds(h, w, uniform(0.2, 0.8, rng) * max(h, w), rng)
@@ -35,7 +35,7 @@ def region(h: int, w: int, rng: torch.Generator) -> Tensor:
 
 
 def any_colour(rng: torch.Generator, *, bright: bool | None = None) -> Tensor:
-    """A colour (3, 1, 1), mostly dull; bright, dark or either."""
+    """Draw a colour (3, 1, 1), mostly dull; bright, dark or either."""
     low, high = {None: (0.03, 0.97), True: (0.7, 1.0), False: (0.0, 0.3)}[bright]
     hue = torch.rand((3, 1, 1), generator=rng) - 0.5
     return (uniform(low, high, rng) + uniform(0, 0.4, rng) * hue).clamp(0, 1)

@@ -13,7 +13,7 @@ from training.randomness import chance, randint, uniform
 
 
 def cloth(h: int, w: int, rng: torch.Generator) -> Layer:
-    """Plain weave, twill or herringbone, its threads in up to three colours."""
+    """Draw plain weave, twill or herringbone, its threads in up to three colours."""
     rows, columns = _places(h, w, rng)
     pitch = uniform(2.5, 9, rng)
     row, column = (rows / pitch).floor(), (columns / pitch).floor()
@@ -29,7 +29,7 @@ def cloth(h: int, w: int, rng: torch.Generator) -> Layer:
 
 
 def knitting(h: int, w: int, rng: torch.Generator) -> Layer:
-    """Rows of stitches, each of two leaning loops; ribs at times."""
+    """Draw rows of stitches, each of two leaning loops; ribs at times."""
     rows, columns = _places(h, w, rng)
     wide, high = uniform(6, 26, rng), uniform(5, 18, rng)
     across = columns % wide / wide - 0.5
@@ -43,7 +43,7 @@ def knitting(h: int, w: int, rng: torch.Generator) -> Layer:
 
 
 def net(h: int, w: int, rng: torch.Generator) -> Layer:
-    """A net, a wire fence, lace: meshes of thin threads, at times with filled ones between."""
+    """Draw a net, a wire fence, lace: meshes of thin threads, at times with filled ones between."""
     rows, columns = _places(h, w, rng)
     mesh, thick = uniform(6, 40, rng), uniform(0.8, 3, rng)
     first, second = (columns + rows) / mesh, (columns - uniform(0.6, 1.6, rng) * rows) / mesh
@@ -58,7 +58,7 @@ def net(h: int, w: int, rng: torch.Generator) -> Layer:
 
 
 def facade(h: int, w: int, rng: torch.Generator) -> Layer:
-    """Windows, bricks, tiles, a chessboard: the same piece again and again, seen at an angle."""
+    """Draw windows, bricks, tiles, a chessboard: the same piece again and again, seen at an angle."""
     rows, columns = _places(h, w, rng, bend=0)
     away = 1 + uniform(-0.6, 0.6, rng) * columns / w
     rows = (rows - uniform(0, h, rng)) * away

@@ -14,7 +14,7 @@ from training.randomness import chance, randint, uniform
 
 
 def twigs(h: int, w: int, rng: torch.Generator) -> Layer:
-    """Bare trees and bushes, roots, veins: thick stems that branch into thin ones."""
+    """Draw bare trees and bushes, roots, veins: thick stems that branch into thin ones."""
     image, draw = new_canvas(h, w)
     for _ in range(randint(1, 4, rng)):
         foot = (uniform(0, image.width, rng), uniform(0.6, 1.1, rng) * image.height)
@@ -43,7 +43,7 @@ def _branch(
 
 
 def grass(h: int, w: int, rng: torch.Generator) -> Layer:
-    """Grass, straw, fur, hair: strokes in their thousands, each with its own light."""
+    """Draw grass, straw, fur, hair: strokes in their thousands, each with its own light."""
     image, draw = new_canvas(h, w)
     lean, spread = uniform(-math.pi, math.pi, rng), uniform(0.1, 0.9, rng)
     length, width = uniform(8, 70, rng), randint(1, 5, rng)
@@ -61,7 +61,7 @@ def grass(h: int, w: int, rng: torch.Generator) -> Layer:
 
 
 def rails(h: int, w: int, rng: torch.Generator) -> Layer:
-    """Rails, furrows, planks, spokes, rays: long lines that meet, between them now and then crossbars."""
+    """Draw rails, furrows, planks, spokes, rays: long lines that meet, at times with crossbars between them."""
     image, draw = new_canvas(h, w)
     wide, high = image.size
     meet = (uniform(-0.2, 1.2, rng) * wide, uniform(-0.3, 0.8, rng) * high)
@@ -84,7 +84,7 @@ def rails(h: int, w: int, rng: torch.Generator) -> Layer:
 
 
 def snow(h: int, w: int, rng: torch.Generator) -> Layer:
-    """Snow, foam, gravel, blossoms: round spots, so many that nobody takes them for dust."""
+    """Draw snow, foam, gravel, blossoms: round spots, too many to be taken for dust."""
     image, draw = new_canvas(h, w)
     largest = uniform(3, 16, rng)
     count = min(5000, int(uniform(0.02, 0.15, rng) * image.width * image.height / largest))
@@ -100,7 +100,7 @@ def snow(h: int, w: int, rng: torch.Generator) -> Layer:
 
 
 def beads(h: int, w: int, rng: torch.Generator) -> Layer:
-    """Pearls, buttons, lamps, stars: spots of one kind along a string or far apart, each with its light."""
+    """Draw pearls, buttons, lamps, stars: spots of one kind along a string or far apart, each with its light."""
     image, draw = new_canvas(h, w)
     radius, pitch = uniform(1.2, 14, rng), uniform(2, 5, rng)
     if chance(0.6, rng):  # on strings
@@ -118,7 +118,7 @@ def beads(h: int, w: int, rng: torch.Generator) -> Layer:
 
 
 def strings(h: int, w: int, rng: torch.Generator) -> Layer:
-    """Strings, cables, whiskers, strands: thin lines side by side that hardly bend."""
+    """Draw strings, cables, whiskers, strands: thin lines side by side that hardly bend."""
     image, draw = new_canvas(h, w)
     width, count = randint(1, 7, rng), randint(2, 16, rng)
     first = torch.rand((2, 2), generator=rng) * torch.tensor(image.size)
@@ -133,7 +133,7 @@ def strings(h: int, w: int, rng: torch.Generator) -> Layer:
 
 
 def ribbons(h: int, w: int, rng: torch.Generator) -> Layer:
-    """Bows, ribbons, petals, leaves, birds: small bright or dark things with sharp rims and folds."""
+    """Draw bows, ribbons, petals, leaves, birds: small bright or dark things with sharp rims and folds."""
     image, draw = new_canvas(h, w)
     for _ in range(randint(1, 8, rng)):
         middle = torch.rand(2, generator=rng) * torch.tensor(image.size)

@@ -22,7 +22,7 @@ from training.degradations.sources import PrintSources
 from training.randomness import randint, weighted_index
 
 VISIBLE = 10 / 255
-"""A smaller change, in all channels, is none: such a pixel keeps its value and counts as sound."""
+"""A pixel that changes less than this in all channels keeps its value and counts as sound."""
 
 
 KINDS: tuple[Callable[[Tensor, PrintSources, torch.Generator], Layer], ...] = (

@@ -1,4 +1,4 @@
-"""Where a print breaks: cracks, craquelure, creases."""
+"""Break a print: cracks, craquelure, creases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHADING = 0.06
 
 
 def cracked(image: Tensor, sources: PrintSources, rng: torch.Generator) -> Layer:
-    """Cracks 1 to 24 px wide, unevenly so, in places worn away."""
+    """Draw cracks 1 to 24 px wide, unevenly so, in places worn away."""
     h, w = image.shape[-2:]
     half_px = log_uniform(0.5, 3.0 if chance(0.8, rng) else 12.0, rng)
     cover = torch.zeros((h, w))
@@ -32,7 +32,7 @@ def cracked(image: Tensor, sources: PrintSources, rng: torch.Generator) -> Layer
 
 
 def crack_shape(h: int, w: int, shapes: Sequence[Tensor], rng: torch.Generator) -> Tensor:
-    """A crop (h, w) of a crack's shape, zoomed .5 to 3 times, turned and mirrored; uint8, 255 = crack.
+    """Cut (h, w) out of a crack's shape, zoomed .5 to 3 times, turned and mirrored; uint8, 255 = crack.
 
     Of some places one is taken where there is a crack.
     """
@@ -52,7 +52,7 @@ def crack_shape(h: int, w: int, shapes: Sequence[Tensor], rng: torch.Generator) 
 
 
 def crazed(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer:
-    """Craquelure: a net of fine cracks where emulsion has dried, in a part of the picture."""
+    """Draw craquelure: a net of fine cracks where emulsion has dried, in a part of the picture."""
     h, w = image.shape[-2:]
     cell_px = log_uniform(7, 60, rng)
     count = min(400, max(6, round(1.5 * h * w / cell_px**2)))
@@ -73,7 +73,7 @@ def crazed(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer
 
 
 def creased(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer:
-    """A crease: light beside dark where the print was bent, and broken emulsion along a part of it."""
+    """Draw a crease: light beside dark where the print was bent, and broken emulsion along a part of it."""
     h, w = image.shape[-2:]
     across, along = _bent_line(h, w, rng)
     width_px = log_uniform(0.7, 5, rng)

@@ -1,4 +1,4 @@
-"""The emulsion of a print, taken away: what shows below, and the shadow of the rim."""
+"""Take the emulsion off a print: what shows below, and the shadow of the rim."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FIBRE = 0.07
 
 
 Layer = tuple[Tensor, Tensor]
-"""A picture (3, H, W) after a layer of damage, and the layer's alpha (1, H, W)."""
+"""An image (3, H, W) after a layer of damage, and the layer's alpha (1, H, W)."""
 
 
 def lift(image: Tensor, cover: Tensor, rng: torch.Generator) -> Layer:

@@ -1,4 +1,4 @@
-"""What a print loses, and what is spilt on it: corners and edges, flakes of emulsion, specks, ink."""
+"""Take off a print's corners, edges and emulsion, and spill specks and ink on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.randomness import chance, log_uniform, randint, uniform
 
 
 def cut(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer:
-    """A lost corner, or a worn or deckled edge; what lies below the print shows."""
+    """Take off a corner, or wear or deckle an edge; what lies below the print shows."""
     h, w = image.shape[-2:]
     rows, columns = torch.arange(h).float()[:, None], torch.arange(w).float()[None]
     inward = [rows, h - 1 - rows, columns, w - 1 - columns]
@@ -30,7 +30,7 @@ def cut(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer:
 
 
 def flaked(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer:
-    """Patches from which the emulsion has gone, with ragged rims."""
+    """Take off patches of emulsion with ragged rims."""
     h, w = image.shape[-2:]
     field = smooth_noise(h, w, uniform(8, 60, rng), rng) + uniform(0.1, 0.6, rng) * smooth_noise(
         h, w, uniform(2, 6, rng), rng
@@ -42,7 +42,7 @@ def flaked(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer
 
 
 def speckled(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer:
-    """Specks of .5 to 6 px by the dozen or by the hundred, bright, dark or both, in places denser."""
+    """Draw specks of .5 to 6 px by the dozen or by the hundred, bright, dark or both, in places denser."""
     h, w = image.shape[-2:]
     count = round(log_uniform(4, 250, rng) * h * w / 192**2)
     cover = strokes.dust(h, w, max(2, count), rng)[0]
@@ -54,7 +54,7 @@ def speckled(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Lay
 
 
 def inked(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer:
-    """A few blots with hard rims: ink, rust, mould, or drops that took the tone away."""
+    """Draw a few blots with hard rims: ink, rust, mould, or drops that took the tone away."""
     h, w = image.shape[-2:]
     rows, columns = torch.arange(h).float()[:, None], torch.arange(w).float()[None]
     cover = torch.zeros((h, w))
