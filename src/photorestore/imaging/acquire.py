@@ -2,7 +2,7 @@
 
 `open_picture` reads no more than the header; a picture's `decode` writes the pixels, upright and in sRGB, straight
 from the decoder's buffer into the planes given. 8-bit pictures are decoded by Pillow (a JPEG bit by bit as
-by libjpeg-turbo), PNGs of 16 bits by libvips, see `deep`, and TIFFs of any depth as their `layout` says; HEIF, AVIF
+by libjpeg-turbo), PNGs of 16 bits by libvips, see `sixteen_bits`, and TIFFs of any depth as their `layout` says; HEIF, AVIF
 and JPEG 2000 have readers of their own, and no library sees a byte of them before `decode`.
 """
 
@@ -17,10 +17,15 @@ from photorestore.errors import NotAnImage
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.colour.told import profile_of_bmp
 from photorestore.imaging.decoders.avif import open_avif
-from photorestore.imaging.decoders.deep import DeepTiff, cmyk_profile, is_deep_png, open_deep
 from photorestore.imaging.decoders.header import Header, Picture, decoding
 from photorestore.imaging.decoders.heif import open_heif
 from photorestore.imaging.decoders.jp2 import open_jp2
+from photorestore.imaging.decoders.sixteen_bits import (
+    SixteenBitTiff,
+    cmyk_profile,
+    is_16_bit_png,
+    open_16_bit_png,
+)
 from photorestore.imaging.decoders.tiff import TiffPicture
 from photorestore.imaging.files.jpeg import completed, refuse_rare_coding
 from photorestore.imaging.files.png import mend_transparent_grey, without_long_texts
@@ -36,7 +41,7 @@ from photorestore.imaging.files.sniff import (
 )
 from photorestore.imaging.heads import BoundedReader, check_head, reader
 from photorestore.imaging.metadata.blocks import exif_in, orientation_of, xmp_in
-from photorestore.imaging.planes import copy_bands, turned
+from photorestore.imaging.planes import as_stored, copy_bands
 from photorestore.imaging.tiff.layout import layout_of
 from photorestore.workspace import Array
 
@@ -73,12 +78,16 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
         upload, left_out = without_long_texts(upload)
     if kind == "jpeg":
         refuse_rare_coding(upload)
-    picture = open_deep(upload, limits) if is_deep_png(upload, kind) else _open_shallow(upload, kind, limits)
+    picture = (
+        open_16_bit_png(upload, limits)
+        if is_16_bit_png(upload, kind)
+        else _open_by_pillow(upload, kind, limits)
+    )
     picture.header.dropped += left_out
     return picture
 
 
-def _open_shallow(upload: bytes, kind: str, limits: Limits) -> Picture:
+def _open_by_pillow(upload: bytes, kind: str, limits: Limits) -> Picture:
     with decoding(upload, kind):
         file = reader(upload, kind)
         image = _opened(file, kind)
@@ -104,7 +113,7 @@ def _open_tiff(upload: bytes, limits: Limits) -> Picture:
     with decoding(upload, "tiff"):
         layout = layout_of(upload)
         check_size(layout.width, layout.height, limits)
-        return ShallowTiff(upload, layout) if layout.bits == 8 else DeepTiff(upload, layout)
+        return EightBitTiff(upload, layout) if layout.bits == 8 else SixteenBitTiff(upload, layout)
 
 
 class PillowPicture:
@@ -127,9 +136,9 @@ class PillowPicture:
             opacity = Image.new("L", self._image.size)
             opacity.paste(255, self._frame)
         colours = in_srgb(colours, self.header)
-        copy_bands(colours, turned(image, self.header.orientation))
+        copy_bands(colours, as_stored(image, self.header.orientation))
         if alpha is not None and opacity is not None:
-            copy_bands(opacity, turned(alpha, self.header.orientation))
+            copy_bands(opacity, as_stored(alpha, self.header.orientation))
         elif alpha is not None:
             alpha[:] = 255
 
@@ -142,7 +151,7 @@ class PillowPicture:
             self._image = completed(self._upload)
 
 
-class ShallowTiff(TiffPicture):
+class EightBitTiff(TiffPicture):
     """A TIFF of up to 8 bits per channel, whose colours are converted by Pillow."""
 
     def _convert(self, colours: Array, target: Array) -> None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from photorestore.errors import CorruptImage, NotAnImage
 from photorestore.imaging.acquire import apart
 from photorestore.imaging.colour import conversion
-from photorestore.imaging.decoders.deep import cmyk_profile
+from photorestore.imaging.decoders.sixteen_bits import cmyk_profile
 from photorestore.imaging.planes import luma, to_array, to_u8, write_array
 from photorestore.pixels.hidden import with_hidden
 from photorestore.workspace import Array, Workspace
@@ -85,9 +85,9 @@ def _mask_file(values: npt.NDArray[Any]) -> bytes:
         raise NotAnImage(
             f"expected a mask (H, W) of bool, uint8 or uint16; got {values.shape} of {values.dtype}"
         )
-    shallow = values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
-    if shallow.ndim == 3 and shallow.shape[2] == 1:
-        shallow = shallow[..., 0]
+    in_8_bits = values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
+    if in_8_bits.ndim == 3 and in_8_bits.shape[2] == 1:
+        in_8_bits = in_8_bits[..., 0]
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(shallow)).save(file, "PNG", compress_level=1)
+    Image.fromarray(np.ascontiguousarray(in_8_bits)).save(file, "PNG", compress_level=1)
     return file.getvalue()

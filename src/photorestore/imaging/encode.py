@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from photorestore.imaging.colour import conversion
-from photorestore.imaging.decoders.deep import joined, vips
+from photorestore.imaging.decoders.sixteen_bits import joined, vips
 from photorestore.imaging.metadata.attach import attach
 from photorestore.imaging.metadata.attachments import Attachments
 from photorestore.imaging.negotiate import keeps_16_bits, keeps_alpha
@@ -55,8 +55,7 @@ class Outgoing:
 def encode(outgoing: Outgoing, name: str, quality: int) -> bytes | memoryview:
     """The bytes of a picture in the format `name`, one of `FORMATS`; `outgoing.dropped` says what was lost."""
     outgoing.settle(name)
-    is_deep = outgoing.bits == 16
-    file = _encode_16(outgoing, name) if is_deep else _encode_8(outgoing, name, quality)
+    file = _encode_16(outgoing, name) if outgoing.bits == 16 else _encode_8(outgoing, name, quality)
     return attach(file, name, outgoing.attachments, outgoing.dropped)
 
 

@@ -27,7 +27,7 @@ def strips(height: int, width: int) -> Iterator[slice]:
         yield slice(top, min(top + rows, height))
 
 
-def turned(plane: Array, orientation: int) -> Array:
+def as_stored(plane: Array, orientation: int) -> Array:
     """A view of a plane (C, H, W) in the upload's geometry: writing the upload there turns it upright.
 
     The plane has the size after the turn of EXIF `orientation`.

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from photorestore.imaging.colour import conversion
-from photorestore.imaging.decoders.deep import CONVERSION, joined
+from photorestore.imaging.decoders.sixteen_bits import CONVERSION, joined
 from photorestore.imaging.planes import luma, strips, to_pillow, to_u8
 from photorestore.workspace import Array
 

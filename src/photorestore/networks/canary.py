@@ -1,6 +1,6 @@
 """A made picture through a network: what comes out is known, so that weights that have changed are found out.
 
-The answer is computed when weights are saved, stands in their metadata, and is compared wherever they are loaded:
+The output is computed when weights are saved, stands in their metadata, and is compared wherever they are loaded:
 in the precision and on the device that the network will compute in.
 """
 
@@ -18,12 +18,12 @@ from photorestore.networks.precision import FLOAT32, autocast
 
 SIDE_PX = 32
 LENGTH = 64
-"""Values of an answer."""
+"""Values of an output."""
 TOLERANCE = 0.1
-"""By how much an answer may be off, as `distance` says it. In bfloat16 the networks that ship are off by up to .01,
+"""By how much an output may be off, as `distance` says it. In bfloat16 the networks that ship are off by up to .01,
 with weights of 0 by .8 and more."""
 FLOOR = 0.02
-"""Of what is smaller the absolute difference counts: a network that has learned little has small answers."""
+"""Of what is smaller the absolute difference counts: a network that has learned little has small outputs."""
 
 
 @runtime_checkable
@@ -52,7 +52,7 @@ def make_picture(side_px: int = SIDE_PX) -> Tensor:
     return (0.5 + 0.2 * waves + 0.5 * (noise.float().view(1, 3, side_px, side_px) - 0.5)).clamp(0, 1)
 
 
-def answer_of(network: nn.Module, precision: str = FLOAT32) -> list[float] | None:
+def output_of(network: nn.Module, precision: str = FLOAT32) -> list[float] | None:
     """What a network makes of the picture: `LENGTH` values. None for a class that no stage runs.
 
     The network must be in evaluation mode.
@@ -71,21 +71,21 @@ def answer_of(network: nn.Module, precision: str = FLOAT32) -> list[float] | Non
 
 
 def check(network: nn.Module, expected: list[float], name: str, precision: str = FLOAT32) -> None:
-    """Compare a network's answer with the one that its weights were saved with.
+    """Compare a network's output with the one that its weights were saved with.
 
     Raises:
         BrokenArtifact: they differ.
     """
-    answer = answer_of(network, precision) or []
-    off = distance(answer, expected)
+    output = output_of(network, precision) or []
+    off = distance(output, expected)
     if not off <= TOLERANCE:
         raise BrokenArtifact(
-            f"{name} does not do what it did when it was saved: its answer to a known picture is off by {off:.0%}"
+            f"{name} does not do what it did when it was saved: its output for a known picture is off by {off:.0%}"
         )
 
 
-def distance(answer: list[float], expected: list[float]) -> float:
+def distance(output: list[float], expected: list[float]) -> float:
     """Root mean square of the difference, in shares of that of what was expected."""
-    if len(answer) != len(expected):
+    if len(output) != len(expected):
         return math.inf
-    return math.dist(answer, expected) / (math.hypot(*expected) + FLOOR * math.sqrt(len(expected)))
+    return math.dist(output, expected) / (math.hypot(*expected) + FLOOR * math.sqrt(len(expected)))

@@ -195,7 +195,7 @@ def _answer(network: nn.Module, values: dict[str, Tensor]) -> list[float] | None
     """What comes out of the canary with the values that are saved."""
     saved = copy.deepcopy(network).cpu().float().eval()
     saved.load_state_dict(values)
-    return canary.answer_of(saved)
+    return canary.output_of(saved)
 
 
 def _in_16_bits(value: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms, ImageOps
 from photorestore.errors import CorruptImage, ImageTooLarge, NotAnImage, PayloadTooLarge
 from photorestore.imaging import Limits, open_picture, to_array, write_array
 from photorestore.imaging.colour import conversion
-from photorestore.imaging.decoders.deep import cmyk_profile, vips
+from photorestore.imaging.decoders.sixteen_bits import cmyk_profile, vips
 from photorestore.imaging.heads import has_short_head
 from photorestore.imaging.negotiate import Needs, choose_format
 from photorestore.imaging.planes import luma, to_u8

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from photorestore.imaging.colour import conversion
-from photorestore.imaging.decoders.deep import in_srgb, vips
 from photorestore.imaging.decoders.header import Header
-from photorestore.imaging.planes import strips, turned
+from photorestore.imaging.decoders.sixteen_bits import in_srgb, vips
+from photorestore.imaging.planes import as_stored, strips
 from photorestore.workspace import Array
 
 _FORMATS = {8: "uchar", 16: "ushort"}
@@ -53,7 +53,7 @@ def write_pixels(
         colours: (H, W, 1 | 3 | 4): grey, RGB or CMYK (0 = no ink), in the header's profile.
         opacity: (H, W), or None for an opaque picture.
     """
-    target = turned(image, header.orientation)
+    target = as_stored(image, header.orientation)
     source = _in_srgb(colours, header)
     height, width = colours.shape[:2]
     region = None if source is None else vips().Region.new(source)
@@ -65,7 +65,7 @@ def write_pixels(
         for channel, plane in enumerate(target):
             plane[rows] = values[..., min(channel, values.shape[2] - 1)]
     if alpha is not None:
-        turned(alpha, header.orientation)[0] = np.iinfo(alpha.dtype).max if opacity is None else opacity
+        as_stored(alpha, header.orientation)[0] = np.iinfo(alpha.dtype).max if opacity is None else opacity
 
 
 def _in_srgb(colours: Array, header: Header) -> Any:

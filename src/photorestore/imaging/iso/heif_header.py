@@ -36,7 +36,8 @@ _ALPHA = (
     b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha",
 )
 _CONFIGURATIONS = {b"hvc1": b"hvcC", b"av01": b"av1C"}
-_CUT, _TURN, _MIRROR = _TRANSFORMATIONS = (b"clap", b"irot", b"imir")
+_CUT, _ROTATION = b"clap", b"irot"
+_TRANSFORMATIONS = (_CUT, _ROTATION, b"imir")
 _EXIF_PREFIX = b"Exif\0\0"
 _XMP_TYPE = b"application/rdf+xml"
 
@@ -139,7 +140,7 @@ def _transform(items: Items, item: int, head: Head) -> None:
     for box in items.properties_of(item):
         if box.name == _CUT:
             _cut(head, struct.unpack_from(">IIIIiIiI", items.upload, box.start))
-        elif box.name == _TURN and items.upload[box.start] & 1:
+        elif box.name == _ROTATION and items.upload[box.start] & 1:
             head.width, head.height = head.height, head.width
         if box.name in _TRANSFORMATIONS:
             head.transformations.append(box)

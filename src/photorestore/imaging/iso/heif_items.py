@@ -15,7 +15,7 @@ from photorestore.imaging.files.boxes import Box, Boxes, first
 _FULL = 4
 """Bytes of version and flags, before the content of many boxes."""
 _IN_FILE, _IN_IDAT = 0, 1
-_BY_TURN_AND_MIRROR = {
+_BY_ROTATION_AND_MIRROR = {
     (0, None): 1, (1, None): 8, (2, None): 3, (3, None): 6,
     (0, 0): 4, (1, 0): 5, (2, 0): 2, (3, 0): 7,
     (0, 1): 2, (1, 1): 7, (2, 1): 4, (3, 1): 5,
@@ -115,9 +115,9 @@ def read_items(upload: bytes) -> Items:
 
 def orientation_by(upload: bytes, properties: Iterable[Box]) -> int:
     """EXIF's number, 1 to 8, for what the properties of a picture tell of turning."""
-    turns = {box.name: upload[box.start] for box in properties if box.name in (b"irot", b"imir")}
-    mirror = turns.get(b"imir")
-    return _BY_TURN_AND_MIRROR[turns.get(b"irot", 0) & 3, None if mirror is None else mirror & 1]
+    found = {box.name: upload[box.start] for box in properties if box.name in (b"irot", b"imir")}
+    mirror = found.get(b"imir")
+    return _BY_ROTATION_AND_MIRROR[found.get(b"irot", 0) & 3, None if mirror is None else mirror & 1]
 
 
 class _Reader:

@@ -15,7 +15,7 @@ from photorestore.imaging.metadata.extras import (
     density_of_tags,
 )
 from photorestore.imaging.metadata.extras_read import MOST_NAMED, read_extras
-from photorestore.imaging.metadata.heif_turn import change_of_stored
+from photorestore.imaging.metadata.heif_orientation import change_of_stored
 from photorestore.imaging.metadata.ifd import Entry
 from photorestore.imaging.metadata.photoshop import DIGEST, IPTC, without_copies
 from photorestore.imaging.metadata.xmp import rewrite_xmp
@@ -113,7 +113,7 @@ def collect(
     extras = read_extras(upload, kind)
     extras.resources = without_copies(extras.resources, plain_block(exif or b""), xmp or b"", extras.dropped)
     if change.orientation >= 5 and extras.density is not None:
-        extras.density = extras.density.turned
+        extras.density = extras.density.transposed
     if not change.gps:
         extras.forget_place()
     dropped += extras.dropped

@@ -30,14 +30,14 @@ class Change:
     is_converted: bool = False
 
     @property
-    def is_turned(self) -> bool:
+    def is_reoriented(self) -> bool:
         """Whether a place in the upload is another one in the result."""
         return self.orientation != 1
 
     @property
     def is_as_stored(self) -> bool:
         """Whether each pixel of the upload is the result's at the same place."""
-        return not self.is_turned and self.factor == 1
+        return not self.is_reoriented and self.factor == 1
 
     @property
     def factor(self) -> float:
@@ -59,9 +59,9 @@ class Change:
     ) -> tuple[float, float, float, float]:
         """The same in pixels."""
         across, down = max(1, self.source_width), max(1, self.source_height)
-        turned = self.area(x / across, y / down, w / across, h / down)
+        moved = self.area(x / across, y / down, w / across, h / down)
         sides = (self.width, self.height) * 2
-        return tuple(share * side for share, side in zip(turned, sides, strict=True))  # type: ignore[return-value]
+        return tuple(share * side for share, side in zip(moved, sides, strict=True))  # type: ignore[return-value]
 
 
 def mentions_gps(content: bytes) -> bool:

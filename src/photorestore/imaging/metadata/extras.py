@@ -45,7 +45,7 @@ class Density:
         return all(round(value) == round(of_other) for value, of_other in zip(ours, theirs, strict=True))
 
     @property
-    def turned(self) -> Density:
+    def transposed(self) -> Density:
         """Of a picture whose sides change places."""
         return Density(self.y, self.x, self.unit)
 

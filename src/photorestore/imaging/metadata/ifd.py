@@ -42,10 +42,10 @@ class Entry:
         width = _SWAPPED_BYTES.get(self.kind, UNIT_BYTES[self.kind])
         if width == 1:
             return self
-        turned = bytearray(len(self.content))
+        reversed_bytes = bytearray(len(self.content))
         for byte in range(width):
-            turned[byte::width] = self.content[width - 1 - byte :: width]
-        return Entry(self.kind, bytes(turned))
+            reversed_bytes[byte::width] = self.content[width - 1 - byte :: width]
+        return Entry(self.kind, bytes(reversed_bytes))
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ def moved_area(told: dict[str, str], change: Change) -> dict[str, str]:
     if AREA[0] not in told or AREA[1] not in told:
         return {}
     in_px = told.get("stArea:unit") == "pixel"
-    if not in_px and not change.is_turned:
+    if not in_px and not change.is_reoriented:
         return {}
     x, y, w, h, d = (_number(told.get(name, "0")) for name in AREA[:5])
     if x is None or y is None or w is None or h is None or d is None:
@@ -39,7 +39,7 @@ def moved_area(told: dict[str, str], change: Change) -> dict[str, str]:
 
 def _moved_rectangle(text: str, change: Change) -> dict[str, str]:
     x, y, w, h = ([_number(part) for part in text.split(",", 4)] + [None] * 4)[:4]
-    if not change.is_turned or x is None or y is None or w is None or h is None:
+    if not change.is_reoriented or x is None or y is None or w is None or h is None:
         return {}
     x, y, w, h = change.area(x + w / 2, y + h / 2, w, h)
     return {RECTANGLE: ", ".join(map(_text, (x - w / 2, y - h / 2, w, h)))}

@@ -50,7 +50,7 @@ _GONE = {
     "GContainer:Directory": "further pictures: not kept",
 }
 """What claims something that no result has, by names or, with a star, how they begin; and what is said of it."""
-_GONE_WHEN_TURNED = {"GPano:*": "panorama: not brought up to date for a turned picture"}
+_GONE_WHEN_REORIENTED = {"GPano:*": "panorama: not brought up to date for a turned picture"}
 _REGIONS = {"Iptc4xmpExt:ImageRegion": "regions: IPTC's, of a kind that is not brought up to date"}
 _GONE_WHEN_MOVED = {
     "acdsee-rs:Regions": "regions: ACDSee's are not brought up to date",
@@ -109,8 +109,8 @@ def rewrite_xmp(block: bytes, change: Change, dropped: list[str]) -> bytes | Non
 
 
 def _gone(change: Change) -> dict[str, str]:
-    turned = _GONE_WHEN_TURNED if change.is_turned else {}
-    return _GONE | turned | ({} if change.is_as_stored else _GONE_WHEN_MOVED)
+    reoriented = _GONE_WHEN_REORIENTED if change.is_reoriented else {}
+    return _GONE | reoriented | ({} if change.is_as_stored else _GONE_WHEN_MOVED)
 
 
 def _needs_change(block: bytes, gone: dict[str, str], change: Change) -> bool:

@@ -226,8 +226,8 @@ class FaceDetector(nn.Module):
     def _judge(network: nn.Module, image: Tensor, boxes: Tensor, side_px: int) -> list[Tensor]:
         """What a network says of the crops at `boxes`."""
         crops = torch.stack([crop(image, box, side_px) for box in boxes.trunc().int().tolist()])
-        answers = [network(part) for part in crops.split(CROPS_PER_BATCH)]
-        return [torch.cat(parts) for parts in zip(*answers, strict=True)]
+        outputs = [network(part) for part in crops.split(CROPS_PER_BATCH)]
+        return [torch.cat(parts) for parts in zip(*outputs, strict=True)]
 
 
 def _as_trained(image: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ class Alignment:
     """How a face lies in its picture: (x, y) of the crop is at `(a x - b y + left, b x + a y + top)` there.
 
     Attributes:
-        a, b: cosine and sine of the turn, times the scale.
+        a, b: cosine and sine of the rotation, times the scale.
         left, top: where the crop's first pixel lies, px.
     """
 
@@ -71,7 +71,7 @@ class Alignment:
 
 
 def align(landmarks: Points, template: Points = TEMPLATE) -> Alignment:
-    """The turn, scale and shift that lay the template on the landmarks with the least squared error.
+    """Return the rotation, scale and shift that lay the template on the landmarks with the least squared error.
 
     After Umeyama (TPAMI 1991); in the plane, and without mirroring, it has a closed form.
 
@@ -87,8 +87,8 @@ def align(landmarks: Points, template: Points = TEMPLATE) -> Alignment:
     b = float((source[:, 0] * target[:, 1] - source[:, 1] * target[:, 0]).sum() / squares)
     if math.hypot(a, b) < 1e-6:
         raise ValueError(f"the landmarks {landmarks} have no extent")
-    turned = Alignment(a, b, 0.0, 0.0).apply(source_mean)
-    return Alignment(a, b, *(target_mean - turned).tolist())
+    rotated = Alignment(a, b, 0.0, 0.0).apply(source_mean)
+    return Alignment(a, b, *(target_mean - rotated).tolist())
 
 
 def cut(image: Image, alignment: Alignment) -> Tensor:

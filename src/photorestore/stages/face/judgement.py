@@ -36,7 +36,7 @@ class Limits:
 
     Attributes:
         eye_distance_px: a face whose eyes are closer together in the picture is too small.
-        turn: a face whose landmarks differ more from a frontal one's (see `turn_of`) is too turned.
+        pose_deviation: a face whose landmarks differ more from a frontal one's (see the function) looks too far aside.
         sharpness: a face that is at least so sharp (see `sharpness_of`) needs nothing.
         landmark_shift: most by which refining may move the landmarks on average, as a share of the eye distance.
         similarity: least structural similarity of the low-pass face before and after.
@@ -44,7 +44,7 @@ class Limits:
     """
 
     eye_distance_px: float = 16.0
-    turn: float = 0.2
+    pose_deviation: float = 0.2
     sharpness: float = 0.42
     landmark_shift: float = 0.06
     similarity: float = 0.82
@@ -80,11 +80,11 @@ def reason_to_leave(face: Face, alignment: Alignment, crop: Tensor, limits: Limi
     distance = face.eye_distance_px
     if distance < limits.eye_distance_px:
         return f"too small: its eyes are {distance:.0f} px apart, {limits.eye_distance_px:.0f} are needed"
-    turn = turn_of(face, alignment)
-    if turn > limits.turn:
+    deviation = pose_deviation(face, alignment)
+    if deviation > limits.pose_deviation:
         return (
-            f"too turned: its landmarks are {100 * turn:.0f} % of the eye distance away from a frontal face's, "
-            f"at most {100 * limits.turn:.0f} % can be refined"
+            f"too turned: its landmarks are {100 * deviation:.0f} % of the eye distance away from a frontal face's, "
+            f"at most {100 * limits.pose_deviation:.0f} % can be refined"
         )
     sharpness = sharpness_of(crop)
     if sharpness >= limits.sharpness:
@@ -112,7 +112,7 @@ def reason_to_refuse(change: Change, limits: Limits) -> str | None:
     return None
 
 
-def turn_of(face: Face, alignment: Alignment) -> float:
+def pose_deviation(face: Face, alignment: Alignment) -> float:
     """Root mean square distance of the aligned landmarks from a frontal face's, as a share of the eye distance.
 
     Turning the head to a side or nodding moves the nose against the rest, whatever the face's size and tilt.

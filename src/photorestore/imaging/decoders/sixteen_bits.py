@@ -17,7 +17,7 @@ from photorestore.imaging.decoders.header import Header, decoding
 from photorestore.imaging.decoders.tiff import TiffPicture
 from photorestore.imaging.files.sniff import Limits, check_size, png_chunk
 from photorestore.imaging.metadata.blocks import exif_in, orientation_of, xmp_in
-from photorestore.imaging.planes import strips, turned
+from photorestore.imaging.planes import as_stored, strips
 from photorestore.workspace import Array
 
 _LOADERS = {"png": "VipsForeignLoadPng", "tiff": "VipsForeignLoadTiff"}
@@ -48,7 +48,7 @@ def cmyk_profile() -> bytes:
     return bytes(vips().Image.profile_load("cmyk"))
 
 
-def open_deep(upload: bytes, limits: Limits) -> DeepPicture:
+def open_16_bit_png(upload: bytes, limits: Limits) -> SixteenBitPng:
     """A PNG of 16 bits per channel.
 
     Raises:
@@ -57,10 +57,10 @@ def open_deep(upload: bytes, limits: Limits) -> DeepPicture:
     with decoding(upload, "png"):
         image = _open(upload)
         check_size(image.width, image.height, limits)
-        return DeepPicture(upload, "png", image)
+        return SixteenBitPng(upload, "png", image)
 
 
-def is_deep_png(upload: bytes, kind: str) -> bool:
+def is_16_bit_png(upload: bytes, kind: str) -> bool:
     """Whether it is a PNG whose head says 16 bits."""
     return kind == "png" and upload[24:25] == b"\x10"
 
@@ -69,7 +69,7 @@ def _open(upload: bytes) -> Any:
     return vips().Image.new_from_buffer(upload, "", access="sequential", fail_on="error")
 
 
-class DeepPicture:
+class SixteenBitPng:
     """A 16-bit PNG whose header was read; see `header.Picture`."""
 
     def __init__(self, upload: bytes, kind: str, image: Any) -> None:
@@ -106,12 +106,12 @@ class DeepPicture:
 
     def decode(self, image: Array, alpha: Array | None) -> None:
         orientation = self.header.orientation
-        upright = None if alpha is None else turned(alpha, orientation)
+        upright = None if alpha is None else as_stored(alpha, orientation)
         with decoding(self._upload, self.header.format):
-            _copy(in_srgb(self._image, self.header), turned(image, orientation), upright)
+            _copy(in_srgb(self._image, self.header), as_stored(image, orientation), upright)
 
 
-class DeepTiff(TiffPicture):
+class SixteenBitTiff(TiffPicture):
     """A TIFF of more than 8 bits per channel, whose colours are converted by libvips."""
 
     def _convert(self, colours: Array, target: Array) -> None:
