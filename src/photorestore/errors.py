@@ -136,7 +136,7 @@ class BrokenArtifact(RestorationError):
 
 
 def by_type(name: str) -> type[RestorationError]:
-    """The class of a problem's `type`; `BrokenArtifact` for one that is not ours."""
+    """Return the class of a problem's `type`; `BrokenArtifact` for one that is not ours."""
     pending: list[type[RestorationError]] = [RestorationError]
     while pending:
         cls = pending.pop()

@@ -12,7 +12,7 @@ BINS = 1001
 
 
 def psnr(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None) -> float:
-    """Peak signal-to-noise ratio in dB over all channels, no border crop, peak 1.
+    """Return the peak signal-to-noise ratio in dB over all channels, no border crop, peak 1.
 
     Args:
         pred, gt: same shape, [0, 1].
@@ -31,7 +31,7 @@ def psnr(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None) -> float:
 
 
 def luma(image: Tensor) -> Tensor:
-    """Y of BT.601 in its studio range, 16 / 255 to 235 / 255, as MATLAB's `rgb2ycbcr` gives it (not rounded).
+    """Return Y of BT.601 in its studio range, 16 / 255 to 235 / 255, as MATLAB's `rgb2ycbcr` gives it (not rounded).
 
     Args:
         image: (..., 3, H, W).
@@ -44,13 +44,13 @@ def luma(image: Tensor) -> Tensor:
 
 
 def psnr_y(pred: Tensor, gt: Tensor, *, border: int) -> float:
-    """PSNR in dB of the luma alone, `border` pixels left out on each side: the protocol of super-resolution."""
+    """Return the PSNR in dB of luma alone, without `border` pixels on each side, as super-resolution is measured."""
     inner = (..., slice(border, gt.shape[-2] - border), slice(border, gt.shape[-1] - border))
     return psnr(luma(pred)[inner], luma(gt)[inner])
 
 
 def ssim(pred: Tensor, gt: Tensor) -> float:
-    """Structural similarity (Wang et al., 2004): Gaussian window 11x11 of sigma 1.5, valid region, peak 1.
+    """Return the structural similarity (Wang et al., 2004): Gaussian window 11x11 of sigma 1.5, valid region, peak 1.
 
     Args:
         pred, gt: (C, H, W) with H, W >= 11; the mean over channels is given.
@@ -94,26 +94,26 @@ class PrecisionRecall:
         self.absent += torch.bincount(bins[~mask], minlength=BINS)
 
     def curve(self) -> tuple[Tensor, Tensor, Tensor]:
-        """(thresholds, precision, recall), each (1001,), for the decision `prob >= threshold`."""
+        """Return thresholds, precision and recall, each (1001,), for the decision `prob >= threshold`."""
         found = self.there.flip(0).cumsum(0).flip(0)
         wrong = self.absent.flip(0).cumsum(0).flip(0)
         precision = torch.where(found + wrong > 0, found / (found + wrong).clamp_min(1), 1.0)
         return torch.arange(BINS) / (BINS - 1), precision, found / self.there.sum().clamp_min(1)
 
     def at(self, threshold: float) -> dict[str, float]:
-        """`f1`, `precision`, `recall` at one threshold."""
+        """Return `f1`, `precision` and `recall` at one threshold."""
         _, precision, recall = (values[round(threshold * (BINS - 1))] for values in self.curve())
         f1 = 2 * precision * recall / (precision + recall).clamp_min(1e-12)
         return {"f1": float(f1), "precision": float(precision), "recall": float(recall)}
 
     def best_threshold(self) -> float:
-        """The threshold of the greatest F1."""
+        """Return the threshold of the greatest F1."""
         thresholds, precision, recall = self.curve()
         f1 = 2 * precision * recall / (precision + recall).clamp_min(1e-12)
         return float(thresholds[f1.argmax()])
 
     def area(self) -> float:
-        """Average precision: the area below the curve as a sum of steps of recall."""
+        """Return the average precision: the area below the curve as a sum of steps of recall."""
         _, precision, recall = self.curve()
         steps = recall - torch.cat([recall[1:], recall.new_zeros(1)])
         return float((steps * precision).sum())

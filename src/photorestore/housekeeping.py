@@ -39,7 +39,7 @@ def require_room(root: Path, needed_bytes: int) -> None:
 
 
 def sweep(root: Path, now: float | None = None) -> int:
-    """Delete directories that nobody waits for any more; gives their number.
+    """Delete directories that nobody waits for any more, and return their number.
 
     Delivered ones go after `GRACE_S`, others `LONGEST_TIMEOUT_S` after their deadline, and those of an earlier start of
     the machine at once.
@@ -55,7 +55,7 @@ def sweep(root: Path, now: float | None = None) -> int:
 
 
 def count_awaited(root: Path) -> int:
-    """How many directories there are that somebody waits for."""
+    """Return how many directories there are that somebody waits for."""
     now = time.monotonic()
     requests = (entry for entry in root.iterdir() if is_name(entry.name))
     return sum(done_since(entry) is None and deadline_of(entry.name) > now for entry in requests)

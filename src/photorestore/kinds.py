@@ -23,16 +23,16 @@ class Kind(Protocol):
 
     @property
     def expected(self) -> str:
-        """What a value must be, in words."""
+        """Return what a value must be, in words."""
 
     def read(self, value: object) -> object:
-        """Return what a text, or a value from JSON, stands for; what is not understood comes back as it is."""
+        """Return what a text, or a value from JSON, stands for; a value that is not understood comes back as it is."""
 
     def accepts(self, value: object) -> bool:
-        """Whether a value that was read is of this kind and in range."""
+        """Return whether a value that was read is of this kind and in range."""
 
     def schema(self) -> Schema:
-        """The values as a JSON schema."""
+        """Return the values as a JSON schema."""
 
 
 @dataclass(frozen=True, slots=True)

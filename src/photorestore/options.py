@@ -94,17 +94,17 @@ class Options:
             raise UnsupportedOption("; ".join(problems))
 
     def wants(self, stage: str) -> bool | None:
-        """True: must work. False: must pass. None: the picture decides."""
+        """Return True where a stage must work, False where it must pass, None where the picture decides."""
         return None if self.stages is None else stage in self.stages
 
     def strength_of(self, stage: str) -> float:
-        """0 to 1: how much of its work a stage is to do."""
+        """Return how much of its work a stage is to do, 0 to 1."""
         if isinstance(self.strength, Mapping):
             return self.strength.get(stage, 1.0)
         return self.strength
 
     def may_work(self, stage: str) -> bool:
-        """Whether a stage works on some pictures with these options."""
+        """Return whether a stage works on some pictures with these options."""
         row = STAGE_ROWS[stage]
         if row.has_strength and self.strength_of(stage) == 0:
             return False
@@ -139,7 +139,7 @@ class Options:
 
     @classmethod
     def from_json(cls, text: str) -> Options:
-        """Options from a JSON object, as in the header `X-Restore-Options`.
+        """Return options from a JSON object, as in the header `X-Restore-Options`.
 
         Raises:
             UnsupportedOption: not a JSON object, or as in `from_mapping`.
@@ -153,7 +153,7 @@ class Options:
         return cls.from_mapping(values)
 
     def to_mapping(self) -> dict[str, object]:
-        """The inverse of `from_mapping`."""
+        """Return the options by name, as `from_mapping` takes them."""
         return {option.name: getattr(self, option.name) for option in fields(self)}
 
 

@@ -13,7 +13,7 @@ RUNNING = "running"
 
 
 def note_state(directory: Path, stage: str, state: str) -> None:
-    """Let others see how far a request is: `RUNNING`, then the trace's outcome.
+    """Note how far a request is, for others to see: `RUNNING`, then the trace's outcome.
 
     A stage never fails over a note: without it, it seems to wait.
     """

@@ -36,6 +36,6 @@ class Source:
     def of_array(
         cls, width: int, height: int, bits: int, *, has_alpha: bool = False, is_grey: bool = False
     ) -> Source:
-        """A picture that came as an array: upright and in sRGB."""
+        """Return the source of a picture that came as an array: upright and in sRGB."""
         mode = ("L" if is_grey else "RGB") + ("A" if has_alpha else "")
         return cls("array", mode, bits, width, height, 1, has_alpha, is_grey, icc=None, dropped=())

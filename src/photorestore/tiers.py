@@ -17,20 +17,20 @@ SHARED_NETWORKS = frozenset(network.name for network in NETWORK_ROWS if not netw
 
 
 def available_tiers(folder: Path) -> tuple[str, ...]:
-    """The tiers that a stage has: those of which each of its networks has weights in the stage's folder."""
+    """Return the tiers for which each of a stage's networks has weights in the stage's folder."""
     found = {tuple(file.name.split(".")[:2]) for file in folder.glob("*.safetensors")}
     networks = {network for network, _ in found} - SHARED_NETWORKS
     return tuple(tier for tier in TIERS if networks and all((name, tier) in found for name in networks))
 
 
 def has_one_tier(folder: Path) -> bool:
-    """Whether all networks of a stage are shared by the tiers, so that there is nothing to choose or to lack."""
+    """Return whether all networks of a stage are shared by the tiers, so that there is nothing to choose."""
     networks = {file.name.split(".")[0] for file in folder.glob("*.safetensors")}
     return bool(networks) and networks <= SHARED_NETWORKS
 
 
 def choose_tier(configured: str, available: Collection[str], device_type: str) -> str:
-    """The tier that works where nobody asks for one: on a GPU `quality` where it is there, else `fast`.
+    """Choose the tier that works where nobody asks for one: on a GPU `quality` where it is there, else `fast`.
 
     Args:
         configured: `AUTO`, or the tier itself.

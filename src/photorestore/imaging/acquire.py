@@ -162,7 +162,7 @@ class EightBitTiff(TiffPicture):
 
 
 def in_srgb(colours: Image.Image, header: Header) -> Image.Image:
-    """The picture as mode `L`, `RGB` or `RGBA` (whose alpha counts no more), in sRGB."""
+    """Return the picture in sRGB, of mode `L`, `RGB` or `RGBA` (whose alpha is to be ignored)."""
     icc = header.icc
     if icc is not None and not conversion.is_srgb(icc):
         plain = colours.convert("RGB") if colours.mode == "RGBA" else colours
@@ -186,7 +186,7 @@ def _partial_frame(image: Image.Image) -> tuple[int, int, int, int] | None:
 
 
 def apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Colours of mode `L`, `RGB`, `RGBA` or `CMYK`, and the alpha band if there is one."""
+    """Return the colours, of mode `L`, `RGB`, `RGBA` or `CMYK`, and the alpha band if there is one."""
     is_grey = image.mode in _GREY_MODES
     if image.has_transparency_data:
         mixed = image if image.mode in ("LA", "RGBA") else image.convert("LA" if is_grey else "RGBA")

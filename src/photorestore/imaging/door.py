@@ -46,7 +46,7 @@ def put_picture(workspace: Workspace, name: str, picture: Picture) -> None:
 
 
 def result_array(workspace: Workspace) -> Array:
-    """The result, (H, W, 3), or (H, W, 4) with alpha, in the source's depth; grey has three equal channels."""
+    """Return the result, (H, W, 3), or (H, W, 4) with alpha, in the source's depth; grey as three equal channels."""
     source = workspace.source
     plane = with_hidden(workspace, workspace.current())
     if source.bits == 8:

@@ -43,7 +43,7 @@ class Outgoing:
     dropped: list[str] = field(default_factory=list)
 
     def settle(self, name: str) -> None:
-        """Leave out what the format `name` cannot hold, and say so."""
+        """Leave out what the format `name` cannot hold, and name it in `dropped`."""
         if self.bits == 16 and not keeps_16_bits(name):
             self.dropped.append(f"16 bits: {name} holds 8")
             self.bits = 8
@@ -53,7 +53,7 @@ class Outgoing:
 
 
 def encode(outgoing: Outgoing, name: str, quality: int) -> bytes | memoryview:
-    """The bytes of a picture in the format `name`, one of `FORMATS`; `outgoing.dropped` says what was lost."""
+    """Encode a picture in the format `name`, one of `FORMATS`; `outgoing.dropped` names what was lost."""
     outgoing.settle(name)
     file = _encode_16(outgoing, name) if outgoing.bits == 16 else _encode_8(outgoing, name, quality)
     return attach(file, name, outgoing.attachments, outgoing.dropped)

@@ -47,7 +47,7 @@ _CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0, b"trak": 0}
 
 
 def check_head(upload: bytes, kind: str) -> None:
-    """Hold the pieces of an upload against the limits.
+    """Check how many pieces an upload has against the limits.
 
     Raises:
         CorruptImage: there are too many.
@@ -99,12 +99,12 @@ class BoundedReader(io.BytesIO):
 
 
 def reader(upload: bytes, kind: str) -> io.BytesIO:
-    """The upload as a decoder written in Python is to read it."""
+    """Return the file object from which a decoder written in Python reads the upload."""
     return io.BytesIO(upload) if kind == "jpeg" and has_short_head(upload) else BoundedReader(upload, kind)
 
 
 def has_short_head(upload: bytes) -> bool:
-    """Whether a JPEG's head is a few well-formed segments.
+    """Return whether a JPEG's head is a few well-formed segments.
 
     Reading such a one takes 20 ms at the worst, and is not slowed down by looking at each step.
     """

@@ -29,22 +29,22 @@ class Needs:
 
 
 def keeps_alpha(name: str) -> bool:
-    """Whether a format holds alpha."""
+    """Return whether a format holds alpha."""
     return name in _KEEPS_ALPHA
 
 
 def keeps_hidden(name: str) -> bool:
-    """Whether a format holds colours under full transparency without letting them bleed into what is visible."""
+    """Return whether a format holds colours under full transparency that do not bleed into visible ones."""
     return name in _KEEPS_HIDDEN
 
 
 def keeps_16_bits(name: str) -> bool:
-    """Whether a format holds 16 bits per channel."""
+    """Return whether a format holds 16 bits per channel."""
     return name in _KEEPS_16_BITS
 
 
 def choose_format(options: Options, accept: str, needs: Needs) -> str:
-    """The format to deliver, one of `FORMATS`.
+    """Choose the format to deliver, one of `FORMATS`.
 
     `options.format` wins. Otherwise the format to which `Accept` gives most weight; JPEG where all weigh the same
     by a wildcard; between formats that are named with equal weight, first one that keeps alpha and depth, then
@@ -73,7 +73,7 @@ def choose_format(options: Options, accept: str, needs: Needs) -> str:
 
 
 def is_preferred(content_type: str, accept: str) -> bool:
-    """Whether `Accept` allows a media type and gives none that can be delivered more weight."""
+    """Return whether `Accept` allows a media type and prefers none of `CONTENT_TYPES` to it."""
     quality, _ = weigh(content_type, accept)
     return quality > 0 and all(weigh(other, accept)[0] <= quality for other in CONTENT_TYPES.values())
 
@@ -86,7 +86,7 @@ _NAMED = 2
 
 
 def weigh(content_type: str, accept: str) -> tuple[float, int]:
-    """What `Accept` says of a media type: quality 0 to 1, and how closely it is named.
+    """Return what `Accept` says of a media type: quality 0 to 1, and how closely it is named.
 
     Closeness is 0 for `*/*`, 1 for a range such as `image/*`, 2 by name.
     """

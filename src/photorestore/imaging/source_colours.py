@@ -41,7 +41,7 @@ class Stored:
 def to_source(
     current: Array, profile: Path, bits: int, *, is_grey: bool, stored: Stored | None
 ) -> Array | None:
-    """A picture in the colours of a profile; None where the profile cannot be applied in this direction.
+    """Convert a picture from sRGB to a profile; None where the profile cannot be applied in this direction.
 
     Args:
         current: (3, H, W), uint8 or uint16, sRGB.

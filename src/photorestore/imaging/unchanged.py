@@ -12,7 +12,7 @@ CONVERTED_MODES = ("CMYK", "CMYK;16", "LAB", "LAB;16")
 
 
 def own_type(header: Header, options: Options, accept: str) -> str | None:
-    """The upload's media type where its own bytes are the answer if nothing is changed; None where they are not.
+    """Return the upload's media type where its own bytes are delivered if nothing is changed; None where they are not.
 
     They are not where another format, a quality, or less metadata is asked for, and where the pixels that are stored
     differ from those to be delivered: they are to be turned upright, or brought to sRGB.

@@ -32,11 +32,11 @@ class CanaryNetwork(Protocol):
 
     @property
     def descriptor(self) -> Descriptor:
-        """Its contract."""
+        """Return the network's contract."""
         ...
 
     def at_canary(self, image: Tensor) -> Tensor:
-        """What it makes of the picture (1, 3, SIDE_PX, SIDE_PX), or of a part: any shape.
+        """Compute what comes of the picture (1, 3, SIDE_PX, SIDE_PX), or of a part: any shape.
 
         Of a network that gives a picture back, what it changed: the picture itself would hide that.
         """
@@ -44,7 +44,7 @@ class CanaryNetwork(Protocol):
 
 
 def make_picture(side_px: int = SIDE_PX) -> Tensor:
-    """(1, 3, side_px, side_px): soft waves under strong noise, the same on every machine."""
+    """Return (1, 3, side_px, side_px): soft waves under strong noise, the same on every machine."""
     count = 3 * side_px**2
     noise = torch.arange(count) * 2654435761 % 2**32 / 2**32  # Knuth's multiplicative hash
     at = torch.arange(side_px) / side_px
@@ -53,7 +53,7 @@ def make_picture(side_px: int = SIDE_PX) -> Tensor:
 
 
 def output_of(network: nn.Module, precision: str = FLOAT32) -> list[float] | None:
-    """What a network makes of the picture: `LENGTH` values. None for a class that no stage runs.
+    """Return what a network makes of the picture: `LENGTH` values; None for a class that no stage runs.
 
     The network must be in evaluation mode.
 
@@ -85,7 +85,7 @@ def check(network: nn.Module, expected: list[float], name: str, precision: str =
 
 
 def distance(output: list[float], expected: list[float]) -> float:
-    """Root mean square of the difference, in shares of that of what was expected."""
+    """Return the root mean square of the difference as a share of that of the expected values."""
     if len(output) != len(expected):
         return math.inf
     return math.dist(output, expected) / (math.hypot(*expected) + FLOOR * math.sqrt(len(expected)))

@@ -37,12 +37,12 @@ class Port:
 
     @property
     def is_map(self) -> bool:
-        """Whether it has a value for each pixel."""
+        """Return whether it has a value for each pixel."""
         return self.shape.endswith("H W")
 
     @property
     def channels(self) -> int:
-        """Of a map."""
+        """Return the channels of a map."""
         return int(self.shape.split()[-3])
 
     def check(self, value: object, sizes: dict[str, int], network: str) -> None:
@@ -200,7 +200,7 @@ class Network(Protocol[Result_co]):
 
     @property
     def descriptor(self) -> Descriptor:
-        """What is to be given, and what comes back."""
+        """Return what the network is to be given, and what comes back."""
         ...
 
     def __call__(self, *inputs: Any) -> Result_co:
@@ -214,7 +214,7 @@ class PartedNetwork(Protocol):
 
     @property
     def parts(self) -> Mapping[str, Network[Any]]:
-        """By name."""
+        """Return the parts by name."""
         ...
 
 

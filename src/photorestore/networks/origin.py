@@ -49,7 +49,7 @@ class Imported:
     licence: str
 
     def to_mapping(self) -> dict[str, str]:
-        """For the metadata of the weights, under `origin`."""
+        """Return what the metadata of the weights hold under `origin`."""
         return {"kind": self.kind, **asdict(self)}
 
 

@@ -44,7 +44,7 @@ class Runner(Generic[Result]):
 
     @property
     def descriptor(self) -> Descriptor:
-        """The network's."""
+        """Return the network's contract."""
         return self.network.descriptor
 
     def part(self, name: str) -> Runner[Any]:
@@ -137,7 +137,7 @@ class Runner(Generic[Result]):
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
-        """Compute within the block as the network is computed: in its precision, without gradients."""
+        """Let the block compute in the network's precision, without gradients."""
         precision = self.precision if self.descriptor.in_bfloat16 else FLOAT32
         with torch.inference_mode(), autocast(precision, self.device):
             yield

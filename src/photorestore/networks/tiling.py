@@ -54,7 +54,7 @@ class TileSpec:
 
     @property
     def core_px(self) -> int:
-        """Largest side of a core between two halos."""
+        """Return the largest side of a core between two halos."""
         return (self.tile_px - 2 * self.halo_px) // self.multiple * self.multiple
 
 
@@ -79,7 +79,7 @@ class TileJob(Generic[Context]):
 
     @property
     def size_hw(self) -> tuple[int, int]:
-        """Of the picture."""
+        """Return height and width of the picture."""
         h, w = next(iter(self.planes.values())).shape[-2:]
         return h, w
 
@@ -98,7 +98,7 @@ class Tiles(Generic[Context]):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """By the letters of `descriptor.Port.shape`."""
+        """Return the sizes by the letters of `descriptor.Port.shape`."""
         n, _, h, w = next(iter(self.planes.values())).shape
         return {"N": n, "H": h, "W": w}
 
@@ -117,7 +117,7 @@ class Span:
     core_stop: int
 
     def times(self, scale: int) -> Span:
-        """The same span in the enlarged result."""
+        """Return the same span in the enlarged result."""
         return Span(scale * self.start, scale * self.stop, scale * self.core_start, scale * self.core_stop)
 
 
@@ -218,13 +218,13 @@ def _write(tile: _Tile[Context], result: Tensor, scale: int) -> None:
 
 
 def to_float(plane: Array) -> Tensor:
-    """Integers of the type's full range to float32 in [0, 1]."""
+    """Scale integers of the type's full range to float32 in [0, 1]."""
     values = torch.from_numpy(plane.astype(np.float32))
     return values / float(np.iinfo(plane.dtype).max)
 
 
 def to_integers(image: Tensor, dtype: np.dtype[Any]) -> Array:
-    """Clamp [0, 1], scale to the type's full range, round."""
+    """Clamp to [0, 1], scale to the type's full range, and round."""
     scaled = (image.float().clamp(0, 1) * np.iinfo(dtype).max).round()
     integers: Array = scaled.cpu().numpy().astype(dtype)
     return integers

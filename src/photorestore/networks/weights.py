@@ -52,7 +52,7 @@ REQUIRED_OF_IMPORTED = ("architecture", "data", "licence", "metrics", "origin")
 
 
 def default_root() -> Path:
-    """The folder `weights/`: beside the package in an archive, beside `src/` in a checkout.
+    """Find the folder `weights/`: beside the package in an archive, beside `src/` in a checkout.
 
     Raises:
         BrokenArtifact: neither is there.
@@ -65,12 +65,12 @@ def default_root() -> Path:
 
 
 def stage_of(name: str) -> str:
-    """The stage that runs a network."""
+    """Return the stage that runs a network."""
     return name.partition("_")[0]
 
 
 def weights_file(name: str, tier: str, root: Path | None = None) -> Path:
-    """Where the weights of a network lie: `<root>/<stage>/<name>.<tier>.safetensors`."""
+    """Return where the weights of a network lie: `<root>/<stage>/<name>.<tier>.safetensors`."""
     return (root or default_root()) / stage_of(name) / f"{name}.{tier}{SUFFIX}"
 
 
@@ -82,7 +82,7 @@ def load_network(
     root: Path | None = None,
     precision: str = FLOAT32,
 ) -> nn.Module:
-    """A trained network, its weights in float32, in evaluation mode, channels-last.
+    """Load a trained network, its weights in float32, in evaluation mode, channels-last.
 
     Args:
         name: a key of `NETWORKS`.
@@ -109,7 +109,7 @@ def load_network(
 def build_network(
     cls: type[nn.Module], file: Path, device: str | torch.device = "cpu", precision: str = FLOAT32
 ) -> nn.Module:
-    """A network of a class with the weights of a file, as `load_network` gives it.
+    """Build a network of a class with the weights of a file, as `load_network` gives it.
 
     It is shown the canary where the file says what comes out.
 
@@ -134,7 +134,7 @@ def build_network(
 
 
 def read_metadata(file: Path) -> Metadata:
-    """What a weights file says about itself: architecture, config, data, commit, metrics, licence, origin, ...
+    """Read what a weights file says of itself: architecture, config, data, commit, metrics, licence, origin, ...
 
     Raises:
         BrokenArtifact: no such file, not safetensors, keys missing, or an unknown origin.

@@ -15,7 +15,7 @@ COPIED_ROWS = 512
 
 @contextlib.contextmanager
 def copied(workspace: Workspace, name: str, source: Array) -> Iterator[Array]:
-    """The new plane `name`, uint16, that holds what `source` holds; copied in bands, for the memory's sake."""
+    """Yield the new plane `name`, uint16, with the values of `source`; copied in bands to save memory."""
     factor = 257 if source.dtype == np.uint8 else 1  # exact: 65535 = 257 * 255
     with workspace.new_plane(name, source.shape, "uint16") as target:
         for top in range(0, source.shape[1], COPIED_ROWS):

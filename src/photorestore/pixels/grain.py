@@ -64,7 +64,7 @@ class Grain:
 
     @classmethod
     def of(cls, image: Array, mask: Array | None = None, most_255: float = 255.0) -> Grain | None:
-        """Look for grain in a picture (3, H, W); None where there is none that one sees.
+        """Find the grain of a picture (3, H, W); None where none can be seen.
 
         Args:
             mask: (1, H, W); what it marks is not looked at.
@@ -77,7 +77,7 @@ class Grain:
         return cls(seen, _texture(_samples(image, energies, tones, levels))) if seen.any() else None
 
     def add(self, target: Array, weight: Array, strength: float = 1.0) -> None:
-        """Give a picture of the size of the one that was looked at the grain that it lacks, in place.
+        """Give a picture, of the size of the one that was looked at, the grain that it lacks, in place.
 
         Args:
             target: (3, H, W), writable.

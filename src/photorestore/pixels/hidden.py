@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def is_hidden(alpha: Array) -> Bools:
-    """Where an alpha plane (1, H, W) is 0 in 8 bits: (H, W)."""
+    """Return where an alpha plane (1, H, W) is 0 in 8 bits: (H, W)."""
     hidden: Bools = alpha[0] <= np.iinfo(alpha.dtype).max // 510
     return hidden
 
@@ -73,7 +73,7 @@ def _nearby(values: Floats, axis: int) -> Floats:
 
 
 def with_hidden(workspace: Workspace, image: Array, *, heed_mask: bool = True) -> Array:
-    """The result (3, H, W) with the upload's own colours where it is transparent and no mask says to fill it.
+    """Return the result (3, H, W) with the upload's own colours where it is transparent and no mask says to fill it.
 
     As it is where the picture has no such pixels, or was enlarged.
 

@@ -68,7 +68,7 @@ class Region:
 
     @classmethod
     def whole(cls, image: Array) -> Region:
-        """All of a plane (C, H, W)."""
+        """Return all of a plane (C, H, W) as a region."""
         return cls(0, 0, *image.shape[1:])
 
     def of(self, image: Array) -> Array:
@@ -76,12 +76,12 @@ class Region:
         return image[:, self.top : self.top + self.height, self.left : self.left + self.width]
 
     def as_tuple(self) -> tuple[int, int, int, int]:
-        """Top, left, height, width."""
+        """Return top, left, height and width."""
         return (self.top, self.left, self.height, self.width)
 
 
 def find_region(image: Array, alpha: Array | None = None) -> Region:
-    """The picture inside its border: all of it where there is none.
+    """Find the picture inside its border: all of it where there is none.
 
     The cost is that of a view of some hundred pixels, whatever the size.
 
@@ -107,7 +107,7 @@ def find_region(image: Array, alpha: Array | None = None) -> Region:
 
 
 def is_opaque(alpha: Array) -> Bools:
-    """Where more than half of the colour shows."""
+    """Return where more than half of the colour shows."""
     opaque: Bools = alpha > np.iinfo(alpha.dtype).max // 2
     return opaque
 
@@ -115,7 +115,7 @@ def is_opaque(alpha: Array) -> Bools:
 def blocks_of(
     image: Array, alpha: Array | None, side_px: int, per_side: int
 ) -> npt.NDArray[np.float32] | None:
-    """Samples (N, 3, B, B), 0 to 255, on a regular grid, wholly opaque; None where there is no such sample.
+    """Return samples (N, 3, B, B), 0 to 255, on a regular grid, wholly opaque; None where there is no such sample.
 
     Args:
         side_px: B.
@@ -147,7 +147,7 @@ def _cut(plane: Array, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
 
 
 def every_nth(plane: Array, step: int) -> Array:
-    """Every n-th pixel of a plane (C, H, W): a view; the middle one of a side that is shorter than that."""
+    """Return a view of every n-th pixel of a plane (C, H, W); of a shorter side, its middle one."""
     rows, columns = (slice(min(step, side) // 2, None, step) for side in plane.shape[1:])
     return plane[:, rows, columns]
 

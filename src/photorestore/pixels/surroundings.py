@@ -43,7 +43,7 @@ class Surroundings:
 
     @classmethod
     def of(cls, image: Array, mask: Array) -> Surroundings:
-        """Look at a picture (C, H, W), whose pixels are known where the mask (1, H, W) is 0."""
+        """Measure a picture (C, H, W), whose pixels are known where the mask (1, H, W) is 0."""
         channels, h, w = image.shape
         rows, columns = -(-h // CELL_PX), -(-w // CELL_PX)
         moments = np.empty((2 * channels + 1, rows, columns))  # sums of values and of squares, and how many
@@ -88,7 +88,7 @@ class Surroundings:
 
 
 def masked_bands(mask: Array, height: int) -> Iterator[tuple[slice, slice]]:
-    """Rows, `height` at a time, and the columns of them from the first to the last pixel of a mask (1, H, W)."""
+    """Yield rows, `height` at a time, and the columns from the first to the last pixel of a mask (1, H, W) in them."""
     for top in range(0, mask.shape[1], height):
         rows = slice(top, min(top + height, mask.shape[1]))
         columns = np.flatnonzero(mask[0, rows].any(axis=0))
@@ -97,7 +97,7 @@ def masked_bands(mask: Array, height: int) -> Iterator[tuple[slice, slice]]:
 
 
 def pull_push(moments: Floats) -> Floats:
-    """Sums over what is known, their last channel how much that is, to means everywhere; (C + 1, h, w) to (C, h, w).
+    """Turn sums (C + 1, h, w) over known pixels, the last channel being their number, into means everywhere (C, h, w).
 
     Where little is known the next coarser square has its say, and so on.
     """
@@ -112,7 +112,7 @@ def pull_push(moments: Floats) -> Floats:
 
 
 def enlarged(cells: Floats, rows: slice, columns: slice) -> Floats:
-    """Cells (C, h, w), interpolated for some rows and columns of the picture's pixels."""
+    """Interpolate cells (C, h, w) for some rows and columns of the picture's pixels."""
     return _interpolated(_interpolated(cells, rows, axis=1), columns, axis=2)
 
 

@@ -35,12 +35,12 @@ class Answer:
 
     @property
     def phrase(self) -> str:
-        """The status in words."""
+        """Return the status in words."""
         return http.HTTPStatus(self.status).phrase
 
 
 def problem_answer(problem: Problem, request_id: str) -> Answer:
-    """A problem document."""
+    """Return a problem document."""
     document = {
         "type": PROBLEM_TYPE + problem.type,
         "title": problem.type.replace("-", " ").capitalize(),
@@ -53,13 +53,13 @@ def problem_answer(problem: Problem, request_id: str) -> Answer:
 
 
 def envelope_answer(envelope: Envelope) -> Answer:
-    """An envelope for the next node; its status is for those who call a stage by itself."""
+    """Return an envelope for the next node; its status is for those who call a stage by itself."""
     status = envelope.problem.status if envelope.problem else 200
     return Answer(envelope.to_json(), "application/json", status)
 
 
 def delivered_answer(workspace: Workspace) -> Answer:
-    """The picture or the report of a delivered workspace.
+    """Return the picture or the report of a delivered workspace.
 
     Raises:
         BrokenArtifact: it was not delivered.
@@ -80,7 +80,7 @@ def delivered_answer(workspace: Workspace) -> Answer:
 
 
 def is_delivered(workspace: Workspace) -> bool:
-    """Whether an earlier try has delivered already; its planes are gone then."""
+    """Return whether an earlier try has delivered already; its planes are gone then."""
     return done_since(workspace.directory) is not None and workspace.path("result").exists()
 
 

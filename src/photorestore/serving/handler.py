@@ -79,7 +79,7 @@ class StageHandler:
             _take_turns(self.stages.values())
 
     def handle(self, data: Sequence[requests.Item], context: Context) -> list[bytes]:
-        """One answer for each item, in order. Never raises: see docs/adr/0002-torchserve-workflow.md."""
+        """Return one answer for each item, in order. Never raises: see docs/adr/0002-torchserve-workflow.md."""
         batch = [self._admit(item, context, index) for index, item in enumerate(data)]
         self._run(batch, context)
         return [self._answer(request, context, index) for index, request in enumerate(batch)]

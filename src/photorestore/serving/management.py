@@ -30,25 +30,25 @@ class Management:
 
     @property
     def workflow_url(self) -> str:
-        """Where the workflow is described; 404 where it is not registered."""
+        """Return where the workflow is described; 404 where it is not registered."""
         return f"{self.url}/workflows/{self.workflow}"
 
     @property
     def registration_url(self) -> str:
-        """Where a POST registers the workflow; it is answered when all models are loaded."""
+        """Return where a POST registers the workflow; it is answered when all models are loaded."""
         return f"{self.url}/workflows?{urlencode({'url': f'{WORKFLOW}.war', 'workflow_name': self.workflow})}"
 
     @property
     def models_url(self) -> str:
-        """Where all models are listed; see `has_models_of_workflow`."""
+        """Return where all models are listed; see `has_models_of_workflow`."""
         return f"{self.url}/models"
 
     def model_url(self, stage: str) -> str:
-        """Where the model of a stage is described; see `Node.of`."""
+        """Return where the model of a stage is described; see `Node.of`."""
         return f"{self.models_url}/{self._model_name(stage)}"
 
     def has_models_of_workflow(self, listed: Mapping[str, Any]) -> bool:
-        """Whether one of the models in the answer of `models_url` belongs to the workflow."""
+        """Return whether one of the models in the answer of `models_url` belongs to the workflow."""
         names = [str(model.get("modelName")) for model in listed.get("models", [])]
         return any(name.startswith(self._model_name("")) for name in names)
 
@@ -73,7 +73,7 @@ class Node:
 
     @property
     def is_ready(self) -> bool:
-        """Whether all its workers take requests."""
+        """Return whether all its workers take requests."""
         return self.ready >= max(1, self.wanted)
 
     @classmethod

@@ -40,18 +40,18 @@ class Upload:
 
 
 def normalise_headers(headers: Mapping[str, object]) -> dict[str, str]:
-    """Headers by lower-case name; entries that describe multipart parts are left out."""
+    """Return headers by lower-case name, without entries that describe multipart parts."""
     return {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
 
 
 def request_id(headers: Headers) -> str:
-    """The caller's `X-Request-Id` where it is harmless in logs, else one of our own."""
+    """Return the caller's `X-Request-Id` where it is harmless in logs, else one of our own."""
     label = headers.get("x-request-id", "")
     return label if REQUEST_ID_PATTERN.fullmatch(label) else secrets.token_hex(8)
 
 
 def is_upload(item: Item, headers: Headers, stage: str) -> bool:
-    """Whether a request brings a picture.
+    """Return whether a request brings a picture.
 
     The first node takes an envelope from callers who name that door; at all others every JSON object is one,
     because no picture starts with a brace.
@@ -62,7 +62,7 @@ def is_upload(item: Item, headers: Headers, stage: str) -> bool:
 
 
 def is_alone(item: Item, headers: Headers, stage: str) -> bool:
-    """Whether this stage is to answer with the picture itself, outside the workflow.
+    """Return whether this stage is to answer with the picture itself, outside the workflow.
 
     `preprocess` cannot tell the workflow from a call of its own: the header `X-Restore-Door: stage` does.
     """
@@ -71,7 +71,7 @@ def is_alone(item: Item, headers: Headers, stage: str) -> bool:
 
 
 def read_upload(item: Item, headers: Headers) -> Upload:
-    """A picture as the body, or as the part `image` beside `mask` and `options`.
+    """Read a picture from the body, or from the part `image` beside `mask` and `options`.
 
     Options come from the part `options`, else from the header `X-Restore-Options`.
 
@@ -92,7 +92,7 @@ def read_upload(item: Item, headers: Headers) -> Upload:
 
 
 def read_envelope(item: Item) -> Envelope:
-    """The envelope in the body, or the union of those of several parents.
+    """Read the envelope in the body, or the union of those of several parents.
 
     Raises:
         BrokenArtifact: not an envelope.

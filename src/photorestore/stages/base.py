@@ -50,7 +50,7 @@ class Stage(Protocol):
 
     @property
     def name(self) -> str:
-        """One of `options.STAGES`."""
+        """Return one of `options.STAGES`."""
         ...
 
     def run(self, batch: Sequence[Workspace]) -> None:
@@ -76,7 +76,7 @@ class LoadableStage(Stage, Protocol):
 
 
 def is_left_alone(stage: str, workspace: Workspace) -> bool:
-    """Whether a stage passes because of what the picture is, or is judged to be; the reason goes into the trace.
+    """Return whether a stage passes because of what the picture is, or seems to be; the reason goes into the trace.
 
     Who names stages, or marks what is to be filled, knows better than the judgement.
     """
@@ -157,5 +157,5 @@ def _fail(workspace: Workspace, problem: Problem, ms: float) -> None:
 
 
 def ms_since(start: float) -> float:
-    """Milliseconds since `time.perf_counter()` gave `start`."""
+    """Return the milliseconds since `time.perf_counter()` gave `start`."""
     return round(1000 * (time.perf_counter() - start), 2)

@@ -36,7 +36,7 @@ class NetworkStage(LoadableStage):
         return cls(load_networks(cls.name, config, weights, device))
 
     def take_turns(self, turn: AbstractContextManager[None]) -> None:
-        """From now on networks compute only while they hold `turn`."""
+        """Let the networks compute only while they hold `turn`."""
         for network in self.networks.values():
             network.turn = turn
 

@@ -154,12 +154,12 @@ NETWORK_ROWS = tuple(network for row in ROWS for network in row.networks)
 
 
 def planes_that_hold(what: str) -> tuple[str, ...]:
-    """Names of the planes that hold the `PICTURE` or the `OPACITY` so far or the `DAMAGE`, in the order of the rows."""
+    """Return the planes that hold the `PICTURE` or the `OPACITY` so far or the `DAMAGE`, in the order of the rows."""
     return tuple(plane.name for plane in PLANES if plane.holds == what)
 
 
 def room_bytes_px(sample_bytes: int, *, has_alpha: bool, has_mask: bool, scale: int) -> int:
-    """Bytes of all planes of one request, for each pixel of its picture.
+    """Return the bytes of all planes of one request, for each pixel of its picture.
 
     Args:
         sample_bytes: of a sample of the upload: 1 or 2.

@@ -48,7 +48,7 @@ class TieredStage:
 
     @property
     def configured(self) -> NetworkStage:
-        """The stage with the networks that work where nobody asks for a tier."""
+        """Return the stage with the networks that work where nobody asks for a tier."""
         return self.in_tier(self.tier)
 
     def run(self, batch: Sequence[Workspace]) -> None:
@@ -66,7 +66,7 @@ class TieredStage:
                 self._note(workspace, tier)
 
     def in_tier(self, tier: str) -> NetworkStage:
-        """The stage with the networks of one tier."""
+        """Return the stage with the networks of one tier; they are loaded when first asked for."""
         if tier not in self._loaded:
             stage = self._cls.load(replace(self._config, tier=tier), self._weights, self._device)
             stage.take_turns(self._turn)
@@ -74,7 +74,7 @@ class TieredStage:
         return self._loaded[tier]
 
     def take_turns(self, turn: AbstractContextManager[None]) -> None:
-        """From now on networks compute only while they hold `turn`."""
+        """Let the networks compute only while they hold `turn`."""
         self._turn = turn
         for stage in self._loaded.values():
             stage.take_turns(turn)

@@ -40,31 +40,31 @@ ADOBE_GAMMA = 563 / 256
 
 
 def srgb_curve() -> bytes:
-    """The tone curve of sRGB (IEC 61966-2-1) as an element of a profile."""
+    """Return the tone curve of sRGB (IEC 61966-2-1) as an element of a profile."""
     return (
         b"para\0\0\0\0" + struct.pack(">HH", 3, 0) + _s15(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
     )
 
 
 def gamma_curve(gamma: float) -> bytes:
-    """The curve `value ** gamma`."""
+    """Return the curve `value ** gamma`."""
     return b"para\0\0\0\0" + struct.pack(">HH", 0, 0) + _s15(gamma)
 
 
 def table_curve(table: npt.NDArray[np.uint16]) -> bytes:
-    """A curve through evenly spaced points."""
+    """Return a curve through evenly spaced points."""
     return b"curv\0\0\0\0" + struct.pack(">I", len(table)) + table.astype(">u2").tobytes()
 
 
 @functools.lru_cache(maxsize=64)
 def grey_profile(name: str, curve: bytes) -> bytes:
-    """A profile of one channel."""
+    """Return a profile of one channel."""
     return _profile(b"GRAY", name, {b"kTRC": curve})
 
 
 @functools.lru_cache(maxsize=64)
 def rgb_profile(name: str, primaries: Primaries, curves: tuple[bytes, bytes, bytes]) -> bytes:
-    """A profile of red, green and blue.
+    """Return a profile of red, green and blue.
 
     Raises:
         ValueError: the primaries span no colours.

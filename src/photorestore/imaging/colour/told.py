@@ -85,7 +85,7 @@ def find_told(
     directory: int | None = None,
     nclx: tuple[int, int] | None = None,
 ) -> Told | None:
-    """The colour space of pixels of `mode` (`RGB` or `L`), or None where nothing is told.
+    """Find the colour space of pixels of `mode` (`RGB` or `L`); None where the upload does not tell it.
 
     What the container says counts before what EXIF says.
 
@@ -109,7 +109,7 @@ def find_told(
 
 
 def find_cicp(where: str, primaries: int, transfer: int, mode: str) -> Told:
-    """What code points of ITU-T H.273 tell; `where` names the chunk or box."""
+    """Find the colour space that code points of ITU-T H.273 stand for; `where` names the chunk or box."""
     name = f"{where} {primaries}/{transfer}"
     if transfer in _HIGH_DYNAMIC_RANGE:
         return Told(problem=f"{name}: high dynamic range ({_HIGH_DYNAMIC_RANGE[transfer]}), taken for sRGB")
@@ -227,7 +227,7 @@ def _by_bmp(upload: bytes) -> Told | None:
 
 
 def profile_of_bmp(upload: bytes) -> bytes | None:
-    """The profile that a header of version 5 points to, which Pillow does not read."""
+    """Return the profile that a header of version 5 points to, which Pillow does not read."""
     if upload[70:74] != b"DEBM" or int.from_bytes(upload[14:18], "little") < 124:
         return None
     start, length = struct.unpack_from("<II", upload.ljust(134, b"\0"), 126)

@@ -22,7 +22,7 @@ _ORDER = (b"clap", b"irot", b"imir")
 
 
 def open_avif(upload: bytes, limits: Limits) -> AvifPicture:
-    """The primary picture of an AVIF, whose head is read without its library.
+    """Open the primary picture of an AVIF; its head is read without libavif.
 
     Raises:
         NotAnImage: it is a sequence without a picture, or coded otherwise than with AV1.

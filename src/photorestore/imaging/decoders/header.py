@@ -59,7 +59,7 @@ class Header:
 
     @property
     def upright_hw(self) -> tuple[int, int]:
-        """Height and width after the turn."""
+        """Return height and width of the upright picture."""
         return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
 
     def keep_profile(self, icc: bytes | None, mode: str) -> None:
@@ -91,7 +91,7 @@ class Header:
             self.dropped += [told.problem] if told.problem else []
 
     def as_source(self) -> Source:
-        """What the stages and the report are told of it, once it is decoded."""
+        """Return what the stages and the report are told of the upload, once it is decoded."""
         height, width = self.upright_hw
         return Source(
             format=self.format,

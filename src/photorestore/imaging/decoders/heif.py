@@ -30,7 +30,7 @@ def _library() -> Any:
 
 
 def open_heif(upload: bytes, kind: str, limits: Limits) -> HeifPicture:
-    """The primary picture of a HEIF file, whose head is read without the library.
+    """Open the primary picture of a HEIF file; its head is read without libheif.
 
     Raises:
         NotAnImage: it is coded otherwise than with HEVC.

@@ -33,7 +33,7 @@ def _library() -> Any:
 
 
 def open_jp2(upload: bytes, kind: str, limits: Limits) -> Jp2Picture:
-    """A JP2, or a JPEG 2000 codestream alone.
+    """Open a JP2 file, or a bare JPEG 2000 codestream.
 
     Raises:
         NotAnImage: samples or colours of a kind that is not read.

@@ -18,12 +18,12 @@ _INTERPRETATIONS = {8: {1: "b-w", 3: "srgb", 4: "cmyk"}, 16: {1: "grey16", 3: "r
 
 
 def depth_of(bits: int) -> int:
-    """8 or 16: the depth of the planes for samples of so many bits."""
+    """Return 8 or 16: the depth of the planes for samples of so many bits."""
     return 8 if bits <= 8 else 16
 
 
 def to_full_range(values: npt.NDArray[Any], bits: int) -> Array:
-    """Unsigned samples of 1 to 16 bits in 8 or 16: white is white."""
+    """Scale unsigned samples of 1 to 16 bits to the full range of 8 or 16."""
     depth = depth_of(bits)
     if bits == depth:
         return values.astype(f"uint{depth}", copy=False)
@@ -34,7 +34,7 @@ def to_full_range(values: npt.NDArray[Any], bits: int) -> Array:
 
 
 def without_premultiplying(colours: Array, opacity: Array) -> Array:
-    """Colours (H, W, C) as they are where they show; `opacity` is (H, W)."""
+    """Divide colours (H, W, C) by the opacity (H, W) that they were multiplied by."""
     full = int(np.iinfo(colours.dtype).max)
     plain = np.empty_like(colours)
     for rows in strips(*opacity.shape):

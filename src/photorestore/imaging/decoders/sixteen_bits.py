@@ -31,7 +31,7 @@ CONVERSION = {"depth": 16, "intent": "relative", "black_point_compensation": Tru
 
 @functools.cache
 def vips() -> Any:
-    """The library, with all loaders but ours blocked and no cache of operations, which would keep pictures."""
+    """Return pyvips, with all loaders but ours blocked and no cache of operations, which would keep pictures."""
     import pyvips  # noqa: PLC0415 - half of all requests never need it
 
     pyvips.block_untrusted_set(True)
@@ -44,12 +44,12 @@ def vips() -> Any:
 
 @functools.cache
 def cmyk_profile() -> bytes:
-    """What CMYK means where no profile says it, in 8 and in 16 bits: the profile that libvips brings."""
+    """Return the profile of CMYK without one of its own, in 8 and in 16 bits: the one that libvips brings."""
     return bytes(vips().Image.profile_load("cmyk"))
 
 
 def open_16_bit_png(upload: bytes, limits: Limits) -> SixteenBitPng:
-    """A PNG of 16 bits per channel.
+    """Open a PNG of 16 bits per channel.
 
     Raises:
         TruncatedImage, CorruptImage, ImageTooLarge: as in `acquire.open_picture`.
@@ -61,7 +61,7 @@ def open_16_bit_png(upload: bytes, limits: Limits) -> SixteenBitPng:
 
 
 def is_16_bit_png(upload: bytes, kind: str) -> bool:
-    """Whether it is a PNG whose head says 16 bits."""
+    """Return whether an upload is a PNG whose head says 16 bits."""
     return kind == "png" and upload[24:25] == b"\x10"
 
 
@@ -122,7 +122,7 @@ class SixteenBitTiff(TiffPicture):
 
 
 def in_srgb(image: Any, header: Header) -> Any:
-    """A lazy picture in sRGB of the same depth and alpha."""
+    """Return a lazy picture in sRGB of the same depth and alpha."""
     if header.icc is not None and not conversion.can_be_applied(header.icc):
         header.dropped.append("icc: the profile cannot be applied")
         header.icc = None
@@ -135,7 +135,7 @@ def in_srgb(image: Any, header: Header) -> Any:
 
 
 def joined(plane: Array) -> Any:
-    """A lazy libvips picture over a plane (C, H, W) of uint16."""
+    """Return a lazy libvips picture over a plane (C, H, W) of uint16."""
     _, height, width = plane.shape
     bands = [vips().Image.new_from_memory(band.data, width, height, 1, "ushort") for band in plane]
     if len(bands) == 1:

@@ -38,7 +38,7 @@ class Box:
 
     @property
     def size(self) -> int:
-        """Bytes of its content that there are."""
+        """Return how many bytes of its content are in the file."""
         return self.end - self.start
 
 
@@ -50,7 +50,7 @@ class Boxes:
         self._pieces = Pieces(upload)
 
     def top(self) -> Iterator[Box]:
-        """Those that no other holds; where something follows that is no box, they end.
+        """Yield the boxes that no other box holds, until something follows that is not a box.
 
         Raises:
             CorruptImage: there are too many.
@@ -58,7 +58,7 @@ class Boxes:
         return self._walk(Box(b"", 0, len(self._upload), depth=0, is_cut=True), 0)
 
     def within(self, holder: Box, skipped: int = 0) -> Iterator[Box]:
-        """Those that a box holds, behind so many bytes.
+        """Yield the boxes in another box, after skipping some bytes of its content.
 
         Raises:
             CorruptImage: one is shorter than its own head or longer than its holder, or there are too many, or too
@@ -87,5 +87,5 @@ class Boxes:
 
 
 def first(boxes: Iterable[Box], name: bytes) -> Box | None:
-    """The first box of a name, or None."""
+    """Return the first box of a name, or None."""
     return next((box for box in boxes if box.name == name), None)

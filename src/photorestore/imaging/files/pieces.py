@@ -17,7 +17,7 @@ class Pieces:
         self._left = FEWEST_PIECES + len(upload) // BYTES_PER_PIECE
 
     def count(self) -> None:
-        """One more.
+        """Count one more piece.
 
         Raises:
             CorruptImage: that is one too many.

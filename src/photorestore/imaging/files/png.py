@@ -19,7 +19,7 @@ PngImagePlugin.MAX_TEXT_CHUNK = LONGEST_TEXT + 1024
 
 
 def without_long_texts(upload: bytes) -> tuple[bytes, list[str]]:
-    """The PNG without the texts and profiles that are too long, and their names; mostly the upload as it is."""
+    """Return the PNG without texts and profiles that are too long, and the names of these."""
     kept, names, start, left = list[bytes](), list[str](), 0, LONGEST_TEXTS
     for name, content, length in png_chunks(upload):
         if name not in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):

@@ -74,7 +74,7 @@ _HEIF_BRANDS = (b"mif1", b"msf1", b"mif2")
 
 
 def sniff(upload: bytes) -> str:
-    """The format of an upload, one of `ACCEPTED`.
+    """Return the format of an upload, one of `ACCEPTED`.
 
     Raises:
         NotAnImage: it begins like none of them.
@@ -147,7 +147,7 @@ def check_enlarged(width: int, height: int, scale: int, limits: Limits) -> None:
 
 
 def check_header(upload: bytes, kind: str, limits: Limits) -> None:
-    """What has to be known before even the header is given to a decoder.
+    """Check what must be known before a decoder may see even the header.
 
     Raises:
         CorruptImage: a JPEG of too many scans.
@@ -171,7 +171,7 @@ def _has_more_scans(upload: bytes, most: int) -> bool:
 
 
 def png_chunk(upload: bytes, wanted: bytes) -> bytes | None:
-    """The content of a PNG's first chunk of this type, or None; ends where the file does."""
+    """Return the content of a PNG's first chunk of a type, cut where the file ends; None if there is no such chunk."""
     return next(
         (upload[start : start + length] for name, start, length in png_chunks(upload) if name == wanted), None
     )
@@ -191,7 +191,7 @@ def png_chunks(upload: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def breaks_off(upload: bytes, kind: str) -> bool:
-    """Whether a picture that could not be decoded is shorter than it claims.
+    """Return whether a picture that could not be decoded is shorter than it claims.
 
     Asked only after a decoder failed: some decoders say no more than "failed".
     """

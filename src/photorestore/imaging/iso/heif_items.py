@@ -62,12 +62,12 @@ class Items:
     has_tracks: bool = False
 
     def properties_of(self, item: int) -> list[Box]:
-        """In the order in which they are applied."""
+        """Return the properties of an item in the order in which they are applied."""
         indices = self.belonging.get(item, [])
         return [self.properties[index - 1] for index in indices if 1 <= index <= len(self.properties)]
 
     def content_of(self, item: int) -> bytes:
-        """The bytes of an item.
+        """Return the bytes of an item.
 
         Raises:
             ValueError: they are not all in the file.
@@ -114,7 +114,7 @@ def read_items(upload: bytes) -> Items:
 
 
 def orientation_by(upload: bytes, properties: Iterable[Box]) -> int:
-    """EXIF's number, 1 to 8, for what the properties of a picture tell of turning."""
+    """Return the EXIF orientation, 1 to 8, that a picture's properties `irot` and `imir` amount to."""
     found = {box.name: upload[box.start] for box in properties if box.name in (b"irot", b"imir")}
     mirror = found.get(b"imir")
     return _BY_ROTATION_AND_MIRROR[found.get(b"irot", 0) & 3, None if mirror is None else mirror & 1]
@@ -129,7 +129,7 @@ class _Reader:
         self.at = box.start + _FULL
 
     def number(self, length: int) -> int:
-        """An unsigned number of so many bytes.
+        """Read an unsigned number of so many bytes.
 
         Raises:
             ValueError: the box ends before.
@@ -140,11 +140,11 @@ class _Reader:
         return int.from_bytes(self._upload[self.at - length : self.at], "big")
 
     def wide(self, from_version: int) -> int:
-        """A number of 4 bytes from a version on, of 2 before."""
+        """Read a number of 4 bytes from a version on, of 2 before."""
         return self.number(4 if self.version >= from_version else 2)
 
     def text(self) -> bytes:
-        """Up to a zero, or to the end."""
+        """Read up to a zero, or to the end."""
         zero = self._upload.find(b"\0", self.at, self._end)
         start, self.at = self.at, self._end if zero < 0 else zero + 1
         return self._upload[start : self._end if zero < 0 else zero]

@@ -23,7 +23,7 @@ class _Bits:
         self._left = 8 * len(content)
 
     def take(self, count: int) -> int:
-        """An unsigned number of so many bits.
+        """Read an unsigned number of so many bits.
 
         Raises:
             CorruptImage: there are not so many.
@@ -34,7 +34,7 @@ class _Bits:
         return self._value >> self._left & ((1 << count) - 1)
 
     def take_exponential(self) -> int:
-        """An unsigned Exp-Golomb number of at most 32 bits."""
+        """Read an unsigned Exp-Golomb number of at most 32 bits."""
         zeros = 0
         while self.take(1) == 0:
             zeros += 1
@@ -44,7 +44,7 @@ class _Bits:
 
 
 def coded_sizes(upload: bytes, properties: Iterable[Box]) -> Iterator[tuple[int, int]]:
-    """Width and height in each decoder configuration (`hvcC`) among the properties of a HEIF file.
+    """Yield width and height of each decoder configuration (`hvcC`) among the properties of a HEIF file.
 
     Raises:
         CorruptImage: a parameter set cannot be read.

@@ -26,7 +26,7 @@ _PNG_HEAD_BYTES = 8 + 12 + 13
 
 
 def attach(file: io.BytesIO, name: str, attachments: Attachments, dropped: list[str]) -> Content:
-    """The file with its metadata, in a format whose encoder is not given them: `jpeg`, `png` or `tiff`.
+    """Return the file with its metadata, where the encoder is not given them: in `jpeg`, `png` and `tiff`.
 
     Args:
         file: may be changed.

@@ -41,7 +41,7 @@ class Attachments:
     extras: Extras = field(default_factory=Extras)
 
     def settle(self, name: str, dropped: list[str]) -> None:
-        """Bring what the format `name` has no place for of its own to where it has one, or leave it out and say so."""
+        """Move what the format `name` has no place for to where it has one, or name it in `dropped`."""
         extras = self.extras
         if name != "png":
             left = [text for text in extras.texts if not self._settle_text(text, name)]
@@ -102,7 +102,7 @@ def _density_tags(density: Density, exif: Exif) -> dict[int, Entry]:
 def collect(
     upload: bytes, kind: str, change: Change, dropped: list[str], *, exif: bytes | None, xmp: bytes | None
 ) -> Attachments:
-    """The metadata of an upload, for the result.
+    """Return the metadata of an upload, brought up to date for the result.
 
     Args:
         upload: of the format `kind`.

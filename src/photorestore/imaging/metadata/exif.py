@@ -59,32 +59,32 @@ class Exif:
     order: str = "<"
 
     def block(self) -> bytes:
-        """The block with its prefix; a maker note that may tell places by their distance from its start stays there."""
+        """Return the block with its prefix; a maker note with places counted from the block's start keeps its own."""
         note = self.details.get(MAKER_NOTE)
         return PREFIX + as_block(self.directory, self.order, note if _is_bound(note) else None)
 
     @property
     def is_empty(self) -> bool:
-        """Whether it says nothing."""
+        """Return whether it holds nothing."""
         return not self.directory.entries and not self.directory.below
 
     @property
     def details(self) -> dict[int, Entry]:
-        """Entries of the directory that EXIF adds to TIFF's."""
+        """Return the entries of the directory that EXIF adds to TIFF's."""
         return self.directory.below.get(EXIF, Directory()).entries
 
     def numbers(self, kind: int, *values: int) -> Entry:
-        """An entry of SHORT, LONG or RATIONAL numbers, these as numerators and denominators."""
+        """Return an entry of SHORT, LONG or RATIONAL numbers, the last as numerators and denominators."""
         return Entry(kind, struct.pack(f"{self.order}{len(values)}{'H' if kind == SHORT else 'I'}", *values))
 
 
 def plain_block(block: bytes) -> bytes:
-    """An EXIF block without its prefix, which some writers repeat."""
+    """Return an EXIF block without its prefix, which some writers repeat."""
     return block.removeprefix(PREFIX).removeprefix(PREFIX)
 
 
 def orientation_told(block: bytes | None) -> int | None:
-    """EXIF orientation 1 to 8 in an EXIF block or a TIFF; None where it is missing or nonsense."""
+    """Return the orientation, 1 to 8, in an EXIF block or a TIFF; None where it is missing or out of range."""
     try:
         content = plain_block(block or b"")
         order = order_of(content)
@@ -96,7 +96,7 @@ def orientation_told(block: bytes | None) -> int | None:
 
 
 def exif_of_tiff(upload: bytes, start: int, dropped: list[str]) -> bytes | None:
-    """An EXIF block of what a TIFF's directory says of the picture and not of the file; None if it says nothing.
+    """Return an EXIF block of what a TIFF's directory says of the picture, not of its storage; None if that is nothing.
 
     Args:
         start: where the page's directory stands.
@@ -114,7 +114,7 @@ def exif_of_tiff(upload: bytes, start: int, dropped: list[str]) -> bytes | None:
 
 
 def rewrite_exif(block: bytes, change: Change, dropped: list[str]) -> Exif | None:
-    """EXIF for a picture that was turned and may have another size; None if it cannot be read or nothing is left.
+    """Return EXIF for the upright picture, perhaps of another size; None if it cannot be read or nothing is left.
 
     Orientation becomes 1, the pixel dimensions are set where they stood, the thumbnail goes; where the place is not
     to be told, the GPS directory, the maker note and whatever else mentions GPS go too.
@@ -143,7 +143,7 @@ def rewrite_exif(block: bytes, change: Change, dropped: list[str]) -> Exif | Non
 
 
 def settle_maker_note(exif: Exif, dropped: list[str]) -> None:
-    """Leave the maker note out where it would be broken by standing elsewhere."""
+    """Leave out a maker note that would break if it stood elsewhere."""
     if _is_bound(exif.details.get(MAKER_NOTE)):
         del exif.details[MAKER_NOTE]
         dropped.append("exif: maker note: it would point to other places")

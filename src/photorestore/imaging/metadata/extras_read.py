@@ -60,7 +60,7 @@ _CHUNKS_OF_PIXELS = {
 
 
 def read_extras(upload: bytes, kind: str) -> Extras:
-    """What stands in an upload of a format, one of `sniff.ACCEPTED`, besides EXIF, XMP and ICC."""
+    """Read what an upload, of a format in `sniff.ACCEPTED`, holds besides EXIF, XMP and ICC."""
     extras = Extras()
     match kind:
         case "jpeg":
@@ -77,7 +77,7 @@ def read_extras(upload: bytes, kind: str) -> Extras:
 
 
 def jpeg_segments(upload: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Marker, place and content of each segment of a JPEG before its first scan, and the scan's own."""
+    """Yield marker, place and content of each segment of a JPEG up to its first scan, that of the scan included."""
     position = 2
     for _ in range(MOST_SEGMENTS):
         while upload[position : position + 2] == b"\xff\xff":

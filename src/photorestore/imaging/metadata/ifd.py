@@ -38,7 +38,7 @@ class Entry:
     start: int = 0
 
     def swapped(self) -> Entry:
-        """The same in the other byte order."""
+        """Return the same entry in the other byte order."""
         width = _SWAPPED_BYTES.get(self.kind, UNIT_BYTES[self.kind])
         if width == 1:
             return self
@@ -57,7 +57,7 @@ class Directory:
     is_followed: bool = False
 
     def swapped(self) -> Directory:
-        """The same in the other byte order."""
+        """Return the same directory in the other byte order."""
         return Directory(
             {tag: entry.swapped() for tag, entry in self.entries.items()},
             {tag: directory.swapped() for tag, directory in self.below.items()},
@@ -65,7 +65,7 @@ class Directory:
 
 
 def order_of(block: bytes | memoryview) -> str:
-    """The byte order of a TIFF, as `struct` names it.
+    """Return the byte order of a TIFF, as `struct` names it.
 
     Raises:
         ValueError: it does not begin like one.
@@ -83,7 +83,7 @@ def read_directory(
     without: frozenset[int] = frozenset(),
     only: frozenset[int] | None = None,
 ) -> tuple[Directory, list[int]]:
-    """A directory of a TIFF or an EXIF block (without its prefix), and the tags whose values cannot be read.
+    """Read a directory of a TIFF or an EXIF block (without its prefix); the second result: tags that cannot be read.
 
     Args:
         start: where it stands; None = it is the first.
@@ -166,7 +166,7 @@ class _Reading:
 
 
 def written(directory: Directory, order: str, start: int, pinned: Entry | None = None) -> bytes:
-    """A directory and all below it, to stand at the even offset `start`; no other follows it.
+    """Return the bytes of a directory and all below it, to stand at the even offset `start`; no other follows it.
 
     Args:
         pinned: an entry whose content is not written, as it lies at its `start` already.
@@ -192,7 +192,7 @@ def written(directory: Directory, order: str, start: int, pinned: Entry | None =
 
 
 def as_block(directory: Directory, order: str, pinned: Entry | None = None) -> bytes:
-    """An EXIF block, without a prefix.
+    """Return the bytes of an EXIF block, without its prefix.
 
     Args:
         pinned: an entry that is to stand where it stood, since it may tell places by their distance from the block's

@@ -23,7 +23,7 @@ Resources = dict[int, bytes]
 
 
 def read_resources(block: bytes, dropped: list[str]) -> Resources:
-    """The resources worth keeping, by their numbers.
+    """Return the resources worth keeping, by their numbers.
 
     Args:
         dropped: gets the names of what is lost.
@@ -53,7 +53,7 @@ def read_resources(block: bytes, dropped: list[str]) -> Resources:
 
 
 def write_resources(resources: Resources) -> bytes:
-    """A block of resources."""
+    """Return a block of resources."""
     return b"".join(
         b"8BIM" + struct.pack(">HHI", number, 0, len(content)) + content + bytes(len(content) % 2)
         for number, content in sorted(resources.items())
@@ -61,7 +61,7 @@ def write_resources(resources: Resources) -> bytes:
 
 
 def without_copies(resources: Resources, exif: bytes, xmp: bytes, dropped: list[str]) -> Resources:
-    """The resources without EXIF and XMP.
+    """Return the resources without EXIF and XMP.
 
     Args:
         exif, xmp: those of the file, without a prefix.
@@ -74,7 +74,7 @@ def without_copies(resources: Resources, exif: bytes, xmp: bytes, dropped: list[
 
 
 def without_place(resources: Resources, dropped: list[str]) -> Resources:
-    """The resources without IPTC's data sets and others that mention GPS."""
+    """Return the resources without those, and without data sets of IPTC, that mention GPS."""
     kept = {number: content for number, content in resources.items() if not mentions_gps(content)}
     if IPTC in resources and IPTC not in kept:
         kept[IPTC] = b"".join(part for part in _data_sets(resources[IPTC]) if not mentions_gps(part))

@@ -22,7 +22,7 @@ class UnknownBoundaryError(ValueError):
 
 
 def moved_area(told: dict[str, str], change: Change) -> dict[str, str]:
-    """Of the properties of one area those that are others in the result; none if they are no numbers."""
+    """Return the properties of one area that change in the result; none if they are not numbers."""
     if RECTANGLE in told:
         return _moved_rectangle(told[RECTANGLE], change)
     if AREA[0] not in told or AREA[1] not in told:
@@ -46,7 +46,7 @@ def _moved_rectangle(text: str, change: Change) -> dict[str, str]:
 
 
 def moved_boundary(told: dict[str, str], boundary: dict[str, str], change: Change) -> dict[str, str]:
-    """Of the properties of one of IPTC's boundaries, or of a point of one, those that are others in the result.
+    """Return the properties of one of IPTC's boundaries, or of a point of one, that change in the result.
 
     Args:
         boundary: those of the boundary, `told` itself if it is no point's.

@@ -72,13 +72,13 @@ _TOLD_ORIENTATION = re.compile(
 
 
 def orientation_in(block: bytes | None) -> int | None:
-    """Orientation 1 to 8 that an XMP packet tells, or None."""
+    """Return the orientation, 1 to 8, that an XMP packet tells, or None."""
     found = _TOLD_ORIENTATION.search(block or b"")
     return int(found[1]) if found else None
 
 
 def rewrite_xmp(block: bytes, change: Change, dropped: list[str]) -> bytes | None:
-    """The XMP packet for a picture that was turned and may have another size; None if it has to go.
+    """Return the XMP packet for the upright picture, perhaps of another size; None if it has to go.
 
     It has to if it would have to be changed but is too long, is no well-formed UTF-8, or declares a document type, and
     where the place is not to be told and it still mentions GPS. What need not be changed stays as it is.

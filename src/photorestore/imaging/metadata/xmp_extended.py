@@ -20,7 +20,7 @@ _START = b"<rdf:RDF"
 
 
 def joined(main: bytes, pieces: Sequence[bytes]) -> bytes | None:
-    """The packet with its extension.
+    """Return the packet with its extension.
 
     Args:
         main: a packet.
@@ -68,7 +68,7 @@ def _put_together(pieces: Sequence[bytes], guid: bytes) -> bytes:
 
 
 def segments(packet: bytes, longest: int) -> list[bytes]:
-    """Contents of a JPEG's APP1 segments, of at most `longest` bytes, that hold a packet; none if it is too long."""
+    """Return the APP1 segments' contents, of at most `longest` bytes, that hold a packet; none if it is too long."""
     if len(MAIN_PREFIX) + len(packet) <= longest:
         return [MAIN_PREFIX + packet]
     if len(packet) > LONGEST:

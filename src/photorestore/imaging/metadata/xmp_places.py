@@ -131,7 +131,7 @@ class Places:
 
 
 def edited(block: bytes, edits: list[Edit]) -> bytes:
-    """The packet with all edits, which may come in any order and do not overlap."""
+    """Apply all edits to the packet; they may come in any order and do not overlap."""
     pieces, done = [], 0
     for start, end, replacement in sorted(edits):
         pieces += [block[done:start], replacement]

@@ -36,7 +36,7 @@ MOST_TILE_BYTES = 64 << 20
 
 
 def check_coding(upload: bytes, page: Directory, coding: int, stored_bits: int, samples: int) -> None:
-    """Hold the compression of a page against what is read, and against its samples.
+    """Check that the compression of a page is one that is read, and fits its samples.
 
     Raises:
         NotAnImage: it is not read; the message names it.
@@ -60,7 +60,7 @@ def check_coding(upload: bytes, page: Directory, coding: int, stored_bits: int, 
 
 
 def is_differenced(page: Directory, coding: int, stored_bits: int) -> bool:
-    """Whether samples are stored as differences to those on their left.
+    """Return whether samples are stored as differences to those on their left.
 
     Raises:
         NotAnImage: by another predictor, or of a depth for which none is defined.
@@ -74,7 +74,7 @@ def is_differenced(page: Directory, coding: int, stored_bits: int) -> bool:
 
 
 def segment_hw(page: Directory, width: int, height: int, bits_px: int) -> tuple[int, int]:
-    """Height and width of the strips or tiles of a page.
+    """Return height and width of the strips or tiles of a page.
 
     Raises:
         CorruptImage: tiles without area, or of more than `MOST_TILE_BYTES`.

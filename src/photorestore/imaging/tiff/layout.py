@@ -85,17 +85,17 @@ class Layout:
 
     @cached_property
     def bits(self) -> int:
-        """Of a channel in the planes, 8 or 16."""
+        """Return the bits of a channel in the planes, 8 or 16."""
         return 8 if self.stored_bits <= 8 else 16
 
     @cached_property
     def space(self) -> str:
-        """What the colours are when they have been read: `L`, `RGB` or `CMYK`."""
+        """Return what the colours are when they have been read: `L`, `RGB` or `CMYK`."""
         return {MIN_IS_WHITE: "L", MIN_IS_BLACK: "L", CMYK: "CMYK"}.get(self.photometric, "RGB")
 
     @cached_property
     def mode(self) -> str:
-        """Pillow's name for the kind of pixels, or that name and the depth."""
+        """Return Pillow's name for the kind of pixels, with `;16` behind it for 16 bits."""
         name = {PALETTE: "P", CIELAB: "LAB", ICCLAB: "LAB"}.get(self.photometric, self.space)
         if self.alpha is not None and name in ("L", "RGB"):
             name += "A"
@@ -103,7 +103,7 @@ class Layout:
 
 
 def layout_of(upload: bytes) -> Layout:
-    """The layout of a TIFF's full picture.
+    """Find the layout of a TIFF's full picture.
 
     Raises:
         NotAnImage: it is of a kind that is not read; the message names it.
@@ -119,7 +119,7 @@ def layout_of(upload: bytes) -> Layout:
 
 
 def directory_of(upload: bytes) -> int:
-    """Where the directory of a TIFF's full picture stands.
+    """Find where the directory of a TIFF's full picture stands.
 
     Raises:
         TruncatedImage: the TIFF breaks off.

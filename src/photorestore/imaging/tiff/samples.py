@@ -29,7 +29,7 @@ _D50 = np.array([0.9642, 1.0, 0.8249], np.float32)
 
 
 def colour_rows(upload: bytes, layout: Layout) -> Iterator[tuple[slice, Array, Array | None]]:
-    """Rows from the top: which, their colours (rows, W, 1 | 3 | 4) and their alpha (rows, W) of 8 or 16 bits.
+    """Yield rows from the top: which, their colours (rows, W, 1 | 3 | 4) and their alpha (rows, W) of 8 or 16 bits.
 
     Raises:
         TruncatedImage, CorruptImage: as `segments.stored_rows`.
@@ -53,7 +53,7 @@ class _Meaning:
         self._palette = _palette(layout) if layout.photometric == kinds.PALETTE else None
 
     def colours(self, stored: Samples) -> tuple[Values, Values | None]:
-        """Of some rows."""
+        """Return colours and alpha of some rows."""
         layout = self._layout
         count = kinds.COLOURS[layout.photometric]
         alpha = None if layout.alpha is None else self._scaled(stored[..., layout.alpha])

@@ -37,7 +37,7 @@ _TABLES, _FAX_3, _FAX_4 = 347, 292, 293
 
 
 def stored_rows(upload: bytes, layout: Layout) -> Iterator[Samples]:
-    """The samples as stored, from the top: arrays (rows, W, samples) of 8, 16 or 32 bits.
+    """Yield the samples as stored, from the top: arrays (rows, W, samples) of 8, 16 or 32 bits.
 
     Raises:
         TruncatedImage, CorruptImage: a strip or tile is missing, too short, or cannot be decoded.
@@ -71,7 +71,7 @@ class _Reader:
             self._starts, self._lengths = page.integers(513, 1), page.integers(514, 1)
 
     def read(self, first: int, last: int) -> Samples:
-        """The rows of strips or tiles `first` to `last`."""
+        """Read the rows of strips or tiles `first` to `last`."""
         layout = self._layout
         count = layout.samples if layout.is_planar else 1
         planes = [self._plane(plane, first, last) for plane in range(count)]

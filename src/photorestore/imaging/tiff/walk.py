@@ -28,7 +28,7 @@ _NUMBERS = {3: "H", 4: "I", 5: "I", 8: "h", 9: "i", 10: "i", 11: "f", 12: "d", 1
 
 
 def check_directories(block: bytes) -> None:
-    """Hold the number of directories and tags, and the bytes of their numbers, against the limits.
+    """Check the number of directories and tags, and the bytes of their numbers, against the limits.
 
     What is no TIFF, or breaks off, is left to whoever reads it.
 
@@ -46,7 +46,7 @@ def check_directories(block: bytes) -> None:
 
 
 def numbers(block: bytes, wanted: Sequence[int], start: int | None = None) -> dict[int, Sequence[float]]:
-    """The values of those of the tags `wanted` that are numbers, from the directory at `start`, else the first.
+    """Return the values of those `wanted` tags that are numbers, from the directory at `start`, else the first.
 
     What is no TIFF has none, and what cannot be read is left out.
     """
@@ -64,7 +64,7 @@ def numbers(block: bytes, wanted: Sequence[int], start: int | None = None) -> di
 
 
 def content(block: bytes, wanted: int, start: int | None = None) -> bytes | None:
-    """The bytes of a tag that is no number, from the directory at `start`, else the first."""
+    """Return the bytes of a tag that is not a number, from the directory at `start`, else the first."""
     return next((found for _, kind, found, _ in _tags(block, (wanted,), start) if kind not in _NUMBERS), None)
 
 

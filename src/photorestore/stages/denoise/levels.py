@@ -50,7 +50,7 @@ class Level:
 
 
 def level_of(found: Estimates, given_255: float | None = None) -> Level:
-    """The level to denoise with.
+    """Return the level to denoise with.
 
     Args:
         found: what was measured in the picture.

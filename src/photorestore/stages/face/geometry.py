@@ -46,23 +46,23 @@ class Alignment:
 
     @property
     def scale(self) -> float:
-        """Pixels of the picture for one of the crop."""
+        """Return how many pixels of the picture stand for one of the crop."""
         return math.hypot(self.a, self.b)
 
     def inverse(self) -> Alignment:
-        """From the picture into the crop."""
+        """Return the alignment from the picture into the crop."""
         squared = self.a**2 + self.b**2
         a, b = self.a / squared, -self.b / squared
         return Alignment(a, b, -(a * self.left - b * self.top), -(b * self.left + a * self.top))
 
     def shifted(self, x: float, y: float) -> Alignment:
-        """The same from points that count from (x, y)."""
+        """Return the same alignment for points that count from (x, y)."""
         return Alignment(
             self.a, self.b, self.a * x - self.b * y + self.left, self.b * x + self.a * y + self.top
         )
 
     def apply(self, points: Tensor) -> Tensor:
-        """(..., 2) to (..., 2)."""
+        """Map points (..., 2) of the crop to points (..., 2) of the picture."""
         x, y = points.unbind(-1)
         return torch.stack(
             [self.a * x - self.b * y + self.left, self.b * x + self.a * y + self.top],
@@ -92,7 +92,7 @@ def align(landmarks: Points, template: Points = TEMPLATE) -> Alignment:
 
 
 def cut(image: Image, alignment: Alignment) -> Tensor:
-    """The upright face.
+    """Cut out the upright face.
 
     Args:
         image: (3, H, W); of a large face only a smaller version is ever held in float.
@@ -132,7 +132,7 @@ def paste(image: Image, change: Tensor, alignment: Alignment, strength: float = 
 def warp(
     source: Tensor, alignment: Alignment, size_hw: tuple[int, int], *, padding: str = "border"
 ) -> Tensor:
-    """A picture seen through an alignment.
+    """Return a picture as seen through an alignment.
 
     Args:
         source: (C, h, w).
@@ -168,7 +168,7 @@ def _sampled(
 
 
 def face_mask(feather: float = FEATHER) -> Tensor:
-    """(1, CROP_PX, CROP_PX): 1 in the face, falling smoothly to 0 at the rim of its ellipse.
+    """Return (1, CROP_PX, CROP_PX): 1 in the face, falling smoothly to 0 at the rim of its ellipse.
 
     Args:
         feather: share of the radius over which it falls; 0 for a sharp rim.
@@ -183,7 +183,7 @@ def face_mask(feather: float = FEATHER) -> Tensor:
 
 
 def region_of(image: Image, alignment: Alignment) -> Region:
-    """The rows and columns of the picture that the crop lies on, and what sampling needs around them.
+    """Return the rows and columns of the picture that the crop lies on, with the margin that sampling needs.
 
     Raises:
         ValueError: the crop lies beside the picture.

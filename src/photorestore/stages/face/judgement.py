@@ -72,7 +72,7 @@ class Change:
 
 
 def reason_to_leave(face: Face, alignment: Alignment, crop: Tensor, limits: Limits) -> str | None:
-    """Why a face is not to be refined, or None.
+    """Return why a face is not to be refined, or None.
 
     Args:
         crop: (3, CROP_PX, CROP_PX), the face cut out by `alignment`.
@@ -93,7 +93,7 @@ def reason_to_leave(face: Face, alignment: Alignment, crop: Tensor, limits: Limi
 
 
 def reason_to_refuse(change: Change, limits: Limits) -> str | None:
-    """Why a refined face is not to be used, or None."""
+    """Return why a refined face is not to be used, or None."""
     if change.landmark_shift > limits.landmark_shift:
         return (
             f"refining moved the landmarks by {100 * change.landmark_shift:.1f} % of the eye distance, "
@@ -113,7 +113,7 @@ def reason_to_refuse(change: Change, limits: Limits) -> str | None:
 
 
 def pose_deviation(face: Face, alignment: Alignment) -> float:
-    """Root mean square distance of the aligned landmarks from a frontal face's, as a share of the eye distance.
+    """Return the root mean square distance of the aligned landmarks from a frontal face's, in eye distances.
 
     Turning the head to a side or nodding moves the nose against the rest, whatever the face's size and tilt.
     """
@@ -123,7 +123,7 @@ def pose_deviation(face: Face, alignment: Alignment) -> float:
 
 
 def sharpness_of(crop: Tensor) -> float:
-    """How steep the face's edges are against the same edges blurred by two pixels, from 0.
+    """Return how steep the face's edges are against the same edges blurred by two pixels; 0 for no difference.
 
     The steepest twentieth of the places is looked at, so that it is about edges and hardly about noise; the blurred
     face beside it takes the contrast out of the figure.
@@ -154,7 +154,7 @@ def measure_change(crop: Tensor, refined: Tensor, detector: Runner[list[Face]]) 
 
 
 def place_landmarks(crops: Tensor, detector: Runner[list[Face]]) -> Tensor:
-    """Landmarks of upright faces, by the detector's last network alone: always at the same place of the crop.
+    """Place landmarks in upright faces, by the detector's last network alone: always at the same place of the crop.
 
     Args:
         crops: (N, 3, CROP_PX, CROP_PX) in [0, 1].
@@ -170,7 +170,7 @@ def place_landmarks(crops: Tensor, detector: Runner[list[Face]]) -> Tensor:
 
 
 def landmark_shift(before: Tensor, after: Tensor) -> float:
-    """Mean distance of landmarks (..., 5, 2) in the crop, as a share of the eye distance."""
+    """Return the mean distance of landmarks (..., 5, 2) in the crop, as a share of the eye distance."""
     return float((before - after).norm(dim=-1).mean()) / EYE_DISTANCE_PX
 
 

@@ -38,7 +38,7 @@ class ModulatedBlock(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, features: Tensor, face: Tensor) -> Tensor:
-        """(N, C, H, W) and the face (N, 3, H, W) to (N, C, H, W)."""
+        """Return features (N, C, H, W) for features (N, C, H, W) and the face (N, 3, H, W)."""
         scale, shift = self.modulate(F.relu(self.look(face))).chunk(2, dim=1)
         modulated = self.norm(features) * (1 + scale) + shift
         return features + self.second(F.relu(self.first(modulated)))

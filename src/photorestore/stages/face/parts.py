@@ -18,7 +18,7 @@ BAND_PX = 500_000
 
 
 def as_float(part: Image) -> Tensor:
-    """Float32 in [0, 1]."""
+    """Return a part as float32 in [0, 1]."""
     return part.float() if isinstance(part, Tensor) else to_float(part)
 
 
@@ -31,14 +31,14 @@ def write(image: Image, rows: slice, columns: slice, values: Tensor) -> None:
 
 
 def bands(rows: slice, columns: slice) -> Iterator[slice]:
-    """The rows of a part, about `BAND_PX` pixels at a time."""
+    """Yield the rows of a part, about `BAND_PX` pixels at a time."""
     step = max(1, BAND_PX // (columns.stop - columns.start))
     for top in range(rows.start, rows.stop, step):
         yield slice(top, min(top + step, rows.stop))
 
 
 def resized(image: Image, rows: slice, columns: slice, size_hw: tuple[int, int], mode: str) -> Tensor:
-    """A part of a picture, shrunk to (C, *size_hw) without aliasing.
+    """Shrink a part of a picture to (C, *size_hw) without aliasing.
 
     First to its width, band by band, then to its height.
 

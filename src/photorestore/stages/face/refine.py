@@ -65,7 +65,7 @@ class Patch:
     change: Tensor
 
     def apply(self, image: Image, strength: float = 1.0) -> None:
-        """Put it into a picture (3, H, W), in place; `strength` 0 changes nothing, 1 all."""
+        """Add the change to a picture (3, H, W), in place; `strength` 0 changes nothing, 1 all."""
         paste(image, self.change, self.alignment, strength)
 
 
@@ -79,7 +79,7 @@ class _Candidate:
 def find_faces(
     image: Image, detector: Finder, view_px: int = VIEW_PX, eye_distance_px: float = 0.0
 ) -> list[Face]:
-    """Faces of a picture of any size, the surest first, in its own pixels.
+    """Find the faces of a picture of any size, the surest first, in its own pixels.
 
     Args:
         image: (3, H, W).

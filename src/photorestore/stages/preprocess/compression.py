@@ -24,13 +24,13 @@ _IJG_LUMINANCE = (  # the standard's table K.1 by rising value: only its sum is 
 
 
 def jpeg_quality(quantisation: Sequence[int]) -> int:
-    """The quality at which libjpeg would have made a luminance table of the same coarseness."""
+    """Return the quality at which libjpeg would have made a luminance table of the same coarseness."""
     found = sum(quantisation)
     return min(range(1, 101), key=lambda quality: (abs(_table_sum(quality) - found), -quality))
 
 
 def artefacts_of(quantisation: Sequence[int], *, is_grey: bool) -> float:
-    """Standard deviation of a JPEG's artefacts, in 8-bit units, in a photograph of usual detail.
+    """Return the standard deviation of a JPEG's artefacts, in 8-bit units, in a photograph of usual detail.
 
     What lies below a step is lost: coarser steps lose more. How much detail there was to lose is not asked: the
     denoiser sees that, and it learns the level as a name of the table.

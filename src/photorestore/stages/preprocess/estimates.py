@@ -80,7 +80,7 @@ def estimate(
 
 
 def is_one_colour(image: Array) -> bool:
-    """Whether all pixels of a plane (3, H, W) are equal; one row mostly tells that they are not."""
+    """Return whether all pixels of a plane (3, H, W) are equal; one row mostly shows that they are not."""
     first = image[:, :1, :1]
     parts = (image[:, rows] for rows in (slice(0, 1), *strips(*image.shape[1:])))
     return all(bool((part == first).all()) for part in parts)

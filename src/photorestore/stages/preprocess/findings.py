@@ -76,37 +76,37 @@ class PreprocessFindings(Estimates, Findings):
 
     @property
     def kind_in_words(self) -> str:
-        """What the picture was taken for."""
+        """Return what kind of picture it was taken for."""
         return (self.kind or "no photograph").replace("_", " ")
 
     @property
     def is_print(self) -> bool:
-        """Whether it was taken for a print."""
+        """Return whether it was taken for a print."""
         return self.kind == "print"
 
     @property
     def is_thorough(self) -> bool:
-        """Whether the whole chain is to work at full strength."""
+        """Return whether the whole chain is to work at full strength."""
         return self.mode == THOROUGH
 
     @property
     def is_untouched(self) -> bool:
-        """Whether it is to be left as it is."""
+        """Return whether it is to be left as it is."""
         return self.mode == UNTOUCHED
 
     @property
     def is_normalised(self) -> bool:
-        """Whether cast, fading and contrast were normalised."""
+        """Return whether cast, fading and contrast were normalised."""
         return self.before_normalise is not None
 
     @property
     def was_faded(self) -> bool:
-        """Whether the upload was faded."""
+        """Return whether the upload was faded."""
         return (self.before_normalise or self).faded
 
     @property
     def most_grain_255(self) -> float:
-        """What grain the picture can have at most, in 8-bit units.
+        """Return how much grain the picture can have at most, in 8-bit units.
 
         An old print and a picture of much noise may have any; in others fine texture would pass for it.
         """

@@ -23,7 +23,7 @@ LEAST_PLACES = 8
 
 
 def surface_of(blocks: Floats) -> float:
-    """Standard deviation of grain or paper in samples (N, 3, B, B), B a multiple of 16; the mean over channels.
+    """Return the deviation of grain or paper in samples (N, 3, B, B), B a multiple of 16; the mean over channels.
 
     With waves of up to some 12 px. Grain differs with density: the middle of dark, middle and light places counts.
     """

@@ -72,21 +72,21 @@ class Judgement:
 
     @property
     def kind(self) -> str:
-        """The likeliest of `KINDS`."""
+        """Return the likeliest of `KINDS`."""
         return max(self.kinds, key=self.kinds.__getitem__)
 
     @property
     def no_photo(self) -> float:
-        """Probability that it is neither a photograph nor a print of one."""
+        """Return the probability that it is neither a photograph nor a print of one."""
         return 1 - min(1.0, self.kinds["photograph"] + self.kinds["print"])
 
     def says(self, flag: str) -> bool:
-        """Whether one of `FLAGS` is more likely than not; what is no photograph has none but its tone."""
+        """Return whether one of `FLAGS` is more likely than not; of what is not a photograph only the tone can be."""
         return self.flags[flag] >= 0.5 and (flag == "toned" or self.no_photo < 0.5)
 
 
 def resolve_mode(options: Options, judgement: Judgement | None) -> str:
-    """How much is done: what the options say; else by the judgement, and gently where nothing is sure."""
+    """Return the mode: what the options say; else by the judgement, and gentle where nothing is sure."""
     if options.mode != AUTO:
         return options.mode
     if judgement is None:
@@ -122,7 +122,7 @@ def judge(
 
 
 def stray_hues(view: Pixels) -> float:
-    """Mean distance of a view's colours from the mean colour of their tone, in 8-bit units: 0 for grey and sepia."""
+    """Return the mean distance of colours from the mean colour of their tone, in 8-bit units: 0 for grey and sepia."""
     luma = luma_of(view)
     tones = (luma / 16).astype(np.intp).ravel()
     counts = np.maximum(np.bincount(tones, minlength=16), 1)
@@ -135,7 +135,7 @@ def stray_hues(view: Pixels) -> float:
 
 
 def has_few_levels(image: Array, alpha: Array | None = None) -> bool:
-    """Whether a plane holds at most `FEW_LEVELS` different values, as far as a sample shows."""
+    """Return whether a plane holds at most `FEW_LEVELS` different values, judged by a sample."""
     place = _sampled(image)
     values = in_8_bits(image[:, *place])
     if alpha is not None:
@@ -144,7 +144,7 @@ def has_few_levels(image: Array, alpha: Array | None = None) -> bool:
 
 
 def glimpse(image: Array, alpha: Array | None = None) -> tuple[Pixels, Pixels]:
-    """What is looked at of a plane (3, H, W): (3, VIEW_PX, VIEW_PX) and (K, 3, CROP_PX, CROP_PX), in 8 bits.
+    """Return what is judged of a plane (3, H, W): (3, VIEW_PX, VIEW_PX) and (K, 3, CROP_PX, CROP_PX), in 8 bits.
 
     However large the picture is, about as many of its pixels are read.
     """

@@ -56,7 +56,7 @@ class JudgeNet(nn.Module):
             self.evidence.bias.zero_()
 
     def forward(self, view: Tensor, crops: Tensor) -> Tensor:
-        """Logits, (N, KINDS + FLAGS): of the kinds together, and of each flag by itself.
+        """Return logits (N, KINDS + FLAGS): of the kinds together, and of each flag by itself.
 
         Args:
             view: the whole picture, (N, 3, V, V) in [0, 1]; V is a multiple of 16.
@@ -72,7 +72,7 @@ class JudgeNet(nn.Module):
 
     @property
     def parts(self) -> Mapping[str, Part[Tensor]]:
-        """`weigh`."""
+        """Return `weigh`."""
         logits = self.descriptor.output
         inputs = (logits, Port("scratch_prob", "N 1 V V", 0, 1))
         return {"weigh": Part(Descriptor("weigh", inputs, logits), self.weigh)}
@@ -83,7 +83,7 @@ class JudgeNet(nn.Module):
         return logits
 
     def weigh(self, logits: Tensor, scratch_prob: Tensor) -> Tensor:
-        """Logits (N, KINDS + FLAGS), that of damage weighed with what the detector finds in the view.
+        """Return logits (N, KINDS + FLAGS), that of damage weighed with what the detector finds in the view.
 
         Args:
             logits: from `forward`.
@@ -95,13 +95,13 @@ class JudgeNet(nn.Module):
 
 
 def found_shares(scratch_prob: Tensor) -> Tensor:
-    """How much of a view reaches each of `FOUND_FROM`: (N, FOUND_FROM), decadic logarithms of shares."""
+    """Return how much of a view reaches each of `FOUND_FROM`: (N, FOUND_FROM), decadic logarithms of shares."""
     shares = [(scratch_prob >= limit).float().mean((1, 2, 3)) for limit in FOUND_FROM]
     return (torch.stack(shares, 1) + LEAST_SHARE).log10()
 
 
 def describe(image: Tensor) -> Tensor:
-    """Pictures beside their fine detail, folded: (N, 4 * FOLD**2, H / FOLD, W / FOLD)."""
+    """Return pictures beside their fine detail, folded: (N, 4 * FOLD**2, H / FOLD, W / FOLD)."""
     luma = image.mean(1, keepdim=True)
     fine = luma - F.avg_pool2d(luma, 5, 1, 2, count_include_pad=False)
     return F.pixel_unshuffle(torch.cat([2 * (image - 0.5), FINE_GAIN * fine], 1), FOLD)

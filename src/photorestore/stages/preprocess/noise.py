@@ -42,7 +42,7 @@ def find_noise(blocks: Floats) -> tuple[float, float, bool]:
 
 
 def noise_of(blocks: Floats) -> float:
-    """Standard deviation of the white noise in samples (N, 3, B, B) of 0 to 255; the mean over channels."""
+    """Return the deviation of white noise in samples (N, 3, B, B) of 0 to 255; the mean over channels."""
     weak = _weak_quarters(unclipped(blocks), WEAK_BLOCKS)
     variances = [_least_variance(channel) for channel in weak.swapaxes(0, 1)]
     return float(np.sqrt(np.mean(variances))) / BIAS
@@ -73,7 +73,7 @@ def _covariance(rows: Floats) -> npt.NDArray[np.float64]:
 
 
 def unclipped(blocks: Floats) -> Floats:
-    """The samples that are neither clipped nor of one colour, as long as there are enough of them."""
+    """Return the samples that are neither clipped nor of one colour; all of them if too few are left."""
     values = blocks.reshape(len(blocks), -1)
     clipped = ((values < 1) | (values > 254)).mean(axis=1)
     is_alive = values.reshape(len(blocks), 3, -1).std(axis=2).max(axis=1) > 0

@@ -46,7 +46,7 @@ def normalise(image: Array, cast: Sequence[float] | None, alpha: Array | None = 
 def tone_curves(
     view: npt.NDArray[np.uint8], cast: Sequence[float] | None = None, levels: int = 1024
 ) -> Curves:
-    """The curves that normalise a picture, (3, levels): output in [0, 1] for inputs spaced evenly over [0, 1].
+    """Return the curves that normalise a picture, (3, levels): output in [0, 1] for inputs evenly over [0, 1].
 
     Args:
         view: the picture, or some of its pixels: (3, h, w) or (3, n).

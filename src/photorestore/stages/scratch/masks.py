@@ -54,7 +54,7 @@ def find_damage(prob: Array, certain: float) -> Mask:
 
 
 def clean_mask(prob: Array, certain: float) -> Mask:
-    """Defects that rise to the probability `certain`, followed down to `FOLLOWED`; (1, H, W), 0 or 255."""
+    """Return the defects that rise to the probability `certain`, followed down to `FOLLOWED`; (1, H, W), 0 or 255."""
     _, h, w = prob.shape
     full = int(np.iinfo(prob.dtype).max)
     halo = STEPS * STEP_PX
@@ -68,7 +68,7 @@ def clean_mask(prob: Array, certain: float) -> Mask:
 
 
 def grow(mask: Mask) -> Mask:
-    """What is to be filled of a mask of damage (1, H, W): it and `GROW_PX` around it."""
+    """Return what is to be filled for a mask of damage (1, H, W): it and `GROW_PX` around it."""
     grown = np.zeros_like(mask)
     for top in range(0, mask.shape[1], ROWS):
         start = max(0, top - GROW_PX)
@@ -78,7 +78,7 @@ def grow(mask: Mask) -> Mask:
 
 
 def follow(seeds: Marked, candidates: Marked) -> Marked:
-    """The seeds and what candidates can be reached from them, `STEPS` times `STEP_PX` far."""
+    """Return the seeds and the candidates that can be reached from them in `STEPS` steps of `STEP_PX`."""
     for _ in range(STEPS):
         if not seeds.any():
             break
@@ -87,7 +87,7 @@ def follow(seeds: Marked, candidates: Marked) -> Marked:
 
 
 def coverage(mask: Mask) -> float:
-    """Share of the pixels that a mask marks."""
+    """Return the share of pixels that a mask marks."""
     return float(np.count_nonzero(mask)) / mask.size
 
 

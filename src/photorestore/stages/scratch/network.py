@@ -93,7 +93,7 @@ class ScratchUNet(nn.Module):
 
 
 def describe(image: Tensor) -> Tensor:
-    """The picture beside its narrow maps, all scaled to a variance of about 1.
+    """Return the picture beside its narrow maps, all scaled to a variance of about 1.
 
     Returns:
         (N, INPUTS, H, W).
@@ -103,7 +103,7 @@ def describe(image: Tensor) -> Tensor:
 
 
 def narrow_maps(luma: Tensor) -> Tensor:
-    """How much each pixel of (N, 1, H, W) is brighter, and darker, than the square of each radius allows.
+    """Return how much each pixel of (N, 1, H, W) is brighter, and darker, than the square of each radius allows.
 
     White and black top-hat transforms: luma minus its opening, its closing minus luma.
 

@@ -25,7 +25,7 @@ BAND_ROWS = 512
 
 
 def factors_of(height: int, width: int) -> tuple[int, ...]:
-    """Say by what a picture is to be shrunk beside its full size; nothing for a small one."""
+    """Return the factors by which a picture is also looked at shrunk; none for a small one."""
     return tuple(
         factor
         for factor, from_px in FROM_PX.items()

@@ -94,7 +94,7 @@ class ScratchStage(NetworkStage):
 
 
 def choose(workspace: Workspace) -> tuple[str, ...]:
-    """The networks that look at a picture: both at prints and at what is taken for damaged."""
+    """Choose the networks that look at a picture: both at prints and at pictures taken for damaged."""
     is_sound = _certain(workspace) == masks.CERTAIN_IN_OTHERS and not findings_of(workspace).is_print
     return (PHOTOGRAPHS,) if is_sound else (PHOTOGRAPHS, PRINTS)
 

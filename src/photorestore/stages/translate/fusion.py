@@ -75,7 +75,7 @@ class Fusion(nn.Module):
 
 
 def smooth_fill(image: Tensor, hole: Tensor) -> Tensor:
-    """The picture with each hole filled as smoothly as the colours around it allow (Laplace's equation, nearly).
+    """Fill each hole as smoothly as the colours around it allow (Laplace's equation, nearly).
 
     A pyramid of what is known gives a first filling from coarse to fine, as push-pull does (Gortler et al., The
     Lumigraph, 1996); at the finer levels a few sweeps then replace unknown pixels by the mean of their 3x3

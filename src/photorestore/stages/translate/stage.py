@@ -64,7 +64,7 @@ class Plan:
 
     @property
     def network(self) -> str:
-        """Which one fills it."""
+        """Return the name of the network that fills it."""
         return FOR_PRINTS if self.doubts else USUAL
 
 
@@ -144,7 +144,7 @@ def _finish(plan: Plan, target: Array) -> None:
 
 
 def make_plan(workspace: Workspace) -> Plan | None:
-    """What to do, or None; the reason not to goes into the trace."""
+    """Return what to do, or None; the reason not to goes into the trace."""
     if is_left_alone("translate", workspace):
         return None
     wanted = workspace.options.wants("translate")
@@ -165,7 +165,7 @@ def make_plan(workspace: Workspace) -> Plan | None:
 
 
 def find_mask(workspace: Workspace) -> Array:
-    """The caller's mask, or what the detector found, grown; (1, H, W), 255 = fill."""
+    """Return the caller's mask, or what the detector found, grown; (1, H, W), 255 = fill."""
     mask = workspace.mask()
     if mask is None:
         return np.zeros((1, *workspace.envelope.planes["image"].shape[1:]), np.uint8)
@@ -173,7 +173,7 @@ def find_mask(workspace: Workspace) -> Array:
 
 
 def sample(image: Array, mask: Array) -> tuple[Array, Array]:
-    """Every n-th pixel of a large picture, and whether any of those that it stands for is in the mask."""
+    """Return every n-th pixel of a large picture, and whether the mask marks any pixel that it stands for."""
     _, h, w = image.shape
     step = max(1, max(h, w) // SAMPLE_PX)
     rows, columns = np.arange(0, h, step), np.arange(0, w, step)
@@ -183,7 +183,7 @@ def sample(image: Array, mask: Array) -> tuple[Array, Array]:
 
 
 def needs_tone(workspace: Workspace) -> bool:
-    """Whether tone is to be lifted: it was judged faded, and the mode is thorough or the stage was asked for."""
+    """Return whether tone is to be lifted: it was judged faded, and the mode is thorough or the stage was asked for."""
     found, options = findings_of(workspace), workspace.options
     is_due = options.wants("translate") or found.is_thorough
     return found.faded and is_due and not options.normalise

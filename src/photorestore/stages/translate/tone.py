@@ -108,7 +108,7 @@ def correct(image: Array, tone: Tone, strength: float) -> None:
 
 
 def is_toned(view: Tensor, known: Tensor) -> bool:
-    """Whether all colours of a view (1, 3, H, W) have one hue, as far as luma explains them."""
+    """Return whether all colours of a view (1, 3, H, W) have one hue, as far as luma explains them."""
     values = view[0][:, known]
     luma = _luma(view)[0, 0, known]
     bins = (luma * 15.99).long()

@@ -78,7 +78,7 @@ class ToneNetwork(nn.Module):
         nn.init.zeros_(self.curves.bias)
 
     def forward(self, view: Tensor, quantiles: Tensor) -> Correction:
-        """Say what to do.
+        """Predict the correction.
 
         Args:
             view: (N, 3, VIEW_PX, VIEW_PX) in [0, 1].
@@ -95,7 +95,7 @@ class ToneNetwork(nn.Module):
         )  # fmt: skip
 
     def numbers_of(self, view: Tensor, quantiles: Tensor) -> Tensor:
-        """What a correction is made from, (N, 3 * (5 + SEGMENTS) + 6): all 0 where nothing was learned."""
+        """Return what a correction is made from, (N, 3 * (5 + SEGMENTS) + 6): all 0 in an untrained network."""
         features = self.look(view - 0.5)  # (N, C, 8, 8)
         known = self.think(torch.cat([features.mean((2, 3)), quantiles.flatten(1) - 0.5], 1))
         numbers: Tensor = self.curves(known).float()
@@ -107,7 +107,7 @@ class ToneNetwork(nn.Module):
 
 
 def quantiles_of(view: Tensor) -> Tensor:
-    """(N, 4, len(LEVELS)): of each channel and of luma of a view (N, 3, ...)."""
+    """Return (N, 4, len(LEVELS)): quantiles of each channel and of luma of a view (N, 3, ...)."""
     values = view.flatten(2)
     luma = (values * torch.tensor(LUMA, device=view.device).view(3, 1)).sum(1, keepdim=True)
     ordered = torch.cat([values, luma], 1).sort(-1).values
@@ -116,12 +116,12 @@ def quantiles_of(view: Tensor) -> Tensor:
 
 
 def apply(image: Tensor, correction: Correction) -> Tensor:
-    """The corrected picture, (N, 3, H, W), not clamped."""
+    """Return the corrected picture, (N, 3, H, W), not clamped."""
     return torch.einsum("nij,njhw->nihw", correction.mixing, apply_curves(image, correction))
 
 
 def apply_curves(image: Tensor, correction: Correction) -> Tensor:
-    """Only the channels' curves; values beyond the black and white points are clipped."""
+    """Apply only the channels' curves; values beyond the black and white points are clipped."""
     low, high, exponent = (
         part[..., None, None] for part in (correction.low, correction.high, correction.exponent)
     )

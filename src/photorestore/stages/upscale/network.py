@@ -50,7 +50,7 @@ class CollapsibleConv(nn.Module):
         self._initialise(zero=zero)
 
     def kernel(self) -> Tensor:
-        """The sum of the branches: (channels, channels, 3, 3), float32."""
+        """Return the sum of the branches: (channels, channels, 3, 3), float32."""
         with torch.autocast(self.direct.device.type, enabled=False):
             expanded = torch.einsum("ohyx,hi->oiyx", self.squeeze, self.expand)
             edges = torch.einsum("ko,koi,kyx->oiyx", self.edge_gain, self.edge_mix, self.edge_filters)
@@ -144,7 +144,7 @@ class Upscaler(nn.Module):
         )
 
     def reparameterise(self) -> Upscaler:
-        """The same function with every sum of branches collapsed into one 3x3 convolution."""
+        """Return the same function with every sum of branches collapsed into one 3x3 convolution."""
         plain = Upscaler(*self.sizes, reparameterised=True)
         values = {name: value.detach() for name, value in self.state_dict().items()}
         for name, module in self.named_modules():
@@ -168,12 +168,12 @@ class Bilinear:
     )
 
     def __call__(self, image: Tensor, scale: int) -> Tensor:
-        """(N, 1, H, W) to (N, 1, scale * H, scale * W)."""
+        """Enlarge (N, 1, H, W) to (N, 1, scale * H, scale * W)."""
         return enlarge_bilinear(image, scale)
 
 
 def enlarge(image: Tensor, scale: int) -> Tensor:
-    """Bicubic enlargement (a = -0.5; torch's kernel without antialiasing has a = -0.75)."""
+    """Enlarge bicubically (a = -0.5; torch's kernel without antialiasing has a = -0.75)."""
     return F.interpolate(image.contiguous(), scale_factor=scale, mode="bicubic", antialias=True)
 
 

@@ -67,7 +67,7 @@ class UpscaleStage(NetworkStage):
 
 
 def choose(workspace: Workspace) -> str:
-    """The network for a picture: `CLEAN` where nothing is wrong with it and no stage has changed it."""
+    """Choose the network for a picture: `CLEAN` where nothing is wrong with it and no stage has changed it."""
     found = findings_of(workspace)
     is_clean = (
         workspace.name_before("upscaled") == "image"
