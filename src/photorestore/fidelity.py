@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from photorestore.pixels.tensors import blur, gaussian_taps
 
 BINS = 1001
 
@@ -55,17 +58,11 @@ def ssim(pred: Tensor, gt: Tensor) -> float:
     Args:
         pred, gt: (C, H, W) with H, W >= 11; the mean over channels is given.
     """
-    taps = torch.exp(-0.5 * ((torch.arange(11, dtype=torch.float64) - 5) / 1.5) ** 2)
-    taps = taps / taps.sum()
-
-    def blur(image: Tensor) -> Tensor:
-        rows = F.conv2d(image, taps.view(1, 1, 1, -1))
-        return F.conv2d(rows, taps.view(1, 1, -1, 1))
-
+    window = partial(blur, taps=gaussian_taps(1.5, 5, torch.float64))
     a, b = pred.double().unsqueeze(1), gt.double().unsqueeze(1)  # (C, 1, H, W)
-    mean_a, mean_b = blur(a), blur(b)
-    var_a, var_b = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2
-    covariance = blur(a * b) - mean_a * mean_b
+    mean_a, mean_b = window(a), window(b)
+    var_a, var_b = window(a * a) - mean_a**2, window(b * b) - mean_b**2
+    covariance = window(a * b) - mean_a * mean_b
     c1, c2 = 0.01**2, 0.03**2
     score = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     score = score / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))

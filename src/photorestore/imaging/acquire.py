@@ -2,8 +2,8 @@
 
 `open_picture` reads no more than the header; a picture's `decode` writes the pixels, upright and in sRGB, straight
 from the decoder's buffer into the planes given. 8-bit pictures are decoded by Pillow (a JPEG bit by bit as
-by libjpeg-turbo), PNGs of 16 bits by libvips, see `sixteen_bits`, and TIFFs of any depth as their `layout` says; HEIF, AVIF
-and JPEG 2000 have readers of their own, and no library sees a byte of them before `decode`.
+by libjpeg-turbo), PNGs of 16 bits by libvips (`sixteen_bits`), and TIFFs of any depth as their `layout` says. HEIF,
+AVIF and JPEG 2000 have readers of their own, and no library sees a byte of them before `decode`.
 """
 
 from __future__ import annotations

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from photorestore.errors import NotAnImage
 from photorestore.imaging.files.sniff import LIMITS, Limits, check_size
+from photorestore.pixels.bands import strips
+from photorestore.pixels.luma import LUMA
 from photorestore.source import Source
 from photorestore.workspace import Array, Workspace
 
-STRIP_PX = 500_000
-"""Pixels copied at a time, so that what lies between stays in the processor's cache."""
-
-LUMA_WEIGHTS = (299, 587, 114)
-"""Rec. 601, in thousandths."""
-
-
-def strips(height: int, width: int) -> Iterator[slice]:
-    """Yield slices of rows of about `STRIP_PX` pixels, from the top."""
-    rows = max(1, STRIP_PX // width)
-    for top in range(0, height, rows):
-        yield slice(top, min(top + rows, height))
+THOUSANDTHS = tuple(round(1000 * weight) for weight in LUMA)
+"""The weights of luma as integers."""
 
 
 def as_stored(plane: Array, orientation: int) -> Array:
@@ -69,8 +59,7 @@ def luma(plane: Array) -> Array:
     grey = np.empty((1, *plane.shape[1:]), plane.dtype)
     for rows in strips(*plane.shape[1:]):
         weighted = sum(
-            values[rows].astype(np.uint32) * weight
-            for values, weight in zip(plane, LUMA_WEIGHTS, strict=True)
+            values[rows].astype(np.uint32) * weight for values, weight in zip(plane, THOUSANDTHS, strict=True)
         )
         grey[0, rows] = (weighted + 500) // 1000
     return grey
@@ -83,9 +72,9 @@ def to_pillow(plane: npt.NDArray[np.uint8]) -> Image.Image:
     return bands[0] if len(bands) == 1 else Image.merge("RGB", bands)
 
 
-def to_array(plane: Array, alpha: Array | None = None, *, is_grey: bool = False) -> Array:
-    """Return a new array (H, W, C): C is 1 for grey, 3 for colour, and one more with alpha."""
-    channels = [*(luma(plane) if is_grey else plane), *(() if alpha is None else alpha)]
+def to_array(plane: Array, alpha: Array | None = None) -> Array:
+    """Return a new array (H, W, C) of a plane (C, H, W); C is one more with alpha."""
+    channels = [*plane, *(() if alpha is None else alpha)]
     return np.ascontiguousarray(np.stack(channels, axis=-1))
 
 

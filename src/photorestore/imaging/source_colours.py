@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.decoders.sixteen_bits import CONVERSION, joined
-from photorestore.imaging.planes import luma, strips, to_pillow, to_u8
+from photorestore.imaging.planes import luma, to_pillow, to_u8
+from photorestore.pixels.bands import strips
 from photorestore.workspace import Array
 
 REACH = 65535 // 8

@@ -11,13 +11,14 @@ what it lacks, by its place in the picture alone: the same picture gets the same
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.pixels.squares import CELL_PX, bands, split, transform, without_plane
-from photorestore.pixels.surroundings import masked_bands
+from photorestore.pixels.bands import bands, masked_bands
+from photorestore.pixels.grain_texture import PERIOD_PX, texture_of
+from photorestore.pixels.luma import luma_of
+from photorestore.pixels.squares import CELL_PX, frequency_bands, split, transform, without_plane
 from photorestore.workspace import Array
 
 Floats = npt.NDArray[np.float32]
@@ -43,10 +44,6 @@ RIM_PX = 10
 SAMPLE = 400
 ALIKE = 2.0
 """From so many cells the texture is taken: from those whose strength is within this factor of the level."""
-LAG_PX = 8
-"""Grain goes on for less than this."""
-PERIOD_PX = 256
-SEED = 20
 BAND_PX = 512
 
 
@@ -74,7 +71,7 @@ class Grain:
         levels = _levels(energies, tones, mask)
         levels = np.minimum(levels, np.float32(most_255))
         seen = (levels * (2 * levels / FLOOR_255 - 2).clip(0, 1)).astype(np.float32)
-        return cls(seen, _texture(_samples(image, energies, tones, levels))) if seen.any() else None
+        return cls(seen, texture_of(_samples(image, energies, tones, levels))) if seen.any() else None
 
     def add(self, target: Array, weight: Array, strength: float = 1.0) -> None:
         """Give a picture, of the size of the one that was looked at, the grain that it lacks, in place.
@@ -89,7 +86,7 @@ class Grain:
             columns = slice(max(0, marked.start - RIM_PX), min(target.shape[2], marked.stop + RIM_PX))
             values = target[:, rows, columns].astype(np.float32) * (255 / full)
             share = weight[0, rows, columns].astype(np.float32) * np.float32(strength / 255)
-            luma = _luma(values)
+            luma = luma_of(values)
             lacking = self._lacking(luma, share > 0, rows, columns) * share
             at = np.ix_(
                 np.arange(3), *(np.arange(part.start, part.stop) % PERIOD_PX for part in (rows, columns))
@@ -100,7 +97,7 @@ class Grain:
     def _lacking(self, luma: Floats, marked: npt.NDArray[np.bool_], rows: slice, columns: slice) -> Floats:
         """Standard deviation of the grain that marked pixels lack, in 8-bit units."""
         wanted = self._level_at(luma, rows, columns)
-        gain = _fine(_luma(self.texture)).std()
+        gain = _fine(luma_of(self.texture)).std()
         square = _fine(luma) ** 2
         present = _mean_of(square, marked, 9)
         at_rim = _mean_of(square, ~marked, 2 * RIM_PX + 1)  # not a number far from it
@@ -129,19 +126,17 @@ def _cells(image: Array, mask: Array | None) -> tuple[Floats, Floats]:
     """
     _, h, w = image.shape
     rows, columns = h // CELL_PX, w // CELL_PX
-    energies = np.full((rows, columns, len(bands())), np.nan, np.float32)
+    energies = np.full((rows, columns, len(frequency_bands())), np.nan, np.float32)
     tones = np.full((rows, columns), np.nan, np.float32)
     scale = np.float32(255 / np.iinfo(image.dtype).max)
-    step = BAND_PX // CELL_PX
-    for top in range(0, rows, step):
-        stop = min(rows, top + step)
-        part = slice(top * CELL_PX, stop * CELL_PX), slice(0, columns * CELL_PX)
-        luma = split(_luma(image[:, *part].astype(np.float32) * scale)[None])[0]
+    for band in bands(rows, BAND_PX // CELL_PX):
+        part = slice(band.start * CELL_PX, band.stop * CELL_PX), slice(0, columns * CELL_PX)
+        luma = split(luma_of(image[:, *part].astype(np.float32) * scale)[None])[0]
         is_sound = ((luma < 1) | (luma > 254)).mean(axis=-1) <= CLIPPED
         if mask is not None:
             is_sound &= ~split(mask[:, *part])[0].any(axis=-1)
-        energies[top:stop][is_sound] = (without_plane(luma[is_sound]) @ transform()) ** 2 @ bands().T
-        tones[top:stop] = np.where(is_sound, luma.mean(axis=-1), np.nan)
+        energies[band][is_sound] = (without_plane(luma[is_sound]) @ transform()) ** 2 @ frequency_bands().T
+        tones[band] = np.where(is_sound, luma.mean(axis=-1), np.nan)
     return energies, tones
 
 
@@ -186,7 +181,7 @@ def _level(energies: Floats) -> float:
 
 def _low_share() -> Floats:
     """By how much the low quantile of a band's energy in pure grain lies below its mean (Wilson and Hilferty, 1931)."""
-    spread = 2 / (9 * (bands() > 0).sum(axis=1))
+    spread = 2 / (9 * (frequency_bands() > 0).sum(axis=1))
     share: Floats = ((1 - spread - 1.2816 * np.sqrt(spread)) ** 3).astype(np.float32)
     return share
 
@@ -209,43 +204,8 @@ def _samples(image: Array, energies: Floats, tones: Floats, levels: Floats) -> F
          for y, x in zip(chosen // w * CELL_PX, chosen % w * CELL_PX, strict=True)]
     ).astype(np.float32)  # fmt: skip
     residual = without_plane(cells.reshape(len(cells), 3, -1))
-    luma = _luma(residual.swapaxes(0, 1)).std()
+    luma = luma_of(residual.swapaxes(0, 1)).std()
     return residual / np.maximum(luma, 1e-6)
-
-
-def _texture(samples: Floats) -> Floats:
-    """Noise that goes on from pixel to pixel and from channel to channel as samples (n, 3, CELL_PX**2) do."""
-    spectrum = _spectrum(samples)
-    white = np.random.default_rng(SEED).standard_normal((3, PERIOD_PX, PERIOD_PX))
-    noise = np.fft.ifft2(np.fft.fft2(white) * np.sqrt(spectrum)).real
-    noise /= noise.std(axis=(1, 2), keepdims=True)
-    if np.ptp(samples, axis=1).max() < 1e-3:  # a grey picture's grain is grey
-        noise = np.repeat(noise[:1], 3, axis=0)
-    else:
-        values, vectors = np.linalg.eigh(np.einsum("nci,ndi->cd", samples, samples, dtype=np.float64))
-        noise = np.einsum("cd,dhw->chw", vectors * np.sqrt(np.maximum(values, 0)), noise)
-    texture: Floats = (noise / _luma(noise).std()).astype(np.float32)
-    return texture
-
-
-def _spectrum(samples: Floats) -> npt.NDArray[np.float64]:
-    """Power over (PERIOD_PX, PERIOD_PX) frequencies, from the correlation at lags below `LAG_PX`."""
-    cells = samples.reshape(-1, CELL_PX, CELL_PX)
-    power = np.abs(np.fft.fft2(cells, (2 * CELL_PX, 2 * CELL_PX))) ** 2
-    lags = np.arange(1 - LAG_PX, LAG_PX)
-    overlap = CELL_PX - np.abs(lags)
-    fade = 0.5 + 0.5 * np.cos(np.pi * (2 * np.abs(lags) / LAG_PX - 1).clip(0))
-    correlation = np.fft.ifft2(power.mean(axis=0)).real[np.ix_(lags, lags)]
-    period = np.zeros((PERIOD_PX, PERIOD_PX))
-    period[np.ix_(lags, lags)] = correlation * np.outer(fade / overlap, fade / overlap)
-    return np.maximum(np.fft.fft2(period).real, 0)
-
-
-def _luma(channels: npt.NDArray[Any]) -> Floats:
-    """(3, ...) to (...), weights of BT.601."""
-    red, green, blue = channels
-    luma: Floats = (0.299 * red + 0.587 * green + 0.114 * blue).astype(np.float32)
-    return luma
 
 
 def _fine(luma: Floats) -> Floats:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.pixels.surroundings import Surroundings, enlarged, masked_bands
+from photorestore.pixels.bands import masked_bands
+from photorestore.pixels.surroundings import Surroundings, enlarged
 from photorestore.workspace import CALLERS_MASK, Array, Workspace
 
 NEAR_PX = 8
@@ -18,7 +19,7 @@ FULL_SHARE = 0.25
 """From this share of visible pixels nearby on, only they count."""
 LEAST_SHARE = 1e-6
 """What is less is left by rounding."""
-BAND_PX = 128
+BAND_ROWS = 128
 """Rows worked on at a time, so that memory does not grow with the picture."""
 
 Bools = npt.NDArray[np.bool_]
@@ -43,7 +44,7 @@ def cover(workspace: Workspace, image: Array, alpha: Array | None) -> None:
             channel[0] = values[hidden]
     mask = hidden[np.newaxis].view(np.uint8)
     surroundings = Surroundings.of(image, mask)
-    for rows, columns in masked_bands(mask, BAND_PX):
+    for rows, columns in masked_bands(mask, BAND_ROWS):
         colours = _around(image, alpha, rows, columns, enlarged(surroundings.mean, rows, columns))
         colours = np.rint(colours).astype(image.dtype)
         np.copyto(image[:, rows, columns], colours, where=hidden[rows, columns])

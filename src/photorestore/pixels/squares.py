@@ -49,7 +49,7 @@ def transform() -> Floats:
 
 
 @cache
-def bands() -> Floats:
+def frequency_bands() -> Floats:
     """Return which coefficients belong to which band, divided by their number: (bands, CELL_PX**2)."""
     down, across = np.mgrid[:CELL_PX, :CELL_PX].reshape(2, -1)
     ring = np.digitize(np.hypot(down, across), RINGS)

@@ -10,12 +10,12 @@ tells (push-pull: Gortler et al., The Lumigraph, 1996). They belong to the whole
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from photorestore.pixels.bands import bands, masked_bands
 from photorestore.pixels.squares import CELL_PX
 from photorestore.workspace import Array
 
@@ -47,12 +47,11 @@ class Surroundings:
         channels, h, w = image.shape
         rows, columns = -(-h // CELL_PX), -(-w // CELL_PX)
         moments = np.empty((2 * channels + 1, rows, columns))  # sums of values and of squares, and how many
-        for top in range(0, rows, BAND_CELLS):
-            pixels = slice(top * CELL_PX, (top + BAND_CELLS) * CELL_PX)
+        for band in bands(rows, BAND_CELLS):
+            pixels = slice(band.start * CELL_PX, band.stop * CELL_PX)
             known = (mask[:, pixels] == 0).astype(np.float64)
             values = image[:, pixels] * known
-            band = _cell_sums(np.concatenate([values, values * values, known]))
-            moments[:, top : top + BAND_CELLS] = band
+            moments[:, band] = _cell_sums(np.concatenate([values, values * values, known]))
         moments = _widened(moments)
         filled = pull_push(moments)
         mean, square = filled[:channels], filled[channels:]
@@ -85,15 +84,6 @@ class Surroundings:
             low, high = (np.rint(before + strength * (end - before)) for end in (low, high))
             held = np.clip(target[:, rows, columns], low, high).astype(target.dtype)
             np.copyto(target[:, rows, columns], held, where=mask[:, rows, columns] > 0)
-
-
-def masked_bands(mask: Array, height: int) -> Iterator[tuple[slice, slice]]:
-    """Yield rows, `height` at a time, and the columns from the first to the last pixel of a mask (1, H, W) in them."""
-    for top in range(0, mask.shape[1], height):
-        rows = slice(top, min(top + height, mask.shape[1]))
-        columns = np.flatnonzero(mask[0, rows].any(axis=0))
-        if len(columns):
-            yield rows, slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def pull_push(moments: Floats) -> Floats:

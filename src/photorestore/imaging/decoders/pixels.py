@@ -10,7 +10,8 @@ import numpy.typing as npt
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.decoders.header import Header
 from photorestore.imaging.decoders.sixteen_bits import in_srgb, vips
-from photorestore.imaging.planes import as_stored, strips
+from photorestore.imaging.planes import as_stored
+from photorestore.pixels.bands import strips
 from photorestore.workspace import Array
 
 _FORMATS = {8: "uchar", 16: "ushort"}

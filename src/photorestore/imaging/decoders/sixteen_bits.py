@@ -17,7 +17,8 @@ from photorestore.imaging.decoders.header import Header, decoding
 from photorestore.imaging.decoders.tiff import TiffPicture
 from photorestore.imaging.files.sniff import Limits, check_size, png_chunk
 from photorestore.imaging.metadata.blocks import exif_in, orientation_of, xmp_in
-from photorestore.imaging.planes import as_stored, strips
+from photorestore.imaging.planes import as_stored
+from photorestore.pixels.bands import strips
 from photorestore.workspace import Array
 
 _LOADERS = {"png": "VipsForeignLoadPng", "tiff": "VipsForeignLoadTiff"}

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.imaging.planes import strips
 from photorestore.imaging.tiff import layout as kinds
 from photorestore.imaging.tiff.layout import Layout
 from photorestore.imaging.tiff.segments import Samples, stored_rows
+from photorestore.pixels.bands import strips
+from photorestore.pixels.luma import LUMA
 from photorestore.workspace import Array
 
 Values = npt.NDArray[Any]
@@ -106,7 +107,7 @@ class _Meaning:
         y, cb, cr = np.moveaxis(
             (stored - black) * (spans / np.where(white == black, 1, white - black)), -1, 0
         )
-        red, green, blue = page.numbers(529, 3) or (0.299, 0.587, 0.114)
+        red, green, blue = page.numbers(529, 3) or LUMA
         r, b = y + (2 - 2 * red) * cr, y + (2 - 2 * blue) * cb
         g = (y - red * r - blue * b) / (green or 1)
         return self._rounded(np.stack([r, g, b], axis=-1) / np.float32(most))

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.stages.face.parts import Image, as_float, bands, resized, write
+from photorestore.pixels.bands import strips
+from photorestore.stages.face.parts import Image, as_float, resized, write
 
 CROP_PX = 256
 """Side of the square that a face is cut into."""
@@ -103,7 +104,7 @@ def cut(image: Image, alignment: Alignment) -> Tensor:
     rows, columns = region_of(image, alignment)
     size_hw = (rows.stop - rows.start, columns.stop - columns.start)
     part = resized(image, rows, columns, _coarser(size_hw, alignment.scale), "bicubic")
-    from_part = _counted_from(alignment, rows, columns)
+    from_part = replace(alignment, left=alignment.left - columns.start, top=alignment.top - rows.start)
     return _sampled(part, size_hw, from_part, (CROP_PX, CROP_PX), "border").clamp(0, 1)
 
 
@@ -120,7 +121,7 @@ def paste(image: Image, change: Tensor, alignment: Alignment, strength: float = 
     """
     rows, columns = region_of(image, alignment)
     faded = change * (strength * face_mask())
-    for band in bands(rows, columns):
+    for band in strips(rows.stop, columns.stop - columns.start, rows.start):
         to_crop = alignment.inverse().shifted(columns.start, band.start)
         size_hw = (band.stop - band.start, columns.stop - columns.start)
         difference = warp(faded, to_crop, size_hw, padding="zeros")
@@ -198,8 +199,3 @@ def region_of(image: Image, alignment: Alignment) -> Region:
     if rows.start >= rows.stop or columns.start >= columns.stop:
         raise ValueError(f"the face lies beside the picture of {w}x{h} px: {alignment}")
     return rows, columns
-
-
-def _counted_from(alignment: Alignment, rows: slice, columns: slice) -> Alignment:
-    """Into a part of the picture instead of the whole."""
-    return Alignment(alignment.a, alignment.b, alignment.left - columns.start, alignment.top - rows.start)

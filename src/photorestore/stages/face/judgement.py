@@ -11,12 +11,12 @@ from torch.nn import functional as F
 
 from photorestore.fidelity import ssim
 from photorestore.networks.runner import Runner
+from photorestore.pixels.tensors import blur, luma
 from photorestore.stages.face.detector import OUTPUT_PX, Face
 from photorestore.stages.face.geometry import CROP_PX, EYE_DISTANCE_PX, TEMPLATE, Alignment, face_mask
 
 FACE_BOX = (50, 222, 42, 214)
 """Top, bottom, left, right of the square in the crop that holds the face, as the detector frames it."""
-LUMA = (0.299, 0.587, 0.114)
 COARSE = 4
 """The low-pass face has a pixel for so many by so many of the crop's."""
 BLUR_TAPS = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
@@ -129,11 +129,11 @@ def sharpness_of(crop: Tensor) -> float:
     face beside it takes the contrast out of the figure.
     """
     inside = face_mask(0)[0] > 0
-    luma = luma_of(crop)
-    blurred = luma
+    brightness = luma(crop)
+    blurred = brightness
     for _ in range(4):  # variances add up: two pixels
         blurred = _blurred(blurred)
-    steep, smooth = (_steepness(image)[inside].quantile(0.95) for image in (_blurred(luma), blurred))
+    steep, smooth = (_steepness(image)[inside].quantile(0.95) for image in (_blurred(brightness), blurred))
     return float((steep / smooth.clamp_min(1e-4)).log2())
 
 
@@ -174,27 +174,21 @@ def landmark_shift(before: Tensor, after: Tensor) -> float:
     return float((before - after).norm(dim=-1).mean()) / EYE_DISTANCE_PX
 
 
-def luma_of(image: Tensor) -> Tensor:
-    """(3, H, W) to (1, H, W), weights of BT.601."""
-    return (image * torch.tensor(LUMA).to(image).view(3, 1, 1)).sum(0, keepdim=True)
-
-
 def _low_pass(crop: Tensor) -> Tensor:
     """The face's luma, `COARSE` times smaller."""
     top, bottom, left, right = FACE_BOX
-    return F.avg_pool2d(luma_of(crop)[:, top:bottom, left:right], COARSE).cpu()
+    return F.avg_pool2d(luma(crop)[:, top:bottom, left:right], COARSE).cpu()
 
 
-def _blurred(luma: Tensor) -> Tensor:
-    """By a standard deviation of one pixel."""
-    taps = torch.tensor(BLUR_TAPS).to(luma)
-    padded = F.pad(luma[None], (2, 2, 2, 2), mode="replicate")
-    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))[0]
+def _blurred(plane: Tensor) -> Tensor:
+    """Blur (1, H, W) by a standard deviation of one pixel."""
+    padded = F.pad(plane[None], (2, 2, 2, 2), mode="replicate")
+    return blur(padded, torch.tensor(BLUR_TAPS).to(plane))[0]
 
 
-def _steepness(luma: Tensor) -> Tensor:
-    """Length of the gradient, (CROP_PX, CROP_PX)."""
-    across = F.pad(luma[0, :, 2:] - luma[0, :, :-2], (1, 1))
-    down = F.pad(luma[0, 2:] - luma[0, :-2], (0, 0, 1, 1))
+def _steepness(plane: Tensor) -> Tensor:
+    """Return the length of the gradient, (CROP_PX, CROP_PX)."""
+    across = F.pad(plane[0, :, 2:] - plane[0, :, :-2], (1, 1))
+    down = F.pad(plane[0, 2:] - plane[0, :-2], (0, 0, 1, 1))
     assert across.shape == (CROP_PX, CROP_PX)
     return torch.hypot(across, down) / 2

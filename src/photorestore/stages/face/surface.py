@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from photorestore.pixels.bands import strips
 from photorestore.pixels.grain import BLOCK_PX, Grain
 from photorestore.stages.face.geometry import Alignment, face_mask, region_of, warp
-from photorestore.stages.face.parts import bands
 from photorestore.workspace import Array
 
 
@@ -29,7 +29,7 @@ def give_grain_back(
     bottom, right = min(h, rows.stop + BLOCK_PX), min(w, columns.stop + BLOCK_PX)
     part = np.s_[:, top:bottom, left:right]
     weight = np.zeros((1, bottom - top, right - left), np.uint8)
-    for band in bands(rows, columns):
+    for band in strips(rows.stop, columns.stop - columns.start, rows.start):
         to_crop = alignment.inverse().shifted(columns.start, band.start)
         size_hw = (band.stop - band.start, columns.stop - columns.start)
         share = warp(face_mask(), to_crop, size_hw, padding="zeros").clamp(0, 1)

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.imaging.planes import strips
+from photorestore.pixels.bands import strips
+from photorestore.pixels.luma import luma_of
 from photorestore.pixels.region import blocks_of, find_region
 from photorestore.stages.preprocess.compression import artefacts_of, jpeg_quality
 from photorestore.stages.preprocess.findings import Estimates
 from photorestore.stages.preprocess.flat_places import surface_of
 from photorestore.stages.preprocess.noise import find_noise, unclipped
-from photorestore.stages.preprocess.views import VIEW_PX, luma_of, shown_view
+from photorestore.stages.preprocess.views import VIEW_PX, shown_view
 from photorestore.workspace import Array
 
 Floats = npt.NDArray[np.float32]
@@ -113,7 +114,7 @@ def _blur_along(samples: Floats) -> float:
 
 def _fading(view: npt.NDArray[np.uint8]) -> float:
     """Both ends of the scale must be lost: a night scene keeps its black, snow keeps its white."""
-    black, white = np.quantile(luma_of(view), (0.005, 0.995)) / 255
+    black, white = np.quantile(luma_of(view.astype(np.float32)), (0.005, 0.995)) / 255
     return min(1.0, float(np.sqrt(black * (1 - white))) / FULL_FADING)
 
 

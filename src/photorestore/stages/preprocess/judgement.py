@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from photorestore.networks.runner import Runner
 from photorestore.options import AUTO, GENTLE, THOROUGH, UNTOUCHED, Options
+from photorestore.pixels.luma import luma_of
 from photorestore.pixels.region import in_8_bits, is_opaque
 from photorestore.stages.preprocess.network import FLAGS, KINDS
-from photorestore.stages.preprocess.views import luma_of
 from photorestore.workspace import Array
 
 VIEW_PX = 288
@@ -123,7 +123,7 @@ def judge(
 
 def stray_hues(view: Pixels) -> float:
     """Return the mean distance of colours from the mean colour of their tone, in 8-bit units: 0 for grey and sepia."""
-    luma = luma_of(view)
+    luma = luma_of(view.astype(np.float32))
     tones = (luma / 16).astype(np.intp).ravel()
     counts = np.maximum(np.bincount(tones, minlength=16), 1)
     stray = 0.0

@@ -16,9 +16,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.imaging.planes import strips
+from photorestore.pixels.bands import strips
+from photorestore.pixels.luma import LUMA, luma_of
 from photorestore.pixels.region import find_region
-from photorestore.stages.preprocess.views import VIEW_PX, luma_of, shown_view
+from photorestore.stages.preprocess.views import VIEW_PX, shown_view
 from photorestore.workspace import Array
 
 GAIN = 1.35
@@ -54,7 +55,7 @@ def tone_curves(
     """
     gains = np.ones(3) if cast is None else _gains(cast)
     balanced = (view * gains.reshape(3, *[1] * (view.ndim - 1))).clip(0, 255).astype(np.uint8)
-    low, high = np.quantile(luma_of(balanced), (TAIL, 1 - TAIL)) / 255
+    low, high = np.quantile(luma_of(balanced.astype(np.float32)), (TAIL, 1 - TAIL)) / 255
     slope, offset = _line(float(low), float(high))
     inputs = np.linspace(0, 1, levels)
     return _shoulder(slope * np.outer(gains, inputs) + offset)
@@ -74,7 +75,7 @@ def apply_curves(image: Array, curves: Curves) -> None:
 def _gains(cast: Sequence[float]) -> npt.NDArray[np.float64]:
     """Gains per channel that keep a grey's luma."""
     gains = (1 + np.asarray(cast, np.float64)) ** -TRUST
-    return (gains / np.dot((0.299, 0.587, 0.114), gains)).clip(1 / GAIN, GAIN)
+    return (gains / np.dot(LUMA, gains)).clip(1 / GAIN, GAIN)
 
 
 def _line(low: float, high: float) -> tuple[float, float]:

@@ -8,8 +8,6 @@ import numpy.typing as npt
 from photorestore.pixels.region import every_nth, in_8_bits, is_opaque
 from photorestore.workspace import Array
 
-Floats = npt.NDArray[np.float32]
-
 VIEW_PX = 320
 """About the longest side of the view from which tone is judged."""
 
@@ -29,10 +27,3 @@ def shown_view(image: Array, alpha: Array | None, side_px: int) -> npt.NDArray[n
     view = view_of(image, side_px)
     opaque = None if alpha is None else is_opaque(reduced(alpha, side_px)[0])
     return view if opaque is None or opaque.all() or not opaque.any() else view[:, opaque]
-
-
-def luma_of(view: npt.NDArray[np.uint8]) -> Floats:
-    """Return the luma (h, w), 0 to 255, of a view (3, h, w)."""
-    red, green, blue = view.astype(np.float32)
-    luma: Floats = 0.299 * red + 0.587 * green + 0.114 * blue
-    return luma

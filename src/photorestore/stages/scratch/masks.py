@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from photorestore.pixels.bands import bands
 from photorestore.workspace import Array
 
 FOUND = 0.5
@@ -59,21 +60,21 @@ def clean_mask(prob: Array, certain: float) -> Mask:
     full = int(np.iinfo(prob.dtype).max)
     halo = STEPS * STEP_PX
     mask = np.zeros((1, h, w), np.uint8)
-    for top in range(0, h, ROWS):
-        start, stop = max(0, top - halo), min(h, top + ROWS + halo)
+    for rows in bands(h, ROWS):
+        start, stop = max(0, rows.start - halo), min(h, rows.stop + halo)
         band = prob[0, start:stop]
         defects = follow(band >= certain * full, band >= FOLLOWED * full)
-        mask[0, top : top + ROWS] = defects[top - start :][:ROWS] * np.uint8(255)
+        mask[0, rows] = defects[rows.start - start :][: rows.stop - rows.start] * np.uint8(255)
     return mask
 
 
 def grow(mask: Mask) -> Mask:
     """Return what is to be filled for a mask of damage (1, H, W): it and `GROW_PX` around it."""
     grown = np.zeros_like(mask)
-    for top in range(0, mask.shape[1], ROWS):
-        start = max(0, top - GROW_PX)
-        band = dilate(mask[0, start : top + ROWS + GROW_PX] > 0, GROW_PX)
-        grown[0, top : top + ROWS] = band[top - start :][:ROWS] * np.uint8(255)
+    for rows in bands(mask.shape[1], ROWS):
+        start = max(0, rows.start - GROW_PX)
+        band = dilate(mask[0, start : rows.stop + GROW_PX] > 0, GROW_PX)
+        grown[0, rows] = band[rows.start - start :][: rows.stop - rows.start] * np.uint8(255)
     return grown
 
 

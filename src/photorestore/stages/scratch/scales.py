@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from photorestore.networks.blocks import enlarge_bilinear
+from photorestore.pixels.bands import bands
 from photorestore.workspace import Array
 
 LEAST_SIDE_PX = 96
@@ -37,13 +38,13 @@ def shrunk(plane: Array, factor: int) -> Array:
     """Shrink a plane (C, H, W): squares of `factor` px become their mean; the last row and column fill up."""
     channels, h, w = plane.shape
     small = np.empty((channels, -(-h // factor), -(-w // factor)), plane.dtype)
-    for top in range(0, h, BAND_ROWS):
-        band = plane[:, top : top + BAND_ROWS]
+    for rows in bands(h, BAND_ROWS):
+        band = plane[:, rows]
         missing = (-band.shape[1] % factor, -w % factor)
         filled = np.pad(band, ((0, 0), (0, missing[0]), (0, missing[1])), mode="edge")
         squares = filled.reshape(channels, filled.shape[1] // factor, factor, -1, factor)
         means = squares.mean(axis=(2, 4), dtype=np.float32)
-        small[:, top // factor :][:, : means.shape[1]] = np.round(means)
+        small[:, rows.start // factor :][:, : means.shape[1]] = np.round(means)
     return small
 
 
@@ -56,8 +57,7 @@ def fuse(probs: Sequence[Array], factors: Sequence[int], target: Array) -> None:
         target: (1, H, W) uint16.
     """
     _, h, w = target.shape
-    for top in range(0, h, BAND_ROWS):
-        rows = slice(top, min(top + BAND_ROWS, h))
+    for rows in bands(h, BAND_ROWS):
         target[0, rows] = probs[0][0, rows]
         for prob, factor in zip(probs[1:], factors[1:], strict=True):
             np.maximum(target[0, rows], _enlarged(prob[0], factor, rows, w), out=target[0, rows])

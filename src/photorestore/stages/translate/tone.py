@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.imaging.planes import strips
+from photorestore.pixels.bands import strips
+from photorestore.pixels.luma import LUMA
 from photorestore.pixels.region import Region, is_opaque
+from photorestore.pixels.tensors import luma
 from photorestore.stages.preprocess import views
 from photorestore.stages.translate.tone_network import (
-    LUMA,
     VIEW_PX,
     Correction,
     apply_curves,
@@ -82,13 +83,13 @@ def find_tone(
     """
     view, known = _small_view(region.of(image), None if alpha is None else region.of(alpha))
     if keeps_hue or (keeps_hue is None and is_toned(view, known)):
-        view = _luma(view).expand_as(view)
+        view = luma(view).expand_as(view)
         keeps_hue = True
     correction = network(view, quantiles_of(view[..., known]))
     curves = _curves(correction)
     if keeps_hue:
         curves = curves.mean(0, keepdim=True)
-    low, high = np.quantile(_luma(view)[0, 0, known].numpy(), (0.01, 0.99))
+    low, high = np.quantile(luma(view)[0, 0, known].numpy(), (0.01, 0.99))
     weight = float(np.clip((high - low - FLAT) / (FULL - FLAT), 0, 1))
     return Tone(curves.cpu().numpy(), correction.mixing[0].cpu().numpy(), weight)
 
@@ -110,9 +111,9 @@ def correct(image: Array, tone: Tone, strength: float) -> None:
 def is_toned(view: Tensor, known: Tensor) -> bool:
     """Return whether all colours of a view (1, 3, H, W) have one hue, as far as luma explains them."""
     values = view[0][:, known]
-    luma = _luma(view)[0, 0, known]
-    bins = (luma * 15.99).long()
-    chroma = values - luma
+    brightness = luma(view)[0, 0, known]
+    bins = (brightness * 15.99).long()
+    chroma = values - brightness
     count = torch.bincount(bins, minlength=16).clamp_min(1)
     usual = torch.stack([torch.bincount(bins, part, minlength=16) / count for part in chroma])
     apart = (chroma - usual[:, bins]).abs().amax(0)
@@ -127,10 +128,10 @@ def _lift_colours(values: Floats, tone: Tone) -> Floats:
 
 def _lift_luma(values: Floats, tone: Tone) -> Floats:
     """The new luma, with the chroma that was there; less of it near black and white."""
-    luma = np.tensordot(np.array(LUMA, np.float32), values, 1)
-    lifted = tone.curves[0][_index(luma)]
-    room = (lifted * (1 - lifted)) / np.maximum(luma * (1 - luma), 1e-3)
-    return _bent(lifted + (values - luma) * room.clip(LEAST_TINT, 1))
+    before = np.tensordot(np.array(LUMA, np.float32), values, 1)
+    lifted = tone.curves[0][_index(before)]
+    room = (lifted * (1 - lifted)) / np.maximum(before * (1 - before), 1e-3)
+    return _bent(lifted + (values - before) * room.clip(LEAST_TINT, 1))
 
 
 def _index(values: Floats) -> npt.NDArray[np.intp]:
@@ -156,10 +157,6 @@ def _curves(correction: Correction) -> Tensor:
     below = (dark - black) / reach * (ramp - low).clamp_max(0)
     above = (white - bright) / reach * (ramp - high).clamp_min(0)
     return inside + below + above
-
-
-def _luma(view: Tensor) -> Tensor:
-    return (view * torch.tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
 
 
 def _small_view(image: Array, alpha: Array | None) -> tuple[Tensor, Tensor]:

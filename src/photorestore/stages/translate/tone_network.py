@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.networks.descriptor import Descriptor, Port
+from photorestore.pixels.luma import LUMA
 
 VIEW_PX = 64
 """Sides of the view, whatever the picture's shape."""
@@ -21,7 +22,6 @@ VIEW_PX = 64
 LEVELS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.995, 0.999)
 """Quantiles that the network is told, of each channel and of luma."""
 
-LUMA = (0.299, 0.587, 0.114)
 SEGMENTS = 16
 MOST_LOST = 0.78
 """Black and white point leave at least the rest of the scale between them."""
