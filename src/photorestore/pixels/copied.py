@@ -1,4 +1,4 @@
-"""Planes that begin as copies of others."""
+"""Begin planes as copies of others."""
 
 from __future__ import annotations
 

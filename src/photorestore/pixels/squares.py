@@ -1,4 +1,4 @@
-"""Squares of a picture, and the bands of frequency and direction in them."""
+"""Cut a picture into squares, and these into bands of frequency and direction."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def without_plane(cells: Floats) -> Floats:
 
 @cache
 def _planes() -> Floats:
-    """Orthonormal, over a cell: (CELL_PX**2, 3)."""
+    """Return an orthonormal base of the planes over a cell: (CELL_PX**2, 3)."""
     y, x = np.mgrid[-1 : 1 : CELL_PX * 1j, -1 : 1 : CELL_PX * 1j].reshape(2, -1)
     basis: Floats = np.linalg.qr(np.stack([np.ones_like(x), x, y], axis=1))[0].astype(np.float32)
     return basis

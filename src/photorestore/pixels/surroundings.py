@@ -1,8 +1,8 @@
-"""What lies around the holes of a picture, and keeping what fills them within it.
+"""Measure what lies around the holes of a picture, and keep what fills them close to it.
 
-A network that fills a wide hole has no picture in its middle to hold on to, and drifts: in a wall of one colour it may
-be off by half of the range. Around each place the known pixels have a mean and a spread; a filling may leave the mean
-by some of the spread and no more, so that one colour stays one colour while texture keeps its freedom.
+A network that fills a wide hole sees no picture in its middle, and drifts: in a wall of one colour it may be off by
+half of the range. Around each place the known pixels have a mean and a spread. A filling may differ from the mean by a
+multiple of the spread, so that one colour stays one colour while texture keeps its freedom.
 
 Means and spreads are those of squares of `CELL_PX`; where no pixel of a square is known, a pyramid of larger squares
 tells (push-pull: Gortler et al., The Lumigraph, 1996). They belong to the whole picture, so that tiles do not show.
@@ -22,9 +22,9 @@ from photorestore.workspace import Array
 Floats = npt.NDArray[np.float64]
 
 LEAST_FREEDOM, MORE_FREEDOM = 0.7, 8.0
-"""So many standard deviations of its surroundings a filling may be away from their mean: the least where nothing near
-is known, more by the share that is known, since there the network sees what it goes by. On training photographs with
-strokes and patches nothing is lost, with holes of half the picture's side .6 dB are gained."""
+"""A filling may differ from the mean of its surroundings by so many of their standard deviations: the least where
+nothing near is known, more by the share that is known, since there the network sees more of the picture. On training
+photographs with strokes and patches nothing is lost, with holes of half the picture's side .6 dB are gained."""
 BAND_CELLS = 16
 """Rows of cells worked on at a time, so that memory does not grow with the picture."""
 
@@ -65,7 +65,7 @@ class Surroundings:
     def hold(
         self, target: Array, image: Array, mask: Array, strength: float = 1.0, *, keeps_image: bool = False
     ) -> None:
-        """Bring what fills the mask within its surroundings, in place.
+        """Clip what fills the mask to what its surroundings allow, in place.
 
         Args:
             target: (C, H, W), writable, of the type that the surroundings were taken from: the filled picture.
@@ -89,7 +89,7 @@ class Surroundings:
 def pull_push(moments: Floats) -> Floats:
     """Turn sums (C + 1, h, w) over known pixels, the last channel being their number, into means everywhere (C, h, w).
 
-    Where little is known the next coarser square has its say, and so on.
+    Where little is known the next coarser square counts as well, and so on.
     """
     sums, known = moments[:-1], moments[-1:]
     if max(known.shape[1:]) == 1:
@@ -131,7 +131,7 @@ def _sides(length: int) -> Floats:
 
 
 def _widened(moments: Floats) -> Floats:
-    """Each cell with its eight neighbours."""
+    """Add its eight neighbours to each cell."""
     padded = np.pad(moments, ((0, 0), (1, 1), (1, 1)))
     across = padded[:, :, :-2] + padded[:, :, 1:-1] + padded[:, :, 2:]
     return across[:, :-2] + across[:, 1:-1] + across[:, 2:]
