@@ -48,7 +48,7 @@ from photorestore.workspace import Array
 _GREY_MODES = ("1", "L", "LA", "La")
 _MODES = (*_GREY_MODES, "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 _UNREAD_BMP = "Unsupported BMP "
-"""What Pillow says of valid files, too."""
+"""How Pillow's message about a BMP begins that is valid, but of a kind that it does not read."""
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
 
 
@@ -177,9 +177,9 @@ def in_srgb(colours: Image.Image, header: Header) -> Image.Image:
 
 
 def _partial_frame(image: Image.Image) -> tuple[int, int, int, int] | None:
-    """Where the first frame of a GIF without transparency lies, if it leaves some of the canvas free.
+    """Return where the first frame of a GIF without transparency lies, if it leaves some of the canvas free.
 
-    There, browsers show what is behind the picture; Pillow fills in the first colour of the palette.
+    Browsers show the page behind the free part; Pillow fills it with the first colour of the palette.
     """
     box = getattr(image, "dispose_extent", None)
     return None if image.has_transparency_data or box in (None, (0, 0, *image.size)) else box
@@ -212,10 +212,11 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
         is_grey=image.mode in _GREY_MODES,
         exif=exif,
         xmp=xmp,
-        quantisation=_first_table(image),
+        quantisation=getattr(image, "quantization", {}).get(0),
         dropped=dropped,
     )
-    mode = _profile_mode(image)
+    # The mode in which `apart` hands out the colours, and so that of a profile that fits.
+    mode = "L" if header.is_grey else "CMYK" if image.mode == "CMYK" else "RGB"
     header.keep_profile(_profile(upload, kind, image), mode)
     header.take_told(upload, mode)
     if _has_more_frames(kind, image):
@@ -228,23 +229,11 @@ def _xmp(image: Image.Image) -> bytes | None:
     return found.encode() if isinstance(found, str) else found if isinstance(found, bytes) else None
 
 
-def _first_table(image: Image.Image) -> list[int] | None:
-    tables: dict[int, list[int]] = getattr(image, "quantization", {})
-    return tables.get(0)
-
-
 def _profile(upload: bytes, kind: str, image: Image.Image) -> bytes | None:
-    """Empty where there is one that Pillow cannot read."""
+    """Return the file's profile, empty if Pillow cannot read it; None if there is none."""
     if kind == "bmp":
         return profile_of_bmp(upload)
     return (image.info["icc_profile"] or b"") if "icc_profile" in image.info else None
-
-
-def _profile_mode(image: Image.Image) -> str:
-    """The mode in which `apart` hands out the colours, for a profile to fit."""
-    if image.mode in _GREY_MODES:
-        return "L"
-    return "CMYK" if image.mode == "CMYK" else "RGB"
 
 
 def _has_more_frames(kind: str, image: Image.Image) -> bool:

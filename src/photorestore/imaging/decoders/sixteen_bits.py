@@ -1,7 +1,7 @@
-"""16-bit pictures in libvips, beside Pillow, which would read them as 8-bit (docs/adr/0003).
+"""Decode 16-bit pictures by libvips, since Pillow would read them as 8-bit (docs/adr/0003).
 
-PNG is decoded here; of a TIFF the samples come from `samples`, and only their colours are converted here. No other
-loaders of libvips are open at all.
+PNG is decoded here. A TIFF's samples come from `tiff.samples`, and only their colours are converted here. All other
+loaders of libvips are blocked.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def open_16_bit_png(upload: bytes, limits: Limits) -> SixteenBitPng:
         TruncatedImage, CorruptImage, ImageTooLarge: as in `acquire.open_picture`.
     """
     with decoding(upload, "png"):
-        image = _open(upload)
+        image = vips().Image.new_from_buffer(upload, "", access="sequential", fail_on="error")
         check_size(image.width, image.height, limits)
-        return SixteenBitPng(upload, "png", image)
+        return SixteenBitPng(upload, image)
 
 
 def is_16_bit_png(upload: bytes, kind: str) -> bool:
@@ -66,27 +66,23 @@ def is_16_bit_png(upload: bytes, kind: str) -> bool:
     return kind == "png" and upload[24:25] == b"\x10"
 
 
-def _open(upload: bytes) -> Any:
-    return vips().Image.new_from_buffer(upload, "", access="sequential", fail_on="error")
-
-
 class SixteenBitPng:
     """A 16-bit PNG whose header was read; see `header.Picture`."""
 
-    def __init__(self, upload: bytes, kind: str, image: Any) -> None:
+    def __init__(self, upload: bytes, image: Any) -> None:
         self._upload = upload
         self._image = image
-        self.header = self._read_header(kind)
+        self.header = self._read_header()
 
-    def _read_header(self, kind: str) -> Header:
+    def _read_header(self) -> Header:
         image = self._image
         has_alpha = image.bands in _ALPHA_BANDS
         colours = image.bands - has_alpha
         dropped = list[str]()
-        exif = exif_in(self._upload, kind, None)
-        xmp = xmp_in(self._upload, kind, None, dropped)
+        exif = exif_in(self._upload, "png", None)
+        xmp = xmp_in(self._upload, "png", None, dropped)
         header = Header(
-            format=kind,
+            format="png",
             mode={1: "L;16", 2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}[image.bands],
             bits=16,
             width=image.width,
@@ -158,8 +154,8 @@ def _copy(source: Any, image: Array, alpha: Array | None) -> None:
 
 
 def _profile(upload: bytes, image: Any) -> bytes | None:
-    """The file's profile; libvips leaves one out that does not fit. Empty where it cannot be read."""
-    if found := _field(image, "icc-profile-data"):
+    """Return the file's profile, also one that does not fit, which libvips leaves out; empty if it cannot be read."""
+    if image.get_typeof("icc-profile-data") and (found := image.get("icc-profile-data")):
         return bytes(found)
     chunk = png_chunk(upload, b"iCCP")
     if chunk is None:
@@ -168,7 +164,3 @@ def _profile(upload: bytes, image: Any) -> bytes | None:
         return zlib.decompressobj().decompress(chunk[chunk.index(b"\0") + 2 :], LONGEST_PROFILE)
     except (ValueError, zlib.error):
         return b""
-
-
-def _field(image: Any, name: str) -> Any:
-    return image.get(name) if image.get_typeof(name) else None

@@ -1,4 +1,4 @@
-"""What an upload is, by its first bytes, and what it may be. No pixel is decoded here."""
+"""Tell what an upload is by its first bytes, and check it against the limits. No pixel is decoded here."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _SCANS = re.compile(b"\xff\xda")
 _SLICE = 1 << 20
 
 HEIF = ("heic", "heif")
-"""By what their brand says: coded with HEVC, or not how."""
+"""The brand of the first says that it is coded with HEVC, that of the second does not say how."""
 JPEG_2000 = ("jp2", "j2c")
-"""In a file with boxes, or the codestream alone."""
+"""A file with boxes, and a bare codestream."""
 ACCEPTED = ("jpeg", "png", "webp", "tiff", "bmp", "gif", "avif", *HEIF, *JPEG_2000)
 """Formats that are read."""
 
@@ -178,9 +178,7 @@ def png_chunk(upload: bytes, wanted: bytes) -> bytes | None:
 
 
 def png_chunks(upload: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Type of each chunk of a PNG, where its content starts and how long it claims to be; what comes behind the last
-    one, `IEND`, is none.
-    """
+    """Yield of each chunk of a PNG, up to `IEND`, its type, where its content starts and how long it claims to be."""
     start = 8
     while start + 8 <= len(upload):
         length, name = struct.unpack_from(">I4s", upload, start)
@@ -213,7 +211,7 @@ def _boxes_break_off(upload: bytes) -> bool:
     return last is None or last.is_cut or len(upload) - last.end in range(1, 8)
 
 
-def _codestream_breaks_off(upload: bytes) -> bool:
+def _lacks_end_of_image(upload: bytes) -> bool:
     return b"\xff\xd9" not in upload[-64:]
 
 
@@ -229,12 +227,11 @@ def _tiff_breaks_off(upload: bytes) -> bool:
 
 
 _CLAIMS = {
-    "jpeg": lambda upload: b"\xff\xd9" not in upload[-64:],
     "png": lambda upload: b"IEND" not in upload[-64:],
     "gif": lambda upload: upload[-1:] != b"\x3b",
     "webp": _webp_breaks_off,
     "bmp": _bmp_breaks_off,
     "tiff": _tiff_breaks_off,
     **dict.fromkeys(("avif", *HEIF), _boxes_break_off),
-    **dict.fromkeys(JPEG_2000, _codestream_breaks_off),
+    **dict.fromkeys(("jpeg", *JPEG_2000), _lacks_end_of_image),
 }

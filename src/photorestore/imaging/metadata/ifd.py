@@ -136,11 +136,9 @@ class _Reading:
                 self._add_below(directory, tag, kind, value, depth)
             else:
                 self._add(directory, tag, kind, length, value)
-        directory.is_followed = self._is_followed(start + self._count.size + count * self._entry.size)
+        end = start + self._count.size + count * self._entry.size
+        directory.is_followed = any(self._block[end : end + self._offset.size])
         return directory
-
-    def _is_followed(self, end: int) -> bool:
-        return any(self._block[end : end + self._offset.size])
 
     def _add_below(self, directory: Directory, tag: int, kind: int, value: bytes, depth: int) -> None:
         if depth == 2 or tag in directory.below:

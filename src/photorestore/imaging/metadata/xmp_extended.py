@@ -34,7 +34,8 @@ def joined(main: bytes, pieces: Sequence[bytes]) -> bytes | None:
         return main
     extension = _put_together(pieces, named[1])
     try:
-        inner = extension[_end_of_start(extension) : extension.rindex(_END)]
+        _, start = apart(extension, extension.index(_START))
+        inner = extension[start : extension.rindex(_END)]
         end = main.rindex(_END)
         whole = main[:end] + inner + main[end:]
         expat.ParserCreate("utf-8", " ").Parse(whole.strip(b" \t\r\n\0"), True)
@@ -43,12 +44,8 @@ def joined(main: bytes, pieces: Sequence[bytes]) -> bytes | None:
     return whole
 
 
-def _end_of_start(extension: bytes) -> int:
-    return apart(extension, extension.index(_START))[1]
-
-
 def _put_together(pieces: Sequence[bytes], guid: bytes) -> bytes:
-    """The extension of that name, or nothing if one of its pieces is missing."""
+    """Return the extension of that name; empty if one of its pieces is missing."""
     whole, filled = bytearray(), 0
     for piece in pieces:
         length, offset = (
@@ -90,6 +87,6 @@ def segments(packet: bytes, longest: int) -> list[bytes]:
 
 
 def _without_wrapper(packet: bytes) -> bytes:
-    """The packet without the processing instructions around it, which an extension has not."""
+    """The packet without the processing instructions around it, which an extension lacks."""
     start, end = packet.find(b"<x:xmpmeta"), packet.rfind(b"</x:xmpmeta>")
     return packet[start : end + len(b"</x:xmpmeta>")] if 0 <= start < end else packet
