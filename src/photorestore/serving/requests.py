@@ -1,4 +1,4 @@
-"""Reading what TorchServe hands over: an upload, an envelope, or the envelopes of several parents.
+"""Read what TorchServe hands over: an upload, an envelope, or the envelopes of several parents.
 
 No torch here.
 """
@@ -53,12 +53,14 @@ def request_id(headers: Headers) -> str:
 def is_upload(item: Item, headers: Headers, stage: str) -> bool:
     """Return whether a request brings a picture.
 
-    The first node takes an envelope from callers who name that door; at all others every JSON object is one,
-    because no picture starts with a brace.
+    At the first node the header `X-Restore-Door: envelope` says that it brings an envelope. At all others every JSON
+    object is an envelope, because no picture starts with a brace.
     """
     if stage == "preprocess":
         return headers.get("x-restore-door") != "envelope"
-    return not any(_is_json_object(value) for value in _parents(item).values())
+    return not any(
+        isinstance(value, dict) or _as_bytes(value)[:1] == b"{" for value in _parents(item).values()
+    )
 
 
 def is_alone(item: Item, headers: Headers, stage: str) -> bool:
@@ -107,10 +109,6 @@ def _parents(item: Item) -> dict[str, Body]:
         return {"body": item["body"]}
     by_stage = {name.rsplit("__", 1)[-1]: value for name, value in item.items()}
     return {stage: by_stage[stage] for stage in STAGES if stage in by_stage}
-
-
-def _is_json_object(value: object) -> bool:
-    return isinstance(value, dict) or _as_bytes(value)[:1] == b"{"
 
 
 def _as_bytes(value: object) -> bytes:
