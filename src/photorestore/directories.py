@@ -1,4 +1,4 @@
-"""A request's directory as others see it: its name, and whether the request is done.
+"""Name a request's directory, and tell whether the request is done.
 
 A name is `<deadline>-<token>`: seconds of the monotonic clock, which all processes of a machine share and nobody sets,
 and 128 random bits. No torch here: the REST edge imports this module.

@@ -179,9 +179,7 @@ def merge(parents: Sequence[Envelope]) -> Envelope:
         estimates={stage: found for parent in parents for stage, found in parent.estimates.items()},
         trace={stage: trace for parent in parents for stage, trace in parent.trace.items()},
         current=moved[-1] if moved else parents[0].current,
-        problem=min(problems, key=lambda problem: _position(problem.stage), default=None),
+        problem=min(
+            problems, key=lambda problem: (*STAGES, problem.stage).index(problem.stage), default=None
+        ),
     )
-
-
-def _position(stage: str) -> int:
-    return STAGES.index(stage) if stage in STAGES else len(STAGES)

@@ -1,4 +1,4 @@
-"""PSNR and SSIM of float images in [0, 1]; precision and recall of detectors."""
+"""Measure PSNR and SSIM of float images in [0, 1], and precision and recall of detectors."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def ssim(pred: Tensor, gt: Tensor) -> float:
 
 
 class PrecisionRecall:
-    """Pixelwise precision and recall of a detector over many pictures, at all thresholds k / 1000 at once.
+    """Measures a detector's precision and recall by pixels of many pictures, at all thresholds k / 1000 at once.
 
-    Pixels are counted in a histogram of their probability, so that no picture has to be kept.
+    Pixels are counted in histograms of their probability, so that no picture has to be kept.
     """
 
     def __init__(self) -> None:
@@ -122,11 +122,12 @@ TOLERANCE_PX = 2
 def tolerant_scores(
     found: Tensor, there: Tensor, ignored: Tensor, tolerance_px: int = TOLERANCE_PX
 ) -> dict[str, float]:
-    """Score a mask against one that was drawn by eye, whose rims are good to a pixel or two.
+    """Score a mask against one that was drawn by eye, whose rims are right to within a pixel or two.
 
     Args:
-        found, there, ignored: bool (1, H, W); what is ignored counts nowhere.
-        tolerance_px: a found pixel is right so near damage, a marked one found so near a found one.
+        found, there, ignored: bool (1, H, W); ignored pixels do not count.
+        tolerance_px: a found pixel is right within this distance of damage, and damage is found within this distance of
+            a found pixel.
 
     Returns:
         `f1`, `precision`, `recall`; 1 where there is nothing to find and nothing was found.

@@ -1,4 +1,4 @@
-"""The tiers of a stage's networks: which there are, and which of them works.
+"""Find which tiers a stage's networks have, and choose the one that works.
 
 No torch here: the REST edge imports this module.
 """
@@ -13,7 +13,7 @@ from photorestore.options import AUTO, TIERS, Options
 from photorestore.stages.table import NETWORK_ROWS
 
 SHARED_NETWORKS = frozenset(network.name for network in NETWORK_ROWS if not network.has_tiers)
-"""Networks that have one tier, with which all tiers of their stage work."""
+"""Networks that come in one tier, which serves all tiers of their stage."""
 
 
 def available_tiers(folder: Path) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def choose_tier(configured: str, available: Collection[str], device_type: str) -
 
 
 def require_tier(options: Options, available: Mapping[str, Collection[str]]) -> None:
-    """Check that all stages that may work have the tier that is asked for.
+    """Check that all stages that may work have the tier that was asked for.
 
     Args:
         available: tiers by stage; a stage that is not named is not checked.

@@ -1,4 +1,4 @@
-"""A request's directory in shared memory: pictures stay here while a small envelope travels.
+"""Keep a request's pictures in a directory in shared memory, while a small envelope travels.
 
 No torch here: the REST edge imports this module.
 
@@ -35,7 +35,8 @@ RESULTS = planes_that_hold(PICTURE)
 """The planes that hold the picture, in the order in which the stages write them."""
 OPACITIES = planes_that_hold(OPACITY)
 MASKS = planes_that_hold(DAMAGE)
-"""The planes that say what is to be filled, (1, H, W), 255 = fill. The first that is there counts: the caller's."""
+"""The planes that say what is to be filled, (1, H, W), 255 = fill. The first that is there counts; the caller's is the
+first."""
 CALLERS_MASK = MASKS[0]
 
 Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -228,7 +229,7 @@ class Workspace:
         """Check that somebody still waits for the result.
 
         Raises:
-            Cancelled: they have thought better of it.
+            Cancelled: the caller has cancelled the request.
             DeadlineExceeded: their time is over.
         """
         if self.path("cancelled").exists():
@@ -237,7 +238,7 @@ class Workspace:
             raise DeadlineExceeded(f"the request was to be answered within {self.options.timeout_s:g} s")
 
     def mark_done(self) -> None:
-        """Let the sweeper take the directory after the grace."""
+        """Let `housekeeping.sweep` delete the directory after the grace."""
         directories.mark_done(self.directory)
 
     def remove(self) -> None:
