@@ -1,4 +1,4 @@
-"""Building blocks shared by the networks."""
+"""Build networks from shared blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A made picture through a network: what comes out is known, so that weights that have changed are found out.
+"""Show a network a made picture: its output is known, so changed weights are found out.
 
 The output is computed when weights are saved, stands in their metadata, and is compared wherever they are loaded:
 in the precision and on the device that the network will compute in.
@@ -20,15 +20,15 @@ SIDE_PX = 32
 LENGTH = 64
 """Values of an output."""
 TOLERANCE = 0.1
-"""By how much an output may be off, as `distance` says it. In bfloat16 the networks that ship are off by up to .01,
+"""Greatest `distance` of an output. In bfloat16 the networks that ship are off by up to .01,
 with weights of 0 by .8 and more."""
 FLOOR = 0.02
-"""Of what is smaller the absolute difference counts: a network that has learned little has small outputs."""
+"""Below this the absolute difference counts, because a network that has learned little has small outputs."""
 
 
 @runtime_checkable
 class CanaryNetwork(Protocol):
-    """A network that a stage runs: it knows how it is shown the picture."""
+    """A network that a stage runs, which knows how it is shown the picture."""
 
     @property
     def descriptor(self) -> Descriptor:
@@ -38,7 +38,7 @@ class CanaryNetwork(Protocol):
     def at_canary(self, image: Tensor) -> Tensor:
         """Compute what comes of the picture (1, 3, SIDE_PX, SIDE_PX), or of a part: any shape.
 
-        Of a network that gives a picture back, what it changed: the picture itself would hide that.
+        A network that returns a picture gives what it changed; in the picture itself that would not stand out.
         """
         ...
 

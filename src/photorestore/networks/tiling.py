@@ -1,9 +1,8 @@
-"""Pictures of any size through a network, in tiles of bounded size.
+"""Run networks over pictures of any size, in tiles of bounded size.
 
-A tile is the part whose result is kept (its core) and a halo of the network's receptive field around it.
-Tiles are clamped inside the picture, so the picture's borders meet the network's own padding and nothing
-else: tiled equals whole. Tiles of one shape share batches, also across pictures. Only tiles are ever held in
-float.
+A tile is the part whose result is kept (its core), with a halo of the network's receptive field around it. Tiles are
+moved inside the picture, so its borders get the network's own padding only, and the result is the same as without
+tiles. Tiles of one shape share batches, also across pictures. Only tiles are ever held in float.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class TileSpec:
         tile_px: longest side of a tile, halo included.
         halo_px: at least the network's receptive field (radius); a multiple of `multiple`.
         multiple: sides of tiles are padded to a multiple of this (at least the network's stride);
-            equal to `tile_px` it gives tiles of one shape only, as compiled graphs want.
+            if equal to `tile_px`, all tiles have one shape, as compiled graphs need.
         batch: tiles a forward pass takes; a group's last batch is padded to it.
         scale: the network's result has this many times the sides of its input.
 
@@ -66,8 +65,8 @@ class TileJob(Generic[Context]):
         planes: by the name of the network's input: (C, H, W) of uint8 or uint16, cut into tiles and scaled to [0, 1].
         target: writable plane (C, scale * H, scale * W) of uint8 or uint16 that receives the clamped, rounded
             result.
-        context: what is global for this picture and not for the network.
-        values: the network's other inputs by name, global for this picture.
+        context: what else belongs to this picture; the network does not see it.
+        values: the network's other inputs by name, the same for all tiles of this picture.
         wanted: (H, W); a tile whose core is zero there is not computed and leaves the target as it is.
     """
 
@@ -90,7 +89,7 @@ class Tiles(Generic[Context]):
 
     Attributes:
         planes: by name, (N, C, h, w), float32, channels-last.
-        jobs: that each tile belongs to.
+        jobs: the one that each tile belongs to.
     """
 
     planes: Mapping[str, Tensor]

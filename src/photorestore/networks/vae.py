@@ -1,4 +1,4 @@
-"""VAE: a picture as 64 numbers for every 4x4 pixels, and back.
+"""Encode a picture as 64 numbers for every 4x4 pixels, and decode it: the VAE.
 
 After the two autoencoders of *Bringing Old Photos Back to Life* (Wan et al., CVPR 2020). What differs: the
 norm pools over channels only, never over the picture, so that tiles equal the whole; and the first layer

@@ -1,4 +1,4 @@
-"""Weights: safetensors files in 16 bits that describe themselves, and the networks built from them."""
+"""Read and write weights, safetensors files in 16 bits that describe themselves, and build networks from them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
 }
 """The stages' network classes. The part of a name before `_` is that of its stage and of its folder."""
 
-Metadata = dict[str, Any]  # what a training tells of itself: figures, names and tables of its own choosing
+Metadata = dict[str, Any]  # trainings add figures, names and tables of their own choosing
 
 MANIFEST = "SHA256SUMS"
 """In the folder `weights/` of an archive: `archive.sh` writes it by `sha256sum`."""
@@ -182,7 +182,7 @@ def save_network(
 
 
 def _require_archived(file: Path, root: Path) -> None:
-    """Compare a file with the manifest of its archive. A checkout has none: there git knows what belongs where.
+    """Compare a file with the manifest of its archive. A checkout has no manifest: git takes its place.
 
     Raises:
         BrokenArtifact: it is another file than was archived.
