@@ -1,4 +1,4 @@
-"""What a handler uses of TorchServe's context; TorchServe itself is never imported."""
+"""Describe what a handler uses of TorchServe's context; TorchServe itself is never imported."""
 
 from __future__ import annotations
 

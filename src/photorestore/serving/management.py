@@ -1,6 +1,6 @@
-"""TorchServe's management interface: its addresses and what its answers mean, without a connection.
+"""Know TorchServe's management interface: its addresses and what its answers mean, without a connection.
 
-Two sides ask it, each with a client of its own: the REST edge, and whoever starts TorchServe.
+The REST edge and what starts TorchServe both use it, each with a client of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 WORKFLOW = "restore"
-"""The workflow, its archive, and the name that it is registered by unless told otherwise."""
+"""The workflow's archive, and the name under which it is registered by default."""
 REGISTER_S = 600.0
 """How long a registration may take: it loads every model."""
 
@@ -22,7 +22,7 @@ class Management:
 
     Attributes:
         url: of the interface, without a slash at its end.
-        workflow: name that the workflow is registered by.
+        workflow: name under which the workflow is registered.
     """
 
     url: str
@@ -78,7 +78,7 @@ class Node:
 
     @classmethod
     def of(cls, stage: str, described: Sequence[Mapping[str, Any]]) -> Node:
-        """Return a stage by the answer of `model_url`, which describes each version of its model."""
+        """Return a stage from the answer of `model_url`, which describes each version of its model."""
         model = described[0]
         ready = sum(worker["status"] == "READY" for worker in model["workers"])
         pending = int(model.get("jobQueueStatus", {}).get("pendingRequests", 0))
