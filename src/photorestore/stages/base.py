@@ -1,4 +1,4 @@
-"""What a stage is, and the only function that runs one."""
+"""Define what a stage is, and run it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class StageConfig:
     """How a stage computes; the key `photorestore` of an archive's `model-config.yaml`.
 
     Attributes:
-        tier: which weights where a request does not say: `fast`, `quality`, or `auto`: `quality` on a GPU where its
-            weights are there, else `fast`.
+        tier: for requests that name none: `fast`, `quality`, or `auto`, which is `quality` on a GPU if its weights are
+            there, else `fast`.
         precision, tile_px, tile_batch: see `networks.runner.Runner`.
     """
 
@@ -44,8 +44,8 @@ class StageConfig:
 class Stage(Protocol):
     """One step of the pipeline.
 
-    `run` reads planes of each workspace, writes its own, and enters `ran` or `passed` in the trace. It never
-    reads the plane it writes, so it may be run again at any time.
+    `run` reads planes of each workspace, writes its own, and notes in the trace that it `ran` or `passed`. It never
+    reads the plane that it writes, so it may be run again at any time.
     """
 
     @property
@@ -78,7 +78,7 @@ class LoadableStage(Stage, Protocol):
 def is_left_alone(stage: str, workspace: Workspace) -> bool:
     """Return whether a stage passes because of what the picture is, or seems to be; the reason goes into the trace.
 
-    Who names stages, or marks what is to be filled, knows better than the judgement.
+    A caller who names stages, or marks what is to be filled, overrides the judgement.
     """
     found = findings_of(workspace)
     if found.one_colour:

@@ -1,6 +1,6 @@
-"""The stages: one row for each, from which every list of stages, networks and planes is derived (ADR 19).
+"""List the stages, one row for each; every list of stages, networks and planes is derived from it (ADR 19).
 
-Neither torch nor anything else beside the standard library: the REST edge and `archive.sh` read this module.
+Imports only the standard library: the REST edge and `archive.sh` read this module.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from photorestore.stages.row import (
 
 
 def _chained(*rows: StageRow) -> tuple[StageRow, ...]:
-    """Rows with `after` filled in."""
+    """Return rows with `after` filled in: by default the row above."""
     above = ("", *(row.name for row in rows))
     return tuple(
         row if row.after or not before else replace(row, after=(before,))

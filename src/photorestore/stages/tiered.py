@@ -1,4 +1,4 @@
-"""A stage with networks in all of its tiers."""
+"""Run a stage in the tier that each request asks for."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What is written of the stages in other files: the workflow, and the table of docs/architecture.md.
+"""Write what other files say of the stages: the workflow, and the table of docs/architecture.md.
 
     python -m photorestore.stages.written                 write them anew from the rows; `make stages`
     python -m photorestore.stages.written workflow gpu    print the workflow for machines with a GPU, for archive.sh
 
-Like the rows this needs nothing but the standard library.
+Like the rows it imports only the standard library.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Boxes that a detector proposes: (K, 4), left, top, right and bottom in px, and what is done with them."""
+"""Work with the boxes that a detector proposes: (K, 4), left, top, right and bottom in px."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FaceDetector: faces and their five landmarks, by the cascade of Zhang et al.
+"""Find faces and their five landmarks by the cascade of Zhang et al.: FaceDetector.
 
 *Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks* (IEEE Signal Processing Letters,
 2016): a network slid over a pyramid of the picture proposes windows, a second one rejects most of them, a third one
@@ -27,7 +27,7 @@ WINDOW_PX, STRIDE_PX = 12, 2
 OUTPUT_PX = 48
 """Sides of the crops that the last network looks at."""
 SMALLEST_PX = 24.0
-"""Height of the smallest face looked for, where nothing else is said."""
+"""Height of the smallest face looked for by default."""
 CROPS_PER_BATCH = 256
 
 
@@ -234,7 +234,7 @@ class FaceDetector(nn.Module):
 
 
 def _as_trained(image: Tensor) -> Tensor:
-    """[0, 1] to the range that the networks were trained with."""
+    """Scale [0, 1] to the range that the networks were trained with."""
     return (image.float() * 255 - 127.5) / 128
 
 

@@ -1,6 +1,6 @@
-"""Cutting a face out of a picture, upright and at one size, and putting what was changed of it back.
+"""Cut a face out of a picture, upright and at one size, and add what was changed in it.
 
-Pixel i has its centre at coordinate i, as the detector has it. Points are x, y; sizes height, width.
+Pixel i has its centre at coordinate i, as in the detector. Points are x, y; sizes are height, width.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EYE_DISTANCE_PX = 64.0
 TEMPLATE = ((96.0, 112.0), (160.0, 112.0), (128.0, 149.0), (100.5, 180.5), (155.5, 180.5))
 """Where `stages.face.detector.LANDMARKS` lie in the crop: the proportions of frontal faces as detected."""
 ELLIPSE_CENTRE, ELLIPSE_RADII = (128.0, 134.0), (84.0, 100.0)
-"""What of the crop is the face: forehead to chin, ear to ear."""
+"""The face within the crop: forehead to chin, ear to ear."""
 FEATHER = 0.3
 """Share of the ellipse's radius over which a change fades out."""
 
@@ -33,7 +33,7 @@ Region = tuple[slice, slice]
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How a face lies in its picture: (x, y) of the crop is at `(a x - b y + left, b x + a y + top)` there.
+    """How a face lies in its picture: the crop's (x, y) is at `(a x - b y + left, b x + a y + top)` there.
 
     Attributes:
         a, b: cosine and sine of the rotation, times the scale.
@@ -96,7 +96,7 @@ def cut(image: Image, alignment: Alignment) -> Tensor:
     """Cut out the upright face.
 
     Args:
-        image: (3, H, W); of a large face only a smaller version is ever held in float.
+        image: (3, H, W); a large face is only held in float after shrinking.
 
     Returns:
         (3, CROP_PX, CROP_PX) in [0, 1]; the picture's last pixels are repeated where it ends.
@@ -111,8 +111,7 @@ def cut(image: Image, alignment: Alignment) -> Tensor:
 def paste(image: Image, change: Tensor, alignment: Alignment, strength: float = 1.0) -> None:
     """Add to a picture, in place, what refining changed in a face.
 
-    Whatever the crop could not hold, as the fine detail of a large face, stays; and where nothing was changed, every
-    bit does.
+    What the crop cannot hold, such as the fine detail of a large face, stays; unchanged pixels keep every bit.
 
     Args:
         image: (3, H, W), writable; clamped to its range where it is changed.
@@ -150,7 +149,7 @@ def warp(
 
 
 def _coarser(size_hw: tuple[int, int], scale: float) -> tuple[int, int]:
-    """The size at which a picture is to be sampled so that what a coarser grid cannot hold does not alias."""
+    """Return the size to which a picture is shrunk first, so that sampling it on a coarser grid does not alias."""
     h, w = size_hw
     return (max(1, round(h / scale)), max(1, round(w / scale))) if scale > 1 else size_hw
 
@@ -158,7 +157,7 @@ def _coarser(size_hw: tuple[int, int], scale: float) -> tuple[int, int]:
 def _sampled(
     shrunk: Tensor, shape_hw: tuple[int, int], alignment: Alignment, size_hw: tuple[int, int], padding: str
 ) -> Tensor:
-    """A picture of `shape_hw`, of which there is only a smaller version, seen through an alignment."""
+    """Return a picture of `shape_hw` as seen through an alignment, sampled from a smaller version of it."""
     h, w = shape_hw
     y, x = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in size_hw), indexing="ij")
     points = alignment.apply(torch.stack([x, y], dim=-1))

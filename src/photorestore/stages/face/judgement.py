@@ -1,4 +1,4 @@
-"""Which faces to refine, and which refined faces to refuse; every no has its reason in words."""
+"""Decide which faces to refine and which refined faces to refuse, and say why not in words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from photorestore.stages.face.geometry import CROP_PX, EYE_DISTANCE_PX, TEMPLATE
 FACE_BOX = (50, 222, 42, 214)
 """Top, bottom, left, right of the square in the crop that holds the face, as the detector frames it."""
 COARSE = 4
-"""The low-pass face has a pixel for so many by so many of the crop's."""
+"""Side, in pixels of the crop, of a pixel of the low-pass face."""
 BLUR_TAPS = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """Binomial: a standard deviation of one pixel."""
 
@@ -115,7 +115,7 @@ def reason_to_refuse(change: Change, limits: Limits) -> str | None:
 def pose_deviation(face: Face, alignment: Alignment) -> float:
     """Return the root mean square distance of the aligned landmarks from a frontal face's, in eye distances.
 
-    Turning the head to a side or nodding moves the nose against the rest, whatever the face's size and tilt.
+    A head that looks aside, up or down has its nose elsewhere between the other landmarks, whatever its size and tilt.
     """
     aligned = alignment.inverse().apply(torch.tensor(face.landmarks, dtype=torch.float64))
     misses = aligned - torch.tensor(TEMPLATE, dtype=torch.float64)
@@ -125,8 +125,8 @@ def pose_deviation(face: Face, alignment: Alignment) -> float:
 def sharpness_of(crop: Tensor) -> float:
     """Return how steep the face's edges are against the same edges blurred by two pixels; 0 for no difference.
 
-    The steepest twentieth of the places is looked at, so that it is about edges and hardly about noise; the blurred
-    face beside it takes the contrast out of the figure.
+    The steepest twentieth of the places counts, so that edges decide and hardly noise; dividing by the blurred face's
+    makes it independent of contrast.
     """
     inside = face_mask(0)[0] > 0
     brightness = luma(crop)

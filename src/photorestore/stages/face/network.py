@@ -1,4 +1,4 @@
-"""FaceUNet: gives an upright face its detail back.
+"""Give an upright face its detail back: FaceUNet.
 
 A residual U-Net, from 128x128 down to 8x8 places, whose decoder is told at every scale what the degraded face looks
 like: its blocks scale and shift their normalised features by maps made from that face, as the generator of Park et
@@ -20,7 +20,7 @@ from photorestore.networks.vae import LayerNorm2d
 
 
 class ModulatedBlock(nn.Module):
-    """A residual block that the degraded face modulates; the last layer starts at zero: a new block is the identity.
+    """A residual block, modulated by the degraded face; its last layer starts at zero, so a new block is the identity.
 
     Args:
         channels: of the features.

@@ -1,4 +1,4 @@
-"""Parts of a picture in float: a plane of the workspace may be too large to be held in float as a whole."""
+"""Read and write parts of a picture as float, since a whole plane may be too large for that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Face: finds faces and gives those their detail back that have lost it."""
+"""Face: find faces, and give detail back to those that have lost it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _strength(workspace: Workspace) -> float:
 
 
 def _looks_old(workspace: Workspace) -> bool:
-    """Whether something else than its faces says that the picture needs restoring."""
+    """Return whether anything besides its faces says that the picture needs restoring."""
     found, damage = findings_of(workspace), find(workspace.envelope.estimates, ScratchFindings)
     is_damaged = damage is not None and damage.coverage > 0
     return found.is_thorough or is_damaged or found.was_faded or found.noisy

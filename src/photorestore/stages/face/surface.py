@@ -1,4 +1,4 @@
-"""The grain of a refined face: a refiner takes it for noise, and without it a face is smoother than its own beard."""
+"""Give a refined face its grain back, which the refiner takes for noise; without it, skin looks too smooth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from photorestore.workspace import Array
 def give_grain_back(
     target: Array, before: Array, alignment: Alignment, strength: float = 1.0, most_255: float = 255.0
 ) -> None:
-    """Give a refined face the grain that it and what is around it had before, in place.
+    """Give a refined face the grain that it and its surroundings had before, in place.
 
     Args:
         target: (3, H, W), writable: the picture with the refined face.
@@ -24,7 +24,7 @@ def give_grain_back(
     """
     rows, columns = region_of(before, alignment)
     _, h, w = before.shape
-    # Some of what is around it too, from where a block begins, so that the grain belongs to the place in the picture.
+    # With a margin, and aligned to blocks, so that the grain depends on the place in the picture only.
     top, left = (max(0, part.start // BLOCK_PX - 1) * BLOCK_PX for part in (rows, columns))
     bottom, right = min(h, rows.stop + BLOCK_PX), min(w, columns.stop + BLOCK_PX)
     part = np.s_[:, top:bottom, left:right]

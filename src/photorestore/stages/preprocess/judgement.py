@@ -1,4 +1,4 @@
-"""What a picture is and what is wrong with it, as `JudgeNet` sees it, and how much is therefore done by default."""
+"""Judge what a picture is and what is wrong with it, by `JudgeNet`, and so how much is done by default."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ VIEW_PX = 288
 """Sides of the view; a picture that is not square is squeezed."""
 CROP_PX = 96
 CROP_CENTRES = ((0.3, 0.35), (0.35, 0.7), (0.7, 0.3), (0.65, 0.65))
-"""Shares of height and width, around the middle; a border of a tenth stays outside."""
+"""As shares of height and width, around the middle; crops stay out of a border of a tenth."""
 PHOTOGRAPHIC = [KINDS.index(kind) for kind in ("photograph", "print")]
 DRAWN = ("line_art", "halftone", "screenshot")
 """Kinds that are no photograph."""
 FEW_LEVELS = 4
-"""A picture with no more values than this is bilevel, or close to it: nothing in it can be noise or a crack."""
+"""A picture with no more values than this is bilevel or close to it, so it shows neither noise nor cracks."""
 
 SURE_NO_PHOTO = 0.8
-"""So sure it must be that a picture is a drawing, a halftone or a screenshot for it to be left alone."""
+"""Least probability of a drawing, a halftone or a screenshot from which a picture is left alone."""
 SURE_PRINT = 0.5
-"""So sure it must be that it is a print for it to be restored thoroughly."""
+"""Least probability of a print from which a picture is restored thoroughly."""
 SURE_COLOUR_PRINT = 0.7
 """The same for a picture of many hues: most old prints have one."""
 MANY_HUES_255 = 4.5
-"""From this on a picture has many hues: of 95 old photographs for training 7 have, of 172 others 153."""
+"""A picture has many hues from this on: 7 of 95 old training photographs, 153 of 172 others."""
 SURE_DAMAGE = 0.5
-"""So sure it must be that a picture is damaged for that alone to decide: of 31 held-out photographs under laid-on
-damage thirteen are restored thoroughly then, and of 91 as they are three, which seem prints whatever the limit."""
+"""Least probability of damage that alone makes the restoration thorough: so are 13 of 31 held-out photographs under
+synthetic damage, and 3 of 91 undamaged ones, which are taken for prints whatever the limit."""
 
 Pixels = npt.NDArray[np.uint8]
 Place = tuple[slice, slice]
@@ -105,7 +105,7 @@ def judge(
 
     Args:
         network: a `JudgeNet`.
-        detector: a `ScratchUNet` for damage in prints; asked where it may be one.
+        detector: a `ScratchUNet` for damage in prints; runs only if the picture may be one.
         alpha: the picture's plane (1, H, W); colours that it hides are not looked at.
     """
     view, crops = glimpse(image, alpha)

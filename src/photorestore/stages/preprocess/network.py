@@ -1,11 +1,11 @@
-"""JudgeNet: what kind of picture this is, and what is wrong with it.
+"""Judge what kind of picture this is, and what is wrong with it: JudgeNet.
 
 It looks twice: at a view of the whole picture, where borders, tone and large damage show, and at a few crops in native
 resolution, where grain, dots, strokes and fine cracks do. Each has a trunk of its own. Both begin by folding squares of
 4x4 px into channels, which a CPU computes fastest and which loses nothing. Their features are pooled, by mean for what
 is everywhere and by maximum for what is anywhere, and judged together.
 
-What is damaged the detector of damage knows better: how much it finds in the view is weighed with what JudgeNet says.
+The detector of damage knows damage better: how much it finds in the view is weighed with what JudgeNet says.
 
 Batch normalisation makes it learn faster; when used, its statistics are constants.
 """
@@ -27,7 +27,7 @@ FOUND_FROM = (0.25, 0.5, 0.8, 0.9, 0.95, 0.98)
 LEAST_SHARE = 1e-4
 FOLD = 4
 FINE_GAIN = 6.0
-"""By which detail finer than 5 px is multiplied where it stands beside the picture: noise is small against edges."""
+"""Factor of the channel of detail finer than 5 px: noise is small against edges."""
 
 
 class JudgeNet(nn.Module):

@@ -1,4 +1,4 @@
-"""Classical normalisation, on request: colour cast, fading, contrast.
+"""Normalise colour cast, fading and contrast by classical means, on request.
 
 Everything is one tone curve per channel, so it is applied to the integer plane by a lookup table, without tiles and
 without floats. All of it is bounded: a sunset stays warm, fog stays soft.
@@ -37,7 +37,7 @@ def normalise(image: Array, cast: Sequence[float] | None, alpha: Array | None = 
 
     Args:
         cast: as `estimates.estimate` found it; None leaves colours alone, as for grey pictures.
-        alpha: the plane (1, H, W): what is transparent is not asked.
+        alpha: the plane (1, H, W): transparent pixels do not count.
     """
     region = find_region(image, alpha)
     view = shown_view(region.of(image), None if alpha is None else region.of(alpha), VIEW_PX)
@@ -79,9 +79,9 @@ def _gains(cast: Sequence[float]) -> npt.NDArray[np.float64]:
 
 
 def _line(low: float, high: float) -> tuple[float, float]:
-    """Slope and offset that bring [low, high] towards [BLACK, WHITE]; never less contrast than before.
+    """Return slope and offset that bring [low, high] towards [BLACK, WHITE]; contrast never falls.
 
-    Where the slope is bounded, what is missing is shared between both ends as it was: dark stays dark.
+    Where the slope is at its bound, the range that is left over is split as it was before, so dark stays dark.
     """
     low_goal, high_goal = min(low, BLACK), max(high, WHITE)
     lost = (low - low_goal) + (high_goal - high)

@@ -1,4 +1,4 @@
-"""Small views of a plane, by which a whole picture is judged."""
+"""Take small views of a plane, by which a whole picture is judged."""
 
 from __future__ import annotations
 
