@@ -1,4 +1,4 @@
-"""DenoiseUNet: blind removal of noise, grain and JPEG artefacts.
+"""Remove noise, grain and JPEG artefacts: DenoiseUNet.
 
 A residual U-Net in the manner of DRUNet (Zhang et al., TPAMI 2021): bias-free, noise level in,
 residual out. It differs in two ways: it works on 2x2 pixel blocks from the start, because wide

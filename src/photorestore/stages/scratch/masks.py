@@ -1,4 +1,4 @@
-"""From the probability of damage to the mask of it, and to what is filled."""
+"""Turn the probability of damage into a mask of it, and into what is filled."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ FOUND = 0.5
 CERTAIN_IN_DAMAGED = 0.5
 CERTAIN_IN_PRINTS = 0.97
 CERTAIN_IN_OTHERS = 0.9995
-"""A defect counts where its probability rises somewhere to this, in damaged pictures, in old prints that do not
-seem to be damaged, and in others. What fills them can keep what is sound, so that the limits may be low: on held-out
-prints more is gained inside of damage, and less lost outside, than with higher ones (`training/tune_filling.py`)."""
+"""A defect counts if its probability rises somewhere to this: in damaged pictures, in old prints that do not seem to be
+damaged, and in others. The network that fills can keep what is sound, so the limits may be low: on held-out prints more
+is gained inside of damage, and less lost outside, than with higher ones (`training/tune_filling.py`)."""
 MOST_IN_DAMAGED = 0.25
-"""Of a damaged picture no more is filled: what is left would not say with what."""
+"""Greatest share of a damaged picture that is filled: less would be left than is needed to fill it by."""
 MOST_IN_OTHERS = 0.003
-"""In a picture that is not damaged, a larger share than this is taken for texture."""
+"""In other pictures, a larger share than this is taken for texture."""
 FOLLOWED = 0.5
 STEP_PX = 3
 STEPS = 2
-"""From there a defect is followed while its probability is above `FOLLOWED`, so many times so far: faint ends of a
-scratch stay, faint specks go."""
+"""From where it counts a defect is followed, in `STEPS` steps of `STEP_PX`, while its probability is above `FOLLOWED`:
+so faint ends of a scratch stay, and faint specks go."""
 GROW_PX = 1
-"""What is filled is grown by this: the rim of a defect is damaged too, if less."""
+"""What is filled is grown by this, because the rim of a defect is damaged too, if less."""
 TINY_COVERAGE = 5e-5
 """A mask of a smaller share of the picture is taken for a mistake of the detector and left empty."""
 ROWS = 512
@@ -41,8 +41,8 @@ def find_damage(prob: Array, certain: float) -> Mask:
 
     Args:
         prob: scratch_prob, (1, H, W), uint8 or uint16 of full range.
-        certain: to what a defect must rise, one of `CERTAIN_IN_DAMAGED`, `CERTAIN_IN_PRINTS`, `CERTAIN_IN_OTHERS`. The
-            less a picture is taken for damaged, the likelier its own detail explains what was found.
+        certain: probability to which a defect must rise, one of `CERTAIN_IN_DAMAGED`, `CERTAIN_IN_PRINTS`,
+            `CERTAIN_IN_OTHERS`. The less a picture seems to be damaged, the likelier what was found is its own detail.
 
     Returns:
         (1, H, W) uint8, 255 = damage, 0 = sound; all 0 when less than `TINY_COVERAGE` was found.

@@ -1,7 +1,7 @@
-"""Detection at several scales: views of a plane at half and a quarter of its size, and one answer from all of them.
+"""Detect at several scales: shrink a plane to half and a quarter, and fuse what is found in each.
 
-A detector that looks at native resolution does not see a crack forty pixels wide as a crack; at a quarter of the size
-it does. Work is done in bands of rows, so that memory does not grow with the picture.
+At native resolution a detector does not recognise a crack forty pixels wide; at a quarter of the size it does. Work is
+done in bands of rows, so that memory does not grow with the picture.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from photorestore.pixels.bands import bands
 from photorestore.workspace import Array
 
 LEAST_SIDE_PX = 96
-"""A view whose short side would be smaller tells nothing."""
+"""A view with a shorter side than this is of no use."""
 FROM_PX = {2: 1200, 4: 2400}
-"""By factor, how long a picture's long side must be. Smaller pictures lose by it: on marked prints of 500 px the F1
+"""By factor, how long a picture's long side must be. Smaller pictures lose: on marked prints of 500 px the F1
 falls from .52 to .38, on the same prints at 1,000 px it rises from .45 to .51 (`training/tune_masks.py`)."""
 BAND_ROWS = 512
 """Rows worked on at a time; a multiple of every factor."""
@@ -35,7 +35,7 @@ def factors_of(height: int, width: int) -> tuple[int, ...]:
 
 
 def shrunk(plane: Array, factor: int) -> Array:
-    """Shrink a plane (C, H, W): squares of `factor` px become their mean; the last row and column fill up."""
+    """Shrink a plane (C, H, W): squares of `factor` px become their mean, the last row and column repeated where needed."""
     channels, h, w = plane.shape
     small = np.empty((channels, -(-h // factor), -(-w // factor)), plane.dtype)
     for rows in bands(h, BAND_ROWS):
@@ -52,7 +52,7 @@ def fuse(probs: Sequence[Array], factors: Sequence[int], target: Array) -> None:
     """Write the greatest probability that any scale gives.
 
     Args:
-        probs: (1, ceil(H / factor), ceil(W / factor)) uint16 each; that of the full size comes first.
+        probs: (1, ceil(H / factor), ceil(W / factor)) uint16 each, the full size first.
         factors: 1, 2, ...: by how much each is shrunk.
         target: (1, H, W) uint16.
     """
@@ -66,7 +66,7 @@ def fuse(probs: Sequence[Array], factors: Sequence[int], target: Array) -> None:
 def _enlarged(prob: Array, factor: int, rows: slice, width: int) -> npt.NDArray[np.uint16]:
     """Some rows of the full size, interpolated between those of (h, w)."""
     first, last = rows.start // factor, -(-rows.stop // factor)
-    low, high = max(0, first - 1), min(prob.shape[0], last + 1)  # neighbours: bands do not show
+    low, high = max(0, first - 1), min(prob.shape[0], last + 1)  # with neighbours, so that bands do not show
     known = torch.from_numpy(prob[low:high].astype(np.float32))[None, None]
     large = enlarge_bilinear(known, factor)[0, 0].numpy()
     part = large[rows.start - low * factor :][: rows.stop - rows.start, :width]

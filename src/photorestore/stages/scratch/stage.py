@@ -1,4 +1,4 @@
-"""Scratch: finds scratches, hairs, cracks, creases, tears, flakes and dust."""
+"""Scratch: find scratches, hairs, cracks, creases, tears, flakes and dust."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Search:
         return search
 
     def finish(self) -> float:
-        """Write `scratch_prob` and `scratch_mask`; gives the share of pixels in the mask."""
+        """Write `scratch_prob` and `scratch_mask`, and return the share of pixels in the mask."""
         probs: list[Array] = [look.job.target for look in self.looks]
         if findings_of(self.workspace).is_print:
             probs[0][probs[0] < round(SURE_IN_PRINTS * np.iinfo(np.uint16).max)] = 0
@@ -104,7 +104,7 @@ def _probability(scratch_logits: Tensor, _tiles: Tiles[None]) -> Tensor:
 
 
 def _certain(workspace: Workspace) -> float:
-    """How certain the detector must be of a defect, by what was asked for and what the picture was judged to be."""
+    """Return how certain the detector must be of a defect, by what was asked for and how the picture was judged."""
     found = findings_of(workspace)
     is_told = workspace.options.wants("scratch") or workspace.options.mode == THOROUGH
     if is_told:  # whoever asks for it says that the picture is damaged

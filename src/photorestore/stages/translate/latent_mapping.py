@@ -1,4 +1,4 @@
-"""LatentMapping: from the latents of old photographs to those of clean ones.
+"""Map the latents of old photographs to those of clean ones: LatentMapping.
 
 After the mapping network T and its partial non-local block (Wan et al., CVPR 2020). What differs: the keys
 come from one small view of the whole picture, computed once and given to every tile, so that the attention
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from photorestore.networks.vae import STRIDE, normed_stack
 
 FORBIDDEN = -1e4
-"""Added to the affinity of keys in holes; finite, so that a view that is one hole stays a number."""
+"""Added to the affinity of keys in holes; finite, so that a view that is all hole does not give nan."""
 
 
 @dataclass(frozen=True, slots=True)

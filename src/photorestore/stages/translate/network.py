@@ -1,4 +1,4 @@
-"""Translator: old photograph in, its damage filled.
+"""Fill the damage of an old photograph: Translator.
 
 The triplet domain translation of *Bringing Old Photos Back to Life* (Wan et al., CVPR 2020): a first VAE
 encodes old photographs, a mapping carries their latents to those of clean ones and fills holes by partial
@@ -77,8 +77,8 @@ class Translator(nn.Module):
             scratch_mask: (N, 1, H, W), 0 = keep the pixel exactly; above 0 = damaged, and how much of the
                 filling is blended in, up to 1.
             context: from `key_view` of the whole picture; by default that of `image`.
-            certainty: (N, 1, H, W) in [0, 1], how likely each pixel of the mask is damaged; by default 1. The less it
-                is, the sooner what is seen there stays.
+            certainty: (N, 1, H, W) in [0, 1], how likely each pixel of the mask is damaged; by default 1. The lower it
+                is, the more of the pixel is kept.
 
         Returns:
             (N, 3, H, W), float32, not clamped; equal to `image` where `scratch_mask` is 0.

@@ -1,8 +1,8 @@
-"""ToneNetwork: sees one small view of a faded picture and says how to lift its tone and colours.
+"""Predict from one small view of a faded picture how to lift its tone and colours: ToneNetwork.
 
-It does not make pixels. It predicts a correction that is bounded by construction: black and white points between the
+It does not make pixels, but a correction that is bounded by construction: black and white points between the
 picture's own extremes and the ends of the scale, a bent curve for each channel, and a mixing of the channels that
-keeps greys. It is the same everywhere in the picture: a map of gains for what faded unevenly brought .03 dB.
+keeps greys. The correction is the same everywhere in the picture: a map of gains for uneven fading gained only .03 dB.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEVELS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
 
 SEGMENTS = 16
 MOST_LOST = 0.78
-"""Black and white point leave at least the rest of the scale between them."""
+"""At most this share of the scale lies outside the black and white points."""
 MOST_EXPONENT, MOST_BENT, MOST_MIXED = 0.7, 1.0, 0.3
 
 
@@ -140,7 +140,7 @@ def _points(ends: Tensor, quantiles: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _knots(ends: Tensor, bends: Tensor) -> Tensor:
-    """Rising from at most .12 to at least .88."""
+    """Return rising knots, from at most .12 to at least .88."""
     black, below_white = (0.12 * (ends - 4).sigmoid()).unbind(-1)
     steps = (MOST_BENT * bends.tanh()).softmax(-1)
     rising = F.pad(steps.cumsum(-1), (1, 0))
@@ -148,7 +148,7 @@ def _knots(ends: Tensor, bends: Tensor) -> Tensor:
 
 
 def _mixing(off_diagonal: Tensor) -> Tensor:
-    """(N, 3, 3) from six numbers a picture: what each channel takes from the others, in balance."""
+    """Return (N, 3, 3) from six numbers a picture, what each channel takes from the others; rows sum to 1."""
     zero = torch.zeros_like(off_diagonal[:, 0])
     a, b, c, d, e, f = off_diagonal.unbind(1)
     taken = torch.stack([zero, a, b, c, zero, d, e, f, zero], 1).view(-1, 3, 3)

@@ -1,8 +1,9 @@
-"""Upscaler: super-resolution x2 and x4.
+"""Enlarge pictures x2 and x4 by super-resolution: Upscaler.
 
 One trunk of residual blocks at the input's resolution, in the manner of EDSR without its normalisation (Lim et al.,
 CVPRW 2017), and one pixel-shuffle tail for each scale, as in MDSR of the same paper: what a photograph's edges and
-textures look like is learned once for both. The tails add detail to a bicubic enlargement, so a new network is that.
+textures look like is learned once for both. The tails add detail to a bicubic enlargement, so a new network gives just
+that.
 
 In training every 3x3 convolution of the trunk is a sum of linear branches (Zhang et al., ECBSR, ACM MM 2021). They
 have no bias or normalisation between them, so that the sum is exactly one 3x3 kernel; it is made from the branches at
@@ -31,7 +32,7 @@ class CollapsibleConv(nn.Module):
 
     Args:
         channels: in and out.
-        zero: let every branch begin at zero (where a residual block ends).
+        zero: whether every branch begins at zero, as at the end of a residual block.
     """
 
     edge_filters: Tensor
@@ -157,7 +158,7 @@ class Upscaler(nn.Module):
 
 
 class Bilinear:
-    """Bilinear enlargement of one channel, under the contract of a network: opacity must not ring at its edges."""
+    """Enlarges one channel bilinearly, under the contract of a network: opacity must not ring at its edges."""
 
     descriptor = Descriptor(
         "Bilinear",
