@@ -1,4 +1,4 @@
-"""From an upload's bytes to planes.
+"""Turn an upload's bytes into planes.
 
 `open_picture` reads no more than the header; a picture's `decode` writes the pixels, upright and in sRGB, straight
 from the decoder's buffer into the planes given. 8-bit pictures are decoded by Pillow (a JPEG bit by bit as

@@ -1,4 +1,4 @@
-"""The in-process door: encoded pictures, Pillow's pictures and arrays in; an array out."""
+"""Take pictures in without HTTP: encoded ones, Pillow's, and arrays; give the result as an array."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Picture = bytes | Image.Image | npt.NDArray[Any]
 def put_picture(workspace: Workspace, name: str, picture: Picture) -> None:
     """Put a caller's picture where `preprocess` finds it.
 
-    Bytes are stored as they are. Of Pillow's pictures and of arrays the pixels are taken (turned by EXIF, converted
-    to sRGB), no other metadata; they become planes, masks a file.
+    Bytes are stored as they are. Of Pillow's pictures and of arrays the pixels are taken (upright by EXIF, converted to
+    sRGB), and no other metadata; they become planes, masks become a file.
 
     Args:
         name: `upload` or `mask_upload`.

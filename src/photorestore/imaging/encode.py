@@ -1,4 +1,4 @@
-"""From planes to the bytes of a file."""
+"""Encode planes as the bytes of a file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Outgoing:
     Attributes:
         image: (3, H, W), or (1, H, W) if grey, uint8 or uint16, in the colours of `icc`.
         alpha: (1, H, W), uint8 or uint16, or None.
-        bits: 8 or 16: the depth to deliver, where the format can.
+        bits: 8 or 16: the depth to deliver if the format holds it.
         is_grey: deliver one channel of colour.
         icc: the profile to embed; None = sRGB.
         attachments: metadata to embed.
@@ -76,7 +76,7 @@ def _colours(outgoing: Outgoing) -> Array:
 
 
 def _profile(outgoing: Outgoing) -> bytes:
-    """What says how the colours are meant."""
+    """Return the profile of the colours."""
     return outgoing.icc or (conversion.grey_profile() if outgoing.is_grey else conversion.srgb_profile())
 
 
@@ -91,9 +91,9 @@ def _with_alpha(image: Image.Image, alpha: npt.NDArray[np.uint8], name: str) -> 
 
 
 def _settings(outgoing: Outgoing, name: str, quality: int) -> dict[str, object]:
-    """What Pillow is told, with the metadata of formats into which `attach` puts none."""
+    """Return Pillow's settings, with the metadata in formats that `attach` does not handle."""
     match name:
-        case "jpeg":  # 4:2:0 alone would cost more than a careful restoration
+        case "jpeg":  # 4:2:0 would lose more than a careful restoration gains
             return {"quality": quality, "subsampling": "4:4:4"}
         case "png":
             return {"compress_level": 1}
@@ -117,13 +117,13 @@ def _blocks(attachments: Attachments) -> dict[str, bytes]:
 
 
 def _encode_16(outgoing: Outgoing, name: str) -> io.BytesIO:
-    """By libvips, band by band from the mapped planes: no interleaved copy of the picture is made."""
+    """Encode by libvips, band by band from the mapped planes, without an interleaved copy of the picture."""
     image = joined(_colours(outgoing))
     if outgoing.alpha is not None:
         image = image.bandjoin(joined(outgoing.alpha))
     image = image.copy()
     image.set_type(vips().GValue.blob_type, "icc-profile-data", _profile(outgoing))
-    return io.BytesIO(_SAVE_16[name](image))  # named by nothing else, the bytes are not copied
+    return io.BytesIO(_SAVE_16[name](image))  # not copied, as no other name refers to the bytes
 
 
 _SAVE_16: dict[str, Callable[[Any], bytes]] = {

@@ -1,4 +1,4 @@
-"""Which format is delivered. No torch and no image library here: the REST edge may ask as well."""
+"""Choose the format to deliver. No torch and no image library here: the REST edge uses it, too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEEPS_16_BITS = ("png", "tiff")
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the picture asks of a format."""
+    """What a format must hold."""
 
     width: int
     height: int
@@ -46,8 +46,8 @@ def keeps_16_bits(name: str) -> bool:
 def choose_format(options: Options, accept: str, needs: Needs) -> str:
     """Choose the format to deliver, one of `FORMATS`.
 
-    `options.format` wins. Otherwise the format to which `Accept` gives most weight; JPEG where all weigh the same
-    by a wildcard; between formats that are named with equal weight, first one that keeps alpha and depth, then
+    `options.format` wins; otherwise the format to which `Accept` gives most weight. Among formats that a wildcard
+    allows with equal weight it is JPEG; among those named with equal weight, first one that keeps alpha and depth, then
     in the order of `FORMATS`.
 
     Raises:
@@ -106,7 +106,7 @@ def weigh(content_type: str, accept: str) -> tuple[float, int]:
 
 
 def _parse(element: str) -> tuple[str, float]:
-    """Media range in lower case, and its `q`; a `q` that is no number from 0 to 1 counts as 0."""
+    """Return the media range in lower case, and its `q`; a `q` that is not a number from 0 to 1 counts as 0."""
     media_range, *parameters = (part.strip().lower() for part in element.split(";"))
     quality = 1.0
     for name, _, value in (parameter.partition("=") for parameter in parameters):

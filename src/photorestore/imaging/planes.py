@@ -1,4 +1,4 @@
-"""Between the pixel orders: planes (CHW) of the workspace, HWC arrays and Pillow's pictures."""
+"""Convert between the pixel orders: planes (CHW) of the workspace, HWC arrays and Pillow's pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ THOUSANDTHS = tuple(round(1000 * weight) for weight in LUMA)
 def as_stored(plane: Array, orientation: int) -> Array:
     """Return a view of an upright plane (C, H, W) in the upload's geometry: what is written there stands upright.
 
-    The plane has the size after the turn of EXIF `orientation`.
+    The plane has the size of the upright picture; `orientation` is EXIF's.
     """
     if orientation >= 5:
         plane = plane.swapaxes(1, 2)

@@ -1,4 +1,4 @@
-"""ICC profiles: from the upload's colours to sRGB and back."""
+"""Convert from the upload's ICC profile to sRGB and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GRID = 17
 """Levels per channel at which a profile is compared with sRGB."""
 
 COMMON_BYTES = 64 << 10
-"""Profiles up to this length are compared once and remembered: few are in use, and a comparison takes milliseconds."""
+"""Profiles up to this length are compared once and remembered, as few are in use and comparing takes milliseconds."""
 
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION

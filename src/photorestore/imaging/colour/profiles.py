@@ -1,4 +1,4 @@
-"""ICC profiles (version 4) made from a few numbers: a curve, and the primaries of three channels."""
+"""Make ICC profiles (version 4) from a few numbers: a curve, and the primaries of three channels."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Point = tuple[float, float]
 _D50 = (0.9642, 1.0, 0.8249)
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _MOST = 2.0
-"""Of a coordinate; those of imaginary primaries are a little below 0 or above 1."""
+"""Bound of a coordinate; those of imaginary primaries are a little below 0 or above 1."""
 _LEAST_DETERMINANT = 1e-3
-"""Of the primaries' matrix; sRGB's is 0.1. Below, they lie nearly on a line."""
+"""Least determinant of the primaries' matrix; sRGB's is 0.1. Below, they lie nearly on a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _matrix(primaries: Primaries) -> Floats:
 
 
 def _adaptation(white: Point) -> Floats:
-    """Bradford's from a white to D50, in which profiles are."""
+    """Return Bradford's adaptation from a white to D50, the white of profiles."""
     factors = (_BRADFORD @ _D50) / (_BRADFORD @ _white(white))
     adaptation: Floats = np.linalg.solve(_BRADFORD, factors[:, np.newaxis] * _BRADFORD)
     return adaptation
@@ -112,7 +112,7 @@ def _xyz(point: Point) -> Floats:
 
 
 def _profile(space: bytes, name: str, tags: dict[bytes, bytes]) -> bytes:
-    """The same bytes always: the date of making is fixed."""
+    """Return a profile; always the same bytes, as the date of making is fixed."""
     tags = {
         b"desc": _text(name),
         b"cprt": _text("CC0"),

@@ -1,4 +1,4 @@
-"""From a decoder's array to planes: scaled to full range, apart from alpha, in sRGB, upright."""
+"""Write a decoder's array into planes: scaled to full range, in sRGB, upright, alpha apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A TIFF whose layout was read: header and pixels of 8 and of 16 bits, by the same steps."""
+"""Decode TIFFs whose layout was read, of 8 and of 16 bits by the same steps."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The boxes of ISO files (HEIF, AVIF, JPEG 2000; ISO/IEC 14496-12, 4.2): one walk over them for all who read any.
+"""Walk over the boxes of ISO files (HEIF, AVIF, JPEG 2000; ISO/IEC 14496-12, 4.2), within bounds.
 
-Its bounds: so many boxes as `pieces` allows, however often they are walked over, nested `MOST_DEPTH` deep, none beyond
-the one that holds it. Each step takes it on by 8 bytes at least.
+At most as many boxes as `pieces` allows are walked over in all, nested at most `MOST_DEPTH` deep, none beyond the end
+of the box that holds it. Each step moves on by at least 8 bytes.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _TO_THE_END, _LONG = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One of them.
+    """One box.
 
     Attributes:
         name: four letters.
         start, end: where its content lies.
-        depth: 1 for those that no other holds.
-        is_cut: whether the file ends before it does.
+        depth: 1 for boxes that no other box holds.
+        is_cut: whether the file ends within it.
     """
 
     name: bytes
@@ -43,7 +43,7 @@ class Box:
 
 
 class Boxes:
-    """Of one file."""
+    """The boxes of one file."""
 
     def __init__(self, upload: bytes) -> None:
         self._upload = upload

@@ -35,7 +35,7 @@ def factors_of(height: int, width: int) -> tuple[int, ...]:
 
 
 def shrunk(plane: Array, factor: int) -> Array:
-    """Shrink a plane (C, H, W): squares of `factor` px become their mean, the last row and column repeated where needed."""
+    """Shrink a plane (C, H, W): squares of `factor` px become their mean, last row and column repeated."""
     channels, h, w = plane.shape
     small = np.empty((channels, -(-h // factor), -(-w // factor)), plane.dtype)
     for rows in bands(h, BAND_ROWS):
