@@ -1,6 +1,6 @@
-"""What the box `meta` of a HEIF or AVIF file lists: its items, what they refer to, and their properties.
+"""Read what the box `meta` of a HEIF or AVIF file lists: its items, their references, and their properties.
 
-See ISO/IEC 14496-12, 8.11, and 23008-12, 9.3. How long such lists may be, `heads` has seen to.
+See ISO/IEC 14496-12, 8.11, and 23008-12, 9.3. `heads` has checked the length of such lists before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BY_ROTATION_AND_MIRROR = {
     (0, 0): 4, (1, 0): 5, (2, 0): 2, (3, 0): 7,
     (0, 1): 2, (1, 1): 7, (2, 1): 4, (3, 1): 5,
 }  # fmt: skip
-"""EXIF's number for quarters to the left and, after these, an exchange of top and bottom (0) or of the sides (1)."""
+"""EXIF orientation by quarter rotations to the left and the mirror after them: top and bottom (0), or sides (1)."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Item:
 
     Attributes:
         kind: four letters.
-        is_hidden: it is only part of others.
+        is_hidden: whether it is only part of others.
         content_type, encoding: of a `mime` item.
         extents: start and length in the file of each part of its content; None where it is elsewhere.
     """
@@ -49,8 +49,9 @@ class Items:
         primary: the number of the item that is the picture, or None.
         items: by their numbers.
         references: the numbers that each kind of reference leads to from each item.
-        properties: those of the file, in order; `belonging`: which of them each item has, counted from 1.
-        has_tracks: whether the file holds a sequence, too.
+        properties: all in the file, in order.
+        belonging: which of them each item has, counted from 1.
+        has_tracks: whether the file also holds a sequence.
     """
 
     upload: bytes

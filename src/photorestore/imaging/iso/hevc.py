@@ -1,4 +1,4 @@
-"""How large coded HEVC pictures are (ITU-T H.265): what a decoder will make room for, whatever the container claims."""
+"""Find how large coded HEVC pictures are (ITU-T H.265): a decoder allocates that, whatever the container claims."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _SPS = 33
 """Type of a sequence parameter set."""
 _RECORD_HEAD_BYTES = 22
 _LONGEST_START = 256
-"""Bytes of a parameter set, in which the sizes stand, however many layers come before."""
+"""The sizes are within so many bytes of a parameter set, whatever the number of layers before."""
 
 
 class _Bits:
-    """Of a parameter set, the highest first."""
+    """Reads the bits of a parameter set, highest first."""
 
     def __init__(self, content: bytes) -> None:
         self._value = int.from_bytes(content, "big")

@@ -1,4 +1,4 @@
-"""What goes with a picture: EXIF, XMP and the rest, and what of it moves where a format has no place of its own."""
+"""Collect what goes with a picture (EXIF, XMP and the rest), and move what a format has no place for."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Attachments:
             self.exif = None
 
     def _settle_text(self, text: Text, name: str) -> bool:
-        """A PNG's text goes where EXIF or JPEG keep the like, if nothing stands there; gives whether it went."""
+        """Move a PNG's text to where EXIF or JPEG keep its like, if that is free; return whether it was moved."""
         encoded, tag = (text.text or "").encode(), _TEXT_TAGS.get(text.keyword)
         told = self.exif.directory.entries if self.exif else {}
         if name == "jpeg" and text.keyword == "Comment" and len(encoded) <= _LONGEST_COMMENT:
@@ -77,7 +77,7 @@ class Attachments:
         return True
 
     def _settle_density(self, name: str, dropped: list[str]) -> None:
-        """The resolution goes into EXIF's first directory, if none is told there."""
+        """Put the resolution into EXIF's first directory, if there is none there."""
         if self.extras.density is None:
             return
         exif = self._exif()

@@ -1,4 +1,4 @@
-"""An upload's EXIF and XMP, wherever its format keeps them, and the orientation that they tell."""
+"""Find an upload's EXIF and XMP, wherever its format keeps them, and the orientation that they tell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def exif_in(upload: bytes, kind: str, given: bytes | None) -> bytes | None:
 
 
 def _exif_in_png(upload: bytes) -> bytes | None:
-    """From its chunk, which may stand behind the pixels, or as ImageMagick wrote it before there was one."""
+    """Find EXIF in its chunk, which may follow the pixels, or as ImageMagick wrote it before there was a chunk."""
     raw = None
     for name, start, length in png_chunks(upload):
         if name == b"eXIf":
@@ -58,7 +58,7 @@ def xmp_in(upload: bytes, kind: str, given: bytes | None, dropped: list[str]) ->
 
 
 def _xmp_in_png(upload: bytes) -> bytes | None:
-    """From its text, which may stand behind the pixels, or as ImageMagick wrote it before there was one."""
+    """Find XMP in its text, which may follow the pixels, or as ImageMagick wrote it before there was a keyword."""
     raw = None
     for name, start, length in png_chunks(upload):
         if name not in TEXT_CHUNKS:

@@ -1,4 +1,4 @@
-"""What became of a picture's pixels, for metadata that speaks of them."""
+"""Describe what became of a picture's pixels, for metadata that refers to them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Change:
 
     Attributes:
         width, height: of the result.
-        source_width, source_height: of the upload, before the turn.
-        orientation: EXIF orientation by which it was turned upright, 1 to 8.
-        gps: whether the result may tell the place.
+        source_width, source_height: of the upload, as stored.
+        orientation: the EXIF orientation, 1 to 8, that was undone.
+        gps: whether the result may tell where the picture was taken.
         is_converted: whether the colours were brought to sRGB from another space.
     """
 

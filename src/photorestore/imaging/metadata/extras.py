@@ -1,4 +1,4 @@
-"""What a file says of its picture besides EXIF, XMP and ICC: IPTC, comments, texts, resolution."""
+"""Hold what a file says of its picture besides EXIF, XMP and ICC: IPTC, comments, texts, resolution."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Extras:
 
     Attributes:
         resources: Photoshop's, IPTC among them.
-        comments: JPEG's and GIF's, in the bytes of an encoding that nobody tells.
+        comments: JPEG's and GIF's, as bytes of unknown encoding.
         texts: a PNG's, and its time.
         density: the resolution, or None.
         dropped: what is not kept.

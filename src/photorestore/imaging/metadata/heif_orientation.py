@@ -1,4 +1,4 @@
-"""How the container of a HEIF turns its picture, of which the metadata speaks as it was before (ISO/IEC 23008-12)."""
+"""Find the orientation in a HEIF's container: its metadata refer to the picture before it (ISO/IEC 23008-12)."""
 
 from __future__ import annotations
 

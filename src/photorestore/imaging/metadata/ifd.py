@@ -1,4 +1,4 @@
-"""Directories of a TIFF or of an EXIF block as they are stored: type, number and bytes of each entry.
+"""Read and write directories of a TIFF or an EXIF block as stored: type, number and bytes of each entry.
 
 Nothing is interpreted, so text keeps its encoding and UNDEFINED its bytes. Reading is bounded by `MOST_TAGS` and
 `MOST_BYTES`.
@@ -119,7 +119,7 @@ class _Reading:
             raise ValueError("the directory lies outside") from error
 
     def _directory(self, start: int, is_wanted: Callable[[int], bool], depth: int = 0) -> Directory:
-        if start > len(self._block):  # of a BigTIFF it may be more than can be counted here
+        if start > len(self._block):  # in a BigTIFF it may be too large a number for `struct`
             raise struct.error("outside")
         (count,) = self._count.unpack_from(self._block, start)
         if count > MOST_TAGS:

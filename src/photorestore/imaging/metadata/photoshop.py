@@ -1,4 +1,4 @@
-"""Photoshop's image resources, among which JPEG and TIFF keep IPTC's captions."""
+"""Read and write Photoshop's image resources, among which JPEG and TIFF keep IPTC's captions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DIGEST = 0x0425
 _KEPT = (0x03ED, 0x040A, 0x040B, DIGEST)
 """Resolution, whether there is a copyright, its address, and the digest of IPTC."""
 EXIF, XMP = 0x0422, 0x0424
-"""Copies, mostly, of what stands elsewhere in the file and is carried by itself; see `without_copies`."""
+"""Mostly copies of what is elsewhere in the file; see `without_copies`."""
 _PROFILE = 0x040F
 _THUMBNAILS = {0x0409, 0x040C}
 

@@ -1,4 +1,4 @@
-"""Areas of a picture that XMP describes: faces, names, focus."""
+"""Move the areas of a picture that XMP describes: faces, names, focus."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NUMBERS = {"rectangle": (_X, _Y, _W, _H), "circle": (_X, _Y, _RADIUS), "polygon
 
 
 class UnknownBoundaryError(ValueError):
-    """IPTC has no such boundary of a region."""
+    """The properties are not those of a boundary that IPTC defines."""
 
 
 def moved_area(told: dict[str, str], change: Change) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""XMP that is too long for one segment of a JPEG: put together when read, and taken apart when written."""
+"""Join XMP that is too long for one segment of a JPEG when it is read, and split it when it is written."""
 
 from __future__ import annotations
 

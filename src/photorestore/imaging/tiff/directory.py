@@ -1,4 +1,4 @@
-"""The directories of a TIFF as numbers and bytes, without a decoder; `walk.check_directories` holds their bounds."""
+"""Read a TIFF's directories as numbers and bytes, without a decoder; `walk.check_directories` bounds them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from photorestore.errors import TruncatedImage
 
 MOST_PAGES = 4096
 MOST_BELOW = 16
-"""Directories below a page that are looked at; cameras write up to four."""
+"""Directories below a page that are read; cameras write up to four."""
 MOST_ENTRIES = 4096
-"""Of a directory that are looked at; the lowest numbers stand first."""
+"""Entries of a directory that are read; the lowest numbers stand first."""
 
 SUB_DIRECTORIES = 330
 _FORMATS = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}

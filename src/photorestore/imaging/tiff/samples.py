@@ -1,4 +1,4 @@
-"""From a TIFF's stored samples to colours of 8 or 16 bits and alpha, by what the layout says they mean."""
+"""Turn a TIFF's stored samples into colours of 8 or 16 bits and alpha, by what the layout says they mean."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class _Meaning:
         return (values.clip(0, 1) * self._most + 0.5).astype(self._type)
 
     def _dissociated(self, stored: Samples, alpha: Samples) -> Values:
-        """Grey, RGB or CMYK that was multiplied by the alpha; divided before it is rounded."""
+        """Divide grey, RGB or CMYK by the alpha that it was multiplied by, before rounding."""
         wide, opacity = stored.astype(np.uint64), alpha[..., np.newaxis].astype(np.uint64)
         if self._layout.photometric == kinds.MIN_IS_WHITE:
             wide = ((1 << self._layout.stored_bits) - 1) - wide
@@ -136,7 +136,7 @@ def _srgb(lightness: Values, a: Values, b: Values) -> Values:
 
 
 def _levels(bits: int, most: int) -> Values:
-    """What each stored value becomes."""
+    """Return what each stored value becomes."""
     highest = (1 << bits) - 1
     values = (np.arange(highest + 1, dtype=np.uint64) * most + highest // 2) // highest
     return values.astype(np.uint8 if most == 255 else np.uint16)

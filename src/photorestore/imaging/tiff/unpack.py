@@ -1,4 +1,4 @@
-"""From a TIFF's bytes to numbers: samples of any depth, and colour stored for several pixels at once."""
+"""Turn a TIFF's bytes into numbers: samples of any depth, and colour stored for several pixels at once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def unpacked(raw: Bytes, count: int, bits: int, order: str) -> Samples:
 
 
 def _from_stream(raw: Bytes, count: int, bits: int) -> Samples:
-    """All samples at the same place within a group of whole bytes at once."""
+    """Unpack at once all samples that are at the same place within a group of whole bytes."""
     group = 8 // math.gcd(bits, 8)
     stride = group * bits // 8
     padded = np.pad(raw, ((0, 0), (0, 4 + stride)))
