@@ -1,6 +1,4 @@
-"""Decode AVIF pictures by libavif through Pillow; cutting and turning upright, which Pillow leaves out, is done
-here.
-"""
+"""Decode AVIF pictures by libavif through Pillow, which neither cuts nor rotates them: both are done here."""
 
 from __future__ import annotations
 

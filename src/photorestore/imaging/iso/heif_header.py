@@ -177,7 +177,7 @@ def _read_colours(items: Items, sources: tuple[int, ...], head: Head) -> None:
 
 
 def _read_alpha(items: Items, primary: int, head: Head) -> None:
-    """Find opacity, a picture of its own that refers to this one or, in a grid, to its tiles; name other such pictures."""
+    """Find opacity, a picture that refers to this one or, in a grid, to its tiles; name other such pictures."""
     is_grid = items.items[primary].kind == b"grid"
     parts = {primary, *(items.references.get((b"dimg", primary), []) if is_grid else [])}
     others = set[str]()

@@ -165,7 +165,7 @@ def _number(value: Value, text: str, change: Change) -> str | None:
 
 
 def _as_told(texts: dict[Value, str], change: Change) -> Change:
-    """Return the change from the picture that regions refer to, by the size they tell: for some writers the upright one."""
+    """Return the change from the picture that regions refer to, by its size: for some writers the upright one."""
     sides = (change.source_width, change.source_height)
     told = {value.name: text for value, text in texts.items() if _APPLIES in value.within}
     if change.orientation < 5 or [told.get(name) for name in _DIMENSIONS] != [
