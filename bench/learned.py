@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from bench.pictures import Floats
 from photorestore.networks.weights import build_network, read_metadata, weights_file
+from photorestore.pixels.tensors import luma
 from training.baselines import NETWORKS
 from training.degradations.noise import quantise
 from training.degradations.resize import bicubic
-from training.luma import luma
 from training.train_baselines import enlarge_luma
 
 WEIGHTS = Path("bench/weights")

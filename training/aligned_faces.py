@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.stages.face.geometry import CROP_PX, align, cut
-from photorestore.stages.face.judgement import turn_of
+from photorestore.stages.face.judgement import pose_deviation
 from photorestore.stages.face.refine import Finder, find_faces
 from training.data import SUFFIXES, read_photo
 from training.randomness import chance, randint
 
 MOST_TURNED = 0.3
-"""Faces that are more turned (`turn_of`) are not trained on."""
+"""Faces that are more turned (`pose_deviation`) are not trained on."""
 COARSE_SCALE = 0.75
 """Faces with fewer pixels of the picture for one of the crop are compared at half size."""
 MOST_SHIFT_PX = 5
@@ -113,6 +113,6 @@ def _upright(image: Tensor, detector: Finder) -> tuple[Tensor, float] | None:
     if not faces:
         return None
     alignment = align(faces[0].landmarks)
-    if turn_of(faces[0], alignment) > MOST_TURNED:
+    if pose_deviation(faces[0], alignment) > MOST_TURNED:
         return None
     return (cut(image, alignment) * 255).round().byte(), alignment.scale

@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.fidelity import psnr
+from photorestore.pixels.tensors import luma
 from training.baselines import NETWORKS
 from training.config import RunConfig, read_config
 from training.data import load_photos
 from training.degradations.noise import gaussian
 from training.degradations.resize import bicubic, shrink
-from training.luma import luma
 from training.patches import PatchBank
 from training.place import Place, command_line, place_of
 from training.run import Run

@@ -1,7 +1,7 @@
-"""Files that are there as a whole or not at all, in shared memory that may be full. No torch here.
+"""Write files that are there as a whole or not at all, in shared memory that may be full. No torch here.
 
-A file is written under a name of its own and renamed when it is complete. Room is reserved before pixels are written:
-writing into a mapping on a full tmpfs would kill the process.
+A file is written under a temporary name and renamed when it is complete. Room is reserved before pixels are written,
+because writing into a mapping on a full tmpfs kills the process.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from photorestore.errors import OutOfSpace
 
 @contextlib.contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """Give the path of a file to write, which becomes `file` when the block ends without an error.
+    """Yield the path of a file to write, which becomes `file` when the block ends without an error.
 
-    With an error nothing is left of it.
+    With an error nothing is left behind.
     """
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
@@ -47,7 +47,7 @@ def full_means_retry() -> Iterator[None]:
 
 
 def map_new_array(file: Path, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
-    """Create a `.npy` file whose blocks are all there, and map it.
+    """Create a `.npy` file with all its blocks reserved, and map it.
 
     Raises:
         OSError: there is no room for it.

@@ -1,7 +1,7 @@
-"""A request's directory as others see it: its name, and whether the request is done.
+"""Name a request's directory, and tell whether the request is done.
 
-A name is `<deadline>-<token>`: seconds of the monotonic clock, which all processes of a machine share and which nobody
-sets, and 128 random bits. No torch here: the REST edge imports this module.
+A name is `<deadline>-<token>`: seconds of the monotonic clock, which all processes of a machine share and nobody sets,
+and 128 random bits. No torch here: the REST edge imports this module.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 DONE = "done"
-"""An empty file; its time, of the monotonic clock, too, says since when the request is done."""
+"""Name of an empty file whose time, by the monotonic clock, says since when the request is done."""
 _NAME = re.compile(r"\d{10}-[0-9a-f]{32}")
 
 
@@ -23,12 +23,12 @@ def new_name(deadline: float) -> str:
 
 
 def is_name(name: str) -> bool:
-    """Whether a directory of this name may be a request's."""
+    """Return whether a directory of this name may be a request's."""
     return _NAME.fullmatch(name) is not None
 
 
 def deadline_of(name: str) -> int:
-    """Return the deadline that a directory was named by; in whole seconds."""
+    """Return the deadline in a directory's name, in whole seconds."""
     return int(name.partition("-")[0])
 
 

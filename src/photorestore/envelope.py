@@ -1,4 +1,4 @@
-"""The small JSON document that travels between the stages in place of the picture.
+"""Carry a request from stage to stage: the small JSON document that travels in place of the picture.
 
 No torch here: the REST edge imports this module.
 """
@@ -48,8 +48,8 @@ class Promise:
     """What will be delivered, as far as an upload's header and the request decide it; see `imaging.promise`.
 
     Attributes:
-        format: that the picture is encoded in, if it is changed; one of `FORMATS`.
-        own_type: the upload's media type where its own bytes are the answer if nothing is changed; else None.
+        format: in which the picture is encoded if it is changed; one of `FORMATS`.
+        own_type: the upload's media type where its own bytes are delivered if nothing is changed; else None.
         unconverted: colours of the upload that are delivered as they are, although sRGB is asked for; or None.
     """
 
@@ -76,12 +76,12 @@ class Problem:
 
     @classmethod
     def of(cls, error: RestorationError, stage: str) -> Problem:
-        """The problem that an error of ours stands for."""
+        """Return the problem that an error of ours stands for."""
         return cls(error.type, error.status, str(error), stage)
 
     @classmethod
     def internal(cls, stage: str) -> Problem:
-        """An error that is not the caller's; the log has the details."""
+        """Return the problem for an error that is not the caller's; the log has the details."""
         return cls("internal", 500, f"the stage {stage} failed; the log has the details", stage)
 
 
@@ -92,12 +92,12 @@ class Envelope:
     Attributes:
         workspace_id: name of the request's directory below the workspace root.
         request_id: the caller's label, for logs.
-        deadline: after which nobody waits for the result; seconds of the monotonic clock, which all processes of a
-            machine share and which nobody sets.
+        deadline: when nobody waits for the result any more, in seconds of the monotonic clock, which all processes of
+            a machine share and nobody sets.
         options: what was asked for.
         accept: the caller's `Accept` header.
         answer: `image` (the result's bytes) or `report` (JSON; the result stays in the workspace).
-        promise: decided by who took the upload in; None before `preprocess` where a stage is asked without the edge.
+        promise: decided when the upload is taken in; None before `preprocess` where a stage is asked without the edge.
         planes: by name; `stages.table` knows what each stage writes.
         current: name of the plane that holds the result so far; empty before `preprocess`.
         source: what `preprocess` read of the upload; None before it.
@@ -131,7 +131,7 @@ class Envelope:
         return self.promise
 
     def to_json(self) -> bytes:
-        """The document as UTF-8 JSON."""
+        """Return the document as UTF-8 JSON."""
         document = {
             "version": VERSION,
             **values_of(self),
@@ -142,7 +142,7 @@ class Envelope:
 
     @classmethod
     def from_json(cls, document: bytes | bytearray | str | Mapping[str, object]) -> Envelope:
-        """The inverse of `to_json`; TorchServe hands JSON bodies over as dictionaries.
+        """Return the envelope that `to_json` made a document of; TorchServe hands JSON bodies over as dictionaries.
 
         Raises:
             BrokenArtifact: not an envelope of this version.
@@ -166,7 +166,7 @@ class Envelope:
 
 
 def merge(parents: Sequence[Envelope]) -> Envelope:
-    """Union of the envelopes of parallel branches.
+    """Return the union of the envelopes of parallel branches.
 
     Planes, estimates and traces are united; `current` is that of the branch that moved it on from `image`;
     the first problem in pipeline order wins. The parents are left as they are.
@@ -179,9 +179,7 @@ def merge(parents: Sequence[Envelope]) -> Envelope:
         estimates={stage: found for parent in parents for stage, found in parent.estimates.items()},
         trace={stage: trace for parent in parents for stage, trace in parent.trace.items()},
         current=moved[-1] if moved else parents[0].current,
-        problem=min(problems, key=lambda problem: _position(problem.stage), default=None),
+        problem=min(
+            problems, key=lambda problem: (*STAGES, problem.stage).index(problem.stage), default=None
+        ),
     )
-
-
-def _position(stage: str) -> int:
-    return STAGES.index(stage) if stage in STAGES else len(STAGES)

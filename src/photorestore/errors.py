@@ -1,4 +1,4 @@
-"""Everything that can go wrong, in one tree.
+"""Define everything that can go wrong, in one tree.
 
 RestorationError
 ├── InvalidInput          the caller's: what was sent cannot be restored
@@ -22,7 +22,7 @@ from typing import ClassVar
 
 
 def printable(text: str) -> str:
-    """Escape what a terminal or a reader of logs would act on: line ends, control characters, marks of direction."""
+    """Escape characters that a terminal or a log reader would act on: line ends, control and direction marks."""
     if text.isprintable():
         return text
     return "".join(
@@ -34,7 +34,7 @@ def printable(text: str) -> str:
 class RestorationError(Exception):
     """Base of all errors of this package; the message may be shown to the caller.
 
-    Messages quote what callers sent, and end in logs and on terminals: so they are made `printable`.
+    Messages quote what callers sent, and end up in logs and on terminals, so they are made `printable`.
 
     Attributes:
         type: stable name of the problem, in kebab case.
@@ -49,7 +49,7 @@ class RestorationError(Exception):
 
 
 class InvalidInput(RestorationError):
-    """The caller can mend this."""
+    """The caller can correct this."""
 
     type = "invalid-input"
     status = 422
@@ -136,7 +136,7 @@ class BrokenArtifact(RestorationError):
 
 
 def by_type(name: str) -> type[RestorationError]:
-    """The class of a problem's `type`; `BrokenArtifact` for one that is not ours."""
+    """Return the class of a problem's `type`; `BrokenArtifact` for one that is not ours."""
     pending: list[type[RestorationError]] = [RestorationError]
     while pending:
         cls = pending.pop()

@@ -1,18 +1,21 @@
-"""PSNR and SSIM of float images in [0, 1]; precision and recall of detectors."""
+"""Measure PSNR and SSIM of float images in [0, 1], and precision and recall of detectors."""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from photorestore.pixels.tensors import blur, gaussian_taps
+
 BINS = 1001
 
 
 def psnr(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None) -> float:
-    """Peak signal-to-noise ratio in dB over all channels, no border crop, peak 1.
+    """Return the peak signal-to-noise ratio in dB over all channels, no border crop, peak 1.
 
     Args:
         pred, gt: same shape, [0, 1].
@@ -31,7 +34,7 @@ def psnr(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None) -> float:
 
 
 def luma(image: Tensor) -> Tensor:
-    """Y of BT.601 in its studio range, 16 / 255 to 235 / 255, as MATLAB's `rgb2ycbcr` gives it (not rounded).
+    """Return Y of BT.601 in its studio range, 16 / 255 to 235 / 255, as MATLAB's `rgb2ycbcr` gives it (not rounded).
 
     Args:
         image: (..., 3, H, W).
@@ -44,28 +47,22 @@ def luma(image: Tensor) -> Tensor:
 
 
 def psnr_y(pred: Tensor, gt: Tensor, *, border: int) -> float:
-    """PSNR in dB of the luma alone, `border` pixels left out on each side: the protocol of super-resolution."""
+    """Return the PSNR in dB of luma alone, without `border` pixels on each side, as super-resolution is measured."""
     inner = (..., slice(border, gt.shape[-2] - border), slice(border, gt.shape[-1] - border))
     return psnr(luma(pred)[inner], luma(gt)[inner])
 
 
 def ssim(pred: Tensor, gt: Tensor) -> float:
-    """Structural similarity (Wang et al., 2004): Gaussian window 11x11 of sigma 1.5, valid region, peak 1.
+    """Return the structural similarity (Wang et al., 2004): Gaussian window 11x11 of sigma 1.5, valid region, peak 1.
 
     Args:
         pred, gt: (C, H, W) with H, W >= 11; the mean over channels is given.
     """
-    taps = torch.exp(-0.5 * ((torch.arange(11, dtype=torch.float64) - 5) / 1.5) ** 2)
-    taps = taps / taps.sum()
-
-    def blur(image: Tensor) -> Tensor:
-        rows = F.conv2d(image, taps.view(1, 1, 1, -1))
-        return F.conv2d(rows, taps.view(1, 1, -1, 1))
-
+    window = partial(blur, taps=gaussian_taps(1.5, 5, torch.float64))
     a, b = pred.double().unsqueeze(1), gt.double().unsqueeze(1)  # (C, 1, H, W)
-    mean_a, mean_b = blur(a), blur(b)
-    var_a, var_b = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2
-    covariance = blur(a * b) - mean_a * mean_b
+    mean_a, mean_b = window(a), window(b)
+    var_a, var_b = window(a * a) - mean_a**2, window(b * b) - mean_b**2
+    covariance = window(a * b) - mean_a * mean_b
     c1, c2 = 0.01**2, 0.03**2
     score = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     score = score / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
@@ -73,9 +70,9 @@ def ssim(pred: Tensor, gt: Tensor) -> float:
 
 
 class PrecisionRecall:
-    """Pixelwise precision and recall of a detector over many pictures, at all thresholds k / 1000 at once.
+    """Measures a detector's precision and recall by pixels of many pictures, at all thresholds k / 1000 at once.
 
-    Pixels are counted in a histogram of their probability, so that no picture has to be kept.
+    Pixels are counted in histograms of their probability, so that no picture has to be kept.
     """
 
     def __init__(self) -> None:
@@ -94,26 +91,26 @@ class PrecisionRecall:
         self.absent += torch.bincount(bins[~mask], minlength=BINS)
 
     def curve(self) -> tuple[Tensor, Tensor, Tensor]:
-        """(thresholds, precision, recall), each (1001,), for the decision `prob >= threshold`."""
+        """Return thresholds, precision and recall, each (1001,), for the decision `prob >= threshold`."""
         found = self.there.flip(0).cumsum(0).flip(0)
         wrong = self.absent.flip(0).cumsum(0).flip(0)
         precision = torch.where(found + wrong > 0, found / (found + wrong).clamp_min(1), 1.0)
         return torch.arange(BINS) / (BINS - 1), precision, found / self.there.sum().clamp_min(1)
 
     def at(self, threshold: float) -> dict[str, float]:
-        """`f1`, `precision`, `recall` at one threshold."""
+        """Return `f1`, `precision` and `recall` at one threshold."""
         _, precision, recall = (values[round(threshold * (BINS - 1))] for values in self.curve())
         f1 = 2 * precision * recall / (precision + recall).clamp_min(1e-12)
         return {"f1": float(f1), "precision": float(precision), "recall": float(recall)}
 
     def best_threshold(self) -> float:
-        """The threshold of the greatest F1."""
+        """Return the threshold of the greatest F1."""
         thresholds, precision, recall = self.curve()
         f1 = 2 * precision * recall / (precision + recall).clamp_min(1e-12)
         return float(thresholds[f1.argmax()])
 
     def area(self) -> float:
-        """Average precision: the area below the curve as a sum of steps of recall."""
+        """Return the average precision: the area below the curve as a sum of steps of recall."""
         _, precision, recall = self.curve()
         steps = recall - torch.cat([recall[1:], recall.new_zeros(1)])
         return float((steps * precision).sum())
@@ -125,11 +122,12 @@ TOLERANCE_PX = 2
 def tolerant_scores(
     found: Tensor, there: Tensor, ignored: Tensor, tolerance_px: int = TOLERANCE_PX
 ) -> dict[str, float]:
-    """Score a mask against one that was drawn by eye, whose rims are good to a pixel or two.
+    """Score a mask against one that was drawn by eye, whose rims are right to within a pixel or two.
 
     Args:
-        found, there, ignored: bool (1, H, W); what is ignored counts nowhere.
-        tolerance_px: a found pixel is right so near damage, a marked one found so near a found one.
+        found, there, ignored: bool (1, H, W); ignored pixels do not count.
+        tolerance_px: a found pixel is right within this distance of damage, and damage is found within this distance of
+            a found pixel.
 
     Returns:
         `f1`, `precision`, `recall`; 1 where there is nothing to find and nothing was found.

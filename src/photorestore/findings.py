@@ -1,4 +1,4 @@
-"""What a stage found or did, for the stages after it and for the report.
+"""Keep what a stage found or did, for the stages after it and for the report.
 
 No torch here: the REST edge imports this module.
 """
@@ -17,7 +17,7 @@ from photorestore.stages.table import STAGE_ROWS
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What one stage hands on. Each such stage has a class of its own, which its row names."""
+    """What one stage hands on. Each stage that hands anything on has its own class, which its row names."""
 
 
 Kind = TypeVar("Kind", bound=Findings)
@@ -29,7 +29,7 @@ def find(estimates: Mapping[str, Findings], kind: type[Kind]) -> Kind | None:
 
 
 def read_findings(stage: str, document: object) -> Findings:
-    """Return what a stage handed on, out of decoded JSON.
+    """Return what a stage handed on, read from decoded JSON.
 
     Raises:
         ValueError: there is no such stage, it hands nothing on, or it hands on something else.

@@ -1,4 +1,4 @@
-"""Folders that hold pictures, in places where others may write: made private, and deleted without following links.
+"""Make folders for pictures private, and delete them without following links, where others may write.
 
 No torch here: the REST edge imports this module.
 """
@@ -16,7 +16,7 @@ OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 def make_private(folder: Path) -> None:
     """Create a folder of mode 0700, with its parents, or check that it is ours alone.
 
-    `/dev/shm` belongs to everybody, so that somebody else may have been there first.
+    Everybody may write to `/dev/shm`, so another user may have made the folder first.
 
     Raises:
         PermissionError: it is a link, or no folder, or others own it or may write to it.
@@ -41,7 +41,7 @@ def make_private(folder: Path) -> None:
 def delete(directory: Path) -> None:
     """Delete a flat folder of ours, as far as that is possible; links are unlinked, never followed.
 
-    `rmtree` takes twice as long; it is called where the folder is not flat.
+    `rmtree`, which takes twice as long, is called only if the folder is not flat.
     """
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)

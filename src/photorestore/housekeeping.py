@@ -1,4 +1,4 @@
-"""The folder of all workspaces: room for what is to come, and an end for what nobody waits for any more.
+"""Look after the folder of all workspaces: check its room, and delete what nobody waits for any more.
 
 No torch here: the REST edge imports this module.
 """
@@ -23,8 +23,8 @@ def require_room(root: Path, needed_bytes: int) -> None:
     """Check that the planes of a picture will fit.
 
     Raises:
-        OutOfSpace: they will not now.
-        PayloadTooLarge: they never will.
+        OutOfSpace: they do not fit now.
+        PayloadTooLarge: they would not fit into all of the memory.
     """
     state = os.statvfs(root)
     free_bytes, all_bytes = state.f_bavail * state.f_frsize, state.f_blocks * state.f_frsize
@@ -39,13 +39,13 @@ def require_room(root: Path, needed_bytes: int) -> None:
 
 
 def sweep(root: Path, now: float | None = None) -> int:
-    """Delete directories that nobody waits for any more; gives their number.
+    """Delete directories that nobody waits for any more, and return their number.
 
-    Delivered ones go after `GRACE_S`, others `LONGEST_TIMEOUT_S` after their deadline, and those of an earlier start of
-    the machine at once.
+    Delivered ones are deleted after `GRACE_S`, others `LONGEST_TIMEOUT_S` after their deadline, and those from before
+    the machine was last started at once.
 
     Args:
-        now: by the monotonic clock, which all processes of a machine share and which nobody sets; by default its time.
+        now: seconds of the monotonic clock; by default its time.
     """
     now = time.monotonic() if now is None else now
     expired = [entry for entry in root.glob("*-*") if _is_expired(entry, now)]
@@ -55,7 +55,7 @@ def sweep(root: Path, now: float | None = None) -> int:
 
 
 def count_awaited(root: Path) -> int:
-    """How many directories there are that somebody waits for."""
+    """Return how many directories there are that somebody waits for."""
     now = time.monotonic()
     requests = (entry for entry in root.iterdir() if is_name(entry.name))
     return sum(done_since(entry) is None and deadline_of(entry.name) > now for entry in requests)
@@ -66,6 +66,6 @@ def _is_expired(directory: Path, now: float) -> bool:
         return False
     deadline = deadline_of(directory.name)
     if directory.is_symlink() or deadline > now + LONGEST_TIMEOUT_S:
-        return True  # nobody may wait for so long
+        return True  # no caller may ask for so late a deadline
     since = done_since(directory)
     return now > (deadline + LONGEST_TIMEOUT_S if since is None else since + GRACE_S)

@@ -1,7 +1,7 @@
-"""What the values of options may be: how they are read from what people write, their ranges and their JSON schemas.
+"""Say what the values of options may be: how they are read, their ranges and their JSON schemas.
 
-One rule for every door: a text stands for what it says, whatever its case and the spaces around it. Nothing but the
-standard library: all workers import this module (ADR 23).
+The same rule holds wherever options come in: the case of a text, and spaces around it, do not matter. Imports nothing
+but the standard library, because all workers import this module (ADR 23).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ class Kind(Protocol):
 
     @property
     def expected(self) -> str:
-        """What a value must be, in words."""
+        """Return what a value must be, in words."""
 
     def read(self, value: object) -> object:
-        """Return what a text, or a value from JSON, stands for; what is not understood comes back as it is."""
+        """Return what a text, or a value from JSON, stands for; a value that is not understood comes back as it is."""
 
     def accepts(self, value: object) -> bool:
-        """Whether a value that was read is of this kind and in range."""
+        """Return whether a value that was read is of this kind and in range."""
 
     def schema(self) -> Schema:
-        """The values as a JSON schema."""
+        """Return the values as a JSON schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Word:
 
     Attributes:
         synonyms: further ways to write them.
-        explained: the words with what they mean; empty: they speak for themselves.
+        explained: the words with what they mean; empty if they need no explanation.
     """
 
     words: tuple[str, ...]
@@ -71,7 +71,7 @@ class Words:
     """Some of several words: a list, or a text with commas.
 
     Attributes:
-        note: what else to say of them.
+        note: what to add where they are listed.
     """
 
     words: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a caller may ask for. No torch here: the REST edge imports this module."""
+"""Say what a caller may ask for. No torch here: the REST edge imports this module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STAGES = tuple(row.name for row in ROWS)
 """All stages, in the order of the pipeline."""
 
 SELECTABLE_STAGES = tuple(row.name for row in ROWS if row.is_selectable)
-"""The stages that `stages` may name. Of the others some go by options of their own, the rest always work."""
+"""The stages that `stages` may name. Of the others some follow options of their own, the rest always work."""
 
 STRENGTH_STAGES = tuple(row.name for row in ROWS if row.has_strength)
 """The stages that can do their work in part."""
@@ -25,7 +25,7 @@ GENTLE, THOROUGH = "gentle", "thorough"
 """How much is done by default: what is beyond doubt, or the whole chain at full strength."""
 
 UNTOUCHED = "untouched"
-"""What `AUTO` makes of line art, text and the like: no stage works. Nobody asks for it; `stages=()` does the same."""
+"""The mode that `AUTO` chooses for line art, text and the like: no stage works. Callers ask for it by `stages=()`."""
 
 SCALES = (1, 2, 4)
 """Enlargements; 1 is none."""
@@ -34,7 +34,7 @@ TIERS = ("fast", "quality")
 """Sizes of each network: for serving on a CPU, and on a GPU."""
 
 AUTO = "auto"
-"""In place of a tier: the stage's configuration and its device decide. In place of a mode: the picture decides."""
+"""As a tier: the stage's configuration and its device decide. As a mode: the picture decides."""
 
 MODES = (AUTO, GENTLE, THOROUGH)
 
@@ -52,13 +52,13 @@ _MODES_EXPLAINED = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How one picture is to be restored. Checks itself. Beside each option stands what it may be, and nowhere else.
+    """How one picture is to be restored. Checks itself. What an option may be stands beside it, and nowhere else.
 
     Attributes:
         mode: one of `MODES`, for the stages that `stages` leaves undecided. `auto` is thorough with what is judged an
             old or damaged print, gentle with other photographs, and leaves line art alone.
-        stages: the network stages that must work, from `SELECTABLE_STAGES`; an empty tuple makes all of
-            them pass; None lets the mode and the judgement of the picture decide.
+        stages: those of `SELECTABLE_STAGES` that must work, while the others pass; None lets the mode and the judgement
+            of the picture decide.
         strength: 0 leaves the picture as it is, 1 restores fully; or such a number for each of some of
             `STRENGTH_STAGES`, the others work fully.
         sigma_255: noise level in 8-bit units when the caller knows it; None = estimated.
@@ -94,17 +94,17 @@ class Options:
             raise UnsupportedOption("; ".join(problems))
 
     def wants(self, stage: str) -> bool | None:
-        """True: must work. False: must pass. None: the picture decides."""
+        """Return True where a stage must work, False where it must pass, None where the picture decides."""
         return None if self.stages is None else stage in self.stages
 
     def strength_of(self, stage: str) -> float:
-        """0 to 1: how much of its work a stage is to do."""
+        """Return how much of its work a stage is to do, 0 to 1."""
         if isinstance(self.strength, Mapping):
             return self.strength.get(stage, 1.0)
         return self.strength
 
     def may_work(self, stage: str) -> bool:
-        """Whether a stage works on some pictures with these options."""
+        """Return whether a stage works on some pictures with these options."""
         row = STAGE_ROWS[stage]
         if row.has_strength and self.strength_of(stage) == 0:
             return False
@@ -139,7 +139,7 @@ class Options:
 
     @classmethod
     def from_json(cls, text: str) -> Options:
-        """Options from a JSON object, as in the header `X-Restore-Options`.
+        """Return options from a JSON object, as in the header `X-Restore-Options`.
 
         Raises:
             UnsupportedOption: not a JSON object, or as in `from_mapping`.
@@ -153,7 +153,7 @@ class Options:
         return cls.from_mapping(values)
 
     def to_mapping(self) -> dict[str, object]:
-        """The inverse of `from_mapping`."""
+        """Return the options by name, as `from_mapping` takes them."""
         return {option.name: getattr(self, option.name) for option in fields(self)}
 
 
@@ -164,7 +164,7 @@ _DEFAULTS = {option.name: option.default for option in fields(Options)}
 
 
 def _problems(values: Mapping[str, object], names: Mapping[str, str] = _OWN_NAMES) -> list[str]:
-    """What is wrong with values by option, told by the caller's names."""
+    """Return what is wrong with values by option, in the caller's names."""
     return [
         f"{names.get(name, name)} is {value!r}; expected {_KINDS[name].expected}"
         for name, value in values.items()

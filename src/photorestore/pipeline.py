@@ -1,7 +1,7 @@
-"""The pipeline in process: the same stages that TorchServe runs, in one Python process.
+"""Run the pipeline in one Python process: the same stages that TorchServe runs.
 
-For bulk work, for measuring, and as the oracle: what the server answers equals what this gives, byte for byte
-(same machine, same precision).
+For bulk work, for measuring, and as the reference: on the same machine and in the same precision the server delivers
+the same bytes.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Pipeline:
         Args:
             picture: an encoded picture, a PIL image, or an sRGB array (H, W, 1, 3 or 4), uint8 or uint16.
             options: by default the picture's own estimates decide what is done.
-            mask: what to fill: white = hole; of the picture's size after its EXIF turn.
+            mask: what to fill: white = hole; of the upright picture's size.
 
         Raises:
             InvalidInput: the picture, its mask or the options cannot be processed. `UnavailableTier` before any
@@ -111,13 +111,13 @@ def load(
     """Load the pipeline.
 
     Args:
-        tier: "fast", "quality", or "auto", which goes by the device; for pictures whose options name none.
+        tier: for pictures whose options name none: "fast", "quality", or "auto", which depends on the device.
         device: where the networks run.
-        stages: names from `options.STAGES`; a part of the pipeline runs only these.
+        stages: names from `options.STAGES`; only these are loaded and run.
         config: precision and tiles; its tier is replaced by `tier`.
         weights: the folder `weights/`; by default the one beside the package.
-        root: where workspaces are made; by default in shared memory, apart from the service's. What killed
-            processes left there is deleted.
+        root: where workspaces are made; by default in shared memory, apart from the service's. What processes that
+            were killed left there is deleted.
 
     Raises:
         BrokenArtifact: weights are missing or are not what they should be.
@@ -130,7 +130,7 @@ def load(
 
 
 def load_stage(name: str, config: StageConfig, weights: Path | None, device: torch.device) -> Stage:
-    """Load one stage, with all tiers of its networks at hand.
+    """Load one stage, which loads further tiers of its networks when they are asked for.
 
     Raises:
         BrokenArtifact: weights are missing or are not what they should be.

@@ -1,4 +1,4 @@
-"""How far a request is, told by the names of empty files in its directory. No torch here."""
+"""Tell how far a request is by the names of empty files in its directory. No torch here."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ RUNNING = "running"
 
 
 def note_state(directory: Path, stage: str, state: str) -> None:
-    """Let others see how far a request is: `RUNNING`, then the trace's outcome.
+    """Note how far a request is, for others to see: `RUNNING`, then the trace's outcome.
 
-    A stage never fails over a note: without it, it seems to wait.
+    A stage never fails because a note cannot be written: without it, the stage seems to wait.
     """
     begun = _note(directory, stage, RUNNING)
     with contextlib.suppress(OSError):
         if state == RUNNING:
-            begun.touch(exist_ok=False)  # or else it looks first
+            begun.touch(exist_ok=False)  # `exist_ok` would look first, which costs a call
         else:
             begun.replace(_note(directory, stage, state))
 

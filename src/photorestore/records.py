@@ -1,6 +1,6 @@
-"""Frozen dataclasses as JSON documents, and back: what travels between stages is checked when it is read.
+"""Turn frozen dataclasses into JSON documents and back, checked: so they travel between stages.
 
-Every stage of every request reads and writes an envelope, so what a class looks like is found out once.
+Every stage of every request reads and writes an envelope, so each class is inspected once only.
 No torch here: the REST edge imports this module.
 """
 
@@ -23,7 +23,7 @@ _PLAIN = (str, float, int, bool, NoneType)
 
 
 def values_of(record: DataclassInstance) -> dict[str, object]:
-    """Return a record's fields by name; `dataclasses.asdict` would copy all that is in them, too."""
+    """Return a record's fields by name, uncopied (`dataclasses.asdict` copies them deeply)."""
     return {name: getattr(record, name) for name, _ in _names_of(type(record))}
 
 
@@ -41,10 +41,10 @@ def document_of(record: DataclassInstance) -> dict[str, object]:
 
 
 def read_record(kind: type[Record], document: object) -> Record:
-    """Return the record of a class that `document_of` made a decoded JSON document of.
+    """Return a record of a class, read from the decoded JSON of a `document_of`.
 
-    Fields are `bool`, `int`, `float`, `str`, tuples and dictionaries of them, other records, `object` for what is not
-    looked at, and each of these or None.
+    Fields may be `bool`, `int`, `float`, `str`, tuples and dictionaries of them, other records, `object` for what is
+    not checked, and each of these or None.
 
     Raises:
         ValueError: a field is unknown, lacking or of another type.

@@ -1,4 +1,4 @@
-"""The report: what was found and done. No torch here: the REST edge imports this module."""
+"""Define the report: what was found and done. No torch here: the REST edge imports this module."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Report:
     Attributes:
         request_id: the caller's label.
         source: what the upload was.
-        estimates: what the stages found, by stage, as JSON. The edge hands it on without looking at it, so that it can
-            still read reports that another version has kept.
+        estimates: what the stages found, by stage, as JSON. The edge hands it on unread, so that reports
+            of other versions can be read.
         trace: what the stages did, by stage.
         content_type: media type of the result.
         unchanged: whether the result is the upload, byte for byte.
         width, height, bits: of the result.
-        dropped: what the result has not of the upload.
+        dropped: what the result lacks of the upload.
     """
 
     request_id: str

@@ -1,4 +1,4 @@
-"""The tiers of a stage's networks: which there are, and which of them works.
+"""Find which tiers a stage's networks have, and choose the one that works.
 
 No torch here: the REST edge imports this module.
 """
@@ -13,24 +13,24 @@ from photorestore.options import AUTO, TIERS, Options
 from photorestore.stages.table import NETWORK_ROWS
 
 SHARED_NETWORKS = frozenset(network.name for network in NETWORK_ROWS if not network.has_tiers)
-"""Networks that have one tier, with which all tiers of their stage work."""
+"""Networks that come in one tier, which serves all tiers of their stage."""
 
 
 def available_tiers(folder: Path) -> tuple[str, ...]:
-    """The tiers that a stage has: those of which each of its networks has weights in the stage's folder."""
+    """Return the tiers for which each of a stage's networks has weights in the stage's folder."""
     found = {tuple(file.name.split(".")[:2]) for file in folder.glob("*.safetensors")}
     networks = {network for network, _ in found} - SHARED_NETWORKS
     return tuple(tier for tier in TIERS if networks and all((name, tier) in found for name in networks))
 
 
 def has_one_tier(folder: Path) -> bool:
-    """Whether all networks of a stage are shared by the tiers, so that there is nothing to choose or to lack."""
+    """Return whether all networks of a stage are shared by the tiers, so that there is nothing to choose."""
     networks = {file.name.split(".")[0] for file in folder.glob("*.safetensors")}
     return bool(networks) and networks <= SHARED_NETWORKS
 
 
 def choose_tier(configured: str, available: Collection[str], device_type: str) -> str:
-    """The tier that works where nobody asks for one: on a GPU `quality` where it is there, else `fast`.
+    """Choose the tier that works where nobody asks for one: on a GPU `quality` where it is there, else `fast`.
 
     Args:
         configured: `AUTO`, or the tier itself.
@@ -42,7 +42,7 @@ def choose_tier(configured: str, available: Collection[str], device_type: str) -
 
 
 def require_tier(options: Options, available: Mapping[str, Collection[str]]) -> None:
-    """Check that all stages that may work have the tier that is asked for.
+    """Check that all stages that may work have the tier that was asked for.
 
     Args:
         available: tiers by stage; a stage that is not named is not checked.

@@ -1,4 +1,4 @@
-"""A request's directory in shared memory: pictures stay here while a small envelope travels.
+"""Keep a request's pictures in a directory in shared memory, while a small envelope travels.
 
 No torch here: the REST edge imports this module.
 
@@ -35,14 +35,15 @@ RESULTS = planes_that_hold(PICTURE)
 """The planes that hold the picture, in the order in which the stages write them."""
 OPACITIES = planes_that_hold(OPACITY)
 MASKS = planes_that_hold(DAMAGE)
-"""The planes that say what is to be filled, (1, H, W), 255 = fill. The first that is there counts: the caller's."""
+"""The planes that say what is to be filled, (1, H, W), 255 = fill. The first that is there counts; the caller's is the
+first."""
 CALLERS_MASK = MASKS[0]
 
 Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 def default_root() -> Path:
-    """`/dev/shm/photorestore`, or a folder of the temp dir where there is no shared memory."""
+    """Return `/dev/shm/photorestore`, or a folder of the temp dir where there is no shared memory."""
     shared = Path("/dev/shm")  # noqa: S108 - the decision of this module
     base = shared if os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
     return base / "photorestore"
@@ -67,7 +68,7 @@ class Workspace:
 
     @classmethod
     def create(cls, root: Path, options: Options, *, request_id: str = "-", accept: str = "") -> Workspace:
-        """A new, empty directory with an id of our own.
+        """Create a new, empty directory with an id of our own.
 
         Raises:
             OutOfSpace: shared memory is full.
@@ -82,7 +83,7 @@ class Workspace:
 
     @classmethod
     def open(cls, root: Path, envelope: Envelope) -> Workspace:
-        """The directory that an envelope names.
+        """Open the directory that an envelope names.
 
         Raises:
             BrokenArtifact: the id is not one of ours, or its directory is gone.
@@ -111,20 +112,20 @@ class Workspace:
 
     @property
     def is_marked(self) -> bool:
-        """Whether the caller marked what is to be filled."""
+        """Return whether the caller marked what is to be filled."""
         return CALLERS_MASK in self.envelope.planes
 
     @property
     def left_s(self) -> float:
-        """Seconds until the deadline; negative after it."""
+        """Return the seconds until the deadline; negative after it."""
         return self.envelope.deadline - time.monotonic()
 
     def allow_time(self) -> None:
-        """Let the time that the caller allows begin now."""
+        """Start the time that the caller allows now."""
         self.envelope.deadline = time.monotonic() + self.options.timeout_s
 
     def path(self, name: str) -> Path:
-        """Where a file of this request lies: `upload`, `result`, `exif`, `xmp`, `icc`, or `<plane>.npy`."""
+        """Return where a file of this request lies: `upload`, `result`, `exif`, `xmp`, `icc`, or `<plane>.npy`."""
         return self.directory / name
 
     def write_file(self, name: str, content: bytes | memoryview) -> None:
@@ -138,7 +139,7 @@ class Workspace:
 
     @contextlib.contextmanager
     def new_file(self, name: str) -> Iterator[BinaryIO]:
-        """A file to be written piece by piece; it gets its name when the block ends without an error.
+        """Yield a file to be written piece by piece; it gets its name when the block ends without an error.
 
         Raises:
             OutOfSpace: shared memory is full; nothing is left behind.
@@ -147,7 +148,7 @@ class Workspace:
             yield file
 
     def read_file(self, name: str) -> bytes | None:
-        """A whole file, or None."""
+        """Read a whole file; None if it is missing."""
         try:
             return self.path(name).read_bytes()
         except FileNotFoundError:
@@ -155,7 +156,7 @@ class Workspace:
 
     @contextlib.contextmanager
     def new_plane(self, name: str, shape: tuple[int, int, int], dtype: str) -> Iterator[Array]:
-        """A writable mapping (C, H, W) that becomes the plane `name` when the block ends without an error.
+        """Yield a writable mapping (C, H, W) that becomes the plane `name` when the block ends without an error.
 
         Raises:
             OutOfSpace: shared memory is full; nothing is left behind.
@@ -173,7 +174,7 @@ class Workspace:
             plane[:] = values
 
     def plane(self, name: str) -> Array:
-        """A plane, mapped read-only.
+        """Return a plane, mapped read-only.
 
         Raises:
             BrokenArtifact: the envelope does not know it, or the file is not what the envelope says.
@@ -190,37 +191,37 @@ class Workspace:
         return values
 
     def current(self) -> Array:
-        """The result so far, mapped read-only: (3, H, W)."""
+        """Return the result so far, mapped read-only: (3, H, W)."""
         return self.plane(self.envelope.current)
 
     def name_before(self, name: str) -> str:
-        """Which plane holds the result as it was before the plane `name` of `RESULTS`."""
+        """Return which plane holds the result as it was before the plane `name` of `RESULTS`."""
         return [plane for plane in RESULTS[: RESULTS.index(name)] if plane in self.envelope.planes][-1]
 
     def before(self, name: str) -> Array:
-        """The result as it was before the plane `name` of `RESULTS`, mapped read-only."""
+        """Return the result as it was before the plane `name` of `RESULTS`, mapped read-only."""
         return self.plane(self.name_before(name))
 
     def mask(self) -> Array | None:
-        """What is to be filled, mapped read-only: what the caller marked, or else what was found; None for neither."""
+        """Return what is to be filled, mapped read-only: what the caller marked, else what was found, or None."""
         names = [name for name in MASKS if name in self.envelope.planes]
         return self.plane(names[0]) if names else None
 
     def alpha(self) -> Array | None:
-        """The opacity of the result so far, mapped read-only: (1, H, W)."""
+        """Return the opacity of the result so far, mapped read-only: (1, H, W)."""
         names = [name for name in OPACITIES if name in self.envelope.planes]
         return self.plane(names[-1]) if names else None
 
     def ran(self, stage: str, note: str) -> None:
-        """Enter in the trace that `stage` worked; whoever runs the stage adds the time."""
+        """Note in the trace that `stage` worked; whoever runs the stage adds the time."""
         self.envelope.trace[stage] = Trace("ran", note, 0.0)
 
     def passed(self, stage: str, note: str) -> None:
-        """Enter in the trace that `stage` had nothing to do, and why."""
+        """Note in the trace that `stage` had nothing to do, and why."""
         self.envelope.trace[stage] = Trace("passed", note, 0.0)
 
     def cancel(self) -> None:
-        """Let no further stage begin; without room for the note they work on for nobody."""
+        """Let no further stage begin; if there is no room for the note, the stages go on in vain."""
         with contextlib.suppress(OSError):
             self.path("cancelled").touch()
 
@@ -228,7 +229,7 @@ class Workspace:
         """Check that somebody still waits for the result.
 
         Raises:
-            Cancelled: they have thought better of it.
+            Cancelled: the caller has cancelled the request.
             DeadlineExceeded: their time is over.
         """
         if self.path("cancelled").exists():
@@ -237,7 +238,7 @@ class Workspace:
             raise DeadlineExceeded(f"the request was to be answered within {self.options.timeout_s:g} s")
 
     def mark_done(self) -> None:
-        """Let the sweeper take the directory after the grace."""
+        """Let `housekeeping.sweep` delete the directory after the grace."""
         directories.mark_done(self.directory)
 
     def remove(self) -> None:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from photorestore.pixels.tensors import luma
 from training.degradations import fading
 from training.degradations.fields import smooth_noise
-from training.luma import luma
 from training.randomness import chance, uniform
 
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from training.luma import luma
+from photorestore.pixels.tensors import luma
 from training.randomness import chance, uniform
 
 

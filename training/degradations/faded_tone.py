@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.luma import luma
+from photorestore.pixels.tensors import luma
 
 GREY_SHARE, HAND_COLOURED_SHARE, SOUND_SHARE = 0.3, 0.1, 0.08
 """Shares of the samples that are grey, hand-coloured, and not faded at all."""

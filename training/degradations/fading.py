@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from photorestore.pixels.tensors import gaussian_taps, luma
 from training.degradations import noise
 from training.degradations.damage import damage
-from training.degradations.kernels import gaussian_taps
 from training.degradations.sources import DamageSources
-from training.luma import luma
 from training.randomness import chance, pick, randint, uniform
 
 SEPIA = (1.08, 0.98, 0.78)

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from photorestore.pixels.tensors import luma
 from training.degradations.fading import blur
-from training.luma import luma
 from training.randomness import chance, randint, uniform
 
 BAYER_2 = torch.tensor([[0.0, 2.0], [3.0, 1.0]])

@@ -1,4 +1,4 @@
-"""Pictures in and out: acquisition, colour, metadata, encoding."""
+"""Read pictures and write them: decoding, colour, metadata, encoding."""
 
 from photorestore.imaging.acquire import open_picture
 from photorestore.imaging.door import put_picture, result_array

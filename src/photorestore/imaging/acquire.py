@@ -1,9 +1,9 @@
-"""From an upload's bytes to planes.
+"""Turn an upload's bytes into planes.
 
 `open_picture` reads no more than the header; a picture's `decode` writes the pixels, upright and in sRGB, straight
 from the decoder's buffer into the planes given. 8-bit pictures are decoded by Pillow (a JPEG bit by bit as
-by libjpeg-turbo), PNGs of 16 bits by libvips, see `deep`, and TIFFs of any depth as their `layout` says; HEIF, AVIF
-and JPEG 2000 have readers of their own, and no library sees a byte of them before `decode`.
+by libjpeg-turbo), PNGs of 16 bits by libvips (`sixteen_bits`), and TIFFs of any depth as their `layout` says. HEIF,
+AVIF and JPEG 2000 have readers of their own, and no library sees a byte of them before `decode`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ from photorestore.errors import NotAnImage
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.colour.told import profile_of_bmp
 from photorestore.imaging.decoders.avif import open_avif
-from photorestore.imaging.decoders.deep import DeepTiff, cmyk_profile, is_deep_png, open_deep
 from photorestore.imaging.decoders.header import Header, Picture, decoding
 from photorestore.imaging.decoders.heif import open_heif
 from photorestore.imaging.decoders.jp2 import open_jp2
+from photorestore.imaging.decoders.sixteen_bits import (
+    SixteenBitTiff,
+    cmyk_profile,
+    is_16_bit_png,
+    open_16_bit_png,
+)
 from photorestore.imaging.decoders.tiff import TiffPicture
 from photorestore.imaging.files.jpeg import completed, refuse_rare_coding
 from photorestore.imaging.files.png import mend_transparent_grey, without_long_texts
@@ -36,14 +41,14 @@ from photorestore.imaging.files.sniff import (
 )
 from photorestore.imaging.heads import BoundedReader, check_head, reader
 from photorestore.imaging.metadata.blocks import exif_in, orientation_of, xmp_in
-from photorestore.imaging.planes import copy_bands, turned
+from photorestore.imaging.planes import as_stored, copy_bands
 from photorestore.imaging.tiff.layout import layout_of
 from photorestore.workspace import Array
 
 _GREY_MODES = ("1", "L", "LA", "La")
 _MODES = (*_GREY_MODES, "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 _UNREAD_BMP = "Unsupported BMP "
-"""What Pillow says of valid files, too."""
+"""How Pillow's message about a BMP begins that is valid, but of a kind that it does not read."""
 _XMP_KEYS = ("xmp", "XML:com.adobe.xmp")
 
 
@@ -73,12 +78,16 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
         upload, left_out = without_long_texts(upload)
     if kind == "jpeg":
         refuse_rare_coding(upload)
-    picture = open_deep(upload, limits) if is_deep_png(upload, kind) else _open_shallow(upload, kind, limits)
+    picture = (
+        open_16_bit_png(upload, limits)
+        if is_16_bit_png(upload, kind)
+        else _open_by_pillow(upload, kind, limits)
+    )
     picture.header.dropped += left_out
     return picture
 
 
-def _open_shallow(upload: bytes, kind: str, limits: Limits) -> Picture:
+def _open_by_pillow(upload: bytes, kind: str, limits: Limits) -> Picture:
     with decoding(upload, kind):
         file = reader(upload, kind)
         image = _opened(file, kind)
@@ -104,7 +113,7 @@ def _open_tiff(upload: bytes, limits: Limits) -> Picture:
     with decoding(upload, "tiff"):
         layout = layout_of(upload)
         check_size(layout.width, layout.height, limits)
-        return ShallowTiff(upload, layout) if layout.bits == 8 else DeepTiff(upload, layout)
+        return EightBitTiff(upload, layout) if layout.bits == 8 else SixteenBitTiff(upload, layout)
 
 
 class PillowPicture:
@@ -127,9 +136,9 @@ class PillowPicture:
             opacity = Image.new("L", self._image.size)
             opacity.paste(255, self._frame)
         colours = in_srgb(colours, self.header)
-        copy_bands(colours, turned(image, self.header.orientation))
+        copy_bands(colours, as_stored(image, self.header.orientation))
         if alpha is not None and opacity is not None:
-            copy_bands(opacity, turned(alpha, self.header.orientation))
+            copy_bands(opacity, as_stored(alpha, self.header.orientation))
         elif alpha is not None:
             alpha[:] = 255
 
@@ -142,7 +151,7 @@ class PillowPicture:
             self._image = completed(self._upload)
 
 
-class ShallowTiff(TiffPicture):
+class EightBitTiff(TiffPicture):
     """A TIFF of up to 8 bits per channel, whose colours are converted by Pillow."""
 
     def _convert(self, colours: Array, target: Array) -> None:
@@ -153,7 +162,7 @@ class ShallowTiff(TiffPicture):
 
 
 def in_srgb(colours: Image.Image, header: Header) -> Image.Image:
-    """The picture as mode `L`, `RGB` or `RGBA` (whose alpha counts no more), in sRGB."""
+    """Return the picture in sRGB, of mode `L`, `RGB` or `RGBA` (whose alpha is to be ignored)."""
     icc = header.icc
     if icc is not None and not conversion.is_srgb(icc):
         plain = colours.convert("RGB") if colours.mode == "RGBA" else colours
@@ -168,16 +177,16 @@ def in_srgb(colours: Image.Image, header: Header) -> Image.Image:
 
 
 def _partial_frame(image: Image.Image) -> tuple[int, int, int, int] | None:
-    """Where the first frame of a GIF without transparency lies, if it leaves some of the canvas free.
+    """Return where the first frame of a GIF without transparency lies, if it leaves some of the canvas free.
 
-    There, browsers show what is behind the picture; Pillow fills in the first colour of the palette.
+    Browsers show the page behind the free part; Pillow fills it with the first colour of the palette.
     """
     box = getattr(image, "dispose_extent", None)
     return None if image.has_transparency_data or box in (None, (0, 0, *image.size)) else box
 
 
 def apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Colours of mode `L`, `RGB`, `RGBA` or `CMYK`, and the alpha band if there is one."""
+    """Return the colours, of mode `L`, `RGB`, `RGBA` or `CMYK`, and the alpha band if there is one."""
     is_grey = image.mode in _GREY_MODES
     if image.has_transparency_data:
         mixed = image if image.mode in ("LA", "RGBA") else image.convert("LA" if is_grey else "RGBA")
@@ -203,10 +212,11 @@ def _read_header(upload: bytes, kind: str, image: Image.Image) -> Header:
         is_grey=image.mode in _GREY_MODES,
         exif=exif,
         xmp=xmp,
-        quantisation=_first_table(image),
+        quantisation=getattr(image, "quantization", {}).get(0),
         dropped=dropped,
     )
-    mode = _profile_mode(image)
+    # The mode in which `apart` hands out the colours, and so that of a profile that fits.
+    mode = "L" if header.is_grey else "CMYK" if image.mode == "CMYK" else "RGB"
     header.keep_profile(_profile(upload, kind, image), mode)
     header.take_told(upload, mode)
     if _has_more_frames(kind, image):
@@ -219,23 +229,11 @@ def _xmp(image: Image.Image) -> bytes | None:
     return found.encode() if isinstance(found, str) else found if isinstance(found, bytes) else None
 
 
-def _first_table(image: Image.Image) -> list[int] | None:
-    tables: dict[int, list[int]] = getattr(image, "quantization", {})
-    return tables.get(0)
-
-
 def _profile(upload: bytes, kind: str, image: Image.Image) -> bytes | None:
-    """Empty where there is one that Pillow cannot read."""
+    """Return the file's profile, empty if Pillow cannot read it; None if there is none."""
     if kind == "bmp":
         return profile_of_bmp(upload)
     return (image.info["icc_profile"] or b"") if "icc_profile" in image.info else None
-
-
-def _profile_mode(image: Image.Image) -> str:
-    """The mode in which `apart` hands out the colours, for a profile to fit."""
-    if image.mode in _GREY_MODES:
-        return "L"
-    return "CMYK" if image.mode == "CMYK" else "RGB"
 
 
 def _has_more_frames(kind: str, image: Image.Image) -> bool:

@@ -1,4 +1,4 @@
-"""The in-process door: encoded pictures, Pillow's pictures and arrays in; an array out."""
+"""Take pictures in without HTTP: encoded ones, Pillow's, and arrays; give the result as an array."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from photorestore.errors import CorruptImage, NotAnImage
 from photorestore.imaging.acquire import apart
 from photorestore.imaging.colour import conversion
-from photorestore.imaging.decoders.deep import cmyk_profile
+from photorestore.imaging.decoders.sixteen_bits import cmyk_profile
 from photorestore.imaging.planes import luma, to_array, to_u8, write_array
 from photorestore.pixels.hidden import with_hidden
 from photorestore.workspace import Array, Workspace
@@ -23,8 +23,8 @@ Picture = bytes | Image.Image | npt.NDArray[Any]
 def put_picture(workspace: Workspace, name: str, picture: Picture) -> None:
     """Put a caller's picture where `preprocess` finds it.
 
-    Bytes are stored as they are. Of Pillow's pictures and of arrays the pixels are taken (turned by EXIF, converted
-    to sRGB), no other metadata; they become planes, masks a file.
+    Bytes are stored as they are. Of Pillow's pictures and of arrays the pixels are taken (upright by EXIF, converted to
+    sRGB), and no other metadata; they become planes, masks become a file.
 
     Args:
         name: `upload` or `mask_upload`.
@@ -46,7 +46,7 @@ def put_picture(workspace: Workspace, name: str, picture: Picture) -> None:
 
 
 def result_array(workspace: Workspace) -> Array:
-    """The result, (H, W, 3), or (H, W, 4) with alpha, in the source's depth; grey has three equal channels."""
+    """Return the result, (H, W, 3), or (H, W, 4) with alpha, in the source's depth; grey as three equal channels."""
     source = workspace.source
     plane = with_hidden(workspace, workspace.current())
     if source.bits == 8:
@@ -85,9 +85,9 @@ def _mask_file(values: npt.NDArray[Any]) -> bytes:
         raise NotAnImage(
             f"expected a mask (H, W) of bool, uint8 or uint16; got {values.shape} of {values.dtype}"
         )
-    shallow = values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
-    if shallow.ndim == 3 and shallow.shape[2] == 1:
-        shallow = shallow[..., 0]
+    in_8_bits = values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
+    if in_8_bits.ndim == 3 and in_8_bits.shape[2] == 1:
+        in_8_bits = in_8_bits[..., 0]
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(shallow)).save(file, "PNG", compress_level=1)
+    Image.fromarray(np.ascontiguousarray(in_8_bits)).save(file, "PNG", compress_level=1)
     return file.getvalue()

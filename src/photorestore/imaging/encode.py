@@ -1,4 +1,4 @@
-"""From planes to the bytes of a file."""
+"""Encode planes as the bytes of a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from photorestore.imaging.colour import conversion
-from photorestore.imaging.decoders.deep import joined, vips
+from photorestore.imaging.decoders.sixteen_bits import joined, vips
 from photorestore.imaging.metadata.attach import attach
 from photorestore.imaging.metadata.attachments import Attachments
 from photorestore.imaging.negotiate import keeps_16_bits, keeps_alpha
@@ -27,7 +27,7 @@ class Outgoing:
     Attributes:
         image: (3, H, W), or (1, H, W) if grey, uint8 or uint16, in the colours of `icc`.
         alpha: (1, H, W), uint8 or uint16, or None.
-        bits: 8 or 16: the depth to deliver, where the format can.
+        bits: 8 or 16: the depth to deliver if the format holds it.
         is_grey: deliver one channel of colour.
         icc: the profile to embed; None = sRGB.
         attachments: metadata to embed.
@@ -43,7 +43,7 @@ class Outgoing:
     dropped: list[str] = field(default_factory=list)
 
     def settle(self, name: str) -> None:
-        """Leave out what the format `name` cannot hold, and say so."""
+        """Leave out what the format `name` cannot hold, and name it in `dropped`."""
         if self.bits == 16 and not keeps_16_bits(name):
             self.dropped.append(f"16 bits: {name} holds 8")
             self.bits = 8
@@ -53,10 +53,9 @@ class Outgoing:
 
 
 def encode(outgoing: Outgoing, name: str, quality: int) -> bytes | memoryview:
-    """The bytes of a picture in the format `name`, one of `FORMATS`; `outgoing.dropped` says what was lost."""
+    """Encode a picture in the format `name`, one of `FORMATS`; `outgoing.dropped` names what was lost."""
     outgoing.settle(name)
-    is_deep = outgoing.bits == 16
-    file = _encode_16(outgoing, name) if is_deep else _encode_8(outgoing, name, quality)
+    file = _encode_16(outgoing, name) if outgoing.bits == 16 else _encode_8(outgoing, name, quality)
     return attach(file, name, outgoing.attachments, outgoing.dropped)
 
 
@@ -77,7 +76,7 @@ def _colours(outgoing: Outgoing) -> Array:
 
 
 def _profile(outgoing: Outgoing) -> bytes:
-    """What says how the colours are meant."""
+    """Return the profile of the colours."""
     return outgoing.icc or (conversion.grey_profile() if outgoing.is_grey else conversion.srgb_profile())
 
 
@@ -92,9 +91,9 @@ def _with_alpha(image: Image.Image, alpha: npt.NDArray[np.uint8], name: str) -> 
 
 
 def _settings(outgoing: Outgoing, name: str, quality: int) -> dict[str, object]:
-    """What Pillow is told, with the metadata of formats into which `attach` puts none."""
+    """Return Pillow's settings, with the metadata in formats that `attach` does not handle."""
     match name:
-        case "jpeg":  # 4:2:0 alone would cost more than a careful restoration
+        case "jpeg":  # 4:2:0 would lose more than a careful restoration gains
             return {"quality": quality, "subsampling": "4:4:4"}
         case "png":
             return {"compress_level": 1}
@@ -118,13 +117,13 @@ def _blocks(attachments: Attachments) -> dict[str, bytes]:
 
 
 def _encode_16(outgoing: Outgoing, name: str) -> io.BytesIO:
-    """By libvips, band by band from the mapped planes: no interleaved copy of the picture is made."""
+    """Encode by libvips, band by band from the mapped planes, without an interleaved copy of the picture."""
     image = joined(_colours(outgoing))
     if outgoing.alpha is not None:
         image = image.bandjoin(joined(outgoing.alpha))
     image = image.copy()
     image.set_type(vips().GValue.blob_type, "icc-profile-data", _profile(outgoing))
-    return io.BytesIO(_SAVE_16[name](image))  # named by nothing else, the bytes are not copied
+    return io.BytesIO(_SAVE_16[name](image))  # not copied, as no other name refers to the bytes
 
 
 _SAVE_16: dict[str, Callable[[Any], bytes]] = {

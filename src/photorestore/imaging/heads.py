@@ -1,7 +1,7 @@
-"""Bounds of a head: how many pieces it may have, and how long reading it may take, whatever stands in it.
+"""Bound how many pieces a head may have, and how long reading it may take, whatever it contains.
 
-Decoders written in C read all at once, so the pieces of what they get are counted first. Those written in Python
-read piece by piece, from a `BoundedReader`.
+Decoders written in C read everything at once, so the pieces are counted before. Those written in Python read piece by
+piece, from a `BoundedReader`.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from photorestore.imaging.files.sniff import png_chunks
 from photorestore.imaging.tiff.walk import check_directories
 
 MOST_PROFILES = 16
-"""ICC profiles in a PNG: one is allowed, and each may unpack to a thousand times its size."""
+"""ICC profiles in a PNG. The format allows one, and each may unpack to a thousand times its size."""
 LONGEST_LIST = 64 << 10
 """Bytes of all lists of one kind in an AVIF or a HEIF: its decoder looks for each item from the start."""
 FEWEST_READS = 65_536
 PRICE_OF_READ = 1024
 TIMES_READ = 8
-"""A decoder may read a file so many times over, each read at a price in bytes: a GIF is read in blocks of 255."""
+"""A decoder may read a file so many times over; each read also costs `PRICE_OF_READ` bytes, since a GIF is read in
+blocks of 255."""
 LONGEST_JPEG_HEAD = 24 << 20
 """Bytes of a JPEG before its pixels, prices included: more than a profile and a map of depths, in hundreds of segments.
-EXIF in pieces is put together anew with each of them."""
+Pillow joins EXIF in pieces anew for each piece."""
 LONGEST_S = 1.0
 """Of computing for a head; ordinary ones take less than a thousandth, a GIF of 64 MB a third."""
 LOOK_AFTER = 64 << 10
@@ -47,7 +48,7 @@ _CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0, b"trak": 0}
 
 
 def check_head(upload: bytes, kind: str) -> None:
-    """Hold the pieces of an upload against the limits.
+    """Check how many pieces an upload has against the limits.
 
     Raises:
         CorruptImage: there are too many.
@@ -64,7 +65,7 @@ def check_head(upload: bytes, kind: str) -> None:
 
 
 class BoundedReader(io.BytesIO):
-    """An upload as a decoder reads it: not too often, nor too much of it over and over, nor for too long."""
+    """Gives an upload to a decoder, within limits of how often, how much and how long it reads."""
 
     def __init__(self, upload: bytes, kind: str) -> None:
         super().__init__(upload)
@@ -74,7 +75,7 @@ class BoundedReader(io.BytesIO):
         self._ends_s = time.thread_time() + LONGEST_S
 
     def renew(self) -> None:
-        """Let the pixels be read, too: as much again; how long they take depends on their number."""
+        """Allow as much again, for the pixels; how long these take depends on their number."""
         self._left = self._budget
         self._next_look = 0
 
@@ -99,14 +100,14 @@ class BoundedReader(io.BytesIO):
 
 
 def reader(upload: bytes, kind: str) -> io.BytesIO:
-    """The upload as a decoder written in Python is to read it."""
+    """Return the file object from which a decoder written in Python reads the upload."""
     return io.BytesIO(upload) if kind == "jpeg" and has_short_head(upload) else BoundedReader(upload, kind)
 
 
 def has_short_head(upload: bytes) -> bool:
-    """Whether a JPEG's head is a few well-formed segments.
+    """Return whether a JPEG's head is a few well-formed segments.
 
-    Reading such a one takes 20 ms at the worst, and is not slowed down by looking at each step.
+    Reading such a head takes 20 ms at worst, and so needs no `BoundedReader`, which would slow it down.
     """
     position = 2
     for _ in range(SHORT_HEAD_SEGMENTS):

@@ -1,4 +1,4 @@
-"""Which format is delivered. No torch and no image library here: the REST edge may ask as well."""
+"""Choose the format to deliver. No torch and no image library here: the REST edge uses it, too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEEPS_16_BITS = ("png", "tiff")
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the picture asks of a format."""
+    """What a format must hold."""
 
     width: int
     height: int
@@ -29,25 +29,25 @@ class Needs:
 
 
 def keeps_alpha(name: str) -> bool:
-    """Whether a format holds alpha."""
+    """Return whether a format holds alpha."""
     return name in _KEEPS_ALPHA
 
 
 def keeps_hidden(name: str) -> bool:
-    """Whether a format holds colours under full transparency without letting them bleed into what is visible."""
+    """Return whether a format holds colours under full transparency that do not bleed into visible ones."""
     return name in _KEEPS_HIDDEN
 
 
 def keeps_16_bits(name: str) -> bool:
-    """Whether a format holds 16 bits per channel."""
+    """Return whether a format holds 16 bits per channel."""
     return name in _KEEPS_16_BITS
 
 
 def choose_format(options: Options, accept: str, needs: Needs) -> str:
-    """The format to deliver, one of `FORMATS`.
+    """Choose the format to deliver, one of `FORMATS`.
 
-    `options.format` wins. Otherwise the format to which `Accept` gives most weight; JPEG where all weigh the same
-    by a wildcard; between formats that are named with equal weight, first one that keeps alpha and depth, then
+    `options.format` wins; otherwise the format to which `Accept` gives most weight. Among formats that a wildcard
+    allows with equal weight it is JPEG; among those named with equal weight, first one that keeps alpha and depth, then
     in the order of `FORMATS`.
 
     Raises:
@@ -73,7 +73,7 @@ def choose_format(options: Options, accept: str, needs: Needs) -> str:
 
 
 def is_preferred(content_type: str, accept: str) -> bool:
-    """Whether `Accept` allows a media type and gives none that can be delivered more weight."""
+    """Return whether `Accept` allows a media type and prefers none of `CONTENT_TYPES` to it."""
     quality, _ = weigh(content_type, accept)
     return quality > 0 and all(weigh(other, accept)[0] <= quality for other in CONTENT_TYPES.values())
 
@@ -86,7 +86,7 @@ _NAMED = 2
 
 
 def weigh(content_type: str, accept: str) -> tuple[float, int]:
-    """What `Accept` says of a media type: quality 0 to 1, and how closely it is named.
+    """Return what `Accept` says of a media type: quality 0 to 1, and how closely it is named.
 
     Closeness is 0 for `*/*`, 1 for a range such as `image/*`, 2 by name.
     """
@@ -106,7 +106,7 @@ def weigh(content_type: str, accept: str) -> tuple[float, int]:
 
 
 def _parse(element: str) -> tuple[str, float]:
-    """Media range in lower case, and its `q`; a `q` that is no number from 0 to 1 counts as 0."""
+    """Return the media range in lower case, and its `q`; a `q` that is not a number from 0 to 1 counts as 0."""
     media_range, *parameters = (part.strip().lower() for part in element.split(";"))
     quality = 1.0
     for name, _, value in (parameter.partition("=") for parameter in parameters):

@@ -1,8 +1,6 @@
-"""Between the pixel orders: planes (CHW) of the workspace, HWC arrays and Pillow's pictures."""
+"""Convert between the pixel orders: planes (CHW) of the workspace, HWC arrays and Pillow's pictures."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -10,27 +8,19 @@ from PIL import Image
 
 from photorestore.errors import NotAnImage
 from photorestore.imaging.files.sniff import LIMITS, Limits, check_size
+from photorestore.pixels.bands import strips
+from photorestore.pixels.luma import LUMA
 from photorestore.source import Source
 from photorestore.workspace import Array, Workspace
 
-STRIP_PX = 500_000
-"""Pixels copied at a time, so that what lies between stays in the processor's cache."""
-
-LUMA_WEIGHTS = (299, 587, 114)
-"""Rec. 601, in thousandths."""
+THOUSANDTHS = tuple(round(1000 * weight) for weight in LUMA)
+"""The weights of luma as integers."""
 
 
-def strips(height: int, width: int) -> Iterator[slice]:
-    """Slices of rows of about `STRIP_PX` pixels, from the top."""
-    rows = max(1, STRIP_PX // width)
-    for top in range(0, height, rows):
-        yield slice(top, min(top + rows, height))
+def as_stored(plane: Array, orientation: int) -> Array:
+    """Return a view of an upright plane (C, H, W) in the upload's geometry: what is written there stands upright.
 
-
-def turned(plane: Array, orientation: int) -> Array:
-    """A view of a plane (C, H, W) in the upload's geometry: writing the upload there turns it upright.
-
-    The plane has the size after the turn of EXIF `orientation`.
+    The plane has the size of the upright picture; `orientation` is EXIF's.
     """
     if orientation >= 5:
         plane = plane.swapaxes(1, 2)
@@ -53,7 +43,7 @@ def copy_bands(image: Image.Image, target: Array) -> None:
 
 
 def to_u8(plane: Array) -> npt.NDArray[np.uint8]:
-    """A plane in 8 bits; uint16 values are divided by 257 and rounded."""
+    """Return a plane in 8 bits; uint16 values are divided by 257 and rounded."""
     if plane.dtype == np.uint8:
         return plane  # type: ignore[return-value]
     narrow = np.empty(plane.shape, np.uint8)
@@ -65,32 +55,31 @@ def to_u8(plane: Array) -> npt.NDArray[np.uint8]:
 
 
 def luma(plane: Array) -> Array:
-    """Rec. 601 luma (1, H, W) of a plane (3, H, W), same type, rounded; equal channels are kept as they are."""
+    """Return luma (1, H, W) of a plane (3, H, W), same type, rounded; equal channels are kept as they are."""
     grey = np.empty((1, *plane.shape[1:]), plane.dtype)
     for rows in strips(*plane.shape[1:]):
         weighted = sum(
-            values[rows].astype(np.uint32) * weight
-            for values, weight in zip(plane, LUMA_WEIGHTS, strict=True)
+            values[rows].astype(np.uint32) * weight for values, weight in zip(plane, THOUSANDTHS, strict=True)
         )
         grey[0, rows] = (weighted + 500) // 1000
     return grey
 
 
 def to_pillow(plane: npt.NDArray[np.uint8]) -> Image.Image:
-    """A Pillow picture of mode `L` or `RGB` from a plane (1 or 3, H, W) of uint8."""
+    """Return a Pillow picture of mode `L` or `RGB` from a plane (1 or 3, H, W) of uint8."""
     _, height, width = plane.shape
     bands = [Image.frombuffer("L", (width, height), band, "raw", "L", 0, 1) for band in plane]
     return bands[0] if len(bands) == 1 else Image.merge("RGB", bands)
 
 
-def to_array(plane: Array, alpha: Array | None = None, *, is_grey: bool = False) -> Array:
-    """An array (H, W, C) of its own: C is 1 for grey, 3 for colour, and one more with alpha."""
-    channels = [*(luma(plane) if is_grey else plane), *(() if alpha is None else alpha)]
+def to_array(plane: Array, alpha: Array | None = None) -> Array:
+    """Return a new array (H, W, C) of a plane (C, H, W); C is one more with alpha."""
+    channels = [*plane, *(() if alpha is None else alpha)]
     return np.ascontiguousarray(np.stack(channels, axis=-1))
 
 
 def write_array(workspace: Workspace, image: Array, limits: Limits = LIMITS) -> None:
-    """The in-process door for arrays: planes `image` and, for four channels, `alpha`.
+    """Write a caller's array as the planes `image` and, for two or four channels, `alpha`.
 
     Args:
         workspace: a new one; its `current` and `source` are set.

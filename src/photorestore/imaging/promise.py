@@ -1,6 +1,6 @@
-"""What will be delivered, decided once: when an upload is taken in and its header was read.
+"""Decide what will be delivered, once: when an upload is taken in and its header was read.
 
-The REST edge decides, for the name of the result depends on it; `preprocess` where a stage is asked without the edge.
+The REST edge decides, because the result's name depends on it; `preprocess` does if a stage is asked without the edge.
 """
 
 from __future__ import annotations

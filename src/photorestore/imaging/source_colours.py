@@ -1,6 +1,6 @@
-"""Back from sRGB to the colours in which a picture came, which may reach further.
+"""Convert from sRGB back to the colour space of the upload, which may be wider.
 
-What no stage has changed gets the numbers that the file has, so that nothing is lost there (docs/adr/0017).
+Pixels that no stage has changed get the upload's own numbers, so that they lose nothing (docs/adr/0017).
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from photorestore.imaging.colour import conversion
-from photorestore.imaging.decoders.deep import CONVERSION, joined
-from photorestore.imaging.planes import luma, strips, to_pillow, to_u8
+from photorestore.imaging.decoders.sixteen_bits import CONVERSION, joined
+from photorestore.imaging.planes import luma, to_pillow, to_u8
+from photorestore.pixels.bands import strips
 from photorestore.workspace import Array
 
 REACH = 65535 // 8
-"""A pixel that was changed by so much, in 16 bits, keeps nothing of what it had beyond sRGB, one that was changed less
-keeps a share of it: no edge is seen between what was changed and what was not."""
+"""A pixel that was changed by this much, in 16 bits, keeps nothing of what it had beyond sRGB; one that was changed
+less keeps a share, so that no edge shows between changed and unchanged pixels."""
 
 Convert = Callable[[Array], Array]
 
@@ -41,7 +42,7 @@ class Stored:
 def to_source(
     current: Array, profile: Path, bits: int, *, is_grey: bool, stored: Stored | None
 ) -> Array | None:
-    """A picture in the colours of a profile; None where the profile cannot be applied in this direction.
+    """Convert a picture from sRGB to a profile; None where the profile cannot be applied in this direction.
 
     Args:
         current: (3, H, W), uint8 or uint16, sRGB.
@@ -85,7 +86,7 @@ def _in_16_bits(values: Array) -> npt.NDArray[np.int32]:
 
 
 def _with_rest(made: Array, own: Array, returned: Array, change: npt.NDArray[np.int32]) -> Array:
-    """Add what the way to sRGB and back had taken, the less the more a pixel was changed."""
+    """Add what the conversion to sRGB and back took away; the more a pixel was changed, the less of it."""
     weight = (1 - change / np.float32(REACH)).clip(0)
     mixed = made + weight * (own.astype(np.float32) - returned)
     rounded: Array = mixed.round().clip(0, np.iinfo(own.dtype).max).astype(own.dtype)
@@ -93,7 +94,7 @@ def _with_rest(made: Array, own: Array, returned: Array, change: npt.NDArray[np.
 
 
 def _converter(profile: Path, bits: int, *, is_grey: bool) -> Convert | None:
-    """From rows of a plane in sRGB, (3, h, w), to a profile; None where there is no way back to it."""
+    """Return what converts rows (3, h, w) from sRGB to a profile; None if the profile works in one direction only."""
     icc = profile.read_bytes()
     if conversion.from_srgb(to_pillow(np.zeros((3, 1, 1), np.uint8)), icc) is None:
         return None
@@ -105,12 +106,8 @@ def _converter(profile: Path, bits: int, *, is_grey: bool) -> Convert | None:
         if bits == 8:
             flat = np.asarray(conversion.from_srgb(to_pillow(to_u8(values)), icc))
         else:
-            flat = _converted_16(profile, values)
+            image = joined(values).icc_transform(str(profile), input_profile="srgb", **CONVERSION)
+            flat = np.frombuffer(image.write_to_memory(), np.uint16)
         return np.moveaxis(flat.reshape(*values.shape[1:], -1), -1, 0)
 
     return convert
-
-
-def _converted_16(profile: Path, values: Array) -> Array:
-    image = joined(values).icc_transform(str(profile), input_profile="srgb", **CONVERSION)
-    return np.frombuffer(image.write_to_memory(), np.uint16)

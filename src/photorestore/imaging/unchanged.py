@@ -1,4 +1,4 @@
-"""Whether an upload goes back byte for byte where no stage has changed it."""
+"""Decide whether an upload is delivered byte for byte if no stage changes it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from photorestore.imaging.negotiate import is_preferred
 from photorestore.options import DEFAULT_QUALITY, Options
 
 CONVERTED_MODES = ("CMYK", "CMYK;16", "LAB", "LAB;16")
-"""Kinds of pixels that are converted to sRGB whatever profile describes them."""
+"""Modes that are always converted to sRGB, whatever their profile."""
 
 
 def own_type(header: Header, options: Options, accept: str) -> str | None:
-    """The upload's media type where its own bytes are the answer if nothing is changed; None where they are not.
+    """Return the upload's media type where its own bytes are delivered if nothing is changed; None where they are not.
 
-    They are not where another format, a quality, or less metadata is asked for, and where the pixels that are stored
-    differ from those to be delivered: they are to be turned upright, or brought to sRGB.
+    They are not if another format, a quality or less metadata is asked for, or if the stored pixels differ from those
+    to deliver because they must be turned upright or converted to sRGB.
 
     Args:
         header: the upload's, before its pixels were decoded.

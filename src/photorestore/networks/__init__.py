@@ -1,1 +1,1 @@
-"""The networks: `nn.Module` only, no behaviour."""
+"""What networks share: their contract, weights, tiles, and the one place that calls them."""

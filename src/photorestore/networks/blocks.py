@@ -1,4 +1,4 @@
-"""Building blocks shared by the networks."""
+"""Build networks from shared blocks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ResidualBlock(nn.Module):
 
 
 def residual_stack(channels: int, depth: int, *, bias: bool = False) -> nn.Sequential:
-    """`depth` residual blocks of one width."""
+    """Return `depth` residual blocks of one width."""
     return nn.Sequential(*(ResidualBlock(channels, bias=bias) for _ in range(depth)))
 
 
@@ -47,5 +47,5 @@ def constant_map(value: Tensor, like: Tensor) -> Tensor:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Number of learned values."""
+    """Return the number of learned values."""
     return sum(parameter.numel() for parameter in network.parameters())

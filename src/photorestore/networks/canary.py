@@ -1,6 +1,6 @@
-"""A made picture through a network: what comes out is known, so that weights that have changed are found out.
+"""Show a network a made picture: its output is known, so changed weights are found out.
 
-The answer is computed when weights are saved, stands in their metadata, and is compared wherever they are loaded:
+The output is computed when weights are saved, stands in their metadata, and is compared wherever they are loaded:
 in the precision and on the device that the network will compute in.
 """
 
@@ -18,33 +18,33 @@ from photorestore.networks.precision import FLOAT32, autocast
 
 SIDE_PX = 32
 LENGTH = 64
-"""Values of an answer."""
+"""Values of an output."""
 TOLERANCE = 0.1
-"""By how much an answer may be off, as `distance` says it. In bfloat16 the networks that ship are off by up to .01,
+"""Greatest `distance` of an output. In bfloat16 the networks that ship are off by up to .01,
 with weights of 0 by .8 and more."""
 FLOOR = 0.02
-"""Of what is smaller the absolute difference counts: a network that has learned little has small answers."""
+"""Below this the absolute difference counts, because a network that has learned little has small outputs."""
 
 
 @runtime_checkable
 class CanaryNetwork(Protocol):
-    """A network that a stage runs: it knows how it is shown the picture."""
+    """A network that a stage runs, which knows how it is shown the picture."""
 
     @property
     def descriptor(self) -> Descriptor:
-        """Its contract."""
+        """Return the network's contract."""
         ...
 
     def at_canary(self, image: Tensor) -> Tensor:
-        """What it makes of the picture (1, 3, SIDE_PX, SIDE_PX), or of a part: any shape.
+        """Compute what comes of the picture (1, 3, SIDE_PX, SIDE_PX), or of a part: any shape.
 
-        Of a network that gives a picture back, what it changed: the picture itself would hide that.
+        A network that returns a picture gives what it changed; in the picture itself that would not stand out.
         """
         ...
 
 
 def make_picture(side_px: int = SIDE_PX) -> Tensor:
-    """(1, 3, side_px, side_px): soft waves under strong noise, the same on every machine."""
+    """Return (1, 3, side_px, side_px): soft waves under strong noise, the same on every machine."""
     count = 3 * side_px**2
     noise = torch.arange(count) * 2654435761 % 2**32 / 2**32  # Knuth's multiplicative hash
     at = torch.arange(side_px) / side_px
@@ -52,8 +52,8 @@ def make_picture(side_px: int = SIDE_PX) -> Tensor:
     return (0.5 + 0.2 * waves + 0.5 * (noise.float().view(1, 3, side_px, side_px) - 0.5)).clamp(0, 1)
 
 
-def answer_of(network: nn.Module, precision: str = FLOAT32) -> list[float] | None:
-    """What a network makes of the picture: `LENGTH` values. None for a class that no stage runs.
+def output_of(network: nn.Module, precision: str = FLOAT32) -> list[float] | None:
+    """Return what a network makes of the picture: `LENGTH` values; None for a class that no stage runs.
 
     The network must be in evaluation mode.
 
@@ -71,21 +71,21 @@ def answer_of(network: nn.Module, precision: str = FLOAT32) -> list[float] | Non
 
 
 def check(network: nn.Module, expected: list[float], name: str, precision: str = FLOAT32) -> None:
-    """Compare a network's answer with the one that its weights were saved with.
+    """Compare a network's output with the one that its weights were saved with.
 
     Raises:
         BrokenArtifact: they differ.
     """
-    answer = answer_of(network, precision) or []
-    off = distance(answer, expected)
+    output = output_of(network, precision) or []
+    off = distance(output, expected)
     if not off <= TOLERANCE:
         raise BrokenArtifact(
-            f"{name} does not do what it did when it was saved: its answer to a known picture is off by {off:.0%}"
+            f"{name} does not do what it did when it was saved: its output for a known picture is off by {off:.0%}"
         )
 
 
-def distance(answer: list[float], expected: list[float]) -> float:
-    """Root mean square of the difference, in shares of that of what was expected."""
-    if len(answer) != len(expected):
+def distance(output: list[float], expected: list[float]) -> float:
+    """Return the root mean square of the difference as a share of that of the expected values."""
+    if len(output) != len(expected):
         return math.inf
-    return math.dist(answer, expected) / (math.hypot(*expected) + FLOOR * math.sqrt(len(expected)))
+    return math.dist(output, expected) / (math.hypot(*expected) + FLOOR * math.sqrt(len(expected)))

@@ -1,4 +1,4 @@
-"""What a network takes, what it gives and how it may be computed: said once, by its class, and enforced by `runner`."""
+"""Say what a network takes and gives and how it may be computed: once, by its class; `runner` enforces it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Port:
     """One thing that goes into a network or comes out of it.
 
     Attributes:
-        name: an input is called by it in jobs and messages.
+        name: in jobs and messages.
         shape: size of each axis, as "N 3 H W". A number is fixed; a letter is one size wherever it stands. H and W are
-            the sides of the picture, which may be cut into tiles and padded. Empty for what is no tensor.
-        low, high: the range of its values; None where there is none. An input may lead outside, as noise does, but not
-            further than the range is wide: that would be another unit.
+            the sides of the picture, which may be cut into tiles and padded. Empty for other kinds than tensors.
+        low, high: the range of its values; None where there is none. An input may be outside, as noise is, by at most
+            the width of the range: further out, it is probably in another unit.
         kind: `Tensor`, `int`, `float` or another class; where it is `Collated`, several pictures can share a batch.
         is_optional: whether None may stand for it.
     """
@@ -37,19 +37,19 @@ class Port:
 
     @property
     def is_map(self) -> bool:
-        """Whether it has a value for each pixel."""
+        """Return whether it has a value for each pixel."""
         return self.shape.endswith("H W")
 
     @property
     def channels(self) -> int:
-        """Of a map."""
+        """Return the channels of a map."""
         return int(self.shape.split()[-3])
 
     def check(self, value: object, sizes: dict[str, int], network: str) -> None:
-        """Compare a value with this port, and enter the sizes of its axes.
+        """Check that a value fits this port, and note the sizes of its axes in `sizes`.
 
         Raises:
-            ValueError: it is something else; says what was expected and what came.
+            ValueError: it does not fit; says what was expected and what came.
         """
         if value is None and self.is_optional:
             return
@@ -98,10 +98,10 @@ class Descriptor:
 
     Attributes:
         name: for messages.
-        inputs: in the order in which they are given; optional ones last.
-        output: what comes back; H and W are there `scale` times as large. `Tensor` or another kind.
+        inputs: in the order of the call; optional ones last.
+        output: what comes back; its H and W are `scale` times as large.
         stride: the sides of maps are padded to multiples of this.
-        reach_px: how far, in pixels, an input can influence an output (radius); None where that is the whole picture,
+        reach_px: how far, in pixels, an input can influence an output (radius); None if it looks at the whole picture,
             which cannot be cut into tiles then.
         scales: by how much it can enlarge; where there is a choice, `SCALE` is among the inputs.
         in_bfloat16: whether it may compute in bfloat16 where the processor multiplies in it.
@@ -135,10 +135,10 @@ class Descriptor:
         return [*inputs, *(None for _ in missing)]
 
     def check(self, inputs: Sequence[object]) -> dict[str, int]:
-        """Compare inputs, one for each port, with what is expected; gives the sizes of the axes by letter.
+        """Check inputs, one for each port, and return the sizes of the axes by letter.
 
         Raises:
-            ValueError: an input is none of these.
+            ValueError: an input does not fit.
         """
         sizes: dict[str, int] = {}
         for port, value in zip(self.inputs, inputs, strict=True):
@@ -148,21 +148,21 @@ class Descriptor:
         return sizes
 
     def check_output(self, result: Tensor, sizes: Mapping[str, int], scale: int) -> None:
-        """Compare a result with what is expected of inputs of these sizes; its values may lie outside its range.
+        """Check that a result fits inputs of these sizes; its values may be outside its range.
 
         Raises:
-            ValueError: it is something else.
+            ValueError: it does not fit.
         """
         scaled = {axis: scale * size if axis in ("H", "W") else size for axis, size in sizes.items()}
         replace(self.output, low=None).check(result, scaled, self.name)
 
     def check_scale(self, scale: object) -> None:
-        """Raise `ValueError` for a scale that there is not."""
+        """Raise `ValueError` for a scale that the network does not have."""
         if scale not in self.scales:
             raise ValueError(f"{self.name}: scale {scale} was asked for; there are {self.scales}")
 
     def check_job(self, planes: Mapping[str, Array], values: Mapping[str, object]) -> None:
-        """Compare what there is of a picture, by name, with the inputs but for `SCALE`.
+        """Check that the planes and values of a picture, by name, are the inputs (without `SCALE`).
 
         Args:
             planes: (C, H, W) of integers.
@@ -196,11 +196,11 @@ class Collated(Protocol):
 
 @runtime_checkable
 class Network(Protocol[Result_co]):
-    """What computes: a torch module, or anything else that keeps the same contract."""
+    """Anything that computes under a contract: a torch module, or something else."""
 
     @property
     def descriptor(self) -> Descriptor:
-        """What is to be given, and what comes back."""
+        """Return what the network is to be given, and what comes back."""
         ...
 
     def __call__(self, *inputs: Any) -> Result_co:
@@ -210,11 +210,11 @@ class Network(Protocol[Result_co]):
 
 @runtime_checkable
 class PartedNetwork(Protocol):
-    """A network of which parts are called by themselves, too."""
+    """A network whose parts are also called by themselves."""
 
     @property
     def parts(self) -> Mapping[str, Network[Any]]:
-        """By name."""
+        """Return the parts by name."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Where weights come from: trained by this repository's scripts, or imported. No torch here: the REST edge reads it."""
+"""Say where weights come from: trained by our scripts, or imported. No torch here: the REST edge uses this."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Trained:
         commit: of this repository, at the time.
         config: of the training.
         data: what it was trained on, in words.
-        device: that it was trained on.
+        device: on which it was trained.
         seconds, seed, steps: of the training.
     """
 
@@ -38,7 +38,7 @@ class Imported:
         version: of the source.
         file: what was read.
         sha256: of that file.
-        licence: that the source gives them under.
+        licence: under which the source gives them.
     """
 
     kind: ClassVar[str] = "imported"
@@ -49,7 +49,7 @@ class Imported:
     licence: str
 
     def to_mapping(self) -> dict[str, str]:
-        """For the metadata of the weights, under `origin`."""
+        """Return what the metadata of the weights hold under `origin`."""
         return {"kind": self.kind, **asdict(self)}
 
 
@@ -57,10 +57,10 @@ Origin = Trained | Imported
 
 
 def origin_of(metadata: Mapping[str, Any]) -> Origin:
-    """Return where weights come from, by their metadata; those that do not say so were trained here.
+    """Return where weights come from, by their metadata; weights without an origin were trained here.
 
     Raises:
-        ValueError: the metadata lack something that belongs to it, or name another kind of origin.
+        ValueError: the metadata lack a field of it, or name another kind of origin.
     """
     told = dict(metadata.get("origin") or {"kind": Trained.kind})
     kind = told.pop("kind", None)

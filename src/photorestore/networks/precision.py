@@ -1,4 +1,4 @@
-"""The precision that networks compute in."""
+"""Choose the precision in which networks compute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one place where networks are called: a network, bound to a device, a precision and tiles."""
+"""Call networks, here and nowhere else: each is bound to a device, a precision and tiles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from photorestore.networks.tiling import Context, TileJob, Tiles, TileSpec, run_
 from photorestore.networks.weights import FAST, load_network
 
 Finish = Callable[[Tensor, Tiles[Context]], Tensor]
-"""Makes of a network's result, not clamped, and the tiles that it was given what is written."""
+"""Turns a network's result, not clamped, and the tiles that it was given into what is written."""
 
 
 @dataclass(slots=True, eq=False)
@@ -28,7 +28,7 @@ class Runner(Generic[Result]):
     """Calls a network by its contract, on whole inputs or on pictures in tiles.
 
     Attributes:
-        network: in evaluation mode, on `device`; another may be put in its place that keeps the same contract.
+        network: in evaluation mode, on `device`; may be replaced by another of the same contract.
         precision: one of `networks.precision`; a network that must not compute in bfloat16 does not.
         tile_px: longest side of a tile, halo included.
         tile_batch: tiles, or inputs of `each`, per forward pass.
@@ -44,7 +44,7 @@ class Runner(Generic[Result]):
 
     @property
     def descriptor(self) -> Descriptor:
-        """The network's."""
+        """Return the network's contract."""
         return self.network.descriptor
 
     def part(self, name: str) -> Runner[Any]:
@@ -105,7 +105,7 @@ class Runner(Generic[Result]):
         """Run the network over pictures in tiles, and fill every job's target, clamped to [0, 1].
 
         Args:
-            finish: what becomes of a result before it is written.
+            finish: what is done to a result before it is written.
             scale: by which the network enlarges.
 
         Raises:
@@ -137,13 +137,13 @@ class Runner(Generic[Result]):
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
-        """Compute within the block as the network is computed: in its precision, without gradients."""
+        """Let the block compute in the network's precision, without gradients."""
         precision = self.precision if self.descriptor.in_bfloat16 else FLOAT32
         with torch.inference_mode(), autocast(precision, self.device):
             yield
 
     def _ready(self, port: Port, value: Any) -> Any:
-        """An input on the device, a map padded."""
+        """Return an input on the device; maps are padded."""
         if not isinstance(value, Tensor):
             return value
         if port.is_map and self.descriptor.stride > 1:
@@ -152,7 +152,7 @@ class Runner(Generic[Result]):
         return value.to(self.device, memory_format=memory_format)
 
     def _trimmed(self, result: Tensor, sizes: dict[str, int], scale: int = 1, *, clamps: bool) -> Any:
-        """A result of the picture's size, in its range."""
+        """Return a result cropped to the picture's size and clamped to its range."""
         port, stride = self.descriptor.output, self.descriptor.stride
         padded = {
             axis: -(-size // stride) * stride if axis in ("H", "W") else size for axis, size in sizes.items()
@@ -185,7 +185,7 @@ def load_runner(
 
 
 def _of_tiles(port: Port, tiles: Tiles[Context], scale: int, device: torch.device) -> Any:
-    """One input of the network for a batch of tiles."""
+    """Return one input of the network for a batch of tiles."""
     if port == SCALE:
         return scale
     if port.is_map:

@@ -1,9 +1,8 @@
-"""Pictures of any size through a network, in tiles of bounded size.
+"""Run networks over pictures of any size, in tiles of bounded size.
 
-A tile is the part whose result is kept (its core) and a halo of the network's receptive field around it.
-Tiles are clamped inside the picture, so the picture's borders meet the network's own padding and nothing
-else: tiled equals whole. Tiles of one shape share batches, also across pictures. Only tiles are ever held in
-float.
+A tile is the part whose result is kept (its core), with a halo of the network's receptive field around it. Tiles are
+moved inside the picture, so its borders get the network's own padding only, and the result is the same as without
+tiles. Tiles of one shape share batches, also across pictures. Only tiles are ever held in float.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class TileSpec:
         tile_px: longest side of a tile, halo included.
         halo_px: at least the network's receptive field (radius); a multiple of `multiple`.
         multiple: sides of tiles are padded to a multiple of this (at least the network's stride);
-            equal to `tile_px` it gives tiles of one shape only, as compiled graphs want.
+            if equal to `tile_px`, all tiles have one shape, as compiled graphs need.
         batch: tiles a forward pass takes; a group's last batch is padded to it.
         scale: the network's result has this many times the sides of its input.
 
@@ -54,7 +53,7 @@ class TileSpec:
 
     @property
     def core_px(self) -> int:
-        """Largest side of a core between two halos."""
+        """Return the largest side of a core between two halos."""
         return (self.tile_px - 2 * self.halo_px) // self.multiple * self.multiple
 
 
@@ -66,8 +65,8 @@ class TileJob(Generic[Context]):
         planes: by the name of the network's input: (C, H, W) of uint8 or uint16, cut into tiles and scaled to [0, 1].
         target: writable plane (C, scale * H, scale * W) of uint8 or uint16 that receives the clamped, rounded
             result.
-        context: what is global for this picture and not for the network.
-        values: the network's other inputs by name, global for this picture.
+        context: what else belongs to this picture; the network does not see it.
+        values: the network's other inputs by name, the same for all tiles of this picture.
         wanted: (H, W); a tile whose core is zero there is not computed and leaves the target as it is.
     """
 
@@ -79,7 +78,7 @@ class TileJob(Generic[Context]):
 
     @property
     def size_hw(self) -> tuple[int, int]:
-        """Of the picture."""
+        """Return height and width of the picture."""
         h, w = next(iter(self.planes.values())).shape[-2:]
         return h, w
 
@@ -90,7 +89,7 @@ class Tiles(Generic[Context]):
 
     Attributes:
         planes: by name, (N, C, h, w), float32, channels-last.
-        jobs: that each tile belongs to.
+        jobs: the one that each tile belongs to.
     """
 
     planes: Mapping[str, Tensor]
@@ -98,7 +97,7 @@ class Tiles(Generic[Context]):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """By the letters of `descriptor.Port.shape`."""
+        """Return the sizes by the letters of `descriptor.Port.shape`."""
         n, _, h, w = next(iter(self.planes.values())).shape
         return {"N": n, "H": h, "W": w}
 
@@ -117,7 +116,7 @@ class Span:
     core_stop: int
 
     def times(self, scale: int) -> Span:
-        """The same span in the enlarged result."""
+        """Return the same span in the enlarged result."""
         return Span(scale * self.start, scale * self.stop, scale * self.core_start, scale * self.core_stop)
 
 
@@ -218,13 +217,13 @@ def _write(tile: _Tile[Context], result: Tensor, scale: int) -> None:
 
 
 def to_float(plane: Array) -> Tensor:
-    """Integers of the type's full range to float32 in [0, 1]."""
+    """Scale integers of the type's full range to float32 in [0, 1]."""
     values = torch.from_numpy(plane.astype(np.float32))
     return values / float(np.iinfo(plane.dtype).max)
 
 
 def to_integers(image: Tensor, dtype: np.dtype[Any]) -> Array:
-    """Clamp [0, 1], scale to the type's full range, round."""
+    """Clamp to [0, 1], scale to the type's full range, and round."""
     scaled = (image.float().clamp(0, 1) * np.iinfo(dtype).max).round()
     integers: Array = scaled.cpu().numpy().astype(dtype)
     return integers

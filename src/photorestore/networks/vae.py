@@ -1,4 +1,4 @@
-"""VAE: a picture as 64 numbers for every 4x4 pixels, and back.
+"""Encode a picture as 64 numbers for every 4x4 pixels, and decode it: the VAE.
 
 After the two autoencoders of *Bringing Old Photos Back to Life* (Wan et al., CVPR 2020). What differs: the
 norm pools over channels only, never over the picture, so that tiles equal the whole; and the first layer
@@ -39,7 +39,7 @@ class NormedBlock(nn.Module):
 
 
 def normed_stack(channels: int, depth: int) -> nn.Sequential:
-    """`depth` blocks of one width."""
+    """Return `depth` blocks of one width."""
     return nn.Sequential(*(NormedBlock(channels) for _ in range(depth)))
 
 
@@ -77,16 +77,16 @@ class VAE(nn.Module):
         self.reach_px = 2 * 2 + 2 * depth * 2 * STRIDE + STRIDE - 1
 
     def encode(self, image: Tensor) -> Tensor:
-        """Posterior mean `mu`, (N, latent, H/4, W/4). Height and width must be multiples of 4."""
+        """Return the posterior mean `mu`, (N, latent, H/4, W/4). Height and width must be multiples of 4."""
         mu: Tensor = self.encoder(image - 0.5)
         return mu
 
     def decode(self, z: Tensor) -> Tensor:
-        """Image (N, 3, H, W), float32, not clamped."""
+        """Return the image (N, 3, H, W), float32, not clamped."""
         image: Tensor = self.decoder(z)
         return image.float() + 0.5
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Training: reconstruction from a drawn latent, and `mu`."""
+        """Return, for training, the reconstruction from a drawn latent, and `mu`."""
         mu = self.encode(image)
         return self.decode(mu + torch.randn_like(mu)), mu

@@ -1,4 +1,4 @@
-"""Weights: safetensors files in 16 bits that describe themselves, and the networks built from them."""
+"""Read and write weights, safetensors files in 16 bits that describe themselves, and build networks from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from photorestore.errors import BrokenArtifact
 from photorestore.networks import canary
@@ -24,9 +24,9 @@ from photorestore.stages.table import NETWORK_ROWS
 NETWORKS: dict[str, type[nn.Module]] = {
     network.name: pkgutil.resolve_name(network.path) for network in NETWORK_ROWS
 }
-"""The stages' network classes. What stands before `_` is the stage's name, which is the folder's, too."""
+"""The stages' network classes. The part of a name before `_` is that of its stage and of its folder."""
 
-Metadata = dict[str, Any]  # what a training tells of itself: figures, names and tables of its own choosing
+Metadata = dict[str, Any]  # trainings add figures, names and tables of their own choosing
 
 MANIFEST = "SHA256SUMS"
 """In the folder `weights/` of an archive: `archive.sh` writes it by `sha256sum`."""
@@ -52,7 +52,7 @@ REQUIRED_OF_IMPORTED = ("architecture", "data", "licence", "metrics", "origin")
 
 
 def default_root() -> Path:
-    """The folder `weights/`: beside the package in an archive, beside `src/` in a checkout.
+    """Find the folder `weights/`: beside the package in an archive, beside `src/` in a checkout.
 
     Raises:
         BrokenArtifact: neither is there.
@@ -65,12 +65,12 @@ def default_root() -> Path:
 
 
 def stage_of(name: str) -> str:
-    """The stage that runs a network."""
+    """Return the stage that runs a network."""
     return name.partition("_")[0]
 
 
 def weights_file(name: str, tier: str, root: Path | None = None) -> Path:
-    """Where the weights of a network lie: `<root>/<stage>/<name>.<tier>.safetensors`."""
+    """Return where the weights of a network lie: `<root>/<stage>/<name>.<tier>.safetensors`."""
     return (root or default_root()) / stage_of(name) / f"{name}.{tier}{SUFFIX}"
 
 
@@ -82,13 +82,13 @@ def load_network(
     root: Path | None = None,
     precision: str = FLOAT32,
 ) -> nn.Module:
-    """A trained network, its weights in float32, in evaluation mode, channels-last.
+    """Load a trained network, its weights in float32, in evaluation mode, channels-last.
 
     Args:
         name: a key of `NETWORKS`.
         tier: "fast" (CPU serving) or "quality" (GPU serving).
         root: the folder `weights/`; by default the one beside the package.
-        precision: that it will compute in, in which it is shown the canary; see `networks.precision`.
+        precision: in which it will compute, and is shown the canary; see `networks.precision`.
 
     Raises:
         BrokenArtifact: no such weights, they do not fit what their metadata says, or they are not those that were
@@ -109,7 +109,7 @@ def load_network(
 def build_network(
     cls: type[nn.Module], file: Path, device: str | torch.device = "cpu", precision: str = FLOAT32
 ) -> nn.Module:
-    """A network of a class with the weights of a file, as `load_network` gives it.
+    """Build a network of a class with the weights of a file, as `load_network` gives it.
 
     It is shown the canary where the file says what comes out.
 
@@ -117,7 +117,8 @@ def build_network(
         BrokenArtifact: no such weights, or they do not fit what their metadata says.
     """
     metadata = read_metadata(file)
-    network = cls(**_as_arguments(metadata["architecture"]))
+    arguments = metadata["architecture"].items()
+    network = cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in arguments})
     with safe_open(file, framework="pt") as stored:
         values = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
     try:
@@ -134,7 +135,7 @@ def build_network(
 
 
 def read_metadata(file: Path) -> Metadata:
-    """What a weights file says about itself: architecture, config, data, commit, metrics, licence, origin, ...
+    """Read what a weights file says of itself: architecture, config, data, commit, metrics, licence, origin, ...
 
     Raises:
         BrokenArtifact: no such file, not safetensors, keys missing, or an unknown origin.
@@ -159,22 +160,29 @@ def read_metadata(file: Path) -> Metadata:
 def save_network(
     file: Path, network: nn.Module, *, architecture: Mapping[str, object], metadata: Mapping[str, object]
 ) -> None:
-    """Write a network in 16 bits with its description, its name and its answer to the canary.
+    """Write a network in 16 bits with its description, its name and its output for the canary.
 
     Args:
         architecture: the arguments that build the network again.
         metadata: the rest of `REQUIRED`, or of `REQUIRED_OF_IMPORTED`.
     """
-    values = {key: _in_16_bits(value).contiguous() for key, value in network.state_dict().items()}
+    values = {
+        key: (value.half() if value.is_floating_point() else value)
+        .cpu()
+        .contiguous()  # counters stay as they are
+        for key, value in network.state_dict().items()
+    }
+    saved = copy.deepcopy(network).cpu().float().eval()
+    saved.load_state_dict(values)
     described = {"format": FORMAT_VERSION, "architecture": architecture, **metadata}
-    described |= {"name": file.name.removesuffix(SUFFIX), "canary": _answer(network, values)}
+    described |= {"name": file.name.removesuffix(SUFFIX), "canary": canary.output_of(saved)}
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(values, file, {"photorestore": json.dumps(described, sort_keys=True)})
     read_metadata(file)
 
 
 def _require_archived(file: Path, root: Path) -> None:
-    """Compare a file with the manifest of its archive. A checkout has none: there git knows what belongs where.
+    """Compare a file with the manifest of its archive. A checkout has no manifest: git takes its place.
 
     Raises:
         BrokenArtifact: it is another file than was archived.
@@ -189,19 +197,3 @@ def _require_archived(file: Path, root: Path) -> None:
         raise BrokenArtifact(
             f"{file.name} is not the file that was archived: its hash is not that in {MANIFEST}"
         )
-
-
-def _answer(network: nn.Module, values: dict[str, Tensor]) -> list[float] | None:
-    """What comes out of the canary with the values that are saved."""
-    saved = copy.deepcopy(network).cpu().float().eval()
-    saved.load_state_dict(values)
-    return canary.answer_of(saved)
-
-
-def _in_16_bits(value: Tensor) -> Tensor:
-    """Counters stay what they are."""
-    return value.detach().cpu().half() if value.is_floating_point() else value.cpu()
-
-
-def _as_arguments(architecture: Mapping[str, object]) -> dict[str, object]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in architecture.items()}

@@ -1,1 +1,1 @@
-"""What several stages need to know of pixels: regions, grain, greyness, what surrounds a place."""
+"""What several stages do with pixels: luma, bands, regions, grain, greyness, what surrounds a place."""

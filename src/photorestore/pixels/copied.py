@@ -1,4 +1,4 @@
-"""Planes that begin as copies of others."""
+"""Begin planes as copies of others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from photorestore.pixels.bands import bands
 from photorestore.workspace import Array, Workspace
 
 COPIED_ROWS = 512
@@ -15,10 +16,9 @@ COPIED_ROWS = 512
 
 @contextlib.contextmanager
 def copied(workspace: Workspace, name: str, source: Array) -> Iterator[Array]:
-    """The new plane `name`, uint16, that holds what `source` holds; copied in bands, for the memory's sake."""
+    """Yield the new plane `name`, uint16, with the values of `source`; copied in bands to save memory."""
     factor = 257 if source.dtype == np.uint8 else 1  # exact: 65535 = 257 * 255
     with workspace.new_plane(name, source.shape, "uint16") as target:
-        for top in range(0, source.shape[1], COPIED_ROWS):
-            band = slice(top, top + COPIED_ROWS)
+        for band in bands(source.shape[1], COPIED_ROWS):
             target[:, band] = source[:, band].astype(np.uint16) * factor
         yield target

@@ -1,52 +1,49 @@
-"""Grain: how much of it a picture carries and how it looks, and giving it to what was filled or refined.
+"""Measure a picture's grain, and give it to what was filled or refined.
 
-What a network fills is smooth, and in a grainy print it looks like plastic. Grain differs from texture in that it is
-everywhere, in all directions and of all its widths: squares of `CELL_PX`, without their slow course, are cut into
-bands of frequency and direction, and of each band a low quantile counts over the squares around a place that are about
-as light as it is. The squares that show little more than that tell how grain goes on from pixel to pixel and from
-channel to channel; noise that does the same is made once, over `PERIOD_PX`, from a fixed seed. Each pixel gets of it
-what it lacks, by its place in the picture alone: the same picture gets the same grain, and tiles do not show.
+What a network fills is smooth, and in a grainy print it looks like plastic. Unlike texture, grain is everywhere, in all
+directions and widths. So squares of `CELL_PX`, minus their slow course, are cut into bands of frequency and direction;
+the level at a place is a low quantile of each band over the squares around it that are about as light. The squares
+that show little more than that level tell how grain correlates between pixels and channels. Noise that correlates
+likewise is made once, over `PERIOD_PX`, from a fixed seed. Each pixel gets as much of it as it lacks. Only its place in
+the picture decides which: the same picture gets the same grain, and tiles do not show.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.pixels.squares import CELL_PX, bands, split, transform, without_plane
-from photorestore.pixels.surroundings import masked_bands
+from photorestore.pixels.bands import bands, masked_bands
+from photorestore.pixels.grain_texture import PERIOD_PX, texture_of
+from photorestore.pixels.luma import luma_of
+from photorestore.pixels.squares import CELL_PX, frequency_bands, split, transform, without_plane
 from photorestore.workspace import Array
 
 Floats = npt.NDArray[np.float32]
 
 BLOCK_PX = 64
-"""The level is one for every block of so many pixels a side."""
+"""Side of the blocks that have one level each."""
 REACHES = (1, 2)
-"""It comes from the cells of the block and of so many blocks around; the lower of two counts."""
+"""The level comes from the cells of the block and of so many blocks around it; the lower of the two counts."""
 TONES = 6
-"""So many classes of luma; grain differs between them."""
+"""Classes of luma, between which grain differs."""
 QUANTILE = 0.1
 LEAST_CELLS = 12
-"""Fewer cells tell nothing."""
+"""Fewer cells than this do not tell a level."""
 FLOOR_255 = 3.5
-"""Grain of a standard deviation below this is hardly seen, and cannot be told from texture and what a JPEG leaves: of
-clean training photographs three in four show less."""
+"""Grain of a smaller standard deviation is hardly seen, and cannot be told from texture and JPEG artefacts: three in
+four clean training photographs show less."""
 ABOVE_USUAL = 1.4
-"""More than so many times the level of all tones is texture: grain is much the same in all."""
+"""A tone's level above this many times that of all tones is texture: grain is much the same in all tones."""
 CLIPPED = 0.02
-"""Cells with a larger share of pixels at an end of the scale are not looked at."""
+"""Cells with a larger share of clipped pixels are left out."""
 RIM_PX = 10
-"""Within this of sound pixels no more grain is given than they show."""
+"""Within this distance of sound pixels no more grain is given than they show."""
 SAMPLE = 400
 ALIKE = 2.0
-"""From so many cells the texture is taken: from those whose strength is within this factor of the level."""
-LAG_PX = 8
-"""Grain goes on for less than this."""
-PERIOD_PX = 256
-SEED = 20
+"""The texture is taken from at most `SAMPLE` cells, whose strength is within the factor `ALIKE` of the level."""
 BAND_PX = 512
 
 
@@ -64,32 +61,32 @@ class Grain:
 
     @classmethod
     def of(cls, image: Array, mask: Array | None = None, most_255: float = 255.0) -> Grain | None:
-        """Look for grain in a picture (3, H, W); None where there is none that one sees.
+        """Find the grain of a picture (3, H, W); None where none can be seen.
 
         Args:
-            mask: (1, H, W); what it marks is not looked at.
-            most_255: levels above this are taken for texture.
+            mask: (1, H, W); what it marks is left out.
+            most_255: the part of a level above this is taken for texture.
         """
         energies, tones = _cells(image, mask)
         levels = _levels(energies, tones, mask)
         levels = np.minimum(levels, np.float32(most_255))
         seen = (levels * (2 * levels / FLOOR_255 - 2).clip(0, 1)).astype(np.float32)
-        return cls(seen, _texture(_samples(image, energies, tones, levels))) if seen.any() else None
+        return cls(seen, texture_of(_samples(image, energies, tones, levels))) if seen.any() else None
 
     def add(self, target: Array, weight: Array, strength: float = 1.0) -> None:
-        """Give a picture of the size of the one that was looked at the grain that it lacks, in place.
+        """Give a picture, of the size of the one that was looked at, the grain that it lacks, in place.
 
         Args:
             target: (3, H, W), writable.
             weight: (1, H, W) uint8: 0 leaves a pixel as it is, 255 gives it all of the grain.
-            strength: 0 to 1, likewise for all of them.
+            strength: 0 to 1, times the weight of every pixel.
         """
         full = np.float32(np.iinfo(target.dtype).max)
         for rows, marked in masked_bands(weight, BAND_PX):
             columns = slice(max(0, marked.start - RIM_PX), min(target.shape[2], marked.stop + RIM_PX))
             values = target[:, rows, columns].astype(np.float32) * (255 / full)
             share = weight[0, rows, columns].astype(np.float32) * np.float32(strength / 255)
-            luma = _luma(values)
+            luma = luma_of(values)
             lacking = self._lacking(luma, share > 0, rows, columns) * share
             at = np.ix_(
                 np.arange(3), *(np.arange(part.start, part.stop) % PERIOD_PX for part in (rows, columns))
@@ -98,12 +95,12 @@ class Grain:
             np.copyto(target[:, rows, columns], grainy.astype(target.dtype), where=lacking > 0)
 
     def _lacking(self, luma: Floats, marked: npt.NDArray[np.bool_], rows: slice, columns: slice) -> Floats:
-        """Standard deviation of the grain that marked pixels lack, in 8-bit units."""
+        """Return the standard deviation of the grain that marked pixels lack, in 8-bit units."""
         wanted = self._level_at(luma, rows, columns)
-        gain = _fine(_luma(self.texture)).std()
+        gain = _fine(luma_of(self.texture)).std()
         square = _fine(luma) ** 2
         present = _mean_of(square, marked, 9)
-        at_rim = _mean_of(square, ~marked, 2 * RIM_PX + 1)  # not a number far from it
+        at_rim = _mean_of(square, ~marked, 2 * RIM_PX + 1)  # nan far from sound pixels
         wanted = np.fmin((wanted * gain) ** 2, ABOVE_USUAL**2 * at_rim)
         lacking: Floats = np.sqrt(np.where(marked, wanted - present, 0).clip(0)) / gain
         return lacking
@@ -121,32 +118,30 @@ class Grain:
 
 
 def _cells(image: Array, mask: Array | None) -> tuple[Floats, Floats]:
-    """Of every whole cell what its luma does beside its slow course, and its mean luma.
+    """Measure every whole cell: the variation of its luma, and its mean luma.
 
     Returns:
-        Mean squares by band (h, w, bands) and luma (h, w), in 8-bit units; not a number where the mask marks any of
-        the cell, or much of it is clipped.
+        Mean squares by band (h, w, bands) and luma (h, w), in 8-bit units; nan where the mask marks any of the cell,
+        or much of it is clipped.
     """
     _, h, w = image.shape
     rows, columns = h // CELL_PX, w // CELL_PX
-    energies = np.full((rows, columns, len(bands())), np.nan, np.float32)
+    energies = np.full((rows, columns, len(frequency_bands())), np.nan, np.float32)
     tones = np.full((rows, columns), np.nan, np.float32)
     scale = np.float32(255 / np.iinfo(image.dtype).max)
-    step = BAND_PX // CELL_PX
-    for top in range(0, rows, step):
-        stop = min(rows, top + step)
-        part = slice(top * CELL_PX, stop * CELL_PX), slice(0, columns * CELL_PX)
-        luma = split(_luma(image[:, *part].astype(np.float32) * scale)[None])[0]
+    for band in bands(rows, BAND_PX // CELL_PX):
+        part = slice(band.start * CELL_PX, band.stop * CELL_PX), slice(0, columns * CELL_PX)
+        luma = split(luma_of(image[:, *part].astype(np.float32) * scale)[None])[0]
         is_sound = ((luma < 1) | (luma > 254)).mean(axis=-1) <= CLIPPED
         if mask is not None:
             is_sound &= ~split(mask[:, *part])[0].any(axis=-1)
-        energies[top:stop][is_sound] = (without_plane(luma[is_sound]) @ transform()) ** 2 @ bands().T
-        tones[top:stop] = np.where(is_sound, luma.mean(axis=-1), np.nan)
+        energies[band][is_sound] = (without_plane(luma[is_sound]) @ transform()) ** 2 @ frequency_bands().T
+        tones[band] = np.where(is_sound, luma.mean(axis=-1), np.nan)
     return energies, tones
 
 
 def _levels(energies: Floats, tones: Floats, mask: Array | None) -> Floats:
-    """The level of each block and tone, 0 where the mask marks nothing: (blocks down, blocks across, TONES)."""
+    """Return the level of each block and tone, 0 where the mask marks nothing: (blocks down, blocks across, TONES)."""
     side = BLOCK_PX // CELL_PX
     h, w = tones.shape
     down, across = h // side + 2, w // side + 2  # the picture's last pixels belong to no whole cell
@@ -170,7 +165,7 @@ def _block(at: int) -> slice:
 
 
 def _by_tone(energies: Floats, classes: Floats) -> Floats:
-    """The level of each tone, from the cells around a block; little more than that of all but the darkest together."""
+    """Return each tone's level from the cells around a block; not far above that of all tones but the darkest."""
     all_tones = _level(energies[classes > 0])
     alike = [energies[np.abs(classes - tone) <= 1] for tone in range(TONES)]
     found = [_level(cells) if len(cells) >= LEAST_CELLS else all_tones for cells in alike]
@@ -178,23 +173,23 @@ def _by_tone(energies: Floats, classes: Floats) -> Floats:
 
 
 def _level(energies: Floats) -> float:
-    """That of cells (n, bands); 0 where they are too few to tell."""
+    """Return the level of cells (n, bands); 0 if they are too few to tell."""
     if len(energies) < LEAST_CELLS:
         return 0.0
     return float(np.sqrt((np.quantile(energies, QUANTILE, axis=0) / _low_share()).sum()))
 
 
 def _low_share() -> Floats:
-    """By how much the low quantile of a band's energy in pure grain lies below its mean (Wilson and Hilferty, 1931)."""
-    spread = 2 / (9 * (bands() > 0).sum(axis=1))
+    """Return low quantile over mean of each band's energy in pure grain (Wilson and Hilferty, 1931)."""
+    spread = 2 / (9 * (frequency_bands() > 0).sum(axis=1))
     share: Floats = ((1 - spread - 1.2816 * np.sqrt(spread)) ** 3).astype(np.float32)
     return share
 
 
 def _samples(image: Array, energies: Floats, tones: Floats, levels: Floats) -> Floats:
-    """What cells that show little but grain do beside their slow course: (n, 3, CELL_PX**2), luma of deviation 1.
+    """Return cells that show little but grain, minus their slow course: (n, 3, CELL_PX**2), luma of deviation 1.
 
-    All together, not each: in a cell that is flat, the little that a JPEG's colours do would count most.
+    They are scaled together: scaled each by itself, JPEG artefacts in the colours of a flat cell would count most.
     """
     side = BLOCK_PX // CELL_PX
     h, w = tones.shape
@@ -209,59 +204,24 @@ def _samples(image: Array, energies: Floats, tones: Floats, levels: Floats) -> F
          for y, x in zip(chosen // w * CELL_PX, chosen % w * CELL_PX, strict=True)]
     ).astype(np.float32)  # fmt: skip
     residual = without_plane(cells.reshape(len(cells), 3, -1))
-    luma = _luma(residual.swapaxes(0, 1)).std()
+    luma = luma_of(residual.swapaxes(0, 1)).std()
     return residual / np.maximum(luma, 1e-6)
 
 
-def _texture(samples: Floats) -> Floats:
-    """Noise that goes on from pixel to pixel and from channel to channel as samples (n, 3, CELL_PX**2) do."""
-    spectrum = _spectrum(samples)
-    white = np.random.default_rng(SEED).standard_normal((3, PERIOD_PX, PERIOD_PX))
-    noise = np.fft.ifft2(np.fft.fft2(white) * np.sqrt(spectrum)).real
-    noise /= noise.std(axis=(1, 2), keepdims=True)
-    if np.ptp(samples, axis=1).max() < 1e-3:  # a grey picture's grain is grey
-        noise = np.repeat(noise[:1], 3, axis=0)
-    else:
-        values, vectors = np.linalg.eigh(np.einsum("nci,ndi->cd", samples, samples, dtype=np.float64))
-        noise = np.einsum("cd,dhw->chw", vectors * np.sqrt(np.maximum(values, 0)), noise)
-    texture: Floats = (noise / _luma(noise).std()).astype(np.float32)
-    return texture
-
-
-def _spectrum(samples: Floats) -> npt.NDArray[np.float64]:
-    """Power over (PERIOD_PX, PERIOD_PX) frequencies, from the correlation at lags below `LAG_PX`."""
-    cells = samples.reshape(-1, CELL_PX, CELL_PX)
-    power = np.abs(np.fft.fft2(cells, (2 * CELL_PX, 2 * CELL_PX))) ** 2
-    lags = np.arange(1 - LAG_PX, LAG_PX)
-    overlap = CELL_PX - np.abs(lags)
-    fade = 0.5 + 0.5 * np.cos(np.pi * (2 * np.abs(lags) / LAG_PX - 1).clip(0))
-    correlation = np.fft.ifft2(power.mean(axis=0)).real[np.ix_(lags, lags)]
-    period = np.zeros((PERIOD_PX, PERIOD_PX))
-    period[np.ix_(lags, lags)] = correlation * np.outer(fade / overlap, fade / overlap)
-    return np.maximum(np.fft.fft2(period).real, 0)
-
-
-def _luma(channels: npt.NDArray[Any]) -> Floats:
-    """(3, ...) to (...), weights of BT.601."""
-    red, green, blue = channels
-    luma: Floats = (0.299 * red + 0.587 * green + 0.114 * blue).astype(np.float32)
-    return luma
-
-
 def _fine(luma: Floats) -> Floats:
-    """What a mean over 5x5 pixels takes away."""
+    """Return what a mean over 5x5 pixels takes away."""
     return luma - _mean(luma, 5)
 
 
 def _mean_of(values: Floats, chosen: npt.NDArray[np.bool_], side: int) -> Floats:
-    """Over those pixels of each square that are chosen; not a number where none is."""
+    """Return the mean over the chosen pixels of the square around each pixel; nan where none is chosen."""
     weight = chosen.astype(np.float32)
     share = _mean(weight, side)
     return np.divide(_mean(values * weight, side), share, out=np.full_like(share, np.nan), where=share > 1e-4)
 
 
 def _mean(values: Floats, side: int) -> Floats:
-    """Over squares of an odd `side`; the last pixels are repeated at the borders."""
+    """Return the mean over squares of an odd `side`; border pixels are repeated outwards."""
     for axis in (0, 1):
         length, width = values.shape[axis], [(0, 0), (0, 0)]
         width[axis] = (side // 2 + 1, side // 2)

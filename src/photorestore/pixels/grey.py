@@ -1,4 +1,4 @@
-"""Pictures without colour: that no stage gives them any.
+"""Keep stages from giving colour to pictures without it.
 
 A scan of a grey photograph mostly holds three equal channels. A network that was made for colour pictures gives such
 a picture colour here and there, which is seen at once.
@@ -14,12 +14,12 @@ NO_COLOUR = 1e-5
 
 
 def without_new_colour(pred: Tensor, lq: Tensor) -> Tensor:
-    """The prediction, its channels in no pixel further apart than they were.
+    """Return the prediction with channels that differ in no pixel by more than they did before.
 
-    So equal channels stay equal, and a tint, a stamp in colour or what a JPEG left of either stays, too.
+    So equal channels stay equal, while a tint, a coloured stamp, or what a JPEG left of them is kept.
 
     Args:
-        pred, lq: (N, 3, H, W), what a network made and what it was given.
+        pred, lq: (N, 3, H, W), a network's output and input.
     """
     middle, spread = pred.mean(1, keepdim=True), _spread(lq)
     allowed = torch.where(spread > NO_COLOUR, spread, 0)
@@ -27,7 +27,7 @@ def without_new_colour(pred: Tensor, lq: Tensor) -> Tensor:
 
 
 def for_grey(pred: Tensor, lq: Tensor, are_grey: Tensor) -> Tensor:
-    """`without_new_colour` for those pictures of a batch of which `are_grey`, (N,) of bool, says so."""
+    """Return the prediction, with `without_new_colour` applied to the pictures that `are_grey`, (N,) of bool, marks."""
     if not are_grey.any():
         return pred
     return torch.where(are_grey.view(-1, 1, 1, 1), without_new_colour(pred, lq), pred)

@@ -1,7 +1,7 @@
-"""Colours that nobody sees: those of fully transparent pixels may be anything.
+"""Replace the colours of fully transparent pixels, which may be anything, and put them back.
 
-Before any stage looks at a picture they make way for what is visible around them, so that they count nowhere. Who gets
-the picture in its own size gets them back. No torch here: the REST edge imports this module.
+Before any stage looks at a picture they are replaced by what is visible around them, so that they count nowhere. A
+result of the upload's size gets them back. No torch here: the REST edge imports this module.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.pixels.surroundings import Surroundings, enlarged, masked_bands
+from photorestore.pixels.bands import masked_bands
+from photorestore.pixels.surroundings import Surroundings, enlarged
 from photorestore.workspace import CALLERS_MASK, Array, Workspace
 
 NEAR_PX = 8
-"""Hidden pixels as near as this to visible ones take on their colour, others that of their wider surroundings."""
+"""Hidden pixels this near to visible ones take their colour, others that of their wider surroundings."""
 FULL_SHARE = 0.25
-"""From this share of visible pixels nearby on, only they count."""
+"""From this share of visible pixels nearby, only these count."""
 LEAST_SHARE = 1e-6
-"""What is less is left by rounding."""
-BAND_PX = 128
+"""Smaller shares are rounding errors."""
+BAND_ROWS = 128
 """Rows worked on at a time, so that memory does not grow with the picture."""
 
 Bools = npt.NDArray[np.bool_]
@@ -26,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def is_hidden(alpha: Array) -> Bools:
-    """Where an alpha plane (1, H, W) is 0 in 8 bits: (H, W)."""
+    """Return where an alpha plane (1, H, W) is 0 in 8 bits: (H, W)."""
     hidden: Bools = alpha[0] <= np.iinfo(alpha.dtype).max // 510
     return hidden
 
@@ -34,7 +35,7 @@ def is_hidden(alpha: Array) -> Bools:
 def cover(workspace: Workspace, image: Array, alpha: Array | None) -> None:
     """Give the hidden pixels of a writable plane (3, H, W) the colours of what is visible around them.
 
-    Their own become the plane `hidden`, (3, 1, n). Where nothing is visible they become black.
+    Their own colours go into the plane `hidden`, (3, 1, n). Where nothing is visible they become black.
     """
     if alpha is None or not (hidden := is_hidden(alpha)).any():
         return
@@ -43,14 +44,14 @@ def cover(workspace: Workspace, image: Array, alpha: Array | None) -> None:
             channel[0] = values[hidden]
     mask = hidden[np.newaxis].view(np.uint8)
     surroundings = Surroundings.of(image, mask)
-    for rows, columns in masked_bands(mask, BAND_PX):
+    for rows, columns in masked_bands(mask, BAND_ROWS):
         colours = _around(image, alpha, rows, columns, enlarged(surroundings.mean, rows, columns))
         colours = np.rint(colours).astype(image.dtype)
         np.copyto(image[:, rows, columns], colours, where=hidden[rows, columns])
 
 
 def _around(image: Array, alpha: Array, rows: slice, columns: slice, far: Floats) -> Floats:
-    """The colours (3, h, w) of what is visible near each pixel, going over into `far` where there is little."""
+    """Return the colours (3, h, w) of what is visible near each pixel, blended with `far` where that is little."""
     _, h, w = image.shape
     top, left = max(0, rows.start - NEAR_PX), max(0, columns.start - NEAR_PX)
     part = slice(top, min(h, rows.stop + NEAR_PX)), slice(left, min(w, columns.stop + NEAR_PX))
@@ -63,7 +64,7 @@ def _around(image: Array, alpha: Array, rows: slice, columns: slice, far: Floats
 
 
 def _nearby(values: Floats, axis: int) -> Floats:
-    """Means over `NEAR_PX` to both sides along an axis, with nothing beyond the ends."""
+    """Return means over `NEAR_PX` to both sides along an axis, with zeros beyond the ends."""
     side = 2 * NEAR_PX + 1
     width = [(0, 0)] * 3
     width[axis] = (NEAR_PX + 1, NEAR_PX)
@@ -73,12 +74,12 @@ def _nearby(values: Floats, axis: int) -> Floats:
 
 
 def with_hidden(workspace: Workspace, image: Array, *, heed_mask: bool = True) -> Array:
-    """The result (3, H, W) with the upload's own colours where it is transparent and no mask says to fill it.
+    """Return the result (3, H, W) with the upload's own colours where it is transparent and no mask says to fill it.
 
-    As it is where the picture has no such pixels, or was enlarged.
+    A picture without such pixels, or that was enlarged, is returned as it is.
 
     Args:
-        heed_mask: False for the upload's own colours where a mask says to fill it, too.
+        heed_mask: False gives the upload's own colours also where a mask says to fill it.
     """
     planes = workspace.envelope.planes
     if "hidden" not in planes or image.shape != planes["image"].shape:

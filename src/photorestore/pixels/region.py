@@ -1,7 +1,7 @@
-"""Where the picture is: inside its border, at its opaque pixels.
+"""Find where the picture is: inside its border, at its opaque pixels.
 
-Paper, passe-partout, black frame, letter box, the lid of the scanner, the white of an instant print: what lies around
-a picture says nothing about its noise, its tone or its colours. Borders are peeled off a small view, side by side and
+What lies around a picture says nothing about its noise, tone or colours: paper, passe-partout, a black frame, a letter
+box, the lid of the scanner, the white of an instant print. Borders are peeled off a small view, side by side and
 layer by layer. A layer counts as border where whole lines have nearly one colour and then, within few lines, most of
 the next do not: a sky has no such edge, or has it on one side only.
 """
@@ -23,10 +23,10 @@ class Edge:
     """What a border must look like.
 
     Attributes:
-        near_255: its pixels differ by no more from its colour.
-        border_share: of each of its lines so many pixels, or more, are near its colour.
-        picture_share: of the middle of the picture's first line so many are, or less.
-        most: of the side: it is at most so deep.
+        near_255: most by which its pixels differ from its colour.
+        border_share: least share of pixels near its colour in each of its lines.
+        picture_share: greatest share of such pixels in the middle of the picture's first line.
+        most: its greatest width, as a share of the picture's side.
     """
 
     near_255: int
@@ -48,13 +48,13 @@ VIEW_PX = 256
 """About the longest side of the view, at most twice that."""
 
 EDGE_SHARE = 0.03
-"""Of the side: within so much of it border gives way to picture; a scan is never quite straight."""
+"""Share of the side within which border gives way to picture, as a scan is never quite straight."""
 
 LAYERS = 3
-"""So many borders may lie in each other."""
+"""How many borders may lie in each other."""
 
 LEAST_AREA = 0.5
-"""Of the picture: so much remains, unless there is a border on all four sides."""
+"""Least share of the picture that remains, unless there is a border on all four sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Region:
 
     @classmethod
     def whole(cls, image: Array) -> Region:
-        """All of a plane (C, H, W)."""
+        """Return all of a plane (C, H, W) as a region."""
         return cls(0, 0, *image.shape[1:])
 
     def of(self, image: Array) -> Array:
@@ -76,14 +76,14 @@ class Region:
         return image[:, self.top : self.top + self.height, self.left : self.left + self.width]
 
     def as_tuple(self) -> tuple[int, int, int, int]:
-        """Top, left, height, width."""
+        """Return top, left, height and width."""
         return (self.top, self.left, self.height, self.width)
 
 
 def find_region(image: Array, alpha: Array | None = None) -> Region:
-    """The picture inside its border: all of it where there is none.
+    """Find the picture inside its border: all of it where there is none.
 
-    The cost is that of a view of some hundred pixels, whatever the size.
+    The cost is that of a view of some hundred pixels a side, whatever the picture's size.
 
     Args:
         image: a plane (3, H, W).
@@ -107,7 +107,7 @@ def find_region(image: Array, alpha: Array | None = None) -> Region:
 
 
 def is_opaque(alpha: Array) -> Bools:
-    """Where more than half of the colour shows."""
+    """Return where more than half of the colour shows."""
     opaque: Bools = alpha > np.iinfo(alpha.dtype).max // 2
     return opaque
 
@@ -115,7 +115,7 @@ def is_opaque(alpha: Array) -> Bools:
 def blocks_of(
     image: Array, alpha: Array | None, side_px: int, per_side: int
 ) -> npt.NDArray[np.float32] | None:
-    """Samples (N, 3, B, B), 0 to 255, on a regular grid, wholly opaque; None where there is no such sample.
+    """Return samples (N, 3, B, B), 0 to 255, on a regular grid, wholly opaque; None where there is no such sample.
 
     Args:
         side_px: B.
@@ -147,22 +147,22 @@ def _cut(plane: Array, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
 
 
 def every_nth(plane: Array, step: int) -> Array:
-    """Every n-th pixel of a plane (C, H, W): a view; the middle one of a side that is shorter than that."""
+    """Return a view of every n-th pixel of a plane (C, H, W); of a shorter side, its middle one."""
     rows, columns = (slice(min(step, side) // 2, None, step) for side in plane.shape[1:])
     return plane[:, rows, columns]
 
 
 def in_8_bits(view: Array) -> npt.NDArray[np.uint8]:
-    """Copy a view of a plane in 8 bits; of 16 the lower ones are cut off, which is enough to judge by."""
+    """Copy a view of a plane in 8 bits; of 16 bits the lower 8 are cut off, which is enough to judge by."""
     copied = np.ascontiguousarray(view)
     return (copied // 257 if copied.dtype == np.uint16 else copied).astype(np.uint8)
 
 
 def _peel(view: npt.NDArray[np.uint8], clear: Bools, paired: Edge) -> tuple[list[tuple[int, int]], bool]:
-    """First and last row, first and last column of the picture in a view (3, h, w); whether it is framed.
+    """Return first and last row, first and last column of the picture in a view (3, h, w); whether it is framed.
 
     Args:
-        paired: what borders on opposite sides must look like; those on one side alone: `ALONE`.
+        paired: what borders on opposite sides must look like; those on one side must look like `ALONE`.
     """
     limits = [(0, side) for side in clear.shape]
     for _ in range(LAYERS):
@@ -197,7 +197,7 @@ def _depths(lines: npt.NDArray[np.uint8], clear: Bools, paired: Edge) -> tuple[i
 
 
 def _depth(lines: npt.NDArray[np.uint8], clear: Bools, edge: Edge) -> int:
-    """How many of the lines, the outermost first, are border; 0 for none, and for one without an edge."""
+    """Return how many of the lines, outermost first, are border; 0 without border, or without an edge to it."""
     _, count, length = lines.shape
     depth = int(edge.most * count)
     if depth < 1 or length < 5:

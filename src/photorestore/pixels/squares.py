@@ -1,4 +1,4 @@
-"""Squares of a picture, and the bands of frequency and direction in them."""
+"""Cut a picture into squares, and these into bands of frequency and direction."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ RINGS, DIRECTIONS = (1.2, 2.5, 4.0, 7.0, 11.0), 3
 
 
 def split(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Planes (C, H, W), whose sides are multiples of `CELL_PX`, as cells (C, h, w, CELL_PX**2)."""
+    """Split planes (C, H, W), whose sides are multiples of `CELL_PX`, into cells (C, h, w, CELL_PX**2)."""
     c, h, w = plane.shape
     cells = plane.reshape(c, h // CELL_PX, CELL_PX, w // CELL_PX, CELL_PX).swapaxes(2, 3)
     return cells.reshape(c, h // CELL_PX, w // CELL_PX, CELL_PX**2)
 
 
 def without_plane(cells: Floats) -> Floats:
-    """Cells (..., CELL_PX**2) without the planes that fit them best."""
+    """Return cells (..., CELL_PX**2) minus the planes that fit them best."""
     basis = _planes()
     residual: Floats = (cells - (cells @ basis) @ basis.T).astype(np.float32)
     return residual
@@ -32,7 +32,7 @@ def without_plane(cells: Floats) -> Floats:
 
 @cache
 def _planes() -> Floats:
-    """Orthonormal, over a cell: (CELL_PX**2, 3)."""
+    """Return an orthonormal base of the planes over a cell: (CELL_PX**2, 3)."""
     y, x = np.mgrid[-1 : 1 : CELL_PX * 1j, -1 : 1 : CELL_PX * 1j].reshape(2, -1)
     basis: Floats = np.linalg.qr(np.stack([np.ones_like(x), x, y], axis=1))[0].astype(np.float32)
     return basis
@@ -40,7 +40,7 @@ def _planes() -> Floats:
 
 @cache
 def transform() -> Floats:
-    """The cosine transform of a cell, (CELL_PX**2, CELL_PX**2)."""
+    """Return the cosine transform of a cell, (CELL_PX**2, CELL_PX**2)."""
     k = np.arange(CELL_PX)
     waves = np.sqrt(2 / CELL_PX) * np.cos(np.pi * (2 * k + 1) * k[:, None] / (2 * CELL_PX))
     waves[0] /= np.sqrt(2)
@@ -49,8 +49,8 @@ def transform() -> Floats:
 
 
 @cache
-def bands() -> Floats:
-    """Which coefficients belong to which band, over their number: (bands, CELL_PX**2)."""
+def frequency_bands() -> Floats:
+    """Return which coefficients belong to which band, divided by their number: (bands, CELL_PX**2)."""
     down, across = np.mgrid[:CELL_PX, :CELL_PX].reshape(2, -1)
     ring = np.digitize(np.hypot(down, across), RINGS)
     direction = np.minimum(np.arctan2(down, across) / (np.pi / 2) * DIRECTIONS, DIRECTIONS - 1).astype(int)

@@ -1,8 +1,8 @@
-"""What lies around the holes of a picture, and keeping what fills them within it.
+"""Measure what lies around the holes of a picture, and keep what fills them close to it.
 
-A network that fills a wide hole has no picture in its middle to hold on to, and drifts: in a wall of one colour it may
-be off by half of the range. Around each place the known pixels have a mean and a spread; a filling may leave the mean
-by some of the spread and no more, so that one colour stays one colour while texture keeps its freedom.
+A network that fills a wide hole sees no picture in its middle, and drifts: in a wall of one colour it may be off by
+half of the range. Around each place the known pixels have a mean and a spread. A filling may differ from the mean by a
+multiple of the spread, so that one colour stays one colour while texture keeps its freedom.
 
 Means and spreads are those of squares of `CELL_PX`; where no pixel of a square is known, a pyramid of larger squares
 tells (push-pull: Gortler et al., The Lumigraph, 1996). They belong to the whole picture, so that tiles do not show.
@@ -10,21 +10,21 @@ tells (push-pull: Gortler et al., The Lumigraph, 1996). They belong to the whole
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from photorestore.pixels.bands import bands, masked_bands
 from photorestore.pixels.squares import CELL_PX
 from photorestore.workspace import Array
 
 Floats = npt.NDArray[np.float64]
 
 LEAST_FREEDOM, MORE_FREEDOM = 0.7, 8.0
-"""So many standard deviations of its surroundings a filling may be away from their mean: the least where nothing near
-is known, more by the share that is known, since there the network sees what it goes by. On training photographs with
-strokes and patches nothing is lost, with holes of half the picture's side .6 dB are gained."""
+"""A filling may differ from the mean of its surroundings by so many of their standard deviations: the least where
+nothing near is known, more by the share that is known, since there the network sees more of the picture. On training
+photographs with strokes and patches nothing is lost, with holes of half the picture's side .6 dB are gained."""
 BAND_CELLS = 16
 """Rows of cells worked on at a time, so that memory does not grow with the picture."""
 
@@ -43,16 +43,15 @@ class Surroundings:
 
     @classmethod
     def of(cls, image: Array, mask: Array) -> Surroundings:
-        """Look at a picture (C, H, W), whose pixels are known where the mask (1, H, W) is 0."""
+        """Measure a picture (C, H, W), whose pixels are known where the mask (1, H, W) is 0."""
         channels, h, w = image.shape
         rows, columns = -(-h // CELL_PX), -(-w // CELL_PX)
         moments = np.empty((2 * channels + 1, rows, columns))  # sums of values and of squares, and how many
-        for top in range(0, rows, BAND_CELLS):
-            pixels = slice(top * CELL_PX, (top + BAND_CELLS) * CELL_PX)
+        for band in bands(rows, BAND_CELLS):
+            pixels = slice(band.start * CELL_PX, band.stop * CELL_PX)
             known = (mask[:, pixels] == 0).astype(np.float64)
             values = image[:, pixels] * known
-            band = _cell_sums(np.concatenate([values, values * values, known]))
-            moments[:, top : top + BAND_CELLS] = band
+            moments[:, band] = _cell_sums(np.concatenate([values, values * values, known]))
         moments = _widened(moments)
         filled = pull_push(moments)
         mean, square = filled[:channels], filled[channels:]
@@ -66,7 +65,7 @@ class Surroundings:
     def hold(
         self, target: Array, image: Array, mask: Array, strength: float = 1.0, *, keeps_image: bool = False
     ) -> None:
-        """Bring what fills the mask within its surroundings, in place.
+        """Clip what fills the mask to what its surroundings allow, in place.
 
         Args:
             target: (C, H, W), writable, of the type that the surroundings were taken from: the filled picture.
@@ -87,19 +86,10 @@ class Surroundings:
             np.copyto(target[:, rows, columns], held, where=mask[:, rows, columns] > 0)
 
 
-def masked_bands(mask: Array, height: int) -> Iterator[tuple[slice, slice]]:
-    """Rows, `height` at a time, and the columns of them from the first to the last pixel of a mask (1, H, W)."""
-    for top in range(0, mask.shape[1], height):
-        rows = slice(top, min(top + height, mask.shape[1]))
-        columns = np.flatnonzero(mask[0, rows].any(axis=0))
-        if len(columns):
-            yield rows, slice(int(columns[0]), int(columns[-1]) + 1)
-
-
 def pull_push(moments: Floats) -> Floats:
-    """Sums over what is known, their last channel how much that is, to means everywhere; (C + 1, h, w) to (C, h, w).
+    """Turn sums (C + 1, h, w) over known pixels, the last channel being their number, into means everywhere (C, h, w).
 
-    Where little is known the next coarser square has its say, and so on.
+    Where little is known the next coarser square counts as well, and so on.
     """
     sums, known = moments[:-1], moments[-1:]
     if max(known.shape[1:]) == 1:
@@ -112,7 +102,7 @@ def pull_push(moments: Floats) -> Floats:
 
 
 def enlarged(cells: Floats, rows: slice, columns: slice) -> Floats:
-    """Cells (C, h, w), interpolated for some rows and columns of the picture's pixels."""
+    """Interpolate cells (C, h, w) for some rows and columns of the picture's pixels."""
     return _interpolated(_interpolated(cells, rows, axis=1), columns, axis=2)
 
 
@@ -141,7 +131,7 @@ def _sides(length: int) -> Floats:
 
 
 def _widened(moments: Floats) -> Floats:
-    """Each cell with its eight neighbours."""
+    """Add its eight neighbours to each cell."""
     padded = np.pad(moments, ((0, 0), (1, 1), (1, 1)))
     across = padded[:, :, :-2] + padded[:, :, 1:-1] + padded[:, :, 2:]
     return across[:, :-2] + across[:, 1:-1] + across[:, 2:]

@@ -1,1 +1,1 @@
-"""What stands between TorchServe and the stages."""
+"""Connect TorchServe with the stages."""

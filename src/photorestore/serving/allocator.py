@@ -1,4 +1,4 @@
-"""How the C library gives memory back."""
+"""Tell the C library when to give memory back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a caller gets back: the picture, the report, an envelope, or a problem document (RFC 9457).
+"""Make what a caller gets back: the picture, the report, an envelope, or a problem document (RFC 9457).
 
 No torch here.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http
 import json
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from photorestore.directories import DONE, done_since, is_name
@@ -35,12 +34,12 @@ class Answer:
 
     @property
     def phrase(self) -> str:
-        """The status in words."""
+        """Return the status in words."""
         return http.HTTPStatus(self.status).phrase
 
 
 def problem_answer(problem: Problem, request_id: str) -> Answer:
-    """A problem document."""
+    """Return a problem document."""
     document = {
         "type": PROBLEM_TYPE + problem.type,
         "title": problem.type.replace("-", " ").capitalize(),
@@ -53,13 +52,13 @@ def problem_answer(problem: Problem, request_id: str) -> Answer:
 
 
 def envelope_answer(envelope: Envelope) -> Answer:
-    """An envelope for the next node; its status is for those who call a stage by itself."""
+    """Return an envelope for the next node; its status is for those who call a stage by itself."""
     status = envelope.problem.status if envelope.problem else 200
     return Answer(envelope.to_json(), "application/json", status)
 
 
 def delivered_answer(workspace: Workspace) -> Answer:
-    """The picture or the report of a delivered workspace.
+    """Return the picture or the report of a delivered workspace.
 
     Raises:
         BrokenArtifact: it was not delivered.
@@ -80,29 +79,25 @@ def delivered_answer(workspace: Workspace) -> Answer:
 
 
 def is_delivered(workspace: Workspace) -> bool:
-    """Whether an earlier try has delivered already; its planes are gone then."""
+    """Return whether an earlier try has delivered already; its planes are gone then."""
     return done_since(workspace.directory) is not None and workspace.path("result").exists()
 
 
 def settle(workspace: Workspace, *, keep: bool) -> None:
-    """Give the memory of an answered request back.
+    """Free the memory of an answered request.
 
     Args:
-        keep: a delivered result stays until it is swept, because TorchServe may run the node again, or
-            because the caller fetches it from the workspace; what failed stays only where the caller made
-            the workspace.
+        keep: True lets a delivered result stay until it is swept, because TorchServe may run the node again, or the
+            caller fetches it from the workspace. What failed stays only if the caller made the workspace.
     """
     if not is_name(workspace.envelope.workspace_id) or not workspace.directory.is_dir():
         return
     is_callers = workspace.envelope.answer == "report"
     if keep and (is_callers or workspace.envelope.problem is None):
         workspace.mark_done()
-        _release(workspace, KEPT_FILES.union(MASK_FILES) if is_callers else KEPT_FILES)
+        kept = KEPT_FILES.union(MASK_FILES) if is_callers else KEPT_FILES
+        for file in workspace.directory.iterdir():
+            if file.name not in kept:
+                file.unlink(missing_ok=True)
     else:
         workspace.remove()
-
-
-def _release(workspace: Workspace, kept: AbstractSet[str]) -> None:
-    for file in workspace.directory.iterdir():
-        if file.name not in kept:
-            file.unlink(missing_ok=True)

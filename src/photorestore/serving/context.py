@@ -1,4 +1,4 @@
-"""What a handler uses of TorchServe's context; TorchServe itself is never imported."""
+"""Describe what a handler uses of TorchServe's context; TorchServe itself is never imported."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Context(Protocol):
 
     @property
     def system_properties(self) -> Mapping[str, object]:
-        """`model_dir`, `gpu_id` and others."""
+        """Return `model_dir`, `gpu_id` and others."""
         ...
 
     def get_all_request_header(self, idx: int) -> Mapping[str, object]:
-        """Headers of one request, spelt as they were sent; names of multipart parts are among them."""
+        """Return the headers of one request, spelt as they were sent; names of multipart parts are among them."""
         ...
 
     def set_response_status(self, code: int, phrase: str, idx: int) -> None:
-        """Status of one answer; lost inside a workflow."""
+        """Set the status of one answer; it is lost inside a workflow."""
         ...
 
     def set_response_content_type(self, idx: int, value: str) -> None:
-        """Media type of one answer; lost inside a workflow."""
+        """Set the media type of one answer; it is lost inside a workflow."""
         ...

@@ -1,4 +1,4 @@
-"""The one handler behind all archives: requests in, exactly one answer for each out, whatever happens."""
+"""Handle TorchServe's requests, for all archives: exactly one answer for each item, whatever happens."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from photorestore.workspace import Workspace, default_root
 logger = logging.getLogger(__name__)
 
 ROOT_VARIABLE = "PHOTORESTORE_WORKSPACE"
-"""Environment variable with the folder of all workspaces; stands above `model-config.yaml`."""
+"""Environment variable with the folder of all workspaces; overrides `model-config.yaml`."""
 
 TURN_FILES = "photorestore-turn"
-"""In the temp dir, which each TorchServe has for itself."""
+"""Name of the lock files in the temp dir, of which each TorchServe has its own."""
 
 
 @dataclass(slots=True)
@@ -42,8 +42,8 @@ class Request:
 
     Attributes:
         envelope: its document.
-        workspace: its directory; None where it failed before it had one, or came in failed.
-        alone: it came as a picture, and this stage answers with a picture.
+        workspace: its directory; None if it failed before it had one, or had failed when it came.
+        alone: whether it came as a picture, which this stage answers with a picture.
     """
 
     envelope: Envelope
@@ -68,7 +68,9 @@ class StageHandler:
             BrokenArtifact: weights or `model-config.yaml` are not what they should be; no worker starts.
         """
         settings = _settings(context)
-        self.root = _workspace_root(settings.pop("workspace", None))
+        configured = settings.pop("workspace", None)
+        root = os.environ.get(ROOT_VARIABLE) or configured
+        self.root = Path(str(root)) if root else default_root()
         config = _stage_config(settings)
         weights = Path(str(context.system_properties["model_dir"])) / "weights"
         device = _device(context.system_properties.get("gpu_id"))
@@ -79,7 +81,7 @@ class StageHandler:
             _take_turns(self.stages.values())
 
     def handle(self, data: Sequence[requests.Item], context: Context) -> list[bytes]:
-        """One answer for each item, in order. Never raises: see docs/adr/0002-torchserve-workflow.md."""
+        """Return one answer for each item, in order. Never raises: see docs/adr/0002-torchserve-workflow.md."""
         batch = [self._admit(item, context, index) for index, item in enumerate(data)]
         self._run(batch, context)
         return [self._answer(request, context, index) for index, request in enumerate(batch)]
@@ -171,11 +173,6 @@ def _settings(context: Context) -> dict[str, object]:
     if not isinstance(settings, dict):
         raise BrokenArtifact(f"model-config.yaml: photorestore is {settings!r}")
     return dict(settings)
-
-
-def _workspace_root(configured: object) -> Path:
-    chosen = os.environ.get(ROOT_VARIABLE) or configured
-    return Path(str(chosen)) if chosen else default_root()
 
 
 def _take_turns(stages: Iterable[Stage]) -> None:

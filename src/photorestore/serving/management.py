@@ -1,6 +1,6 @@
-"""TorchServe's management interface: its addresses and what its answers mean, without a connection.
+"""Know TorchServe's management interface: its addresses and what its answers mean, without a connection.
 
-Two sides ask it, each with a client of its own: the REST edge, and whoever starts TorchServe.
+The REST edge and what starts TorchServe both use it, each with a client of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 WORKFLOW = "restore"
-"""The workflow, its archive, and the name that it is registered by unless told otherwise."""
+"""The workflow's archive, and the name under which it is registered by default."""
 REGISTER_S = 600.0
 """How long a registration may take: it loads every model."""
 
@@ -22,7 +22,7 @@ class Management:
 
     Attributes:
         url: of the interface, without a slash at its end.
-        workflow: name that the workflow is registered by.
+        workflow: name under which the workflow is registered.
     """
 
     url: str
@@ -30,25 +30,25 @@ class Management:
 
     @property
     def workflow_url(self) -> str:
-        """Where the workflow is described; 404 where it is not registered."""
+        """Return where the workflow is described; 404 where it is not registered."""
         return f"{self.url}/workflows/{self.workflow}"
 
     @property
     def registration_url(self) -> str:
-        """Where a POST registers the workflow; it is answered when all models are loaded."""
+        """Return where a POST registers the workflow; it is answered when all models are loaded."""
         return f"{self.url}/workflows?{urlencode({'url': f'{WORKFLOW}.war', 'workflow_name': self.workflow})}"
 
     @property
     def models_url(self) -> str:
-        """Where all models are listed; see `has_models_of_workflow`."""
+        """Return where all models are listed; see `has_models_of_workflow`."""
         return f"{self.url}/models"
 
     def model_url(self, stage: str) -> str:
-        """Where the model of a stage is described; see `Node.of`."""
+        """Return where the model of a stage is described; see `Node.of`."""
         return f"{self.models_url}/{self._model_name(stage)}"
 
     def has_models_of_workflow(self, listed: Mapping[str, Any]) -> bool:
-        """Whether one of the models in the answer of `models_url` belongs to the workflow."""
+        """Return whether one of the models in the answer of `models_url` belongs to the workflow."""
         names = [str(model.get("modelName")) for model in listed.get("models", [])]
         return any(name.startswith(self._model_name("")) for name in names)
 
@@ -73,12 +73,12 @@ class Node:
 
     @property
     def is_ready(self) -> bool:
-        """Whether all its workers take requests."""
+        """Return whether all its workers take requests."""
         return self.ready >= max(1, self.wanted)
 
     @classmethod
     def of(cls, stage: str, described: Sequence[Mapping[str, Any]]) -> Node:
-        """Return a stage by the answer of `model_url`, which describes each version of its model."""
+        """Return a stage from the answer of `model_url`, which describes each version of its model."""
         model = described[0]
         ready = sum(worker["status"] == "READY" for worker in model["workers"])
         pending = int(model.get("jobQueueStatus", {}).get("pendingRequests", 0))

@@ -1,4 +1,4 @@
-"""Stage metrics through TorchServe; they are declared in `metrics.yaml`."""
+"""Enter the stages' metrics through TorchServe; they are declared in `metrics.yaml`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def observe(context: Context, stages: Iterable[str], envelope: Envelope) -> None
 
 
 def _find(context: Context, name: str) -> Any:
-    """A declared metric. Its kind is TorchServe's enumeration, which is not imported here."""
+    """Return a declared metric; its kind is an enumeration of TorchServe's, which is not imported here."""
     for declared in context.metrics.cache.values():
         if name in declared:
             return declared[name]

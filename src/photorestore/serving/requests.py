@@ -1,4 +1,4 @@
-"""Reading what TorchServe hands over: an upload, an envelope, or the envelopes of several parents.
+"""Read what TorchServe hands over: an upload, an envelope, or the envelopes of several parents.
 
 No torch here.
 """
@@ -40,29 +40,31 @@ class Upload:
 
 
 def normalise_headers(headers: Mapping[str, object]) -> dict[str, str]:
-    """Headers by lower-case name; entries that describe multipart parts are left out."""
+    """Return headers by lower-case name, without entries that describe multipart parts."""
     return {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
 
 
 def request_id(headers: Headers) -> str:
-    """The caller's `X-Request-Id` where it is harmless in logs, else one of our own."""
+    """Return the caller's `X-Request-Id` where it is harmless in logs, else one of our own."""
     label = headers.get("x-request-id", "")
     return label if REQUEST_ID_PATTERN.fullmatch(label) else secrets.token_hex(8)
 
 
 def is_upload(item: Item, headers: Headers, stage: str) -> bool:
-    """Whether a request brings a picture.
+    """Return whether a request brings a picture.
 
-    The first node takes an envelope from callers who name that door; at all others every JSON object is one,
-    because no picture starts with a brace.
+    At the first node the header `X-Restore-Door: envelope` says that it brings an envelope. At all others every JSON
+    object is an envelope, because no picture starts with a brace.
     """
     if stage == "preprocess":
         return headers.get("x-restore-door") != "envelope"
-    return not any(_is_json_object(value) for value in _parents(item).values())
+    return not any(
+        isinstance(value, dict) or _as_bytes(value)[:1] == b"{" for value in _parents(item).values()
+    )
 
 
 def is_alone(item: Item, headers: Headers, stage: str) -> bool:
-    """Whether this stage is to answer with the picture itself, outside the workflow.
+    """Return whether this stage is to answer with the picture itself, outside the workflow.
 
     `preprocess` cannot tell the workflow from a call of its own: the header `X-Restore-Door: stage` does.
     """
@@ -71,7 +73,7 @@ def is_alone(item: Item, headers: Headers, stage: str) -> bool:
 
 
 def read_upload(item: Item, headers: Headers) -> Upload:
-    """A picture as the body, or as the part `image` beside `mask` and `options`.
+    """Read a picture from the body, or from the part `image` beside `mask` and `options`.
 
     Options come from the part `options`, else from the header `X-Restore-Options`.
 
@@ -92,7 +94,7 @@ def read_upload(item: Item, headers: Headers) -> Upload:
 
 
 def read_envelope(item: Item) -> Envelope:
-    """The envelope in the body, or the union of those of several parents.
+    """Read the envelope in the body, or the union of those of several parents.
 
     Raises:
         BrokenArtifact: not an envelope.
@@ -107,10 +109,6 @@ def _parents(item: Item) -> dict[str, Body]:
         return {"body": item["body"]}
     by_stage = {name.rsplit("__", 1)[-1]: value for name, value in item.items()}
     return {stage: by_stage[stage] for stage in STAGES if stage in by_stage}
-
-
-def _is_json_object(value: object) -> bool:
-    return isinstance(value, dict) or _as_bytes(value)[:1] == b"{"
 
 
 def _as_bytes(value: object) -> bytes:

@@ -1,7 +1,7 @@
-"""Workers on one CPU share its cores.
+"""Share one CPU's cores among the workers.
 
-Two networks that each use all cores do not finish sooner than one after the other: their threads wait for each other at
-every layer's end, which costs more than the second core brings. Two that use half of the cores each do.
+Two networks that each use all cores at once are no faster than one after the other: their threads wait for each other
+at the end of every layer, which costs more than the second core gains. Two that use half of the cores each are faster.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from types import TracebackType
 
 HALVES = 2
 POLL_S = 0.01
-"""Looking more often would interrupt the threads that compute."""
+"""Polling more often would disturb the threads that compute."""
 
 
 class Turn:
-    """A context in which a process may compute: on all cores that are free, on half of them if others wait, too.
+    """Gives, as a context, the right to compute: on all cores if they are free, on half of them if others wait as well.
 
-    Each half is a lock on a file, and so is waiting; the kernel gives up the locks of who dies.
+    Each half is a lock on a file, and so is waiting; the kernel releases the locks of a process that dies.
 
     Args:
-        files: the name of the files, less their endings.
+        files: path of the lock files, without their endings.
         cores: how many there are.
-        use_cores: told at each turn how many of them to compute on.
+        use_cores: called at each turn with the number of cores to compute on.
 
     Raises:
         OSError: a file cannot be opened.

@@ -1,1 +1,1 @@
-"""The stages of the pipeline: behaviour, no HTTP. One file per stage, and the table of them."""
+"""The stages of the pipeline, a folder for each, and the table of them. No HTTP here."""

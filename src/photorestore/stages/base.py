@@ -1,4 +1,4 @@
-"""What a stage is, and the only function that runs one."""
+"""Define what a stage is, and run it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class StageConfig:
     """How a stage computes; the key `photorestore` of an archive's `model-config.yaml`.
 
     Attributes:
-        tier: which weights where a request does not say: `fast`, `quality`, or `auto`: `quality` on a GPU where its
-            weights are there, else `fast`.
+        tier: for requests that name none: `fast`, `quality`, or `auto`, which is `quality` on a GPU if its weights are
+            there, else `fast`.
         precision, tile_px, tile_batch: see `networks.runner.Runner`.
     """
 
@@ -44,13 +44,13 @@ class StageConfig:
 class Stage(Protocol):
     """One step of the pipeline.
 
-    `run` reads planes of each workspace, writes its own, and enters `ran` or `passed` in the trace. It never
-    reads the plane it writes, so it may be run again at any time.
+    `run` reads planes of each workspace, writes its own, and notes in the trace that it `ran` or `passed`. It never
+    reads the plane that it writes, so it may be run again at any time.
     """
 
     @property
     def name(self) -> str:
-        """One of `options.STAGES`."""
+        """Return one of `options.STAGES`."""
         ...
 
     def run(self, batch: Sequence[Workspace]) -> None:
@@ -76,9 +76,9 @@ class LoadableStage(Stage, Protocol):
 
 
 def is_left_alone(stage: str, workspace: Workspace) -> bool:
-    """Whether a stage passes because of what the picture is, or is judged to be; the reason goes into the trace.
+    """Return whether a stage passes because of what the picture is, or seems to be; the reason goes into the trace.
 
-    Who names stages, or marks what is to be filled, knows better than the judgement.
+    A caller who names stages, or marks what is to be filled, overrides the judgement.
     """
     found = findings_of(workspace)
     if found.one_colour:
@@ -157,5 +157,5 @@ def _fail(workspace: Workspace, problem: Problem, ms: float) -> None:
 
 
 def ms_since(start: float) -> float:
-    """Milliseconds since `time.perf_counter()` gave `start`."""
+    """Return the milliseconds since `time.perf_counter()` gave `start`."""
     return round(1000 * (time.perf_counter() - start), 2)

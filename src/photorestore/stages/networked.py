@@ -1,4 +1,4 @@
-"""A stage with networks: it is given them by name, as its row lists them."""
+"""Define a stage with networks: it gets them by name, as its row lists them."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class NetworkStage(LoadableStage):
         return cls(load_networks(cls.name, config, weights, device))
 
     def take_turns(self, turn: AbstractContextManager[None]) -> None:
-        """From now on networks compute only while they hold `turn`."""
+        """Let the networks compute only while they hold `turn`."""
         for network in self.networks.values():
             network.turn = turn
 
 
 def load_networks(stage: str, config: StageConfig, weights: Path | None, device: torch.device) -> Runners:
-    """Load the networks of a stage's row, each in the tier of the configuration or in the one that there is of it.
+    """Load the networks of a stage's row, each in the configured tier or in the only one that it has.
 
-    Those that it borrows come as `fast`, so that the stage does the same in every tier.
+    Borrowed networks come as `fast`, so that they do the same in every tier.
 
     Raises:
         BrokenArtifact: the weights are not what they should be.

@@ -1,11 +1,11 @@
-"""What is told of a stage beforehand. Nothing but the standard library, as in `stages.table`."""
+"""Define what the table of stages says of each. Imports only the standard library, like `stages.table`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 ALPHA, MASK, ENLARGED = "alpha", "mask", "enlarged"
-"""What a plane may depend on: opacity, the caller's mask, and that the result is larger than the picture."""
+"""What a plane may require: an alpha channel, a mask from the caller, a result larger than the picture."""
 
 PICTURE, OPACITY, DAMAGE = "picture", "opacity", "damage"
 """What a plane may hold: the result so far, or what of it is to be filled."""
@@ -16,9 +16,9 @@ class NetworkRow:
     """A network of a stage.
 
     Attributes:
-        name: that of its stage, or beginning with it and `_`; the name of its weights, too.
+        name: that of its stage, or begins with it and `_`; also the name of its weights.
         path: its class, as `module:name`; imported where it is needed.
-        has_tiers: whether it comes in several sizes; otherwise all tiers of the stage work with the one.
+        has_tiers: whether it comes in several sizes; otherwise all tiers of the stage use the same.
     """
 
     name: str
@@ -33,9 +33,9 @@ class PlaneRow:
     Attributes:
         channels: samples of a pixel.
         sample_bytes: of one sample; None: as in the upload.
-        holds: `PICTURE` or `OPACITY` where it is the result so far, `DAMAGE` where it is what is to be filled: of
-            several that are there the first row's counts.
-        needs: it is only written where there is all of this.
+        holds: `PICTURE` or `OPACITY` if it is the result so far, `DAMAGE` if it says what is to be filled; of several
+            such planes that are there the first in the table counts.
+        needs: what must all be there for it to be written.
     """
 
     name: str
@@ -50,13 +50,13 @@ class StageRow:
     """A stage. Its class is `stages.<name>.<Name>Stage`.
 
     Attributes:
-        label: what a person is asked who chooses among the stages.
+        label: its name for people who choose among the stages.
         does: what it does, in one line.
         works_when: when it works, in one line.
         after: the stages whose results it takes; empty: that of the row above.
         is_selectable: whether `stages` may name it.
         has_strength: whether it can do its work in part.
-        options: those that call for it where they are not as by default. A stage that has none and is not selectable
+        options: those that make it work if they differ from their defaults. A stage that has none and is not selectable
             always works.
         networks: its own.
         borrows: names of other stages' networks that it runs.

@@ -1,6 +1,6 @@
-"""The stages: one row for each, from which every list of stages, networks and planes is derived (ADR 19).
+"""List the stages, one row for each; every list of stages, networks and planes is derived from it (ADR 19).
 
-Neither torch nor anything else beside the standard library: the REST edge and `archive.sh` read this module.
+Imports only the standard library: the REST edge and `archive.sh` read this module.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from photorestore.stages.row import (
 
 
 def _chained(*rows: StageRow) -> tuple[StageRow, ...]:
-    """Rows with `after` filled in."""
+    """Return rows with `after` filled in: by default the row above."""
     above = ("", *(row.name for row in rows))
     return tuple(
         row if row.after or not before else replace(row, after=(before,))
@@ -154,12 +154,12 @@ NETWORK_ROWS = tuple(network for row in ROWS for network in row.networks)
 
 
 def planes_that_hold(what: str) -> tuple[str, ...]:
-    """Names of the planes that hold the `PICTURE` or the `OPACITY` so far or the `DAMAGE`, in the order of the rows."""
+    """Return the planes that hold the `PICTURE` or the `OPACITY` so far or the `DAMAGE`, in the order of the rows."""
     return tuple(plane.name for plane in PLANES if plane.holds == what)
 
 
 def room_bytes_px(sample_bytes: int, *, has_alpha: bool, has_mask: bool, scale: int) -> int:
-    """Bytes of all planes of one request, for each pixel of its picture.
+    """Return the bytes of all planes of one request, for each pixel of its picture.
 
     Args:
         sample_bytes: of a sample of the upload: 1 or 2.

@@ -1,4 +1,4 @@
-"""A stage with networks in all of its tiers."""
+"""Run a stage in the tier that each request asks for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from photorestore.workspace import Workspace
 class TieredStage:
     """Runs each request in the tier that it asks for.
 
-    The tier that works where nobody asks for one is loaded at once; another when it is first asked for, and kept.
+    The tier for requests that name none is loaded at once, any other when it is first asked for.
 
     Args:
         cls: the stage for one tier.
@@ -29,7 +29,7 @@ class TieredStage:
 
     Attributes:
         tiers: those whose weights are there.
-        tier: the one that works where nobody asks for one.
+        tier: the one for requests that name none.
 
     Raises:
         BrokenArtifact: the weights are not what they should be.
@@ -48,7 +48,7 @@ class TieredStage:
 
     @property
     def configured(self) -> NetworkStage:
-        """The stage with the networks that work where nobody asks for a tier."""
+        """Return the stage with the networks that work where nobody asks for a tier."""
         return self.in_tier(self.tier)
 
     def run(self, batch: Sequence[Workspace]) -> None:
@@ -62,11 +62,12 @@ class TieredStage:
             groups[self._tier_for(workspace.options)].append(workspace)
         for tier, members in groups.items():
             self.in_tier(tier).run(members)
-            for workspace in members:
-                self._note(workspace, tier)
+            for trace in (workspace.envelope.trace for workspace in members):
+                if trace[self.name].outcome == "ran":
+                    trace[self.name] = replace(trace[self.name], tier=tier)
 
     def in_tier(self, tier: str) -> NetworkStage:
-        """The stage with the networks of one tier."""
+        """Return the stage with the networks of one tier; they are loaded when first asked for."""
         if tier not in self._loaded:
             stage = self._cls.load(replace(self._config, tier=tier), self._weights, self._device)
             stage.take_turns(self._turn)
@@ -74,7 +75,7 @@ class TieredStage:
         return self._loaded[tier]
 
     def take_turns(self, turn: AbstractContextManager[None]) -> None:
-        """From now on networks compute only while they hold `turn`."""
+        """Let the networks compute only while they hold `turn`."""
         self._turn = turn
         for stage in self._loaded.values():
             stage.take_turns(turn)
@@ -84,8 +85,3 @@ class TieredStage:
             return self.tier
         require_tier(options, {self.name: self.tiers})
         return options.tier
-
-    def _note(self, workspace: Workspace, tier: str) -> None:
-        trace = workspace.envelope.trace
-        if trace[self.name].outcome == "ran":
-            trace[self.name] = replace(trace[self.name], tier=tier)

@@ -1,9 +1,9 @@
-"""What is written of the stages in other files: the workflow, and the table of docs/architecture.md.
+"""Write what other files say of the stages: the workflow, and the table of docs/architecture.md.
 
     python -m photorestore.stages.written                 write them anew from the rows; `make stages`
     python -m photorestore.stages.written workflow gpu    print the workflow for machines with a GPU, for archive.sh
 
-Like the rows this needs nothing but the standard library.
+Like the rows it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MARKED = re.compile(r"(<!-- stages -->\n).*?(\n<!-- /stages -->)", re.DOTALL)
 
 
 def packed_networks(row: StageRow) -> tuple[str, ...]:
-    """The networks in a stage's archive: its own, and those of the first stage, which it runs when it answers alone."""
+    """Return the networks in a stage's archive: its own, and the first stage's, for pictures sent to it alone."""
     names = [
         name for run in (ROWS[0], row) for name in (*(network.name for network in run.networks), *run.borrows)
     ]
@@ -53,7 +53,7 @@ def workflow(device: str = "cpu") -> str:
 
 
 def table() -> str:
-    """The pipeline as a picture and a table, in Markdown."""
+    """Return the pipeline as a picture and a table, in Markdown."""
     arrows = [f"    {' & '.join(row.after)} --> {row.name}" for row in ROWS if row.after]
     lines = [
         "```mermaid",

@@ -14,8 +14,8 @@ from PIL import Image, ImageOps
 
 from photorestore.envelope import Problem
 from photorestore.errors import RestorationError
-from photorestore.imaging.decoders.deep import vips
 from photorestore.imaging.decoders.pixels import to_full_range
+from photorestore.imaging.decoders.sixteen_bits import vips
 from photorestore.imaging.files.png import without_long_texts
 from photorestore.imaging.files.sniff import HEIF, JPEG_2000, sniff
 from photorestore.options import Options

@@ -12,7 +12,7 @@ from PIL import Image
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.colour.profiles import gamma_curve, grey_profile, rgb_profile, srgb_curve
 from photorestore.imaging.colour.told import CICP_PRIMARIES
-from photorestore.imaging.decoders.deep import vips
+from photorestore.imaging.decoders.sixteen_bits import vips
 from photorestore.options import Options
 from photorestore.pixels.copied import copied
 from photorestore.stages.base import Stage, run_stage

@@ -17,7 +17,7 @@ from photorestore.imaging import LIMITS, open_picture
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.colour.profiles import ADOBE_RGB, BT709, gamma_curve, grey_profile, rgb_profile
 from photorestore.imaging.colour.told import CICP_PRIMARIES, find_told
-from photorestore.imaging.decoders.deep import vips
+from photorestore.imaging.decoders.sixteen_bits import vips
 from photorestore.imaging.iso.heif_header import read_head
 from tests.delivered import restored
 from tests.heif_files import Part, coded, heif, nclx

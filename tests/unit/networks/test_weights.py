@@ -186,7 +186,7 @@ def test_older_weights_are_loaded_and_can_be_stamped(tmp_path: Path) -> None:
 def test_canary_finds_out_committed_weights_of_zero_in_either_precision(name: str, precision: str) -> None:
     network = load_network(name)
     expected = read_metadata(weights_file(name, "fast"))["canary"]
-    answer = canary.answer_of(network, precision)
+    answer = canary.output_of(network, precision)
     assert answer is not None
     assert canary.distance(answer, expected) < canary.TOLERANCE / 5
     for parameter in network.parameters():

@@ -9,13 +9,13 @@ from PIL import Image
 from bench import learned
 from photorestore.fidelity import luma as studio_luma
 from photorestore.networks.weights import FORMAT_VERSION, build_network, read_metadata, weights_file
+from photorestore.pixels.tensors import luma
 from tests.conftest import make_photo
 from training import train_baselines
 from training.baselines import NETWORKS, SRCNN, Autoencoder, LapSRN
 from training.config import read_config
 from training.degradations.noise import quantise
 from training.degradations.resize import bicubic
-from training.luma import luma
 from training.train_baselines import RECIPES, Config
 
 

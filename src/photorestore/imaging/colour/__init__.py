@@ -1,1 +1,1 @@
-"""Colour spaces: those that uploads tell, ICC profiles made from numbers, and the ways to sRGB and back."""
+"""Colour spaces: find those of uploads, make ICC profiles of them, convert to sRGB and back."""

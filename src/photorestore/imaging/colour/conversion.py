@@ -1,4 +1,4 @@
-"""ICC profiles: from the upload's colours to sRGB and back."""
+"""Convert from the upload's ICC profile to sRGB and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GRID = 17
 """Levels per channel at which a profile is compared with sRGB."""
 
 COMMON_BYTES = 64 << 10
-"""Profiles up to this length are compared once and remembered: few are in use, and a comparison takes milliseconds."""
+"""Profiles up to this length are compared once and remembered, as few are in use and comparing takes milliseconds."""
 
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
@@ -23,7 +23,7 @@ _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 
 @functools.cache
 def srgb_profile() -> bytes:
-    """An sRGB ICC profile; the same bytes always (the date of making is set to a fixed one)."""
+    """Return an sRGB ICC profile: always the same bytes, as the date of its making is fixed."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     profile[24:36] = bytes((7, 0xE8, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0))  # 2024-01-01
     profile[84:100] = bytes(16)  # the profile's MD5, which may be left open
@@ -32,12 +32,12 @@ def srgb_profile() -> bytes:
 
 @functools.cache
 def grey_profile() -> bytes:
-    """An ICC profile of one channel with sRGB's tone curve."""
+    """Return an ICC profile of one channel with sRGB's tone curve."""
     return profiles.grey_profile("grey with the sRGB tone curve", profiles.srgb_curve())
 
 
 def open_profile(icc: bytes | None) -> ImageCms.ImageCmsProfile | None:
-    """A profile that can be read, or None."""
+    """Open a profile; None if it cannot be read."""
     if not icc:
         return None
     try:
@@ -47,13 +47,13 @@ def open_profile(icc: bytes | None) -> ImageCms.ImageCmsProfile | None:
 
 
 def mode_of(icc: bytes | None) -> str | None:
-    """The Pillow mode whose pixels a profile describes: `RGB`, `L` or `CMYK`; None where it is of no use."""
+    """Return the Pillow mode whose pixels a profile describes: `RGB`, `L` or `CMYK`; None for other profiles."""
     profile = open_profile(icc)
     return None if profile is None else _MODES.get(profile.profile.xcolor_space.strip())
 
 
 def describe(icc: bytes | None) -> str | None:
-    """The name that a profile bears."""
+    """Return a profile's own name; None if it cannot be read."""
     profile = open_profile(icc)
     if profile is None:
         return None
@@ -64,7 +64,7 @@ def describe(icc: bytes | None) -> str | None:
 
 
 def is_srgb(icc: bytes) -> bool:
-    """Whether a conversion from this RGB or grey profile to sRGB would change no 8-bit value by more than one."""
+    """Return whether converting from this RGB or grey profile to sRGB changes no 8-bit value by more than one."""
     return _remembered(icc) if len(icc) <= COMMON_BYTES else _compare(icc)
 
 
@@ -90,18 +90,18 @@ def _compare(icc: bytes) -> bool:
 
 
 def can_be_applied(icc: bytes) -> bool:
-    """Whether there is a way from this profile to sRGB; some are of the right kind and lack what says it."""
+    """Return whether pixels can be converted from this profile to sRGB: some lack the tags that it takes."""
     mode = mode_of(icc)
     return mode is not None and to_srgb(Image.new(mode, (1, 1)), icc) is not None
 
 
 def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
-    """An `RGB` picture in sRGB, from the mode and the profile given; None where they do not fit."""
+    """Convert a picture from a profile to sRGB, mode `RGB`; None where its mode does not fit the profile."""
     return _convert(image, icc, srgb_profile(), "RGB")
 
 
 def from_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
-    """An sRGB picture (`RGB`) in another profile (`RGB` or `L`); None where that cannot be."""
+    """Convert an sRGB picture (`RGB`) to a profile (`RGB` or `L`); None where the profile cannot be applied."""
     mode = mode_of(icc)
     return None if mode not in ("RGB", "L") else _convert(image, srgb_profile(), icc, mode)
 

@@ -1,4 +1,4 @@
-"""ICC profiles (version 4) made from a few numbers: a curve, and the primaries of three channels."""
+"""Make ICC profiles (version 4) from a few numbers: a curve, and the primaries of three channels."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Point = tuple[float, float]
 _D50 = (0.9642, 1.0, 0.8249)
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 _MOST = 2.0
-"""Of a coordinate; those of imaginary primaries are a little below 0 or above 1."""
+"""Bound of a coordinate; those of imaginary primaries are a little below 0 or above 1."""
 _LEAST_DETERMINANT = 1e-3
-"""Of the primaries' matrix; sRGB's is 0.1. Below, they lie nearly on a line."""
+"""Least determinant of the primaries' matrix; sRGB's is 0.1. Below, they lie nearly on a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +40,31 @@ ADOBE_GAMMA = 563 / 256
 
 
 def srgb_curve() -> bytes:
-    """The tone curve of sRGB (IEC 61966-2-1) as an element of a profile."""
+    """Return the tone curve of sRGB (IEC 61966-2-1) as an element of a profile."""
     return (
         b"para\0\0\0\0" + struct.pack(">HH", 3, 0) + _s15(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
     )
 
 
 def gamma_curve(gamma: float) -> bytes:
-    """The curve `value ** gamma`."""
+    """Return the curve `value ** gamma`."""
     return b"para\0\0\0\0" + struct.pack(">HH", 0, 0) + _s15(gamma)
 
 
 def table_curve(table: npt.NDArray[np.uint16]) -> bytes:
-    """A curve through evenly spaced points."""
+    """Return a curve through evenly spaced points."""
     return b"curv\0\0\0\0" + struct.pack(">I", len(table)) + table.astype(">u2").tobytes()
 
 
 @functools.lru_cache(maxsize=64)
 def grey_profile(name: str, curve: bytes) -> bytes:
-    """A profile of one channel."""
+    """Return a profile of one channel."""
     return _profile(b"GRAY", name, {b"kTRC": curve})
 
 
 @functools.lru_cache(maxsize=64)
 def rgb_profile(name: str, primaries: Primaries, curves: tuple[bytes, bytes, bytes]) -> bytes:
-    """A profile of red, green and blue.
+    """Return a profile of red, green and blue.
 
     Raises:
         ValueError: the primaries span no colours.
@@ -95,7 +95,7 @@ def _matrix(primaries: Primaries) -> Floats:
 
 
 def _adaptation(white: Point) -> Floats:
-    """Bradford's from a white to D50, in which profiles are."""
+    """Return Bradford's adaptation from a white to D50, the white of profiles."""
     factors = (_BRADFORD @ _D50) / (_BRADFORD @ _white(white))
     adaptation: Floats = np.linalg.solve(_BRADFORD, factors[:, np.newaxis] * _BRADFORD)
     return adaptation
@@ -112,7 +112,7 @@ def _xyz(point: Point) -> Floats:
 
 
 def _profile(space: bytes, name: str, tags: dict[bytes, bytes]) -> bytes:
-    """The same bytes always: the date of making is fixed."""
+    """Return a profile; always the same bytes, as the date of making is fixed."""
     tags = {
         b"desc": _text(name),
         b"cprt": _text("CC0"),

@@ -1,6 +1,6 @@
-"""Colour spaces that an upload tells by something else than an ICC profile: chunks, boxes and tags.
+"""Find colour spaces that an upload tells by chunks, boxes or tags in place of an ICC profile.
 
-Each becomes an ICC profile, so that from here on there is one kind of colour space; see docs/adr/0017. No torch here.
+Each becomes an ICC profile, so that all further code knows one kind of colour space; see docs/adr/0017. No torch here.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ _HIGH_DYNAMIC_RANGE = {16: "PQ", 18: "HLG"}
 
 SRGB_GAMMA = 0.45455
 GAMMA_TOLERANCE = 0.005
-"""What comes as near to `SRGB_GAMMA` as this stands for sRGB's curve, as the PNG specification has it."""
+"""A gamma this near to `SRGB_GAMMA` stands for sRGB's curve, by the PNG specification."""
 GAMMAS = (0.1, 10.0)
 NEARLY = 0.002
-"""Chromaticities that differ by no more are the same, rounded."""
+"""Chromaticities that differ by no more are taken for the same."""
 MOST_POINTS = 4096
-"""Of a curve; a TIFF's has one for each value."""
+"""Points of a curve that are kept; a TIFF's has one for each value."""
 
 _WHITE_POINT, _PRIMARIES, _TRANSFER = 318, 319, 301
 _EXIF_POINTER, _INTEROP_POINTER, _COLOUR_SPACE, _INTEROP_INDEX = 34665, 40965, 40961, 1
@@ -70,7 +70,7 @@ class Told:
 
     Attributes:
         icc: the profile to convert from; None for sRGB.
-        problem: what is told but cannot be converted, for `Header.dropped`; sRGB is taken then.
+        problem: what is told but cannot be converted, for `Header.dropped`; it is taken for sRGB.
     """
 
     icc: bytes | None = None
@@ -85,12 +85,12 @@ def find_told(
     directory: int | None = None,
     nclx: tuple[int, int] | None = None,
 ) -> Told | None:
-    """The colour space of pixels of `mode` (`RGB` or `L`), or None where nothing is told.
+    """Find the colour space of pixels of `mode` (`RGB` or `L`); None where the upload does not tell it.
 
     What the container says counts before what EXIF says.
 
     Args:
-        directory: where that of the picture stands in a TIFF; None for the first.
+        directory: where the picture's directory stands in a TIFF; None for the first.
         nclx: colour primaries and transfer characteristics that the boxes of a HEIF or AVIF tell, or None.
     """
     found: Told | None = None
@@ -101,7 +101,7 @@ def find_told(
             found = find_cicp(f"{kind.upper()} nclx", *nclx, mode)
         case "tiff":
             tags = walk.numbers(upload, (_WHITE_POINT, _PRIMARIES, _TRANSFER), directory)
-            # EXIF's directory is where it is in EXIF, which is laid out as a TIFF is.
+            # A TIFF is laid out like an EXIF block, so EXIF's directory is found in the same way.
             found = _by_tags(tags, "TIFF", mode) or _by_exif(upload, mode, directory)
         case "bmp":
             found = _by_bmp(upload)
@@ -109,7 +109,7 @@ def find_told(
 
 
 def find_cicp(where: str, primaries: int, transfer: int, mode: str) -> Told:
-    """What code points of ITU-T H.273 tell; `where` names the chunk or box."""
+    """Find the colour space that code points of ITU-T H.273 stand for; `where` names the chunk or box."""
     name = f"{where} {primaries}/{transfer}"
     if transfer in _HIGH_DYNAMIC_RANGE:
         return Told(problem=f"{name}: high dynamic range ({_HIGH_DYNAMIC_RANGE[transfer]}), taken for sRGB")
@@ -153,7 +153,7 @@ def _primaries(white: Sequence[float], others: Sequence[float]) -> Primaries:
 
 
 def _by_png(upload: bytes, mode: str) -> Told | None:
-    """By the specification's order: cICP, sRGB, then gAMA and cHRM. They stand before the pixels."""
+    """Look in the specification's order: cICP, sRGB, then gAMA and cHRM. They stand before the pixels."""
     chunks: dict[bytes, bytes] = {}
     for name, start, length in png_chunks(upload):
         if name == b"IDAT":
@@ -227,7 +227,7 @@ def _by_bmp(upload: bytes) -> Told | None:
 
 
 def profile_of_bmp(upload: bytes) -> bytes | None:
-    """The profile that a header of version 5 points to, which Pillow does not read."""
+    """Return the profile that a header of version 5 points to, which Pillow does not read."""
     if upload[70:74] != b"DEBM" or int.from_bytes(upload[14:18], "little") < 124:
         return None
     start, length = struct.unpack_from("<II", upload.ljust(134, b"\0"), 126)

@@ -1,1 +1,1 @@
-"""Decoders of each format: the header at first, then pixels as planes, upright and in sRGB."""
+"""Decode each format: first the header, then the pixels as planes, upright and in sRGB."""

@@ -1,4 +1,4 @@
-"""AVIF pictures, decoded by libavif through Pillow, which neither cuts nor turns them: both is done here."""
+"""Decode AVIF pictures by libavif through Pillow, which neither cuts nor rotates them: both are done here."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from photorestore.imaging.metadata.xmp import orientation_in
 from photorestore.workspace import Array
 
 _ORDER = (b"clap", b"irot", b"imir")
-"""Of what is done to the picture (ISO/IEC 23000-22, 7.3.6.7)."""
+"""Order in which a picture is cut, rotated and mirrored (ISO/IEC 23000-22, 7.3.6.7)."""
 
 
 def open_avif(upload: bytes, limits: Limits) -> AvifPicture:
-    """The primary picture of an AVIF, whose head is read without its library.
+    """Open the primary picture of an AVIF; its head is read without libavif.
 
     Raises:
         NotAnImage: it is a sequence without a picture, or coded otherwise than with AV1.
@@ -61,10 +61,10 @@ class AvifPicture:
             header.dropped.append(f"{head.bits} bits: decoded to 8")
 
     def _orientation(self) -> int:
-        """The container has the word over EXIF; XMP tells it only where both are silent.
+        """Return what the container says, else EXIF, else XMP.
 
         Raises:
-            NotAnImage: the container tells it in an order that it must not have.
+            NotAnImage: the container lists cut, rotation and mirror in a forbidden order.
         """
         head = self._head
         names = [box.name for box in head.transformations]

@@ -1,4 +1,4 @@
-"""What is known of an upload before its pixels are decoded, and what becomes of a decoder's failure."""
+"""Hold what is known of an upload before its pixels are decoded, and translate decoders' errors."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from photorestore.imaging.files.sniff import breaks_off
 from photorestore.source import Source
 from photorestore.workspace import Array
 
-# Oddities of an upload are no news to whoever runs this, and `sniff.check_size` judges its size. Set once, as filters
-# belong to the process: to set them for each upload, threads would have to wait for one another.
+# Pillow's warnings about an upload are of no use here, and `sniff.check_size` checks its size. Set once,
+# because filters belong to the process: if set for each upload, threads would have to wait for one another.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
@@ -30,7 +30,7 @@ class Header:
         format: one of `sniff.ACCEPTED`.
         mode: the decoder's name for the kind of pixels.
         bits: 8 or 16 per channel.
-        width, height: as stored, before the turn.
+        width, height: as stored.
         orientation: EXIF orientation, 1 to 8.
         has_alpha: whether there is a plane `alpha` to write.
         is_grey: whether the upload has one channel of colour.
@@ -59,13 +59,13 @@ class Header:
 
     @property
     def upright_hw(self) -> tuple[int, int]:
-        """Height and width after the turn."""
+        """Return height and width of the upright picture."""
         return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
 
     def keep_profile(self, icc: bytes | None, mode: str) -> None:
         """Set `icc` if the profile describes pixels of `mode` (`RGB`, `L` or `CMYK`); report it otherwise.
 
-        An empty profile is one that is there and cannot be read.
+        An empty profile means one that cannot be read.
         """
         if icc is None:
             return
@@ -77,10 +77,10 @@ class Header:
     def take_told(
         self, upload: bytes, mode: str, directory: int | None = None, nclx: tuple[int, int] | None = None
     ) -> None:
-        """Set `icc` by what else tells the colour space of pixels of `mode`, where no profile does.
+        """Set `icc` by chunks, boxes or tags that tell the colour space of pixels of `mode`, if there is no profile.
 
         Args:
-            directory: where that of the picture stands in a TIFF; None for the first.
+            directory: where the picture's directory stands in a TIFF; None for the first.
             nclx: what the boxes of a HEIF or AVIF tell, or None.
         """
         if self.icc is not None or self.mode.startswith(("CMYK", "LAB")):
@@ -91,7 +91,7 @@ class Header:
             self.dropped += [told.problem] if told.problem else []
 
     def as_source(self) -> Source:
-        """What the stages and the report are told of it, once it is decoded."""
+        """Return what the stages and the report are told of the upload, once it is decoded."""
         height, width = self.upright_hw
         return Source(
             format=self.format,
@@ -123,7 +123,7 @@ class Picture(Protocol):
 
 @contextlib.contextmanager
 def decoding(upload: bytes, kind: str) -> Iterator[None]:
-    """Turn whatever a decoder raises over an upload into an error of ours.
+    """Turn whatever a decoder raises, in the block, into an error of ours.
 
     Raises:
         TruncatedImage, CorruptImage, ImageTooLarge: according to what the decoder says and the file claims.

@@ -1,7 +1,7 @@
-"""HEIF pictures coded with HEVC (HEIC), decoded by libheif and libde265 (docs/adr/0018).
+"""Decode HEIF pictures coded with HEVC (HEIC) by libheif and libde265 (docs/adr/0018).
 
-What the container says of turning and cutting, `irot`, `imir` and `clap`, is done by libheif. Only that counts: EXIF's
-orientation is a copy of it for those who convert the file (ISO/IEC 23008-12).
+libheif rotates, mirrors and cuts as the container says (`irot`, `imir`, `clap`). Only that counts: EXIF's orientation
+is a copy of it, for converters of the file (ISO/IEC 23008-12).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from photorestore.workspace import Array
 
 @functools.cache
 def _library() -> Any:
-    """With nothing opened but pictures."""
+    """Return pillow_heif, set to open nothing but pictures."""
     import pillow_heif  # noqa: PLC0415 - most requests never need it
 
     pillow_heif.options.THUMBNAILS = pillow_heif.options.DEPTH_IMAGES = pillow_heif.options.AUX_IMAGES = False
@@ -30,7 +30,7 @@ def _library() -> Any:
 
 
 def open_heif(upload: bytes, kind: str, limits: Limits) -> HeifPicture:
-    """The primary picture of a HEIF file, whose head is read without the library.
+    """Open the primary picture of a HEIF file; its head is read without libheif.
 
     Raises:
         NotAnImage: it is coded otherwise than with HEVC.
@@ -85,10 +85,10 @@ class HeifPicture:
             write_pixels(colours, opacity, header, image, alpha)
 
     def _found(self) -> Any:
-        """What the library finds in the file.
+        """Return the picture as the library finds it.
 
         Raises:
-            CorruptImage: it is not what the head tells, by which limits were held.
+            CorruptImage: it differs from what the head says, by which the limits were checked.
         """
         file = _library().open_heif(self._upload, convert_hdr_to_8bit=False, hdr_to_16bit=False)
         image = file[file.primary_index]

@@ -1,6 +1,6 @@
-"""JPEG 2000 pictures, decoded by OpenJPEG in their full depth (docs/adr/0018).
+"""Decode JPEG 2000 pictures by OpenJPEG in their full depth (docs/adr/0018).
 
-The decoder gets the codestream alone; palettes, the order of channels and colour spaces are seen to here.
+The decoder gets the codestream alone; palettes, the order of channels and colour spaces are handled here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from photorestore.workspace import Array
 
 _OPACITY, _PREMULTIPLIED = 1, 2
 _BY_COUNT = {1: "L", 2: "L", 3: "RGB", 4: "RGB", 5: "RGB"}
-"""What channels of a codestream are about whose colours nothing is said."""
+"""The space of a codestream that does not tell it, by its number of channels."""
 
 
 @functools.cache
@@ -33,7 +33,7 @@ def _library() -> Any:
 
 
 def open_jp2(upload: bytes, kind: str, limits: Limits) -> Jp2Picture:
-    """A JP2, or a JPEG 2000 codestream alone.
+    """Open a JP2 file, or a bare JPEG 2000 codestream.
 
     Raises:
         NotAnImage: samples or colours of a kind that is not read.

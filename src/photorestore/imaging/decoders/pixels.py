@@ -1,4 +1,4 @@
-"""From a decoder's array to planes: scaled to full range, apart from alpha, in sRGB, upright."""
+"""Write a decoder's array into planes: scaled to full range, in sRGB, upright, alpha apart."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from photorestore.imaging.colour import conversion
-from photorestore.imaging.decoders.deep import in_srgb, vips
 from photorestore.imaging.decoders.header import Header
-from photorestore.imaging.planes import strips, turned
+from photorestore.imaging.decoders.sixteen_bits import in_srgb, vips
+from photorestore.imaging.planes import as_stored
+from photorestore.pixels.bands import strips
 from photorestore.workspace import Array
 
 _FORMATS = {8: "uchar", 16: "ushort"}
@@ -18,12 +19,12 @@ _INTERPRETATIONS = {8: {1: "b-w", 3: "srgb", 4: "cmyk"}, 16: {1: "grey16", 3: "r
 
 
 def depth_of(bits: int) -> int:
-    """8 or 16: the depth of the planes for samples of so many bits."""
+    """Return 8 or 16: the depth of the planes for samples of so many bits."""
     return 8 if bits <= 8 else 16
 
 
 def to_full_range(values: npt.NDArray[Any], bits: int) -> Array:
-    """Unsigned samples of 1 to 16 bits in 8 or 16: white is white."""
+    """Scale unsigned samples of 1 to 16 bits to the full range of 8 or 16."""
     depth = depth_of(bits)
     if bits == depth:
         return values.astype(f"uint{depth}", copy=False)
@@ -34,7 +35,7 @@ def to_full_range(values: npt.NDArray[Any], bits: int) -> Array:
 
 
 def without_premultiplying(colours: Array, opacity: Array) -> Array:
-    """Colours (H, W, C) as they are where they show; `opacity` is (H, W)."""
+    """Divide colours (H, W, C) by the opacity (H, W) that they were multiplied by."""
     full = int(np.iinfo(colours.dtype).max)
     plain = np.empty_like(colours)
     for rows in strips(*opacity.shape):
@@ -53,7 +54,7 @@ def write_pixels(
         colours: (H, W, 1 | 3 | 4): grey, RGB or CMYK (0 = no ink), in the header's profile.
         opacity: (H, W), or None for an opaque picture.
     """
-    target = turned(image, header.orientation)
+    target = as_stored(image, header.orientation)
     source = _in_srgb(colours, header)
     height, width = colours.shape[:2]
     region = None if source is None else vips().Region.new(source)
@@ -65,7 +66,7 @@ def write_pixels(
         for channel, plane in enumerate(target):
             plane[rows] = values[..., min(channel, values.shape[2] - 1)]
     if alpha is not None:
-        turned(alpha, header.orientation)[0] = np.iinfo(alpha.dtype).max if opacity is None else opacity
+        as_stored(alpha, header.orientation)[0] = np.iinfo(alpha.dtype).max if opacity is None else opacity
 
 
 def _in_srgb(colours: Array, header: Header) -> Any:

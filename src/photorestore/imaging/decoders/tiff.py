@@ -1,4 +1,4 @@
-"""A TIFF whose layout was read: header and pixels of 8 and of 16 bits, by the same steps."""
+"""Decode TIFFs whose layout was read, of 8 and of 16 bits by the same steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from photorestore.imaging.colour import conversion
 from photorestore.imaging.decoders.header import Header, decoding
 from photorestore.imaging.metadata.exif import exif_of_tiff
 from photorestore.imaging.metadata.xmp import orientation_in
-from photorestore.imaging.planes import turned
+from photorestore.imaging.planes import as_stored
 from photorestore.imaging.tiff.layout import Layout
 from photorestore.imaging.tiff.samples import colour_rows
 from photorestore.workspace import Array
@@ -28,8 +28,8 @@ class TiffPicture(ABC):
 
     def decode(self, image: Array, alpha: Array | None) -> None:
         with decoding(self._upload, "tiff"):
-            target = turned(image, self.header.orientation)
-            opacity = None if alpha is None else turned(alpha, self.header.orientation)
+            target = as_stored(image, self.header.orientation)
+            opacity = None if alpha is None else as_stored(alpha, self.header.orientation)
             if self._is_in_srgb():
                 self._read(target, opacity)
                 return

@@ -1,1 +1,1 @@
-"""An upload before anybody decodes it: its format by its first bytes, and the pieces, boxes and frames in it."""
+"""Look into an upload before it is decoded: its format by its first bytes, its pieces, boxes and frames."""

@@ -1,7 +1,7 @@
-"""The boxes of ISO files (HEIF, AVIF, JPEG 2000; ISO/IEC 14496-12, 4.2): one walk over them for all who read any.
+"""Walk over the boxes of ISO files (HEIF, AVIF, JPEG 2000; ISO/IEC 14496-12, 4.2), within bounds.
 
-Its bounds: so many boxes as `pieces` allows, however often they are walked over, nested `MOST_DEPTH` deep, none beyond
-the one that holds it. Each step takes it on by 8 bytes at least.
+At most as many boxes as `pieces` allows are walked over in all, nested at most `MOST_DEPTH` deep, none beyond the end
+of the box that holds it. Each step moves on by at least 8 bytes.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _TO_THE_END, _LONG = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One of them.
+    """One box.
 
     Attributes:
         name: four letters.
         start, end: where its content lies.
-        depth: 1 for those that no other holds.
-        is_cut: whether the file ends before it does.
+        depth: 1 for boxes that no other box holds.
+        is_cut: whether the file ends within it.
     """
 
     name: bytes
@@ -38,19 +38,19 @@ class Box:
 
     @property
     def size(self) -> int:
-        """Bytes of its content that there are."""
+        """Return how many bytes of its content are in the file."""
         return self.end - self.start
 
 
 class Boxes:
-    """Of one file."""
+    """The boxes of one file."""
 
     def __init__(self, upload: bytes) -> None:
         self._upload = upload
         self._pieces = Pieces(upload)
 
     def top(self) -> Iterator[Box]:
-        """Those that no other holds; where something follows that is no box, they end.
+        """Yield the boxes that no other box holds, until something follows that is not a box.
 
         Raises:
             CorruptImage: there are too many.
@@ -58,7 +58,7 @@ class Boxes:
         return self._walk(Box(b"", 0, len(self._upload), depth=0, is_cut=True), 0)
 
     def within(self, holder: Box, skipped: int = 0) -> Iterator[Box]:
-        """Those that a box holds, behind so many bytes.
+        """Yield the boxes in another box, after skipping some bytes of its content.
 
         Raises:
             CorruptImage: one is shorter than its own head or longer than its holder, or there are too many, or too
@@ -87,5 +87,5 @@ class Boxes:
 
 
 def first(boxes: Iterable[Box], name: bytes) -> Box | None:
-    """The first box of a name, or None."""
+    """Return the first box of a name, or None."""
     return next((box for box in boxes if box.name == name), None)

@@ -1,4 +1,4 @@
-"""The frame of a JPEG, looked at before a decoder is, and one that lacks no more than its end."""
+"""Check a JPEG's frame before it is decoded, and decode one that lacks nothing but its end."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _NOISE = bytes(range(1, 255, 7)) * 64
 
 
 def refuse_rare_coding(upload: bytes, start: int = 0) -> None:
-    """Refuse a JPEG, from `start` of some bytes on, which the decoder does not know.
+    """Refuse a JPEG, from `start` of the upload on, of a kind that the decoder does not know.
 
-    What has no frame is left to the decoder.
+    A JPEG without a frame is left to the decoder.
 
     Raises:
         NotAnImage: not of 8 bits, lossless, hierarchical, or its height stands behind the pixels; the message says so.
@@ -59,8 +59,8 @@ def _judge(marker: int, bits: int, height: int) -> None:
 def completed(upload: bytes) -> Image.Image:
     """Decode a JPEG whose pixels are all there, but whose end is not marked.
 
-    A decoder makes up whatever is missing before a marked end. So what it makes of two ends that differ is compared:
-    where all pixels are there, it has no use for either.
+    A decoder invents whatever is missing before a marked end. So the JPEG is decoded with two different ends: if all
+    pixels are there, the pictures are the same.
 
     Raises:
         TruncatedImage: there are pixels missing.

@@ -1,4 +1,4 @@
-"""Into how many pieces a file may be cut: chunks, boxes and the like."""
+"""Limit the pieces of a file: chunks, boxes and the like."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ TOO_MANY = "more pieces than a picture of this length needs"
 
 
 class Pieces:
-    """Counts them."""
+    """Counts the pieces of a file."""
 
     def __init__(self, upload: bytes) -> None:
         self._left = FEWEST_PIECES + len(upload) // BYTES_PER_PIECE
 
     def count(self) -> None:
-        """One more.
+        """Count one more piece.
 
         Raises:
-            CorruptImage: that is one too many.
+            CorruptImage: there are too many.
         """
         self._left -= 1
         if self._left < 0:

@@ -1,4 +1,4 @@
-"""What Pillow misses in a PNG: pictures with texts too long to unpack, and transparent greys of few bits."""
+"""Make up for what Pillow gets wrong in PNGs: texts too long to unpack, and transparent greys of few bits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PngImagePlugin.MAX_TEXT_CHUNK = LONGEST_TEXT + 1024
 
 
 def without_long_texts(upload: bytes) -> tuple[bytes, list[str]]:
-    """The PNG without the texts and profiles that are too long, and their names; mostly the upload as it is."""
+    """Return the PNG without texts and profiles that are too long, and the names of these."""
     kept, names, start, left = list[bytes](), list[str](), 0, LONGEST_TEXTS
     for name, content, length in png_chunks(upload):
         if name not in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
@@ -46,7 +46,7 @@ def _unpacked_length(packed: bytes) -> int:
 
 
 def _packed(name: bytes, content: bytes) -> bytes | None:
-    """What is packed in a chunk, or None where nothing is."""
+    """Return what is packed in a chunk, or None."""
     _, _, rest = content.partition(b"\0")
     if name in (b"zTXt", b"iCCP"):
         return rest[1:]
@@ -62,7 +62,7 @@ def _describe(name: bytes, content: bytes) -> str:
 
 
 def mend_transparent_grey(upload: bytes, image: Image.Image) -> None:
-    """Bring the transparent grey of 2 or 4 bits to the 8 to which Pillow unpacks the pixels alone."""
+    """Scale the transparent grey of 2 or 4 bits to 8, as Pillow scales only the pixels."""
     bits, kind = upload[24:26]
     grey = image.info.get("transparency")
     if kind == 0 and bits in (2, 4) and isinstance(grey, int):

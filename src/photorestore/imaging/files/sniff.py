@@ -1,4 +1,4 @@
-"""What an upload is, by its first bytes, and what it may be. No pixel is decoded here."""
+"""Tell what an upload is by its first bytes, and check it against the limits. No pixel is decoded here."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _SCANS = re.compile(b"\xff\xda")
 _SLICE = 1 << 20
 
 HEIF = ("heic", "heif")
-"""By what their brand says: coded with HEVC, or not how."""
+"""The brand of the first says that it is coded with HEVC, that of the second does not say how."""
 JPEG_2000 = ("jp2", "j2c")
-"""In a file with boxes, or the codestream alone."""
+"""A file with boxes, and a bare codestream."""
 ACCEPTED = ("jpeg", "png", "webp", "tiff", "bmp", "gif", "avif", *HEIF, *JPEG_2000)
 """Formats that are read."""
 
@@ -74,7 +74,7 @@ _HEIF_BRANDS = (b"mif1", b"msf1", b"mif2")
 
 
 def sniff(upload: bytes) -> str:
-    """The format of an upload, one of `ACCEPTED`.
+    """Return the format of an upload, one of `ACCEPTED`.
 
     Raises:
         NotAnImage: it begins like none of them.
@@ -147,7 +147,7 @@ def check_enlarged(width: int, height: int, scale: int, limits: Limits) -> None:
 
 
 def check_header(upload: bytes, kind: str, limits: Limits) -> None:
-    """What has to be known before even the header is given to a decoder.
+    """Check what must be known before a decoder may see even the header.
 
     Raises:
         CorruptImage: a JPEG of too many scans.
@@ -171,16 +171,14 @@ def _has_more_scans(upload: bytes, most: int) -> bool:
 
 
 def png_chunk(upload: bytes, wanted: bytes) -> bytes | None:
-    """The content of a PNG's first chunk of this type, or None; ends where the file does."""
+    """Return the content of a PNG's first chunk of a type, cut where the file ends; None if there is no such chunk."""
     return next(
         (upload[start : start + length] for name, start, length in png_chunks(upload) if name == wanted), None
     )
 
 
 def png_chunks(upload: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Type of each chunk of a PNG, where its content starts and how long it claims to be; what comes behind the last
-    one, `IEND`, is none.
-    """
+    """Yield of each chunk of a PNG, up to `IEND`, its type, where its content starts and how long it claims to be."""
     start = 8
     while start + 8 <= len(upload):
         length, name = struct.unpack_from(">I4s", upload, start)
@@ -191,7 +189,7 @@ def png_chunks(upload: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def breaks_off(upload: bytes, kind: str) -> bool:
-    """Whether a picture that could not be decoded is shorter than it claims.
+    """Return whether a picture that could not be decoded is shorter than it claims.
 
     Asked only after a decoder failed: some decoders say no more than "failed".
     """
@@ -213,7 +211,7 @@ def _boxes_break_off(upload: bytes) -> bool:
     return last is None or last.is_cut or len(upload) - last.end in range(1, 8)
 
 
-def _codestream_breaks_off(upload: bytes) -> bool:
+def _lacks_end_of_image(upload: bytes) -> bool:
     return b"\xff\xd9" not in upload[-64:]
 
 
@@ -229,12 +227,11 @@ def _tiff_breaks_off(upload: bytes) -> bool:
 
 
 _CLAIMS = {
-    "jpeg": lambda upload: b"\xff\xd9" not in upload[-64:],
     "png": lambda upload: b"IEND" not in upload[-64:],
     "gif": lambda upload: upload[-1:] != b"\x3b",
     "webp": _webp_breaks_off,
     "bmp": _bmp_breaks_off,
     "tiff": _tiff_breaks_off,
     **dict.fromkeys(("avif", *HEIF), _boxes_break_off),
-    **dict.fromkeys(JPEG_2000, _codestream_breaks_off),
+    **dict.fromkeys(("jpeg", *JPEG_2000), _lacks_end_of_image),
 }

@@ -1,1 +1,1 @@
-"""HEIF, AVIF and JPEG 2000: what their boxes say of the picture, read without a decoder."""
+"""Read what the boxes of HEIF, AVIF and JPEG 2000 say of the picture, without a decoder."""

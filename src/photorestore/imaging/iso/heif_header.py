@@ -1,6 +1,6 @@
-"""What the boxes of a HEIF or AVIF file say of its picture: all that is known of it before a decoder sees a byte.
+"""Read what the boxes of a HEIF or AVIF file say of its picture, before a decoder sees a byte.
 
-Read by the rules of libheif and libavif, which decode it later, elsewhere; `decode` holds what they find against this.
+Read by the rules of libheif and libavif, which decode it later; `decode` compares what they find with this.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ _DERIVED = (b"grid", b"iden", b"iovl")
 """Pictures that are made of others."""
 MOST_DERIVATIONS = 8
 MOST_NAMED = 16
-"""Kinds of auxiliary pictures, and of metadata, that are named."""
+"""At most so many kinds of auxiliary pictures, and of metadata, are named."""
 _ALPHA = (
     b"urn:mpeg:avc:2015:auxid:1",
     b"urn:mpeg:hevc:2015:auxid:1",
     b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha",
 )
 _CONFIGURATIONS = {b"hvc1": b"hvcC", b"av01": b"av1C"}
-_CUT, _TURN, _MIRROR = _TRANSFORMATIONS = (b"clap", b"irot", b"imir")
+_CUT, _ROTATION = b"clap", b"irot"
+_TRANSFORMATIONS = (_CUT, _ROTATION, b"imir")
 _EXIF_PREFIX = b"Exif\0\0"
 _XMP_TYPE = b"application/rdf+xml"
 
@@ -47,10 +48,10 @@ class Head:
 
     Attributes:
         stored: width and height of what is coded.
-        width, height: as shown, after the cut and the turns that the file tells.
+        width, height: as shown, after the file's transformations.
         corner: x and y of a cut within what is coded.
         bits: of each channel.
-        transformations: those turns and cuts, in the order in which they are done.
+        transformations: cut, rotation and mirror, in the order in which they are applied.
         icc: a profile, or None; `nclx`: colour primaries and transfer characteristics (ITU-T H.273), or None.
         exif, xmp: the blocks, or None.
         dropped: what is left out, by name.
@@ -76,10 +77,10 @@ def read_head(upload: bytes, codec: bytes, limits: Limits) -> Head:
     """Read what a file says of its primary picture.
 
     Args:
-        codec: that which is read, of `CODECS`.
+        codec: the accepted one of `CODECS`.
 
     Raises:
-        NotAnImage: it is coded otherwise.
+        NotAnImage: the picture has another codec.
         ImageTooLarge: it, or what it is made of, has too many pixels, or too long a side.
         CorruptImage: a box is broken, or there are too many.
         ValueError, LookupError, struct.error: something contradicts itself, breaks off or is not there.
@@ -106,7 +107,7 @@ def read_head(upload: bytes, codec: bytes, limits: Limits) -> Head:
 
 
 def _coded_item(items: Items, item: int, codec: bytes, limits: Limits) -> int:
-    """The first that is coded of what a picture is made of."""
+    """Return the first item with coded pixels among those that a picture is made of."""
     for _ in range(MOST_DERIVATIONS):
         kind = items.items[item].kind
         content = b"" if kind == b"iden" else items.content_of(item)
@@ -135,18 +136,18 @@ def _stored_size(items: Items, item: int) -> tuple[int, int]:
 
 
 def _transform(items: Items, item: int, head: Head) -> None:
-    """Cut and turn the size, as the picture will be."""
+    """Apply cut and rotation to the size."""
     for box in items.properties_of(item):
         if box.name == _CUT:
             _cut(head, struct.unpack_from(">IIIIiIiI", items.upload, box.start))
-        elif box.name == _TURN and items.upload[box.start] & 1:
+        elif box.name == _ROTATION and items.upload[box.start] & 1:
             head.width, head.height = head.height, head.width
         if box.name in _TRANSFORMATIONS:
             head.transformations.append(box)
 
 
 def _cut(head: Head, numbers: tuple[int, ...]) -> None:
-    """Keep a part: width, height and how far its middle is from the whole one's, each as a fraction."""
+    """Cut to a part, given by width, height and its middle's distance from the whole's middle, each as a fraction."""
     width, height, x, y = (Fraction(*numbers[at : at + 2]) for at in (0, 2, 4, 6))
     left, top = (x + (head.width - width) / 2, y + (head.height - height) / 2)
     head.corner = (max(0, math.floor(left)), max(0, math.floor(top)))
@@ -154,7 +155,7 @@ def _cut(head: Head, numbers: tuple[int, ...]) -> None:
 
 
 def _read_configuration(items: Items, item: int, codec: bytes, head: Head) -> None:
-    """Depth and channels, from the record for the decoder."""
+    """Read depth and channels from the decoder's configuration record."""
     records = [box for box in items.properties_of(item) if box.name == _CONFIGURATIONS[codec]]
     record = items.upload[records[0].start : records[0].end]
     if codec == b"hvc1":
@@ -166,7 +167,7 @@ def _read_configuration(items: Items, item: int, codec: bytes, head: Head) -> No
 
 
 def _read_colours(items: Items, sources: tuple[int, ...], head: Head) -> None:
-    """Those of the picture; where it tells none, of what it is made of."""
+    """Read the colours of the picture, or else of the item that it is made of."""
     for box in (box for item in sources for box in items.properties_of(item) if box.name == b"colr"):
         kind, start = items.upload[box.start : box.start + 4], box.start + 4
         if kind in (b"prof", b"rICC") and head.icc is None:
@@ -176,7 +177,7 @@ def _read_colours(items: Items, sources: tuple[int, ...], head: Head) -> None:
 
 
 def _read_alpha(items: Items, primary: int, head: Head) -> None:
-    """Opacity is a picture of its own, that refers to this one or, in a grid, to its tiles; others are left out."""
+    """Find opacity, a picture that refers to this one or, in a grid, to its tiles; name other such pictures."""
     is_grid = items.items[primary].kind == b"grid"
     parts = {primary, *(items.references.get((b"dimg", primary), []) if is_grid else [])}
     others = set[str]()
@@ -216,7 +217,7 @@ def _read_metadata(items: Items, primary: int, head: Head) -> None:
 
 
 def _exif(content: bytes) -> bytes | None:
-    """The block behind an offset to where its directories begin."""
+    """Return the block that follows the offset of its directories."""
     start = 4 + int.from_bytes(content[:4], "big")
     if len(content) - start <= 4:
         start = 4

@@ -1,6 +1,6 @@
-"""What the box `meta` of a HEIF or AVIF file lists: its items, what they refer to, and their properties.
+"""Read what the box `meta` of a HEIF or AVIF file lists: its items, their references, and their properties.
 
-See ISO/IEC 14496-12, 8.11, and 23008-12, 9.3. How long such lists may be, `heads` has seen to.
+See ISO/IEC 14496-12, 8.11, and 23008-12, 9.3. `heads` has checked the length of such lists before.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from photorestore.imaging.files.boxes import Box, Boxes, first
 _FULL = 4
 """Bytes of version and flags, before the content of many boxes."""
 _IN_FILE, _IN_IDAT = 0, 1
-_BY_TURN_AND_MIRROR = {
+_BY_ROTATION_AND_MIRROR = {
     (0, None): 1, (1, None): 8, (2, None): 3, (3, None): 6,
     (0, 0): 4, (1, 0): 5, (2, 0): 2, (3, 0): 7,
     (0, 1): 2, (1, 1): 7, (2, 1): 4, (3, 1): 5,
 }  # fmt: skip
-"""EXIF's number for quarters to the left and, after these, an exchange of top and bottom (0) or of the sides (1)."""
+"""EXIF orientation by quarter rotations to the left and the mirror after them: top and bottom (0), or sides (1)."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Item:
 
     Attributes:
         kind: four letters.
-        is_hidden: it is only part of others.
+        is_hidden: whether it is only part of others.
         content_type, encoding: of a `mime` item.
         extents: start and length in the file of each part of its content; None where it is elsewhere.
     """
@@ -49,8 +49,9 @@ class Items:
         primary: the number of the item that is the picture, or None.
         items: by their numbers.
         references: the numbers that each kind of reference leads to from each item.
-        properties: those of the file, in order; `belonging`: which of them each item has, counted from 1.
-        has_tracks: whether the file holds a sequence, too.
+        properties: all in the file, in order.
+        belonging: which of them each item has, counted from 1.
+        has_tracks: whether the file also holds a sequence.
     """
 
     upload: bytes
@@ -62,12 +63,12 @@ class Items:
     has_tracks: bool = False
 
     def properties_of(self, item: int) -> list[Box]:
-        """In the order in which they are applied."""
+        """Return the properties of an item in the order in which they are applied."""
         indices = self.belonging.get(item, [])
         return [self.properties[index - 1] for index in indices if 1 <= index <= len(self.properties)]
 
     def content_of(self, item: int) -> bytes:
-        """The bytes of an item.
+        """Return the bytes of an item.
 
         Raises:
             ValueError: they are not all in the file.
@@ -114,10 +115,10 @@ def read_items(upload: bytes) -> Items:
 
 
 def orientation_by(upload: bytes, properties: Iterable[Box]) -> int:
-    """EXIF's number, 1 to 8, for what the properties of a picture tell of turning."""
-    turns = {box.name: upload[box.start] for box in properties if box.name in (b"irot", b"imir")}
-    mirror = turns.get(b"imir")
-    return _BY_TURN_AND_MIRROR[turns.get(b"irot", 0) & 3, None if mirror is None else mirror & 1]
+    """Return the EXIF orientation, 1 to 8, that a picture's properties `irot` and `imir` amount to."""
+    found = {box.name: upload[box.start] for box in properties if box.name in (b"irot", b"imir")}
+    mirror = found.get(b"imir")
+    return _BY_ROTATION_AND_MIRROR[found.get(b"irot", 0) & 3, None if mirror is None else mirror & 1]
 
 
 class _Reader:
@@ -129,7 +130,7 @@ class _Reader:
         self.at = box.start + _FULL
 
     def number(self, length: int) -> int:
-        """An unsigned number of so many bytes.
+        """Read an unsigned number of so many bytes.
 
         Raises:
             ValueError: the box ends before.
@@ -140,11 +141,11 @@ class _Reader:
         return int.from_bytes(self._upload[self.at - length : self.at], "big")
 
     def wide(self, from_version: int) -> int:
-        """A number of 4 bytes from a version on, of 2 before."""
+        """Read a number of 4 bytes from a version on, of 2 before."""
         return self.number(4 if self.version >= from_version else 2)
 
     def text(self) -> bytes:
-        """Up to a zero, or to the end."""
+        """Read up to a zero, or to the end."""
         zero = self._upload.find(b"\0", self.at, self._end)
         start, self.at = self.at, self._end if zero < 0 else zero + 1
         return self._upload[start : self._end if zero < 0 else zero]

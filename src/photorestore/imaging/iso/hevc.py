@@ -1,4 +1,4 @@
-"""How large coded HEVC pictures are (ITU-T H.265): what a decoder will make room for, whatever the container claims."""
+"""Find how large coded HEVC pictures are (ITU-T H.265): a decoder allocates that, whatever the container claims."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _SPS = 33
 """Type of a sequence parameter set."""
 _RECORD_HEAD_BYTES = 22
 _LONGEST_START = 256
-"""Bytes of a parameter set, in which the sizes stand, however many layers come before."""
+"""The sizes are within so many bytes of a parameter set, whatever the number of layers before."""
 
 
 class _Bits:
-    """Of a parameter set, the highest first."""
+    """Reads the bits of a parameter set, highest first."""
 
     def __init__(self, content: bytes) -> None:
         self._value = int.from_bytes(content, "big")
         self._left = 8 * len(content)
 
     def take(self, count: int) -> int:
-        """An unsigned number of so many bits.
+        """Read an unsigned number of so many bits.
 
         Raises:
             CorruptImage: there are not so many.
@@ -34,7 +34,7 @@ class _Bits:
         return self._value >> self._left & ((1 << count) - 1)
 
     def take_exponential(self) -> int:
-        """An unsigned Exp-Golomb number of at most 32 bits."""
+        """Read an unsigned Exp-Golomb number of at most 32 bits."""
         zeros = 0
         while self.take(1) == 0:
             zeros += 1
@@ -44,7 +44,7 @@ class _Bits:
 
 
 def coded_sizes(upload: bytes, properties: Iterable[Box]) -> Iterator[tuple[int, int]]:
-    """Width and height in each decoder configuration (`hvcC`) among the properties of a HEIF file.
+    """Yield width and height of each decoder configuration (`hvcC`) among the properties of a HEIF file.
 
     Raises:
         CorruptImage: a parameter set cannot be read.

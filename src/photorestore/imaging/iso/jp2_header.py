@@ -1,6 +1,6 @@
-"""What a JPEG 2000 file says of itself: the boxes of a JP2 (ISO/IEC 15444-1, annex I) and the head of its codestream.
+"""Read the boxes of a JP2 (ISO/IEC 15444-1, annex I) and the head of its codestream.
 
-All of it is read here, bounded, before the decoder sees a byte.
+All of it is read here, within bounds, before the decoder sees a byte.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OTHER_COLOURS = {0: "bilevel", 1: "YCbCr(1)", 3: "YCbCr(2)", 14: "CIELab", 15: 
                   21: "ROMM RGB", 24: "e-sYCC"}  # fmt: skip
 COUNTS = {"L": 1, "RGB": 3, "YCbCr": 3, "CMYK": 4}
 LONGEST_LIST = 8 << 10
-"""Bytes of a list of channels; the longest that means anything has 255 entries."""
+"""Bytes of a list of channels; the longest useful one has 255 entries."""
 MOST_COLOURS = 1024
 """Of a palette, by the standard."""
 MOST_SEGMENTS = 4096
@@ -54,10 +54,10 @@ class Jp2:
 
     Attributes:
         codestream: where it begins.
-        mode: `L`, `RGB`, `YCbCr` or `CMYK`; None where the file leaves it open.
-        icc: the profile that stands in the place of a colour space.
-        palette: columns of a palette, each its bits and its entries; `mapping`: for each channel the component that it
-            is taken from, and the palette's column, or None.
+        mode: `L`, `RGB`, `YCbCr` or `CMYK`; None if the file does not tell it.
+        icc: the profile that is given in place of a colour space.
+        palette: columns of a palette, each its bits and its entries.
+        mapping: for each channel the component that it is taken from, and the palette's column, or None.
         definitions: for each channel that is described its type (0 colour, 1 opacity, 2 premultiplied opacity) and the
             colour that it belongs to, counted from 1, 0 for all.
         blocks: EXIF and XMP.
@@ -74,7 +74,7 @@ class Jp2:
 
 
 def read_boxes(upload: bytes) -> Jp2:
-    """Read what stands around the codestream.
+    """Read what surrounds the codestream.
 
     Raises:
         NotAnImage: its colours are of a kind that is not read.
@@ -155,7 +155,7 @@ def _name(found: Jp2, what: str) -> None:
 
 
 def read_siz(upload: bytes, start: int) -> Siz:
-    """Read the size of a codestream, and hold against limits what its decoder would make room for.
+    """Read the size of a codestream, and check what its decoder would allocate against the limits.
 
     Raises:
         NotAnImage: its samples are signed, or have more than 16 bits, or it has too many channels.
@@ -194,7 +194,7 @@ def _read_siz(upload: bytes, start: int) -> Siz:
 
 
 def _check_coding(upload: bytes, start: int, width: int, height: int, parts: int) -> None:
-    """Hold layers and precincts against the limits, as the main header has them (A.6.1)."""
+    """Check the layers and precincts in the main header (A.6.1) against the limits."""
     for _ in range(MOST_SEGMENTS):
         marker, length = struct.unpack_from(">HH", upload, start)
         if marker in (_SOT, _EOC) or length < 2:
@@ -211,7 +211,7 @@ def _check_coding(upload: bytes, start: int, width: int, height: int, parts: int
 
 
 def _check_precincts(style: bytes, width: int, height: int, parts: int, *, has_sizes: bool) -> None:
-    """Hold their number, about, against the limit.
+    """Check the approximate number of precincts against the limit.
 
     Args:
         style: number of resolutions, four bytes of the coding, and, if it has them, sizes for each resolution.

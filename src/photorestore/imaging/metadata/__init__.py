@@ -1,1 +1,1 @@
-"""What a file says of its picture, EXIF, XMP, IPTC and the rest: read, brought up to date, put into the result."""
+"""Read what a file says of its picture (EXIF, XMP, IPTC and the rest), update it, and put it into the result."""

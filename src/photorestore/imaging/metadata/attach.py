@@ -1,4 +1,4 @@
-"""Puts metadata into the file of a picture that an encoder has written without any, and names what finds no place."""
+"""Put metadata into a picture's file that an encoder wrote without any, and name what finds no place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PNG_HEAD_BYTES = 8 + 12 + 13
 
 
 def attach(file: io.BytesIO, name: str, attachments: Attachments, dropped: list[str]) -> Content:
-    """The file with its metadata, in a format whose encoder is not given them: `jpeg`, `png` or `tiff`.
+    """Return the file with its metadata, where the encoder is not given them: in `jpeg`, `png` and `tiff`.
 
     Args:
         file: may be changed.
@@ -75,7 +75,7 @@ def _segment(marker: int, content: bytes) -> bytes:
 
 
 def _fitting(exif: Exif, dropped: list[str]) -> bytes | None:
-    """The block without the longest entries, where it would be too long for a segment."""
+    """Return the block, without its longest entries if it would be too long for a segment."""
     parts = [exif.directory.entries, exif.details]
     while len(block := exif.block()) > _LONGEST_SEGMENT:
         sizes = [(len(entry.content), tag, part) for part in parts for tag, entry in part.items()]
@@ -89,7 +89,7 @@ def _fitting(exif: Exif, dropped: list[str]) -> bytes | None:
 
 
 def _into_png(content: memoryview, attachments: Attachments, _: list[str]) -> Content:
-    """Behind the first chunk; a resolution that the encoder has made up goes."""
+    """Insert chunks after the first one, and take out the resolution that the encoder has invented."""
     rest = content[_PNG_HEAD_BYTES:]
     for name, start, length in png_chunks(bytes(content[: 64 << 10])):
         if name == b"pHYs":
@@ -126,9 +126,9 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def _into_tiff(file: io.BytesIO, attachments: Attachments, dropped: list[str]) -> None:
-    """A new directory behind the pixels, of the encoder's entries and of ours, takes the place of the first one.
+    """Replace the first directory by a new one behind the pixels, with the encoder's entries and ours.
 
-    They are not copied: a large picture would take longer for it than for all else that is done here.
+    The pixels are not copied, which in a large picture would take longer than all else that is done here.
     """
     with file.getbuffer() as content:
         directory, _ = read_directory(content, without=frozenset((*RESOLUTION, _XMP)))

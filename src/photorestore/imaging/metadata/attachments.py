@@ -1,4 +1,4 @@
-"""What goes with a picture: EXIF, XMP and the rest, and what of it moves where a format has no place of its own."""
+"""Collect what goes with a picture (EXIF, XMP and the rest), and move what a format has no place for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from photorestore.imaging.metadata.extras import (
     density_of_tags,
 )
 from photorestore.imaging.metadata.extras_read import MOST_NAMED, read_extras
-from photorestore.imaging.metadata.heif_turn import change_of_stored
+from photorestore.imaging.metadata.heif_orientation import change_of_stored
 from photorestore.imaging.metadata.ifd import Entry
 from photorestore.imaging.metadata.photoshop import DIGEST, IPTC, without_copies
 from photorestore.imaging.metadata.xmp import rewrite_xmp
@@ -41,7 +41,7 @@ class Attachments:
     extras: Extras = field(default_factory=Extras)
 
     def settle(self, name: str, dropped: list[str]) -> None:
-        """Bring what the format `name` has no place for of its own to where it has one, or leave it out and say so."""
+        """Move what the format `name` has no place for to where it has one, or name it in `dropped`."""
         extras = self.extras
         if name != "png":
             left = [text for text in extras.texts if not self._settle_text(text, name)]
@@ -65,7 +65,7 @@ class Attachments:
             self.exif = None
 
     def _settle_text(self, text: Text, name: str) -> bool:
-        """A PNG's text goes where EXIF or JPEG keep the like, if nothing stands there; gives whether it went."""
+        """Move a PNG's text to where EXIF or JPEG keep its like, if that is free; return whether it was moved."""
         encoded, tag = (text.text or "").encode(), _TEXT_TAGS.get(text.keyword)
         told = self.exif.directory.entries if self.exif else {}
         if name == "jpeg" and text.keyword == "Comment" and len(encoded) <= _LONGEST_COMMENT:
@@ -77,7 +77,7 @@ class Attachments:
         return True
 
     def _settle_density(self, name: str, dropped: list[str]) -> None:
-        """The resolution goes into EXIF's first directory, if none is told there."""
+        """Put the resolution into EXIF's first directory, if there is none there."""
         if self.extras.density is None:
             return
         exif = self._exif()
@@ -102,7 +102,7 @@ def _density_tags(density: Density, exif: Exif) -> dict[int, Entry]:
 def collect(
     upload: bytes, kind: str, change: Change, dropped: list[str], *, exif: bytes | None, xmp: bytes | None
 ) -> Attachments:
-    """The metadata of an upload, for the result.
+    """Return the metadata of an upload, brought up to date for the result.
 
     Args:
         upload: of the format `kind`.
@@ -113,7 +113,7 @@ def collect(
     extras = read_extras(upload, kind)
     extras.resources = without_copies(extras.resources, plain_block(exif or b""), xmp or b"", extras.dropped)
     if change.orientation >= 5 and extras.density is not None:
-        extras.density = extras.density.turned
+        extras.density = extras.density.transposed
     if not change.gps:
         extras.forget_place()
     dropped += extras.dropped

@@ -1,4 +1,4 @@
-"""An upload's EXIF and XMP, wherever its format keeps them, and the orientation that they tell."""
+"""Find an upload's EXIF and XMP, wherever its format keeps them, and the orientation that they tell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _APP1 = 0xE1
 
 
 def exif_in(upload: bytes, kind: str, given: bytes | None) -> bytes | None:
-    """The EXIF block of an upload of the format `kind`, which is no TIFF, or None.
+    """Return the EXIF block of an upload of the format `kind`, which is no TIFF, or None.
 
     Args:
         given: what the decoder has found.
@@ -25,7 +25,7 @@ def exif_in(upload: bytes, kind: str, given: bytes | None) -> bytes | None:
 
 
 def _exif_in_png(upload: bytes) -> bytes | None:
-    """From its chunk, which may stand behind the pixels, or as ImageMagick wrote it before there was one."""
+    """Find EXIF in its chunk, which may follow the pixels, or as ImageMagick wrote it before there was a chunk."""
     raw = None
     for name, start, length in png_chunks(upload):
         if name == b"eXIf":
@@ -37,7 +37,7 @@ def _exif_in_png(upload: bytes) -> bytes | None:
 
 
 def xmp_in(upload: bytes, kind: str, given: bytes | None, dropped: list[str]) -> bytes | None:
-    """The XMP packet of an upload, with what a JPEG keeps in further segments; see `exif_in`.
+    """Return the XMP packet of an upload, with what a JPEG keeps in further segments; see `exif_in`.
 
     Args:
         dropped: gets the names of what cannot be kept.
@@ -58,7 +58,7 @@ def xmp_in(upload: bytes, kind: str, given: bytes | None, dropped: list[str]) ->
 
 
 def _xmp_in_png(upload: bytes) -> bytes | None:
-    """From its text, which may stand behind the pixels, or as ImageMagick wrote it before there was one."""
+    """Find XMP in its text, which may follow the pixels, or as ImageMagick wrote it before there was a keyword."""
     raw = None
     for name, start, length in png_chunks(upload):
         if name not in TEXT_CHUNKS:
@@ -74,5 +74,5 @@ def _xmp_in_png(upload: bytes) -> bytes | None:
 
 
 def orientation_of(exif: bytes | None, xmp: bytes | None) -> int:
-    """Orientation 1 to 8 by EXIF, or by XMP where that says nothing; 1 where nothing does."""
+    """Return the orientation, 1 to 8, by EXIF, or by XMP where EXIF does not tell it; 1 where neither does."""
     return orientation_told(exif) or orientation_in(xmp) or 1

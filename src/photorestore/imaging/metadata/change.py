@@ -1,4 +1,4 @@
-"""What became of a picture's pixels, for metadata that speaks of them."""
+"""Describe what became of a picture's pixels, for metadata that refers to them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Change:
 
     Attributes:
         width, height: of the result.
-        source_width, source_height: of the upload, before the turn.
-        orientation: EXIF orientation by which it was turned upright, 1 to 8.
-        gps: whether the result may tell the place.
+        source_width, source_height: of the upload, as stored.
+        orientation: the EXIF orientation, 1 to 8, that was undone.
+        gps: whether the result may tell where the picture was taken.
         is_converted: whether the colours were brought to sRGB from another space.
     """
 
@@ -30,23 +30,23 @@ class Change:
     is_converted: bool = False
 
     @property
-    def is_turned(self) -> bool:
-        """Whether a place in the upload is another one in the result."""
+    def is_reoriented(self) -> bool:
+        """Return whether the picture was rotated or mirrored."""
         return self.orientation != 1
 
     @property
     def is_as_stored(self) -> bool:
-        """Whether each pixel of the upload is the result's at the same place."""
-        return not self.is_turned and self.factor == 1
+        """Return whether each pixel of the upload is at the same place of the result."""
+        return not self.is_reoriented and self.factor == 1
 
     @property
     def factor(self) -> float:
-        """How many pixels of the result one of the upload makes, along a side."""
+        """Return how many pixels of the result stand for one of the upload, along a side."""
         upright = self.source_height if self.orientation >= 5 else self.source_width
         return self.width / max(1, upright)
 
     def area(self, x: float, y: float, w: float = 0.0, h: float = 0.0) -> tuple[float, float, float, float]:
-        """Centre and size of an area of the upload, in the result; all as shares of the picture's sides."""
+        """Return centre and size, in the result, of an area of the upload; all as shares of the picture's sides."""
         across, down = (1 - x, 1 - y)
         centre = {
             1: (x, y), 2: (across, y), 3: (across, down), 4: (x, down),
@@ -57,13 +57,13 @@ class Change:
     def area_px(
         self, x: float, y: float, w: float = 0.0, h: float = 0.0
     ) -> tuple[float, float, float, float]:
-        """The same in pixels."""
+        """Return the same as `area`, in pixels."""
         across, down = max(1, self.source_width), max(1, self.source_height)
-        turned = self.area(x / across, y / down, w / across, h / down)
+        moved = self.area(x / across, y / down, w / across, h / down)
         sides = (self.width, self.height) * 2
-        return tuple(share * side for share, side in zip(turned, sides, strict=True))  # type: ignore[return-value]
+        return tuple(share * side for share, side in zip(moved, sides, strict=True))  # type: ignore[return-value]
 
 
 def mentions_gps(content: bytes) -> bool:
-    """Whether something says where it was, as far as its words tell; in UTF-16 as well."""
+    """Return whether a block contains words that tell a place, in UTF-16 as well."""
     return _GEOGRAPHIC.search(content.replace(b"\0", b"").upper()) is not None

@@ -1,6 +1,6 @@
-"""EXIF: read from the upload, brought up to date for the result.
+"""Read EXIF from the upload, and bring it up to date for the result.
 
-It is written by strangers, so every reading may fail; what cannot be read is left out and reported. Entries that
+Anybody may have written it, so any reading may fail; what cannot be read is left out and reported. Entries that
 need no change keep their type and bytes.
 """
 
@@ -23,7 +23,7 @@ from photorestore.imaging.metadata.ifd import (
 )
 
 LONGEST_EXIF = 4 << 20
-"""Bytes of a block that is read; JPEG, where EXIF comes from, has room for a 64th."""
+"""Bytes of the longest block that is read; JPEG has room for a 64th of this."""
 PREFIX = b"Exif\0\0"
 ORIENTATION = 274
 MAKER_NOTE = 37500
@@ -39,52 +39,52 @@ LAYOUT = frozenset(
      292, 293, 297, 301, *range(317, 326), 330, *range(332, 337), *range(338, 348), 351, *range(512, 522),
      *range(529, 533), 34675)
 )  # fmt: skip
-"""Tags of a TIFF's first directory that say how this file stores its pixels."""
+"""Tags of a TIFF's first directory that say how its pixels are stored."""
 _GEOGRAPHIC = frozenset((33550, 33920, 33922, 34264, *range(34735, 34738), 42112, 50844))
 """GeoTIFF's and GDAL's, which say what place on earth a pixel shows."""
 _ELSEWHERE = frozenset((700, 33723, 34377, 37724))
-"""XMP, IPTC and Photoshop's resources, which are carried by themselves, and its layers, named by `tiff.layout`."""
+"""XMP, IPTC and Photoshop's resources, which are handled apart, and its layers, which `tiff.layout` names."""
 
 _MOVABLE_NOTES = (
     b"Nikon\0\2", b"FUJIFILM", b"Apple iOS\0", b"OLYMPUS\0", b"OM SYSTEM\0", b"PENTAX \0", b"HDRP",
 )  # fmt: skip
-"""How maker notes begin that tell places by the distance from their own start, in a byte order of their own."""
+"""Beginnings of maker notes that may be moved: they count places from their own start, and state their byte order."""
 
 
 @dataclass(slots=True)
 class Exif:
-    """A block apart: its first directory, and its byte order as `struct` names it."""
+    """A decoded block: its first directory, and its byte order as `struct` names it."""
 
     directory: Directory = field(default_factory=Directory)
     order: str = "<"
 
     def block(self) -> bytes:
-        """The block with its prefix; a maker note that may tell places by their distance from its start stays there."""
+        """Return the block with its prefix; a maker note with places counted from the block's start keeps its own."""
         note = self.details.get(MAKER_NOTE)
         return PREFIX + as_block(self.directory, self.order, note if _is_bound(note) else None)
 
     @property
     def is_empty(self) -> bool:
-        """Whether it says nothing."""
+        """Return whether it holds nothing."""
         return not self.directory.entries and not self.directory.below
 
     @property
     def details(self) -> dict[int, Entry]:
-        """Entries of the directory that EXIF adds to TIFF's."""
+        """Return the entries of the directory that EXIF adds to TIFF's."""
         return self.directory.below.get(EXIF, Directory()).entries
 
     def numbers(self, kind: int, *values: int) -> Entry:
-        """An entry of SHORT, LONG or RATIONAL numbers, these as numerators and denominators."""
+        """Return an entry of SHORT, LONG or RATIONAL numbers, the last as numerators and denominators."""
         return Entry(kind, struct.pack(f"{self.order}{len(values)}{'H' if kind == SHORT else 'I'}", *values))
 
 
 def plain_block(block: bytes) -> bytes:
-    """An EXIF block without its prefix, which some writers repeat."""
+    """Return an EXIF block without its prefix, which some writers repeat."""
     return block.removeprefix(PREFIX).removeprefix(PREFIX)
 
 
 def orientation_told(block: bytes | None) -> int | None:
-    """EXIF orientation 1 to 8 in an EXIF block or a TIFF; None where it is missing or nonsense."""
+    """Return the orientation, 1 to 8, in an EXIF block or a TIFF; None where it is missing or out of range."""
     try:
         content = plain_block(block or b"")
         order = order_of(content)
@@ -96,7 +96,7 @@ def orientation_told(block: bytes | None) -> int | None:
 
 
 def exif_of_tiff(upload: bytes, start: int, dropped: list[str]) -> bytes | None:
-    """An EXIF block of what a TIFF's directory says of the picture and not of the file; None if it says nothing.
+    """Return an EXIF block of what a TIFF's directory says of the picture, not of its storage; None if that is nothing.
 
     Args:
         start: where the page's directory stands.
@@ -114,7 +114,7 @@ def exif_of_tiff(upload: bytes, start: int, dropped: list[str]) -> bytes | None:
 
 
 def rewrite_exif(block: bytes, change: Change, dropped: list[str]) -> Exif | None:
-    """EXIF for a picture that was turned and may have another size; None if it cannot be read or nothing is left.
+    """Return EXIF for the upright picture, perhaps of another size; None if it cannot be read or nothing is left.
 
     Orientation becomes 1, the pixel dimensions are set where they stood, the thumbnail goes; where the place is not
     to be told, the GPS directory, the maker note and whatever else mentions GPS go too.
@@ -143,7 +143,7 @@ def rewrite_exif(block: bytes, change: Change, dropped: list[str]) -> Exif | Non
 
 
 def settle_maker_note(exif: Exif, dropped: list[str]) -> None:
-    """Leave the maker note out where it would be broken by standing elsewhere."""
+    """Leave out a maker note that would break if it stood elsewhere."""
     if _is_bound(exif.details.get(MAKER_NOTE)):
         del exif.details[MAKER_NOTE]
         dropped.append("exif: maker note: it would point to other places")
@@ -159,7 +159,7 @@ def _name_left_out(tags: list[int], dropped: list[str]) -> None:
 
 
 def _forget_place(directory: Directory, dropped: list[str]) -> None:
-    """Take out what tells the place, or may: nobody but its maker can read a maker note."""
+    """Take out what tells where the picture was taken, or may: only its maker can read a maker note."""
     directory.below.pop(GPS, None)
     if directory.below.get(EXIF, Directory()).entries.pop(MAKER_NOTE, None):
         dropped.append("exif: maker note: may tell the place")
@@ -170,7 +170,7 @@ def _forget_place(directory: Directory, dropped: list[str]) -> None:
 
 
 def _forget_map(directory: Directory, change: Change, dropped: list[str]) -> None:
-    """Take out what tells the place of each pixel."""
+    """Take out what tells the geographic place of each pixel."""
     for tag in directory.entries.keys() & _GEOGRAPHIC:
         del directory.entries[tag]
     why = "not brought up to date" if change.gps else "tell the place"
@@ -211,7 +211,7 @@ def _pixels(values: Sequence[float]) -> list[int]:
 
 
 def _say_srgb(exif: Exif) -> None:
-    """Where EXIF names the colour space, name the one that the pixels are in now."""
+    """Where EXIF names the colour space, let it name sRGB."""
     if _COLOUR_SPACE in exif.details:
         exif.details[_COLOUR_SPACE] = exif.numbers(SHORT, 1)
     details = exif.directory.below.get(EXIF, Directory())

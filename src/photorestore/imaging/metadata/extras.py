@@ -1,4 +1,4 @@
-"""What a file says of its picture besides EXIF, XMP and ICC: IPTC, comments, texts, resolution."""
+"""Hold what a file says of its picture besides EXIF, XMP and ICC: IPTC, comments, texts, resolution."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ class Density:
     unit: str
 
     def per(self, unit: str) -> tuple[Fraction, Fraction]:
-        """The same in another unit."""
+        """Return pixels across and down in another unit."""
         if "ratio" in (self.unit, unit):
             return self.x, self.y
         factor = _PER_METRE[self.unit] / _PER_METRE[unit]
         return self.x * factor, self.y * factor
 
     def is_near(self, other: Density) -> bool:
-        """Whether the other one is the same, but for what PNG's whole pixels per metre leave of it."""
+        """Return whether another density is the same, after rounding to PNG's whole pixels per metre."""
         if "ratio" in (self.unit, other.unit):
             return self == other
         ours, theirs = self.per("metre"), other.per("metre")
         return all(round(value) == round(of_other) for value, of_other in zip(ours, theirs, strict=True))
 
     @property
-    def turned(self) -> Density:
-        """Of a picture whose sides change places."""
+    def transposed(self) -> Density:
+        """Return the density of a picture whose sides are exchanged."""
         return Density(self.y, self.x, self.unit)
 
 
@@ -66,7 +66,7 @@ class Text:
     text: str | None
 
     def mentions_gps(self) -> bool:
-        """Whether it does; of what cannot be read it is supposed."""
+        """Return whether it mentions a place; texts that cannot be read count as if they did."""
         is_unknown = self.text is None and self.kind in TEXT_CHUNKS
         return is_unknown or mentions_gps(self.content) or mentions_gps((self.text or "").encode())
 
@@ -77,7 +77,7 @@ class Extras:
 
     Attributes:
         resources: Photoshop's, IPTC among them.
-        comments: JPEG's and GIF's, in the bytes of an encoding that nobody tells.
+        comments: JPEG's and GIF's, as bytes of unknown encoding.
         texts: a PNG's, and its time.
         density: the resolution, or None.
         dropped: what is not kept.
@@ -102,7 +102,7 @@ class Extras:
 
 
 def read_text(kind: bytes, content: bytes, longest: int = LONGEST_TEXT) -> Text:
-    """A PNG's chunk of text; what is packed is read up to `longest` bytes."""
+    """Read a PNG's chunk of text; packed text is read up to `longest` bytes."""
     keyword, _, rest = content.partition(b"\0")
     text = None
     with contextlib.suppress(ValueError, IndexError):
@@ -134,7 +134,7 @@ def _unpacked(packed: bytes, longest: int) -> bytes:
 
 
 def raw_profile(text: Text) -> bytes | None:
-    """A block that was written as hexadecimal text into a PNG's chunk `Raw profile type ...`, or None."""
+    """Return a block that was written as hexadecimal text into a PNG's chunk `Raw profile type ...`, or None."""
     with contextlib.suppress(ValueError):
         _, _, rest = (text.text or "").lstrip().partition("\n")
         length, _, digits = rest.lstrip().partition("\n")
@@ -144,13 +144,13 @@ def raw_profile(text: Text) -> bytes | None:
 
 
 def as_raw_profile(kind: str, block: bytes) -> bytes:
-    """The content of a chunk `zTXt` that holds a block as hexadecimal text."""
+    """Return the content of a chunk `zTXt` that holds a block as hexadecimal text."""
     text = f"\n{kind}\n{len(block):8}\n{block.hex()}\n"
     return f"Raw profile type {kind}".encode() + b"\0\0" + zlib.compress(text.encode())
 
 
 def density_of_jfif(content: bytes) -> Density | None:
-    """From the content of the segment `JFIF`; None where it tells no more than square pixels."""
+    """Return the density in the content of the segment `JFIF`; None where it says only that pixels are square."""
     if len(content) < 12:
         return None
     unit, x, y = struct.unpack_from(">BHH", content, 7)
@@ -160,7 +160,7 @@ def density_of_jfif(content: bytes) -> Density | None:
 
 
 def density_of_phys(content: bytes) -> Density | None:
-    """From the content of a PNG's chunk `pHYs`."""
+    """Return the density in the content of a PNG's chunk `pHYs`."""
     if len(content) != 9:
         return None
     x, y, unit = struct.unpack(">IIB", content)
@@ -168,7 +168,7 @@ def density_of_phys(content: bytes) -> Density | None:
 
 
 def density_of_tags(entries: Mapping[int, Entry], order: str) -> Density | None:
-    """From TIFF's tags, in a byte order as `struct` names it; inches where no unit is told."""
+    """Return the density in TIFF's tags, in a byte order as `struct` names it; inches where no unit is told."""
     try:
         x, y = (Fraction(*struct.unpack(order + "II", entries[tag].content)) for tag in RESOLUTION[:2])
         number = (

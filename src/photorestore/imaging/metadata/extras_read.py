@@ -1,4 +1,4 @@
-"""Reads what stands in an upload besides EXIF, XMP and ICC, and names what is not kept of it."""
+"""Read what an upload holds besides EXIF, XMP and ICC, and name what of it is not kept."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _CHUNKS_OF_PIXELS = {
 
 
 def read_extras(upload: bytes, kind: str) -> Extras:
-    """What stands in an upload of a format, one of `sniff.ACCEPTED`, besides EXIF, XMP and ICC."""
+    """Read what an upload, of a format in `sniff.ACCEPTED`, holds besides EXIF, XMP and ICC."""
     extras = Extras()
     match kind:
         case "jpeg":
@@ -77,7 +77,7 @@ def read_extras(upload: bytes, kind: str) -> Extras:
 
 
 def jpeg_segments(upload: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Marker, place and content of each segment of a JPEG before its first scan, and the scan's own."""
+    """Yield marker, place and content of each segment of a JPEG up to its first scan, that of the scan included."""
     position = 2
     for _ in range(MOST_SEGMENTS):
         while upload[position : position + 2] == b"\xff\xff":
@@ -182,7 +182,7 @@ def _read_tiff(upload: bytes, extras: Extras) -> None:
 
 
 def _iptc_of_tiff(entry: Entry) -> bytes:
-    """As some writers call it numbers of 32 bits, it may be turned around, and is padded."""
+    """Return IPTC; some writers store it as numbers of 32 bits, padded and perhaps in the other byte order."""
     if entry.kind != 4:
         return entry.content
     content = entry.content if entry.content.startswith(b"\x1c") else entry.swapped().content
@@ -213,7 +213,7 @@ def _read_gif(upload: bytes, extras: Extras) -> None:
 
 
 def _blocks(upload: bytes, position: int) -> tuple[bytes, int]:
-    """What the blocks from there on hold, of at most `MOST_SEGMENTS`, and where they end."""
+    """Return what the blocks from a position on hold, at most `MOST_SEGMENTS`, and where they end."""
     pieces = list[bytes]()
     for _ in range(MOST_SEGMENTS):
         length = upload[position] if position < len(upload) else 0

@@ -1,4 +1,4 @@
-"""Directories of a TIFF or of an EXIF block as they are stored: type, number and bytes of each entry.
+"""Read and write directories of a TIFF or an EXIF block as stored: type, number and bytes of each entry.
 
 Nothing is interpreted, so text keeps its encoding and UNDEFINED its bytes. Reading is bounded by `MOST_TAGS` and
 `MOST_BYTES`.
@@ -38,14 +38,14 @@ class Entry:
     start: int = 0
 
     def swapped(self) -> Entry:
-        """The same in the other byte order."""
+        """Return the same entry in the other byte order."""
         width = _SWAPPED_BYTES.get(self.kind, UNIT_BYTES[self.kind])
         if width == 1:
             return self
-        turned = bytearray(len(self.content))
+        reversed_bytes = bytearray(len(self.content))
         for byte in range(width):
-            turned[byte::width] = self.content[width - 1 - byte :: width]
-        return Entry(self.kind, bytes(turned))
+            reversed_bytes[byte::width] = self.content[width - 1 - byte :: width]
+        return Entry(self.kind, bytes(reversed_bytes))
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Directory:
     is_followed: bool = False
 
     def swapped(self) -> Directory:
-        """The same in the other byte order."""
+        """Return the same directory in the other byte order."""
         return Directory(
             {tag: entry.swapped() for tag, entry in self.entries.items()},
             {tag: directory.swapped() for tag, directory in self.below.items()},
@@ -65,7 +65,7 @@ class Directory:
 
 
 def order_of(block: bytes | memoryview) -> str:
-    """The byte order of a TIFF, as `struct` names it.
+    """Return the byte order of a TIFF, as `struct` names it.
 
     Raises:
         ValueError: it does not begin like one.
@@ -83,7 +83,7 @@ def read_directory(
     without: frozenset[int] = frozenset(),
     only: frozenset[int] | None = None,
 ) -> tuple[Directory, list[int]]:
-    """A directory of a TIFF or an EXIF block (without its prefix), and the tags whose values cannot be read.
+    """Read a directory of a TIFF or an EXIF block (without its prefix); the second result: tags that cannot be read.
 
     Args:
         start: where it stands; None = it is the first.
@@ -119,7 +119,7 @@ class _Reading:
             raise ValueError("the directory lies outside") from error
 
     def _directory(self, start: int, is_wanted: Callable[[int], bool], depth: int = 0) -> Directory:
-        if start > len(self._block):  # of a BigTIFF it may be more than can be counted here
+        if start > len(self._block):  # in a BigTIFF it may be too large a number for `struct`
             raise struct.error("outside")
         (count,) = self._count.unpack_from(self._block, start)
         if count > MOST_TAGS:
@@ -136,11 +136,9 @@ class _Reading:
                 self._add_below(directory, tag, kind, value, depth)
             else:
                 self._add(directory, tag, kind, length, value)
-        directory.is_followed = self._is_followed(start + self._count.size + count * self._entry.size)
+        end = start + self._count.size + count * self._entry.size
+        directory.is_followed = any(self._block[end : end + self._offset.size])
         return directory
-
-    def _is_followed(self, end: int) -> bool:
-        return any(self._block[end : end + self._offset.size])
 
     def _add_below(self, directory: Directory, tag: int, kind: int, value: bytes, depth: int) -> None:
         if depth == 2 or tag in directory.below:
@@ -166,7 +164,7 @@ class _Reading:
 
 
 def written(directory: Directory, order: str, start: int, pinned: Entry | None = None) -> bytes:
-    """A directory and all below it, to stand at the even offset `start`; no other follows it.
+    """Return the bytes of a directory and all below it, to stand at the even offset `start`; no other follows it.
 
     Args:
         pinned: an entry whose content is not written, as it lies at its `start` already.
@@ -192,7 +190,7 @@ def written(directory: Directory, order: str, start: int, pinned: Entry | None =
 
 
 def as_block(directory: Directory, order: str, pinned: Entry | None = None) -> bytes:
-    """An EXIF block, without a prefix.
+    """Return the bytes of an EXIF block, without its prefix.
 
     Args:
         pinned: an entry that is to stand where it stood, since it may tell places by their distance from the block's

@@ -1,4 +1,4 @@
-"""Photoshop's image resources, among which JPEG and TIFF keep IPTC's captions."""
+"""Read and write Photoshop's image resources, among which JPEG and TIFF keep IPTC's captions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DIGEST = 0x0425
 _KEPT = (0x03ED, 0x040A, 0x040B, DIGEST)
 """Resolution, whether there is a copyright, its address, and the digest of IPTC."""
 EXIF, XMP = 0x0422, 0x0424
-"""Copies, mostly, of what stands elsewhere in the file and is carried by itself; see `without_copies`."""
+"""Mostly copies of what is elsewhere in the file; see `without_copies`."""
 _PROFILE = 0x040F
 _THUMBNAILS = {0x0409, 0x040C}
 
@@ -23,7 +23,7 @@ Resources = dict[int, bytes]
 
 
 def read_resources(block: bytes, dropped: list[str]) -> Resources:
-    """The resources worth keeping, by their numbers.
+    """Return the resources worth keeping, by their numbers.
 
     Args:
         dropped: gets the names of what is lost.
@@ -53,7 +53,7 @@ def read_resources(block: bytes, dropped: list[str]) -> Resources:
 
 
 def write_resources(resources: Resources) -> bytes:
-    """A block of resources."""
+    """Return a block of resources."""
     return b"".join(
         b"8BIM" + struct.pack(">HHI", number, 0, len(content)) + content + bytes(len(content) % 2)
         for number, content in sorted(resources.items())
@@ -61,7 +61,7 @@ def write_resources(resources: Resources) -> bytes:
 
 
 def without_copies(resources: Resources, exif: bytes, xmp: bytes, dropped: list[str]) -> Resources:
-    """The resources without EXIF and XMP.
+    """Return the resources without EXIF and XMP.
 
     Args:
         exif, xmp: those of the file, without a prefix.
@@ -74,7 +74,7 @@ def without_copies(resources: Resources, exif: bytes, xmp: bytes, dropped: list[
 
 
 def without_place(resources: Resources, dropped: list[str]) -> Resources:
-    """The resources without IPTC's data sets and others that mention GPS."""
+    """Return the resources without those, and without data sets of IPTC, that mention GPS."""
     kept = {number: content for number, content in resources.items() if not mentions_gps(content)}
     if IPTC in resources and IPTC not in kept:
         kept[IPTC] = b"".join(part for part in _data_sets(resources[IPTC]) if not mentions_gps(part))

@@ -1,4 +1,4 @@
-"""Areas of a picture that XMP describes: faces, names, focus."""
+"""Move the areas of a picture that XMP describes: faces, names, focus."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _NUMBERS = {"rectangle": (_X, _Y, _W, _H), "circle": (_X, _Y, _RADIUS), "polygon
 
 
 class UnknownBoundaryError(ValueError):
-    """IPTC has no such boundary of a region."""
+    """The properties are not those of a boundary that IPTC defines."""
 
 
 def moved_area(told: dict[str, str], change: Change) -> dict[str, str]:
-    """Of the properties of one area those that are others in the result; none if they are no numbers."""
+    """Return the properties of one area that change in the result; none if they are not numbers."""
     if RECTANGLE in told:
         return _moved_rectangle(told[RECTANGLE], change)
     if AREA[0] not in told or AREA[1] not in told:
         return {}
     in_px = told.get("stArea:unit") == "pixel"
-    if not in_px and not change.is_turned:
+    if not in_px and not change.is_reoriented:
         return {}
     x, y, w, h, d = (_number(told.get(name, "0")) for name in AREA[:5])
     if x is None or y is None or w is None or h is None or d is None:
@@ -39,14 +39,14 @@ def moved_area(told: dict[str, str], change: Change) -> dict[str, str]:
 
 def _moved_rectangle(text: str, change: Change) -> dict[str, str]:
     x, y, w, h = ([_number(part) for part in text.split(",", 4)] + [None] * 4)[:4]
-    if not change.is_turned or x is None or y is None or w is None or h is None:
+    if not change.is_reoriented or x is None or y is None or w is None or h is None:
         return {}
     x, y, w, h = change.area(x + w / 2, y + h / 2, w, h)
     return {RECTANGLE: ", ".join(map(_text, (x - w / 2, y - h / 2, w, h)))}
 
 
 def moved_boundary(told: dict[str, str], boundary: dict[str, str], change: Change) -> dict[str, str]:
-    """Of the properties of one of IPTC's boundaries, or of a point of one, those that are others in the result.
+    """Return the properties of one of IPTC's boundaries, or of a point of one, that change in the result.
 
     Args:
         boundary: those of the boundary, `told` itself if it is no point's.

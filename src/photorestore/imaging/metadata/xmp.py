@@ -1,4 +1,4 @@
-"""XMP, brought up to date for the result: what speaks of pixels is reckoned anew or goes, the rest stays as it is."""
+"""Bring XMP up to date for the result: what refers to pixels is recomputed or goes, the rest stays as it is."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ _GONE = {
     "Container:Directory": "further pictures: not kept",
     "GContainer:Directory": "further pictures: not kept",
 }
-"""What claims something that no result has, by names or, with a star, how they begin; and what is said of it."""
-_GONE_WHEN_TURNED = {"GPano:*": "panorama: not brought up to date for a turned picture"}
+"""Properties that claim what no result has, by name or, with a star, by its beginning; and what is reported."""
+_GONE_WHEN_REORIENTED = {"GPano:*": "panorama: not brought up to date for a turned picture"}
 _REGIONS = {"Iptc4xmpExt:ImageRegion": "regions: IPTC's, of a kind that is not brought up to date"}
 _GONE_WHEN_MOVED = {
     "acdsee-rs:Regions": "regions: ACDSee's are not brought up to date",
@@ -72,16 +72,16 @@ _TOLD_ORIENTATION = re.compile(
 
 
 def orientation_in(block: bytes | None) -> int | None:
-    """Orientation 1 to 8 that an XMP packet tells, or None."""
+    """Return the orientation, 1 to 8, that an XMP packet tells, or None."""
     found = _TOLD_ORIENTATION.search(block or b"")
     return int(found[1]) if found else None
 
 
 def rewrite_xmp(block: bytes, change: Change, dropped: list[str]) -> bytes | None:
-    """The XMP packet for a picture that was turned and may have another size; None if it has to go.
+    """Return the XMP packet for the upright picture, perhaps of another size; None if it has to go.
 
-    It has to if it would have to be changed but is too long, is no well-formed UTF-8, or declares a document type, and
-    where the place is not to be told and it still mentions GPS. What need not be changed stays as it is.
+    It has to go if it needs a change but is too long, is not well-formed UTF-8, or declares a document type; and if it
+    still mentions GPS although the place is not to be told. What needs no change stays as it is.
 
     Args:
         dropped: gets the names of what is lost.
@@ -109,8 +109,8 @@ def rewrite_xmp(block: bytes, change: Change, dropped: list[str]) -> bytes | Non
 
 
 def _gone(change: Change) -> dict[str, str]:
-    turned = _GONE_WHEN_TURNED if change.is_turned else {}
-    return _GONE | turned | ({} if change.is_as_stored else _GONE_WHEN_MOVED)
+    reoriented = _GONE_WHEN_REORIENTED if change.is_reoriented else {}
+    return _GONE | reoriented | ({} if change.is_as_stored else _GONE_WHEN_MOVED)
 
 
 def _needs_change(block: bytes, gone: dict[str, str], change: Change) -> bool:
@@ -133,7 +133,7 @@ def _edits(block: bytes, gone: dict[str, str], change: Change, said: set[str]) -
 
 
 def _updates(block: bytes, values: list[Value], change: Change) -> list[Edit]:
-    """What gives way to other numbers."""
+    """Return the edits that replace numbers."""
     texts = {value: block[value.start : value.end].decode() for value in values}
     new = {value: _number(value, text, change) for value, text in texts.items()}
     owned = defaultdict[int, dict[str, Value]](dict)
@@ -150,7 +150,7 @@ def _updates(block: bytes, values: list[Value], change: Change) -> list[Edit]:
 
 
 def _number(value: Value, text: str, change: Change) -> str | None:
-    """What stands by itself; None = as it was."""
+    """Return the new value of a property that does not depend on others; None if it stays."""
     if not (text.isascii() and text.isdigit()):
         return None
     name = value.name
@@ -165,7 +165,7 @@ def _number(value: Value, text: str, change: Change) -> str | None:
 
 
 def _as_told(texts: dict[Value, str], change: Change) -> Change:
-    """The change from the picture that regions speak of, which tell its size: for some writers it is the turned one."""
+    """Return the change from the picture that regions refer to, by its size: for some writers the upright one."""
     sides = (change.source_width, change.source_height)
     told = {value.name: text for value, text in texts.items() if _APPLIES in value.within}
     if change.orientation < 5 or [told.get(name) for name in _DIMENSIONS] != [

@@ -1,4 +1,4 @@
-"""XMP that is too long for one segment of a JPEG: put together when read, and taken apart when written."""
+"""Join XMP that is too long for one segment of a JPEG when it is read, and split it when it is written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _START = b"<rdf:RDF"
 
 
 def joined(main: bytes, pieces: Sequence[bytes]) -> bytes | None:
-    """The packet with its extension.
+    """Return the packet with its extension.
 
     Args:
         main: a packet.
@@ -34,7 +34,8 @@ def joined(main: bytes, pieces: Sequence[bytes]) -> bytes | None:
         return main
     extension = _put_together(pieces, named[1])
     try:
-        inner = extension[_end_of_start(extension) : extension.rindex(_END)]
+        _, start = apart(extension, extension.index(_START))
+        inner = extension[start : extension.rindex(_END)]
         end = main.rindex(_END)
         whole = main[:end] + inner + main[end:]
         expat.ParserCreate("utf-8", " ").Parse(whole.strip(b" \t\r\n\0"), True)
@@ -43,12 +44,8 @@ def joined(main: bytes, pieces: Sequence[bytes]) -> bytes | None:
     return whole
 
 
-def _end_of_start(extension: bytes) -> int:
-    return apart(extension, extension.index(_START))[1]
-
-
 def _put_together(pieces: Sequence[bytes], guid: bytes) -> bytes:
-    """The extension of that name, or nothing if one of its pieces is missing."""
+    """Return the extension of that name; empty if one of its pieces is missing."""
     whole, filled = bytearray(), 0
     for piece in pieces:
         length, offset = (
@@ -68,7 +65,7 @@ def _put_together(pieces: Sequence[bytes], guid: bytes) -> bytes:
 
 
 def segments(packet: bytes, longest: int) -> list[bytes]:
-    """Contents of a JPEG's APP1 segments, of at most `longest` bytes, that hold a packet; none if it is too long."""
+    """Return the APP1 segments' contents, of at most `longest` bytes, that hold a packet; none if it is too long."""
     if len(MAIN_PREFIX) + len(packet) <= longest:
         return [MAIN_PREFIX + packet]
     if len(packet) > LONGEST:
@@ -90,6 +87,6 @@ def segments(packet: bytes, longest: int) -> list[bytes]:
 
 
 def _without_wrapper(packet: bytes) -> bytes:
-    """The packet without the processing instructions around it, which an extension has not."""
+    """The packet without the processing instructions around it, which an extension lacks."""
     start, end = packet.find(b"<x:xmpmeta"), packet.rfind(b"</x:xmpmeta>")
     return packet[start : end + len(b"</x:xmpmeta>")] if 0 <= start < end else packet

@@ -1,4 +1,4 @@
-"""Where in an XMP packet values stand, found by one pass of a parser that is given no entities."""
+"""Find where values stand in an XMP packet, by one pass of a parser that expands no entities."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PADDING = b" \t\r\n\0"
 _BLANKS = re.compile(rb"[ \t\r\n]*")
 _TAG_NAME = re.compile(rb"[^ \t\r\n/>]*")
 _OWNERS = 6
-"""That are noted of a value."""
+"""How many owners of a value are noted."""
 
 Edit = tuple[int, int, bytes]
-"""Bytes from one place to another give way to these."""
+"""Start and end of the bytes to replace, and their replacement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Places:
 
 
 def edited(block: bytes, edits: list[Edit]) -> bytes:
-    """The packet with all edits, which may come in any order and do not overlap."""
+    """Apply all edits to the packet; they may come in any order and do not overlap."""
     pieces, done = [], 0
     for start, end, replacement in sorted(edits):
         pieces += [block[done:start], replacement]
@@ -140,8 +140,11 @@ def edited(block: bytes, edits: list[Edit]) -> bytes:
 
 
 def apart(block: bytes, start: int) -> tuple[list[tuple[str, int, int, int]], int]:
-    """Attributes of a well-formed start tag at `start`: names, where they, with the blanks before them, and their
-    values begin, and where these end; and where the tag ends.
+    """Split a well-formed start tag at `start` into its attributes, and find its end.
+
+    Returns:
+        Of each attribute its name, where it begins (with the blanks before it), where its value begins and ends; and
+        where the tag ends.
     """
     attributes = list[tuple[str, int, int, int]]()
     position = _end_of(_TAG_NAME, block, start + 1)
@@ -159,12 +162,12 @@ def apart(block: bytes, start: int) -> tuple[list[tuple[str, int, int, int]], in
 
 
 def _is_empty(block: bytes, end: int) -> bool:
-    """Whether the tag that ends there is a whole element."""
+    """Return whether the tag that ends there is a whole element."""
     return block[end - 2 : end] == b"/>"
 
 
 def _end_of(pattern: re.Pattern[bytes], block: bytes, start: int) -> int:
-    """Where a run of bytes that may be empty ends."""
+    """Return where a run of bytes, which may be empty, ends."""
     found = pattern.match(block, start)
     return found.end() if found else start
 

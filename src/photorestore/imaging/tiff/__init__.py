@@ -1,1 +1,1 @@
-"""TIFF: its directories and their bounds, what it is by its layout, and its stored samples as colours."""
+"""Read TIFFs: check their directories, find their layout, and turn stored samples into colours."""

@@ -1,4 +1,4 @@
-"""How the strips or tiles of a TIFF are cut and packed; what cannot be unpacked is refused by its name."""
+"""Find how the strips or tiles of a TIFF are cut and packed; refuse by name what cannot be unpacked."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from photorestore.imaging.tiff.directory import Directory
 
 UNCODED, CCITT, OLD_JPEG, JPEG, WEBP = (1,), (2, 3, 4, 32771), (6,), (7,), (50001,)
 PICTURES = (*OLD_JPEG, *JPEG, *WEBP)
-"""Strips and tiles that are pictures of their own, in RGB even where the TIFF is said to be YCbCr."""
+"""Their strips and tiles are pictures of their own, in RGB even if the TIFF claims YCbCr."""
 DEFLATE = (8, 32946)
 PACKED = (*DEFLATE, 5, 32773, 34925, 50000)
-"""With LZW, PackBits, LZMA and Zstandard: bytes become bytes."""
+"""Deflate, LZW, PackBits, LZMA and Zstandard, which turn bytes into bytes."""
 _OTHER_CODINGS = {
     9: "JBIG",
     10: "JBIG",
@@ -32,11 +32,11 @@ _OTHER_CODINGS = {
     52546: "JPEG XL",
 }
 MOST_TILE_BYTES = 64 << 20
-"""Of a tile when it is unpacked."""
+"""Greatest size of an unpacked tile."""
 
 
 def check_coding(upload: bytes, page: Directory, coding: int, stored_bits: int, samples: int) -> None:
-    """Hold the compression of a page against what is read, and against its samples.
+    """Check that the compression of a page is one that is read, and fits its samples.
 
     Raises:
         NotAnImage: it is not read; the message names it.
@@ -60,7 +60,7 @@ def check_coding(upload: bytes, page: Directory, coding: int, stored_bits: int, 
 
 
 def is_differenced(page: Directory, coding: int, stored_bits: int) -> bool:
-    """Whether samples are stored as differences to those on their left.
+    """Return whether samples are stored as differences to those on their left.
 
     Raises:
         NotAnImage: by another predictor, or of a depth for which none is defined.
@@ -74,7 +74,7 @@ def is_differenced(page: Directory, coding: int, stored_bits: int) -> bool:
 
 
 def segment_hw(page: Directory, width: int, height: int, bits_px: int) -> tuple[int, int]:
-    """Height and width of the strips or tiles of a page.
+    """Return height and width of the strips or tiles of a page.
 
     Raises:
         CorruptImage: tiles without area, or of more than `MOST_TILE_BYTES`.

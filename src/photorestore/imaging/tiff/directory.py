@@ -1,4 +1,4 @@
-"""The directories of a TIFF as numbers and bytes, without a decoder; `walk.check_directories` holds their bounds."""
+"""Read a TIFF's directories as numbers and bytes, without a decoder; `walk.check_directories` bounds them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from photorestore.errors import TruncatedImage
 
 MOST_PAGES = 4096
 MOST_BELOW = 16
-"""Directories below a page that are looked at; cameras write up to four."""
+"""Directories below a page that are read; cameras write up to four."""
 MOST_ENTRIES = 4096
-"""Of a directory that are looked at; the lowest numbers stand first."""
+"""Entries of a directory that are read; the lowest numbers stand first."""
 
 SUB_DIRECTORIES = 330
 _FORMATS = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
@@ -60,7 +60,7 @@ class Directory:
         return tag in self._entries
 
     def numbers(self, tag: int, most: int) -> tuple[float, ...]:
-        """The values of a tag, fractions divided, `most` of them; none where it is missing.
+        """Return at most `most` values of a tag, fractions divided; none where the tag is missing.
 
         Raises:
             TruncatedImage: they stand beyond the end of the file.
@@ -80,16 +80,16 @@ class Directory:
         )
 
     def integers(self, tag: int, most: int) -> tuple[int, ...]:
-        """The values of a tag as integers; see `numbers`."""
+        """Return the values of a tag as integers; see `numbers`."""
         return tuple(int(value) for value in self.numbers(tag, most))
 
     def first(self, tag: int, default: int) -> int:
-        """The first value of a tag; `default` where there is none."""
+        """Return the first value of a tag; `default` where there is none."""
         found = self.integers(tag, 1)
         return found[0] if found else default
 
     def blob(self, tag: int) -> bytes | None:
-        """The bytes of a tag, or None."""
+        """Return the bytes of a tag, or None."""
         if tag not in self._entries:
             return None
         kind, count, place = self._entries[tag]
@@ -97,12 +97,12 @@ class Directory:
 
 
 def is_big(upload: bytes) -> bool:
-    """Whether it is a BigTIFF, whose pointers have 64 bits."""
+    """Return whether a TIFF is a BigTIFF, whose pointers have 64 bits."""
     return upload[2:4] in (b"+\0", b"\0+")
 
 
 def pages(upload: bytes) -> list[Directory]:
-    """The directories in the chain of a TIFF, each once.
+    """Return the directories in the chain of a TIFF, each once.
 
     Raises:
         TruncatedImage: there is none, or it breaks off.
@@ -128,7 +128,7 @@ def pages(upload: bytes) -> list[Directory]:
 
 
 def below(upload: bytes, page: Directory) -> list[Directory]:
-    """The directories that a page points to as its own; those that break off are left out."""
+    """Return the directories that a page points to as its own, without those that break off."""
     found = []
     for start in page.integers(SUB_DIRECTORIES, MOST_BELOW):
         if 0 < start < len(upload):

@@ -1,6 +1,6 @@
-"""What a TIFF is, decided in one place before any pixel is read: page, samples, depth, coding, extra channels.
+"""Decide what a TIFF is before any pixel is read: page, samples, depth, coding, extra channels.
 
-Whatever cannot be read rightly is refused here by its name.
+Whatever cannot be read correctly is refused here by name.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Layout:
         segment_hw: height and width of a strip or a tile.
         is_tiled: whether it has tiles.
         orientation: 1 to 8, or None where no tag tells it.
-        subsampling: luma samples to a chroma sample, down and across.
+        subsampling: luma samples for a chroma sample, down and across.
         dropped: what is left out, by name.
     """
 
@@ -85,17 +85,17 @@ class Layout:
 
     @cached_property
     def bits(self) -> int:
-        """Of a channel in the planes, 8 or 16."""
+        """Return the bits of a channel in the planes, 8 or 16."""
         return 8 if self.stored_bits <= 8 else 16
 
     @cached_property
     def space(self) -> str:
-        """What the colours are when they have been read: `L`, `RGB` or `CMYK`."""
+        """Return what the colours are when they have been read: `L`, `RGB` or `CMYK`."""
         return {MIN_IS_WHITE: "L", MIN_IS_BLACK: "L", CMYK: "CMYK"}.get(self.photometric, "RGB")
 
     @cached_property
     def mode(self) -> str:
-        """Pillow's name for the kind of pixels, or that name and the depth."""
+        """Return Pillow's name for the kind of pixels, with `;16` behind it for 16 bits."""
         name = {PALETTE: "P", CIELAB: "LAB", ICCLAB: "LAB"}.get(self.photometric, self.space)
         if self.alpha is not None and name in ("L", "RGB"):
             name += "A"
@@ -103,7 +103,7 @@ class Layout:
 
 
 def layout_of(upload: bytes) -> Layout:
-    """The layout of a TIFF's full picture.
+    """Find the layout of a TIFF's full picture.
 
     Raises:
         NotAnImage: it is of a kind that is not read; the message names it.
@@ -119,7 +119,7 @@ def layout_of(upload: bytes) -> Layout:
 
 
 def directory_of(upload: bytes) -> int:
-    """Where the directory of a TIFF's full picture stands.
+    """Find where the directory of a TIFF's full picture stands.
 
     Raises:
         TruncatedImage: the TIFF breaks off.
@@ -161,7 +161,7 @@ def _layout(upload: bytes, page: Directory, dropped: list[str]) -> Layout:
     check_coding(upload, page, coding, stored_bits, samples)
     across, down = ((*page.integers(530, 2), 2, 2)[:2]) if photometric == YCBCR else (1, 1)
     is_planar = page.first(284, 1) == 2 and samples > 1
-    is_picture = coding in PICTURES and not is_planar  # whose decoder makes RGB of YCbCr
+    is_picture = coding in PICTURES and not is_planar  # its decoder turns YCbCr into RGB
     orientation = page.first(274, 0)
     return Layout(
         page=page,
@@ -219,8 +219,8 @@ def _check_numbers(page: Directory, photometric: int, samples: int, depths: tupl
 def _alpha(page: Directory, photometric: int, samples: int, dropped: list[str]) -> tuple[int | None, bool]:
     """Which sample is the alpha, and whether it is associated; other extra samples go to `dropped`.
 
-    One that is of unknown meaning is none: scanners write infrared there. Where the tag is missing, one sample more
-    than the colours of grey or RGB is taken for alpha, as libtiff does.
+    A sample of unknown meaning is not alpha: scanners write infrared there. If the tag is missing, one sample beyond
+    the colours of grey or RGB is taken for alpha, as libtiff does.
     """
     first = COLOURS[photometric]
     kinds = page.integers(338, MOST_SAMPLES)

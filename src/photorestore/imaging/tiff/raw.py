@@ -1,4 +1,4 @@
-"""Cameras' raw files, many of which begin like a TIFF and hold a small preview where its picture would be."""
+"""Refuse cameras' raw files: many begin like a TIFF and hold a small preview in place of its picture."""
 
 from __future__ import annotations
 

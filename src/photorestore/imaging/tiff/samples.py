@@ -1,4 +1,4 @@
-"""From a TIFF's stored samples to colours of 8 or 16 bits and alpha, by what the layout says they mean."""
+"""Turn a TIFF's stored samples into colours of 8 or 16 bits and alpha, by what the layout says they mean."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.imaging.planes import strips
 from photorestore.imaging.tiff import layout as kinds
 from photorestore.imaging.tiff.layout import Layout
 from photorestore.imaging.tiff.segments import Samples, stored_rows
+from photorestore.pixels.bands import strips
+from photorestore.pixels.luma import LUMA
 from photorestore.workspace import Array
 
 Values = npt.NDArray[Any]
@@ -29,7 +30,7 @@ _D50 = np.array([0.9642, 1.0, 0.8249], np.float32)
 
 
 def colour_rows(upload: bytes, layout: Layout) -> Iterator[tuple[slice, Array, Array | None]]:
-    """Rows from the top: which, their colours (rows, W, 1 | 3 | 4) and their alpha (rows, W) of 8 or 16 bits.
+    """Yield rows from the top: which, their colours (rows, W, 1 | 3 | 4) and their alpha (rows, W) of 8 or 16 bits.
 
     Raises:
         TruncatedImage, CorruptImage: as `segments.stored_rows`.
@@ -53,7 +54,7 @@ class _Meaning:
         self._palette = _palette(layout) if layout.photometric == kinds.PALETTE else None
 
     def colours(self, stored: Samples) -> tuple[Values, Values | None]:
-        """Of some rows."""
+        """Return colours and alpha of some rows."""
         layout = self._layout
         count = kinds.COLOURS[layout.photometric]
         alpha = None if layout.alpha is None else self._scaled(stored[..., layout.alpha])
@@ -88,7 +89,7 @@ class _Meaning:
         return (values.clip(0, 1) * self._most + 0.5).astype(self._type)
 
     def _dissociated(self, stored: Samples, alpha: Samples) -> Values:
-        """Grey, RGB or CMYK that was multiplied by the alpha; divided before it is rounded."""
+        """Divide grey, RGB or CMYK by the alpha that it was multiplied by, before rounding."""
         wide, opacity = stored.astype(np.uint64), alpha[..., np.newaxis].astype(np.uint64)
         if self._layout.photometric == kinds.MIN_IS_WHITE:
             wide = ((1 << self._layout.stored_bits) - 1) - wide
@@ -106,7 +107,7 @@ class _Meaning:
         y, cb, cr = np.moveaxis(
             (stored - black) * (spans / np.where(white == black, 1, white - black)), -1, 0
         )
-        red, green, blue = page.numbers(529, 3) or (0.299, 0.587, 0.114)
+        red, green, blue = page.numbers(529, 3) or LUMA
         r, b = y + (2 - 2 * red) * cr, y + (2 - 2 * blue) * cb
         g = (y - red * r - blue * b) / (green or 1)
         return self._rounded(np.stack([r, g, b], axis=-1) / np.float32(most))
@@ -135,7 +136,7 @@ def _srgb(lightness: Values, a: Values, b: Values) -> Values:
 
 
 def _levels(bits: int, most: int) -> Values:
-    """What each stored value becomes."""
+    """Return what each stored value becomes."""
     highest = (1 << bits) - 1
     values = (np.arange(highest + 1, dtype=np.uint64) * most + highest // 2) // highest
     return values.astype(np.uint8 if most == 255 else np.uint16)

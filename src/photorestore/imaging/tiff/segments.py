@@ -1,7 +1,7 @@
-"""The strips and tiles of a TIFF, decoded to the samples that are stored, some rows at a time.
+"""Decode the strips and tiles of a TIFF to the stored samples, some rows at a time.
 
-What is packed otherwise than by zlib is unpacked by libtiff, by way of Pillow: the strips are wrapped as a plain TIFF
-of their own, of grey bytes (or of what the JPEG within holds), so that neither sees a layout which it reads otherwise.
+What is not packed by zlib is unpacked by libtiff, through Pillow: the strips are wrapped as a plain TIFF of their own,
+of grey bytes (or of what the JPEG in it holds), so that neither sees a layout that it would read differently.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BAND_BYTES = 2 << 20
 """Bytes decoded at a time, so that what lies between stays in the processor's cache; one strip at least."""
 
 MOST_SEGMENTS = 1 << 19
-"""Tiles of 16x16 of 50 megapixels, in planes of their own, and more."""
+"""More than a picture of 50 megapixels has in tiles of 16x16, each channel by itself."""
 
 Samples = npt.NDArray[np.unsignedinteger]
 Bytes = npt.NDArray[np.uint8]
@@ -37,7 +37,7 @@ _TABLES, _FAX_3, _FAX_4 = 347, 292, 293
 
 
 def stored_rows(upload: bytes, layout: Layout) -> Iterator[Samples]:
-    """The samples as stored, from the top: arrays (rows, W, samples) of 8, 16 or 32 bits.
+    """Yield the samples as stored, from the top: arrays (rows, W, samples) of 8, 16 or 32 bits.
 
     Raises:
         TruncatedImage, CorruptImage: a strip or tile is missing, too short, or cannot be decoded.
@@ -67,11 +67,11 @@ class _Reader:
             raise CorruptImage(f"TIFF has {count} strips or tiles; expected at most {MOST_SEGMENTS}")
         self._starts = page.integers(324 if layout.is_tiled else 273, count)
         self._lengths = page.integers(325 if layout.is_tiled else 279, count)
-        if layout.coding in coding.OLD_JPEG:  # the only strip may begin behind the tables of its stream
+        if layout.coding in coding.OLD_JPEG:  # the given strip may begin behind the tables of the stream
             self._starts, self._lengths = page.integers(513, 1), page.integers(514, 1)
 
     def read(self, first: int, last: int) -> Samples:
-        """The rows of strips or tiles `first` to `last`."""
+        """Read the rows of strips or tiles `first` to `last`."""
         layout = self._layout
         count = layout.samples if layout.is_planar else 1
         planes = [self._plane(plane, first, last) for plane in range(count)]
@@ -119,7 +119,7 @@ class _Reader:
         if number >= len(self._starts):
             raise TruncatedImage(f"TIFF has {len(self._starts)} strips or tiles; expected more than {number}")
         start, layout = self._starts[number], self._layout
-        if layout.coding in coding.UNCODED:  # some writers count wrongly, and here the length is known
+        if layout.coding in coding.UNCODED:  # some writers give a wrong length, which is known here
             length = self._length(number)
         elif number < len(self._lengths):
             length = self._lengths[number]
@@ -139,7 +139,7 @@ class _Reader:
         return math.ceil(rows / self._layout.subsampling[0]) * self._row_bytes
 
     def _bytes(self, numbers: range, parts: Sequence[bytes], rows: int) -> Bytes:
-        """Parts one below the other, unpacked to (rows, bytes)."""
+        """Return parts one below the other, unpacked to (rows, bytes)."""
         layout = self._layout
         if layout.coding in coding.DEFLATE:
             parts = [

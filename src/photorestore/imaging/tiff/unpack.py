@@ -1,4 +1,4 @@
-"""From a TIFF's bytes to numbers: samples of any depth, and colour stored for several pixels at once."""
+"""Turn a TIFF's bytes into numbers: samples of any depth, and colour stored for several pixels at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Samples = npt.NDArray[np.unsignedinteger]
 
 
 def unpacked(raw: Bytes, count: int, bits: int, order: str) -> Samples:
-    """Samples (rows, count) of 8, 16 or 32 bits, from rows of bytes that hold samples of `bits` (1 to 16, or 32).
+    """Return samples (rows, count) of 8, 16 or 32 bits from rows of bytes that hold them in `bits` (1 to 16, or 32).
 
     Args:
         raw: (rows, bytes), each row of whole bytes.
@@ -27,7 +27,7 @@ def unpacked(raw: Bytes, count: int, bits: int, order: str) -> Samples:
 
 
 def _from_stream(raw: Bytes, count: int, bits: int) -> Samples:
-    """All samples at the same place within a group of whole bytes at once."""
+    """Unpack at once all samples that are at the same place within a group of whole bytes."""
     group = 8 // math.gcd(bits, 8)
     stride = group * bits // 8
     padded = np.pad(raw, ((0, 0), (0, 4 + stride)))
@@ -45,7 +45,7 @@ def _from_stream(raw: Bytes, count: int, bits: int) -> Samples:
 
 
 def replicated(raw: Bytes, subsampling: tuple[int, int]) -> Samples:
-    """YCbCr (rows, W, 3) from units that hold `down` times `across` lumas, one Cb and one Cr."""
+    """Return YCbCr (rows, W, 3) from units that hold `down` times `across` lumas, one Cb and one Cr."""
     down, across = subsampling
     units = raw.reshape(len(raw), -1, down * across + 2)
     rows, columns = units.shape[:2]

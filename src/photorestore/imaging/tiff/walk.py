@@ -1,4 +1,4 @@
-"""The directories of a TIFF and of an EXIF block, walked before anybody unpacks what they point to."""
+"""Walk the directories of a TIFF or an EXIF block before a decoder unpacks what they point to."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _NUMBERS = {3: "H", 4: "I", 5: "I", 8: "h", 9: "i", 10: "i", 11: "f", 12: "d", 1
 
 
 def check_directories(block: bytes) -> None:
-    """Hold the number of directories and tags, and the bytes of their numbers, against the limits.
+    """Check the number of directories and tags, and the bytes of their numbers, against the limits.
 
-    What is no TIFF, or breaks off, is left to whoever reads it.
+    What is not a TIFF, or breaks off, is left to its reader.
 
     Raises:
         CorruptImage: there are too many, or one points back to another that holds it.
@@ -46,9 +46,9 @@ def check_directories(block: bytes) -> None:
 
 
 def numbers(block: bytes, wanted: Sequence[int], start: int | None = None) -> dict[int, Sequence[float]]:
-    """The values of those of the tags `wanted` that are numbers, from the directory at `start`, else the first.
+    """Return the values of those `wanted` tags that are numbers, from the directory at `start`, else the first.
 
-    What is no TIFF has none, and what cannot be read is left out.
+    What is not a TIFF has none, and values that cannot be read are left out.
     """
     found: dict[int, Sequence[float]] = {}
     for tag, kind, raw, order in _tags(block, wanted, start):
@@ -64,7 +64,7 @@ def numbers(block: bytes, wanted: Sequence[int], start: int | None = None) -> di
 
 
 def content(block: bytes, wanted: int, start: int | None = None) -> bytes | None:
-    """The bytes of a tag that is no number, from the directory at `start`, else the first."""
+    """Return the bytes of a tag that is not a number, from the directory at `start`, else the first."""
     return next((found for _, kind, found, _ in _tags(block, (wanted,), start) if kind not in _NUMBERS), None)
 
 
@@ -80,7 +80,7 @@ def _tags(block: bytes, wanted: Sequence[int], start: int | None) -> Iterator[tu
     try:
         start = offset.unpack_from(block, 8 if is_big else 4)[0] if start is None else start
         (entries,) = count.unpack_from(block, start)
-    except (struct.error, OverflowError):  # the latter of a place beyond all memory
+    except (struct.error, OverflowError):  # overflow: a place beyond all memory
         return
     first = start + count.size
     last = first + min(entries, (len(block) - first) // entry.size) * entry.size
@@ -95,7 +95,7 @@ def _tags(block: bytes, wanted: Sequence[int], start: int | None) -> Iterator[tu
 
 
 class _Walk:
-    """Of directories, each once."""
+    """Walks directories, each once."""
 
     def __init__(self, block: bytes, entry: struct.Struct, order: str, *, is_big: bool) -> None:
         self._block = block
@@ -121,7 +121,7 @@ class _Walk:
             waiting += self._directory(start)
 
     def _directory(self, start: int) -> list[int]:
-        """Where further ones are."""
+        """Return where further directories are."""
         (count,) = self._count.unpack_from(self._block, start)
         self._tags += count
         if self._tags > MOST_TAGS:

@@ -1,4 +1,4 @@
-"""What `deliver` tells of the file that it made. No torch here."""
+"""Define what `deliver` reports of the file that it made. No torch here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deliver: the upload as it came, or encode what the caller accepts, metadata and alpha put back; make the report."""
+"""Deliver the upload as it came, or the result encoded as the caller accepts it, with metadata; write the report."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Delivery:
     Attributes:
         content_type: its media type.
         bits: per channel, 8 or 16.
-        dropped: what of the upload it has not.
+        dropped: what it lacks of the upload.
         unchanged: whether it is the upload, byte for byte.
     """
 
@@ -111,7 +111,8 @@ def _as_it_came(workspace: Workspace) -> Delivery | None:
 
 def _encoded(workspace: Workspace) -> Delivery:
     envelope, options = workspace.envelope, workspace.options
-    outgoing = _outgoing(workspace)
+    source = workspace.source
+    outgoing = Outgoing(workspace.current(), workspace.alpha(), source.bits, is_grey=source.is_grey)
     name = envelope.require_promise().format
     if keeps_hidden(name) or options.colour == "source":
         outgoing.image = with_hidden(workspace, outgoing.image)
@@ -119,17 +120,12 @@ def _encoded(workspace: Workspace) -> Delivery:
         _to_source(workspace, outgoing)
     _add_metadata(workspace, outgoing)
     content = encode(outgoing, name, options.quality)
-    dropped = [*workspace.source.dropped, *outgoing.dropped]
+    dropped = [*source.dropped, *outgoing.dropped]
     return Delivery(content, CONTENT_TYPES[name], outgoing.bits, dropped, unchanged=False)
 
 
-def _outgoing(workspace: Workspace) -> Outgoing:
-    source = workspace.source
-    return Outgoing(workspace.current(), workspace.alpha(), source.bits, is_grey=source.is_grey)
-
-
 def _to_source(workspace: Workspace, outgoing: Outgoing) -> None:
-    """Bring a picture to the upload's colours, if they are not sRGB and known."""
+    """Convert a picture to the upload's colour space, if that is known and not sRGB."""
     profile = workspace.path("icc")
     if not profile.exists():
         mode = workspace.source.mode
@@ -148,12 +144,12 @@ def _to_source(workspace: Workspace, outgoing: Outgoing) -> None:
 
 
 def _stored(workspace: Workspace) -> Stored | None:
-    """The upload's own numbers, decoded once more; None where no pixel of the result is still one of them."""
+    """Decode the upload's own numbers once more; None if no pixel of the result still has them."""
     upload = workspace.read_file("upload")
     if upload is None or workspace.options.scale > 1 or findings_of(workspace).is_normalised:
         return None
     picture = open_picture(upload)
-    picture.header.icc = None  # what it is to be converted from
+    picture.header.icc = None  # so that `decode` does not convert
     image = with_hidden(workspace, workspace.plane("image"), heed_mask=False)
     values = np.empty(image.shape, image.dtype)
     picture.decode(values, None)
@@ -168,7 +164,7 @@ def _add_metadata(workspace: Workspace, outgoing: Outgoing) -> None:
         return
     source = workspace.source
     _, height, width = outgoing.image.shape
-    sides = (source.width, source.height)  # after the turn
+    sides = (source.width, source.height)  # upright
     change = Change(
         width, height, *(sides[::-1] if source.orientation >= 5 else sides),
         orientation=source.orientation,

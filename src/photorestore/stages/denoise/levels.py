@@ -1,7 +1,7 @@
-"""The noise level that the denoiser is told: the caller's, or the estimated one.
+"""Choose the noise level that the denoiser is told: the caller's, or the estimated one.
 
-Blind, the network takes busy texture for noise; told a level, even roughly, it keeps it. `training/tune_levels.py`
-prints what the rule rests on.
+Without a level the network takes busy texture for noise; with one, even a rough one, it keeps texture.
+`training/tune_levels.py` prints the figures behind the rule.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from dataclasses import dataclass
 from photorestore.stages.preprocess.findings import Estimates
 
 ASSUMED = 11.0
-"""Where denoising was asked for and less was found, this is assumed over the root of the picture's gradient: real
-camera noise, processed and compressed, escapes the estimate; too high a level costs a smooth picture nothing and a
-busy one its texture. On the training pairs of real noise this gains within .02 dB of the best constant, at less loss
-in JPEGs of quality 90 and 75."""
+"""If denoising was asked for and less was found, this divided by the root of the picture's gradient is assumed: the
+estimate misses real camera noise that was processed and compressed, and too high a level costs a smooth picture nothing
+but a busy one its texture. On training pairs of real noise it gains as much as the best constant, within .02 dB, and
+loses less in JPEGs of quality 90 and 75."""
 MOST_ASSUMED_255 = 10.0
 GRAIN_RATIO = 1.6
 LEAST_GRAIN_255 = 6.5
-"""Grain counts where it exceeds the noise of single pixels so much, and this, and a JPEG's artefacts: nine in ten
-clean photographs show less, and grain of 15 shows more up to a width of about .7 px."""
+"""Grain counts if it exceeds `LEAST_GRAIN_255`, a JPEG's artefacts, and the noise of single pixels times `GRAIN_RATIO`:
+nine in ten clean photographs show less, and grain of 15 shows more up to a width of about .7 px."""
 SURFACE_RATIO = 1.5
 SURFACE_OVER_ARTEFACTS = 1.5
 LEAST_SURFACE_255 = 3.0
-"""In a picture that is judged noisy, what lies on its flat places counts where it exceeds the noise of single pixels
-and a JPEG's artefacts so many times, and this: coarse grain, paper and screens show next to no noise of single pixels.
-On training photographs it is within a tenth of their true level on average; under white noise of 9 one photograph in
-fifteen, without flat places, shows as much."""
+"""In a picture judged noisy, grain and paper on its flat places count if they exceed the noise of single pixels and a
+JPEG's artefacts times these ratios, and `LEAST_SURFACE_255`: coarse grain, paper and screens show next to no noise of
+single pixels. On training photographs this is on average within a tenth of the true level; under white noise of 9 one
+photograph in fifteen, without flat places, shows as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Level:
     Attributes:
         sigma_255: standard deviation in 8-bit units.
         origin: where it comes from, for the trace.
-        is_certain: whether the caller, noise of single pixels or a JPEG's table told it; what else may be noise may be
-            texture, too.
+        is_certain: whether it comes from the caller, noise of single pixels or a JPEG's table; what else looks like
+            noise may be texture.
     """
 
     sigma_255: float
@@ -50,7 +50,7 @@ class Level:
 
 
 def level_of(found: Estimates, given_255: float | None = None) -> Level:
-    """The level to denoise with.
+    """Return the level to denoise with.
 
     Args:
         found: what was measured in the picture.

@@ -1,4 +1,4 @@
-"""DenoiseUNet: blind removal of noise, grain and JPEG artefacts.
+"""Remove noise, grain and JPEG artefacts: DenoiseUNet.
 
 A residual U-Net in the manner of DRUNet (Zhang et al., TPAMI 2021): bias-free, noise level in,
 residual out. It differs in two ways: it works on 2x2 pixel blocks from the start, because wide
@@ -18,7 +18,7 @@ from photorestore.networks.blocks import constant_map, pad_to_multiple, residual
 from photorestore.networks.descriptor import Descriptor, Port
 
 NOISY = Port("image", "N 3 H W", -0.5, 1.5)
-"""A picture in [0, 1], from which noise leads far outside."""
+"""A picture in [0, 1]; noise may take it far outside."""
 
 
 class DenoiseUNet(nn.Module):
@@ -51,7 +51,7 @@ class DenoiseUNet(nn.Module):
         """Denoise.
 
         Args:
-            image: (N, 3, H, W) in [0, 1]; noise may lead outside.
+            image: (N, 3, H, W) in [0, 1]; noise may take it outside.
             sigma: (N,), or a map (N, 1, H, W) where it differs over the picture: standard deviation of the
                 noise in [0, 1] units. A negative value means unknown (blind), None so everywhere.
 
@@ -62,7 +62,11 @@ class DenoiseUNet(nn.Module):
         padded = pad_to_multiple(image, self.descriptor.stride)
         blocks = F.pixel_unshuffle(padded, 2)  # (N, 12, H/2, W/2)
         level = torch.full((n,), -1.0, device=image.device) if sigma is None else sigma
-        levels = constant_map(level, blocks) if level.ndim == 1 else _halved(level, self.descriptor.stride)
+        levels = (
+            constant_map(level, blocks)
+            if level.ndim == 1
+            else F.avg_pool2d(pad_to_multiple(level, self.descriptor.stride), 2)
+        )
         residual = self._residual(torch.cat([blocks, levels.clamp_min(0), (levels >= 0).to(blocks)], dim=1))
         return (padded.float() + F.pixel_shuffle(residual.float(), 2))[..., :h, :w]
 
@@ -81,11 +85,6 @@ class DenoiseUNet(nn.Module):
         for up, decoder in zip(reversed(self.ups), reversed(self.decoders), strict=True):
             features = decoder(up(features) + skips.pop())
         return self.tail(features)
-
-
-def _halved(level: Tensor, stride: int) -> Tensor:
-    """A map of noise levels for blocks of 2x2 pixels."""
-    return F.avg_pool2d(pad_to_multiple(level, stride), 2)
 
 
 def _reach_px(depths: tuple[int, ...]) -> int:

@@ -1,4 +1,4 @@
-"""Denoise: removal of noise, grain and JPEG artefacts, of the level that was given or estimated."""
+"""Denoise: remove noise, grain and JPEG artefacts of the given or estimated level."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from photorestore.stages.preprocess.findings import findings_of, is_grey
 from photorestore.workspace import Workspace
 
 KEPT_GRAIN = 0.4
-"""So much of the grain of a print stays where the picture decides: whole prints without it look like plastic, and what
-tells grain from the texture of cloth and walls is not certain."""
+"""Share of a print's grain that stays where the picture decides: prints without any look like plastic, and grain cannot
+be told with certainty from the texture of cloth and walls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _job(workspace: Workspace) -> Iterator[TileJob[Context]]:
 
 
 def _strength(workspace: Workspace) -> float:
-    """How much of what the network calls noise is removed."""
+    """Return how much of what the network calls noise is removed."""
     options = workspace.options
     is_told = options.wants("denoise") or options.mode != AUTO
     keeps_grain = not is_told and findings_of(workspace).is_print and not _level(workspace).is_certain

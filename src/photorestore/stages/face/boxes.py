@@ -1,4 +1,4 @@
-"""Boxes that a detector proposes: (K, 4), left, top, right and bottom in px, and what is done with them."""
+"""Work with the boxes that a detector proposes: (K, 4), left, top, right and bottom in px."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def crop(image: Tensor, box: list[int], side_px: int) -> Tensor:
-    """The part of a window that lies in the picture, (3, side_px, side_px); black where nothing does."""
+    """Cut the part of a window that lies in the picture, (3, side_px, side_px); black where no part does."""
     _, h, w = image.shape
     left, top, right, bottom = max(box[0], 1), max(box[1], 1), min(box[2], w), min(box[3], h)
     if right < left or bottom < top:
@@ -19,19 +19,19 @@ def crop(image: Tensor, box: list[int], side_px: int) -> Tensor:
 
 
 def squared(boxes: Tensor) -> Tensor:
-    """The same centres, both sides as long as the longer one."""
+    """Return boxes around the same centres, both sides as long as the longer one."""
     sides = (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True)
     corners = (boxes[:, :2] + boxes[:, 2:]) / 2 - sides / 2
     return torch.cat([corners, corners + sides], 1)
 
 
 def shifted(boxes: Tensor, shift: Tensor) -> Tensor:
-    """Each side moved by a share of the box's size."""
+    """Move each side by a share of the box's size."""
     return boxes + shift * (boxes[:, 2:] - boxes[:, :2] + 1).repeat(1, 2)
 
 
 def suppress(boxes: Tensor, score: Tensor, most: float, *, of_smaller: bool = False) -> list[int]:
-    """Greedy non-maximum suppression: indices of the kept boxes, the surest first.
+    """Return the indices of the boxes kept by greedy non-maximum suppression, the surest first.
 
     Args:
         most: greatest overlap that two kept boxes may have.

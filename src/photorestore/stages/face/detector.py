@@ -1,4 +1,4 @@
-"""FaceDetector: faces and their five landmarks, by the cascade of Zhang et al.
+"""Find faces and their five landmarks by the cascade of Zhang et al.: FaceDetector.
 
 *Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks* (IEEE Signal Processing Letters,
 2016): a network slid over a pyramid of the picture proposes windows, a second one rejects most of them, a third one
@@ -27,7 +27,7 @@ WINDOW_PX, STRIDE_PX = 12, 2
 OUTPUT_PX = 48
 """Sides of the crops that the last network looks at."""
 SMALLEST_PX = 24.0
-"""Height of the smallest face looked for, where nothing else is said."""
+"""Height of the smallest face looked for by default."""
 CROPS_PER_BATCH = 256
 
 
@@ -47,7 +47,7 @@ class Face:
 
     @property
     def eye_distance_px(self) -> float:
-        """Between the centres of the eyes."""
+        """Return the distance between the centres of the eyes."""
         (left_x, left_y), (right_x, right_y) = self.landmarks[:2]
         return float(((right_x - left_x) ** 2 + (right_y - left_y) ** 2) ** 0.5)
 
@@ -66,7 +66,7 @@ class ProposalNet(nn.Module):
         self.shift = nn.Conv2d(32, 4, 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, H, W) in [-1, 1] to the probability of a face (N, h, w) and box shifts (N, 4, h, w)."""
+        """Return the probability of a face (N, h, w) and box shifts (N, 4, h, w) for (N, 3, H, W) in [-1, 1]."""
         features = self.features(image)
         return self.score(features).softmax(1)[:, 1], self.shift(features)
 
@@ -86,7 +86,7 @@ class RefineNet(nn.Module):
         self.shift = nn.Linear(128, 4)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, 24, 24) in [-1, 1] to the probability of a face (N,) and box shifts (N, 4)."""
+        """Return the probability of a face (N,) and box shifts (N, 4) for (N, 3, 24, 24) in [-1, 1]."""
         hidden = self.hidden(_flat(self.features(crops)))
         return self.score(hidden).softmax(1)[:, 1], self.shift(hidden)
 
@@ -108,7 +108,10 @@ class OutputNet(nn.Module):
         self.landmarks = nn.Linear(256, 10)
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(N, 3, 48, 48) in [-1, 1] to probability (N,), shifts (N, 4), landmarks (N, 2, 5) in shares of the crop."""
+        """Return probability (N,), shifts (N, 4) and landmarks (N, 2, 5) for crops (N, 3, 48, 48) in [-1, 1].
+
+        Landmarks are in shares of the crop.
+        """
         hidden = self.hidden(_flat(self.features(crops)))
         return self.score(hidden).softmax(1)[:, 1], self.shift(hidden), self.landmarks(hidden).view(-1, 2, 5)
 
@@ -176,7 +179,7 @@ class FaceDetector(nn.Module):
 
     @property
     def parts(self) -> Mapping[str, Part[Tensor]]:
-        """`landmarks`."""
+        """Return `landmarks`."""
         side = OUTPUT_PX
         descriptor = Descriptor(
             "landmarks",
@@ -187,7 +190,7 @@ class FaceDetector(nn.Module):
         return {"landmarks": Part(descriptor, self.landmarks)}
 
     def landmarks(self, faces: Tensor) -> Tensor:
-        """Where the last network sees the landmarks of faces (N, 3, OUTPUT_PX, OUTPUT_PX) in [0, 1].
+        """Return where the last network sees the landmarks of faces (N, 3, OUTPUT_PX, OUTPUT_PX) in [0, 1].
 
         Returns:
             (N, 2, 5): x and y of each of `LANDMARKS`, in shares of the crop.
@@ -224,14 +227,14 @@ class FaceDetector(nn.Module):
 
     @staticmethod
     def _judge(network: nn.Module, image: Tensor, boxes: Tensor, side_px: int) -> list[Tensor]:
-        """What a network says of the crops at `boxes`."""
+        """Return what a network says of the crops at `boxes`."""
         crops = torch.stack([crop(image, box, side_px) for box in boxes.trunc().int().tolist()])
-        answers = [network(part) for part in crops.split(CROPS_PER_BATCH)]
-        return [torch.cat(parts) for parts in zip(*answers, strict=True)]
+        outputs = [network(part) for part in crops.split(CROPS_PER_BATCH)]
+        return [torch.cat(parts) for parts in zip(*outputs, strict=True)]
 
 
 def _as_trained(image: Tensor) -> Tensor:
-    """[0, 1] to the range that the networks were trained with."""
+    """Scale [0, 1] to the range that the networks were trained with."""
     return (image.float() * 255 - 127.5) / 128
 
 

@@ -1,4 +1,4 @@
-"""What `face` tells of the faces that it found. No torch here."""
+"""Define what `face` reports of the faces that it found. No torch here."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class FoundFace:
     """A face and what became of it.
 
     Attributes:
-        box: left, top, right, bottom in pixels of the upload after its turn.
+        box: left, top, right, bottom in pixels of the upright upload.
         score: how sure it is that it is a face, 0 to 1.
         refined: whether it was refined.
-        reason: why not, in words; empty where it was.
+        reason: why it was not, in words; else empty.
     """
 
     box: tuple[int, int, int, int]

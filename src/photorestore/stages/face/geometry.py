@@ -1,19 +1,20 @@
-"""Cutting a face out of a picture, upright and at one size, and putting what was changed of it back.
+"""Cut a face out of a picture, upright and at one size, and add what was changed in it.
 
-Pixel i has its centre at coordinate i, as the detector has it. Points are x, y; sizes height, width.
+Pixel i has its centre at coordinate i, as in the detector. Points are x, y; sizes are height, width.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.stages.face.parts import Image, as_float, bands, resized, write
+from photorestore.pixels.bands import strips
+from photorestore.stages.face.parts import Image, as_float, resized, write
 
 CROP_PX = 256
 """Side of the square that a face is cut into."""
@@ -22,7 +23,7 @@ EYE_DISTANCE_PX = 64.0
 TEMPLATE = ((96.0, 112.0), (160.0, 112.0), (128.0, 149.0), (100.5, 180.5), (155.5, 180.5))
 """Where `stages.face.detector.LANDMARKS` lie in the crop: the proportions of frontal faces as detected."""
 ELLIPSE_CENTRE, ELLIPSE_RADII = (128.0, 134.0), (84.0, 100.0)
-"""What of the crop is the face: forehead to chin, ear to ear."""
+"""The face within the crop: forehead to chin, ear to ear."""
 FEATHER = 0.3
 """Share of the ellipse's radius over which a change fades out."""
 
@@ -32,10 +33,10 @@ Region = tuple[slice, slice]
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How a face lies in its picture: (x, y) of the crop is at `(a x - b y + left, b x + a y + top)` there.
+    """How a face lies in its picture: the crop's (x, y) is at `(a x - b y + left, b x + a y + top)` there.
 
     Attributes:
-        a, b: cosine and sine of the turn, times the scale.
+        a, b: cosine and sine of the rotation, times the scale.
         left, top: where the crop's first pixel lies, px.
     """
 
@@ -46,23 +47,23 @@ class Alignment:
 
     @property
     def scale(self) -> float:
-        """Pixels of the picture for one of the crop."""
+        """Return how many pixels of the picture stand for one of the crop."""
         return math.hypot(self.a, self.b)
 
     def inverse(self) -> Alignment:
-        """From the picture into the crop."""
+        """Return the alignment from the picture into the crop."""
         squared = self.a**2 + self.b**2
         a, b = self.a / squared, -self.b / squared
         return Alignment(a, b, -(a * self.left - b * self.top), -(b * self.left + a * self.top))
 
     def shifted(self, x: float, y: float) -> Alignment:
-        """The same from points that count from (x, y)."""
+        """Return the same alignment for points that count from (x, y)."""
         return Alignment(
             self.a, self.b, self.a * x - self.b * y + self.left, self.b * x + self.a * y + self.top
         )
 
     def apply(self, points: Tensor) -> Tensor:
-        """(..., 2) to (..., 2)."""
+        """Map points (..., 2) of the crop to points (..., 2) of the picture."""
         x, y = points.unbind(-1)
         return torch.stack(
             [self.a * x - self.b * y + self.left, self.b * x + self.a * y + self.top],
@@ -71,7 +72,7 @@ class Alignment:
 
 
 def align(landmarks: Points, template: Points = TEMPLATE) -> Alignment:
-    """The turn, scale and shift that lay the template on the landmarks with the least squared error.
+    """Return the rotation, scale and shift that lay the template on the landmarks with the least squared error.
 
     After Umeyama (TPAMI 1991); in the plane, and without mirroring, it has a closed form.
 
@@ -87,15 +88,15 @@ def align(landmarks: Points, template: Points = TEMPLATE) -> Alignment:
     b = float((source[:, 0] * target[:, 1] - source[:, 1] * target[:, 0]).sum() / squares)
     if math.hypot(a, b) < 1e-6:
         raise ValueError(f"the landmarks {landmarks} have no extent")
-    turned = Alignment(a, b, 0.0, 0.0).apply(source_mean)
-    return Alignment(a, b, *(target_mean - turned).tolist())
+    rotated = Alignment(a, b, 0.0, 0.0).apply(source_mean)
+    return Alignment(a, b, *(target_mean - rotated).tolist())
 
 
 def cut(image: Image, alignment: Alignment) -> Tensor:
-    """The upright face.
+    """Cut out the upright face.
 
     Args:
-        image: (3, H, W); of a large face only a smaller version is ever held in float.
+        image: (3, H, W); a large face is only held in float after shrinking.
 
     Returns:
         (3, CROP_PX, CROP_PX) in [0, 1]; the picture's last pixels are repeated where it ends.
@@ -103,15 +104,14 @@ def cut(image: Image, alignment: Alignment) -> Tensor:
     rows, columns = region_of(image, alignment)
     size_hw = (rows.stop - rows.start, columns.stop - columns.start)
     part = resized(image, rows, columns, _coarser(size_hw, alignment.scale), "bicubic")
-    from_part = _counted_from(alignment, rows, columns)
+    from_part = replace(alignment, left=alignment.left - columns.start, top=alignment.top - rows.start)
     return _sampled(part, size_hw, from_part, (CROP_PX, CROP_PX), "border").clamp(0, 1)
 
 
 def paste(image: Image, change: Tensor, alignment: Alignment, strength: float = 1.0) -> None:
     """Add to a picture, in place, what refining changed in a face.
 
-    Whatever the crop could not hold, as the fine detail of a large face, stays; and where nothing was changed, every
-    bit does.
+    What the crop cannot hold, such as the fine detail of a large face, stays; unchanged pixels keep every bit.
 
     Args:
         image: (3, H, W), writable; clamped to its range where it is changed.
@@ -120,7 +120,7 @@ def paste(image: Image, change: Tensor, alignment: Alignment, strength: float = 
     """
     rows, columns = region_of(image, alignment)
     faded = change * (strength * face_mask())
-    for band in bands(rows, columns):
+    for band in strips(rows.stop, columns.stop - columns.start, rows.start):
         to_crop = alignment.inverse().shifted(columns.start, band.start)
         size_hw = (band.stop - band.start, columns.stop - columns.start)
         difference = warp(faded, to_crop, size_hw, padding="zeros")
@@ -132,7 +132,7 @@ def paste(image: Image, change: Tensor, alignment: Alignment, strength: float = 
 def warp(
     source: Tensor, alignment: Alignment, size_hw: tuple[int, int], *, padding: str = "border"
 ) -> Tensor:
-    """A picture seen through an alignment.
+    """Return a picture as seen through an alignment.
 
     Args:
         source: (C, h, w).
@@ -149,7 +149,7 @@ def warp(
 
 
 def _coarser(size_hw: tuple[int, int], scale: float) -> tuple[int, int]:
-    """The size at which a picture is to be sampled so that what a coarser grid cannot hold does not alias."""
+    """Return the size to which a picture is shrunk first, so that sampling it on a coarser grid does not alias."""
     h, w = size_hw
     return (max(1, round(h / scale)), max(1, round(w / scale))) if scale > 1 else size_hw
 
@@ -157,7 +157,7 @@ def _coarser(size_hw: tuple[int, int], scale: float) -> tuple[int, int]:
 def _sampled(
     shrunk: Tensor, shape_hw: tuple[int, int], alignment: Alignment, size_hw: tuple[int, int], padding: str
 ) -> Tensor:
-    """A picture of `shape_hw`, of which there is only a smaller version, seen through an alignment."""
+    """Return a picture of `shape_hw` as seen through an alignment, sampled from a smaller version of it."""
     h, w = shape_hw
     y, x = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in size_hw), indexing="ij")
     points = alignment.apply(torch.stack([x, y], dim=-1))
@@ -168,7 +168,7 @@ def _sampled(
 
 
 def face_mask(feather: float = FEATHER) -> Tensor:
-    """(1, CROP_PX, CROP_PX): 1 in the face, falling smoothly to 0 at the rim of its ellipse.
+    """Return (1, CROP_PX, CROP_PX): 1 in the face, falling smoothly to 0 at the rim of its ellipse.
 
     Args:
         feather: share of the radius over which it falls; 0 for a sharp rim.
@@ -183,7 +183,7 @@ def face_mask(feather: float = FEATHER) -> Tensor:
 
 
 def region_of(image: Image, alignment: Alignment) -> Region:
-    """The rows and columns of the picture that the crop lies on, and what sampling needs around them.
+    """Return the rows and columns of the picture that the crop lies on, with the margin that sampling needs.
 
     Raises:
         ValueError: the crop lies beside the picture.
@@ -198,8 +198,3 @@ def region_of(image: Image, alignment: Alignment) -> Region:
     if rows.start >= rows.stop or columns.start >= columns.stop:
         raise ValueError(f"the face lies beside the picture of {w}x{h} px: {alignment}")
     return rows, columns
-
-
-def _counted_from(alignment: Alignment, rows: slice, columns: slice) -> Alignment:
-    """Into a part of the picture instead of the whole."""
-    return Alignment(alignment.a, alignment.b, alignment.left - columns.start, alignment.top - rows.start)

@@ -1,4 +1,4 @@
-"""Which faces to refine, and which refined faces to refuse; every no has its reason in words."""
+"""Decide which faces to refine and which refined faces to refuse, and say why not in words."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch.nn import functional as F
 
 from photorestore.fidelity import ssim
 from photorestore.networks.runner import Runner
+from photorestore.pixels.tensors import blur, luma
 from photorestore.stages.face.detector import OUTPUT_PX, Face
 from photorestore.stages.face.geometry import CROP_PX, EYE_DISTANCE_PX, TEMPLATE, Alignment, face_mask
 
 FACE_BOX = (50, 222, 42, 214)
 """Top, bottom, left, right of the square in the crop that holds the face, as the detector frames it."""
-LUMA = (0.299, 0.587, 0.114)
 COARSE = 4
-"""The low-pass face has a pixel for so many by so many of the crop's."""
+"""Side, in pixels of the crop, of a pixel of the low-pass face."""
 BLUR_TAPS = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """Binomial: a standard deviation of one pixel."""
 
@@ -36,7 +36,7 @@ class Limits:
 
     Attributes:
         eye_distance_px: a face whose eyes are closer together in the picture is too small.
-        turn: a face whose landmarks differ more from a frontal one's (see `turn_of`) is too turned.
+        pose_deviation: a face whose landmarks differ more from a frontal one's (see the function) looks too far aside.
         sharpness: a face that is at least so sharp (see `sharpness_of`) needs nothing.
         landmark_shift: most by which refining may move the landmarks on average, as a share of the eye distance.
         similarity: least structural similarity of the low-pass face before and after.
@@ -44,7 +44,7 @@ class Limits:
     """
 
     eye_distance_px: float = 16.0
-    turn: float = 0.2
+    pose_deviation: float = 0.2
     sharpness: float = 0.42
     landmark_shift: float = 0.06
     similarity: float = 0.82
@@ -72,7 +72,7 @@ class Change:
 
 
 def reason_to_leave(face: Face, alignment: Alignment, crop: Tensor, limits: Limits) -> str | None:
-    """Why a face is not to be refined, or None.
+    """Return why a face is not to be refined, or None.
 
     Args:
         crop: (3, CROP_PX, CROP_PX), the face cut out by `alignment`.
@@ -80,11 +80,11 @@ def reason_to_leave(face: Face, alignment: Alignment, crop: Tensor, limits: Limi
     distance = face.eye_distance_px
     if distance < limits.eye_distance_px:
         return f"too small: its eyes are {distance:.0f} px apart, {limits.eye_distance_px:.0f} are needed"
-    turn = turn_of(face, alignment)
-    if turn > limits.turn:
+    deviation = pose_deviation(face, alignment)
+    if deviation > limits.pose_deviation:
         return (
-            f"too turned: its landmarks are {100 * turn:.0f} % of the eye distance away from a frontal face's, "
-            f"at most {100 * limits.turn:.0f} % can be refined"
+            f"too turned: its landmarks are {100 * deviation:.0f} % of the eye distance away from a frontal face's, "
+            f"at most {100 * limits.pose_deviation:.0f} % can be refined"
         )
     sharpness = sharpness_of(crop)
     if sharpness >= limits.sharpness:
@@ -93,7 +93,7 @@ def reason_to_leave(face: Face, alignment: Alignment, crop: Tensor, limits: Limi
 
 
 def reason_to_refuse(change: Change, limits: Limits) -> str | None:
-    """Why a refined face is not to be used, or None."""
+    """Return why a refined face is not to be used, or None."""
     if change.landmark_shift > limits.landmark_shift:
         return (
             f"refining moved the landmarks by {100 * change.landmark_shift:.1f} % of the eye distance, "
@@ -112,10 +112,10 @@ def reason_to_refuse(change: Change, limits: Limits) -> str | None:
     return None
 
 
-def turn_of(face: Face, alignment: Alignment) -> float:
-    """Root mean square distance of the aligned landmarks from a frontal face's, as a share of the eye distance.
+def pose_deviation(face: Face, alignment: Alignment) -> float:
+    """Return the root mean square distance of the aligned landmarks from a frontal face's, in eye distances.
 
-    Turning the head to a side or nodding moves the nose against the rest, whatever the face's size and tilt.
+    A head that looks aside, up or down has its nose elsewhere between the other landmarks, whatever its size and tilt.
     """
     aligned = alignment.inverse().apply(torch.tensor(face.landmarks, dtype=torch.float64))
     misses = aligned - torch.tensor(TEMPLATE, dtype=torch.float64)
@@ -123,17 +123,17 @@ def turn_of(face: Face, alignment: Alignment) -> float:
 
 
 def sharpness_of(crop: Tensor) -> float:
-    """How steep the face's edges are against the same edges blurred by two pixels, from 0.
+    """Return how steep the face's edges are against the same edges blurred by two pixels; 0 for no difference.
 
-    The steepest twentieth of the places is looked at, so that it is about edges and hardly about noise; the blurred
-    face beside it takes the contrast out of the figure.
+    The steepest twentieth of the places counts, so that edges decide and hardly noise; dividing by the blurred face's
+    makes it independent of contrast.
     """
     inside = face_mask(0)[0] > 0
-    luma = luma_of(crop)
-    blurred = luma
+    brightness = luma(crop)
+    blurred = brightness
     for _ in range(4):  # variances add up: two pixels
         blurred = _blurred(blurred)
-    steep, smooth = (_steepness(image)[inside].quantile(0.95) for image in (_blurred(luma), blurred))
+    steep, smooth = (_steepness(image)[inside].quantile(0.95) for image in (_blurred(brightness), blurred))
     return float((steep / smooth.clamp_min(1e-4)).log2())
 
 
@@ -154,7 +154,7 @@ def measure_change(crop: Tensor, refined: Tensor, detector: Runner[list[Face]]) 
 
 
 def place_landmarks(crops: Tensor, detector: Runner[list[Face]]) -> Tensor:
-    """Landmarks of upright faces, by the detector's last network alone: always at the same place of the crop.
+    """Place landmarks in upright faces, by the detector's last network alone: always at the same place of the crop.
 
     Args:
         crops: (N, 3, CROP_PX, CROP_PX) in [0, 1].
@@ -170,31 +170,25 @@ def place_landmarks(crops: Tensor, detector: Runner[list[Face]]) -> Tensor:
 
 
 def landmark_shift(before: Tensor, after: Tensor) -> float:
-    """Mean distance of landmarks (..., 5, 2) in the crop, as a share of the eye distance."""
+    """Return the mean distance of landmarks (..., 5, 2) in the crop, as a share of the eye distance."""
     return float((before - after).norm(dim=-1).mean()) / EYE_DISTANCE_PX
-
-
-def luma_of(image: Tensor) -> Tensor:
-    """(3, H, W) to (1, H, W), weights of BT.601."""
-    return (image * torch.tensor(LUMA).to(image).view(3, 1, 1)).sum(0, keepdim=True)
 
 
 def _low_pass(crop: Tensor) -> Tensor:
     """The face's luma, `COARSE` times smaller."""
     top, bottom, left, right = FACE_BOX
-    return F.avg_pool2d(luma_of(crop)[:, top:bottom, left:right], COARSE).cpu()
+    return F.avg_pool2d(luma(crop)[:, top:bottom, left:right], COARSE).cpu()
 
 
-def _blurred(luma: Tensor) -> Tensor:
-    """By a standard deviation of one pixel."""
-    taps = torch.tensor(BLUR_TAPS).to(luma)
-    padded = F.pad(luma[None], (2, 2, 2, 2), mode="replicate")
-    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))[0]
+def _blurred(plane: Tensor) -> Tensor:
+    """Blur (1, H, W) by a standard deviation of one pixel."""
+    padded = F.pad(plane[None], (2, 2, 2, 2), mode="replicate")
+    return blur(padded, torch.tensor(BLUR_TAPS).to(plane))[0]
 
 
-def _steepness(luma: Tensor) -> Tensor:
-    """Length of the gradient, (CROP_PX, CROP_PX)."""
-    across = F.pad(luma[0, :, 2:] - luma[0, :, :-2], (1, 1))
-    down = F.pad(luma[0, 2:] - luma[0, :-2], (0, 0, 1, 1))
+def _steepness(plane: Tensor) -> Tensor:
+    """Return the length of the gradient, (CROP_PX, CROP_PX)."""
+    across = F.pad(plane[0, :, 2:] - plane[0, :, :-2], (1, 1))
+    down = F.pad(plane[0, 2:] - plane[0, :-2], (0, 0, 1, 1))
     assert across.shape == (CROP_PX, CROP_PX)
     return torch.hypot(across, down) / 2

@@ -1,4 +1,4 @@
-"""FaceUNet: gives an upright face its detail back.
+"""Give an upright face its detail back: FaceUNet.
 
 A residual U-Net, from 128x128 down to 8x8 places, whose decoder is told at every scale what the degraded face looks
 like: its blocks scale and shift their normalised features by maps made from that face, as the generator of Park et
@@ -20,7 +20,7 @@ from photorestore.networks.vae import LayerNorm2d
 
 
 class ModulatedBlock(nn.Module):
-    """A residual block that the degraded face modulates; the last layer starts at zero: a new block is the identity.
+    """A residual block, modulated by the degraded face; its last layer starts at zero, so a new block is the identity.
 
     Args:
         channels: of the features.
@@ -38,7 +38,7 @@ class ModulatedBlock(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, features: Tensor, face: Tensor) -> Tensor:
-        """(N, C, H, W) and the face (N, 3, H, W) to (N, C, H, W)."""
+        """Return features (N, C, H, W) for features (N, C, H, W) and the face (N, 3, H, W)."""
         scale, shift = self.modulate(F.relu(self.look(face))).chunk(2, dim=1)
         modulated = self.norm(features) * (1 + scale) + shift
         return features + self.second(F.relu(self.first(modulated)))

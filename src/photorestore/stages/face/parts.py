@@ -1,24 +1,21 @@
-"""Parts of a picture in float: a plane of the workspace may be too large to be held in float as a whole."""
+"""Read and write parts of a picture as float, since a whole plane may be too large for that."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.networks.tiling import to_float, to_integers
+from photorestore.pixels.bands import strips
 from photorestore.workspace import Array
 
 Image = Tensor | Array
 """(C, H, W): float in [0, 1], or integers of their type's full range."""
-BAND_PX = 500_000
-"""Pixels held in float at a time."""
 
 
 def as_float(part: Image) -> Tensor:
-    """Float32 in [0, 1]."""
+    """Return a part as float32 in [0, 1]."""
     return part.float() if isinstance(part, Tensor) else to_float(part)
 
 
@@ -30,15 +27,8 @@ def write(image: Image, rows: slice, columns: slice, values: Tensor) -> None:
         image[:, rows, columns] = to_integers(values, image.dtype)
 
 
-def bands(rows: slice, columns: slice) -> Iterator[slice]:
-    """The rows of a part, about `BAND_PX` pixels at a time."""
-    step = max(1, BAND_PX // (columns.stop - columns.start))
-    for top in range(rows.start, rows.stop, step):
-        yield slice(top, min(top + step, rows.stop))
-
-
 def resized(image: Image, rows: slice, columns: slice, size_hw: tuple[int, int], mode: str) -> Tensor:
-    """A part of a picture, shrunk to (C, *size_hw) without aliasing.
+    """Shrink a part of a picture to (C, *size_hw) without aliasing.
 
     First to its width, band by band, then to its height.
 
@@ -49,7 +39,7 @@ def resized(image: Image, rows: slice, columns: slice, size_hw: tuple[int, int],
     if size_hw == part_hw:
         return as_float(image[:, rows, columns])
     narrow = torch.empty((len(image), part_hw[0], size_hw[1]))
-    for band in bands(rows, columns):
+    for band in strips(rows.stop, part_hw[1], rows.start):
         part = as_float(image[:, band, columns])
         size = (band.stop - band.start, size_hw[1])
         narrow[:, band.start - rows.start : band.stop - rows.start] = F.interpolate(

@@ -27,10 +27,10 @@ SMALLEST_PX = 20.0
 FACE_EYES = 2.0
 """A face is at least so many eye distances high."""
 MOST_FACES = 64
-"""So many are refined at most, so that neither memory nor time grows with a crowd."""
+"""At most so many faces are refined, which bounds memory and time for a crowd."""
 
 Finder = Callable[[Tensor, float], list[Face]]
-"""`FaceDetector`, or what runs it."""
+"""A `FaceDetector`, or what runs one."""
 Refiner = Callable[[Tensor], Tensor]
 """(N, 3, 256, 256) upright faces to refined ones, such as a `FaceUNet`."""
 
@@ -42,8 +42,8 @@ class Outcome:
     Attributes:
         face: where it is.
         refined: whether there is a `Patch` of it.
-        reason: why not, in words; empty where there is one.
-        change: what refining did to it, also where that was refused; None where it was not tried.
+        reason: why there is none, in words; else empty.
+        change: what refining did to it, also if that was refused; None if it was not tried.
     """
 
     face: Face
@@ -65,7 +65,7 @@ class Patch:
     change: Tensor
 
     def apply(self, image: Image, strength: float = 1.0) -> None:
-        """Put it into a picture (3, H, W), in place; `strength` 0 changes nothing, 1 all."""
+        """Add the change to a picture (3, H, W), in place; `strength` 0 changes nothing, 1 all."""
         paste(image, self.change, self.alignment, strength)
 
 
@@ -79,12 +79,12 @@ class _Candidate:
 def find_faces(
     image: Image, detector: Finder, view_px: int = VIEW_PX, eye_distance_px: float = 0.0
 ) -> list[Face]:
-    """Faces of a picture of any size, the surest first, in its own pixels.
+    """Find the faces of a picture of any size, the surest first, in its own pixels.
 
     Args:
         image: (3, H, W).
         view_px: larger pictures are looked at in this size; faces below `SMALLEST_PX` in it are not found.
-        eye_distance_px: faces whose eyes are closer together in the picture are not wanted, which saves time.
+        eye_distance_px: faces whose eyes are closer together in the picture may be left out, which saves time.
     """
     _, h, w = image.shape
     shrink = min(1.0, view_px / max(h, w))
@@ -130,7 +130,7 @@ def refine_faces(
 
 
 def _choose(image: Image, faces: Sequence[Face], limits: Limits) -> tuple[list[Outcome], list[_Candidate]]:
-    """What is known before refining, and the faces to be refined."""
+    """Return what is known before refining, and the faces to be refined."""
     outcomes: list[Outcome] = []
     candidates: list[_Candidate] = []
     for number, face in enumerate(faces):
@@ -150,9 +150,9 @@ def _choose(image: Image, faces: Sequence[Face], limits: Limits) -> tuple[list[O
 
 
 def _enlarged(face: Face, across: float, down: float) -> Face:
-    """A face of a view, in the pixels of the picture; pixel i of the view is centred between those it was made of.
+    """Return a face of a view in the picture's pixels; a pixel of the view is centred among those that it was made of.
 
-    Rounded: the last digits depend on the number of threads, and the restored picture must not.
+    Rounded, because the last digits depend on the number of threads, and the restored picture must not.
     """
 
     def at(x: float, y: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Face: finds faces and gives those their detail back that have lost it."""
+"""Face: find faces, and give detail back to those that have lost it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.workspace import Workspace
 
 SHARE_IN_PRINTS = 0.5
-"""How far a face of a print is refined where the picture decides: as a whole, what grain and weave suggest to the
-network would become wrinkles and blotches."""
+"""How far a face of a print is refined where the picture decides. Refined fully, what the network takes grain and weave
+for would become wrinkles and blotches."""
 
 
 class FaceStage(NetworkStage):
     """Writes the plane `refined` where a face gained by being refined.
 
-    Who asks for this stage, and a picture that is treated thoroughly, or is noisy, faded or damaged, has every face
-    refined that is fit for it; in other pictures only faces that are surely blurred. A refined face keeps the grain it
-    had. Pixels outside the faces leave with the value they came with.
+    Every face that is fit for it is refined if the caller asks for this stage, or if the picture is treated thoroughly,
+    or is noisy, faded or damaged. In other pictures only faces that are surely blurred are refined. A refined face
+    keeps its grain. Pixels outside the faces keep their values.
     """
 
     name: ClassVar[str] = "face"
@@ -60,8 +60,10 @@ class FaceStage(NetworkStage):
         workspace.ran(self.name, f"{len(patches)} of {_count(outcomes)} refined")
 
     def _look(self, workspace: Workspace) -> tuple[list[Outcome], list[Patch]]:
-        """What becomes of each face."""
-        image, limits = workspace.before("refined"), _limits(workspace)
+        """Return what becomes of each face, and what changes in those that are refined."""
+        image = workspace.before("refined")
+        is_due = workspace.options.wants("face") or _looks_old(workspace)
+        limits = Limits() if is_due else CAREFUL
         detector = self.networks["face_detector"]
         if workspace.options.strength_of(self.name) == 0:
             faces = find_faces(image, detector)
@@ -73,7 +75,7 @@ class FaceStage(NetworkStage):
     def _refine(self, crops: Tensor, *, is_grey: bool) -> Tensor:
         """(N, 3, 256, 256) to refined ones; what has no colour gets none."""
         change = self.networks["face"].each(crops, clamps=False) - crops
-        refined = crops + change  # rounded as the change is that is put into the picture
+        refined = crops + change  # rounded like the change that `Patch` adds to the picture
         return without_new_colour(refined, crops) if is_grey else refined
 
 
@@ -91,11 +93,6 @@ def _engages(workspace: Workspace) -> bool:
     return True
 
 
-def _limits(workspace: Workspace) -> Limits:
-    """Which faces to refine."""
-    return Limits() if workspace.options.wants("face") or _looks_old(workspace) else CAREFUL
-
-
 def _strength(workspace: Workspace) -> float:
     """How much of what the network changes in a face is done."""
     options = workspace.options
@@ -105,7 +102,7 @@ def _strength(workspace: Workspace) -> float:
 
 
 def _looks_old(workspace: Workspace) -> bool:
-    """Whether something else than its faces says that the picture needs restoring."""
+    """Return whether anything besides its faces says that the picture needs restoring."""
     found, damage = findings_of(workspace), find(workspace.envelope.estimates, ScratchFindings)
     is_damaged = damage is not None and damage.coverage > 0
     return found.is_thorough or is_damaged or found.was_faded or found.noisy

@@ -1,19 +1,19 @@
-"""The grain of a refined face: a refiner takes it for noise, and without it a face is smoother than its own beard."""
+"""Give a refined face its grain back, which the refiner takes for noise; without it, skin looks too smooth."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from photorestore.pixels.bands import strips
 from photorestore.pixels.grain import BLOCK_PX, Grain
 from photorestore.stages.face.geometry import Alignment, face_mask, region_of, warp
-from photorestore.stages.face.parts import bands
 from photorestore.workspace import Array
 
 
 def give_grain_back(
     target: Array, before: Array, alignment: Alignment, strength: float = 1.0, most_255: float = 255.0
 ) -> None:
-    """Give a refined face the grain that it and what is around it had before, in place.
+    """Give a refined face the grain that it and its surroundings had before, in place.
 
     Args:
         target: (3, H, W), writable: the picture with the refined face.
@@ -24,12 +24,12 @@ def give_grain_back(
     """
     rows, columns = region_of(before, alignment)
     _, h, w = before.shape
-    # Some of what is around it too, from where a block begins, so that the grain belongs to the place in the picture.
+    # With a margin, and aligned to blocks, so that the grain depends on the place in the picture only.
     top, left = (max(0, part.start // BLOCK_PX - 1) * BLOCK_PX for part in (rows, columns))
     bottom, right = min(h, rows.stop + BLOCK_PX), min(w, columns.stop + BLOCK_PX)
     part = np.s_[:, top:bottom, left:right]
     weight = np.zeros((1, bottom - top, right - left), np.uint8)
-    for band in bands(rows, columns):
+    for band in strips(rows.stop, columns.stop - columns.start, rows.start):
         to_crop = alignment.inverse().shifted(columns.start, band.start)
         size_hw = (band.stop - band.start, columns.stop - columns.start)
         share = warp(face_mask(), to_crop, size_hw, padding="zeros").clamp(0, 1)

@@ -1,4 +1,4 @@
-"""What a JPEG's quantisation table tells of what was lost."""
+"""Read from a JPEG's quantisation table how much was lost."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import cache
 import numpy as np
 
 FINE_STEPS = 16
-"""So many of a table's finest steps tell how coarse it is."""
+"""How many of a table's finest steps tell how coarse it is."""
 COARSE_POWER = 0.42
-"""Artefacts grow with this power of that coarseness."""
+"""Artefacts grow with this power of the mean of these steps."""
 GREY_ARTEFACTS = 1.65
 COLOUR_ARTEFACTS = 2.1
-"""Standard deviation of a JPEG's artefacts over that power, in a photograph of usual detail; nearly the same from
+"""Standard deviation of a JPEG's artefacts divided by that power, in a photograph of usual detail; nearly the same from
 quality 8 to 75 (`training/tune_levels.py`)."""
 
 _IJG_LUMINANCE = (  # the standard's table K.1 by rising value: only its sum is used
@@ -24,16 +24,16 @@ _IJG_LUMINANCE = (  # the standard's table K.1 by rising value: only its sum is 
 
 
 def jpeg_quality(quantisation: Sequence[int]) -> int:
-    """The quality at which libjpeg would have made a luminance table of the same coarseness."""
+    """Return the quality at which libjpeg would have made a luminance table of the same coarseness."""
     found = sum(quantisation)
     return min(range(1, 101), key=lambda quality: (abs(_table_sum(quality) - found), -quality))
 
 
 def artefacts_of(quantisation: Sequence[int], *, is_grey: bool) -> float:
-    """Standard deviation of a JPEG's artefacts, in 8-bit units, in a photograph of usual detail.
+    """Return the standard deviation of a JPEG's artefacts, in 8-bit units, in a photograph of usual detail.
 
-    What lies below a step is lost: coarser steps lose more. How much detail there was to lose is not asked: the
-    denoiser sees that, and it learns the level as a name of the table.
+    What is smaller than a step is lost, so coarser steps lose more. How much detail there was to lose does not count:
+    the denoiser sees that, and has learned the level as a label of the table.
 
     Args:
         quantisation: the JPEG's first table, 64 steps in any order.

@@ -1,4 +1,4 @@
-"""What is wrong with a picture: noise, blur, fading, cast, JPEG compression. Blind, and on a fixed subsample.
+"""Estimate what is wrong with a picture, from a fixed subsample: noise, blur, fading, cast, JPEG compression.
 
 Samples are taken inside the picture's border, where it is opaque (`pixels/region.py`). Sizes and thresholds were tuned
 on training photographs.
@@ -11,13 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.imaging.planes import strips
+from photorestore.pixels.bands import strips
+from photorestore.pixels.luma import luma_of
 from photorestore.pixels.region import blocks_of, find_region
 from photorestore.stages.preprocess.compression import artefacts_of, jpeg_quality
 from photorestore.stages.preprocess.findings import Estimates
 from photorestore.stages.preprocess.flat_places import surface_of
 from photorestore.stages.preprocess.noise import find_noise, unclipped
-from photorestore.stages.preprocess.views import VIEW_PX, luma_of, shown_view
+from photorestore.stages.preprocess.views import VIEW_PX, shown_view
 from photorestore.workspace import Array
 
 Floats = npt.NDArray[np.float32]
@@ -80,20 +81,20 @@ def estimate(
 
 
 def is_one_colour(image: Array) -> bool:
-    """Whether all pixels of a plane (3, H, W) are equal; one row mostly tells that they are not."""
+    """Return whether all pixels of a plane (3, H, W) are equal; one row mostly shows that they are not."""
     first = image[:, :1, :1]
     parts = (image[:, rows] for rows in (slice(0, 1), *strips(*image.shape[1:])))
     return all(bool((part == first).all()) for part in parts)
 
 
 def _gradient(blocks: Floats) -> float:
-    """Of green: as good as luma here, and at hand."""
+    """Return the mean gradient of green, which serves as well as luma here."""
     green = blocks[:, 1]
     return float(np.abs(np.diff(green, axis=1)).mean() + np.abs(np.diff(green, axis=2)).mean())
 
 
 def _blur(blocks: Floats) -> float:
-    """How little of the variation between neighbours another blur takes away."""
+    """Return how little of the variation between neighbours another blur takes away: 0 to 1."""
     green = blocks[::2, 1]
     return max(_blur_along(green), _blur_along(green.swapaxes(1, 2)))
 
@@ -112,13 +113,13 @@ def _blur_along(samples: Floats) -> float:
 
 
 def _fading(view: npt.NDArray[np.uint8]) -> float:
-    """Both ends of the scale must be lost: a night scene keeps its black, snow keeps its white."""
-    black, white = np.quantile(luma_of(view), (0.005, 0.995)) / 255
+    """Return how much of both ends of the scale is lost: a night scene keeps its black, snow keeps its white."""
+    black, white = np.quantile(luma_of(view.astype(np.float32)), (0.005, 0.995)) / 255
     return min(1.0, float(np.sqrt(black * (1 - white))) / FULL_FADING)
 
 
 def _cast(view: npt.NDArray[np.uint8]) -> tuple[float, float, float]:
-    """Shades of grey (Finlayson and Trezzi, 2004) with Minkowski norm 6."""
+    """Return the cast by shades of grey (Finlayson and Trezzi, 2004) with Minkowski norm 6."""
     levels = (np.arange(256) / 255) ** 6
     norms = np.array([levels[channel].mean() ** (1 / 6) for channel in view])
     cast = (norms / max(float(norms.mean()), 1e-6) - 1).astype(np.float32)

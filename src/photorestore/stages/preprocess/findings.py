@@ -1,4 +1,4 @@
-"""What `preprocess` finds out about a picture, and the questions that the stages ask of it. No torch here."""
+"""Define what `preprocess` finds out about a picture, and answer the stages' questions about it. No torch here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from photorestore.options import THOROUGH, UNTOUCHED
 from photorestore.workspace import Workspace
 
 NOISY_255 = 12.0
-"""From this estimate of white noise on no photograph's texture explains it."""
+"""White noise from this estimate up is not explained by any photograph's texture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +20,18 @@ class Estimates:
     Attributes:
         region: top, left, height and width of the picture inside its border, in pixels.
         sigma_255: noise, standard deviation in 8-bit units, mean over channels; 0 for pictures below 32 px.
-        grain_255: the same for noise that is wider than a pixel, as film grain is; fine texture counts as such, too.
-        surface_255: of grain and paper of any width, as `flat_places` finds it; 3 in most clean photographs, but 8
-            and more in those that have no flat place.
+        grain_255: the same for noise wider than a pixel, as film grain is; includes fine texture.
+        surface_255: the same for grain and paper of any width, from `flat_places`; 3 in most clean photographs, but 8
+            and more in those without a flat place.
         noisy: whether denoising is worth it.
         jpeg_quality: 1 to 100 in libjpeg's scale; None where no table tells it.
-        artefacts_255: of a JPEG, from `compression.artefacts_of`, or None.
+        artefacts_255: the same for JPEG artefacts, from `compression.artefacts_of`, or None.
         gradient_255: mean difference of neighbours along columns and rows, added; 0 for pictures below 32 px.
         blur: 0 sharp to 1 blurred (Crété-Roffet et al., 2007).
         fading: 0 to 1.
         faded: whether lifting the tone is worth it.
         cast: three factors minus one by which a channel exceeds grey.
-        is_grey: whether the channels are equal, but for compression.
+        is_grey: whether the channels are equal, apart from compression.
         one_colour: whether all pixels are equal.
     """
 
@@ -53,7 +53,7 @@ class Estimates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreprocessFindings(Estimates, Findings):
-    """The estimates, which the judgement corrects where it knows better, and the judgement.
+    """The judgement, and the estimates as corrected by it.
 
     Attributes:
         before_normalise: what was measured before the picture was normalised; None where it was not.
@@ -76,39 +76,39 @@ class PreprocessFindings(Estimates, Findings):
 
     @property
     def kind_in_words(self) -> str:
-        """What the picture was taken for."""
+        """Return what kind of picture it was taken for."""
         return (self.kind or "no photograph").replace("_", " ")
 
     @property
     def is_print(self) -> bool:
-        """Whether it was taken for a print."""
+        """Return whether it was taken for a print."""
         return self.kind == "print"
 
     @property
     def is_thorough(self) -> bool:
-        """Whether the whole chain is to work at full strength."""
+        """Return whether the whole chain is to work at full strength."""
         return self.mode == THOROUGH
 
     @property
     def is_untouched(self) -> bool:
-        """Whether it is to be left as it is."""
+        """Return whether it is to be left as it is."""
         return self.mode == UNTOUCHED
 
     @property
     def is_normalised(self) -> bool:
-        """Whether cast, fading and contrast were normalised."""
+        """Return whether cast, fading and contrast were normalised."""
         return self.before_normalise is not None
 
     @property
     def was_faded(self) -> bool:
-        """Whether the upload was faded."""
+        """Return whether the upload was faded."""
         return (self.before_normalise or self).faded
 
     @property
     def most_grain_255(self) -> float:
-        """What grain the picture can have at most, in 8-bit units.
+        """Return how much grain the picture can have at most, in 8-bit units.
 
-        An old print and a picture of much noise may have any; in others fine texture would pass for it.
+        An old print and a very noisy picture may have any amount; in others fine texture would be taken for grain.
         """
         return 255.0 if self.is_thorough or self.sigma_255 >= NOISY_255 else 0.0
 

@@ -1,8 +1,9 @@
-"""Grain and paper of any width: what varies where a picture is flat.
+"""Measure grain and paper of any width where a picture is flat.
 
-Estimators of white noise see next to nothing of what neighbours share. In the flattest places of a photograph, dark,
-middle and light ones apart, hardly anything else varies but grain, paper, mosaics and screens, once slopes are taken
-out. A picture without flat places has texture there: it takes another judgement to say that the picture is noisy.
+Estimators of white noise see next to nothing of noise that neighbours share. In the flattest places of a photograph,
+once slopes are taken out, hardly anything varies but grain, paper, mosaics and screens; dark, middle and light places
+are looked at apart. In a picture without flat places this measures texture, so something else must judge first that
+the picture is noisy.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ Floats = npt.NDArray[np.float32]
 
 SIDE_PX = 16
 FLAT_SHARE = 0.12
-"""Of the dark, the middle and the light places each, so many of least texture are measured."""
+"""Share of the dark, the middle and the light places each, those of least texture, that is measured."""
 FLAT_QUANTILE = 0.15
-"""Of the variances there; those above are more often texture."""
+"""The quantile of their variances that counts; higher ones are more often texture."""
 LEAST_PLACES = 8
 
 
 def surface_of(blocks: Floats) -> float:
-    """Standard deviation of grain or paper in samples (N, 3, B, B), B a multiple of 16; the mean over channels.
+    """Return the deviation of grain or paper in samples (N, 3, B, B), B a multiple of 16; the mean over channels.
 
-    With waves of up to some 12 px. Grain differs with density: the middle of dark, middle and light places counts.
+    Waves of up to some 12 px count. Grain differs with density: the median of dark, middle and light places is taken.
     """
     places = _places(blocks)
     flat = places.reshape(len(places), 3, -1)

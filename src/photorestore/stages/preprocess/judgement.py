@@ -1,4 +1,4 @@
-"""What a picture is and what is wrong with it, as `JudgeNet` sees it, and how much is therefore done by default."""
+"""Judge what a picture is and what is wrong with it, by `JudgeNet`, and so how much is done by default."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from torch.nn import functional as F
 
 from photorestore.networks.runner import Runner
 from photorestore.options import AUTO, GENTLE, THOROUGH, UNTOUCHED, Options
+from photorestore.pixels.luma import luma_of
 from photorestore.pixels.region import in_8_bits, is_opaque
 from photorestore.stages.preprocess.network import FLAGS, KINDS
-from photorestore.stages.preprocess.views import luma_of
 from photorestore.workspace import Array
 
 VIEW_PX = 288
 """Sides of the view; a picture that is not square is squeezed."""
 CROP_PX = 96
 CROP_CENTRES = ((0.3, 0.35), (0.35, 0.7), (0.7, 0.3), (0.65, 0.65))
-"""Shares of height and width, around the middle; a border of a tenth stays outside."""
+"""As shares of height and width, around the middle; crops stay out of a border of a tenth."""
 PHOTOGRAPHIC = [KINDS.index(kind) for kind in ("photograph", "print")]
 DRAWN = ("line_art", "halftone", "screenshot")
 """Kinds that are no photograph."""
 FEW_LEVELS = 4
-"""A picture with no more values than this is bilevel, or close to it: nothing in it can be noise or a crack."""
+"""A picture with no more values than this is bilevel or close to it, so it shows neither noise nor cracks."""
 
 SURE_NO_PHOTO = 0.8
-"""So sure it must be that a picture is a drawing, a halftone or a screenshot for it to be left alone."""
+"""Least probability of a drawing, a halftone or a screenshot from which a picture is left alone."""
 SURE_PRINT = 0.5
-"""So sure it must be that it is a print for it to be restored thoroughly."""
+"""Least probability of a print from which a picture is restored thoroughly."""
 SURE_COLOUR_PRINT = 0.7
 """The same for a picture of many hues: most old prints have one."""
 MANY_HUES_255 = 4.5
-"""From this on a picture has many hues: of 95 old photographs for training 7 have, of 172 others 153."""
+"""A picture has many hues from this on: 7 of 95 old training photographs, 153 of 172 others."""
 SURE_DAMAGE = 0.5
-"""So sure it must be that a picture is damaged for that alone to decide: of 31 held-out photographs under laid-on
-damage twelve are restored thoroughly then, and of 91 as they are three, which seem prints whatever the limit."""
+"""Least probability of damage that alone makes the restoration thorough: so are 12 of 31 held-out photographs under
+synthetic damage, and 3 of 91 undamaged ones, which are taken for prints whatever the limit."""
 
 Pixels = npt.NDArray[np.uint8]
 Place = tuple[slice, slice]
@@ -72,21 +72,21 @@ class Judgement:
 
     @property
     def kind(self) -> str:
-        """The likeliest of `KINDS`."""
+        """Return the likeliest of `KINDS`."""
         return max(self.kinds, key=self.kinds.__getitem__)
 
     @property
     def no_photo(self) -> float:
-        """Probability that it is neither a photograph nor a print of one."""
+        """Return the probability that it is neither a photograph nor a print of one."""
         return 1 - min(1.0, self.kinds["photograph"] + self.kinds["print"])
 
     def says(self, flag: str) -> bool:
-        """Whether one of `FLAGS` is more likely than not; what is no photograph has none but its tone."""
+        """Return whether one of `FLAGS` is more likely than not; of what is not a photograph only the tone can be."""
         return self.flags[flag] >= 0.5 and (flag == "toned" or self.no_photo < 0.5)
 
 
 def resolve_mode(options: Options, judgement: Judgement | None) -> str:
-    """How much is done: what the options say; else by the judgement, and gently where nothing is sure."""
+    """Return the mode: what the options say; else by the judgement, and gentle where nothing is sure."""
     if options.mode != AUTO:
         return options.mode
     if judgement is None:
@@ -105,7 +105,7 @@ def judge(
 
     Args:
         network: a `JudgeNet`.
-        detector: a `ScratchUNet` for damage in prints; asked where it may be one.
+        detector: a `ScratchUNet` for damage in prints; runs only if the picture may be one.
         alpha: the picture's plane (1, H, W); colours that it hides are not looked at.
     """
     view, crops = glimpse(image, alpha)
@@ -122,8 +122,8 @@ def judge(
 
 
 def stray_hues(view: Pixels) -> float:
-    """Mean distance of a view's colours from the mean colour of their tone, in 8-bit units: 0 for grey and sepia."""
-    luma = luma_of(view)
+    """Return the mean distance of colours from the mean colour of their tone, in 8-bit units: 0 for grey and sepia."""
+    luma = luma_of(view.astype(np.float32))
     tones = (luma / 16).astype(np.intp).ravel()
     counts = np.maximum(np.bincount(tones, minlength=16), 1)
     stray = 0.0
@@ -135,7 +135,7 @@ def stray_hues(view: Pixels) -> float:
 
 
 def has_few_levels(image: Array, alpha: Array | None = None) -> bool:
-    """Whether a plane holds at most `FEW_LEVELS` different values, as far as a sample shows."""
+    """Return whether a plane holds at most `FEW_LEVELS` different values, judged by a sample."""
     place = _sampled(image)
     values = in_8_bits(image[:, *place])
     if alpha is not None:
@@ -144,7 +144,7 @@ def has_few_levels(image: Array, alpha: Array | None = None) -> bool:
 
 
 def glimpse(image: Array, alpha: Array | None = None) -> tuple[Pixels, Pixels]:
-    """What is looked at of a plane (3, H, W): (3, VIEW_PX, VIEW_PX) and (K, 3, CROP_PX, CROP_PX), in 8 bits.
+    """Return what is judged of a plane (3, H, W): (3, VIEW_PX, VIEW_PX) and (K, 3, CROP_PX, CROP_PX), in 8 bits.
 
     However large the picture is, about as many of its pixels are read.
     """

@@ -1,4 +1,4 @@
-"""From the pixels to the findings: estimates and judgement become what the stages go by."""
+"""Turn estimates and judgement into the findings that the stages go by."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def look(
 def _decided(
     now: Estimates, before_normalise: Estimates | None, judgement: Judgement | None, mode: str
 ) -> PreprocessFindings:
-    """The estimates, where somebody judged corrected by the judgement: white noise is better estimated than judged."""
+    """Return the estimates, corrected by the judgement if there is one; white noise is better estimated than judged."""
     found = PreprocessFindings(**asdict(now), before_normalise=before_normalise, mode=mode)
     if judgement is None:
         return found

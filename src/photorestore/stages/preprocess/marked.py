@@ -1,4 +1,4 @@
-"""The caller's mask: what of the picture is to be filled."""
+"""Read the caller's mask: what of the picture is to be filled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_mask(workspace: Workspace, limits: Limits) -> None:
     """Write the caller's mask, if there is one, as a plane: 255 where its luma is at least half and it is opaque.
 
     Raises:
-        CorruptImage: it has not the size of the picture after the turn.
+        CorruptImage: it differs in size from the upright picture.
     """
     upload = workspace.read_file("mask_upload")
     if upload is None:

@@ -1,11 +1,11 @@
-"""JudgeNet: what kind of picture this is, and what is wrong with it.
+"""Judge what kind of picture this is, and what is wrong with it: JudgeNet.
 
 It looks twice: at a view of the whole picture, where borders, tone and large damage show, and at a few crops in native
 resolution, where grain, dots, strokes and fine cracks do. Each has a trunk of its own. Both begin by folding squares of
 4x4 px into channels, which a CPU computes fastest and which loses nothing. Their features are pooled, by mean for what
 is everywhere and by maximum for what is anywhere, and judged together.
 
-What is damaged the detector of damage knows better: how much it finds in the view is weighed with what JudgeNet says.
+The detector of damage knows damage better: how much it finds in the view is weighed with what JudgeNet says.
 
 Batch normalisation makes it learn faster; when used, its statistics are constants.
 """
@@ -27,7 +27,7 @@ FOUND_FROM = (0.25, 0.5, 0.8, 0.9, 0.95, 0.98)
 LEAST_SHARE = 1e-4
 FOLD = 4
 FINE_GAIN = 6.0
-"""By which detail finer than 5 px is multiplied where it stands beside the picture: noise is small against edges."""
+"""Factor of the channel of detail finer than 5 px: noise is small against edges."""
 
 
 class JudgeNet(nn.Module):
@@ -56,7 +56,7 @@ class JudgeNet(nn.Module):
             self.evidence.bias.zero_()
 
     def forward(self, view: Tensor, crops: Tensor) -> Tensor:
-        """Logits, (N, KINDS + FLAGS): of the kinds together, and of each flag by itself.
+        """Return logits (N, KINDS + FLAGS): of the kinds together, and of each flag by itself.
 
         Args:
             view: the whole picture, (N, 3, V, V) in [0, 1]; V is a multiple of 16.
@@ -72,7 +72,7 @@ class JudgeNet(nn.Module):
 
     @property
     def parts(self) -> Mapping[str, Part[Tensor]]:
-        """`weigh`."""
+        """Return `weigh`."""
         logits = self.descriptor.output
         inputs = (logits, Port("scratch_prob", "N 1 V V", 0, 1))
         return {"weigh": Part(Descriptor("weigh", inputs, logits), self.weigh)}
@@ -83,7 +83,7 @@ class JudgeNet(nn.Module):
         return logits
 
     def weigh(self, logits: Tensor, scratch_prob: Tensor) -> Tensor:
-        """Logits (N, KINDS + FLAGS), that of damage weighed with what the detector finds in the view.
+        """Return logits (N, KINDS + FLAGS), that of damage weighed with what the detector finds in the view.
 
         Args:
             logits: from `forward`.
@@ -95,13 +95,13 @@ class JudgeNet(nn.Module):
 
 
 def found_shares(scratch_prob: Tensor) -> Tensor:
-    """How much of a view reaches each of `FOUND_FROM`: (N, FOUND_FROM), decadic logarithms of shares."""
+    """Return how much of a view reaches each of `FOUND_FROM`: (N, FOUND_FROM), decadic logarithms of shares."""
     shares = [(scratch_prob >= limit).float().mean((1, 2, 3)) for limit in FOUND_FROM]
     return (torch.stack(shares, 1) + LEAST_SHARE).log10()
 
 
 def describe(image: Tensor) -> Tensor:
-    """Pictures beside their fine detail, folded: (N, 4 * FOLD**2, H / FOLD, W / FOLD)."""
+    """Return pictures beside their fine detail, folded: (N, 4 * FOLD**2, H / FOLD, W / FOLD)."""
     luma = image.mean(1, keepdim=True)
     fine = luma - F.avg_pool2d(luma, 5, 1, 2, count_include_pad=False)
     return F.pixel_unshuffle(torch.cat([2 * (image - 0.5), FINE_GAIN * fine], 1), FOLD)

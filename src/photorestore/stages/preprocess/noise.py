@@ -1,9 +1,9 @@
-"""Noise of single pixels, and grain that is wider.
+"""Estimate noise of single pixels, and grain that is wider.
 
 After Liu, Tanaka and Okutomi (TIP 2013) and Chen, Zhu and Heng (ICCV 2015): in patches of weak texture the least
 eigenvalue of the patches' covariance is the variance of the noise, since texture has few directions and noise has all.
-Here weak texture is chosen in two steps without iterating, first whole blocks by their variance after smoothing, which
-noise hardly enters, then patches; the bias of the second choice is divided out.
+Here weak texture is chosen in two steps, without iterating: first blocks, by their variance after smoothing, which
+noise hardly affects, then patches. The bias of the second choice is divided out.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ WEAK_PATCHES = 0.6
 PATCH_PX = 6
 """Side of the patches whose covariance is taken."""
 BIAS = 0.855
-"""What the estimate gives for white noise of 1 on photographs."""
+"""The undivided estimate for white noise of 1 on photographs."""
 NOISY_SIGMA_255 = 8.5
-"""From here on a picture counts as noisy."""
+"""A picture counts as noisy from this estimate on."""
 ENLARGED_RATIO = 8.0
 """Noise at half the size over noise at full size from which grain counts as wider than a pixel, as in enlarged
 pictures. White noise has 1/2, photographs have 1 to 3."""
@@ -42,7 +42,7 @@ def find_noise(blocks: Floats) -> tuple[float, float, bool]:
 
 
 def noise_of(blocks: Floats) -> float:
-    """Standard deviation of the white noise in samples (N, 3, B, B) of 0 to 255; the mean over channels."""
+    """Return the deviation of white noise in samples (N, 3, B, B) of 0 to 255; the mean over channels."""
     weak = _weak_quarters(unclipped(blocks), WEAK_BLOCKS)
     variances = [_least_variance(channel) for channel in weak.swapaxes(0, 1)]
     return float(np.sqrt(np.mean(variances))) / BIAS
@@ -57,14 +57,14 @@ def _least_variance(samples: Floats) -> float:
     kept = min(len(texture), max(400, int(WEAK_PATCHES * len(texture)))) - 1
     weak = patches[texture <= np.partition(texture, kept)[kept]]
     covariance = _covariance(weak - weak.mean(axis=0))
-    # The very least belongs to the patches' mean, which was taken out.
+    # The least eigenvalue belongs to the patches' mean, which was taken out, so the second least counts.
     return max(0.0, float(np.linalg.eigvalsh(covariance)[1]))
 
 
 def _covariance(rows: Floats) -> npt.NDArray[np.float64]:
-    """Of centred rows (N, D): (D, D), the last few left out.
+    """Return the covariance (D, D) of centred rows (N, D), the last few left out.
 
-    In products too small for the BLAS to wake its threads, which cost more than they do here and change the sum.
+    Computed in products too small for the BLAS to start threads, which cost more than they gain and change the sum.
     """
     size = min(BLAS_ROWS, len(rows))
     parts = rows[: len(rows) // size * size].reshape(-1, size, rows.shape[1])
@@ -73,7 +73,7 @@ def _covariance(rows: Floats) -> npt.NDArray[np.float64]:
 
 
 def unclipped(blocks: Floats) -> Floats:
-    """The samples that are neither clipped nor of one colour, as long as there are enough of them."""
+    """Return the samples that are neither clipped nor of one colour; all of them if too few are left."""
     values = blocks.reshape(len(blocks), -1)
     clipped = ((values < 1) | (values > 254)).mean(axis=1)
     is_alive = values.reshape(len(blocks), 3, -1).std(axis=2).max(axis=1) > 0

@@ -1,4 +1,4 @@
-"""Classical normalisation, on request: colour cast, fading, contrast.
+"""Normalise colour cast, fading and contrast by classical means, on request.
 
 Everything is one tone curve per channel, so it is applied to the integer plane by a lookup table, without tiles and
 without floats. All of it is bounded: a sunset stays warm, fog stays soft.
@@ -16,9 +16,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.imaging.planes import strips
+from photorestore.pixels.bands import strips
+from photorestore.pixels.luma import LUMA, luma_of
 from photorestore.pixels.region import find_region
-from photorestore.stages.preprocess.views import VIEW_PX, luma_of, shown_view
+from photorestore.stages.preprocess.views import VIEW_PX, shown_view
 from photorestore.workspace import Array
 
 GAIN = 1.35
@@ -36,7 +37,7 @@ def normalise(image: Array, cast: Sequence[float] | None, alpha: Array | None = 
 
     Args:
         cast: as `estimates.estimate` found it; None leaves colours alone, as for grey pictures.
-        alpha: the plane (1, H, W): what is transparent is not asked.
+        alpha: the plane (1, H, W): transparent pixels do not count.
     """
     region = find_region(image, alpha)
     view = shown_view(region.of(image), None if alpha is None else region.of(alpha), VIEW_PX)
@@ -46,7 +47,7 @@ def normalise(image: Array, cast: Sequence[float] | None, alpha: Array | None = 
 def tone_curves(
     view: npt.NDArray[np.uint8], cast: Sequence[float] | None = None, levels: int = 1024
 ) -> Curves:
-    """The curves that normalise a picture, (3, levels): output in [0, 1] for inputs spaced evenly over [0, 1].
+    """Return the curves that normalise a picture, (3, levels): output in [0, 1] for inputs evenly over [0, 1].
 
     Args:
         view: the picture, or some of its pixels: (3, h, w) or (3, n).
@@ -54,7 +55,7 @@ def tone_curves(
     """
     gains = np.ones(3) if cast is None else _gains(cast)
     balanced = (view * gains.reshape(3, *[1] * (view.ndim - 1))).clip(0, 255).astype(np.uint8)
-    low, high = np.quantile(luma_of(balanced), (TAIL, 1 - TAIL)) / 255
+    low, high = np.quantile(luma_of(balanced.astype(np.float32)), (TAIL, 1 - TAIL)) / 255
     slope, offset = _line(float(low), float(high))
     inputs = np.linspace(0, 1, levels)
     return _shoulder(slope * np.outer(gains, inputs) + offset)
@@ -74,13 +75,13 @@ def apply_curves(image: Array, curves: Curves) -> None:
 def _gains(cast: Sequence[float]) -> npt.NDArray[np.float64]:
     """Gains per channel that keep a grey's luma."""
     gains = (1 + np.asarray(cast, np.float64)) ** -TRUST
-    return (gains / np.dot((0.299, 0.587, 0.114), gains)).clip(1 / GAIN, GAIN)
+    return (gains / np.dot(LUMA, gains)).clip(1 / GAIN, GAIN)
 
 
 def _line(low: float, high: float) -> tuple[float, float]:
-    """Slope and offset that bring [low, high] towards [BLACK, WHITE]; never less contrast than before.
+    """Return slope and offset that bring [low, high] towards [BLACK, WHITE]; contrast never falls.
 
-    Where the slope is bounded, what is missing is shared between both ends as it was: dark stays dark.
+    Where the slope is at its bound, the range that is left over is split as it was before, so dark stays dark.
     """
     low_goal, high_goal = min(low, BLACK), max(high, WHITE)
     lost = (low - low_goal) + (high_goal - high)

@@ -1,4 +1,4 @@
-"""Preprocess: acquire the upload, judge it and find out what is wrong with it, normalise it when asked."""
+"""Preprocess: decode the upload, judge it, estimate what is wrong with it, and normalise it when asked."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class PreprocessStage(NetworkStage):
     Its networks see a small view of each picture and are the same in all tiers.
 
     Args:
-        networks: what judges pictures, and the detector that it asks; None: no picture is judged, and all are treated
-            gently.
+        networks: what judges pictures, and the detector that it asks. Without them no picture is judged, and all are
+            treated gently.
         limits: of what is taken in.
     """
 
@@ -76,7 +76,7 @@ class PreprocessStage(NetworkStage):
         return found
 
     def _take_over(self, workspace: Workspace) -> PreprocessFindings:
-        """For a picture whose plane `image` was written by the in-process door, or by a run before this."""
+        """Start from a plane `image` that is there already: from the in-process door, or from an earlier run."""
         envelope = workspace.envelope
         before = find(envelope.estimates, PreprocessFindings)
         if before is not None:
@@ -118,17 +118,15 @@ class PreprocessStage(NetworkStage):
         alpha: Array | None,
         quantisation: Sequence[int] | None = None,
     ) -> PreprocessFindings:
-        judgement = self._judge(image, alpha) if _needs_judgement(workspace) else None
+        judgement: Judgement | None = None
+        if self.networks and _needs_judgement(workspace):
+            network, detector = self.networks["preprocess_judge"], self.networks["scratch_print"]
+            judgement = judge(image, network, detector, alpha)
         return look(image, alpha, judgement, workspace.options, quantisation)
-
-    def _judge(self, image: Array, alpha: Array | None) -> Judgement | None:
-        if not self.networks:
-            return None
-        return judge(image, self.networks["preprocess_judge"], self.networks["scratch_print"], alpha)
 
 
 def _needs_judgement(workspace: Workspace) -> bool:
-    """Whether anything depends on it: with stages named only the tone does, with a mask alone nothing."""
+    """Return whether anything depends on it: if stages are named only the tone does, with a mask alone nothing does."""
     if workspace.options.stages is None:
         return not has_mask(workspace)
     return workspace.options.wants("translate") is True

@@ -1,4 +1,4 @@
-"""Small views of a plane, by which a whole picture is judged."""
+"""Take small views of a plane, by which a whole picture is judged."""
 
 from __future__ import annotations
 
@@ -8,31 +8,22 @@ import numpy.typing as npt
 from photorestore.pixels.region import every_nth, in_8_bits, is_opaque
 from photorestore.workspace import Array
 
-Floats = npt.NDArray[np.float32]
-
 VIEW_PX = 320
 """About the longest side of the view from which tone is judged."""
 
 
 def view_of(image: Array, side_px: int) -> npt.NDArray[np.uint8]:
-    """Every n-th pixel of a plane, (3, h, w) in 8 bits, so that the longest side is about `side_px`."""
+    """Return every n-th pixel of a plane, (3, h, w) in 8 bits, so that the longest side is about `side_px`."""
     return in_8_bits(reduced(image, side_px))
 
 
 def reduced(plane: Array, side_px: int) -> Array:
-    """Every n-th pixel of a plane (C, H, W), so that the longest side is about `side_px`: a view."""
+    """Return a view of every n-th pixel of a plane (C, H, W), so that the longest side is about `side_px`."""
     return every_nth(plane, max(1, max(plane.shape[1:]) // side_px))
 
 
 def shown_view(image: Array, alpha: Array | None, side_px: int) -> npt.NDArray[np.uint8]:
-    """`view_of` a plane, or those of its pixels that are opaque, (3, n), where some are not and some are."""
+    """Return `view_of` a plane; if only some of its pixels are opaque, only these, as (3, n)."""
     view = view_of(image, side_px)
     opaque = None if alpha is None else is_opaque(reduced(alpha, side_px)[0])
     return view if opaque is None or opaque.all() or not opaque.any() else view[:, opaque]
-
-
-def luma_of(view: npt.NDArray[np.uint8]) -> Floats:
-    """(h, w), 0 to 255."""
-    red, green, blue = view.astype(np.float32)
-    luma: Floats = 0.299 * red + 0.587 * green + 0.114 * blue
-    return luma

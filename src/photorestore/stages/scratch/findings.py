@@ -1,4 +1,4 @@
-"""What `scratch` hands on beside its planes. No torch here."""
+"""Define what `scratch` hands on beside its planes. No torch here."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""From the probability of damage to the mask of it, and to what is filled."""
+"""Turn the probability of damage into a mask of it, and into what is filled."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+from photorestore.pixels.bands import bands
 from photorestore.workspace import Array
 
 FOUND = 0.5
@@ -12,20 +13,20 @@ FOUND = 0.5
 CERTAIN_IN_DAMAGED = 0.5
 CERTAIN_IN_PRINTS = 0.97
 CERTAIN_IN_OTHERS = 0.9995
-"""A defect counts where its probability rises somewhere to this, in damaged pictures, in old prints that do not
-seem to be damaged, and in others. What fills them can keep what is sound, so that the limits may be low: on held-out
-prints more is gained inside of damage, and less lost outside, than with higher ones (`training/tune_filling.py`)."""
+"""A defect counts if its probability rises somewhere to this: in damaged pictures, in old prints that do not seem to be
+damaged, and in others. The network that fills can keep what is sound, so the limits may be low: on held-out prints more
+is gained inside of damage, and less lost outside, than with higher ones (`training/tune_filling.py`)."""
 MOST_IN_DAMAGED = 0.25
-"""Of a damaged picture no more is filled: what is left would not say with what."""
+"""Greatest share of a damaged picture that is filled: less would be left than is needed to fill it by."""
 MOST_IN_OTHERS = 0.003
-"""In a picture that is not damaged, a larger share than this is taken for texture."""
+"""In other pictures, a larger share than this is taken for texture."""
 FOLLOWED = 0.5
 STEP_PX = 3
 STEPS = 2
-"""From there a defect is followed while its probability is above `FOLLOWED`, so many times so far: faint ends of a
-scratch stay, faint specks go."""
+"""From where it counts a defect is followed, in `STEPS` steps of `STEP_PX`, while its probability is above `FOLLOWED`:
+so faint ends of a scratch stay, and faint specks go."""
 GROW_PX = 1
-"""What is filled is grown by this: the rim of a defect is damaged too, if less."""
+"""What is filled is grown by this, because the rim of a defect is damaged too, if less."""
 TINY_COVERAGE = 5e-5
 """A mask of a smaller share of the picture is taken for a mistake of the detector and left empty."""
 ROWS = 512
@@ -40,8 +41,8 @@ def find_damage(prob: Array, certain: float) -> Mask:
 
     Args:
         prob: scratch_prob, (1, H, W), uint8 or uint16 of full range.
-        certain: to what a defect must rise, one of `CERTAIN_IN_DAMAGED`, `CERTAIN_IN_PRINTS`, `CERTAIN_IN_OTHERS`. The
-            less a picture is taken for damaged, the likelier its own detail explains what was found.
+        certain: probability to which a defect must rise, one of `CERTAIN_IN_DAMAGED`, `CERTAIN_IN_PRINTS`,
+            `CERTAIN_IN_OTHERS`. The less a picture seems to be damaged, the likelier what was found is its own detail.
 
     Returns:
         (1, H, W) uint8, 255 = damage, 0 = sound; all 0 when less than `TINY_COVERAGE` was found.
@@ -54,31 +55,31 @@ def find_damage(prob: Array, certain: float) -> Mask:
 
 
 def clean_mask(prob: Array, certain: float) -> Mask:
-    """Defects that rise to the probability `certain`, followed down to `FOLLOWED`; (1, H, W), 0 or 255."""
+    """Return the defects that rise to the probability `certain`, followed down to `FOLLOWED`; (1, H, W), 0 or 255."""
     _, h, w = prob.shape
     full = int(np.iinfo(prob.dtype).max)
     halo = STEPS * STEP_PX
     mask = np.zeros((1, h, w), np.uint8)
-    for top in range(0, h, ROWS):
-        start, stop = max(0, top - halo), min(h, top + ROWS + halo)
+    for rows in bands(h, ROWS):
+        start, stop = max(0, rows.start - halo), min(h, rows.stop + halo)
         band = prob[0, start:stop]
         defects = follow(band >= certain * full, band >= FOLLOWED * full)
-        mask[0, top : top + ROWS] = defects[top - start :][:ROWS] * np.uint8(255)
+        mask[0, rows] = defects[rows.start - start :][: rows.stop - rows.start] * np.uint8(255)
     return mask
 
 
 def grow(mask: Mask) -> Mask:
-    """What is to be filled of a mask of damage (1, H, W): it and `GROW_PX` around it."""
+    """Return what is to be filled for a mask of damage (1, H, W): it and `GROW_PX` around it."""
     grown = np.zeros_like(mask)
-    for top in range(0, mask.shape[1], ROWS):
-        start = max(0, top - GROW_PX)
-        band = dilate(mask[0, start : top + ROWS + GROW_PX] > 0, GROW_PX)
-        grown[0, top : top + ROWS] = band[top - start :][:ROWS] * np.uint8(255)
+    for rows in bands(mask.shape[1], ROWS):
+        start = max(0, rows.start - GROW_PX)
+        band = dilate(mask[0, start : rows.stop + GROW_PX] > 0, GROW_PX)
+        grown[0, rows] = band[rows.start - start :][: rows.stop - rows.start] * np.uint8(255)
     return grown
 
 
 def follow(seeds: Marked, candidates: Marked) -> Marked:
-    """The seeds and what candidates can be reached from them, `STEPS` times `STEP_PX` far."""
+    """Return the seeds and the candidates that can be reached from them in `STEPS` steps of `STEP_PX`."""
     for _ in range(STEPS):
         if not seeds.any():
             break
@@ -87,7 +88,7 @@ def follow(seeds: Marked, candidates: Marked) -> Marked:
 
 
 def coverage(mask: Mask) -> float:
-    """Share of the pixels that a mask marks."""
+    """Return the share of pixels that a mask marks."""
     return float(np.count_nonzero(mask)) / mask.size
 
 

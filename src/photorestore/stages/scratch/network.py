@@ -1,10 +1,10 @@
-"""ScratchUNet: finds scratches, hairs, tears, dust and folds.
+"""Find scratches, hairs, tears, dust and folds: ScratchUNet.
 
 A U-Net like the detector of Wan et al. (CVPR 2020), with three differences. It works at native resolution in tiles,
 since a fixed 256-px view misses thin scratches on large scans. It sees colour where there is any, because dust is
 often grey on a coloured picture; a grey picture is three equal channels. And it is given what is narrow and brighter
 or darker than its surroundings, by morphology: a defect is that before anything else, and a small network that need
-not learn it has its capacity for telling defects from the photograph's own detail.
+not learn it can use its capacity to tell defects from the photograph's own detail.
 
 Batch normalisation makes it learn several times faster; when used, its statistics are constants, so a tile is treated
 like the whole picture.
@@ -30,7 +30,7 @@ RADII_PX = (2, 5)
 INPUTS = 3 + 4 * len(RADII_PX)
 """Channels per pixel: the picture, the narrow maps, the same against their surroundings."""
 RARE_LOGIT = -4.0
-"""Where the logits start: damage is rare, and a detector that begins at one half first unlearns that."""
+"""Initial logits: damage is rare, and a detector that begins at one half must first unlearn that."""
 
 
 class ScratchUNet(nn.Module):
@@ -93,7 +93,7 @@ class ScratchUNet(nn.Module):
 
 
 def describe(image: Tensor) -> Tensor:
-    """The picture beside its narrow maps, all scaled to a variance of about 1.
+    """Return the picture beside its narrow maps, all scaled to a variance of about 1.
 
     Returns:
         (N, INPUTS, H, W).
@@ -103,7 +103,7 @@ def describe(image: Tensor) -> Tensor:
 
 
 def narrow_maps(luma: Tensor) -> Tensor:
-    """How much each pixel of (N, 1, H, W) is brighter, and darker, than the square of each radius allows.
+    """Return how much each pixel of (N, 1, H, W) is brighter, and darker, than the square of each radius allows.
 
     White and black top-hat transforms: luma minus its opening, its closing minus luma.
 
@@ -125,7 +125,7 @@ def _highest(luma: Tensor, radius: int) -> Tensor:
 
 
 def _highest_along(luma: Tensor, radius: int) -> Tensor:
-    """Along rows, by windows that double: a few whole-plane maxima, much faster than pooling one channel."""
+    """Do so along rows, by windows that double: a few whole-plane maxima, much faster than pooling one channel."""
     width, window, highest = 2 * radius + 1, 1, F.pad(luma, (radius, radius), value=-1.0)
     while window < width:
         step = min(window, width - window)

@@ -1,4 +1,4 @@
-"""Scratch: finds scratches, hairs, cracks, creases, tears, flakes and dust."""
+"""Scratch: find scratches, hairs, cracks, creases, tears, flakes and dust."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from photorestore.stages.scratch.scales import factors_of, fuse, shrunk
 from photorestore.workspace import Array, Workspace
 
 PHOTOGRAPHS, PRINTS = "scratch", "scratch_print"
-"""The network that knows what happens to film, and sound photographs; and the one that knows what happens to prints."""
+"""The network trained on damaged film and on sound photographs, and the one trained on damaged prints."""
 SURE_IN_PRINTS = 0.9
-"""From this probability on the network for photographs is believed in prints: on held-out pictures the F1 of damaged
-film rises from .71 to .75, and that of real prints stays at .56; believed as a whole, it would take that to .50."""
+"""In prints the network for photographs is believed from this probability on: on held-out pictures the F1 of damaged
+film rises from .71 to .75, and that of real prints stays at .56. Believed throughout, it would lower that to .50."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Search:
 
     Attributes:
         certain: see `masks.find_damage`.
-        looks: what sees the full size comes first.
+        looks: the first is at full size.
     """
 
     workspace: Workspace
@@ -61,7 +61,7 @@ class Search:
         return search
 
     def finish(self) -> float:
-        """Write `scratch_prob` and `scratch_mask`; gives the share of pixels in the mask."""
+        """Write `scratch_prob` and `scratch_mask`, and return the share of pixels in the mask."""
         probs: list[Array] = [look.job.target for look in self.looks]
         if findings_of(self.workspace).is_print:
             probs[0][probs[0] < round(SURE_IN_PRINTS * np.iinfo(np.uint16).max)] = 0
@@ -94,7 +94,7 @@ class ScratchStage(NetworkStage):
 
 
 def choose(workspace: Workspace) -> tuple[str, ...]:
-    """The networks that look at a picture: both at prints and at what is taken for damaged."""
+    """Choose the networks that look at a picture: both at prints and at pictures taken for damaged."""
     is_sound = _certain(workspace) == masks.CERTAIN_IN_OTHERS and not findings_of(workspace).is_print
     return (PHOTOGRAPHS,) if is_sound else (PHOTOGRAPHS, PRINTS)
 
@@ -103,15 +103,11 @@ def _probability(scratch_logits: Tensor, _tiles: Tiles[None]) -> Tensor:
     return scratch_logits.sigmoid()
 
 
-def _is_asked_for(workspace: Workspace) -> bool:
-    """Whether the caller asks for this stage, or for thorough work, and so says that the picture is damaged."""
-    return bool(workspace.options.wants("scratch")) or workspace.options.mode == THOROUGH
-
-
 def _certain(workspace: Workspace) -> float:
-    """How certain the detector must be of a defect, by what was asked for and what the picture was judged to be."""
+    """Return how certain the detector must be of a defect, by what was asked for and how the picture was judged."""
     found = findings_of(workspace)
-    if _is_asked_for(workspace):
+    is_told = workspace.options.wants("scratch") or workspace.options.mode == THOROUGH
+    if is_told:  # whoever asks for it says that the picture is damaged
         return masks.CERTAIN_IN_DAMAGED
     if not found.is_thorough:
         return masks.CERTAIN_IN_OTHERS

@@ -1,4 +1,4 @@
-"""What `translate` tells of its work. No torch here."""
+"""Define what `translate` reports of its work. No torch here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fusion: the decoded translation and the picture itself, made one.
+"""Fuse the decoded translation with the picture itself.
 
 The paper (Wan et al., CVPR 2020) delivers what the second VAE decodes; fine detail that a latent at stride 4
 cannot hold is lost there, inside and outside of damage. Here a light network at full resolution judges how
@@ -20,10 +20,10 @@ SWEEPS = (8, 4, 2, 0, 0)
 """Sweeps of `smooth_fill` at full, half, ... size; measured: as good as a hundred plain ones at full size."""
 FILL_STRIDE = 2 ** (len(SWEEPS) - 1)
 FILL_REACH_PX = 4 * FILL_STRIDE - 3 + sum(count * 2**level for level, count in enumerate(SWEEPS))
-"""How far `smooth_fill` looks: a cell and its neighbour at the coarsest level, one cell at each finer one, and one
-pixel of its level for every sweep."""
+"""Radius within which `smooth_fill` looks: a cell and its neighbour at the coarsest level, one cell at each finer one,
+and one pixel of its level for every sweep."""
 LARGEST, SMALLEST = 1.34, 0.02
-"""Eigenvalues of a 3x3 mean taken from the identity that the sweeps are to damp: all large ones, few small ones."""
+"""Range of eigenvalues, of the identity minus a 3x3 mean, that the sweeps damp: all large ones, few small ones."""
 
 
 class Fusion(nn.Module):
@@ -75,7 +75,7 @@ class Fusion(nn.Module):
 
 
 def smooth_fill(image: Tensor, hole: Tensor) -> Tensor:
-    """The picture with each hole filled as smoothly as the colours around it allow (Laplace's equation, nearly).
+    """Fill each hole as smoothly as the colours around it allow (Laplace's equation, nearly).
 
     A pyramid of what is known gives a first filling from coarse to fine, as push-pull does (Gortler et al., The
     Lumigraph, 1996); at the finer levels a few sweeps then replace unknown pixels by the mean of their 3x3
@@ -101,7 +101,7 @@ def smooth_fill(image: Tensor, hole: Tensor) -> Tensor:
 
 
 def _relaxation(count: int) -> list[float]:
-    """Chebyshev's factors for `count` sweeps, small and large in turn, which keeps rounding errors small."""
+    """Return Chebyshev's factors for `count` sweeps, small and large alternating, which keeps rounding errors small."""
     middle, half = (LARGEST + SMALLEST) / 2, (LARGEST - SMALLEST) / 2
     factors = sorted(
         1 / (middle + half * math.cos(math.pi * (2 * k + 1) / (2 * count))) for k in range(count)

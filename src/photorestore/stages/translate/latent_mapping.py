@@ -1,4 +1,4 @@
-"""LatentMapping: from the latents of old photographs to those of clean ones.
+"""Map the latents of old photographs to those of clean ones: LatentMapping.
 
 After the mapping network T and its partial non-local block (Wan et al., CVPR 2020). What differs: the keys
 come from one small view of the whole picture, computed once and given to every tile, so that the attention
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from photorestore.networks.vae import STRIDE, normed_stack
 
 FORBIDDEN = -1e4
-"""Added to the affinity of keys in holes; finite, so that a view that is one hole stays a number."""
+"""Added to the affinity of keys in holes; finite, so that a view that is all hole does not give nan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class KeyView:
 
     @classmethod
     def collate(cls, views: Sequence[KeyView]) -> KeyView:
-        """Views of several pictures as one batch; shorter ones are filled up with forbidden keys."""
+        """Join the views of several pictures to a batch; shorter ones are filled up with forbidden keys."""
         most = max(view.usable.shape[1] for view in views)
         padding = [most - view.usable.shape[1] for view in views]
         return cls(
@@ -61,7 +61,7 @@ class PartialNonLocal(nn.Module):
         nn.init.zeros_(self.w.bias)
 
     def forward(self, features: Tensor, hole: Tensor, keys: KeyView) -> Tensor:
-        """`features` (N, width, h, w) and `hole` (N, 1, h, w), 1 = hole; gives (N, width, h, w)."""
+        """Return features (N, width, h, w) with the places filled where `hole` (N, 1, h, w) is 1."""
         n, c, h, w = features.shape
         queries = self.theta(features.permute(0, 2, 3, 1).reshape(n, h * w, c))
         bias = ((1 - keys.usable) * FORBIDDEN).to(queries.dtype)[:, None, None]  # (N, 1, 1, K)
@@ -97,13 +97,13 @@ class LatentMapping(nn.Module):
         self.reach_px = 2 * depth * STRIDE
 
     def forward(self, z_old: Tensor, hole: Tensor, keys: KeyView) -> Tensor:
-        """`hole` (N, 1, H/4, W/4), 1 = hole."""
+        """Return z_clean; `hole` is (N, 1, H/4, W/4), 1 = hole."""
         features = self._hidden(z_old, hole)
         features = self.non_local(features, hole, keys)
         return z_old + self.tail(self.after(features))
 
     def keys(self, z_old: Tensor, hole: Tensor) -> KeyView:
-        """The key view of a whole, small picture: every place of its latent is one key."""
+        """Return the key view of a whole, small picture: every place of its latent is one key."""
         features = self._hidden(z_old, hole)
         return KeyView(features.flatten(2).transpose(1, 2), (hole == 0).flatten(1).to(features.dtype))
 
@@ -113,5 +113,5 @@ class LatentMapping(nn.Module):
 
 
 def hole_at_stride(scratch_mask: Tensor) -> Tensor:
-    """(N, 1, H/4, W/4), 1 where any pixel of the 4x4 block is in the mask."""
+    """Return (N, 1, H/4, W/4), 1 where any pixel of the 4x4 block is in the mask."""
     return F.max_pool2d((scratch_mask > 0).float(), STRIDE)

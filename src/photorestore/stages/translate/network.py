@@ -1,4 +1,4 @@
-"""Translator: old photograph in, its damage filled.
+"""Fill the damage of an old photograph: Translator.
 
 The triplet domain translation of *Bringing Old Photos Back to Life* (Wan et al., CVPR 2020): a first VAE
 encodes old photographs, a mapping carries their latents to those of clean ones and fills holes by partial
@@ -77,8 +77,8 @@ class Translator(nn.Module):
             scratch_mask: (N, 1, H, W), 0 = keep the pixel exactly; above 0 = damaged, and how much of the
                 filling is blended in, up to 1.
             context: from `key_view` of the whole picture; by default that of `image`.
-            certainty: (N, 1, H, W) in [0, 1], how likely each pixel of the mask is damaged; by default 1. The less it
-                is, the sooner what is seen there stays.
+            certainty: (N, 1, H, W) in [0, 1], how likely each pixel of the mask is damaged; by default 1. The lower it
+                is, the more of the pixel is kept.
 
         Returns:
             (N, 3, H, W), float32, not clamped; equal to `image` where `scratch_mask` is 0.
@@ -93,7 +93,7 @@ class Translator(nn.Module):
 
     @property
     def parts(self) -> Mapping[str, Part[KeyView] | Part[Tensor]]:
-        """`key_view` and `decoded`; both look at whole pictures."""
+        """Return `key_view` and `decoded`; both look at whole pictures."""
         inputs = (IMAGE, SCRATCH_MASK)
         keys = Descriptor("key_view", inputs, Port("keys", kind=KeyView))
         decoded = Descriptor("decoded", inputs, Port("translation", "N 3 H W", 0, 1), stride=STRIDE)
@@ -110,7 +110,7 @@ class Translator(nn.Module):
     def translate_and_fuse(
         self, image: Tensor, hole: Tensor, keys: KeyView, certainty: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """What the paper delivers, G2(T(E1(image))), and the fusion's filling, which counts inside holes only.
+        """Return what the paper delivers, G2(T(E1(image))), and the fusion's filling, which counts inside holes only.
 
         Height and width must be multiples of 16.
         """
@@ -118,17 +118,17 @@ class Translator(nn.Module):
         return translation, self.fusion(image, translation, hole, certainty)
 
     def decoded(self, image: Tensor, scratch_mask: Tensor) -> Tensor:
-        """What the paper delivers of a whole picture: (N, 3, H, W), not clamped; sides are multiples of 4."""
+        """Return what the paper delivers of a whole picture: (N, 3, H, W), not clamped; sides are multiples of 4."""
         hole = (scratch_mask > 0).to(image.dtype)
         return self.clean_vae.decode(self.map_latents(image, hole, self.key_view(image, hole)))
 
     def map_latents(self, image: Tensor, hole: Tensor, keys: KeyView) -> Tensor:
-        """T(E1(image)): the latent of the clean picture, (N, latent, H/4, W/4)."""
+        """Return T(E1(image)): the latent of the clean picture, (N, latent, H/4, W/4)."""
         z_clean: Tensor = self.latent_mapping(self.old_vae.encode(image), hole_at_stride(hole), keys)
         return z_clean
 
     def key_view(self, image: Tensor, scratch_mask: Tensor) -> KeyView:
-        """What every tile of this picture may fill its holes with: at most 1,024 keys.
+        """Return what every tile of this picture may fill its holes with: at most 1,024 keys.
 
         Args:
             image: (N, 3, H, W) the whole picture, or a smaller view of it.
@@ -139,7 +139,7 @@ class Translator(nn.Module):
 
 
 def shrink(image: Tensor, scratch_mask: Tensor, longest_px: int = VIEW_PX) -> tuple[Tensor, Tensor]:
-    """The whole picture small, its sides multiples of 4, and where in it damage lies (any of it counts)."""
+    """Return the whole picture small, its sides multiples of 4, and where in it damage lies (any of it counts)."""
     h, w = image.shape[-2:]
     factor = min(1.0, longest_px / max(h, w))
     size = tuple(max(STRIDE, round(side * factor / STRIDE) * STRIDE) for side in (h, w))

@@ -1,4 +1,4 @@
-"""Translate: fills damage, and lifts faded tone."""
+"""Translate: fill damage, and lift faded tone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from photorestore.stages.translate.tone import ToneFinder, correct, find_tone
 from photorestore.workspace import Array, Workspace
 
 USUAL, FOR_PRINTS, TONE = "translate", "translate_print", "translate_tone"
-"""The networks: what fills damage, what fills that of prints and may doubt it, and what lifts tone."""
+"""The networks: one fills damage, one fills that of prints and may keep what seems sound, one lifts tone."""
 SAMPLE_PX = 4 * VIEW_PX
 """The key view is averaged from a sample of about this many pixels a side."""
 
@@ -50,7 +50,7 @@ class Plan:
         image: the plane to start from.
         certainty: (1, H, W), how likely each pixel of the mask is damaged, up to full range.
         is_callers: whether the mask is the caller's.
-        doubts: whether the network for prints fills it, which may keep what the detector is not sure of.
+        doubts: whether the network for prints fills it, which may keep pixels that the detector is not sure of.
         corrects_tone: whether the whole picture's tone and colours are lifted.
     """
 
@@ -64,16 +64,15 @@ class Plan:
 
     @property
     def network(self) -> str:
-        """Which one fills it."""
+        """Return the name of the network that fills it."""
         return FOR_PRINTS if self.doubts else USUAL
 
 
 class TranslateStage(NetworkStage):
     """Writes the plane `translated` where damage was found or marked, or where the picture is faded.
 
-    Pixels outside the mask leave with the value they came with, unless the tone is corrected, which never
-    happens when the caller gave a mask. The network sees what the damage left and keeps what is still good,
-    so the filling needs no feather.
+    Pixels outside the mask keep their values, unless the tone is corrected, which never happens if the caller gave a
+    mask. The network sees what the damage left and keeps what is still good, so the filling needs no feather.
     """
 
     name: ClassVar[str] = "translate"
@@ -126,25 +125,25 @@ def _blend(pred: Tensor, tiles: Tiles[Context]) -> Tensor:
     strength = torch.tensor([context.strength for context in contexts], device=image.device)
     pred = torch.lerp(image, pred, strength.view(-1, 1, 1, 1))
     are_grey = torch.tensor([context.is_grey for context in contexts], device=image.device)
-    if are_grey.any():  # what the damage shows may have colour: what is around it tells
+    if are_grey.any():  # damage may have colour, so its surroundings decide
         pred = torch.where(mask > 0, for_grey(pred, smooth_fill(image, (mask > 0).float()), are_grey), pred)
     return pred
 
 
 def _finish(plan: Plan, target: Array) -> None:
-    """Bring the filling of a picture into line with what is around it."""
+    """Clip the filling of a picture to what its surroundings allow, and give it grain."""
     if not plan.mask.any():
         return
     strength = plan.workspace.options.strength_of("translate")
     surroundings = Surroundings.of(target, plan.mask)
-    # What the detector marked may be sound after all; what a caller marked is to go.
+    # What the detector marked may be sound after all; what a caller marked must go.
     surroundings.hold(target, plan.image, plan.mask, strength, keeps_image=not plan.is_callers)
     if grain := Grain.of(target, plan.mask, findings_of(plan.workspace).most_grain_255):
         grain.add(target, plan.mask, strength)
 
 
 def make_plan(workspace: Workspace) -> Plan | None:
-    """What to do, or None; the reason not to goes into the trace."""
+    """Return what to do, or None; the reason not to goes into the trace."""
     if is_left_alone("translate", workspace):
         return None
     wanted = workspace.options.wants("translate")
@@ -165,7 +164,7 @@ def make_plan(workspace: Workspace) -> Plan | None:
 
 
 def find_mask(workspace: Workspace) -> Array:
-    """The caller's mask, or what the detector found, grown; (1, H, W), 255 = fill."""
+    """Return the caller's mask, or what the detector found, grown; (1, H, W), 255 = fill."""
     mask = workspace.mask()
     if mask is None:
         return np.zeros((1, *workspace.envelope.planes["image"].shape[1:]), np.uint8)
@@ -173,7 +172,7 @@ def find_mask(workspace: Workspace) -> Array:
 
 
 def sample(image: Array, mask: Array) -> tuple[Array, Array]:
-    """Every n-th pixel of a large picture, and whether any of those that it stands for is in the mask."""
+    """Return every n-th pixel of a large picture, and whether the mask marks any pixel that it stands for."""
     _, h, w = image.shape
     step = max(1, max(h, w) // SAMPLE_PX)
     rows, columns = np.arange(0, h, step), np.arange(0, w, step)
@@ -183,7 +182,7 @@ def sample(image: Array, mask: Array) -> tuple[Array, Array]:
 
 
 def needs_tone(workspace: Workspace) -> bool:
-    """Whether tone is to be lifted: it was judged faded, and the mode is thorough or the stage was asked for."""
+    """Return whether tone is to be lifted: it was judged faded, and the mode is thorough or the stage was asked for."""
     found, options = findings_of(workspace), workspace.options
     is_due = options.wants("translate") or found.is_thorough
     return found.faded and is_due and not options.normalise

@@ -1,4 +1,4 @@
-"""Lift what faded: tone and colours of a whole picture, by what `tone_network.py` says of a small view of it.
+"""Lift faded tone and colours of a whole picture, by what `tone_network.py` predicts from a small view of it.
 
 The correction is bounded. It is found inside the picture's border, where it is opaque, and applied everywhere, in
 strips, at the plane's full depth. Colour prints get a curve for each channel, and mixed channels. Pictures of one hue,
@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.imaging.planes import strips
+from photorestore.pixels.bands import strips
+from photorestore.pixels.luma import LUMA
 from photorestore.pixels.region import Region, is_opaque
+from photorestore.pixels.tensors import luma
 from photorestore.stages.preprocess import views
 from photorestore.stages.translate.tone_network import (
-    LUMA,
     VIEW_PX,
     Correction,
     apply_curves,
@@ -34,20 +35,20 @@ ToneFinder = Callable[[Tensor, Tensor], Correction]
 """`ToneNetwork`, or what runs it: a view and its quantiles in, a correction of each picture out."""
 
 KNEE = 0.04
-"""So close to the ends of the scale values are bent."""
+"""Values this close to the ends of the scale are bent."""
 
 LEAST_TINT = 0.5
-"""Of a toned picture's chroma so much stays where its luma nears black or white."""
+"""Share of a toned picture's chroma that stays where its luma nears black or white."""
 
 ONE_HUE = 7 / 255
-"""Nearly all colours of a toned picture are so near to what is usual at their luma."""
+"""Nearly all colours of a toned picture are within this of the mean colour at their luma."""
 
 FLAT, FULL = 0.06, 0.15
 """Range of luma below which a picture counts as of one colour, and from which it is corrected fully."""
 
 TABLE = 65536
 STRIP_SHARE = 4
-"""Strips are so much smaller than elsewhere: floats of three channels lie between."""
+"""Strips are smaller than elsewhere by this factor, since each takes floats of three channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +78,18 @@ def find_tone(
 
     Args:
         region: the picture inside its border.
-        alpha: (1, H, W); what is transparent is not asked.
+        alpha: (1, H, W); transparent pixels do not count.
         keeps_hue: whether it is grey or toned, so that only luma is corrected; None: by its colours.
     """
     view, known = _small_view(region.of(image), None if alpha is None else region.of(alpha))
     if keeps_hue or (keeps_hue is None and is_toned(view, known)):
-        view = _luma(view).expand_as(view)
+        view = luma(view).expand_as(view)
         keeps_hue = True
     correction = network(view, quantiles_of(view[..., known]))
     curves = _curves(correction)
     if keeps_hue:
         curves = curves.mean(0, keepdim=True)
-    low, high = np.quantile(_luma(view)[0, 0, known].numpy(), (0.01, 0.99))
+    low, high = np.quantile(luma(view)[0, 0, known].numpy(), (0.01, 0.99))
     weight = float(np.clip((high - low - FLAT) / (FULL - FLAT), 0, 1))
     return Tone(curves.cpu().numpy(), correction.mixing[0].cpu().numpy(), weight)
 
@@ -108,11 +109,11 @@ def correct(image: Array, tone: Tone, strength: float) -> None:
 
 
 def is_toned(view: Tensor, known: Tensor) -> bool:
-    """Whether all colours of a view (1, 3, H, W) have one hue, as far as luma explains them."""
+    """Return whether all colours of a view (1, 3, H, W) have one hue, as far as luma explains them."""
     values = view[0][:, known]
-    luma = _luma(view)[0, 0, known]
-    bins = (luma * 15.99).long()
-    chroma = values - luma
+    brightness = luma(view)[0, 0, known]
+    bins = (brightness * 15.99).long()
+    chroma = values - brightness
     count = torch.bincount(bins, minlength=16).clamp_min(1)
     usual = torch.stack([torch.bincount(bins, part, minlength=16) / count for part in chroma])
     apart = (chroma - usual[:, bins]).abs().amax(0)
@@ -126,11 +127,11 @@ def _lift_colours(values: Floats, tone: Tone) -> Floats:
 
 
 def _lift_luma(values: Floats, tone: Tone) -> Floats:
-    """The new luma, with the chroma that was there; less of it near black and white."""
-    luma = np.tensordot(np.array(LUMA, np.float32), values, 1)
-    lifted = tone.curves[0][_index(luma)]
-    room = (lifted * (1 - lifted)) / np.maximum(luma * (1 - luma), 1e-3)
-    return _bent(lifted + (values - luma) * room.clip(LEAST_TINT, 1))
+    """Return the new luma with the old chroma; less of it near black and white."""
+    before = np.tensordot(np.array(LUMA, np.float32), values, 1)
+    lifted = tone.curves[0][_index(before)]
+    room = (lifted * (1 - lifted)) / np.maximum(before * (1 - before), 1e-3)
+    return _bent(lifted + (values - before) * room.clip(LEAST_TINT, 1))
 
 
 def _index(values: Floats) -> npt.NDArray[np.intp]:
@@ -138,7 +139,7 @@ def _index(values: Floats) -> npt.NDArray[np.intp]:
 
 
 def _bent(values: Floats) -> Floats:
-    """Within [0, 1]: the last `KNEE` at both ends approaches them."""
+    """Bend values into [0, 1]: within `KNEE` of either end they approach it."""
     over = np.maximum(values - (1 - KNEE), 0)
     under = np.maximum(KNEE - values, 0)
     bent: Floats = values - over + under + KNEE * (np.exp(-under / KNEE) - np.exp(-over / KNEE))
@@ -146,7 +147,7 @@ def _bent(values: Floats) -> Floats:
 
 
 def _curves(correction: Correction) -> Tensor:
-    """The first picture's curves, (3, TABLE); beyond black and white point they go on straight."""
+    """Return the first picture's curves, (3, TABLE), straight beyond the black and white points."""
     ramp = torch.linspace(0, 1, TABLE, device=correction.low.device)
     inside = apply_curves(ramp.expand(1, 3, 1, -1), correction)[0, :, 0]
     low, high = correction.low[0, :, None], correction.high[0, :, None]
@@ -158,12 +159,8 @@ def _curves(correction: Correction) -> Tensor:
     return inside + below + above
 
 
-def _luma(view: Tensor) -> Tensor:
-    return (view * torch.tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
-
-
 def _small_view(image: Array, alpha: Array | None) -> tuple[Tensor, Tensor]:
-    """A picture (1, 3, VIEW_PX, VIEW_PX) in [0, 1], and which of its pixels are known; the mean elsewhere."""
+    """Return a view (1, 3, VIEW_PX, VIEW_PX) in [0, 1], and which of its pixels are known; others have the mean."""
     size = (VIEW_PX, VIEW_PX)
     view = torch.from_numpy(views.view_of(image, views.VIEW_PX))[None].float() / 255
     shown = (

@@ -1,8 +1,8 @@
-"""ToneNetwork: sees one small view of a faded picture and says how to lift its tone and colours.
+"""Predict from one small view of a faded picture how to lift its tone and colours: ToneNetwork.
 
-It does not make pixels. It predicts a correction that is bounded by construction: black and white points between the
+It does not make pixels, but a correction that is bounded by construction: black and white points between the
 picture's own extremes and the ends of the scale, a bent curve for each channel, and a mixing of the channels that
-keeps greys. It is the same everywhere in the picture: a map of gains for what faded unevenly brought .03 dB.
+keeps greys. The correction is the same everywhere in the picture: a map of gains for uneven fading gained only .03 dB.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.networks.descriptor import Descriptor, Port
+from photorestore.pixels.luma import LUMA
 
 VIEW_PX = 64
 """Sides of the view, whatever the picture's shape."""
@@ -21,10 +22,9 @@ VIEW_PX = 64
 LEVELS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.995, 0.999)
 """Quantiles that the network is told, of each channel and of luma."""
 
-LUMA = (0.299, 0.587, 0.114)
 SEGMENTS = 16
 MOST_LOST = 0.78
-"""Black and white point leave at least the rest of the scale between them."""
+"""At most this share of the scale lies outside the black and white points."""
 MOST_EXPONENT, MOST_BENT, MOST_MIXED = 0.7, 1.0, 0.3
 
 
@@ -78,7 +78,7 @@ class ToneNetwork(nn.Module):
         nn.init.zeros_(self.curves.bias)
 
     def forward(self, view: Tensor, quantiles: Tensor) -> Correction:
-        """Say what to do.
+        """Predict the correction.
 
         Args:
             view: (N, 3, VIEW_PX, VIEW_PX) in [0, 1].
@@ -95,7 +95,7 @@ class ToneNetwork(nn.Module):
         )  # fmt: skip
 
     def numbers_of(self, view: Tensor, quantiles: Tensor) -> Tensor:
-        """What a correction is made from, (N, 3 * (5 + SEGMENTS) + 6): all 0 where nothing was learned."""
+        """Return what a correction is made from, (N, 3 * (5 + SEGMENTS) + 6): all 0 in an untrained network."""
         features = self.look(view - 0.5)  # (N, C, 8, 8)
         known = self.think(torch.cat([features.mean((2, 3)), quantiles.flatten(1) - 0.5], 1))
         numbers: Tensor = self.curves(known).float()
@@ -107,7 +107,7 @@ class ToneNetwork(nn.Module):
 
 
 def quantiles_of(view: Tensor) -> Tensor:
-    """(N, 4, len(LEVELS)): of each channel and of luma of a view (N, 3, ...)."""
+    """Return (N, 4, len(LEVELS)): quantiles of each channel and of luma of a view (N, 3, ...)."""
     values = view.flatten(2)
     luma = (values * torch.tensor(LUMA, device=view.device).view(3, 1)).sum(1, keepdim=True)
     ordered = torch.cat([values, luma], 1).sort(-1).values
@@ -116,12 +116,12 @@ def quantiles_of(view: Tensor) -> Tensor:
 
 
 def apply(image: Tensor, correction: Correction) -> Tensor:
-    """The corrected picture, (N, 3, H, W), not clamped."""
+    """Return the corrected picture, (N, 3, H, W), not clamped."""
     return torch.einsum("nij,njhw->nihw", correction.mixing, apply_curves(image, correction))
 
 
 def apply_curves(image: Tensor, correction: Correction) -> Tensor:
-    """Only the channels' curves; values beyond the black and white points are clipped."""
+    """Apply only the channels' curves; values beyond the black and white points are clipped."""
     low, high, exponent = (
         part[..., None, None] for part in (correction.low, correction.high, correction.exponent)
     )
@@ -140,7 +140,7 @@ def _points(ends: Tensor, quantiles: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _knots(ends: Tensor, bends: Tensor) -> Tensor:
-    """Rising from at most .12 to at least .88."""
+    """Return rising knots, from at most .12 to at least .88."""
     black, below_white = (0.12 * (ends - 4).sigmoid()).unbind(-1)
     steps = (MOST_BENT * bends.tanh()).softmax(-1)
     rising = F.pad(steps.cumsum(-1), (1, 0))
@@ -148,7 +148,7 @@ def _knots(ends: Tensor, bends: Tensor) -> Tensor:
 
 
 def _mixing(off_diagonal: Tensor) -> Tensor:
-    """(N, 3, 3) from six numbers a picture: what each channel takes from the others, in balance."""
+    """Return (N, 3, 3) from six numbers a picture, what each channel takes from the others; rows sum to 1."""
     zero = torch.zeros_like(off_diagonal[:, 0])
     a, b, c, d, e, f = off_diagonal.unbind(1)
     taken = torch.stack([zero, a, b, c, zero, d, e, f, zero], 1).view(-1, 3, 3)

@@ -1,4 +1,4 @@
-"""What `upscale` tells of its work. No torch here."""
+"""Define what `upscale` reports of its work. No torch here."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Upscaler: super-resolution x2 and x4.
+"""Enlarge pictures x2 and x4 by super-resolution: Upscaler.
 
 One trunk of residual blocks at the input's resolution, in the manner of EDSR without its normalisation (Lim et al.,
 CVPRW 2017), and one pixel-shuffle tail for each scale, as in MDSR of the same paper: what a photograph's edges and
-textures look like is learned once for both. The tails add detail to a bicubic enlargement, so a new network is that.
+textures look like is learned once for both. The tails add detail to a bicubic enlargement, so a new network gives just
+that.
 
 In training every 3x3 convolution of the trunk is a sum of linear branches (Zhang et al., ECBSR, ACM MM 2021). They
 have no bias or normalisation between them, so that the sum is exactly one 3x3 kernel; it is made from the branches at
@@ -31,7 +32,7 @@ class CollapsibleConv(nn.Module):
 
     Args:
         channels: in and out.
-        zero: let every branch begin at zero (where a residual block ends).
+        zero: whether every branch begins at zero, as at the end of a residual block.
     """
 
     edge_filters: Tensor
@@ -50,7 +51,7 @@ class CollapsibleConv(nn.Module):
         self._initialise(zero=zero)
 
     def kernel(self) -> Tensor:
-        """The sum of the branches: (channels, channels, 3, 3), float32."""
+        """Return the sum of the branches: (channels, channels, 3, 3), float32."""
         with torch.autocast(self.direct.device.type, enabled=False):
             expanded = torch.einsum("ohyx,hi->oiyx", self.squeeze, self.expand)
             edges = torch.einsum("ko,koi,kyx->oiyx", self.edge_gain, self.edge_mix, self.edge_filters)
@@ -144,7 +145,7 @@ class Upscaler(nn.Module):
         )
 
     def reparameterise(self) -> Upscaler:
-        """The same function with every sum of branches collapsed into one 3x3 convolution."""
+        """Return the same function with every sum of branches collapsed into one 3x3 convolution."""
         plain = Upscaler(*self.sizes, reparameterised=True)
         values = {name: value.detach() for name, value in self.state_dict().items()}
         for name, module in self.named_modules():
@@ -157,7 +158,7 @@ class Upscaler(nn.Module):
 
 
 class Bilinear:
-    """Bilinear enlargement of one channel, under the contract of a network: opacity must not ring at its edges."""
+    """Enlarges one channel bilinearly, under the contract of a network: opacity must not ring at its edges."""
 
     descriptor = Descriptor(
         "Bilinear",
@@ -168,12 +169,12 @@ class Bilinear:
     )
 
     def __call__(self, image: Tensor, scale: int) -> Tensor:
-        """(N, 1, H, W) to (N, 1, scale * H, scale * W)."""
+        """Enlarge (N, 1, H, W) to (N, 1, scale * H, scale * W)."""
         return enlarge_bilinear(image, scale)
 
 
 def enlarge(image: Tensor, scale: int) -> Tensor:
-    """Bicubic enlargement (a = -0.5; torch's kernel without antialiasing has a = -0.75)."""
+    """Enlarge bicubically (a = -0.5; torch's kernel without antialiasing has a = -0.75)."""
     return F.interpolate(image.contiguous(), scale_factor=scale, mode="bicubic", antialias=True)
 
 

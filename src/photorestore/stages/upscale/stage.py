@@ -1,4 +1,4 @@
-"""Upscale: super-resolution x2 and x4."""
+"""Upscale: enlarge x2 and x4 by super-resolution."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from photorestore.stages.upscale.network import Bilinear
 from photorestore.workspace import Workspace
 
 CLEAN, REAL = "upscale", "upscale_real"
-"""The network for pictures that lack nothing but pixels, and the one for photographs as they come."""
+"""The network for clean pictures, which lack nothing but pixels, and the one for photographs as they come."""
 CLEAN_SIGMA_255 = 3.0
 CLEAN_JPEG_QUALITY = 90
 CLEAN_BLUR = 0.35
-"""Most noise, least quality and most blur (see `Estimates`) of a picture that lacks nothing but pixels. Of 36
-training photographs shrunk by bicubic three quarters are such, of the same with second-order degradations a third."""
+"""Most noise, least quality and most blur (see `Estimates`) of a clean picture. Of 36 training photographs
+shrunk bicubically three quarters are clean, of the same with second-order degradations a third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class UpscaleStage(NetworkStage):
 
 
 def choose(workspace: Workspace) -> str:
-    """The network for a picture: `CLEAN` where nothing is wrong with it and no stage has changed it."""
+    """Choose the network for a picture: `CLEAN` where nothing is wrong with it and no stage has changed it."""
     found = findings_of(workspace)
     is_clean = (
         workspace.name_before("upscaled") == "image"

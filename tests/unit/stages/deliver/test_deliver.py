@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from photorestore.imaging.colour import conversion
-from photorestore.imaging.decoders.deep import vips
+from photorestore.imaging.decoders.sixteen_bits import vips
 from photorestore.options import FORMATS, Options
 from photorestore.stages.base import run_stage
 from photorestore.stages.deliver.findings import DeliverFindings

@@ -6,8 +6,8 @@ import torch
 from skimage import data
 from torch.nn import functional as F
 
+from photorestore.pixels.tensors import luma
 from photorestore.stages.face.detector import FaceDetector
-from photorestore.stages.face.judgement import luma_of
 from photorestore.stages.face.refine import find_faces
 from tests.conftest import make_photo
 
@@ -24,7 +24,7 @@ def astronaut() -> torch.Tensor:
 
 
 def versions(astronaut: torch.Tensor) -> dict[str, tuple[torch.Tensor, Any]]:
-    grey = luma_of(astronaut).expand(3, -1, -1)
+    grey = luma(astronaut).expand(3, -1, -1)
     return {
         "colour": (astronaut, LANDMARKS),
         "grey": (grey, LANDMARKS),

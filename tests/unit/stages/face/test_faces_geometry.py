@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from photorestore.networks.tiling import to_float, to_integers
-from photorestore.stages.face import parts
+from photorestore.pixels import bands
 from photorestore.stages.face.geometry import (
     CROP_PX,
     TEMPLATE,
@@ -190,7 +190,7 @@ def test_a_plane_of_integers_is_treated_as_its_picture_in_float(
     plane = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (3, 1900, 1800)).astype(dtype)
     image, given = to_float(plane), plane.copy()
     crop = cut(image, alignment)
-    monkeypatch.setattr(parts, "BAND_PX", 40_000)
+    monkeypatch.setattr(bands, "STRIP_PX", 40_000)
     torch.testing.assert_close(cut(plane, alignment), crop, atol=2e-6, rtol=0)
     change = torch.linspace(-0.3, 0.3, CROP_PX).expand(3, CROP_PX, CROP_PX)
     paste(image, change, alignment)

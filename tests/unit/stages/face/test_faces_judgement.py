@@ -14,10 +14,10 @@ from photorestore.stages.face.judgement import (
     landmark_shift,
     measure_change,
     place_landmarks,
+    pose_deviation,
     reason_to_leave,
     reason_to_refuse,
     sharpness_of,
-    turn_of,
 )
 from training.degradations.fading import blur
 
@@ -81,7 +81,7 @@ def test_the_turn_grows_with_the_nose_and_not_with_the_size(scale: float) -> Non
     turns = []
     for share in (0, 0.2, 0.5):
         face = with_nose_moved(frontal(scale), share)
-        turns.append(turn_of(face, align(face.landmarks)))
+        turns.append(pose_deviation(face, align(face.landmarks)))
     assert turns[0] == pytest.approx(0, abs=1e-5)
     assert turns[1] == pytest.approx(2 / 5 * turns[2], rel=0.2)
     assert 0.15 < turns[2] < 0.25
@@ -90,7 +90,7 @@ def test_the_turn_grows_with_the_nose_and_not_with_the_size(scale: float) -> Non
 def test_a_tilted_face_is_not_a_turned_one(face: Face) -> None:
     upside = tuple((-y, x) for x, y in face.landmarks)
     tilted = replace(face, landmarks=upside)
-    assert turn_of(tilted, align(upside)) == pytest.approx(turn_of(face, align(face.landmarks)))
+    assert pose_deviation(tilted, align(upside)) == pytest.approx(pose_deviation(face, align(face.landmarks)))
 
 
 def test_a_sharp_face_is_left_alone() -> None:

@@ -5,7 +5,8 @@ import torch
 from skimage import data
 
 from photorestore.networks.runner import Runner
-from photorestore.stages.face import parts, refine
+from photorestore.pixels import bands
+from photorestore.stages.face import refine
 from photorestore.stages.face.detector import Face
 from photorestore.stages.face.judgement import Limits
 from photorestore.stages.face.network import FaceUNet
@@ -131,7 +132,7 @@ def test_a_plane_gives_what_its_picture_in_float_gives(
     detector: Runner[list[Face]], old_photo: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plane = (old_photo * 255).round().byte().numpy()
-    monkeypatch.setattr(parts, "BAND_PX", 10_000)
+    monkeypatch.setattr(bands, "STRIP_PX", 10_000)
     (face,) = find_faces(plane, detector, view_px=400)
     (expected,) = find_faces(torch.from_numpy(plane) / 255, detector, view_px=400)
     assert face.box == pytest.approx(expected.box, abs=0.5)

@@ -153,7 +153,7 @@ def test_what_is_transparent_is_not_asked(network: ToneNetwork) -> None:
 def test_strips_give_what_the_whole_gives(network: ToneNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     image = faded(plane(textured()))
     whole = lifted(network, image)
-    monkeypatch.setattr("photorestore.imaging.planes.STRIP_PX", 3000)
+    monkeypatch.setattr("photorestore.pixels.bands.STRIP_PX", 3000)
     assert (lifted(network, image) == whole).all()
 
 

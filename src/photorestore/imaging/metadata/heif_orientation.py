@@ -1,4 +1,4 @@
-"""How the container of a HEIF turns its picture, of which the metadata speaks as it was before (ISO/IEC 23008-12)."""
+"""Find the orientation in a HEIF's container: its metadata refer to the picture before it (ISO/IEC 23008-12)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from photorestore.imaging.metadata.change import Change
 
 
 def change_of_stored(upload: bytes, kind: str, change: Change) -> Change:
-    """The change from pixels as they are stored in a HEIF, whose decoder turns them; as it is for other formats.
+    """Return the change from the pixels that a HEIF stores, which its decoder turns upright; other formats' as it is.
 
     Args:
         change: from pixels as the decoder gives them.

@@ -1,7 +1,7 @@
-"""16-bit pictures in libvips, beside Pillow, which would read them as 8-bit (docs/adr/0003).
+"""Decode 16-bit pictures by libvips, since Pillow would read them as 8-bit (docs/adr/0003).
 
-PNG is decoded here; of a TIFF the samples come from `samples`, and only their colours are converted here. No other
-loaders of libvips are open at all.
+PNG is decoded here. A TIFF's samples come from `tiff.samples`, and only their colours are converted here. All other
+loaders of libvips are blocked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from photorestore.imaging.decoders.header import Header, decoding
 from photorestore.imaging.decoders.tiff import TiffPicture
 from photorestore.imaging.files.sniff import Limits, check_size, png_chunk
 from photorestore.imaging.metadata.blocks import exif_in, orientation_of, xmp_in
-from photorestore.imaging.planes import strips, turned
+from photorestore.imaging.planes import as_stored
+from photorestore.pixels.bands import strips
 from photorestore.workspace import Array
 
 _LOADERS = {"png": "VipsForeignLoadPng", "tiff": "VipsForeignLoadTiff"}
@@ -31,7 +32,7 @@ CONVERSION = {"depth": 16, "intent": "relative", "black_point_compensation": Tru
 
 @functools.cache
 def vips() -> Any:
-    """The library, with all loaders but ours blocked and no cache of operations, which would keep pictures."""
+    """Return pyvips, with all loaders but ours blocked and no cache of operations, which would keep pictures."""
     import pyvips  # noqa: PLC0415 - half of all requests never need it
 
     pyvips.block_untrusted_set(True)
@@ -44,48 +45,44 @@ def vips() -> Any:
 
 @functools.cache
 def cmyk_profile() -> bytes:
-    """What CMYK means where no profile says it, in 8 and in 16 bits: the profile that libvips brings."""
+    """Return the profile of CMYK without one of its own, in 8 and in 16 bits: the one that libvips brings."""
     return bytes(vips().Image.profile_load("cmyk"))
 
 
-def open_deep(upload: bytes, limits: Limits) -> DeepPicture:
-    """A PNG of 16 bits per channel.
+def open_16_bit_png(upload: bytes, limits: Limits) -> SixteenBitPng:
+    """Open a PNG of 16 bits per channel.
 
     Raises:
         TruncatedImage, CorruptImage, ImageTooLarge: as in `acquire.open_picture`.
     """
     with decoding(upload, "png"):
-        image = _open(upload)
+        image = vips().Image.new_from_buffer(upload, "", access="sequential", fail_on="error")
         check_size(image.width, image.height, limits)
-        return DeepPicture(upload, "png", image)
+        return SixteenBitPng(upload, image)
 
 
-def is_deep_png(upload: bytes, kind: str) -> bool:
-    """Whether it is a PNG whose head says 16 bits."""
+def is_16_bit_png(upload: bytes, kind: str) -> bool:
+    """Return whether an upload is a PNG whose head says 16 bits."""
     return kind == "png" and upload[24:25] == b"\x10"
 
 
-def _open(upload: bytes) -> Any:
-    return vips().Image.new_from_buffer(upload, "", access="sequential", fail_on="error")
-
-
-class DeepPicture:
+class SixteenBitPng:
     """A 16-bit PNG whose header was read; see `header.Picture`."""
 
-    def __init__(self, upload: bytes, kind: str, image: Any) -> None:
+    def __init__(self, upload: bytes, image: Any) -> None:
         self._upload = upload
         self._image = image
-        self.header = self._read_header(kind)
+        self.header = self._read_header()
 
-    def _read_header(self, kind: str) -> Header:
+    def _read_header(self) -> Header:
         image = self._image
         has_alpha = image.bands in _ALPHA_BANDS
         colours = image.bands - has_alpha
         dropped = list[str]()
-        exif = exif_in(self._upload, kind, None)
-        xmp = xmp_in(self._upload, kind, None, dropped)
+        exif = exif_in(self._upload, "png", None)
+        xmp = xmp_in(self._upload, "png", None, dropped)
         header = Header(
-            format=kind,
+            format="png",
             mode={1: "L;16", 2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}[image.bands],
             bits=16,
             width=image.width,
@@ -106,12 +103,12 @@ class DeepPicture:
 
     def decode(self, image: Array, alpha: Array | None) -> None:
         orientation = self.header.orientation
-        upright = None if alpha is None else turned(alpha, orientation)
+        upright = None if alpha is None else as_stored(alpha, orientation)
         with decoding(self._upload, self.header.format):
-            _copy(in_srgb(self._image, self.header), turned(image, orientation), upright)
+            _copy(in_srgb(self._image, self.header), as_stored(image, orientation), upright)
 
 
-class DeepTiff(TiffPicture):
+class SixteenBitTiff(TiffPicture):
     """A TIFF of more than 8 bits per channel, whose colours are converted by libvips."""
 
     def _convert(self, colours: Array, target: Array) -> None:
@@ -122,7 +119,7 @@ class DeepTiff(TiffPicture):
 
 
 def in_srgb(image: Any, header: Header) -> Any:
-    """A lazy picture in sRGB of the same depth and alpha."""
+    """Return a lazy picture in sRGB of the same depth and alpha."""
     if header.icc is not None and not conversion.can_be_applied(header.icc):
         header.dropped.append("icc: the profile cannot be applied")
         header.icc = None
@@ -135,7 +132,7 @@ def in_srgb(image: Any, header: Header) -> Any:
 
 
 def joined(plane: Array) -> Any:
-    """A lazy libvips picture over a plane (C, H, W) of uint16."""
+    """Return a lazy libvips picture over a plane (C, H, W) of uint16."""
     _, height, width = plane.shape
     bands = [vips().Image.new_from_memory(band.data, width, height, 1, "ushort") for band in plane]
     if len(bands) == 1:
@@ -157,8 +154,8 @@ def _copy(source: Any, image: Array, alpha: Array | None) -> None:
 
 
 def _profile(upload: bytes, image: Any) -> bytes | None:
-    """The file's profile; libvips leaves one out that does not fit. Empty where it cannot be read."""
-    if found := _field(image, "icc-profile-data"):
+    """Return the file's profile, also one that does not fit, which libvips leaves out; empty if it cannot be read."""
+    if image.get_typeof("icc-profile-data") and (found := image.get("icc-profile-data")):
         return bytes(found)
     chunk = png_chunk(upload, b"iCCP")
     if chunk is None:
@@ -167,7 +164,3 @@ def _profile(upload: bytes, image: Any) -> bytes | None:
         return zlib.decompressobj().decompress(chunk[chunk.index(b"\0") + 2 :], LONGEST_PROFILE)
     except (ValueError, zlib.error):
         return b""
-
-
-def _field(image: Any, name: str) -> Any:
-    return image.get(name) if image.get_typeof(name) else None
