@@ -7,7 +7,8 @@ from skimage import data
 from torch.nn import functional as F
 
 from photorestore.pixels.tensors import luma
-from photorestore.stages.face.detector import FaceDetector
+from photorestore.networks.runner import Runner
+from photorestore.stages.face.detector import Face
 from photorestore.stages.face.refine import find_faces
 from tests.conftest import make_photo
 
@@ -37,7 +38,7 @@ def versions(astronaut: torch.Tensor) -> dict[str, tuple[torch.Tensor, Any]]:
 
 @pytest.mark.parametrize("version", ["colour", "grey", "sepia", "faded", "mirrored", "half size"])
 def test_the_only_face_is_found_with_its_landmarks(
-    version: str, detector: FaceDetector, astronaut: torch.Tensor
+    version: str, detector: Runner[list[Face]], astronaut: torch.Tensor
 ) -> None:
     image, landmarks = versions(astronaut)[version]
     (face,) = detector(image)
@@ -48,7 +49,7 @@ def test_the_only_face_is_found_with_its_landmarks(
     assert all(left < x < right and top < y < bottom for x, y in face.landmarks)
 
 
-def test_every_face_of_a_picture_is_found(detector: FaceDetector, astronaut: torch.Tensor) -> None:
+def test_every_face_of_a_picture_is_found(detector: Runner[list[Face]], astronaut: torch.Tensor) -> None:
     head = astronaut[:, :256, 96:352]
     faces = detector(torch.cat([head, head.flip(-1)], dim=2))
     assert len(faces) == 2
@@ -58,23 +59,25 @@ def test_every_face_of_a_picture_is_found(detector: FaceDetector, astronaut: tor
 
 
 @pytest.mark.parametrize("name", ["coffee", "rocket", "chelsea", "brick", "grass"])
-def test_no_face_is_found_where_there_is_none(name: str, detector: FaceDetector) -> None:
+def test_no_face_is_found_where_there_is_none(name: str, detector: Runner[list[Face]]) -> None:
     pixels = torch.from_numpy(getattr(data, name)().copy())
     image = (pixels if pixels.ndim == 3 else pixels[..., None].expand(-1, -1, 3)).permute(2, 0, 1) / 255
     assert detector(image) == []
 
 
-def test_made_pictures_and_tiny_ones_hold_no_face(detector: FaceDetector) -> None:
+def test_made_pictures_and_tiny_ones_hold_no_face(detector: Runner[list[Face]]) -> None:
     assert detector(torch.from_numpy(make_photo(300, 400)).permute(2, 0, 1) / 255) == []
     assert detector(torch.rand((3, 8, 11))) == []
 
 
-def test_a_face_too_small_to_look_for_is_not_found(detector: FaceDetector, astronaut: torch.Tensor) -> None:
-    assert detector(astronaut, smallest_px=300) == []
+def test_a_face_too_small_to_look_for_is_not_found(
+    detector: Runner[list[Face]], astronaut: torch.Tensor
+) -> None:
+    assert detector(astronaut, 300.0) == []
 
 
 def test_a_large_picture_is_searched_at_a_bounded_size(
-    detector: FaceDetector, astronaut: torch.Tensor
+    detector: Runner[list[Face]], astronaut: torch.Tensor
 ) -> None:
     enlarged = F.interpolate(astronaut[None], scale_factor=3, mode="bicubic")[0].clamp(0, 1)
     (face,) = find_faces(enlarged, detector, view_px=512)
