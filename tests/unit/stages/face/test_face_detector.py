@@ -6,8 +6,8 @@ import torch
 from skimage import data
 from torch.nn import functional as F
 
-from photorestore.pixels.tensors import luma
 from photorestore.networks.runner import Runner
+from photorestore.pixels.tensors import luma
 from photorestore.stages.face.detector import Face
 from photorestore.stages.face.refine import find_faces
 from tests.conftest import make_photo
