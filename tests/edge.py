@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import itertools
 import json
 import os
 import socket
@@ -229,9 +230,19 @@ def leave_signals(server: uvicorn.Server) -> None:
     vars(server)["capture_signals"] = contextlib.nullcontext
 
 
+_PORTS = itertools.count(10_000 + os.getpid() % 9_000)
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """Return a port that nobody listens on, another one at each call.
+
+    It lies below those that the kernel gives to clients: one that asks again and again whether a server is there yet may
+    be given the server's port as its own, and then keeps it.
+    """
+    while True:
+        port = next(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
