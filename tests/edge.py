@@ -236,8 +236,8 @@ _PORTS = itertools.count(10_000 + os.getpid() % 9_000)
 def free_port() -> int:
     """Return a port that nobody listens on, another one at each call.
 
-    It lies below those that the kernel gives to clients: one that asks again and again whether a server is there yet may
-    be given the server's port as its own, and then keeps it.
+    It lies below those that the kernel gives to clients: one that asks again and again whether a server is there yet
+    may be given the server's port as its own, and then keeps it.
     """
     while True:
         port = next(_PORTS)
