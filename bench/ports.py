@@ -1,19 +1,26 @@
-"""Find free ports for services of the bench's own."""
+"""Find free ports for services of the bench's and the tests' own."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import socket
 
+_FIRST, _LAST = 10_000, 32_000
+"""The ports lie below those that the kernel gives to clients: one that asks again and again whether a server is there
+yet may otherwise be given the server's port as its own, and then keeps it."""
+_PLACES = itertools.count(os.getpid() * 37)
+
 
 def free_ports(count: int) -> int:
-    """Return the first of some consecutive ports of this machine that nobody listens on.
+    """Return the first of some consecutive ports that nobody listens on; other ones at each call.
 
     Raises:
         RuntimeError: there are none.
     """
-    for base in range(20_000 + os.getpid() % 10_000, 60_000, count):
+    for _ in range(_FIRST, _LAST):
+        base = _FIRST + next(_PLACES) * count % (_LAST - _FIRST - count)
         with contextlib.ExitStack() as stack:
             try:
                 for port in range(base, base + count):

@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import io
-import itertools
 import json
 import os
-import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bench.ports import free_ports
 from gateway.app import create_app, create_server
 from gateway.settings import HOME, GatewaySettings
 from photorestore.options import STAGES
@@ -230,19 +229,8 @@ def leave_signals(server: uvicorn.Server) -> None:
     vars(server)["capture_signals"] = contextlib.nullcontext
 
 
-_PORTS = itertools.count(10_000 + os.getpid() % 9_000)
-
-
 def free_port() -> int:
-    """Return a port that nobody listens on, another one at each call.
-
-    It lies below those that the kernel gives to clients: one that asks again and again whether a server is there yet
-    may be given the server's port as its own, and then keeps it.
-    """
-    while True:
-        port = next(_PORTS)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+    return free_ports(1)
 
 
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:

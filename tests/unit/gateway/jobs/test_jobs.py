@@ -4,7 +4,6 @@ import asyncio
 import errno
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +33,6 @@ from tests.edge import (
 from tests.jobs import KEYED, emptied, look, names, submit, wait
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "jobs"
-
-
-@pytest.fixture
-async def edge(server: FakeTorchServe, root: Path, folder: Path) -> AsyncIterator[EdgeClient]:
-    async with running_edge(server, root, jobs_dir=folder) as client:
-        yield client
-    assert list(root.iterdir()) == []
 
 
 async def test_job_goes_from_submission_to_the_result_of_a_direct_request(
