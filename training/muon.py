@@ -21,7 +21,7 @@ class MuonAdamW:
     """An optimiser for `Run`; both halves follow one learning rate, that of AdamW.
 
     Args:
-        network: in channels_last, on its device.
+        network: in channels_last, on its device; what needs no gradient stays as it is.
         learning_rate, betas, weight_decay: as for AdamW.
 
     Raises:
@@ -31,7 +31,7 @@ class MuonAdamW:
     def __init__(
         self, network: nn.Module, learning_rate: float, *, betas: tuple[float, float], weight_decay: float
     ) -> None:
-        parameters = list(network.parameters())
+        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.kernels = [p for p in parameters if p.ndim == 4 and len(p) >= FEWEST_OUTPUTS]
         self.matrices = [nn.Parameter(_channels_last(k.data).view(len(k), -1)) for k in self.kernels]
         taken = {id(kernel) for kernel in self.kernels}

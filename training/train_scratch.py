@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from photorestore.fidelity import PrecisionRecall, tolerant_scores
 from photorestore.networks.runner import Runner
+from photorestore.stages.scratch import scene
 from photorestore.stages.scratch.network import ScratchUNet
 from training.batch_norm import bound_statistics, freeze_statistics
 from training.config import RunConfig, read_config
@@ -39,9 +40,12 @@ from training.degradations.sources import load_crack_shapes, load_damage_sources
 from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, MarkedPrint, load_marked_prints
 from training.muon import MuonAdamW
 from training.place import Place, command_line, place_of
+from training.randomness import uniform
 from training.run import Run
 
 EVALUATE_EVERY = 500
+VIEWED = (0.5, 1.0)
+"""By how much a patch may be shrunk before what it shows is looked at."""
 REAL_THRESHOLDS = tuple(step / 20 for step in range(2, 20))
 
 
@@ -59,6 +63,7 @@ class Config(RunConfig):
     )
     shares: tuple[float, ...]  # of the kinds of samples, in the order of `damaged_samples.Shares`
     patch_px: int
+    sees_scene: bool  # whether the detector is told what the picture shows
 
 
 def detection_loss(scratch_logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -173,6 +178,21 @@ def fold_threshold(network: ScratchUNet, threshold: float) -> None:
     network.tail.bias -= math.log(threshold / (1 - threshold))
 
 
+def show(network: ScratchUNet, lq: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
+    """Return what patches show, for a network that is told; each time at another size, as prints are.
+
+    Args:
+        lq: (N, 3, S, S), taken for whole pictures.
+    """
+    if network.scene is None:
+        return ()
+    h, w = lq.shape[-2:]
+    factor = uniform(*VIEWED, rng)
+    small = F.interpolate(lq, [round(factor * h), round(factor * w)], mode="bilinear", antialias=True)
+    seen = network.scene(scene.view_of(small))
+    return (scene.spread(seen, h, w, network.descriptor.stride),)
+
+
 def train(config: Config, place: Place) -> ScratchUNet:
     """Train a detector of damage, write its weights, and return it."""
     place.prepare()
@@ -183,10 +203,11 @@ def train(config: Config, place: Place) -> ScratchUNet:
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
-    network = place.take(ScratchUNet(config.widths))
+    network = place.take(ScratchUNet(config.widths, sees_scene=config.sees_scene))
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
     run = Run(config.network, place, config, network, optimiser)
     samples = run.samples(partial(make_sample, pictures, shares, config.patch_px))
+    rng = torch.Generator().manual_seed(config.seed + run.step)
 
     # 3. The loop.
     for progress in run.progress():
@@ -194,7 +215,8 @@ def train(config: Config, place: Place) -> ScratchUNet:
             freeze_statistics(network)
         lq, target, weight = next(samples)
         with place.autocast():
-            scratch_logits = network(lq.contiguous(memory_format=torch.channels_last))
+            inputs = (lq.contiguous(memory_format=torch.channels_last), *show(network, lq, rng))
+            scratch_logits = network(*inputs)
         run.learn(detection_loss(scratch_logits, target, weight), progress)
         if run.is_due(EVALUATE_EVERY):
             run.record(evaluate(place.runner(run.averaged()), validation))
@@ -207,7 +229,7 @@ def train(config: Config, place: Place) -> ScratchUNet:
     run.finish(
         trained,
         evaluate(runner, validation) | {"threshold": 0.5},
-        architecture={"widths": config.widths},
+        architecture={"widths": config.widths, "sees_scene": config.sees_scene},
         data="CC0/CC-BY photographs, BSDS400, OSIE, ImageNet, SUN-Hays, CC-BY portraits; "
         "damage stamps, film scan labels, paper textures",
         licence="BSDS500, ImageNet: academic use; see docs/models/scratch.md",

@@ -21,7 +21,8 @@ class Port:
     Attributes:
         name: in jobs and messages.
         shape: size of each axis, as "N 3 H W". A number is fixed; a letter is one size wherever it stands. H and W are
-            the sides of the picture, which may be cut into tiles and padded. Empty for other kinds than tensors.
+            the sides of the picture, which may be cut into tiles and padded; H/8 is their number of squares of 8 px,
+            begun ones included. Empty for other kinds than tensors.
         low, high: the range of its values; None where there is none. An input may be outside, as noise is, by at most
             the width of the range: further out, it is probably in another unit.
         kind: `Tensor`, `int`, `float` or another class; where it is `Collated`, several pictures can share a batch.
@@ -37,8 +38,13 @@ class Port:
 
     @property
     def is_map(self) -> bool:
-        """Return whether it has a value for each pixel."""
-        return self.shape.endswith("H W")
+        """Return whether it has a value for each pixel, or each square of `square_px`."""
+        return [axis.partition("/")[0] for axis in self.shape.split()[-2:]] == ["H", "W"]
+
+    @property
+    def square_px(self) -> int:
+        """Return the sides, in pixels, of the squares that a map has a value for."""
+        return int(self.shape.rpartition("/")[2]) if "/" in self.shape else 1
 
     @property
     def channels(self) -> int:
@@ -64,7 +70,11 @@ class Port:
         axes, found, before = self.shape.split(), tuple(value.shape), dict(sizes)
         fits = len(axes) == len(found)
         for axis, size in zip(axes, found, strict=False):
-            fits = fits and size == (int(axis) if axis.isdigit() else sizes.setdefault(axis, size))
+            letter, _, square_px = axis.partition("/")
+            if square_px:
+                fits = fits and size == -(-sizes.get(letter, 0) // int(square_px))
+            else:
+                fits = fits and size == (int(axis) if axis.isdigit() else sizes.setdefault(axis, size))
         if not fits:
             expected, here = (
                 " x ".join(str(known.get(axis, axis)) for axis in axes) for known in ({}, before)

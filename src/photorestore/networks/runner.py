@@ -146,7 +146,7 @@ class Runner(Generic[Result]):
         """Return an input on the device; maps are padded."""
         if not isinstance(value, Tensor):
             return value
-        if port.is_map and self.descriptor.stride > 1:
+        if port.is_map and self.descriptor.stride > port.square_px:
             value = pad_to_multiple(value, self.descriptor.stride)
         memory_format = torch.channels_last if value.ndim == 4 else torch.preserve_format
         return value.to(self.device, memory_format=memory_format)

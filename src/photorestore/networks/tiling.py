@@ -34,9 +34,10 @@ class TileSpec:
             if equal to `tile_px`, all tiles have one shape, as compiled graphs need.
         batch: tiles a forward pass takes; a group's last batch is padded to it.
         scale: the network's result has this many times the sides of its input.
+        squares_px: by name, of planes that have a value for each square of so many pixels: the sides of these.
 
     Raises:
-        ValueError: the halo leaves no core, or does not fit the network's grid.
+        ValueError: the halo leaves no core, or halo, tile or squares do not fit the network's grid.
     """
 
     tile_px: int
@@ -44,8 +45,11 @@ class TileSpec:
     multiple: int
     batch: int = 1
     scale: int = 1
+    squares_px: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if any(self.multiple % square_px for square_px in self.squares_px.values()):
+            raise ValueError(f"squares must fit into multiples of {self.multiple}: {self}")
         if self.halo_px % self.multiple or self.tile_px % self.multiple:
             raise ValueError(f"tile and halo must be multiples of {self.multiple}: {self}")
         if self.core_px < self.multiple:
@@ -164,8 +168,10 @@ def run_tiles(
 
 def _tiles(job: TileJob[Context], spec: TileSpec) -> Iterator[_Tile[Context]]:
     h, w = job.size_hw
-    if any(plane.shape[-2:] != (h, w) for plane in job.planes.values()):
-        raise ValueError(f"planes differ in size: {[plane.shape for plane in job.planes.values()]}")
+    for name, plane in job.planes.items():
+        square_px = spec.squares_px.get(name, 1)
+        if plane.shape[-2:] != (-(-h // square_px), -(-w // square_px)):
+            raise ValueError(f"planes differ in size: {[plane.shape for plane in job.planes.values()]}")
     if job.target.shape[-2:] != (spec.scale * h, spec.scale * w):
         raise ValueError(f"target is {job.target.shape[-2:]} for a picture of {(h, w)} at scale {spec.scale}")
     for rows in spans(h, spec):
@@ -192,18 +198,21 @@ def _run_batch(
     filled = [*tiles, *[tiles[-1]] * (spec.batch - len(tiles))]
     planes = {}
     for name in filled[0].job.planes:
-        batch = torch.stack([_read(tile, name, shape) for tile in filled])
+        batch = torch.stack([_read(tile, name, shape, spec.squares_px.get(name, 1)) for tile in filled])
         planes[name] = batch.to(device, memory_format=torch.channels_last)
     results = forward(Tiles(planes, [tile.job for tile in filled]))
     for tile, result in zip(tiles, results, strict=False):
         _write(tile, result, spec.scale)
 
 
-def _read(tile: _Tile[Context], name: str, shape: tuple[int, int]) -> Tensor:
-    rows, columns = tile.rows, tile.columns
-    part = to_float(tile.job.planes[name][:, rows.start : rows.stop, columns.start : columns.stop])
+def _read(tile: _Tile[Context], name: str, shape: tuple[int, int], square_px: int) -> Tensor:
+    rows, columns = (
+        slice(span.start // square_px, -(-span.stop // square_px)) for span in (tile.rows, tile.columns)
+    )
+    part = to_float(tile.job.planes[name][:, rows, columns])
     h, w = part.shape[-2:]
-    return F.pad(part[None], (0, shape[1] - w, 0, shape[0] - h), mode="replicate")[0]
+    missing = (0, shape[1] // square_px - w, 0, shape[0] // square_px - h)
+    return F.pad(part[None], missing, mode="replicate")[0]
 
 
 def _write(tile: _Tile[Context], result: Tensor, scale: int) -> None:
@@ -241,4 +250,5 @@ def tile_spec(descriptor: Descriptor, tile_px: int, batch: int, scale: int = 1) 
         raise ValueError(f"{descriptor.name} looks at whole pictures, which cannot be cut into tiles")
     stride = descriptor.stride
     halo_px = -(-descriptor.reach_px // stride) * stride
-    return TileSpec(2 * tile_px // max(2, scale), halo_px, stride, batch, scale)
+    squares_px = {port.name: port.square_px for port in descriptor.inputs if port.square_px > 1}
+    return TileSpec(2 * tile_px // max(2, scale), halo_px, stride, batch, scale, squares_px)

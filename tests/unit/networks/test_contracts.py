@@ -19,6 +19,7 @@ from photorestore.stages.face.detector import FaceDetector
 from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.preprocess.network import JudgeNet
 from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.stages.scratch.scene import CHANNELS
 from photorestore.stages.translate.network import Translator
 from photorestore.stages.translate.tone_network import ToneNetwork
 from photorestore.stages.upscale.network import Bilinear, Upscaler
@@ -64,6 +65,7 @@ WHOLE = (JudgeNet.descriptor, ToneNetwork.descriptor, FaceDetector.descriptor)
 CASES = {
     "denoise": Case(lambda: active(DenoiseUNet((8, 16), (1, 1))), 96),
     "scratch": Case(lambda: active(ScratchUNet((8, 12, 16))), 256),
+    "scratch told the scene": Case(lambda: active(ScratchUNet((8, 12, 16), sees_scene=True)), 256),
     "translate": Case(lambda: active(Translator(**TRANSLATOR)), 320),
     "face": Case(lambda: active(FaceUNet((8, 12), (1, 2), 4)), 160),
     "upscale x2": Case(lambda: active(Upscaler(8, 2)), 48, 2),
@@ -85,14 +87,19 @@ def runner_of(case: Case, batch: int = 1) -> Runner[Tensor]:
 
 
 def planes_of(descriptor: Descriptor, h: int, w: int) -> dict[str, np.ndarray]:
-    """A photograph, damaged at random, for each map that is asked for."""
+    """A photograph, damaged at random, and anything else at random, for each map that is asked for."""
     rng, photo = np.random.default_rng(0), make_photo(h, w).transpose(2, 0, 1)
     holes = (rng.random((1, h, w)) < 0.1).astype(np.uint8) * 255
-    return {
-        port.name: np.ascontiguousarray(photo[: port.channels]) if port.name == "image" else holes
-        for port in descriptor.inputs
-        if port.is_map
-    }
+    planes = {}
+    for port in descriptor.inputs:
+        if port.name == "image":
+            planes["image"] = np.ascontiguousarray(photo[: port.channels])
+        elif port.is_map and port.square_px > 1:
+            size = (port.channels, -(-h // port.square_px), -(-w // port.square_px))
+            planes[port.name] = rng.integers(0, 65536, size, np.uint16)
+        elif port.is_map:
+            planes[port.name] = holes
+    return planes
 
 
 def values_of(runner: Runner[Tensor], maps: Mapping[str, Tensor]) -> dict[str, object]:
@@ -138,6 +145,7 @@ def test_nothing_beyond_the_reach_matters_and_what_is_near_does(name: str) -> No
     given: dict[str, object] = {
         "image": image.requires_grad_(True),
         "scratch_mask": torch.ones(1, 1, side, side),
+        "scene": torch.rand(1, CHANNELS, side // descriptor.stride, side // descriptor.stride),
         "scale": scale,
     }
     if name == "translate":

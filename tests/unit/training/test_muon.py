@@ -75,3 +75,13 @@ def test_the_learning_rate_reaches_both_halves() -> None:
 def test_a_kernel_whose_steps_would_be_lost_is_refused() -> None:
     with pytest.raises(RuntimeError):
         MuonAdamW(nn.Conv2d(3, 16, 3), 0.01, betas=(0.9, 0.99), weight_decay=0.0)
+
+
+def test_what_needs_no_gradient_stays_as_it_is() -> None:
+    network, _ = make()
+    frozen = network[0]
+    assert isinstance(frozen, nn.Conv2d)
+    frozen.requires_grad_(False)
+    before = frozen.weight.detach().clone()
+    learn(network, MuonAdamW(network, 0.01, betas=(0.9, 0.99), weight_decay=0.1), 3)
+    assert torch.equal(frozen.weight, before)

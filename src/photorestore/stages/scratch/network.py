@@ -9,21 +9,24 @@ not learn it can use its capacity to tell defects from the photograph's own deta
 Batch normalisation makes it learn several times faster; when used, its statistics are constants, so a tile is treated
 like the whole picture.
 
-There is no context view of the whole picture: a pixel sees some 150 px around it, and a scratch is told from a wire by
-how it is drawn and by what it crosses, both of which are local; a picture's amount of damage differs too much from
-place to place to be a useful prior.
+A pixel sees some 150 px around it. A scratch on film is told from a wire by how it is drawn and by what it crosses,
+both of which are local. A crack in a print can look just like a twig, so the detector of prints is also told what the
+picture shows there, see `scene.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.networks.blocks import enlarge_bilinear, pad_to_multiple
-from photorestore.networks.descriptor import IMAGE, Descriptor, Port
+from photorestore.networks.descriptor import IMAGE, Descriptor, Network, Part, Port
+from photorestore.stages.scratch import scene
 
 RADII_PX = (2, 5)
 """Defects of up to twice these widths stand out in the narrow maps."""
@@ -38,15 +41,18 @@ class ScratchUNet(nn.Module):
 
     Args:
         widths: channels at stride 2, 4, 8, ...
+        sees_scene: whether it is told what the picture shows.
     """
 
-    def __init__(self, widths: tuple[int, ...]) -> None:
+    def __init__(self, widths: tuple[int, ...], *, sees_scene: bool = False) -> None:
         super().__init__()
+        stride = 2 ** len(widths)
+        told = Port("scene", f"N {scene.CHANNELS} H/{stride} W/{stride}", 0, 1, is_optional=True)
         self.descriptor = Descriptor(
             "ScratchUNet",
-            (IMAGE,),
+            (IMAGE, told) if sees_scene else (IMAGE,),
             Port("scratch_logits", "N 1 H W"),
-            stride=2 ** len(widths),
+            stride=stride,
             reach_px=_reach_px(len(widths)),
         )
         self.encoders = nn.ModuleList(_stage(*pair) for pair in pairwise((4 * INPUTS, *widths)))
@@ -54,12 +60,25 @@ class ScratchUNet(nn.Module):
         self.decoders = nn.ModuleList(_stage(2 * width, width) for width in widths[:-1])
         self.tail = nn.Conv2d(widths[0], 4, 3, padding=1)
         self._initialise()
+        self.scene = scene.SceneEncoder() if sees_scene else None
+        if sees_scene:
+            self.told = nn.Conv2d(scene.CHANNELS, widths[-2], 1, bias=False)
+            nn.init.zeros_(self.told.weight)
 
-    def forward(self, image: Tensor) -> Tensor:
+    @property
+    def parts(self) -> Mapping[str, Network[Any]]:
+        """Return `scene`, which looks at a view of the whole picture, if there is one."""
+        if self.scene is None:
+            return {}
+        port = Port("scene", f"N {scene.CHANNELS} h w", 0, 1)
+        return {"scene": Part(Descriptor("SceneEncoder", (Port("view", "N 3 V U", 0, 1),), port), self.scene)}
+
+    def forward(self, image: Tensor, scene_map: Tensor | None = None) -> Tensor:
         """Look for damage.
 
         Args:
             image: (N, 3, H, W), or luma (N, 1, H, W), in [0, 1].
+            scene_map: what the picture shows there, from `scene.spread`; by default the image is the whole picture.
 
         Returns:
             scratch_logits (N, 1, H, W), float32.
@@ -71,10 +90,21 @@ class ScratchUNet(nn.Module):
         for encoder in self.encoders[:-1]:
             skips.append(encoder(features))
             features = F.max_pool2d(skips[-1], 2)
+        if self.scene is not None:
+            if scene_map is None:
+                scene_map = self.show(padded)
+            features = features + self.told(scene_map)
         features = self.encoders[-1](features)
         for up, decoder in zip(reversed(self.ups), reversed(self.decoders), strict=True):
             features = decoder(torch.cat([up(features), skips.pop()], 1))
         return F.pixel_shuffle(self.tail(features).float(), 2)[..., :h, :w]
+
+    def show(self, image: Tensor) -> Tensor:
+        """Return what a whole picture (N, 3, H, W) shows, for `forward`."""
+        assert self.scene is not None
+        seen = self.scene(scene.view_of(image))
+        h, w = image.shape[-2:]
+        return scene.spread(seen, h, w, self.descriptor.stride)
 
     def at_canary(self, image: Tensor) -> Tensor:
         """See `canary.CanaryNetwork`."""

@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from photorestore.networks.tiling import TileJob, Tiles
+from photorestore.networks.runner import Runner
+from photorestore.networks.tiling import TileJob, Tiles, to_float, to_integers
 from photorestore.options import THOROUGH
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.networked import NetworkStage
@@ -17,6 +18,7 @@ from photorestore.stages.preprocess.findings import findings_of
 from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.stages.scratch.scales import factors_of, fuse, shrunk
+from photorestore.stages.scratch.scene import VIEW_PX, spread, view_of
 from photorestore.workspace import Array, Workspace
 
 PHOTOGRAPHS, PRINTS = "scratch", "scratch_print"
@@ -28,11 +30,12 @@ film rises from .71 to .75, and that of real prints stays at .56. Believed throu
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One network's look at a picture, shrunk by `factor`."""
+    """One network's look at a picture, shrunk by `factor`: what it sees, and the plane of what it finds."""
 
     network: str
     factor: int
-    job: TileJob[None]
+    view: Array
+    prob: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,24 @@ class Search:
             is_wide = network == PRINTS and search.certain < masks.CERTAIN_IN_OTHERS
             for factor in (1, *(factors_of(*image.shape[1:]) if is_wide else ())):
                 view = image if factor == 1 else shrunk(image, factor)
-                job = TileJob({"image": view}, np.empty((1, *view.shape[1:]), np.uint16), None)
-                search.looks.append(Look(network, factor, job))
+                search.looks.append(Look(network, factor, view, np.empty((1, *view.shape[1:]), np.uint16)))
         return search
+
+    def jobs(self, name: str, network: Runner[Tensor]) -> list[TileJob[None]]:
+        """Return what a network has to do."""
+        looks = [look for look in self.looks if look.network == name]
+        planes: list[dict[str, Array]] = [{"image": look.view} for look in looks]
+        if looks and any(port.name == "scene" for port in network.descriptor.inputs):
+            scene = network.part("scene")(scene_view(self.workspace.plane("image")))
+            for given in planes:
+                _, h, w = given["image"].shape
+                shown = spread(scene, h, w, network.descriptor.stride)
+                given["scene"] = to_integers(shown[0], np.dtype(np.uint16))
+        return [TileJob(given, look.prob, None) for given, look in zip(planes, looks, strict=True)]
 
     def finish(self) -> float:
         """Write `scratch_prob` and `scratch_mask`, and return the share of pixels in the mask."""
-        probs: list[Array] = [look.job.target for look in self.looks]
+        probs = [look.prob for look in self.looks]
         if findings_of(self.workspace).is_print:
             probs[0][probs[0] < round(SURE_IN_PRINTS * np.iinfo(np.uint16).max)] = 0
         with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
@@ -83,14 +97,19 @@ class ScratchStage(NetworkStage):
     def run(self, batch: Sequence[Workspace]) -> None:
         searches = [Search.of(workspace) for workspace in batch if _engages(workspace)]
         for name, network in self.networks.items():
-            jobs = [look.job for search in searches for look in search.looks if look.network == name]
-            network.fill(jobs, _probability)
+            network.fill([job for search in searches for job in search.jobs(name, network)], _probability)
         for search in searches:
             coverage = search.finish()
             search.workspace.envelope.estimates[self.name] = ScratchFindings(coverage)
             search.workspace.ran(
                 self.name, f"{100 * coverage:.2f} % damaged" if coverage else "no damage found"
             )
+
+
+def scene_view(image: Array) -> Tensor:
+    """Return the view (1, 3, V, U) of a plane (3, H, W) of what is pictured; of a large one few pixels are read."""
+    step = max(1, max(image.shape[1:]) // (2 * VIEW_PX))
+    return view_of(to_float(image[:, ::step, ::step])[None])
 
 
 def choose(workspace: Workspace) -> tuple[str, ...]:

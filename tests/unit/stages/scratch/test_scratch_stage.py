@@ -19,7 +19,7 @@ from photorestore.workspace import Workspace
 from tests.conftest import found_by, make_photo
 from tests.handed_on import SOUND
 
-ARCHITECTURE = {"widths": (16, 16)}
+WIDTHS = (16, 16)
 
 
 def make_stage(logit: float = -4.0, in_prints: float | None = None) -> ScratchStage:
@@ -33,7 +33,7 @@ def make_stage(logit: float = -4.0, in_prints: float | None = None) -> ScratchSt
 
 
 def constant_detector(logit: float) -> ScratchUNet:
-    network = ScratchUNet(**ARCHITECTURE).eval()
+    network = ScratchUNet(WIDTHS).eval()
     torch.nn.init.zeros_(network.tail.weight)
     assert network.tail.bias is not None
     torch.nn.init.constant_(network.tail.bias, logit)
