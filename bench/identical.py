@@ -93,6 +93,7 @@ def _restore(
     batch = []
     for picture in pictures:
         workspace = Workspace.create(loaded.root, options)
+        workspace.envelope.measures_all = True  # so that all of the report is compared
         imaging.put_picture(workspace, "upload", picture)
         if mask is not None:
             imaging.put_picture(workspace, "mask_upload", mask)

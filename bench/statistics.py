@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,39 @@ def paired(scores: Mapping[str, Sequence[float]], ours: str) -> dict[str, dict[s
         for method, values in scores.items()
         if method != ours and len(values) == len(scores[ours])
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """What became of a quantity, as new / old.
+
+    Attributes:
+        median: of the ratios of all pairs.
+        low, high: its 95 % interval.
+        pairs: how many there were.
+    """
+
+    median: float
+    low: float
+    high: float
+    pairs: int
+
+    def __str__(self) -> str:
+        return f"{self.median:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def ratio_of(old: Sequence[float], new: Sequence[float]) -> Ratio:
+    """Return the median ratio of pairs, new / old, with a bootstrap 95 % interval (1,000 draws, seed 0).
+
+    Raises:
+        ValueError: there are no pairs, or as many old values as new ones are not there.
+    """
+    if not old or len(old) != len(new):
+        raise ValueError(f"{len(old)} old and {len(new)} new values make no pairs")
+    ratios = np.divide(new, old)
+    medians = np.median(np.random.default_rng(0).choice(ratios, (1000, len(ratios))), axis=1)
+    low, high = np.percentile(medians, [2.5, 97.5])
+    return Ratio(float(np.median(ratios)), float(low), float(high), len(ratios))
 
 
 def pixel_hash(arrays: Iterable[np.ndarray]) -> str:

@@ -45,7 +45,7 @@ class Shares:
     prints: float  # photographs, mostly aged, under damage of prints
     marked: float  # real prints whose damage was marked by eye
     transplanted: float  # damage of marked prints on other photographs
-    sound: float  # photographs, most with structure or lookalikes drawn into them, without damage
+    sound: float  # photographs, half of them aged, most with structure or lookalikes drawn in, without damage
     drawn: float  # line art, pages, halftones
     old: float  # real old photographs in which no damage was seen
 
@@ -105,9 +105,10 @@ def make_sample(pictures: Pictures, shares: Shares, size_px: int, rng: torch.Gen
     if kind == "drawn":
         return _without_damage(store(tone(scaled_patch(pictures.drawn, size_px, (0.7, 1.8), rng), rng), rng))
     gt = photo_patch(pictures.photos, size_px, rng)
-    if chance(0.7 if kind == "sound" else 0.2, rng):
+    if chance(0.7 if kind == "sound" else 0.35, rng):
         gt = (draw_lookalike if chance(0.5, rng) else draw_structure)(gt, rng)
     if kind == "sound":
+        gt = age(gt, rng).clamp(0, 1) if chance(0.5, rng) else gt
         return _without_damage(store(add_noise(gt, rng), rng))
     if kind == "film":
         lq, alpha = damage_film(gt, pictures.film, rng)

@@ -81,7 +81,7 @@ class Attempts:
         options = Options.from_mapping(record.work.options)
         root = self.settings.workspace_root
         workspace = Workspace.create(root, options, request_id=record.work.request_id)
-        workspace.envelope.answer = "report"
+        workspace.envelope.answer, workspace.envelope.measures_all = "report", True
         is_handed_over = False
         try:
             await asyncio.to_thread(self.files.lay_out, record.work.upload, workspace)

@@ -57,7 +57,8 @@ class Prepared:
         types = [CONTENT_TYPES[promised.format], promised.own_type]
         options = workspace.options.to_mapping() | {"format": types}
         del options["timeout_s"]
-        parts = [release, received.image, received.mask, options]
+        measured = workspace.envelope.is_measured  # the report, which is kept with the result, has more then
+        parts = [release, received.image, received.mask, options, measured]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         return cls(workspace, received, key + MASK_MARK * wants_mask, pixels, wants_mask)
 

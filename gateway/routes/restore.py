@@ -24,6 +24,9 @@ from photorestore.options import STAGES, Options
 from photorestore.records import document_of
 from photorestore.workspace import Workspace
 
+REPORTED = ("report", "bundle", "analysis")
+"""Answers that show what was measured."""
+
 restoring = APIRouter(prefix="/v1", dependencies=[Depends(require_key)], tags=["pictures"])
 
 
@@ -89,7 +92,7 @@ async def _produce(
     edge.transfers.check_answers(request.state.caller)
     label = request.state.request_id
     workspace = Workspace.create(edge.settings.workspace_root, options, request_id=label, accept=accept)
-    workspace.envelope.answer = "report"
+    workspace.envelope.answer, workspace.envelope.measures_all = "report", kind in REPORTED
     is_handed_over = False
     try:
         prepared = await edge.intake.take_in(

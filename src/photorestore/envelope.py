@@ -96,6 +96,7 @@ class Envelope:
             a machine share and nobody sets.
         options: what was asked for.
         accept: the caller's `Accept` header.
+        measures_all: whether the picture is measured in any case, for somebody who reads the report.
         answer: `image` (the result's bytes) or `report` (JSON; the result stays in the workspace).
         promise: decided when the upload is taken in; None before `preprocess` where a stage is asked without the edge.
         planes: by name; `stages.table` knows what each stage writes.
@@ -111,6 +112,7 @@ class Envelope:
     deadline: float
     options: Options
     accept: str = ""
+    measures_all: bool = False
     answer: str = "image"
     promise: Promise | None = None
     planes: dict[str, Plane] = field(default_factory=dict)
@@ -119,6 +121,11 @@ class Envelope:
     estimates: dict[str, Findings] = field(default_factory=dict)
     trace: dict[str, Trace] = field(default_factory=dict)
     problem: Problem | None = None
+
+    @property
+    def is_measured(self) -> bool:
+        """Return whether `preprocess` measures the picture: where nothing goes by it, only for the report."""
+        return self.measures_all or self.options.reads_estimates
 
     def require_promise(self) -> Promise:
         """Return what will be delivered.

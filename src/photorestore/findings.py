@@ -19,6 +19,15 @@ from photorestore.stages.table import STAGE_ROWS
 class Findings:
     """What one stage hands on. Each stage that hands anything on has its own class, which its row names."""
 
+    @classmethod
+    def read(cls, document: object) -> Findings:
+        """Return the findings of this class in decoded JSON.
+
+        Raises:
+            ValueError: they are something else.
+        """
+        return read_record(cls, document)
+
 
 Kind = TypeVar("Kind", bound=Findings)
 
@@ -34,7 +43,7 @@ def read_findings(stage: str, document: object) -> Findings:
     Raises:
         ValueError: there is no such stage, it hands nothing on, or it hands on something else.
     """
-    return read_record(_class_of(stage), document)
+    return _class_of(stage).read(document)
 
 
 @cache

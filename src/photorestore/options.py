@@ -103,11 +103,19 @@ class Options:
             return self.strength.get(stage, 1.0)
         return self.strength
 
+    @property
+    def reads_estimates(self) -> bool:
+        """Return whether anything that is done with these options goes by what is measured in the picture."""
+        return self.normalise or any(row.reads_estimates and self.may_look(row.name) for row in ROWS)
+
     def may_work(self, stage: str) -> bool:
         """Return whether a stage works on some pictures with these options."""
         row = STAGE_ROWS[stage]
-        if row.has_strength and self.strength_of(stage) == 0:
-            return False
+        return self.may_look(stage) and not (row.has_strength and self.strength_of(stage) == 0)
+
+    def may_look(self, stage: str) -> bool:
+        """Return whether a stage looks at some pictures with these options, if only for what it would do."""
+        row = STAGE_ROWS[stage]
         if row.is_selectable:
             return self.wants(stage) is not False
         return not row.options or any(getattr(self, name) != _DEFAULTS[name] for name in row.options)

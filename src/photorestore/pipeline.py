@@ -64,7 +64,12 @@ class Pipeline:
         self.root = root
 
     def restore(
-        self, picture: Picture, options: Options | None = None, *, mask: Picture | None = None
+        self,
+        picture: Picture,
+        options: Options | None = None,
+        *,
+        mask: Picture | None = None,
+        measures_all: bool = False,
     ) -> Restored:
         """Restore one picture.
 
@@ -72,6 +77,7 @@ class Pipeline:
             picture: an encoded picture, a PIL image, or an sRGB array (H, W, 1, 3 or 4), uint8 or uint16.
             options: by default the picture's own estimates decide what is done.
             mask: what to fill: white = hole; of the upright picture's size.
+            measures_all: whether the report is to tell noise, tone and the like also where no stage goes by them.
 
         Raises:
             InvalidInput: the picture, its mask or the options cannot be processed. `UnavailableTier` before any
@@ -84,6 +90,7 @@ class Pipeline:
             options, {stage.name: stage.tiers for stage in self.stages if isinstance(stage, TieredStage)}
         )
         workspace = Workspace.create(self.root, options)
+        workspace.envelope.measures_all = measures_all
         try:
             imaging.put_picture(workspace, "upload", picture)
             if mask is not None:

@@ -126,7 +126,8 @@ def blocks_of(
         return None
     rows, columns = (_grid(length, side_px, per_side) for length in (h, w))
     blocks = _cut(image, rows, columns).astype(np.float32)
-    blocks *= 255 / np.iinfo(image.dtype).max
+    if image.dtype != np.uint8:
+        blocks *= 255 / np.iinfo(image.dtype).max
     if alpha is not None:
         blocks = blocks[is_opaque(_cut(alpha, rows, columns)).all(axis=(1, 2, 3))]
     return blocks if len(blocks) else None
@@ -141,7 +142,7 @@ def _grid(length: int, side_px: int, per_side: int) -> npt.NDArray[np.intp]:
 def _cut(plane: Array, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Array:
     """Squares (N, C, B, B) of a plane at all of these places, each (n, B)."""
     side = rows.shape[1]
-    cut = plane[:, rows.reshape(-1, 1), columns.reshape(1, -1)]
+    cut = np.asarray(plane)[:, rows.ravel()][:, :, columns.ravel()]
     cut = cut.reshape(len(plane), len(rows), side, len(columns), side).transpose(1, 3, 0, 2, 4)
     return cut.reshape(-1, len(plane), side, side)
 
@@ -219,7 +220,10 @@ def _near(lines: npt.NDArray[np.uint8], clear: Bools, near_255: int) -> Bools:
     """Which pixels of lines (3, n, length) have about the colour of the outermost one."""
     near = np.ones(lines.shape[1:], bool)
     for values, colour in zip(lines, _colour(lines[:, 0], clear), strict=True):
-        near &= (values >= colour - near_255) & (values <= colour + near_255)
+        low, high = (
+            np.uint8(end.clip(0, 255)) for end in (np.ceil(colour - near_255), np.floor(colour + near_255))
+        )
+        near &= (values >= low) & (values <= high)
     return near
 
 

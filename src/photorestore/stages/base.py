@@ -16,7 +16,7 @@ from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
 from photorestore.networks.precision import AUTO as BY_PROCESSOR
 from photorestore.options import AUTO
 from photorestore.progress import RUNNING, note_state
-from photorestore.stages.preprocess.findings import findings_of
+from photorestore.stages.preprocess.findings import decided_of
 from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def is_left_alone(stage: str, workspace: Workspace) -> bool:
 
     A caller who names stages, or marks what is to be filled, overrides the judgement.
     """
-    found = findings_of(workspace)
+    found = decided_of(workspace)
     if found.one_colour:
         workspace.passed(stage, "of one colour: there is nothing to restore")
         return True

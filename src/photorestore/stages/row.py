@@ -56,6 +56,7 @@ class StageRow:
         after: the stages whose results it takes; empty: that of the row above.
         is_selectable: whether `stages` may name it.
         has_strength: whether it can do its work in part.
+        reads_estimates: whether it goes by what `preprocess` measures in the picture, beside the judgement.
         options: those that make it work if they differ from their defaults. A stage that has none and is not selectable
             always works.
         networks: its own.
@@ -75,6 +76,7 @@ class StageRow:
     after: tuple[str, ...] = ()
     is_selectable: bool = False
     has_strength: bool = False
+    reads_estimates: bool = True
     options: tuple[str, ...] = ()
     networks: tuple[NetworkRow, ...] = ()
     borrows: tuple[str, ...] = ()

@@ -35,6 +35,7 @@ ROWS = _chained(
         label="Read and judge the photo",
         does="reads the upload, sets alpha apart, judges what kind of picture it is and what is wrong with it",
         works_when="always",
+        reads_estimates=False,
         networks=(
             NetworkRow(
                 "preprocess_judge", "photorestore.stages.preprocess.network:JudgeNet", has_tiers=False
@@ -70,6 +71,7 @@ ROWS = _chained(
         works_when="unless a mask was given, or left out",
         after=("preprocess",),  # beside `denoise`
         is_selectable=True,
+        reads_estimates=False,
         networks=(
             NetworkRow("scratch", "photorestore.stages.scratch.network:ScratchUNet"),
             NetworkRow("scratch_print", "photorestore.stages.scratch.network:ScratchUNet"),
@@ -140,6 +142,7 @@ ROWS = _chained(
         label="Save",
         does="hands the upload back where nothing was changed, else encodes the result; writes the report",
         works_when="always",
+        reads_estimates=False,
         findings="photorestore.stages.deliver.findings:DeliverFindings",
         batch_size=1,
         gpu_batch_size=1,

@@ -30,7 +30,7 @@ from photorestore.records import document_of
 from photorestore.report import Report
 from photorestore.stages.base import StageConfig, ms_since
 from photorestore.stages.deliver.findings import DeliverFindings
-from photorestore.stages.preprocess.findings import findings_of
+from photorestore.stages.preprocess.findings import decided_of
 from photorestore.workspace import Workspace
 
 
@@ -97,7 +97,7 @@ class Delivery:
 def _as_it_came(workspace: Workspace) -> Delivery | None:
     """The upload, where nothing was changed and nothing else was asked for."""
     envelope = workspace.envelope
-    if envelope.current != "image" or findings_of(workspace).is_normalised:
+    if envelope.current != "image" or decided_of(workspace).is_normalised:
         return None
     promise = envelope.require_promise()
     if promise.own_type is None:
@@ -146,7 +146,7 @@ def _to_source(workspace: Workspace, outgoing: Outgoing) -> None:
 def _stored(workspace: Workspace) -> Stored | None:
     """Decode the upload's own numbers once more; None if no pixel of the result still has them."""
     upload = workspace.read_file("upload")
-    if upload is None or workspace.options.scale > 1 or findings_of(workspace).is_normalised:
+    if upload is None or workspace.options.scale > 1 or decided_of(workspace).is_normalised:
         return None
     picture = open_picture(upload)
     picture.header.icc = None  # so that `decode` does not convert

@@ -67,11 +67,14 @@ def _engages(workspace: Workspace) -> bool:
     if wanted is None and workspace.is_marked:
         workspace.passed("denoise", "a mask was given: only what it marks is restored")
         return False
+    if wanted is False:
+        workspace.passed("denoise", "not asked for")
+        return False
     found = findings_of(workspace)
     if wanted is None and not found.noisy:
         workspace.passed("denoise", f"no noise found (sigma {found.sigma_255:.1f} of 255)")
         return False
-    if wanted is False or workspace.options.strength_of("denoise") == 0:
+    if workspace.options.strength_of("denoise") == 0:
         workspace.passed("denoise", "not asked for")
         return False
     return True

@@ -54,19 +54,20 @@ def estimate(
     image = region.of(image)
     shown = None if alpha is None else region.of(alpha)
     blocks = blocks_of(image, shown, BLOCK_PX, BLOCKS_PER_SIDE)
-    sigma_255, grain_255, is_noisy = (0.0, 0.0, False) if blocks is None else find_noise(blocks)
+    alive = None if blocks is None else unclipped(blocks)
+    noise = (0.0, 0.0, False) if blocks is None or alive is None else find_noise(blocks, alive)
+    sigma_255, grain_255, is_noisy = noise
     quality = None if quantisation is None else jpeg_quality(quantisation)
     view = shown_view(image, shown, VIEW_PX)
     fading = _fading(view)
-    spread = view.max(axis=0) - view.min(axis=0)
-    is_grey = bool(np.quantile(spread, 0.99) <= GREY_255)
+    is_grey = _is_grey(view)
     gradient_255 = 0.0 if blocks is None else _gradient(blocks)
     artefacts_255 = None if quantisation is None else round(artefacts_of(quantisation, is_grey=is_grey), 2)
     return Estimates(
         region=region.as_tuple(),
         sigma_255=round(sigma_255, 2),
         grain_255=round(grain_255, 2),
-        surface_255=0.0 if blocks is None else round(surface_of(unclipped(blocks)), 2),
+        surface_255=0.0 if alive is None else round(surface_of(alive), 2),
         noisy=is_noisy or (quality is not None and quality <= JPEG_QUALITY),
         jpeg_quality=quality,
         artefacts_255=artefacts_255,
@@ -85,6 +86,20 @@ def is_one_colour(image: Array) -> bool:
     first = image[:, :1, :1]
     parts = (image[:, rows] for rows in (slice(0, 1), *strips(*image.shape[1:])))
     return all(bool((part == first).all()) for part in parts)
+
+
+def _is_grey(view: npt.NDArray[np.uint8]) -> bool:
+    """Return whether the channels of 99 % of the pixels (3, ...) are about equal."""
+    spread = np.bincount((view.max(axis=0) - view.min(axis=0)).ravel(), minlength=256)
+    return bool(_quantile_of(spread, 0.99) <= GREY_255)
+
+
+def _quantile_of(counts: npt.NDArray[np.intp], share: float) -> float:
+    """Return what `np.quantile` gives for values of which each, from 0, occurs so often."""
+    upto = counts.cumsum()
+    place = share * (int(upto[-1]) - 1)
+    low, high = (int(np.searchsorted(upto, round(at), "right")) for at in (np.floor(place), np.ceil(place)))
+    return low + (high - low) * (place % 1)
 
 
 def _gradient(blocks: Floats) -> float:
@@ -121,7 +136,8 @@ def _fading(view: npt.NDArray[np.uint8]) -> float:
 def _cast(view: npt.NDArray[np.uint8]) -> tuple[float, float, float]:
     """Return the cast by shades of grey (Finlayson and Trezzi, 2004) with Minkowski norm 6."""
     levels = (np.arange(256) / 255) ** 6
-    norms = np.array([levels[channel].mean() ** (1 / 6) for channel in view])
+    counts = [np.bincount(channel.ravel(), minlength=256) for channel in view]
+    norms = np.array([(levels @ count / count.sum()) ** (1 / 6) for count in counts])
     cast = (norms / max(float(norms.mean()), 1e-6) - 1).astype(np.float32)
     red, green, blue = (round(float(value), 3) for value in cast)
     return red, green, blue

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from photorestore.errors import BrokenArtifact
 from photorestore.findings import Findings, find
 from photorestore.options import THOROUGH, UNTOUCHED
+from photorestore.records import read_record
 from photorestore.workspace import Workspace
 
 NOISY_255 = 12.0
@@ -51,11 +52,12 @@ class Estimates:
     one_colour: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreprocessFindings(Estimates, Findings):
-    """The judgement, and the estimates as corrected by it.
+@dataclass(frozen=True, kw_only=True)  # without slots, as its heir has another parent with them
+class Decided(Findings):
+    """What is known of every picture: the mode, and the judgement where anything depends on it.
 
     Attributes:
+        one_colour: whether all pixels are equal.
         before_normalise: what was measured before the picture was normalised; None where it was not.
         kind: the likeliest of `network.KINDS`; None, like all that follow but the mode, where nobody judged.
         confidence: how likely it is.
@@ -65,6 +67,7 @@ class PreprocessFindings(Estimates, Findings):
         mode: how much is done by default: `GENTLE`, `THOROUGH` or `UNTOUCHED`.
     """
 
+    one_colour: bool
     before_normalise: Estimates | None = None
     kind: str | None = None
     confidence: float | None = None
@@ -99,6 +102,17 @@ class PreprocessFindings(Estimates, Findings):
         """Return whether cast, fading and contrast were normalised."""
         return self.before_normalise is not None
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreprocessFindings(Estimates, Decided):
+    """The estimates, as corrected by the judgement, and what else is known, where anything depends on them."""
+
+    @classmethod
+    def read(cls, document: object) -> Findings:
+        """See `Findings.read`; a picture that was not measured has less."""
+        is_measured = isinstance(document, dict) and "region" in document
+        return read_record(cls if is_measured else Decided, document)
+
     @property
     def was_faded(self) -> bool:
         """Return whether the upload was faded."""
@@ -113,15 +127,27 @@ class PreprocessFindings(Estimates, Findings):
         return 255.0 if self.is_thorough or self.sigma_255 >= NOISY_255 else 0.0
 
 
-def findings_of(workspace: Workspace) -> PreprocessFindings:
-    """Return what `preprocess` found out about a request's picture.
+def decided_of(workspace: Workspace) -> Decided:
+    """Return what `preprocess` knows of a request's picture, whether it measured it or not.
 
     Raises:
         BrokenArtifact: it has not run.
     """
-    found = find(workspace.envelope.estimates, PreprocessFindings)
+    found = find(workspace.envelope.estimates, Decided)
     if found is None:
         raise BrokenArtifact("preprocess has not run")
+    return found
+
+
+def findings_of(workspace: Workspace) -> PreprocessFindings:
+    """Return what `preprocess` found out about a request's picture; only stages whose row `reads_estimates` may ask.
+
+    Raises:
+        BrokenArtifact: it has not run, or has measured nothing.
+    """
+    found = decided_of(workspace)
+    if not isinstance(found, PreprocessFindings):
+        raise BrokenArtifact("the picture was not measured")
     return found
 
 

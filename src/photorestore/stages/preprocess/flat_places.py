@@ -13,6 +13,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from photorestore.stages.preprocess.noise import shrunk
+
 Floats = npt.NDArray[np.float32]
 
 SIDE_PX = 16
@@ -30,15 +32,20 @@ def surface_of(blocks: Floats) -> float:
     """
     places = _places(blocks)
     flat = places.reshape(len(places), 3, -1)
-    planes = _planes(SIDE_PX)
-    variances = np.square(flat - (flat @ planes.T) @ planes).mean(axis=(1, 2))
     texture = _texture(places)
     found = []
     for part in np.array_split(np.argsort(flat.mean(axis=(1, 2)), kind="stable"), 3):
         count = max(LEAST_PLACES, int(FLAT_SHARE * len(part)))
         flattest = part[np.argsort(texture[part], kind="stable")[:count]]
-        found.append(float(np.quantile(variances[flattest], FLAT_QUANTILE)) if len(part) else 0.0)
+        found.append(float(np.quantile(_variances(flat[flattest]), FLAT_QUANTILE)) if len(part) else 0.0)
     return float(np.sqrt(np.median(found)))
+
+
+def _variances(flat: Floats) -> Floats:
+    """Variances (n,) of places (n, 3, pixels) around the plane that fits each channel best."""
+    planes = _planes(SIDE_PX)
+    variances: Floats = np.square(flat - (flat @ planes.T) @ planes).mean(axis=(1, 2))
+    return variances
 
 
 def _places(blocks: Floats) -> Floats:
@@ -51,8 +58,7 @@ def _places(blocks: Floats) -> Floats:
 
 def _texture(places: Floats) -> Floats:
     """Variance (n,) over the means of 4x4 px, which noise hardly enters."""
-    cells = places.reshape(len(places), 3, 4, 4, 4, 4).mean(axis=(3, 5))
-    texture: Floats = cells.reshape(len(places), 3, -1).var(axis=2).sum(axis=1)
+    texture: Floats = shrunk(places, 4).reshape(len(places), 3, -1).var(axis=2).sum(axis=1)
     return texture
 
 

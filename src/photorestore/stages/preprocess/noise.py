@@ -31,10 +31,15 @@ ENLARGED_SIGMA_255 = 5.5
 BLAS_ROWS = 128
 
 
-def find_noise(blocks: Floats) -> tuple[float, float, bool]:
-    """Return noise and grain in 8-bit units, and whether they are worth removing, in samples as of `noise_of`."""
-    sigma_255 = noise_of(blocks)
-    halved_255 = noise_of(_shrunk(blocks[::2], 2))
+def find_noise(blocks: Floats, alive: Floats) -> tuple[float, float, bool]:
+    """Return noise and grain in 8-bit units, and whether they are worth removing.
+
+    Args:
+        blocks: samples (N, 3, B, B) of 0 to 255.
+        alive: `unclipped` of them.
+    """
+    sigma_255 = noise_of(alive)
+    halved_255 = noise_of(unclipped(shrunk(blocks[::2], 2)))
     grain_255 = 2 * halved_255  # white noise halves with the size
     if halved_255 > max(ENLARGED_RATIO * sigma_255, ENLARGED_SIGMA_255):
         return halved_255, grain_255, True
@@ -42,8 +47,8 @@ def find_noise(blocks: Floats) -> tuple[float, float, bool]:
 
 
 def noise_of(blocks: Floats) -> float:
-    """Return the deviation of white noise in samples (N, 3, B, B) of 0 to 255; the mean over channels."""
-    weak = _weak_quarters(unclipped(blocks), WEAK_BLOCKS)
+    """Return the deviation of white noise in samples (N, 3, B, B) as of `unclipped`; the mean over channels."""
+    weak = _weak_quarters(blocks, WEAK_BLOCKS)
     variances = [_least_variance(channel) for channel in weak.swapaxes(0, 1)]
     return float(np.sqrt(np.mean(variances))) / BIAS
 
@@ -90,12 +95,12 @@ def _weak_quarters(blocks: Floats, share: float) -> Floats:
     cuts = side // 16
     quarters = blocks.reshape(count, channels, cuts, 16, cuts, 16).transpose(0, 2, 4, 1, 3, 5)
     quarters = quarters.reshape(-1, channels, 16, 16)
-    texture = _shrunk(quarters, 4).reshape(len(quarters), channels, 16).var(axis=2).sum(axis=1)
+    texture = shrunk(quarters, 4).reshape(len(quarters), channels, 16).var(axis=2).sum(axis=1)
     return quarters[np.argsort(texture, kind="stable")[: max(24, int(share * len(quarters)))]]
 
 
-def _shrunk(samples: Floats, factor: int) -> Floats:
-    """The mean over squares of `factor` px."""
+def shrunk(samples: Floats, factor: int) -> Floats:
+    """Return the means over squares of `factor` px."""
     rows = samples[..., ::factor, :].copy()
     for offset in range(1, factor):
         rows += samples[..., offset::factor, :]

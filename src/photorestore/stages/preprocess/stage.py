@@ -15,8 +15,9 @@ from photorestore.imaging.decoders.header import Picture
 from photorestore.pixels.hidden import cover
 from photorestore.source import Source
 from photorestore.stages.networked import NetworkStage, Runners
-from photorestore.stages.preprocess.findings import PreprocessFindings
-from photorestore.stages.preprocess.judgement import Judgement, judge
+from photorestore.stages.preprocess.estimates import is_one_colour
+from photorestore.stages.preprocess.findings import Decided, PreprocessFindings
+from photorestore.stages.preprocess.judgement import Judgement, judge, resolve_mode
 from photorestore.stages.preprocess.looking import look
 from photorestore.stages.preprocess.marked import has_mask, read_mask
 from photorestore.stages.table import room_bytes_px
@@ -55,7 +56,7 @@ class PreprocessStage(NetworkStage):
         read_mask(workspace, self.limits)
         workspace.ran(self.name, _describe(workspace.source, found))
 
-    def _acquire(self, workspace: Workspace) -> PreprocessFindings:
+    def _acquire(self, workspace: Workspace) -> Decided:
         upload = workspace.read_file("upload")
         if upload is None:
             raise BrokenArtifact("the workspace holds no upload")
@@ -75,10 +76,10 @@ class PreprocessStage(NetworkStage):
         workspace.envelope.source = header.as_source()
         return found
 
-    def _take_over(self, workspace: Workspace) -> PreprocessFindings:
+    def _take_over(self, workspace: Workspace) -> Decided:
         """Start from a plane `image` that is there already: from the in-process door, or from an earlier run."""
         envelope = workspace.envelope
-        before = find(envelope.estimates, PreprocessFindings)
+        before = find(envelope.estimates, Decided)
         if before is not None:
             return before
         image = workspace.plane("image")
@@ -98,7 +99,7 @@ class PreprocessStage(NetworkStage):
             cover(workspace, own, alpha)
             return self._look(workspace, own, alpha)
 
-    def _write_planes(self, workspace: Workspace, picture: Picture) -> PreprocessFindings:
+    def _write_planes(self, workspace: Workspace, picture: Picture) -> Decided:
         header = picture.header
         height, width = header.upright_hw
         dtype = f"uint{header.bits}"
@@ -117,12 +118,15 @@ class PreprocessStage(NetworkStage):
         image: Array,
         alpha: Array | None,
         quantisation: Sequence[int] | None = None,
-    ) -> PreprocessFindings:
+    ) -> Decided:
         judgement: Judgement | None = None
         if self.networks and _needs_judgement(workspace):
             network, detector = self.networks["preprocess_judge"], self.networks["scratch_print"]
             judgement = judge(image, network, detector, alpha)
-        return look(image, alpha, judgement, workspace.options, quantisation)
+        options = workspace.options
+        if not workspace.envelope.is_measured:
+            return Decided(one_colour=is_one_colour(image), mode=resolve_mode(options, judgement))
+        return look(image, alpha, judgement, options, quantisation)
 
 
 def _needs_judgement(workspace: Workspace) -> bool:
@@ -140,7 +144,7 @@ def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_al
     require_room(workspace.root, height * width * bytes_px)
 
 
-def _describe(source: Source, found: PreprocessFindings) -> str:
+def _describe(source: Source, found: Decided) -> str:
     parts = [f"{source.format} {source.mode} {source.width}x{source.height}, {source.bits} bits"]
     if source.orientation != 1:
         parts.append(f"turned (orientation {source.orientation})")
@@ -148,7 +152,8 @@ def _describe(source: Source, found: PreprocessFindings) -> str:
         parts.append(f"from {source.icc}")
     if found.is_normalised:
         parts.append("cast and contrast normalised")
-    parts.append(f"noise sigma {found.sigma_255:.1f} of 255")
+    if isinstance(found, PreprocessFindings):
+        parts.append(f"noise sigma {found.sigma_255:.1f} of 255")
     if found.confidence is not None:
         parts.append(f"a {found.kind_in_words} ({100 * found.confidence:.0f} %): {found.mode}")
     return ", ".join(parts)

@@ -14,7 +14,7 @@ from photorestore.networks.tiling import TileJob, Tiles, to_float, to_integers
 from photorestore.options import THOROUGH
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.networked import NetworkStage
-from photorestore.stages.preprocess.findings import findings_of
+from photorestore.stages.preprocess.findings import decided_of
 from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.stages.scratch.scales import factors_of, fuse, shrunk
@@ -77,7 +77,7 @@ class Search:
     def finish(self) -> float:
         """Write `scratch_prob` and `scratch_mask`, and return the share of pixels in the mask."""
         probs = [look.prob for look in self.looks]
-        if findings_of(self.workspace).is_print:
+        if decided_of(self.workspace).is_print:
             probs[0][probs[0] < round(SURE_IN_PRINTS * np.iinfo(np.uint16).max)] = 0
         with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
             fuse(probs, [look.factor for look in self.looks], target)
@@ -114,7 +114,7 @@ def scene_view(image: Array) -> Tensor:
 
 def choose(workspace: Workspace) -> tuple[str, ...]:
     """Choose the networks that look at a picture: both at prints and at pictures taken for damaged."""
-    is_sound = _certain(workspace) == masks.CERTAIN_IN_OTHERS and not findings_of(workspace).is_print
+    is_sound = _certain(workspace) == masks.CERTAIN_IN_OTHERS and not decided_of(workspace).is_print
     return (PHOTOGRAPHS,) if is_sound else (PHOTOGRAPHS, PRINTS)
 
 
@@ -124,7 +124,7 @@ def _probability(scratch_logits: Tensor, _tiles: Tiles[None]) -> Tensor:
 
 def _certain(workspace: Workspace) -> float:
     """Return how certain the detector must be of a defect, by what was asked for and how the picture was judged."""
-    found = findings_of(workspace)
+    found = decided_of(workspace)
     is_told = workspace.options.wants("scratch") or workspace.options.mode == THOROUGH
     if is_told:  # whoever asks for it says that the picture is damaged
         return masks.CERTAIN_IN_DAMAGED

@@ -85,7 +85,10 @@ def smooth_fill(image: Tensor, hole: Tensor) -> Tensor:
         image: (N, 3, H, W), height and width multiples of 16.
         hole: (N, 1, H, W), 1 = unknown.
     """
-    pyramid = [torch.cat([image * (1 - hole), 1 - hole], dim=1).float()]  # colour times share known, share
+    known = 1 - hole
+    pyramid = [
+        torch.cat([image * known, known], dim=1).float().contiguous()
+    ]  # colour times share known, share
     for _ in SWEEPS[1:]:
         pyramid.append(F.avg_pool2d(pyramid[-1], 2))
     around = F.avg_pool2d(pyramid[-1], 3, 1, 1)  # zeros beyond the border count as unknown
@@ -96,7 +99,8 @@ def smooth_fill(image: Tensor, hole: Tensor) -> Tensor:
         unknown = 1 - level[:, 3:]
         filled = level[:, :3] + unknown * filled
         for factor in _relaxation(count):
-            filled = filled + factor * unknown * (_mean_3x3(filled) - filled)
+            change = _mean_3x3(filled).sub_(filled)
+            filled = torch.addcmul(filled, unknown, change, value=factor)
     return filled
 
 
@@ -110,4 +114,7 @@ def _relaxation(count: int) -> list[float]:
 
 
 def _mean_3x3(image: Tensor) -> Tensor:
-    return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    """The mean of each pixel's neighbourhood, which repeats the border: three rows, then three columns are added."""
+    padded = F.pad(image, (1, 1, 1, 1), mode="replicate")
+    rows = padded[..., :-2, :] + padded[..., 1:-1, :] + padded[..., 2:, :]
+    return (rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]).div_(9)

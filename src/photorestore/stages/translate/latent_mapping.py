@@ -62,18 +62,30 @@ class PartialNonLocal(nn.Module):
 
     def forward(self, features: Tensor, hole: Tensor, keys: KeyView) -> Tensor:
         """Return features (N, width, h, w) with the places filled where `hole` (N, 1, h, w) is 1."""
-        n, c, h, w = features.shape
-        queries = self.theta(features.permute(0, 2, 3, 1).reshape(n, h * w, c))
-        bias = ((1 - keys.usable) * FORBIDDEN).to(queries.dtype)[:, None, None]  # (N, 1, 1, K)
+        places = features.permute(0, 2, 3, 1)  # (N, h, w, width)
+        if hole.device.type != "cpu" or torch.compiler.is_compiling():  # one shape, whatever is a hole
+            filled = self.filling_of(places.flatten(1, 2), keys).view_as(places)
+            return features + hole * filled.permute(0, 3, 1, 2)
+        filled = places.clone()
+        for index, inside in enumerate(hole[:, 0] > 0):
+            if inside.any():
+                own = KeyView(keys.features[index : index + 1], keys.usable[index : index + 1])
+                filled[index, inside] += self.filling_of(places[index, inside][None], own)[0]
+        return filled.permute(0, 3, 1, 2)
+
+    def filling_of(self, places: Tensor, keys: KeyView) -> Tensor:
+        """Return what is added to places (N, P, width) of holes: the same for all of them where no key is usable."""
+        bias = (1 - keys.usable) * FORBIDDEN
+        queries = self.theta(places)
         found = F.scaled_dot_product_attention(
             queries[:, None],
             self.phi(keys.features)[:, None],
             self.g(keys.features)[:, None],
-            attn_mask=bias.expand(-1, -1, h * w, -1),
-        )[:, 0]  # (N, h * w, inner)
-        any_usable = keys.usable.amax(1).to(found.dtype).view(n, 1, 1)
-        filled = self.w(found * any_usable).reshape(n, h, w, c).permute(0, 3, 1, 2)
-        return features + hole.to(filled.dtype) * filled
+            attn_mask=bias.to(queries.dtype)[:, None, None].expand(-1, -1, places.shape[1], -1),
+        )[:, 0]  # (N, P, inner)
+        any_usable = keys.usable.amax(1).to(found.dtype).view(-1, 1, 1)
+        filling: Tensor = self.w(found * any_usable)
+        return filling.to(places.dtype)
 
 
 class LatentMapping(nn.Module):

@@ -3,7 +3,7 @@ import torch
 
 from photorestore.networks.runner import Runner
 from photorestore.networks.vae import VAE, LayerNorm2d
-from photorestore.stages.translate.fusion import smooth_fill
+from photorestore.stages.translate.fusion import _mean_3x3, smooth_fill
 from photorestore.stages.translate.latent_mapping import KeyView, PartialNonLocal, hole_at_stride
 from photorestore.stages.translate.network import VIEW_PX, Translator, shrink
 
@@ -58,6 +58,18 @@ def test_only_holes_are_replaced() -> None:
     assert not torch.allclose(out[..., :3], features[..., :3])
 
 
+def test_attending_from_holes_alone_fills_them_as_attending_from_everywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    block, features, keys = block_with_weights(), torch.randn(3, 8, 6, 5), random_keys(3, 10, 8)
+    hole = half_hole(3, 6, 5) * torch.tensor([1.0, 0.0, 1.0]).view(-1, 1, 1, 1)
+    hole[0, :, 4:] = 0
+    filled = block(features, hole, keys)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert torch.allclose(filled, block(features, hole, keys), atol=1e-5)
+    assert torch.equal(filled[1], features[1])
+
+
 def test_a_new_block_is_the_identity() -> None:
     block, features = PartialNonLocal(8), torch.randn(1, 8, 5, 7)
     assert torch.equal(block(features, torch.ones(1, 1, 5, 7), random_keys(1, 4, 8)), features)
@@ -109,6 +121,12 @@ def test_smooth_filling_spreads_the_colours_around_and_looks_at_no_hole() -> Non
     hole[..., 16:] = 0
     garbage = torch.where(hole > 0, torch.rand(1, 3, 64, 64), image)
     assert torch.allclose(smooth_fill(garbage, hole), image, atol=1e-3)
+
+
+def test_the_mean_of_neighbours_repeats_the_border() -> None:
+    image = torch.rand(2, 3, 5, 4)
+    padded = torch.nn.functional.pad(image, (1, 1, 1, 1), mode="replicate")
+    assert torch.allclose(_mean_3x3(image), torch.nn.functional.avg_pool2d(padded, 3, 1))
 
 
 def test_smooth_filling_continues_a_slope() -> None:
