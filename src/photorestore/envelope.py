@@ -98,7 +98,7 @@ class Envelope:
         accept: the caller's `Accept` header.
         answer: `image` (the result's bytes) or `report` (JSON; the result stays in the workspace).
         promise: decided when the upload is taken in; None before `preprocess` where a stage is asked without the edge.
-        planes: by name; `stages.table` knows what each stage writes.
+        planes: by name; `stage_table` knows what each stage writes.
         current: name of the plane that holds the result so far; empty before `preprocess`.
         source: what `preprocess` read of the upload; None before it.
         estimates: what the stages found, by stage; `findings.find` gives that of one class.

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 from photorestore.errors import UnsupportedOption
 from photorestore.kinds import Flag, Kind, Number, NumberByName, OneWhole, Schema, Whole, Word, Words
-from photorestore.stages.table import ROWS, STAGE_ROWS
+from photorestore.stage_table import ROWS, STAGE_ROWS
 
 STAGES = tuple(row.name for row in ROWS)
 """All stages, in the order of the pipeline."""
