@@ -17,6 +17,8 @@ from photorestore.source import Source
 
 VERSION = 2
 
+_ENCODER = json.JSONEncoder(default=values_of)
+
 
 @dataclass(frozen=True, slots=True)
 class Plane:
@@ -138,7 +140,7 @@ class Envelope:
             "source": {} if self.source is None else document_of(self.source),
             "estimates": {stage: document_of(found) for stage, found in self.estimates.items()},
         }
-        return json.dumps(document, default=values_of).encode()
+        return _ENCODER.encode(document).encode()
 
     @classmethod
     def from_json(cls, document: bytes | bytearray | str | Mapping[str, object]) -> Envelope:

@@ -46,7 +46,7 @@ DOORS = {
     "gateway": {"gateway", "photorestore"},
     "backend": {"backend", "photorestore"},
     "training": {"training", "photorestore"},
-    "bench": {"bench", "training", "photorestore", "gateway", "photorestore_client"},
+    "bench": {"bench", "training", "photorestore", "gateway", "photorestore_client", "deploy"},
     "client": {"photorestore_client"},
 }
 """Which of our rooms each room may enter."""

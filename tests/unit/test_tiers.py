@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench.sound import SOUND
 from photorestore import pipeline
 from photorestore.errors import BrokenArtifact, UnavailableTier, UnsupportedOption, by_type
 from photorestore.networks.weights import REQUIRED, save_network, weights_file
@@ -23,7 +24,6 @@ from photorestore.stages.tiered import TieredStage
 from photorestore.tiers import available_tiers, choose_tier, require_tier
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo, problem_of
-from tests.handed_on import SOUND
 
 CONFIG = StageConfig(precision="float32", tile_px=128)
 WIDTHS = {"fast": (8, 16), "quality": (12, 24)}
