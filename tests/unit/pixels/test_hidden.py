@@ -34,7 +34,7 @@ def covered(workspace: Workspace, image: np.ndarray, alpha: np.ndarray) -> np.nd
 def test_pixels_are_hidden_whose_opacity_is_0_in_8_bits(
     dtype: type[np.uint8] | type[np.uint16], most: int
 ) -> None:
-    alpha = np.zeros((1, 1, 256), dtype)
+    alpha: np.ndarray = np.zeros((1, 1, 256), dtype)
     alpha[0, 0] = np.arange(256)
     assert np.flatnonzero(is_hidden(alpha)).tolist() == list(range(most + 1))
 
