@@ -43,7 +43,7 @@ YAML
 # without the weights of its fast tier.
 stages_and_networks() {
     PYTHONPATH=src PYTHONDONTWRITEBYTECODE=1 python -c '
-from photorestore.stages.table import ROWS
+from photorestore.stage_table import ROWS
 from photorestore.stages.written import packed_networks
 for row in ROWS: print(row.name, *packed_networks(row))'
 }

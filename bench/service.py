@@ -24,7 +24,7 @@ import psutil
 import requests
 from PIL import Image
 
-from bench.ports import free_ports
+from deploy.ports import free_ports
 from photorestore.options import SELECTABLE_STAGES, Options
 from photorestore.pipeline import Pipeline
 from photorestore.workspace import Workspace

@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,13 @@ from torch import nn
 from bench import machine
 from bench.cost import network_of
 from bench.replay import Recorder, recorded
+from bench.sound import SOUND
 from bench.statistics import RESULTS, write
 from photorestore import pipeline
 from photorestore.networks.runner import Runner
-from photorestore.options import GENTLE, SELECTABLE_STAGES, Options
+from photorestore.options import SELECTABLE_STAGES, Options
 from photorestore.pipeline import Pipeline
 from photorestore.stages.base import StageConfig, run_stage
-from photorestore.stages.preprocess.findings import PreprocessFindings
 from photorestore.stages.tiered import TieredStage
 from photorestore.workspace import Workspace
 
@@ -55,24 +56,7 @@ FORMS = ("eager", "compiled")
 """How the networks ran."""
 COMPILE_MODES = ("default", "reduce-overhead")
 OPTIONS = Options(stages=STAGES, timeout_s=600)
-FOUND = PreprocessFindings(
-    region=(0, 0, 1, 1),
-    sigma_255=20.0,
-    grain_255=0.0,
-    surface_255=0.0,
-    noisy=True,
-    jpeg_quality=None,
-    artefacts_255=None,
-    gradient_255=9.0,
-    blur=0.0,
-    fading=0.0,
-    faded=False,
-    cast=(0.0, 0.0, 0.0),
-    is_grey=False,
-    one_colour=False,
-    kind="print",
-    mode=GENTLE,
-)
+FOUND = replace(SOUND, region=(0, 0, 1, 1), sigma_255=20.0, noisy=True, kind="print")
 
 
 def measure(loaded: Pipeline, *, megapixels: Sequence[float], batches: Sequence[int]) -> list[dict[str, Any]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -106,17 +104,3 @@ def wait_healthy(name: str, container: Container, process: subprocess.Popen[byte
             )
         time.sleep(1)
     print(f"{name} is healthy after {time.monotonic() - start:.0f} s", flush=True)
-
-
-def free_ports(count: int) -> int:
-    """Return the first of so many consecutive ports on which nobody listens."""
-    for base in range(21_000 + os.getpid() % 10_000, 60_000, count):
-        if all(is_free(port) for port in range(base, base + count)):
-            return base
-    raise SystemExit("no free ports")
-
-
-def is_free(port: int) -> bool:
-    """Return whether nobody listens on a port."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0

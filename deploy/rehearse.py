@@ -24,7 +24,8 @@ from pathlib import Path
 import yaml
 from PIL import Image
 
-from deploy.containers import free_ports, make_container, wait_healthy
+from deploy.containers import make_container, wait_healthy
+from deploy.ports import free_ports
 from deploy.steps import HOME, PATHS, Stage, build
 
 TARGETS = ("backend", "gateway")

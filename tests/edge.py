@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bench.ports import free_ports
+from deploy.ports import free_ports
 from gateway.app import create_app, create_server
 from gateway.settings import HOME, GatewaySettings
 from photorestore.options import STAGES

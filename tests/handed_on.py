@@ -1,29 +1,7 @@
-"""What `preprocess` and `deliver` hand on, for tests of what follows them."""
-
-from dataclasses import asdict
+"""What `deliver` hands on, for tests of what follows it."""
 
 from photorestore.report import Report
 from photorestore.source import Source
-from photorestore.stages.preprocess.findings import Estimates, PreprocessFindings
-
-MEASURED = Estimates(
-    region=(0, 0, 10_000, 10_000),  # all of it, whatever its size
-    sigma_255=0.0,
-    grain_255=0.0,
-    surface_255=0.0,
-    noisy=False,
-    jpeg_quality=None,
-    artefacts_255=None,
-    gradient_255=9.0,
-    blur=0.0,
-    fading=0.0,
-    faded=False,
-    cast=(0.0, 0.0, 0.0),
-    is_grey=False,
-    one_colour=False,
-)
-SOUND = PreprocessFindings(**asdict(MEASURED), mode="gentle")
-"""Nothing is wrong with the picture."""
 
 REPORT = Report(
     request_id="-",

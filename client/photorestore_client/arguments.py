@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import threading
 from importlib.metadata import version
 from pathlib import Path
 
@@ -130,6 +131,6 @@ def _count(text: str) -> int:
 
 def _seconds(text: str) -> float:
     seconds = float(text)
-    if not seconds > 0:
-        raise argparse.ArgumentTypeError(f"expected more than 0, not {text}")
+    if not 0 < seconds <= threading.TIMEOUT_MAX:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text}")
     return seconds

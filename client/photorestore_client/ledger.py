@@ -111,6 +111,7 @@ class Ledger(Closing):
 
         Raises:
             CannotWriteError: the folder cannot be written to.
+            LedgerError: the file is broken.
         """
         try:
             self._recover()
@@ -118,12 +119,20 @@ class Ledger(Closing):
             raise CannotWriteError(str(error)) from error
 
     def at(self, path: Path) -> Entry | None:
-        """Return the entry of a result by its path, or None if the file is missing or has another size."""
+        """Return the entry of a result by its path, or None if the file is missing or has another size.
+
+        Raises:
+            LedgerError: the ledger's file is broken.
+        """
         entry = self._one("path = ?", os.fsencode(path))
         return entry if entry is not None and self._is_there(entry) else None
 
     def find(self, key: Key) -> Entry | None:
-        """Return an entry of a key whose file is there and has its size, or None."""
+        """Return an entry of a key whose file is there and has its size, or None.
+
+        Raises:
+            LedgerError: the ledger's file is broken.
+        """
         rows = self._rows("content = ? AND options = ?", key.content, key.options)
         return next(filter(self._is_there, map(_entry, rows)), None)
 
@@ -181,11 +190,14 @@ class Ledger(Closing):
         return _entry(rows[0]) if rows else None
 
     def _rows(self, condition: str, *values: object) -> list[tuple[bytes, str, str, int, bytes, str]]:
-        with self._lock:
-            return self._connection.execute(
-                f"SELECT {_COLUMNS} FROM results WHERE {condition} ORDER BY path",  # noqa: S608
-                values,
-            ).fetchall()
+        try:
+            with self._lock:
+                return self._connection.execute(
+                    f"SELECT {_COLUMNS} FROM results WHERE {condition} ORDER BY path",  # noqa: S608
+                    values,
+                ).fetchall()
+        except sqlite3.Error as error:  # a part of the file that is read only now
+            raise LedgerError(f"{self.folder / NAME}: {error}") from error
 
     def _is_there(self, entry: Entry) -> bool:
         try:

@@ -13,7 +13,7 @@ from gateway.routes.queries import NAMES
 from photorestore.imaging import CONTENT_TYPES, LIMITS
 from photorestore.imaging.files.sniff import ACCEPTED
 from photorestore.options import describe
-from photorestore.stages.table import ROWS
+from photorestore.stage_table import ROWS
 
 about = APIRouter(prefix="/v1", dependencies=[Depends(require_key)], tags=["pictures"])
 

@@ -17,6 +17,8 @@ from photorestore.source import Source
 
 VERSION = 2
 
+_ENCODER = json.JSONEncoder(default=values_of)
+
 
 @dataclass(frozen=True, slots=True)
 class Plane:
@@ -99,7 +101,7 @@ class Envelope:
         measures_all: whether the picture is measured in any case, for somebody who reads the report.
         answer: `image` (the result's bytes) or `report` (JSON; the result stays in the workspace).
         promise: decided when the upload is taken in; None before `preprocess` where a stage is asked without the edge.
-        planes: by name; `stages.table` knows what each stage writes.
+        planes: by name; `stage_table` knows what each stage writes.
         current: name of the plane that holds the result so far; empty before `preprocess`.
         source: what `preprocess` read of the upload; None before it.
         estimates: what the stages found, by stage; `findings.find` gives that of one class.
@@ -145,7 +147,7 @@ class Envelope:
             "source": {} if self.source is None else document_of(self.source),
             "estimates": {stage: document_of(found) for stage, found in self.estimates.items()},
         }
-        return json.dumps(document, default=values_of).encode()
+        return _ENCODER.encode(document).encode()
 
     @classmethod
     def from_json(cls, document: bytes | bytearray | str | Mapping[str, object]) -> Envelope:

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TypeVar
 
 from photorestore.records import read_record
-from photorestore.stages.table import STAGE_ROWS
+from photorestore.stage_table import STAGE_ROWS
 
 
 @dataclass(frozen=True, slots=True)

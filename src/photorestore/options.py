@@ -10,7 +10,8 @@ from typing import Annotated, Any, get_type_hints
 
 from photorestore.errors import UnsupportedOption
 from photorestore.kinds import Flag, Kind, Number, NumberByName, OneWhole, Schema, Whole, Word, Words
-from photorestore.stages.table import ROWS, STAGE_ROWS
+from photorestore.records import values_of
+from photorestore.stage_table import ROWS, STAGE_ROWS
 
 STAGES = tuple(row.name for row in ROWS)
 """All stages, in the order of the pipeline."""
@@ -130,7 +131,7 @@ class Options:
         Raises:
             UnsupportedOption: unknown names, or values out of range; all of them are named at once.
         """
-        known = {names.get(name, name): name for name in _KINDS}
+        known = {names.get(name, name): name for name in _KINDS} if names else _KNOWN
         read: dict[str, Any] = {
             known[name]: _KINDS[known[name]].read(value) for name, value in values.items() if name in known
         }
@@ -162,12 +163,13 @@ class Options:
 
     def to_mapping(self) -> dict[str, object]:
         """Return the options by name, as `from_mapping` takes them."""
-        return {option.name: getattr(self, option.name) for option in fields(self)}
+        return values_of(self)
 
 
 _KINDS: dict[str, Kind] = {
     name: hint.__metadata__[0] for name, hint in get_type_hints(Options, include_extras=True).items()
 }
+_KNOWN = {name: name for name in _KINDS}
 _DEFAULTS = {option.name: option.default for option in fields(Options)}
 
 

@@ -23,9 +23,9 @@ from photorestore.housekeeping import sweep
 from photorestore.options import STAGES, Options
 from photorestore.records import read_record
 from photorestore.report import Report
+from photorestore.stage_table import STAGE_ROWS
 from photorestore.stages.base import LoadableStage, Stage, StageConfig, run_stage
 from photorestore.stages.networked import NetworkStage
-from photorestore.stages.table import STAGE_ROWS
 from photorestore.stages.tiered import TieredStage
 from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace, default_root

@@ -9,17 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache, partial
+from itertools import repeat
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Record = TypeVar("Record", bound="DataclassInstance")
-Reader = Callable[[object], object]
-"""Makes a field's value out of decoded JSON, or raises `ValueError`."""
 
 _PLAIN = (str, float, int, bool, NoneType)
+
+
+class _Reader(NamedTuple):
+    """Makes a field's value out of decoded JSON.
+
+    Attributes:
+        read: makes the value, or raises `ValueError`.
+        as_they_are: the types of JSON values that need no `read`: most fields hold one, and so cost no call.
+    """
+
+    read: Callable[[object], object]
+    as_they_are: frozenset[object] = frozenset()
 
 
 def values_of(record: DataclassInstance) -> dict[str, object]:
@@ -55,8 +66,12 @@ def read_record(kind: type[Record], document: object) -> Record:
     if not required <= document.keys() <= readers.keys():
         wrong = (document.keys() - readers.keys()) | (required - document.keys())
         raise ValueError(f"{kind.__name__} lacks or does not know {', '.join(sorted(map(str, wrong)))}")
+    values = {}
+    for name, value in document.items():
+        read, as_they_are = readers[name]
+        values[name] = value if type(value) in as_they_are else read(value)
     make: Callable[..., Record] = kind
-    return make(**{name: readers[name](value) for name, value in document.items()})
+    return make(**values)
 
 
 @cache
@@ -66,54 +81,52 @@ def _names_of(kind: type[DataclassInstance]) -> tuple[tuple[str, bool], ...]:
 
 
 @cache
-def _readers_of(kind: type[DataclassInstance]) -> tuple[dict[str, Reader], frozenset[str]]:
+def _readers_of(kind: type[DataclassInstance]) -> tuple[dict[str, _Reader], frozenset[str]]:
     """The readers of a class's fields by name, and the names of those that have no default."""
     hints = get_type_hints(kind)
     required = (field.name for field in fields(kind) if field.default is field.default_factory is MISSING)
     return {field.name: _reader_of(hints[field.name]) for field in fields(kind)}, frozenset(required)
 
 
-def _reader_of(kind: object) -> Reader:
+def _reader_of(kind: object) -> _Reader:
     origin, parts = get_origin(kind), get_args(kind)
     if origin is UnionType:
-        (other,) = (part for part in parts if part is not NoneType)
-        return partial(_read_optional, _reader_of(other))
+        (other,) = (_reader_of(part) for part in parts if part is not NoneType)
+        return other._replace(as_they_are=other.as_they_are | {NoneType})
     if origin is tuple:
         of_any_length = parts[-1] is Ellipsis
-        return partial(
-            _read_tuple, [_reader_of(part) for part in parts if part is not Ellipsis], of_any_length
-        )
+        readers = [_reader_of(part) for part in parts if part is not Ellipsis]
+        return _Reader(partial(_read_tuple, readers, of_any_length))
     if origin is dict:
-        return partial(_read_dict, _reader_of(parts[1]))
+        return _Reader(partial(_read_dict, _reader_of(parts[1])))
     if isinstance(kind, type) and is_dataclass(kind):
-        return partial(read_record, kind)
+        return _Reader(partial(read_record, kind))
     if kind is object:
-        return lambda value: value
-    return partial(_read_plain, (float, int) if kind is float else (kind,))
+        return _Reader(lambda value: value)
+    return _Reader(partial(_refuse, kind), frozenset((float, int) if kind is float else (kind,)))
 
 
-def _read_optional(other: Reader, value: object) -> object:
-    return None if value is None else other(value)
-
-
-def _read_tuple(readers: list[Reader], of_any_length: bool, value: object) -> object:  # noqa: FBT001 - for `partial`
+def _read_tuple(readers: list[_Reader], of_any_length: bool, value: object) -> object:  # noqa: FBT001 - for `partial`
     if not isinstance(value, list) or not (of_any_length or len(value) == len(readers)):
         raise ValueError(f"{value!r:.100} is no such list")
-    if of_any_length:
-        return tuple(map(readers[0], value))
-    return tuple(reader(entry) for reader, entry in zip(readers, value, strict=True))
+    each = repeat(readers[0]) if of_any_length else readers
+    return tuple(
+        [
+            entry if type(entry) in as_they_are else read(entry)
+            for (read, as_they_are), entry in zip(each, value, strict=False)
+        ]
+    )
 
 
-def _read_dict(reader: Reader, value: object) -> object:
+def _read_dict(reader: _Reader, value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError(f"{value!r:.100} is no object")  # noqa: TRY004 - the document's fault
-    return {name: reader(entry) for name, entry in value.items()}
+    read, as_they_are = reader
+    return {name: entry if type(entry) in as_they_are else read(entry) for name, entry in value.items()}
 
 
-def _read_plain(kinds: tuple[object, ...], value: object) -> object:
-    if type(value) not in kinds:
-        raise ValueError(f"{value!r:.100} is no {kinds[0]}")
-    return value
+def _refuse(kind: object, value: object) -> object:
+    raise ValueError(f"{value!r:.100} is no {kind}")
 
 
 def _plain(value: object) -> object:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from photorestore.errors import UnavailableTier
 from photorestore.options import AUTO, TIERS, Options
-from photorestore.stages.table import NETWORK_ROWS
+from photorestore.stage_table import NETWORK_ROWS
 
 SHARED_NETWORKS = frozenset(network.name for network in NETWORK_ROWS if not network.has_tiers)
 """Networks that come in one tier, which serves all tiers of their stage."""

@@ -28,8 +28,8 @@ from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded
 from photorestore.folders import delete, make_private
 from photorestore.options import Options
 from photorestore.source import Source
-from photorestore.stages.row import DAMAGE, OPACITY, PICTURE
-from photorestore.stages.table import planes_that_hold
+from photorestore.stage_row import DAMAGE, OPACITY, PICTURE
+from photorestore.stage_table import planes_that_hold
 
 RESULTS = planes_that_hold(PICTURE)
 """The planes that hold the picture, in the order in which the stages write them."""

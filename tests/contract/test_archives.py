@@ -16,7 +16,7 @@ from PIL import Image
 
 from photorestore.networks.weights import MANIFEST, NETWORKS, stage_of
 from photorestore.options import STAGES
-from photorestore.stages.table import STAGE_ROWS
+from photorestore.stage_table import STAGE_ROWS
 from tests.conftest import make_photo
 
 pytestmark = pytest.mark.contract

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.contract
 
 HOME = Path(__file__).resolve().parents[2]
 COPIED = ("bench", "client", "deploy", "docs", "gateway", "handlers", "src", "tests", "training", "weights")
-TABLE = "src/photorestore/stages/table.py"
+TABLE = "src/photorestore/stage_table.py"
 
 ROW = """\
     StageRow(

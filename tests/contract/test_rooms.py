@@ -20,8 +20,8 @@ from photorestore.findings import Findings
 from photorestore.networks.weights import NETWORKS, stage_of, weights_file
 from photorestore.options import STAGES, TIERS, Options, describe
 from photorestore.pipeline import STAGE_CLASSES
-from photorestore.stages.row import StageRow
-from photorestore.stages.table import ROWS
+from photorestore.stage_row import StageRow
+from photorestore.stage_table import ROWS
 from photorestore.stages.written import FILES
 
 pytestmark = pytest.mark.contract
@@ -46,10 +46,18 @@ DOORS = {
     "gateway": {"gateway", "photorestore"},
     "backend": {"backend", "photorestore"},
     "training": {"training", "photorestore"},
-    "bench": {"bench", "training", "photorestore", "gateway", "photorestore_client"},
+    "bench": {"bench", "training", "photorestore", "gateway", "photorestore_client", "deploy"},
     "client": {"photorestore_client"},
 }
 """Which of our rooms each room may enter."""
+
+PHOTORESTORE = (
+    *("errors", "kinds", "records", "source", "folders", "directories", "atomic"),
+    *("stage_row", "stage_table", "options", "findings", "envelope", "report", "progress", "tiers"),
+    *("workspace", "housekeeping", "pixels", "fidelity", "imaging", "networks"),
+    *("stages", "pipeline", "serving"),
+)
+"""Rooms and modules of `photorestore`, from the ground up: each may enter those that stand before it."""
 
 IMAGING = {
     "files": set[str](),
@@ -87,7 +95,7 @@ WITHOUT_TORCH = (
     "serving.answers",
     "report",
     "serving.management",
-    "stages.table",
+    "stage_table",
     "networks.origin",
     *(row.findings.partition(":")[0].removeprefix("photorestore.") for row in ROWS if row.findings),
 )
@@ -212,6 +220,20 @@ def test_contributing_tells_the_doors() -> None:
     for room, doors in DOORS.items():
         entered = {door.removeprefix("photorestore_") for door in doors}
         assert told[room] == entered - {Path(room).name}, room
+
+
+def test_rooms_of_photorestore_are_entered_one_way() -> None:
+    home = HOME / "src/photorestore"
+    folders = {path.parent.name for path in home.glob("*/__init__.py")}
+    assert folders | {path.stem for path in home.glob("*.py")} - {"__init__"} == set(PHOTORESTORE)
+    before = {room: set(PHOTORESTORE[:number]) for number, room in enumerate(PHOTORESTORE)}
+    check_doors(home, "photorestore", before)
+
+
+@pytest.mark.parametrize("room", ["gateway", "backend", "client"])
+def test_only_workers_know_the_stages_themselves(room: str) -> None:
+    for file in sources(room):
+        assert not {name for name in imported(file) if name.startswith("photorestore.stages")}, file
 
 
 def test_rooms_of_imaging_are_entered_one_way() -> None:

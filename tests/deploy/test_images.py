@@ -12,8 +12,8 @@ import yaml
 from deploy.rehearse import TARGETS
 from deploy.steps import is_ignored, read_instructions
 from gateway.settings import HOME, GatewaySettings
+from photorestore.stage_table import room_bytes_px
 from photorestore.stages.preprocess.stage import RESULT_BYTES_PX
-from photorestore.stages.table import room_bytes_px
 from tests.deploy.tools import run
 
 BYTES_PX = room_bytes_px(2, has_alpha=False, has_mask=True, scale=1) + (1 + RESULT_BYTES_PX) * 2

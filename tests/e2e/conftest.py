@@ -14,7 +14,7 @@ import psutil
 import pytest
 import requests
 
-from bench.ports import free_ports
+from deploy.ports import free_ports
 from photorestore import pipeline
 from photorestore.options import STAGES
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from bench.ports import free_ports
+from deploy.ports import free_ports
 from photorestore import pipeline
 from photorestore.errors import NotAnImage
 from photorestore.housekeeping import sweep

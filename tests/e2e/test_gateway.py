@@ -17,7 +17,7 @@ import pytest
 import requests
 from PIL import Image, ImageDraw
 
-from bench.ports import free_ports
+from deploy.ports import free_ports
 from photorestore import pipeline
 from photorestore.options import STAGES, Options
 from tests.conftest import add_noise, make_photo

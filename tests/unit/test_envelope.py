@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
+from bench.sound import MEASURED, SOUND
 from photorestore.envelope import Envelope, Plane, Problem, Promise, Trace, merge
 from photorestore.errors import BrokenArtifact, TruncatedImage
 from photorestore.options import Options
 from photorestore.source import Source
 from photorestore.stages.scratch.findings import ScratchFindings
 from tests.conftest import problem_of
-from tests.handed_on import MEASURED, SOUND
 
 FOUND = replace(SOUND, before_normalise=MEASURED, kind="print", probabilities={"noisy": 0.25})
 

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from skimage import data
 
+from bench.sound import SOUND
 from photorestore import pipeline
 from photorestore.errors import CorruptImage, NotAnImage, by_type
 from photorestore.imaging import put_picture
@@ -16,7 +17,6 @@ from photorestore.stages.face.findings import FaceFindings
 from photorestore.stages.upscale.findings import UpscaleFindings
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
-from tests.handed_on import SOUND
 
 
 @pytest.fixture(scope="module")

@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 import torch
 
+from bench.sound import SOUND
 from photorestore import pipeline
 from photorestore.errors import BrokenArtifact, UnavailableTier, UnsupportedOption, by_type
 from photorestore.networks.weights import REQUIRED, save_network, weights_file
 from photorestore.options import SELECTABLE_STAGES, STAGES, Options
+from photorestore.stage_table import ROWS
 from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.stage import DenoiseStage
 from photorestore.stages.preprocess.network import JudgeNet
 from photorestore.stages.scratch.network import ScratchUNet
-from photorestore.stages.table import ROWS
 from photorestore.stages.tiered import TieredStage
 from photorestore.tiers import available_tiers, choose_tier, require_tier
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo, problem_of
-from tests.handed_on import SOUND
 
 CONFIG = StageConfig(precision="float32", tile_px=128)
 WIDTHS = {"fast": (8, 16), "quality": (12, 24)}

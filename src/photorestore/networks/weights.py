@@ -19,7 +19,7 @@ from photorestore.errors import BrokenArtifact
 from photorestore.networks import canary
 from photorestore.networks.origin import Imported, origin_of
 from photorestore.networks.precision import FLOAT32
-from photorestore.stages.table import NETWORK_ROWS
+from photorestore.stage_table import NETWORK_ROWS
 
 NETWORKS: dict[str, type[nn.Module]] = {
     network.name: pkgutil.resolve_name(network.path) for network in NETWORK_ROWS

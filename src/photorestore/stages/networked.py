@@ -11,8 +11,8 @@ import torch
 
 from photorestore.networks.runner import Runner, load_runner
 from photorestore.networks.weights import FAST
+from photorestore.stage_table import STAGE_ROWS
 from photorestore.stages.base import LoadableStage, StageConfig
-from photorestore.stages.table import STAGE_ROWS
 
 Runners = Mapping[str, Runner[Any]]  # what they give differs by network: a tensor, faces, keys, a correction
 """The networks of a stage, by name."""

@@ -13,12 +13,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from photorestore.stages.row import StageRow
-from photorestore.stages.table import ROWS
+from photorestore.stage_row import StageRow
+from photorestore.stage_table import ROWS
 
 _WORKFLOW = """\
 # The pipeline as TorchServe runs it. Every node always runs; a stage with nothing to do passes.
-# Written by `make stages` from the rows in src/photorestore/stages/table.py, where the reasons stand; archive.sh packs
+# Written by `make stages` from the rows in src/photorestore/stage_table.py, where the reasons stand; archive.sh packs
 # it into model_store/restore.war.
 models:
     # These hold for the models below them, so they stand first.

@@ -9,10 +9,10 @@ from bench import prints, prints_set, real, report_prints
 from bench.looks import Look, look
 from bench.pictures import as_floats
 from bench.print_damage import LAYERS, damage, visible_damage
+from bench.sound import SOUND
 from photorestore import pipeline
 from photorestore.options import Options
 from tests.conftest import make_photo
-from tests.handed_on import SOUND
 from training.marked import TEST_PRINTS
 
 

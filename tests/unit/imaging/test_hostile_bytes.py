@@ -38,7 +38,9 @@ from photorestore.options import FORMATS, Options, describe
 from photorestore.records import document_of
 from photorestore.workspace import Workspace
 from tests.broken_inputs import whole_inputs
-from tests.hostile_containers import FAMILIES, MIXED, busy_xmp, greedy_exif, mixture, saved
+from tests.container_pieces import busy_xmp, greedy_exif, saved
+from tests.hostile_containers import FAMILIES
+from tests.mixed_containers import MIXED, mixture
 
 T = TypeVar("T")
 

@@ -14,7 +14,9 @@ from photorestore.imaging.heads import BoundedReader
 from photorestore.imaging.metadata.attach import attach
 from photorestore.imaging.metadata.attachments import collect
 from photorestore.imaging.metadata.change import Change
-from tests.hostile_containers import FAMILIES, MIXED, mixture, saved
+from tests.container_pieces import saved
+from tests.hostile_containers import FAMILIES
+from tests.mixed_containers import MIXED, mixture
 
 LONGEST_S = 3.0
 ENCODED = saved("JPEG")

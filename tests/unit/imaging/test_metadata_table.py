@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 from photorestore.options import FORMATS
-from tests.heif_files import heic
-from tests.hostile_containers import png_chunk, segment
-from tests.unit.imaging.test_metadata_kept import (
+from tests.container_pieces import png_chunk, segment
+from tests.described_files import (
     CAPTION,
     DESCRIBED,
     DETAILS,
@@ -38,9 +37,9 @@ from tests.unit.imaging.test_metadata_kept import (
     saved,
     tiff,
 )
+from tests.heif_files import heic
 
 pytestmark = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
-
 SPACES = " ".join(
     f'xmlns:{prefix}="{space}"'
     for prefix, space in {

@@ -9,7 +9,7 @@ import pytest
 
 from photorestore.imaging.metadata.change import Change
 from photorestore.imaging.metadata.xmp import LONGEST, rewrite_xmp
-from tests.hostile_containers import busy_xmp, hostile_xmp
+from tests.container_pieces import busy_xmp, hostile_xmp
 from tests.layouts import upright
 
 KEPT = Change(20, 10, 20, 10)

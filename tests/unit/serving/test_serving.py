@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bench.sound import SOUND
 from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, NotAnImage, OutOfSpace, TruncatedImage
 from photorestore.findings import Findings
@@ -16,7 +17,6 @@ from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.workspace import Workspace
 from tests.conftest import problem_of
 from tests.fakes import FakeContext
-from tests.handed_on import SOUND
 
 PICTURE = b"\x89PNG picture"
 

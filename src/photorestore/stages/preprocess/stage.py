@@ -14,13 +14,13 @@ from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_f
 from photorestore.imaging.decoders.header import Picture
 from photorestore.pixels.hidden import cover
 from photorestore.source import Source
+from photorestore.stage_table import room_bytes_px
 from photorestore.stages.networked import NetworkStage, Runners
 from photorestore.stages.preprocess.estimates import is_one_colour
 from photorestore.stages.preprocess.findings import Decided, PreprocessFindings
 from photorestore.stages.preprocess.judgement import Judgement, judge, resolve_mode
 from photorestore.stages.preprocess.looking import look
 from photorestore.stages.preprocess.marked import has_mask, read_mask
-from photorestore.stages.table import room_bytes_px
 from photorestore.workspace import Array, Workspace
 
 RESULT_BYTES_PX = 3

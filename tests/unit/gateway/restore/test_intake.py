@@ -17,7 +17,8 @@ from photorestore.imaging import LIMITS
 from photorestore.options import Options
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
-from tests.hostile_containers import FAMILIES, jpeg, segment
+from tests.container_pieces import jpeg, segment
+from tests.hostile_containers import FAMILIES
 
 pytestmark = pytest.mark.anyio
 

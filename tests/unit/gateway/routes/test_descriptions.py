@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from photorestore.options import STAGES
-from photorestore.stages.table import STAGE_ROWS
+from photorestore.stage_table import STAGE_ROWS
 from tests.edge import EdgeClient, FakeTorchServe, make_picture, metric
 
 pytestmark = pytest.mark.anyio

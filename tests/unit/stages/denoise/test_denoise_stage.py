@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from bench.sound import SOUND
 from photorestore.networks.runner import Runner
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
@@ -18,7 +19,6 @@ from photorestore.stages.preprocess.findings import findings_of
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
-from tests.handed_on import SOUND
 
 
 @pytest.fixture

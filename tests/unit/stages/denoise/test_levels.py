@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
+from bench.sound import SOUND
 from photorestore.stages.denoise.levels import MOST_ASSUMED_255, level_of
 from photorestore.stages.preprocess.findings import PreprocessFindings
-from tests.handed_on import SOUND
 
 
 def found(

@@ -8,6 +8,7 @@ import pytest
 import torch
 from skimage import data
 
+from bench.sound import SOUND
 from photorestore.networks.descriptor import Network
 from photorestore.networks.runner import Runner
 from photorestore.options import Options
@@ -21,7 +22,6 @@ from photorestore.stages.preprocess.findings import PreprocessFindings
 from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.workspace import Workspace
 from tests.conftest import found_by
-from tests.handed_on import SOUND
 from training.degradations.fading import blur
 
 NOISY = replace(SOUND, noisy=True)

@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
+from bench.sound import SOUND
 from photorestore.errors import BrokenArtifact
 from photorestore.source import Source
 from photorestore.stages.preprocess.findings import findings_of, is_grey
 from photorestore.workspace import Workspace
-from tests.handed_on import SOUND
 
 
 def test_before_preprocess_there_is_nothing_to_go_by(workspace: Workspace) -> None:

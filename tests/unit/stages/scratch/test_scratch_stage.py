@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench.sound import SOUND
 from photorestore.networks.runner import Runner
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
@@ -17,7 +18,6 @@ from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, ScratchStage, Search, choose
 from photorestore.workspace import Workspace
 from tests.conftest import found_by, make_photo
-from tests.handed_on import SOUND
 
 WIDTHS = (16, 16)
 

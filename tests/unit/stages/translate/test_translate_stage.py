@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench.sound import SOUND
 from photorestore.networks.descriptor import Network
 from photorestore.networks.runner import Runner
 from photorestore.options import Options
@@ -26,7 +27,6 @@ from photorestore.stages.translate.stage import (
 from photorestore.stages.translate.tone_network import ToneNetwork
 from photorestore.workspace import Workspace
 from tests.conftest import found_by, make_photo
-from tests.handed_on import SOUND
 
 SMALL = {
     "latent": 8, "vae_width": 8, "mapping_width": 8, "mapping_depth": 2, "fusion_width": 8, "fusion_depth": 1

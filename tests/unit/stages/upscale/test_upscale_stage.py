@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench.sound import SOUND
 from photorestore.networks.runner import Runner
 from photorestore.networks.tiling import to_float
 from photorestore.options import Options
@@ -17,7 +18,6 @@ from photorestore.stages.upscale.network import Upscaler
 from photorestore.stages.upscale.stage import CLEAN, REAL, UpscaleStage
 from photorestore.workspace import Workspace
 from tests.conftest import make_photo
-from tests.handed_on import SOUND
 
 
 def small_network(seed: int) -> Upscaler:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from photorestore.stages.row import (
+from photorestore.stage_row import (
     ALPHA,
     DAMAGE,
     ENLARGED,

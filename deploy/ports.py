@@ -1,4 +1,4 @@
-"""Find free ports for services of the bench's and the tests' own."""
+"""Find free ports for services that a rehearsal, a bench or a test starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Define what the table of stages says of each. Imports only the standard library, like `stages.table`."""
+"""Define what the table of stages says of each. Imports only the standard library, like `stage_table`."""
 
 from __future__ import annotations
 

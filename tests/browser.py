@@ -1,0 +1,115 @@
+"""A real browser that looks at the pages: Debian's packages chromium and chromium-driver."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+needs_chromium = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER),
+    reason="needs chromium and chromedriver: apt-get install chromium chromium-driver",
+)
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"),
+    *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+WAIT_S = 60
+T = TypeVar("T")
+
+
+class Chrome(webdriver.Chrome):
+    """Chromium, and where it puts what it downloads."""
+
+    downloads: Path
+
+
+class Browser:
+    """A browser that looks at one service."""
+
+    call: Callable[..., Any]
+
+    def __init__(self, driver: webdriver.Chrome, url: str, downloads: Path) -> None:
+        self.driver = driver
+        self.downloads = downloads
+        self.url = url
+        driver.get_log("browser")
+        driver.get_log("performance")
+
+    def open(self, path: str = "/", origin: str = "") -> None:
+        self.driver.get((origin or self.url) + path)
+
+    def find(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def wait(self, condition: Callable[[], T]) -> T:
+        return WebDriverWait(self.driver, WAIT_S, poll_frequency=0.02).until(lambda _: condition())
+
+    def see(self, selector: str) -> WebElement:
+        """Wait until something is shown."""
+        self.wait(lambda: any(found.is_displayed() for found in self.all(selector)))
+        return self.find(selector)
+
+    def choose(self, file: Path, state: str = "chosen") -> None:
+        self.see("#form")
+        self.find("#file").send_keys(str(file))
+        self.reach(state)
+
+    def restore(self, state: str = "done") -> None:
+        self.find("#restore").click()
+        self.reach(state)
+
+    def reach(self, state: str) -> None:
+        self.wait(lambda: self.find("body").get_attribute("data-state") == state)
+
+    def text(self, selector: str) -> str:
+        return self.find(selector).text
+
+    def part(self) -> float:
+        """How much of the original is shown, in percent of the width: by the clipping that the browser computed."""
+        clipped = self.driver.execute_script(
+            "return getComputedStyle(document.getElementById('before')).clipPath"
+        )
+        return 100 - float(clipped.split("calc(")[1].split("%")[0]) if "calc(" in clipped else _kept(clipped)
+
+    def complaints(self) -> list[str]:
+        """What the console holds so far."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def addresses(self) -> list[str]:
+        """What was asked for over the network so far."""
+        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        return [
+            event["request"]["url"] for event in sent if event["request"]["url"].startswith(("http", "ws"))
+        ]
+
+    def assert_calm(self) -> None:
+        """No complaint in the console, and nothing asked of another origin."""
+        assert self.complaints() == []
+        assert {address for address in self.addresses() if not address.startswith(f"{self.url}/")} == set()
+
+
+def _kept(clipped: str) -> float:
+    """Of `inset(0px 40% 0px 0px)`."""
+    return 100 - float(clipped.split()[1].rstrip("%"))
+
+
+def downloaded(browser: Browser) -> bytes:
+    """Click on Download; gives the file."""
+    link = browser.find("#download")
+    file = browser.downloads / str(link.get_attribute("download"))
+    file.unlink(missing_ok=True)
+    link.click()
+    browser.wait(file.exists)
+    return file.read_bytes()
