@@ -231,7 +231,8 @@ def train(config: Config, place: Place) -> ScratchUNet:
         evaluate(runner, validation) | {"threshold": 0.5},
         architecture={"widths": config.widths, "sees_scene": config.sees_scene},
         data="CC0/CC-BY photographs, BSDS400, OSIE, ImageNet, SUN-Hays, CC-BY portraits; "
-        "damage stamps, film scan labels, paper textures",
+        "damage stamps, film scan labels, paper textures"
+        + ("; trunk: EfficientNet-Lite0 (ImageNet, Apache 2.0)" if config.sees_scene else ""),
         licence="BSDS500, ImageNet: academic use; see docs/models/scratch.md",
     )
     return trained
