@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from photorestore.envelope import Envelope, Problem
 from photorestore.findings import Kind, find
@@ -13,6 +14,9 @@ from photorestore.options import Options
 from photorestore.source import Source
 from photorestore.stages.face.detector import Face
 from photorestore.workspace import Workspace
+
+settings.register_profile("unhurried", deadline=None)  # machines are busy at times
+settings.load_profile("unhurried")
 
 
 def make_photo(h: int, w: int, seed: int = 0) -> np.ndarray:

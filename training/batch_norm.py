@@ -33,5 +33,7 @@ def _bound(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     assert norm.running_var is not None
     scale = (norm.running_var / LARGEST_VARIANCE).clamp_min(1).sqrt()
     convolution.weight /= scale.view(-1, 1, 1, 1)
+    if convolution.bias is not None:
+        convolution.bias /= scale
     norm.running_mean /= scale
     norm.running_var /= scale.square()

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from photorestore.fidelity import luma, psnr, psnr_y, ssim
+from photorestore.fidelity import PrecisionRecall, luma, psnr, psnr_y, ssim, tolerant_scores
 
 
 def test_psnr_of_a_known_error() -> None:
@@ -54,3 +54,85 @@ def test_psnr_of_luma_leaves_out_the_border() -> None:
     pred[:, 0] = pred[:, :, -1] = 9.0
     assert psnr_y(pred, gt, border=1) == pytest.approx(-20 * math.log10(0.1 * 219 / 255), abs=1e-4)
     assert psnr_y(pred, gt, border=0) < 15
+
+
+def drawn(seed: int, shape: tuple[int, ...]) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_precision_and_recall_are_those_of_counting_at_each_threshold() -> None:
+    measured, probs, masks = PrecisionRecall(), [], []
+    for seed in range(3):
+        prob = (drawn(seed, (20, 30)) * 1000).round() / 1000
+        mask = drawn(seed + 9, (20, 30)) < prob  # likelier where the detector is surer
+        measured.add(prob, mask)
+        probs.append(prob.flatten())
+        masks.append(mask.flatten())
+    prob, mask = torch.cat(probs), torch.cat(masks)
+    for threshold in (0.0, 0.1, 0.25, 0.5, 0.999):
+        found = prob >= threshold - 1e-6
+        right = float((found & mask).sum())
+        precision, recall = right / float(found.sum()), right / float(mask.sum())
+        assert measured.at(threshold) == pytest.approx(
+            {"precision": precision, "recall": recall, "f1": 2 * precision * recall / (precision + recall)},
+            abs=1e-6,
+        )
+    best = measured.best_threshold()
+    assert measured.at(best)["f1"] == max(measured.at(step / 100)["f1"] for step in range(101)) or (
+        measured.at(best)["f1"] > max(measured.at(step / 100)["f1"] for step in range(101))
+    )
+
+
+def test_a_detector_that_is_always_right_has_an_area_of_one_and_one_that_guesses_the_share() -> None:
+    mask = drawn(0, (100, 100)) < 0.3
+    sure, guessing, wrong = PrecisionRecall(), PrecisionRecall(), PrecisionRecall()
+    sure.add(mask.float(), mask)
+    guessing.add(drawn(1, (100, 100)), mask)
+    wrong.add(1 - mask.float(), mask)
+    assert sure.area() == pytest.approx(1.0)
+    assert sure.at(0.5) == pytest.approx({"f1": 1.0, "precision": 1.0, "recall": 1.0})
+    assert guessing.area() == pytest.approx(0.3, abs=0.03)
+    assert wrong.at(0.5)["recall"] == 0
+    assert wrong.area() < 0.31
+
+
+def test_nothing_to_find_is_no_division_by_zero() -> None:
+    empty = PrecisionRecall()
+    empty.add(torch.zeros(3, 3), torch.zeros(3, 3, dtype=torch.bool))
+    assert empty.at(0.5) == {"f1": 0.0, "precision": 1.0, "recall": 0.0}
+    assert empty.area() == 0
+
+
+def line(row: int, hw: tuple[int, int] = (20, 20)) -> torch.Tensor:
+    mask = torch.zeros((1, *hw), dtype=torch.bool)
+    mask[0, row] = True
+    return mask
+
+
+@pytest.mark.parametrize(("off", "score"), [(0, 1.0), (1, 1.0), (2, 1.0), (3, 0.0)])
+def test_a_line_counts_within_two_pixels_of_where_it_was_drawn(off: int, score: float) -> None:
+    nothing = torch.zeros(1, 20, 20, dtype=torch.bool)
+    assert tolerant_scores(line(8 + off), line(8), nothing) == {
+        "f1": score, "precision": score, "recall": score,
+    }  # fmt: skip
+
+
+def test_precision_counts_found_pixels_and_recall_damaged_ones() -> None:
+    nothing = torch.zeros(1, 20, 20, dtype=torch.bool)
+    scores = tolerant_scores(line(2) | line(12), line(2), nothing)
+    assert scores == pytest.approx({"precision": 0.5, "recall": 1.0, "f1": 2 / 3})
+    scores = tolerant_scores(line(2), line(2) | line(12), nothing)
+    assert scores == pytest.approx({"precision": 1.0, "recall": 0.5, "f1": 2 / 3})
+
+
+def test_what_is_ignored_is_neither_found_nor_missed() -> None:
+    aside = torch.zeros(1, 20, 20, dtype=torch.bool)
+    aside[0, 10:] = True
+    assert tolerant_scores(line(2) | line(12), line(2) | line(16), aside)["f1"] == 1.0
+
+
+def test_nothing_found_where_nothing_is_scores_one_and_where_something_is_zero() -> None:
+    nothing = torch.zeros(1, 20, 20, dtype=torch.bool)
+    assert tolerant_scores(nothing, nothing, nothing)["f1"] == 1.0
+    assert tolerant_scores(nothing, line(3), nothing) == {"f1": 0.0, "precision": 0.0, "recall": 0.0}
+    assert tolerant_scores(line(3), nothing, nothing)["precision"] == 0.0

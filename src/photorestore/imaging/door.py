@@ -13,7 +13,7 @@ from photorestore.errors import CorruptImage, NotAnImage
 from photorestore.imaging.acquire import apart
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.decoders.sixteen_bits import cmyk_profile
-from photorestore.imaging.planes import luma, to_array, to_u8, write_array
+from photorestore.imaging.planes import check_array, luma, to_array, to_u8, write_array
 from photorestore.pixels.hidden import with_hidden
 from photorestore.workspace import Array, Workspace
 
@@ -81,10 +81,7 @@ def _mask_file(values: npt.NDArray[Any]) -> bytes:
     """A PNG of the mask's luma in 8 bits."""
     if values.dtype == bool:
         values = values.astype(np.uint8) * 255
-    if values.dtype.name not in ("uint8", "uint16") or values.ndim not in (2, 3):
-        raise NotAnImage(
-            f"expected a mask (H, W) of bool, uint8 or uint16; got {values.shape} of {values.dtype}"
-        )
+    check_array(values)
     in_8_bits = values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
     if in_8_bits.ndim == 3 and in_8_bits.shape[2] == 1:
         in_8_bits = in_8_bits[..., 0]

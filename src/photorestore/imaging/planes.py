@@ -92,9 +92,9 @@ def write_array(workspace: Workspace, image: Array, limits: Limits = LIMITS) -> 
         ImageTooLarge: over the limits.
         OutOfSpace: shared memory is full.
     """
-    channels = _as_channels(image)
+    check_array(image, limits)
+    channels = image[np.newaxis] if image.ndim == 2 else np.moveaxis(image, -1, 0)
     count, height, width = channels.shape
-    check_size(width, height, limits)
     colours = 3 if count >= 3 else 1
     with workspace.new_plane("image", (3, height, width), image.dtype.name) as plane:
         plane[:] = channels[:colours]
@@ -106,12 +106,19 @@ def write_array(workspace: Workspace, image: Array, limits: Limits = LIMITS) -> 
     )
 
 
-def _as_channels(image: Array) -> Array:
-    """(C, H, W) view."""
-    channels = image[np.newaxis] if image.ndim == 2 else np.moveaxis(image, -1, 0)
-    if image.ndim not in (2, 3) or not 1 <= len(channels) <= 4 or image.dtype.name not in ("uint8", "uint16"):
+def check_array(image: Array, limits: Limits = LIMITS) -> None:
+    """Check that a caller's array is (H, W) or (H, W, 1 | 2 | 3 | 4) of uint8 or uint16.
+
+    Raises:
+        NotAnImage: another type or shape.
+        CorruptImage: no area.
+        ImageTooLarge: over the limits.
+    """
+    count = image.shape[2] if image.ndim == 3 else 1
+    if image.ndim not in (2, 3) or not 1 <= count <= 4 or image.dtype.name not in ("uint8", "uint16"):
         raise NotAnImage(
             "expected an array (H, W) or (H, W, 1 to 4) of uint8 or uint16; "
             f"got {image.shape} of {image.dtype.name}"
         )
-    return channels
+    height, width = image.shape[:2]
+    check_size(width, height, limits)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photorestore.errors import NotAnImage
+from photorestore.errors import CorruptImage, NotAnImage
 from photorestore.imaging import put_picture, result_array
 from photorestore.options import Options
 from photorestore.pipeline import Picture
@@ -82,3 +82,43 @@ def test_floats_are_refused(workspace: Workspace) -> None:
         put_picture(workspace, "mask_upload", np.zeros((4, 4), np.float32))
     with pytest.raises(NotAnImage):
         put_picture(workspace, "upload", Image.new("F", (4, 4)))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((4, 4, 5), np.uint8),
+        np.zeros((1, 4, 4, 1), np.uint8),
+        np.zeros((4, 4), np.int32),
+        np.zeros((0, 4), np.uint8),
+        np.zeros((4, 4, 0), np.uint8),
+    ],
+    ids=lambda array: f"{array.shape} {array.dtype}",
+)
+@pytest.mark.parametrize("name", ["upload", "mask_upload"])
+def test_arrays_of_other_shapes_and_types_are_refused(
+    workspace: Workspace, name: str, array: np.ndarray
+) -> None:
+    with pytest.raises((NotAnImage, CorruptImage), match=r"expected an array|no area"):
+        put_picture(workspace, name, array)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_masks_of_several_channels_count_by_their_luma(tmp_path: Path, channels: int) -> None:
+    mask = np.zeros((60, 90, channels), np.uint8)
+    mask[5:20, 7:30] = 255
+    workspace = through(tmp_path, PHOTO, mask)
+    expected = np.zeros((60, 90), np.uint8)
+    expected[5:20, 7:30] = 255
+    np.testing.assert_array_equal(workspace.plane("hole_mask")[0], expected)
+
+
+def test_a_picture_that_cannot_be_decoded_is_corrupt(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(saved(Image.fromarray(PHOTO), "PNG")[:-300])
+    with (
+        Image.open(tmp_path / "broken.png") as picture,
+        pytest.raises(CorruptImage, match="cannot be decoded"),
+    ):
+        put_picture(workspace, "upload", picture)

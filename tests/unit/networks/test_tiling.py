@@ -3,9 +3,22 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional as F
 
-from photorestore.networks.tiling import TileJob, Tiles, TileSpec, run_tiles, spans, tile_spec, to_float
+from photorestore.networks.descriptor import IMAGE, Descriptor
+from photorestore.networks.tiling import (
+    TileJob,
+    Tiles,
+    TileSpec,
+    run_tiles,
+    spans,
+    tile_spec,
+    to_float,
+    to_integers,
+)
 from photorestore.stages.denoise.network import DenoiseUNet
 
 CPU = torch.device("cpu")
@@ -118,3 +131,73 @@ def test_enlarged_tiles_are_written_where_they_belong() -> None:
 
     run_tiles(forward, [TileJob({"image": plane}, target, None)], TileSpec(64, 8, 4, batch=2, scale=3), CPU)
     assert (target == plane.repeat(3, 1).repeat(3, 2)).all()
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> TileSpec:
+    multiple = draw(st.sampled_from([1, 2, 4, 8]))
+    halo_px = multiple * draw(st.integers(0, 4))
+    tile_px = 2 * halo_px + multiple * draw(st.integers(1, 6))
+    return TileSpec(tile_px, halo_px, multiple, batch=draw(st.integers(1, 3)))
+
+
+@given(length=st.integers(1, 400), spec=specs())
+def test_whatever_the_tiles_cores_cover_an_axis_once_each_with_its_halo(length: int, spec: TileSpec) -> None:
+    cut = spans(length, spec)
+    assert [row for span in cut for row in range(span.core_start, span.core_stop)] == list(range(length))
+    for span in cut:
+        assert 0 <= span.start <= span.core_start < span.core_stop <= span.stop <= length
+        assert span.start % spec.multiple == 0
+        assert -(-(span.stop - span.start) // spec.multiple) * spec.multiple <= spec.tile_px
+        assert span.start == 0 or span.core_start - span.start >= spec.halo_px
+        assert span.stop == length or span.stop - span.core_stop >= spec.halo_px
+    assert len({-(-(span.stop - span.start) // spec.multiple) for span in cut}) == 1, "of one shape"
+
+
+@settings(max_examples=30)
+@given(h=st.integers(1, 24), w=st.integers(1, 24), spec=specs(), dtype=st.sampled_from(["uint8", "uint16"]))
+def test_a_mean_over_the_halo_is_the_same_in_tiles(h: int, w: int, spec: TileSpec, dtype: str) -> None:
+    plane, target = random_plane(2, h, w, dtype), np.zeros((2, h, w), dtype)
+    side = 2 * spec.halo_px + 1
+
+    def mean(image: Tensor) -> Tensor:
+        ones = F.avg_pool2d(torch.ones_like(image), side, 1, spec.halo_px)
+        return F.avg_pool2d(image, side, 1, spec.halo_px) / ones
+
+    def forward(tiles: Tiles[None]) -> Tensor:
+        return mean(tiles.planes["image"])[..., : tiles.sizes["H"], : tiles.sizes["W"]]
+
+    run_tiles(forward, [TileJob({"image": plane}, target, None)], spec, CPU)
+    padded = [-(-length // spec.multiple) * spec.multiple - length for length in (h, w)]
+    image = F.pad(to_float(plane)[None], (0, padded[1], 0, padded[0]), mode="replicate")
+    expected = mean(image)[0, :, :h, :w]
+    assert (to_float(target) - expected).abs().max() <= 0.51 / np.iinfo(dtype).max + 1e-5
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_every_integer_survives_being_a_fraction(dtype: str) -> None:
+    most = np.iinfo(dtype).max
+    plane = np.arange(most + 1).astype(dtype).reshape(1, 16, -1)
+    assert (to_integers(to_float(plane), plane.dtype) == plane).all()
+    beyond = torch.tensor([[-0.5, 1.5, 0.5 / most, 1.5 / most]])
+    assert to_integers(beyond, plane.dtype).tolist() == [[0, most, 0, 2]], "clamped, and rounded to even"
+
+
+@pytest.mark.parametrize(("scale", "tile_px"), [(1, 64), (2, 64), (4, 32)])
+def test_tiles_fit_a_networks_stride_and_reach_and_what_comes_out(scale: int, tile_px: int) -> None:
+    spec = tile_spec(Descriptor("Some", (IMAGE,), IMAGE, stride=4, reach_px=9), 64, 2, scale)
+    assert spec == TileSpec(tile_px, 12, 4, 2, scale)
+
+
+def test_a_network_that_looks_at_whole_pictures_is_not_cut() -> None:
+    with pytest.raises(ValueError, match="Some looks at whole pictures"):
+        tile_spec(Descriptor("Some", (IMAGE,), IMAGE), 64, 1)
+
+
+@pytest.mark.parametrize(("tile_px", "halo_px", "multiple"), [(64, 6, 4), (66, 8, 4), (64, 31, 1), (8, 4, 4)])
+def test_tiles_that_do_not_fit_the_grid_or_leave_no_core(tile_px: int, halo_px: int, multiple: int) -> None:
+    if halo_px == 31:
+        assert TileSpec(tile_px, halo_px, multiple).core_px == 2
+        return
+    with pytest.raises(ValueError, match=r"multiples of|no core"):
+        TileSpec(tile_px, halo_px, multiple)
