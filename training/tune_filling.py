@@ -47,10 +47,16 @@ def fill(loaded: pipeline.Pipeline, picture: Tensor) -> Tensor:
 
 
 def score_made(loaded: pipeline.Pipeline, made: Sequence[tuple[Tensor, Tensor, Tensor]]) -> list[float]:
-    """Return the mean gain in dB of pictures (gt, lq, alpha), of what is damaged in them, and PSNR of what is not."""
+    """Return the mean gain in dB of pictures (gt, lq, alpha), of what is damaged in them, and PSNR of what is not.
+
+    Pictures that damage has missed are left out.
+    """
     rows = []
     for gt, lq, alpha in made:
-        image, inside = fill(loaded, _as_bytes(lq)), (alpha > MASK_ALPHA).float()
+        inside = (alpha > MASK_ALPHA).float()
+        if not inside.any():
+            continue
+        image = fill(loaded, _as_bytes(lq))
         gain = psnr(image, gt) - psnr(lq, gt)
         gain_inside = psnr(image, gt, mask=inside) - psnr(lq, gt, mask=inside)
         rows.append([gain, gain_inside, min(CAP_DB, psnr(image, gt, mask=1 - inside))])
@@ -87,6 +93,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/train"))
     parser.add_argument("--every", type=int, default=1, help="take each n-th photograph only")
     parser.add_argument("--masks", type=Path, default=Path("runs/marks"), help="see training.marking")
+    parser.add_argument("--weights", type=Path, default=Path("weights"), help="of all networks")
     arguments = parser.parse_args()
     folders = [load_photos([arguments.data / name], min_side_px=CROP_PX) for name in FOLDERS]
     held_out, _ = hold_out(folders, HELD_OUT_EVERY)
@@ -100,7 +107,7 @@ def main() -> None:
         "certain followed   made: gain, inside, outside   sound: PSNR, changed   real: F1, precision, recall"
     )
     with tempfile.TemporaryDirectory() as root:
-        loaded = pipeline.load(root=Path(root))
+        loaded = pipeline.load(root=Path(root), weights=arguments.weights)
         translate.needs_tone = lambda workspace: False  # noqa: ARG005 - tone is another matter
         for certain, followed in LIMITS:
             masks.CERTAIN_IN_DAMAGED, masks.FOLLOWED = certain, followed
