@@ -34,6 +34,7 @@ from gateway.routes import openapi
 from gateway.routes.edge import Edge
 from gateway.routes.jobs import jobs
 from gateway.routes.operations import operations
+from gateway.routes.presets import NO_PRESETS, Presets
 from gateway.routes.restore import restore_directly, restoring
 from gateway.routes.stages import about
 from gateway.settings import GatewaySettings
@@ -55,7 +56,8 @@ class Application(FastAPI):
         is_made = self.openapi_schema is not None
         document = super().openapi()
         if not is_made:
-            openapi.complete(document)
+            settings = self.state.edge.settings
+            openapi.complete(document, needs_key=settings.keys_file is not None, public_path="")
         return document
 
 
@@ -66,14 +68,15 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
         transport: used in tests in place of the network to TorchServe.
 
     Raises:
-        OSError, ValueError: the file of API keys cannot be used, or the folder of pictures in work, of the cache or of
-            the jobs.
+        OSError, ValueError: the file of API keys or of presets cannot be used, or the folder of pictures in work, of
+            the cache or of the jobs.
     """
     make_private(settings.workspace_root)
     client = TorchServeClient(settings, transport)
     edge = _make_edge(settings, client)
     app = Application(
-        title="photorestore",
+        title=openapi.TITLE,
+        openapi_tags=openapi.TAGS,
         summary="Restores old and damaged photographs.",
         version=metadata.version("photorestore"),
         docs_url=None,  # ours are in gateway.http.pages
@@ -130,6 +133,7 @@ def _make_edge(settings: GatewaySettings, client: TorchServeClient) -> Edge:
         jobs=None,
         client=client,
         keys=None if settings.keys_file is None else Keys(settings.keys_file),
+        presets=NO_PRESETS if settings.presets_file is None else Presets.read(settings.presets_file),
         release=Release.of(settings.home),
     )
     job_metrics = JobMetrics(metrics)

@@ -64,6 +64,7 @@ class GatewaySettings:
     workflow: Annotated[Workflow, "name that the workflow is registered by"] = WORKFLOW
     keys_file: Annotated[OptionalPath, "file of API keys; with it every request needs one"] = None
     no_keys: Annotated[Flag, "listen beyond loopback without API keys"] = False
+    presets_file: Annotated[OptionalPath, "TOML file with a table of options for each preset"] = None
     cors_origins: Annotated[
         Origins, "origins whose pages may call, like https://album.example, separated by commas"
     ] = ()

@@ -13,21 +13,23 @@ from starlette.types import Receive, Scope, Send
 from gateway.http.disconnect import until_left
 from gateway.restore.content import PIECE_BYTES, Content, fetch
 from gateway.restore.results import Result
-from gateway.restore.returns import MEDIA_TYPES
+from gateway.restore.returns import FORM, MEDIA_TYPES
 from gateway.restore.transfers import Transfers
 from photorestore.records import document_of
 
 
-def answer(kind: str, result: Result, headers: dict[str, str], transfers: Transfers) -> Response:
-    """Return the answer with the part `kind` of a result, one of `RETURNS`."""
+def answer(
+    kind: str, result: Result, content_type: str, headers: dict[str, str], transfers: Transfers
+) -> Response:
+    """Return the answer with the part `kind` of a result, one of `RETURNS`, sent as a media type."""
     match kind:
         case "mask":
-            return Answer([result.mask or b""], MEDIA_TYPES[kind], headers, transfers)
+            return Answer([result.mask or b""], content_type, headers, transfers)
         case "report":
-            return JSONResponse(document_of(result.report), headers=headers)
+            return JSONResponse(document_of(result.report), headers=headers, media_type=content_type)
         case "bundle":
-            return _bundle(result, headers, transfers)
-    return Answer([result.picture], result.content_type, headers, transfers)
+            return _bundle(result, content_type, headers, transfers)
+    return Answer([result.picture], content_type, headers, transfers)
 
 
 class Answer(Response):
@@ -66,8 +68,8 @@ async def _send(content: Content, send: Send) -> None:
         await asyncio.sleep(0)  # lets other tasks run even if this caller reads as fast as the edge sends
 
 
-def _bundle(result: Result, headers: dict[str, str], transfers: Transfers) -> Response:
-    """Return report, picture and mask as multipart/mixed (RFC 2046)."""
+def _bundle(result: Result, content_type: str, headers: dict[str, str], transfers: Transfers) -> Response:
+    """Return report, picture and mask as a form (RFC 7578) if that is the media type, else as parts (RFC 2046)."""
     boundary = secrets.token_hex(16)
     parts: tuple[tuple[str, str, Content], ...] = (
         ("report", MEDIA_TYPES["report"], json.dumps(document_of(result.report)).encode()),
@@ -75,11 +77,15 @@ def _bundle(result: Result, headers: dict[str, str], transfers: Transfers) -> Re
         ("mask", MEDIA_TYPES["mask"], result.mask or b""),
     )
     contents: list[Content] = []
-    for name, content_type, content in parts:
+    for name, part_type, content in parts:
+        disposition, length = f'attachment; name="{name}"', f"Content-Length: {len(content)}\r\n"
+        if content_type == FORM:
+            file = f'; filename="{name}.{part_type.partition("/")[2]}"' if name != "report" else ""
+            disposition, length = f'form-data; name="{name}"{file}', ""
         head = (
-            f'--{boundary}\r\nContent-Disposition: attachment; name="{name}"\r\n'
-            f"Content-Type: {content_type}\r\nContent-Length: {len(content)}\r\n\r\n"
+            f"--{boundary}\r\nContent-Disposition: {disposition}\r\nContent-Type: {part_type}\r\n{length}\r\n"
         )
         contents += [head.encode(), content, b"\r\n"]
     contents.append(f"--{boundary}--\r\n".encode())
-    return Answer(contents, f"multipart/mixed; boundary={boundary}", headers, transfers)
+    parameter = f"; boundary={boundary}" if content_type.startswith("multipart/") else ""
+    return Answer(contents, content_type + parameter, headers, transfers)

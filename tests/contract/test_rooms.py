@@ -15,7 +15,7 @@ import yaml
 from photorestore_client.arguments import make_parser
 from photorestore_client.options import Options as ClientOptions
 
-from gateway.routes.queries import NAMES
+from gateway.routes.presets import NAMES
 from photorestore.findings import Findings
 from photorestore.networks.weights import NETWORKS, stage_of, weights_file
 from photorestore.options import STAGES, TIERS, Options, describe
