@@ -20,6 +20,7 @@ from gateway.http.origins import allow_origins
 from gateway.http.pace import Pace
 from gateway.http.pages import add_pages
 from gateway.http.problems import problem_response
+from gateway.http.proxies import Proxies
 from gateway.http.server import Server
 from gateway.jobs.metrics import JobMetrics
 from gateway.jobs.service import Jobs
@@ -57,7 +58,8 @@ class Application(FastAPI):
         document = super().openapi()
         if not is_made:
             settings = self.state.edge.settings
-            openapi.complete(document, needs_key=settings.keys_file is not None, public_path="")
+            needs_key = settings.keys_file is not None
+            openapi.complete(document, needs_key=needs_key, public_path=settings.public_path)
         return document
 
 
@@ -89,6 +91,7 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
         metrics=RequestMetrics(edge.metrics),
         express={("POST", "/v1/restore"): restore_directly},
         origins=settings.cors_origins,
+        proxies=Proxies(settings.public_path, settings.trusted_proxies),
     )
     if settings.cors_origins:
         allow_origins(app, settings.cors_origins)

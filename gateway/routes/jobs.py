@@ -14,14 +14,15 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.errors import BadRequest, NotFound
 from gateway.http.conditional import etag_of, if_none_match
+from gateway.http.ranges import range_of
 from gateway.jobs import clock
 from gateway.jobs.disk_trouble import trouble_means_retry
-from gateway.jobs.records import ENDED, Record, Webhook, Work
+from gateway.jobs.records import ENDED, PATH, Record, Webhook, Work
 from gateway.jobs.service import Jobs
 from gateway.restore.parts import Fields, Received
 from gateway.restore.returns import check_accept, choose_type
 from gateway.routes import jobs_openapi, openapi
-from gateway.routes.answers import answer
+from gateway.routes.answers import answer, content_of
 from gateway.routes.authorization import require_key
 from gateway.routes.edge import edge_of
 from gateway.routes.queries import FINDING, ask, pairs_of, read_return
@@ -44,7 +45,7 @@ class Order:
     webhook: str | None
 
 
-jobs = APIRouter(prefix="/v1/jobs", dependencies=[Depends(require_key)], tags=["jobs"])
+jobs = APIRouter(prefix=PATH, dependencies=[Depends(require_key)], tags=["jobs"])
 
 
 @jobs.post(
@@ -63,7 +64,7 @@ async def submit(request: Request) -> Response:
     key = _idempotency_key(request)
     await kept.check_room(request.state.caller, key)
     record, is_new = await _enter(request, order, key)
-    headers = {"Location": record.path, **_hint(request, record)}
+    headers = {"Location": kept.path_of(record), **_hint(request, record)}
     return JSONResponse(await kept.describe(record), 202 if is_new else 200, headers=headers)
 
 
@@ -215,7 +216,11 @@ async def _result(request: Request, job_id: str, kind: str | None = None) -> Res
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if not if_none_match(request).isdisjoint({etag.removeprefix("W/"), "*"}):
         return Response(None, 304, headers=headers)
-    return answer(kind, found, content_type, headers, edge_of(request).transfers)
+    part = None
+    if kind in ("image", "mask"):
+        headers["Accept-Ranges"] = "bytes"
+        part = range_of(request, len(content_of(kind, found)), etag)
+    return answer(kind, found, content_type, headers, edge_of(request).transfers, part)
 
 
 def _parse_kind(request: Request, kind: str, *, has_return: bool) -> str:

@@ -22,7 +22,9 @@ TYPESCRIPT = HOME / "tests/generated/node_modules"
 
 def shown(language: str) -> str:
     """The only block of a language in docs/clients.md."""
-    (block,) = re.findall(rf"^```{language}\n(.*?)^```", (HOME / "docs/clients.md").read_text(), re.M | re.S)
+    (block,) = re.findall(
+        rf"^```{language}\n(.*?)^```", (HOME / "docs/clients.md").read_text(), re.MULTILINE | re.DOTALL
+    )
     return block
 
 
