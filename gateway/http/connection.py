@@ -28,7 +28,8 @@ READ_BYTES = 256 << 10
 HEAD_S = 10.0
 """Time limit for a request's head, and for reading on the rest of a body after a refusal."""
 KEEP_ALIVE_IN_A_CROWD_S = 5
-"""How long an idle connection is kept at most while more than half of the connections are taken, so that idle ones do not keep new callers out."""
+"""How long an idle connection is kept at most while more than half of the connections are taken, so that idle ones do
+not keep new callers out."""
 
 # uvicorn pauses reading above 64 KiB, so each upload would make it remove the connection from the selector and add it
 # again at once.
