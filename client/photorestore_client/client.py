@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Unpack
 from urllib.parse import quote
 
 from photorestore_client.answers import as_bundle, as_job, as_restored
 from photorestore_client.closing import Closing
-from photorestore_client.errors import JobCancelled, problem
+from photorestore_client.errors import BadPicture, JobCancelled, problem
 from photorestore_client.messages import Answer, Request
 from photorestore_client.options import Options, query
 from photorestore_client.polling import wait_for_end
@@ -80,6 +81,16 @@ class Client(Closing):
         """
         headers = {"Accept": accept, "If-None-Match": if_none_match}
         return as_restored(self._send_picture("/v1/restore", picture, mask, request_id, headers, options))
+
+    def check(self, **options: Unpack[Options]) -> None:
+        """Ask whether the service takes these options, without a picture.
+
+        Raises:
+            BadOption: it does not; the message names all that is wrong.
+            Problem, Unreachable: as `restore`.
+        """
+        with suppress(BadPicture):  # there is none: all else was right
+            self._send_picture("/v1/restore", b"", None, None, {}, options)
 
     def bundle(
         self,

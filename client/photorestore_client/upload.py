@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import BinaryIO
 
-Picture = bytes | str | PathLike[str]
-"""A picture: the bytes of its file, or the path to it."""
+Picture = bytes | str | PathLike[str] | BinaryIO
+"""A picture: the bytes of its file, the path to it, or an open file or stream, which is read from where it stands."""
 
 CHUNK_BYTES = 64 * 1024
 
@@ -84,7 +85,13 @@ def _size(part: bytes | Path) -> int:
 
 
 def _source(picture: Picture) -> bytes | Path:
-    return picture if isinstance(picture, bytes) else Path(picture)
+    """Return what can be read again for each try: streams and pipes are read into memory."""
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, str | PathLike):
+        path = Path(picture)
+        return path.read_bytes() if path.is_fifo() else path
+    return picture.read()
 
 
 def _chunks(content: bytes) -> Iterator[bytes]:
