@@ -22,7 +22,7 @@ from photorestore_client.options import Options
 from photorestore_client.plan import RESULT_SUFFIXES, Plan, plan
 from photorestore_client.progress import Progress, describe, shown
 from photorestore_client.throughput import watch
-from photorestore_client.transport import Timeouts
+from photorestore_client.tries import Timeouts
 
 DONE, SOME_FAILED, USAGE, NO_SERVICE, CANNOT_WRITE, INTERRUPTED = 0, 1, 2, 3, 4, 128
 """Exit codes; the number of the signal is added to the last one."""

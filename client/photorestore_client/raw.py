@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 from photorestore_client.closing import Closing
+from photorestore_client.connections import Blocking
 from photorestore_client.errors import Unreachable, problem
 from photorestore_client.messages import Answer, Request
 from photorestore_client.results import Restored
 from photorestore_client.retry import Retry
 from photorestore_client.signatures import HEAD_BYTES, media_type
-from photorestore_client.transport import Timeouts, Transport
+from photorestore_client.tries import Timeouts, Tries
 from photorestore_client.upload import Picture, upload
 
 
@@ -31,9 +32,8 @@ class RawClient(Closing):
         timeouts: Timeouts | None = None,
         retry: Retry | None = None,
     ) -> None:
-        self._transport = Transport(
-            base_url, api_key=None, timeouts=timeouts or Timeouts(), retry=retry or Retry(), connections=16
-        )
+        self._tries = Tries(timeouts or Timeouts(), retry or Retry())
+        self._connections = Blocking(base_url, api_key=None, connections=16)
 
     def restore(
         self, picture: Picture, *, mask: Picture | None = None, request_id: str | None = None, **options: Any
@@ -52,21 +52,14 @@ class RawClient(Closing):
             OSError: a file cannot be read.
         """
         headers = {"X-Restore-Options": json.dumps(options)} if options else {}
-        return _understand(
-            self._transport.send(
-                Request(
-                    "POST",
-                    "/wfpredict/restore",
-                    headers=headers,
-                    body=upload(picture, mask),
-                    request_id=request_id,
-                )
-            )
+        request = Request(
+            "POST", "/wfpredict/restore", headers=headers, body=upload(picture, mask), request_id=request_id
         )
+        return _understand(self._connections.run(self._tries.send(request)))
 
     def close(self) -> None:
         """Close all connections."""
-        self._transport.close()
+        self._connections.close()
 
 
 def _understand(answer: Answer) -> Restored:

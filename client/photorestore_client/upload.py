@@ -16,10 +16,6 @@ Picture = bytes | str | PathLike[str] | BinaryIO
 CHUNK_BYTES = 64 * 1024
 
 
-class UnreadableError(Exception):
-    """A file could not be read; the cause says why. An `OSError` itself would be taken for one of the connection."""
-
-
 @dataclass(frozen=True, slots=True)
 class Upload:
     """A body of known length, made of bytes and files.
@@ -41,13 +37,10 @@ class Upload:
         """Yield the bytes in chunks.
 
         Raises:
-            UnreadableError: a file cannot be read, or has changed its size.
+            OSError: a file cannot be read, or has changed its size.
         """
         for part, size in zip(self.parts, self.sizes, strict=True):
-            try:
-                yield from _chunks(part) if isinstance(part, bytes) else _chunks_of_file(part, size)
-            except OSError as error:
-                raise UnreadableError(str(error)) from error
+            yield from _chunks(part) if isinstance(part, bytes) else _chunks_of_file(part, size)
 
 
 def upload(picture: Picture, mask: Picture | None = None) -> Upload:

@@ -251,7 +251,7 @@ def test_rooms_say_what_is_in_them_and_no_more(home: str) -> None:
 def test_client_needs_only_what_its_package_declares() -> None:
     project = tomllib.loads((HOME / "client/pyproject.toml").read_text())["project"]
     declared = {re.split("[<>=]", name)[0] for name in project["dependencies"]}
-    assert declared == {"imagesize", "requests", "tqdm", "urllib3"}
+    assert declared == {"anyio", "httpx", "imagesize", "tqdm"}
     for file in sources("client"):
         foreign = {name.split(".")[0] for name in imported(file)} - sys.stdlib_module_names
         assert foreign <= declared | {"photorestore_client"}, file
