@@ -42,7 +42,7 @@ class Proxies:
             found["path"] = scope["path"].removeprefix(self.public_path)
             found["raw_path"] = scope.get("raw_path", b"").removeprefix(self.public_path.encode())
         peer, port = scope.get("client") or ("", 0)
-        if not self._is_trusted(peer):
+        if not self.trusted or not self._is_trusted(peer):
             return found
         headers = Headers(scope=scope)
         found["client"] = (self._caller(headers.getlist("x-forwarded-for"), peer), port)

@@ -6,10 +6,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from photorestore_client import AsyncClient, BadOption
 from starlette.types import Scope
 
 from gateway.http.proxies import Proxies
-from tests.edge import EdgeClient, FakeTorchServe, make_picture, problem, running_edge
+from tests.edge import (
+    EdgeClient,
+    FakeTorchServe,
+    listening,
+    make_mask,
+    make_picture,
+    problem,
+    running_edge,
+)
 from tests.jobs import submit, wait
 
 pytestmark = pytest.mark.anyio
@@ -46,6 +55,24 @@ async def test_pages_name_their_files_by_where_they_are(edge: EdgeClient) -> Non
         named = re.findall(r'(?:href|src)="([^"]+)"', (await edge.get(page)).text)
         assert named
         assert not [address for address in named if address.startswith(("/", "http"))]
+
+
+async def test_our_client_takes_the_path_with_the_address(
+    server: FakeTorchServe, root: Path, tmp_path: Path
+) -> None:
+    settings = {"public_path": "/photos", "jobs_dir": tmp_path / "jobs"}
+    async with (
+        listening(server, root, **settings) as (port, _),
+        AsyncClient(f"http://127.0.0.1:{port}/photos/") as client,
+    ):
+        await client.check(stages=[], scale=2)
+        with pytest.raises(BadOption, match="scale is 3"):
+            await client.check(stages=[], scale=3)
+        restored = await client.restore(make_picture(), stages=[], format="png")
+        waited = await client.wait(await client.submit(make_picture(), stages=[], format="png"))
+        assert (restored.content, restored.content_type) == (waited.content, "image/png")
+        bundle = await client.bundle(make_picture(), mask=make_mask(), format="png")
+        assert bundle.mask is not None
 
 
 @pytest.mark.parametrize("host", ["album.example", "other.example"])
