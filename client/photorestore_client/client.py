@@ -99,6 +99,8 @@ class Client(Closing):
 class AsyncClient:
     """A client of one service for asyncio and trio, with the methods of `Client`, which are awaited.
 
+    Files by path are read in threads; an open file or stream is read at once, in the event loop.
+
     Args, Raises: as `Client`.
     """
 

@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import math
-import re
-from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.errors import BadRequest, NotFound
+from gateway.errors import NotFound
 from gateway.http.conditional import etag_of, if_none_match
 from gateway.http.ranges import range_of
 from gateway.jobs import clock
 from gateway.jobs.disk_trouble import trouble_means_retry
 from gateway.jobs.records import ENDED, PATH, Record, Webhook, Work
 from gateway.jobs.service import Jobs
-from gateway.restore.parts import Fields, Received
+from gateway.restore.parts import Fields
 from gateway.restore.returns import check_accept, choose_type
 from gateway.routes import jobs_openapi, openapi
 from gateway.routes.answers import answer, content_of
 from gateway.routes.authorization import require_key
 from gateway.routes.edge import edge_of
-from gateway.routes.queries import FINDING, ask, pairs_of, read_return
+from gateway.routes.orders import Order, fingerprint, idempotency_key, order_of
+from gateway.routes.queries import read_return
 from photorestore.directories import token_of
 from photorestore.errors import UnsupportedOption
-from photorestore.housekeeping import LONGEST_TIMEOUT_S
-from photorestore.options import Options
 
-_KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
 RUNNING_RETRY_S = 1.0
-_APART = frozenset({"webhook"})
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a job is to do: with these options, for this part of the result, and whom to tell."""
-
-    options: Options
-    kind: str
-    webhook: str | None
 
 
 jobs = APIRouter(prefix=PATH, dependencies=[Depends(require_key)], tags=["jobs"])
@@ -60,8 +44,8 @@ async def submit(request: Request) -> Response:
     """Submit a picture to be restored later, without waiting; the upload is as for `/v1/restore`."""
     kept = jobs_of(request)
     check_accept("application/json", request.headers.get("accept", ""))
-    order = _order(request, ())
-    key = _idempotency_key(request)
+    order = order_of(request, (), kept.webhooks)
+    key = idempotency_key(request)
     await kept.check_room(request.state.caller, key)
     record, is_new = await _enter(request, order, key)
     headers = {"Location": kept.path_of(record), **_hint(request, record)}
@@ -155,7 +139,7 @@ async def _enter(request: Request, order: Order, key: str | None) -> tuple[Recor
     def settle(fields: Fields) -> bool:
         nonlocal order
         if fields:
-            order = _order(request, fields)
+            order = order_of(request, fields, kept.webhooks)
             upload.envelope.options = order.options
         return True
 
@@ -167,7 +151,7 @@ async def _enter(request: Request, order: Order, key: str | None) -> tuple[Recor
             id=token_of(upload.envelope.workspace_id),
             owner=request.state.caller,
             idempotency_key=key,
-            fingerprint=_fingerprint(prepared.received, order),
+            fingerprint=fingerprint(prepared.received, order),
             work=Work(
                 upload=upload.envelope.workspace_id,
                 upload_bytes=await asyncio.to_thread(kept.files.secure, upload),
@@ -188,24 +172,6 @@ async def _enter(request: Request, order: Order, key: str | None) -> tuple[Recor
     return await kept.submit(record)
 
 
-def _order(request: Request, fields: Fields) -> Order:
-    """Return what is ordered. Nobody waits, so the default time-out is the longest."""
-    pairs = [*request.query_params.multi_items(), *pairs_of(fields)]
-    webhooks = [value for name, value in pairs if name == "webhook"]
-    if len(webhooks) > 1:
-        raise UnsupportedOption("webhook is given twice")
-    webhook = str(webhooks[0]) if webhooks else None
-    asked = ask(request, fields, apart=_APART)
-    options = asked.options
-    if "timeout" not in asked.named:
-        options = replace(options, timeout_s=LONGEST_TIMEOUT_S)
-    if asked.returned == "mask":
-        options = replace(options, **FINDING)
-    if webhook is not None:
-        jobs_of(request).webhooks.check(webhook)
-    return Order(options, asked.returned, webhook)
-
-
 async def _result(request: Request, job_id: str, kind: str | None = None) -> Response:
     """Answer with a part of a job's result; by default with the one that the query or the job names."""
     record = await jobs_of(request).find(job_id, request.state.caller)
@@ -213,7 +179,7 @@ async def _result(request: Request, job_id: str, kind: str | None = None) -> Res
     found = await jobs_of(request).result(record, kind)
     content_type = choose_type(kind, request.headers.get("accept", ""), found.content_type)
     etag = etag_of(record.outcome.key if record.outcome else "", kind)
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
     if not if_none_match(request).isdisjoint({etag.removeprefix("W/"), "*"}):
         return Response(None, 304, headers=headers)
     part = None
@@ -231,18 +197,6 @@ def _parse_kind(request: Request, kind: str, *, has_return: bool) -> str:
             f"unknown option {', '.join(unknown)}; there is {'return' * has_return or 'none'}"
         )
     return read_return(request.query_params.get("return", kind))
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _KEY.match(key):
-        raise BadRequest("Idempotency-Key is not as expected: up to 255 visible characters of ASCII")
-    return key
-
-
-def _fingerprint(received: Received, order: Order) -> str:
-    parts = [received.image, received.mask, order.options.to_mapping(), order.kind, order.webhook]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _hint(request: Request, record: Record) -> dict[str, str]:
