@@ -15,6 +15,7 @@ from gateway.errors import PreconditionFailed, TooManyConnections, TooManyReques
 from gateway.http.metrics import RequestMetrics
 from gateway.http.origins import check_origin
 from gateway.http.problems import problem_response
+from gateway.http.proxies import Proxies
 from photorestore.serving.requests import request_id
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ HEADERS = {
 """Headers of every answer; pages set a policy of their own."""
 IN_A_CROWD = "is_in_a_crowd"
 """Key of a request's state: true if more connections are busy than the limit allows."""
+IS_HEAD = "is_head"
+"""Key of a request's state: true if only the head of the answer is sent. Routes see such a request as a GET."""
 CLIENT_CLOSED = 499
 """Status that is counted when the caller left before the answer; it is never sent."""
 
@@ -49,6 +52,7 @@ class Middleware:
     Args:
         express: applications by method and path that are called directly, without the framework's layers.
         origins: other origins whose pages may call.
+        proxies: through which requests come.
     """
 
     def __init__(
@@ -57,19 +61,24 @@ class Middleware:
         metrics: RequestMetrics,
         express: Mapping[tuple[str, str], ASGIApp],
         origins: Collection[str],
+        proxies: Proxies,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._express = express
         self._origins = origins
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        method, redirect = scope["method"], self._proxies.redirect(scope["path"])
+        scope = self._proxies.seen_from_outside(scope)
         headers = Headers(scope=scope)
         exchange = Exchange(request_id(headers))
-        scope.setdefault("state", {})["request_id"] = exchange.label
+        scope.setdefault("state", {}).update({"request_id": exchange.label, IS_HEAD: method == "HEAD"})
+        scope["method"] = "GET" if method == "HEAD" else method
 
         async def send_labelled(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -78,14 +87,14 @@ class Middleware:
                 sent["X-Request-Id"] = exchange.label
                 for name, value in HEADERS.items():
                     sent.setdefault(name, value)
-            await send(message)
+            await (_send_head(message, send) if method == "HEAD" else send(message))
 
-        app = self._express.get((scope["method"], scope["path"]))
+        app = redirect or self._express.get((method, scope["path"]))
         if app is not None:
             exchange.route = scope["path"]
         try:
             _check_crowd(scope)
-            check_origin(scope["method"], headers, self._origins)
+            check_origin(method, headers, self._origins)
             await (app or self._app)(scope, receive, send_labelled)
         except ClientDisconnect:
             exchange.status = CLIENT_CLOSED
@@ -96,7 +105,7 @@ class Middleware:
             await problem_response(error, exchange.label)(scope, receive, send_labelled)
         finally:
             exchange.route = getattr(scope.get("route"), "path", exchange.route)
-            self._note(scope["method"], exchange)
+            self._note(method, exchange)
 
     def _count(self, error: Exception) -> None:
         match error:
@@ -113,6 +122,10 @@ class Middleware:
         level = logging.DEBUG if route in QUIET and status < 400 else logging.INFO
         text = "request %s: %s %s: %s in %.0f ms"
         logger.log(level, text, label, method, route, status, 1000 * seconds)
+
+
+async def _send_head(message: Message, send: Send) -> None:
+    await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
 
 def _check_crowd(scope: Scope) -> None:
