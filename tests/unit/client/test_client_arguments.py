@@ -1,6 +1,5 @@
 """What the command line understands, in this process."""
 
-import signal
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from photorestore_client.command import (
     SOME_FAILED,
     USAGE,
     _api_key,
-    _exit_code,
+    _exit_code_of,
     _format_of,
     _is_one_file,
     _options,
@@ -133,22 +132,18 @@ def test_a_name_that_says_no_format_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("signals", "errors", "code"),
+    ("errors", "code"),
     [
-        ([], [], DONE),
-        ([], [BadPicture({"status": 422})], SOME_FAILED),
-        ([], [BadPicture({"status": 422}), Unreachable("gone")], NO_SERVICE),
-        ([], [Busy({"status": 429})], NO_SERVICE),
-        ([], [Denied({"status": 401})], NO_SERVICE),
-        ([], [Unreachable("gone"), CannotWriteError("full")], CANNOT_WRITE),
-        ([signal.SIGINT], [CannotWriteError("full")], 130),
-        ([signal.SIGTERM], [], 143),
+        ([], DONE),
+        ([BadPicture({"status": 422})], SOME_FAILED),
+        ([BadPicture({"status": 422}), Unreachable("gone")], NO_SERVICE),
+        ([Busy({"status": 429})], NO_SERVICE),
+        ([Denied({"status": 401})], NO_SERVICE),
+        ([Unreachable("gone"), CannotWriteError("full")], CANNOT_WRITE),
     ],
 )
-def test_the_exit_code_tells_the_gravest_of_what_went_wrong(
-    signals: list[int], errors: list[Exception], code: int
-) -> None:
-    assert _exit_code(signals, errors) == code
+def test_the_exit_code_tells_the_gravest_of_what_went_wrong(errors: list[Exception], code: int) -> None:
+    assert _exit_code_of(errors) == code
 
 
 def test_options_of_equal_results_are_equal_as_json() -> None:
