@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from photorestore.networks.weights import read_metadata
+from photorestore.networks.weights import read_metadata, save_network
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.scene import BLOCKS
 
@@ -63,6 +63,24 @@ def _folded(stored: Mapping[str, Tensor], convolution: str, norm: str) -> tuple[
     return kernel, stored[f"{norm}.bias"] - stored[f"{norm}.running_mean"] * scale
 
 
+def add_scene(detector: Path, trunk: Mapping[str, Tensor], to: Path) -> None:
+    """Write the weights of a detector that does as `detector` does, and can be told the scene.
+
+    Args:
+        detector: weights without a scene.
+        trunk: from `read_wheel`.
+        to: the file to write; it says of itself what the detector's says.
+    """
+    torch.manual_seed(0)
+    metadata = read_metadata(detector)
+    widths = tuple(metadata["architecture"]["widths"])
+    network = ScratchUNet(widths, sees_scene=True)
+    scene = {f"scene.{name}": value for name, value in trunk.items()}
+    network.load_state_dict({**network.state_dict(), **load_file(detector), **scene})
+    architecture = {"widths": widths, "sees_scene": True}
+    save_network(to, network, architecture=architecture, metadata={**metadata, "architecture": architecture})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -71,12 +89,7 @@ def main() -> None:
     parser.add_argument("--detector", type=Path, required=True, help="weights without a scene to begin with")
     parser.add_argument("--to", type=Path, required=True)
     arguments = parser.parse_args()
-    torch.manual_seed(0)
-    network = ScratchUNet(tuple(read_metadata(arguments.detector)["architecture"]["widths"]), sees_scene=True)
-    trunk = {f"scene.{name}": value for name, value in read_wheel(arguments.wheel).items()}
-    network.load_state_dict({**network.state_dict(), **load_file(arguments.detector), **trunk})
-    arguments.to.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, arguments.to)
+    add_scene(arguments.detector, read_wheel(arguments.wheel), arguments.to)
 
 
 if __name__ == "__main__":
