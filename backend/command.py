@@ -4,8 +4,8 @@
     python -m backend status                  the stages' workers, as JSON; exit status 0 when ready
     python -m backend stop                    end what was started
 
-`backend.supervisor` keeps it all running, and in the background `backend.guard` the supervisor. With `--gateway-port` it runs the edge, too, whose settings then come from
-environment variables; `python -m gateway serve --help` lists them.
+`backend.supervisor` keeps it all running, and in the background `backend.guard` the supervisor. With `--gateway-port`
+it runs the edge, too, whose settings then come from environment variables; `python -m gateway serve --help` lists them.
 """
 
 from __future__ import annotations
@@ -136,9 +136,7 @@ def _serve(settings: Settings, drain_s: float, guarded: Guarded | None, let_go_s
             print(f"ports in use: {taken}", file=sys.stderr)
             return 1
         settings.root_file.write_text(f"{settings.workspace_root}\n")
-        status = supervise(
-            settings, stopping, drain_s, lambda: print(_usage(settings), flush=True), guarded
-        )
+        status = supervise(settings, stopping, drain_s, lambda: print(_usage(settings), flush=True), guarded)
         if stopping.is_set():
             settings.stopped_file.touch()
         return status

@@ -15,7 +15,7 @@ TRIES, TRY_S = 5, 0.02
 
 @contextlib.contextmanager
 def holding(file: Path) -> Iterator[bool]:
-    """Hold the lock of a file with this process's id in it during the block; yield False if another process holds it."""
+    """Hold the lock of a file, with this process's id in it, during the block; yield False if another one holds it."""
     with file.open("a+") as opened:
         if not _lock(opened.fileno()):
             yield False

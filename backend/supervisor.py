@@ -152,7 +152,9 @@ def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:
     while not stopping.wait(POLL_S):
         error = instance.registration.error
         if instance.has_ended or error is not None or time.monotonic() > until:
-            logger.error("not ready; the logs are in %s: %s", settings.run_dir / "logs", error or "it has ended")
+            logger.error(
+                "not ready; the logs are in %s: %s", settings.run_dir / "logs", error or "it has ended"
+            )
             return False
         instance.register()
         is_registered = instance.registration.ident is not None and not instance.registration.is_alive()

@@ -31,6 +31,7 @@ class Work:
         kind: the part of the result that callers get by default, one of `RETURNS`.
         request_id: the id of the request that submitted it.
         promise: what will be delivered; None in records of earlier versions, which decided at each try.
+        traceparent: of that request; empty where it belongs to no trace.
     """
 
     upload: str
@@ -41,6 +42,7 @@ class Work:
     kind: str
     request_id: str
     promise: Promise | None = None
+    traceparent: str = ""
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from gateway.routes.answers import answer
 from gateway.routes.authorization import require_key
 from gateway.routes.edge import edge_of
 from gateway.routes.queries import FINDING, parse_query, read_return
+from gateway.telemetry.tracing import current_traceparent
 from photorestore.directories import token_of
 from photorestore.errors import UnsupportedOption
 from photorestore.housekeeping import LONGEST_TIMEOUT_S
@@ -139,6 +140,7 @@ async def _enter(
                 kind=kind,
                 request_id=request.state.request_id,
                 promise=upload.envelope.promise,
+                traceparent=current_traceparent(),
             ),
             created=clock.now(),
             webhook=None if webhook is None else Webhook(webhook),

@@ -48,6 +48,11 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(document, default=str)
 
 
+def trace_id_of(traceparent: str) -> str:
+    """Return the trace's id in a well-formed `traceparent` (W3C Trace Context); empty for an empty one."""
+    return traceparent[3:35]
+
+
 def log_as_json(stream: TextIO, common: Callable[[], Fields] = dict) -> None:
     """Send the program's log to a stream, as JSON."""
     handler = logging.StreamHandler(stream)
