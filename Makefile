@@ -28,6 +28,9 @@ model_store/restore.war: $(ARCHIVE_INPUTS) | $(INSTALLED)
 stages: setup  ## write workflow.yaml and the table in docs/architecture.md anew from the stages' rows
 	$(BIN)/python -m photorestore.stages.written
 
+rules: setup  ## write the rules of the Prometheus Operator anew from deploy/prometheus/
+	$(BIN)/python -m deploy.rules
+
 serve: setup archive  ## start the service in the background, wait until it is ready, print how to use it
 	$(BIN)/python -m backend serve --background --gateway-port 8000
 
@@ -69,4 +72,4 @@ lock: setup  ## write requirements.lock anew from pyproject.toml
 clean:  ## remove what was built; keeps .venv and runs
 	rm -rf model_store/*.mar model_store/*.war .run .tools .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help setup archive stages serve stop smoke test e2e quality check ci bench rehearse lock clean
+.PHONY: help setup archive stages rules serve stop smoke test e2e quality check ci bench rehearse lock clean

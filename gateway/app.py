@@ -38,7 +38,7 @@ from gateway.routes.operations import operations
 from gateway.routes.restore import restore_directly, restoring
 from gateway.routes.stages import about
 from gateway.settings import GatewaySettings
-from gateway.telemetry.machine import watch_restarts, watch_shared_memory
+from gateway.telemetry.machine import watch_process, watch_restarts, watch_shared_memory
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.tracing import Tracing
 from gateway.torchserve.client import TorchServeClient
@@ -174,6 +174,7 @@ def _transfer_limits(settings: GatewaySettings) -> TransferLimits:
 def _make_metrics(settings: GatewaySettings, admission: Admission, transfers: Transfers) -> Metrics:
     metrics = Metrics()
     watch_in_flight(metrics, admission, transfers)
+    watch_process(metrics)
     watch_shared_memory(metrics, settings.workspace_root)
     if settings.restarts_file is not None:
         watch_restarts(metrics, settings.restarts_file)

@@ -116,10 +116,9 @@ class Middleware:
     def _note(self, scope: Scope, exchange: Exchange) -> None:
         seconds = time.perf_counter() - exchange.start
         method, route, status = _known(scope["method"]), exchange.route, exchange.status
-        key = scope["state"].get("caller", "")
         self._metrics.answers.labels(route, method, status).inc()
         self._metrics.latency.labels(route).observe(seconds)
-        self._metrics.of_keys.labels(key, f"{status // 100}xx").inc()
+        self._metrics.of_keys.labels(exchange.subject.key, f"{status // 100}xx").inc()
         level = logging.DEBUG if route in QUIET and status < 400 else logging.INFO
         if not logger.isEnabledFor(level):
             return
@@ -129,8 +128,8 @@ class Middleware:
             status=status,
             ms=round(1000 * seconds, 1),
             client=(scope.get("client") or ("",))[0],
-            key=key,
-            **{"bytes_out": exchange.sent_bytes, **exchange.subject.noted},
+            bytes_out=exchange.sent_bytes,
+            **exchange.subject.noted,
         )
         logger.log(level, "%s %s: %s in %.0f ms", method, route, status, 1000 * seconds, extra=found)
 

@@ -145,7 +145,7 @@ class Worker:
 
     async def _work(self, record: Record) -> None:
         work = record.work
-        work_on(Subject(work.request_id, work.traceparent, record.id))
+        work_on(Subject(work.request_id, work.traceparent, record.id, record.owner))
         logger.info("job %s: try %d", record.id, record.tries)
         tracing = self.attempts.runner.tracing
         try:

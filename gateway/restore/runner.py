@@ -16,7 +16,7 @@ from gateway.restore.intake import Prepared
 from gateway.restore.metrics import RunMetrics
 from gateway.restore.owners import Owner
 from gateway.restore.results import Result, collect
-from gateway.telemetry.logs import note
+from gateway.telemetry.logs import current_key, note
 from gateway.telemetry.tracing import Tracing, current_traceparent
 from gateway.torchserve.client import TorchServeClient
 from gateway.torchserve.readiness import Readiness
@@ -73,18 +73,18 @@ class Runner:
         is_handed_over = False
         try:
             if (kept := await self._from_cache(prepared)) is not None:
-                return _finished(kept, "kept")
+                return self._finish(prepared, kept, "kept")
             while True:
                 if (shared := self.in_flight.find(prepared.key)) is not None:
                     if (result := await self._join(shared, prepared)) is not None:
-                        return _finished(result, "shared")
+                        return self._finish(prepared, result, "shared")
                 elif (run := await self._enter(prepared, owner)) is not None:
                     is_handed_over = True
                     break
         finally:
             if not is_handed_over:
                 prepared.workspace.remove()
-        return _finished(await self._wait(run, prepared), "run")
+        return self._finish(prepared, await self._wait(run, prepared), "run")
 
     def states(self, key: str) -> dict[str, str]:
         """Return, for each stage that the run of a key has begun, `running` or the trace's outcome."""
@@ -158,14 +158,14 @@ class Runner:
             await asyncio.to_thread(self._cache.put, prepared.key, result)
         return result
 
+    def _finish(self, prepared: Prepared, result: Result, by: str) -> Finished:
+        note(result=by)
+        self._metrics.observe_key(current_key(), prepared.pixels)
+        return Finished(result, by)
+
     async def _from_cache(self, prepared: Prepared) -> Result | None:
         if self._cache is None:
             return None
         result = await asyncio.to_thread(self._cache.get, prepared.key)
         (self._metrics.cache_misses if result is None else self._metrics.cache_hits).inc()
         return result
-
-
-def _finished(result: Result, by: str) -> Finished:
-    note(result=by)
-    return Finished(result, by)

@@ -22,12 +22,14 @@ class Subject:
         request_id: of the request, or of the one that submitted the job.
         traceparent: of the trace that it belongs to; empty where there is none.
         job: the job's id; empty for a request.
+        key: name of the API key; empty where there is none.
         noted: fields of the request's own line.
     """
 
     request_id: str
     traceparent: str = ""
     job: str = ""
+    key: str = ""
     noted: dict[str, object] = field(default_factory=dict)
 
 
@@ -42,6 +44,18 @@ def work_on(subject: Subject) -> None:
 def current_subject() -> Subject | None:
     """Return what the current task works on."""
     return _SUBJECT.get()
+
+
+def note_key(name: str) -> None:
+    """Note the name of the API key that the current request has come with."""
+    if (subject := _SUBJECT.get()) is not None:
+        subject.key = name
+
+
+def current_key() -> str:
+    """Return the name of the API key that the current request or job came with; empty where there is none."""
+    subject = _SUBJECT.get()
+    return "" if subject is None else subject.key
 
 
 def note(**fields: object) -> None:
@@ -70,5 +84,6 @@ def fields_of_subject() -> Fields:
         "request_id": subject.request_id,
         "trace_id": trace_id_of(subject.traceparent),
         "job": subject.job,
+        "key": subject.key,
     }
     return {name: value for name, value in found.items() if value}

@@ -14,11 +14,13 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 Fields = Mapping[str, object]
+OURS = "photorestore"
+"""The logger above all of this package."""
 
 
 def about(**fields: object) -> dict[str, Fields]:
     """Return the `extra` of a logging call, which adds fields to its line; those that are empty are left out."""
-    return {"fields": {name: value for name, value in fields.items() if value not in (None, "")}}
+    return {"fields": {name: value for name, value in fields.items() if value not in (None, "", {})}}
 
 
 class JsonFormatter(logging.Formatter):
@@ -60,8 +62,21 @@ def log_as_json(stream: TextIO, common: Callable[[], Fields] = dict) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
-def format_stdout_as_json(common: Callable[[], Fields] = dict) -> None:
-    """Let what is already logged to standard output be JSON, as in a worker, whose log TorchServe has set up."""
+class _OursAsJson(logging.Formatter):
+    """Formats our own records as JSON, and all others as before: TorchServe reads its metrics from lines of theirs."""
+
+    def __init__(self, before: logging.Formatter, common: Callable[[], Fields]) -> None:
+        super().__init__()
+        self._before = before
+        self._json = JsonFormatter(common)
+
+    def format(self, record: logging.LogRecord) -> str:
+        is_ours = record.name.partition(".")[0] == OURS
+        return (self._json if is_ours else self._before).format(record)
+
+
+def format_ours_as_json(common: Callable[[], Fields] = dict) -> None:
+    """Let what this package logs to standard output be JSON, in a worker, whose log TorchServe has set up."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
-            handler.setFormatter(JsonFormatter(common))
+            handler.setFormatter(_OursAsJson(handler.formatter or logging.Formatter(), common))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from photorestore.envelope import Envelope
-from photorestore.logs import JsonFormatter, about, format_stdout_as_json
+from photorestore.logs import JsonFormatter, about, format_ours_as_json
 from photorestore.options import Options
 
 FORGED = '{"time":"2026-01-01T00:00:00.000Z","level":"info","message":"all is well"}'
@@ -66,12 +66,15 @@ def test_a_worker_writes_what_it_logs_as_json(monkeypatch: pytest.MonkeyPatch) -
         added.setFormatter(logging.Formatter("%(message)s"))
         root.addHandler(added)
     try:
-        format_stdout_as_json()
+        format_ours_as_json()
         envelope = Envelope("w", "album-7", 0.0, Options(), traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
-        logging.getLogger("x").warning("hot", extra=about(**envelope.labels))
+        logging.getLogger("photorestore.stages").warning("hot", extra=about(**envelope.labels))
+        logging.getLogger("ts.metrics").warning("[METRICS]PredictionTime.Milliseconds:1")
     finally:
         root.removeHandler(handler)
         root.removeHandler(other)
-    line = json.loads(printed.getvalue())
+    ours, theirs = printed.getvalue().splitlines()
+    assert theirs == "[METRICS]PredictionTime.Milliseconds:1"  # TorchServe reads it
+    line = json.loads(ours)
     assert (line["message"], line["request_id"], line["trace_id"]) == ("hot", "album-7", "a" * 32)
-    assert other.stream.getvalue() == "hot\n"
+    assert other.stream.getvalue().startswith("hot\n")

@@ -14,7 +14,7 @@ import torch
 
 from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, RestorationError
-from photorestore.logs import about, format_stdout_as_json
+from photorestore.logs import about, format_ours_as_json
 from photorestore.options import Options
 from photorestore.pipeline import load_stage
 from photorestore.records import read_record
@@ -68,7 +68,7 @@ class StageHandler:
         Raises:
             BrokenArtifact: weights or `model-config.yaml` are not what they should be; no worker starts.
         """
-        format_stdout_as_json(lambda: {"worker": os.getpid()})
+        format_ours_as_json(lambda: {"worker": os.getpid()})
         settings = _settings(context)
         configured = settings.pop("workspace", None)
         root = os.environ.get(ROOT_VARIABLE) or configured
