@@ -15,7 +15,8 @@ from photorestore.envelope import Problem, Trace
 from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
 from photorestore.logs import about
 from photorestore.networks.precision import AUTO as BY_PROCESSOR
-from photorestore.options import AUTO
+from photorestore.networks.precision import PRECISIONS
+from photorestore.options import AUTO, TIERS
 from photorestore.progress import RUNNING, note_state
 from photorestore.stages.preprocess.findings import findings_of
 from photorestore.workspace import Workspace
@@ -34,12 +35,24 @@ class StageConfig:
         tier: for requests that name none: `fast`, `quality`, or `auto`, which is `quality` on a GPU if its weights are
             there, else `fast`.
         precision, tile_px, tile_batch: see `networks.runner.Runner`.
+
+    Raises:
+        ValueError: a value is out of range.
     """
 
     tier: str = AUTO
     precision: str = BY_PROCESSOR
     tile_px: int = 1024
     tile_batch: int = 1
+
+    def __post_init__(self) -> None:
+        allowed = {"tier": (AUTO, *TIERS), "precision": PRECISIONS}
+        for name, words in allowed.items():
+            if (given := getattr(self, name)) not in words:
+                raise ValueError(f"{name} is {given!r}; expected {', '.join(words)}")
+        for name in ("tile_px", "tile_batch"):
+            if (number := getattr(self, name)) < 1:
+                raise ValueError(f"{name} is {number}; expected a whole number of at least 1")
 
 
 class Stage(Protocol):
