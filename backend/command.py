@@ -27,7 +27,7 @@ from backend import management
 from backend.guard import Guarded, guard, spawn
 from backend.run_lock import holder_of, holding, only_user
 from backend.settings import HIGHEST_BASE, HOME, Ports, Settings, own_root, taken_ports
-from backend.supervisor import is_ready, last_lines, supervise
+from backend.supervisor import end_what_is_left, is_ready, last_lines, supervise
 from backend.torchserve import STOP_S
 from photorestore.folders import make_private
 from photorestore.logs import log_as_json
@@ -36,8 +36,6 @@ logger = logging.getLogger(__name__)
 
 ROOT_VARIABLE = "PHOTORESTORE_WORKSPACE"
 POLL_S = 0.5
-LET_GO_S = 60.0
-"""How long a supervisor that follows a dead one waits for what that has left to end."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     ports = Ports() if given.port_base is None else Ports.from_base(given.port_base)
     run_dir, root = given.run_dir.resolve(), given.workspace_root or own_root(given.run_dir)
-    settings = Settings(given.home.resolve(), run_dir, root.absolute(), ports, given.gateway_port)
+    settings = Settings(
+        given.home.resolve(), run_dir, root.absolute(), ports, given.gateway_port, is_guarded=given.guarded
+    )
     match given.command:
         case "stop":
             return _stop(settings, given.drain_s)
@@ -55,12 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.background:
         return _serve_in_background(settings, given.drain_s)
     log_as_json(sys.stderr)
-    words = _words(settings, given.drain_s)
     if given.command == "guard":
-        guard(settings, lambda: spawn(settings, ["serve", "--guarded", "--after-another", *words]))
+        words = ["serve", "--guarded", "--after-another", *_words(settings, given.drain_s)]
+        guard(settings, lambda: spawn(settings, words))
         return 0
-    guarded = Guarded(settings, lambda: spawn(settings, ["guard", *words])) if given.guarded else None
-    return _serve(settings, given.drain_s, guarded, LET_GO_S if given.after_another else 0.0)
+    return _serve(settings, given.drain_s, is_second=given.after_another)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,7 +116,8 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _serve(settings: Settings, drain_s: float, guarded: Guarded | None, let_go_s: float) -> int:
+def _serve(settings: Settings, drain_s: float, *, is_second: bool = False) -> int:
+    """Run an instance; a second supervisor goes on with what the first has left."""
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     try:
         make_private(settings.workspace_root)
@@ -132,22 +132,18 @@ def _serve(settings: Settings, drain_s: float, guarded: Guarded | None, let_go_s
         if not has_root:
             print(f"another instance uses {settings.workspace_root}: give --workspace-root", file=sys.stderr)
             return 1
-        if taken := _wait_for_ports(settings, stopping, let_go_s):
+        if not is_second:
+            end_what_is_left(settings, drain_s)
+        if taken := [] if is_second else taken_ports(settings):
             print(f"ports in use: {taken}", file=sys.stderr)
             return 1
         settings.root_file.write_text(f"{settings.workspace_root}\n")
+        words = ["guard", *_words(settings, drain_s)]
+        guarded = Guarded(settings, lambda: spawn(settings, words)) if settings.is_guarded else None
         status = supervise(settings, stopping, drain_s, lambda: print(_usage(settings), flush=True), guarded)
         if stopping.is_set():
             settings.stopped_file.touch()
         return status
-
-
-def _wait_for_ports(settings: Settings, stopping: threading.Event, seconds: float) -> list[int]:
-    """Wait until nobody listens on the instance's ports; return those that are still taken after so many seconds."""
-    until = time.monotonic() + seconds
-    while (taken := taken_ports(settings)) and time.monotonic() < until and not stopping.wait(POLL_S):
-        pass
-    return taken
 
 
 def _serve_in_background(settings: Settings, drain_s: float) -> int:
@@ -186,6 +182,7 @@ def _port_arguments(settings: Settings) -> list[str]:
 def _stop(settings: Settings, drain_s: float) -> int:
     files = (settings.pid_file, settings.guard_file)
     if not any(map(holder_of, files)):
+        end_what_is_left(settings, drain_s)
         print("not running")
         return 0
     settings.stopped_file.touch()  # for the guard, if the supervisor has just died
@@ -197,6 +194,7 @@ def _stop(settings: Settings, drain_s: float) -> int:
             print(f"process {alive[0]} does not end", file=sys.stderr)
             return 1
         time.sleep(POLL_S / 5)
+    end_what_is_left(settings, drain_s)
     print("stopped")
     return 0
 

@@ -44,6 +44,7 @@ class Settings:
         workspace_root: the folder of pictures in work.
         ports: where TorchServe listens.
         gateway_port: where the REST edge of this instance listens; None if it has no edge.
+        is_guarded: whether a guard starts the supervisor again, so that what it has started outlives it.
     """
 
     home: Path
@@ -51,6 +52,7 @@ class Settings:
     workspace_root: Path
     ports: Ports = Ports()
     gateway_port: int | None = None
+    is_guarded: bool = False
 
     @property
     def url(self) -> str:

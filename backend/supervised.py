@@ -38,6 +38,7 @@ class SupervisedProcess(Generic[Kind]):
     Args:
         name: its name in the log.
         start: starts the process.
+        found: one that runs already, in place of the first start.
 
     Attributes:
         process: the latest process, which may have ended.
@@ -47,9 +48,9 @@ class SupervisedProcess(Generic[Kind]):
         OSError: the first start failed.
     """
 
-    def __init__(self, name: str, start: Callable[[], Kind]) -> None:
+    def __init__(self, name: str, start: Callable[[], Kind], found: Kind | None = None) -> None:
         self.name = name
-        self.process = start()
+        self.process = found or start()
         self.restarts = 0
         self._start = start
         self._waits = Waits()

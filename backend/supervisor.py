@@ -2,7 +2,8 @@
 
 It registers the workflow, waits until every stage has its workers, and sweeps abandoned workspaces. At the end it waits
 for requests in flight, then stops everything. With an edge it restarts either when it dies: see `backend.supervised`.
-In the background it keeps a guard, which starts it again when it dies itself: see `backend.guard`.
+In the background it keeps a guard, which starts it again when it dies itself (`backend.guard`); what it has started
+runs on meanwhile (`backend.child`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from backend import management
+from backend import management, torchserve
+from backend.child import Child
+from backend.edge import NAME as EDGE
 from backend.edge import Edge
 from backend.edge import is_ready as is_edge_ready
 from backend.guard import Guarded
@@ -84,7 +87,7 @@ def supervise(
 
 
 class Instance:
-    """TorchServe, its workflow, and the REST edge if there is one.
+    """TorchServe, its workflow, and the REST edge if there is one; what a dead supervisor has left is taken over.
 
     Attributes:
         registration: the workflow's registration with the TorchServe that runs now.
@@ -92,12 +95,21 @@ class Instance:
 
     def __init__(self, settings: Settings, drain_s: float) -> None:
         self.settings = settings
-        self.server = SupervisedProcess("TorchServe", lambda: TorchServe(settings))
+        server, edge = (Child.find(settings, name) for name in (torchserve.NAME, EDGE))
+        self.server = SupervisedProcess(
+            "TorchServe",
+            lambda: TorchServe(settings),
+            None if server is None else TorchServe(settings, server),
+        )
         self.registration = Registration(settings)
         self.edge = (
             None
             if settings.gateway_port is None
-            else SupervisedProcess("the REST edge", lambda: Edge(settings, drain_s))
+            else SupervisedProcess(
+                "the REST edge",
+                lambda: Edge(settings, drain_s),
+                None if edge is None else Edge(settings, drain_s, edge),
+            )
         )
         self._note_restarts()
 
@@ -141,6 +153,14 @@ class Instance:
             counts = {"edge": self.edge.restarts, "torchserve": self.server.restarts}
             with contextlib.suppress(OSError):
                 self.settings.restarts_file.write_text(json.dumps(counts))
+
+
+def end_what_is_left(settings: Settings, drain_s: float) -> None:
+    """End what a supervisor that was killed, and its guard with it, have left."""
+    if (edge := Child.find(settings, EDGE)) is not None:
+        Edge(settings, drain_s, edge).stop()
+    if (server := Child.find(settings, torchserve.NAME)) is not None:
+        TorchServe(settings, server).stop()
 
 
 def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:

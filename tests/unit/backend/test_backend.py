@@ -27,7 +27,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def serve(settings: Settings) -> int:
-    return command._serve(settings, 0, None, 0)
+    return command._serve(settings, 0)
 
 
 def test_instance_gets_its_own_ports_and_folders(settings: Settings) -> None:

@@ -97,7 +97,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[FakeProcess]]:
         processes[name].append(FakeProcess())
         return processes[name][-1]
 
-    monkeypatch.setattr(supervisor, "TorchServe", lambda _: start("TorchServe"))
+    monkeypatch.setattr(supervisor, "TorchServe", lambda *_: start("TorchServe"))
     monkeypatch.setattr(supervisor, "Edge", lambda *_: start("Edge"))
     monkeypatch.setattr(supervisor, "is_edge_ready", lambda _: True)
     monkeypatch.setattr(supervisor, "LOOK_EVERY_S", 0.01)
