@@ -69,7 +69,10 @@ lock: setup  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --all-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock pyproject.toml
 	sed -i "s/+cpu$$//" requirements.lock  # any build of that release will do
 
+sbom: setup  ## write what the service consists of to sbom.cdx.json (CycloneDX)
+	$(BIN)/python -m deploy.sbom > sbom.cdx.json
+
 clean:  ## remove what was built; keeps .venv and runs
 	rm -rf model_store/*.mar model_store/*.war .run .tools .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help setup archive stages rules serve stop smoke test e2e quality check ci bench rehearse lock clean
+.PHONY: help setup archive stages rules serve stop smoke test e2e quality check ci bench rehearse lock sbom clean
