@@ -10,6 +10,7 @@ from typing import Any, Self
 from gateway.http.conditional import etag_of
 from gateway.restore.parts import Received
 from gateway.restore.returns import MEDIA_TYPES
+from gateway.telemetry.logs import Subject
 from photorestore.envelope import Promise
 from photorestore.options import STAGES
 
@@ -143,6 +144,11 @@ class Record:
     def path(self) -> str:
         """Return the path of the job's URL."""
         return f"/v1/jobs/{self.id}"
+
+
+def subject_of(record: Record) -> Subject:
+    """Return what the log's lines about a job name."""
+    return Subject(record.work.request_id, record.work.traceparent, record.id, record.owner)
 
 
 def document(record: Record, states: Mapping[str, str]) -> dict[str, object]:

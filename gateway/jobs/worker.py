@@ -13,11 +13,11 @@ from gateway.jobs import clock
 from gateway.jobs.attempts import Attempts
 from gateway.jobs.disk_trouble import entered
 from gateway.jobs.files import JobFiles
-from gateway.jobs.records import Record
+from gateway.jobs.records import Record, subject_of
 from gateway.jobs.store import Store
 from gateway.restore.admission import Admission
 from gateway.settings import GatewaySettings
-from gateway.telemetry.logs import Subject, work_on
+from gateway.telemetry.logs import work_on
 from gateway.torchserve.readiness import Readiness
 from photorestore.envelope import Problem
 from photorestore.errors import RestorationError
@@ -144,12 +144,11 @@ class Worker:
         self.wake()
 
     async def _work(self, record: Record) -> None:
-        work = record.work
-        work_on(Subject(work.request_id, work.traceparent, record.id, record.owner))
+        work_on(subject_of(record))
         logger.info("job %s: try %d", record.id, record.tries)
         tracing = self.attempts.runner.tracing
         try:
-            with tracing.later_span("job", work.traceparent, {"photorestore.job": record.id}):
+            with tracing.later_span("job", record.work.traceparent, {"photorestore.job": record.id}):
                 if await entered(record.id, await self.attempts.attempt(record)):
                     await self._let_go(record)
         except asyncio.CancelledError:

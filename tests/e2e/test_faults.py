@@ -20,7 +20,9 @@ import pytest
 from photorestore_client import Client, Retry
 from PIL import Image
 
+from backend.child import Child
 from backend.run_lock import holder_of
+from backend.settings import Settings
 from bench.ports import free_ports
 from photorestore import pipeline
 from photorestore.errors import NotAnImage
@@ -187,7 +189,7 @@ def test_whatever_is_killed_of_a_start_in_the_background_comes_back(tmp_path: Pa
             over = threading.Event()
             callers = [pool.submit(_restore_until, over, client, seed) for seed in range(3)]
             try:
-                for name in ("guard", "gateway", "java", "pid") * 2:
+                for name in ("guard", "edge", "torchserve", "pid") * 2:
                     _kill(tmp_path, name)
                     begun = time.monotonic()
                     wait_for(lambda: backend("status").returncode == 0 and holder_of(tmp_path / "guard"))
@@ -206,17 +208,14 @@ def test_whatever_is_killed_of_a_start_in_the_background_comes_back(tmp_path: Pa
 
 
 def _kill(run_dir: Path, name: str) -> None:
-    """Kill the guard or the supervisor by the file whose lock it holds, else what the supervisor has started."""
-    supervisor = holder_of(run_dir / "pid")
-    assert supervisor is not None
+    """Kill the guard or the supervisor by the file whose lock it holds, else what a supervisor has started."""
     if name in ("pid", "guard"):
         pid = holder_of(run_dir / name)
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        return
-    children = psutil.Process(supervisor).children()
-    (victim,) = (child for child in children if name in " ".join(child.cmdline()[:3]))
-    victim.kill()
+    else:
+        found = Child.find(Settings(HOME, run_dir, run_dir), name)
+        pid = None if found is None else found.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
 
 
 def _restore_until(over: threading.Event, client: Client, seed: int) -> int:

@@ -134,5 +134,7 @@ async def test_no_secret_gets_into_the_log(server: FakeTorchServe, root: Path, t
             await wait(edge, await submit(edge, f"stages=&webhook={quote(hook)}"))
             await until(lambda: metric(edge, "webhooks_total", outcome="failed") == 1)
     assert len(lines) > 5
+    told = [line for line in lines if "webhook: " in line["message"]]
+    assert {line["job"] for line in told} == {told[0]["job"]}
     assert "hush" not in lines.text
     assert key not in lines.text
