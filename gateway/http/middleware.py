@@ -118,7 +118,8 @@ class Middleware:
         method, route, status = _known(scope["method"]), exchange.route, exchange.status
         self._metrics.answers.labels(route, method, status).inc()
         self._metrics.latency.labels(route).observe(seconds)
-        self._metrics.of_keys.labels(exchange.subject.key, f"{status // 100}xx").inc()
+        if route not in QUIET:
+            self._metrics.of_keys.labels(exchange.subject.key, f"{status // 100}xx").inc()
         level = logging.DEBUG if route in QUIET and status < 400 else logging.INFO
         if not logger.isEnabledFor(level):
             return
