@@ -4,15 +4,17 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backend import management, supervised, supervisor
-from backend.settings import HOME, Ports, Settings
+from backend.settings import HOME, Ports, Settings, own_root
 from backend.supervised import LONGEST_WAIT_S, WITHIN_S, SupervisedProcess
 from gateway.telemetry.machine import watch_restarts
 from gateway.telemetry.metrics import Metrics
+from photorestore.directories import mark_done, new_name
 from photorestore.options import STAGES
 from photorestore.serving.management import Node
 
@@ -246,3 +248,23 @@ def test_metrics_survive_a_file_that_is_being_written(tmp_path: Path) -> None:
     assert restarts(file) == (0, 0)
     file.write_text(json.dumps({"edge": 1, "torchserve": 2}))
     assert restarts(file) == (1, 2)
+
+
+def test_an_instance_that_ends_leaves_the_requests_of_another_alone(
+    settings: Settings, started: dict[str, list[FakeProcess]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(management, "register", lambda _: None)
+    monkeypatch.setattr("backend.settings.default_root", lambda: tmp_path / "shared")
+    roots = [own_root(tmp_path / name) for name in ("first", "second")]
+    for root in roots:
+        root.mkdir(mode=0o700)
+    (delivered := roots[1] / new_name(time.monotonic() + 60)).mkdir()
+    mark_done(delivered)
+    (awaited := roots[1] / new_name(time.monotonic() + 60)).mkdir()
+    stopping = threading.Event()
+    stopping.set()
+    begun = time.monotonic()
+    assert supervisor.supervise(replace(settings, workspace_root=roots[0]), stopping, 60, lambda: None) == 0
+    assert time.monotonic() - begun < 30  # it does not wait for what is not its own
+    assert delivered.is_dir()
+    assert awaited.is_dir()
