@@ -90,7 +90,7 @@ class Middleware:
         app = self._express.get((scope["method"], scope["path"]))
         if app is not None:
             exchange.route = scope["path"]
-        describe_request(exchange.subject, None if app is None else exchange.route)
+        describe_request(exchange.subject, None if app is None else f"{scope['method']} {exchange.route}")
         try:
             _check_crowd(scope)
             check_origin(scope["method"], headers, self._origins)

@@ -153,15 +153,19 @@ def current_traceparent() -> str:
     return _of_span() or ("" if subject is None else subject.traceparent)
 
 
-def describe_request(subject: Subject, route: str | None) -> None:
-    """Add what the edge knows of a request to its span, and take out the query, in which there may be secrets."""
+def describe_request(subject: Subject, name: str | None) -> None:
+    """Add what the edge knows of a request to its span, and take out the query, in which there may be secrets.
+
+    Args:
+        name: of the span, the method and the route; None leaves that to the framework.
+    """
     span = trace.get_current_span()
     if not span.is_recording():
         return
     span.set_attributes({"photorestore.request_id": subject.request_id, "url.query": "REDACTED"})
-    if route is not None:
-        span.set_attribute("http.route", route)
-        span.update_name(f"POST {route}")
+    if name is not None:
+        span.set_attribute("http.route", name.partition(" ")[2])
+        span.update_name(name)
 
 
 def _of_span() -> str:
