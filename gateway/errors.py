@@ -87,6 +87,17 @@ class PreconditionFailed(InvalidInput):
         self.etag = etag
 
 
+class RangeNotSatisfiable(InvalidInput):
+    """`Range` begins behind the result's end."""
+
+    type = "range-not-satisfiable"
+    status = 416
+
+    def __init__(self, text: str, length: int) -> None:
+        super().__init__(f"Range is {text!r}; the result has {length} bytes")
+        self.length = length
+
+
 class UnsupportedEncoding(InvalidInput):
     """The body has a `Content-Encoding`."""
 

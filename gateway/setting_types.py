@@ -19,6 +19,8 @@ from photorestore import kinds
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
 """An origin as browsers write it: lower case, no path, no slash at the end."""
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_OWN_PATHS = ("v1", "docs", "page")
 
 
 def _given(value: object) -> object:
@@ -82,6 +84,17 @@ def _destinations(text: str) -> str:
     return text
 
 
+def _public_path(text: str) -> str:
+    """Refuse paths of the service itself, too: they could not be told from the same below them."""
+    if text.strip("/") and (not _PATH.fullmatch(text.rstrip("/")) or text.split("/")[1] in _OWN_PATHS):
+        raise ValueError
+    return text.rstrip("/")
+
+
+def _networks(value: object) -> object:
+    return tuple(map(ipaddress.ip_network, _parts(value))) if isinstance(value, str) else value
+
+
 def _split(value: object) -> object:
     return _parts(value) if isinstance(value, str) else value
 
@@ -121,4 +134,9 @@ Origins: TypeAlias = Annotated[
 ]
 Destinations: TypeAlias = Annotated[
     str, AfterValidator(_destinations), "hosts, *.DOMAIN and networks like 10.0.0.0/8, separated by commas"
+]
+PublicPath: TypeAlias = Annotated[str, AfterValidator(_public_path), "a path like /photos"]
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+Networks: TypeAlias = Annotated[
+    tuple[Network, ...], BeforeValidator(_networks), "networks like 10.0.0.0/8, separated by commas"
 ]

@@ -26,11 +26,13 @@ from gateway.setting_types import (
     Folder,
     Home,
     Host,
+    Networks,
     OptionalFile,
     OptionalFolder,
     OptionalPath,
     Origins,
     Port,
+    PublicPath,
     Url,
     Workflow,
 )
@@ -68,9 +70,18 @@ class GatewaySettings:
     workflow: Annotated[Workflow, "name that the workflow is registered by"] = WORKFLOW
     keys_file: Annotated[OptionalFile, "file of API keys; with it every request needs one"] = None
     no_keys: Annotated[Flag, "listen beyond loopback without API keys"] = False
+    presets_file: Annotated[OptionalFile, "TOML file with a table of options for each preset"] = None
     cors_origins: Annotated[
         Origins, "origins whose pages may call, like https://album.example, separated by commas"
     ] = ()
+    public_path: Annotated[PublicPath, "path below which a proxy offers this service, like /photos"] = ""
+    trusted_proxies: Annotated[
+        Networks, "networks of proxies whose X-Forwarded-For and -Host are believed, like 10.0.0.0/8"
+    ] = ()
+    keep_alive_s: Annotated[
+        Count,
+        "seconds that an idle connection is kept; longer than a proxy keeps its own, or requests are lost",
+    ] = 75
     max_requests: Annotated[Count, "restorations in flight"] = 16
     max_pixels: Annotated[Count, "pixels in flight; each takes about 36 bytes of shared memory"] = 100_000_000
     max_uploads: Annotated[Count, "uploads in flight"] = 512

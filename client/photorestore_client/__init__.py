@@ -5,6 +5,8 @@
     with Client("http://127.0.0.1:8000") as client:
         client.restore("old.jpg", strength=0.8).save("restored.jpg")
 
+`AsyncClient` has the same methods, which are awaited.
+
 All that can go wrong is in one tree; each error carries the `request_id` under which the service's log has it:
 
 RestoreError
@@ -27,7 +29,7 @@ A missing or unreadable file is an `OSError`.
 
 from importlib.metadata import version
 
-from photorestore_client.client import Client
+from photorestore_client.client import AsyncClient, Client
 from photorestore_client.errors import (
     BadOption,
     BadPicture,
@@ -47,12 +49,13 @@ from photorestore_client.errors import (
 from photorestore_client.options import Options
 from photorestore_client.results import Analysis, Bundle, Job, Restored, Service, Stage
 from photorestore_client.retry import Retry
-from photorestore_client.transport import Timeouts
+from photorestore_client.tries import Timeouts
 
 __version__ = version("photorestore-client")
 
 __all__ = [
     "Analysis",
+    "AsyncClient",
     "BadOption",
     "BadPicture",
     "Bundle",

@@ -13,19 +13,21 @@ EPILOG = """\
 examples:
   photorestore old.jpg -o restored.jpg
   photorestore photos/ -o restored/ --jobs 8 --format png
+  curl https://example.org/old.jpg | photorestore - -o - > restored.jpg
   photorestore --watch-throughput --every 5
 
 A folder of results has a ledger, .photorestore.sqlite: run the same command again after an interruption, and it goes
 on where it was; a picture that has been restored with the same options is not restored again. Files that were not
-made here are never replaced, unless --overwrite says so; sources never are. The first Ctrl-C lets the pictures in
+made here are never replaced, unless --overwrite says so; sources never are. Pictures are found in folders by their
+first bytes or their suffix; all else is left out, counted and named. The first Ctrl-C lets the pictures in
 flight finish, the second does not; both are safe.
 
 environment: PHOTORESTORE_URL stands for --url, PHOTORESTORE_API_KEY holds the API key.
 
 exit codes:
   0  every picture is restored
-  1  some pictures could not be restored; the others are
-  2  wrong usage
+  1  some pictures could not be restored, or files were left out and --strict is given; the others are restored
+  2  wrong usage, also an option that the service refuses
   3  the service cannot be reached, has no room, or refuses the API key
   4  results cannot be written
   130, 143  interrupted by Ctrl-C or SIGTERM
@@ -41,13 +43,20 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "inputs", nargs="*", type=Path, metavar="INPUT", help="a picture, or a folder of them"
+        "inputs",
+        nargs="*",
+        type=Path,
+        metavar="INPUT",
+        help="a picture, or a folder of them; - is standard input",
     )
-    parser.add_argument("-o", "--output", help="a file for one picture; a folder for all else")
+    parser.add_argument(
+        "-o", "--output", help="a file for one picture, or - for standard output; a folder for all else"
+    )
     parser.add_argument("-j", "--jobs", type=_count, default=4, metavar="N", help="pictures at a time (4)")
     parser.add_argument("-n", "--dry-run", action="store_true", help="only say what would be done")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but failures")
     parser.add_argument("--overwrite", action="store_true", help="also replace files that were not made here")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if any file was left out")
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('photorestore-client')}")
     _add_service(parser)
     _add_options(parser)
@@ -79,6 +88,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="gentle: only what is beyond doubt; thorough: the whole chain at full strength; auto: thorough for old "
         "and damaged prints, gentle for other photographs, line art and text untouched",
     )
+    group.add_argument("--preset", metavar="NAME", help="options that the service's operator has named")
     group.add_argument(
         "--stages", type=_names, metavar="A,B", help="these work, all others pass, whatever the mode"
     )

@@ -16,8 +16,9 @@ from typing import Any
 import imagesize
 
 from photorestore_client.client import Client
-from photorestore_client.errors import Busy, Denied, RestoreError, TimedOut, Unreachable
+from photorestore_client.errors import BadOption, Busy, Denied, RestoreError, TimedOut, Unreachable
 from photorestore_client.ledger import CannotWriteError, Key, Ledger
+from photorestore_client.options import Options
 from photorestore_client.plan import Work
 
 UNREACHABLE_IN_A_ROW = 3
@@ -66,15 +67,17 @@ class Run:
         overwrite: whether to replace files that the ledger does not know.
         rehearse: whether only to find out what there is to do.
         stopping: set when no further picture may begin.
+        wrong_option: what the service says of the options, if it refuses them for all pictures.
     """
 
     client: Client
     ledger: Ledger
-    options: Mapping[str, Any]
+    options: Options
     jobs: int = 4
     overwrite: bool = False
     rehearse: bool = False
     stopping: threading.Event = field(default_factory=threading.Event)
+    wrong_option: str = ""
     _locks: dict[str, threading.Lock] = field(default_factory=dict)
 
     def stop(self) -> None:
@@ -92,9 +95,21 @@ class Run:
                 lost = lost + 1 if _is_lost(outcome.error) else 0
                 if isinstance(outcome.error, Denied | CannotWriteError):
                     self.stop()
+                if isinstance(outcome.error, BadOption) and not self.wrong_option:
+                    self._check_options()
                 if lost >= self.jobs + UNREACHABLE_IN_A_ROW:
                     self.stop()
                 yield outcome
+
+    def _check_options(self) -> None:
+        """Stop if the service refuses the options whatever the picture is, so that no further one is sent."""
+        try:
+            self.client.check(**self.options)
+        except BadOption as error:
+            self.wrong_option = str(error)
+            self.stop()
+        except RestoreError:
+            pass  # the next pictures will tell
 
     def _outcome(self, work: Work) -> Outcome:
         try:

@@ -1,31 +1,62 @@
-"""The client of the REST edge."""
+"""The clients of the REST edge: one that blocks and one that is awaited, of the same calls."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Mapping
-from typing import Any, Unpack
-from urllib.parse import quote
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from photorestore_client.answers import as_bundle, as_job, as_restored
+from photorestore_client.calls import Calls
 from photorestore_client.closing import Closing
-from photorestore_client.errors import JobCancelled, problem
-from photorestore_client.messages import Answer, Request
-from photorestore_client.options import Options, query
-from photorestore_client.polling import wait_for_end
-from photorestore_client.results import Analysis, Bundle, Job, Restored, Service
+from photorestore_client.connections import Asynchronous, Blocking
 from photorestore_client.retry import Retry
-from photorestore_client.transport import Timeouts, Transport
-from photorestore_client.upload import Picture, upload
+from photorestore_client.steps import Steps
+from photorestore_client.tries import Timeouts, Tries
 
-GRACE_S = 15.0  # added to the option `timeout`: the answer may come a little later than it allows
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _blocking(call: Callable[Concatenate[Calls, P], Steps[T]]) -> Callable[Concatenate[Client, P], T]:
+    """Return a method that runs a call."""
+
+    @functools.wraps(call)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._connections.run(call(self._calls, *args, **kwargs))
+
+    return _returning(method, call)
+
+
+def _awaited(
+    call: Callable[Concatenate[Calls, P], Steps[T]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    """Return a method that runs a call when it is awaited."""
+
+    @functools.wraps(call)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._connections.run(call(self._calls, *args, **kwargs))
+
+    return _returning(method, call)
+
+
+M = TypeVar("M", bound=Callable[..., object])
+
+
+def _returning(method: M, call: Callable[..., object]) -> M:
+    """Let `help` show what a method returns, in place of the steps that lead to it."""
+    result = str(call.__annotations__["return"]).removeprefix("Steps[").removesuffix("]")
+    method.__annotations__ = {**call.__annotations__, "return": result}
+    vars(method)["__signature__"] = inspect.signature(call).replace(return_annotation=result)
+    return method
 
 
 class Client(Closing):
     """A client of one service. It can be shared by any number of threads, which share its connections.
 
     Args:
-        base_url: where the service listens.
+        base_url: where the service listens; may have a path.
         api_key: sent as a bearer token, if the service requires one.
         timeouts: limits for connecting, for reading, and for a call with all its tries.
         retry: when a request is sent again. That is safe for all requests: a restoration changes nothing in the
@@ -45,205 +76,69 @@ class Client(Closing):
         retry: Retry | None = None,
         connections: int = 16,
     ) -> None:
-        self._transport = Transport(
-            base_url,
-            api_key=api_key,
-            timeouts=timeouts or Timeouts(),
-            retry=retry or Retry(),
-            connections=connections,
-        )
+        self._calls = Calls(Tries(timeouts or Timeouts(), retry or Retry()))
+        self._connections = Blocking(base_url, api_key=api_key, connections=connections)
 
-    def restore(
-        self,
-        picture: Picture,
-        *,
-        mask: Picture | None = None,
-        accept: str | None = None,
-        if_none_match: str | None = None,
-        request_id: str | None = None,
-        **options: Unpack[Options],
-    ) -> Restored:
-        """Restore one picture. A file is streamed, never read as a whole.
-
-        Args:
-            picture: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or JPEG 2000.
-            mask: a picture of the same size; white parts are filled, all else stays as it is.
-            accept: media types to choose from, as in the header `Accept`; the option `format` overrides it.
-            if_none_match: `etag` of a result that the caller has; `Unchanged` is raised if it would be the same.
-            request_id: a label for the service's log: up to 128 of A-Z, a-z, 0-9, `.`, `_`, `-`.
-            **options: see `Options`.
-
-        Raises:
-            Problem: the service says why it could not; the package's docstring shows the kinds.
-            Unreachable: the service did not answer.
-            OSError: a file cannot be read.
-        """
-        headers = {"Accept": accept, "If-None-Match": if_none_match}
-        return as_restored(self._send_picture("/v1/restore", picture, mask, request_id, headers, options))
-
-    def bundle(
-        self,
-        picture: Picture,
-        *,
-        mask: Picture | None = None,
-        request_id: str | None = None,
-        **options: Unpack[Options],
-    ) -> Bundle:
-        """Restore one picture; return it with the mask of its damage and the report of the stages.
-
-        Args:
-            picture: as for `restore`.
-            mask: as for `restore`.
-            request_id: as for `restore`.
-            **options: see `Options`.
-
-        Raises:
-            Problem, Unreachable, OSError: as `restore`.
-        """
-        wanted = {**options, "return": "bundle"}
-        return as_bundle(self._send_picture("/v1/restore", picture, mask, request_id, {}, wanted))
-
-    def analyze(
-        self, picture: Picture, *, request_id: str | None = None, timeout: float | None = None
-    ) -> Analysis:
-        """Return what the service finds in a picture, without restoring it.
-
-        Args:
-            picture: as for `restore`.
-            request_id: as for `restore`.
-            timeout: seconds that the service may take.
-
-        Raises:
-            Problem, Unreachable, OSError: as `restore`.
-        """
-        answer = self._send_picture("/v1/analyze", picture, None, request_id, {}, {"timeout": timeout})
-        document = answer.document()
-        return Analysis(document.get("source", {}), document.get("found", {}), answer.request_id)
-
-    def stages(self) -> Service:
-        """Return the stages of the service's pipeline, its options, limits and version.
-
-        Raises:
-            Problem, Unreachable: as `restore`.
-        """
-        return Service.from_document(self._transport.send(Request("GET", "/v1/stages")).document())
-
-    def submit(
-        self,
-        picture: Picture,
-        *,
-        mask: Picture | None = None,
-        idempotency_key: str | None = None,
-        webhook: str | None = None,
-        request_id: str | None = None,
-        **options: Unpack[Options],
-    ) -> Job:
-        """Submit a picture as a job, and do not wait for its result.
-
-        Args:
-            picture: as for `restore`.
-            mask: as for `restore`.
-            idempotency_key: the same key gives the same job, however often it is submitted; None makes one new job,
-                even if the request has to be sent more than once.
-            webhook: a URL to which the service posts the job at its end, if it allows that.
-            request_id: as for `restore`.
-            **options: see `Options`; without `timeout` the service takes its longest.
-
-        Raises:
-            Conflict: the key was used for another picture or other options.
-            Problem, Unreachable, OSError: as `restore`.
-        """
-        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        asked = {**options, "webhook": webhook}
-        return as_job(self._send_picture("/v1/jobs", picture, mask, request_id, headers, asked))
-
-    def job(self, job: Job | str) -> Job:
-        """Return the present state of a job.
-
-        Raises:
-            NotFound: there is no such job.
-            Problem, Unreachable: as `restore`.
-        """
-        return as_job(self._transport.send(Request("GET", _path(job))))
-
-    def wait(
-        self, job: Job | str, *, timeout_s: float = 3600.0, on_change: Callable[[Job], None] | None = None
-    ) -> Restored:
-        """Wait until a job has ended; return its picture.
-
-        Args:
-            job: what `submit` returned, or its id.
-            timeout_s: how long to wait. The job continues after that.
-            on_change: called with the job each time that it has changed.
-
-        Raises:
-            TimedOut: the job has not ended in time.
-            JobCancelled: the job was cancelled.
-            Problem: the job failed.
-            Unreachable: as `restore`.
-        """
-        ended = wait_for_end(lambda: self.job(job), timeout_s, on_change)
-        if ended.state == "cancelled":
-            raise JobCancelled(f"job {ended.id} has been cancelled", request_id=ended.request_id)
-        if ended.state == "failed":
-            document = ended.problem or {"status": 500, "detail": f"job {ended.id} failed"}
-            raise problem(document, request_id=ended.request_id)
-        return self.result(ended)
-
-    def result(self, job: Job | str) -> Restored:
-        """Return the picture of a job.
-
-        Raises:
-            Conflict: the job has not succeeded.
-            NotFound: there is no such job, or its result was deleted to make room for later ones.
-            Problem, Unreachable: as `restore`.
-        """
-        return as_restored(self._transport.send(Request("GET", f"{_path(job)}/result")))
-
-    def cancel(self, job: Job | str) -> None:
-        """Cancel a job, whether it has begun or not. One that has ended is deleted with its result.
-
-        Raises:
-            NotFound: there is no such job.
-            Problem, Unreachable: as `restore`.
-        """
-        self._transport.send(Request("DELETE", _path(job)))
-
-    def metrics(self) -> str:
-        """Return the service's metrics in the text format of Prometheus.
-
-        Raises:
-            Problem, Unreachable: as `restore`.
-        """
-        answer = self._transport.send(Request("GET", "/metrics", headers={"Accept": "text/plain"}))
-        return answer.content.decode(errors="replace")
+    restore = _blocking(Calls.restore)
+    check = _blocking(Calls.check)
+    bundle = _blocking(Calls.bundle)
+    analyze = _blocking(Calls.analyze)
+    stages = _blocking(Calls.stages)
+    submit = _blocking(Calls.submit)
+    job = _blocking(Calls.job)
+    wait = _blocking(Calls.wait)
+    result = _blocking(Calls.result)
+    cancel = _blocking(Calls.cancel)
+    metrics = _blocking(Calls.metrics)
 
     def close(self) -> None:
         """Close all connections; calls of other threads that wait for their next try raise their last error."""
-        self._transport.close()
+        self._connections.close()
 
-    def _send_picture(
+
+class AsyncClient:
+    """A client of one service for asyncio and trio, with the methods of `Client`, which are awaited.
+
+    Files by path are read in threads; an open file or stream is read at once, in the event loop.
+
+    Args, Raises: as `Client`.
+    """
+
+    def __init__(
         self,
-        path: str,
-        picture: Picture,
-        mask: Picture | None,
-        request_id: str | None,
-        headers: Mapping[str, str | None],
-        options: Mapping[str, Any],
-    ) -> Answer:
-        timeout_s = options.get("timeout")
-        return self._transport.send(
-            Request(
-                "POST",
-                path,
-                query=query(options),
-                headers={name: value for name, value in headers.items() if value is not None},
-                body=upload(picture, mask),
-                request_id=request_id,
-                read_s=0.0 if timeout_s is None else float(timeout_s) + GRACE_S,
-            )
-        )
+        base_url: str = "http://127.0.0.1:8000",
+        *,
+        api_key: str | None = None,
+        timeouts: Timeouts | None = None,
+        retry: Retry | None = None,
+        connections: int = 16,
+    ) -> None:
+        self._calls = Calls(Tries(timeouts or Timeouts(), retry or Retry()))
+        self._connections = Asynchronous(base_url, api_key=api_key, connections=connections)
 
+    restore = _awaited(Calls.restore)
+    check = _awaited(Calls.check)
+    bundle = _awaited(Calls.bundle)
+    analyze = _awaited(Calls.analyze)
+    stages = _awaited(Calls.stages)
+    submit = _awaited(Calls.submit)
+    job = _awaited(Calls.job)
+    wait = _awaited(Calls.wait)
+    result = _awaited(Calls.result)
+    cancel = _awaited(Calls.cancel)
+    metrics = _awaited(Calls.metrics)
 
-def _path(job: Job | str) -> str:
-    return f"/v1/jobs/{quote(job.id if isinstance(job, Job) else job, safe='')}"
+    async def close(self) -> None:
+        """Close all connections; other calls that wait for their next try raise their last error."""
+        await self._connections.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()

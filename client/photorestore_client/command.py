@@ -16,16 +16,19 @@ from typing import cast
 from photorestore_client.arguments import make_parser
 from photorestore_client.bulk import Did, Run
 from photorestore_client.client import Client
-from photorestore_client.errors import Busy, Denied, Problem, RestoreError, Unreachable
+from photorestore_client.errors import BadOption, Busy, Denied, Problem, RestoreError, Unreachable
 from photorestore_client.ledger import CannotWriteError, Ledger, LedgerError
 from photorestore_client.options import Options
-from photorestore_client.plan import RESULT_SUFFIXES, Work, plan
-from photorestore_client.progress import Progress, describe
+from photorestore_client.plan import RESULT_SUFFIXES, Plan, plan
+from photorestore_client.progress import Progress, describe, shown
 from photorestore_client.throughput import watch
-from photorestore_client.transport import Timeouts
+from photorestore_client.tries import Timeouts
 
 DONE, SOME_FAILED, USAGE, NO_SERVICE, CANNOT_WRITE, INTERRUPTED = 0, 1, 2, 3, 4, 128
 """Exit codes; the number of the signal is added to the last one."""
+STREAM = "-"
+"""Stands for standard input, and for standard output."""
+STREAM_PATH = Path(STREAM)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +70,8 @@ def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
         parser.error("name a picture or a folder")
     if given.output is None:
         parser.error("say with -o where the results go")
+    if (given.output == STREAM or STREAM_PATH in given.inputs) and not _is_one_file(given):
+        parser.error(f"{STREAM} stands for one picture, whose result goes to one file or to {STREAM}")
     if given.mask is not None and not _is_one_file(given):
         parser.error("--mask is for one picture and one file as the output")
 
@@ -85,69 +90,99 @@ def _is_one_file(given: argparse.Namespace) -> bool:
 
 def _restore_one(given: argparse.Namespace, client: Client) -> int:
     source, target = given.inputs[0], Path(given.output)
-    if target.exists() and (target.samefile(source) or not given.overwrite):
-        raise ValueError(f"{target} is there already")
-    options = _options(given, given.format or _format_of(target))
-    if given.dry_run:
+    if given.output == STREAM:
+        options = _options(given, given.format)
+    else:
+        if target.exists() and (_is_same(target, source) or not given.overwrite):
+            raise ValueError(f"{target} is there already")
+        options = _options(given, given.format or _format_of(target))
+    if source != STREAM_PATH:
         source.stat()
-        print(f"restore {source} -> {target}")
+    if given.dry_run:
+        print(f"restore {shown(source)} -> {shown(target)}")
         return DONE
     try:
-        restored = client.restore(source, mask=given.mask, **options)
+        picture = sys.stdin.buffer if source == STREAM_PATH else source
+        restored = client.restore(picture, mask=given.mask, **options)
     except (RestoreError, OSError) as error:
-        print(f"{source}: {describe(error)}", file=sys.stderr)
-        return NO_SERVICE if isinstance(error, Unreachable | Busy | Denied) else SOME_FAILED
+        print(f"{shown(source)}: {describe(error)}", file=sys.stderr)
+        return _exit_code_of([error])
     try:
-        restored.save(target)
+        restored.save(sys.stdout.buffer if given.output == STREAM else target)
+        sys.stdout.flush()
     except OSError as error:
         print(f"photorestore: {error}", file=sys.stderr)
         return CANNOT_WRITE
     return DONE
 
 
+def _is_same(target: Path, source: Path) -> bool:
+    return source != STREAM_PATH and target.samefile(source)
+
+
 def _restore_many(given: argparse.Namespace, client: Client) -> int:
     folder, image_format = Path(given.output), given.format or "jpeg"
-    works = plan(given.inputs, folder, image_format)
+    found = plan(given.inputs, folder, image_format)
     with Ledger(folder, read_only=given.dry_run) as ledger:
         options = _options(given, image_format)
         run = Run(client, ledger, options, given.jobs, overwrite=given.overwrite, rehearse=given.dry_run)
         if given.dry_run:
-            return _rehearse(run, works)
-        ledger.recover()
-        return _run(run, works, quiet=given.quiet)
+            code = _rehearse(run, found)
+        else:
+            ledger.recover()
+            code = _run(run, found, quiet=given.quiet, strict=given.strict)
+    if code == DONE and (
+        any(entry.has_failed for entry in found.left_out) or (given.strict and found.left_out)
+    ):
+        return SOME_FAILED
+    return code
 
 
-def _rehearse(run: Run, works: Sequence[Work]) -> int:
+def _rehearse(run: Run, found: Plan) -> int:
     verbs = {Did.RESTORED: "restore", Did.COPIED: "copy", Did.SKIPPED: "skip", Did.FAILED: "cannot restore"}
     failed = 0
-    for outcome in run.outcomes(works):
+    for outcome in run.outcomes(found.works):
         work, why = outcome.work, "" if outcome.error is None else f": {outcome.error}"
-        print(f"{verbs[outcome.did]} {work.source} -> {run.ledger.folder / work.result}{why}")
+        print(f"{verbs[outcome.did]} {shown(work.source)} -> {shown(run.ledger.folder / work.result)}{why}")
         failed += outcome.did is Did.FAILED
+    for entry in found.left_out:
+        verb = "cannot restore" if entry.has_failed else "leave out"
+        print(f"{verb} {shown(entry.path)}: {entry.why}")
     return SOME_FAILED if failed else DONE
 
 
-def _run(run: Run, works: Sequence[Work], *, quiet: bool) -> int:
-    progress, errors = Progress(len(works), quiet=quiet), list[Exception]()
+def _run(run: Run, found: Plan, *, quiet: bool, strict: bool) -> int:
+    progress, errors = Progress(len(found.works), quiet=quiet), list[Exception]()
     with _stopped_by_signals(run) as signals:
-        for outcome in run.outcomes(works):
+        for outcome in run.outcomes(found.works):
             progress.add(outcome)
             if outcome.error is not None:
                 errors.append(outcome.error)
+        progress.leave_out(found.left_out, strict=strict)
         progress.close()
-    if progress.seen < len(works):
-        left = len(works) - progress.seen
+    if progress.seen < len(found.works):
+        left = len(found.works) - progress.seen
         print(f"{left} pictures were not tried; the same command goes on from here", file=sys.stderr)
-    return _exit_code(signals, errors)
-
-
-def _exit_code(signals: Sequence[int], errors: Sequence[Exception]) -> int:
     if signals:
         return INTERRUPTED + signals[0]
+    if run.wrong_option:
+        print(f"photorestore: {run.wrong_option}", file=sys.stderr)
+        return USAGE
+    return _exit_code_of(errors, one=False)
+
+
+def _exit_code_of(errors: Sequence[Exception], *, one: bool = True) -> int:
+    """Return the exit code after errors.
+
+    Args:
+        one: whether there was one picture, whose error of an option is wrong usage.
+    """
     if any(isinstance(error, CannotWriteError) for error in errors):
         return CANNOT_WRITE
     if any(isinstance(error, Unreachable | Busy | Denied) for error in errors):
         return NO_SERVICE
+    if one and any(isinstance(error, BadOption) for error in errors):
+        return USAGE
     return SOME_FAILED if errors else DONE
 
 
@@ -181,10 +216,10 @@ def _watch(given: argparse.Namespace, client: Client) -> int:
     return DONE
 
 
-def _options(given: argparse.Namespace, image_format: str) -> Options:
+def _options(given: argparse.Namespace, image_format: str | None) -> Options:
     names = [name for name in Options.__annotations__ if name != "format"]
     values = {name: value for name in names if (value := getattr(given, name)) is not None}
-    return cast("Options", {**values, "format": image_format})
+    return cast("Options", values if image_format is None else {**values, "format": image_format})
 
 
 def _format_of(target: Path) -> str:

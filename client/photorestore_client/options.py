@@ -27,6 +27,7 @@ class Options(TypedDict, total=False):
         metadata: what happens to EXIF and XMP.
         colour: the result's colour space; `source` is that of the upload, with equal values where nothing was changed.
         timeout: seconds that the service may take.
+        preset: options that the service's operator has named, for what is not given here; `Client.stages` lists them.
     """
 
     mode: Literal["auto", "gentle", "thorough"]
@@ -41,6 +42,7 @@ class Options(TypedDict, total=False):
     metadata: Literal["keep", "strip", "no-gps"]
     colour: Literal["srgb", "source"]
     timeout: float
+    preset: str
 
 
 def query(options: Mapping[str, Any]) -> dict[str, str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from photorestore_client.signatures import HEAD_BYTES, media_type
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"),
     *(".heic", ".heif", ".hif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
 )
-"""Suffixes by which pictures are found in folders. A file that is named as an input may have any."""
+"""Suffixes of pictures that are sent whatever their first bytes are: the service says what is wrong with them."""
 
 RESULT_SUFFIXES = {
     "jpeg": (".jpg", ".jpeg", ".jpe"),
@@ -36,12 +39,37 @@ class Work:
     result: Path
 
 
-def plan(inputs: Sequence[Path], output: Path, image_format: str) -> list[Work]:
-    """Return all pictures among the inputs and below those that are folders.
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file or a folder that is not restored.
 
-    A result keeps its source's name and its place below the input folder. `scan.bmp` becomes `scan.bmp.jpg`, so that
-    `scan.bmp` and `scan.jpg` have different results. With several inputs, the paths begin with the folder's name. In
-    folders, hidden files and folders, links to folders, and `output` are left out.
+    Attributes:
+        path: where it is.
+        why: in words.
+        has_failed: whether it is, or holds, a picture that was to be restored.
+    """
+
+    path: Path
+    why: str
+    has_failed: bool = False
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a run does, and what it leaves out."""
+
+    works: list[Work] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def plan(inputs: Sequence[Path], output: Path, image_format: str) -> Plan:
+    """Return all pictures among the inputs and below those that are folders, and what is left out.
+
+    Files in folders are pictures by their first bytes or by their suffix. Hidden files and folders, links to folders
+    and what is no file are left out; `output` is passed over. A result keeps its source's name and its place below the
+    input folder. `scan.bmp` becomes `scan.bmp.jpg`, so that `scan.bmp` and `scan.jpg` have different results. With
+    several inputs, the paths begin with the folder's name. Of two pictures that would have the same result, the second
+    one fails, and so does one whose result would replace a source.
 
     Args:
         inputs: files and folders.
@@ -49,53 +77,106 @@ def plan(inputs: Sequence[Path], output: Path, image_format: str) -> list[Work]:
         image_format: of the results.
 
     Raises:
-        ValueError: two pictures would have the same result, or it would replace a source.
-        OSError: an input is missing or cannot be read.
+        OSError: an input is missing.
+        ValueError: the folder of results is an input.
     """
-    works = [
-        Work(source, _name(below, image_format))
-        for path in inputs
-        for source, below in _pictures(path, output, keep_name=len(inputs) > 1)
-    ]
-    _check(works, output)
-    return works
+    found = Plan()
+    for path in inputs:
+        if path.is_dir() and path.resolve() == output.resolve():
+            raise ValueError(
+                f"{path} holds the pictures; results need a folder of their own, which may lie in it"
+            )
+        if path.is_dir():
+            base = Path(path.resolve().name) if len(inputs) > 1 else Path()
+            below = _look_below(path, output.resolve())
+            found.works += [
+                Work(work.source, base / _name(work.result, image_format)) for work in below.works
+            ]
+            found.left_out += below.left_out
+        elif why := _why_no_file(path.stat().st_mode):
+            found.left_out.append(LeftOut(path, why, has_failed=True))
+        else:
+            found.works.append(Work(path, _name(Path(path.name), image_format)))
+    return _without_collisions(found, output)
 
 
-def _check(works: Sequence[Work], output: Path) -> None:
-    results: dict[Path, Path] = {}
-    sources = {work.source.resolve() for work in works}
-    for work in works:
-        first = results.setdefault(work.result, work.source)
-        if first is not work.source:
-            raise ValueError(f"{first} and {work.source} would both become {output / work.result}")
-        if (output / work.result).resolve() in sources:
-            raise ValueError(f"the result of {work.source} would replace the source {output / work.result}")
+def _without_collisions(found: Plan, output: Path) -> Plan:
+    taken: dict[Path, Path] = {}
+    sources = {work.source.resolve() for work in found.works}
+    kept = Plan(left_out=found.left_out)
+    for work in found.works:
+        target = output / work.result
+        if work.result in taken:
+            why = f"its result would be {target}, as that of {taken[work.result]}"
+            kept.left_out.append(LeftOut(work.source, why, has_failed=True))
+        elif target.resolve() in sources:
+            kept.left_out.append(LeftOut(work.source, f"its result would replace {target}", has_failed=True))
+        else:
+            taken[work.result] = work.source
+            kept.works.append(work)
+    return kept
 
 
-def _pictures(path: Path, output: Path, *, keep_name: bool) -> Iterator[tuple[Path, Path]]:
-    """Yield each picture and its place below the folder of results."""
-    if not path.is_dir():
-        path.stat()
-        yield path, Path(path.name)
-        return
-    base = Path(path.resolve().name) if keep_name else Path()
-    for source in _walk(path, output.resolve()):
-        yield source, base / source.relative_to(path)
+def _look_below(folder: Path, output: Path) -> Plan:
+    """Return the pictures in a folder, each with its place below it, and what is left out."""
+    found = Plan()
 
-
-def _walk(folder: Path, left_out: Path) -> Iterator[Path]:
-    for here, folders, files in os.walk(folder, onerror=_raise):
-        place = Path(here)
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and (place / name).resolve() != left_out
+    def note(error: OSError) -> None:
+        found.left_out.append(
+            LeftOut(Path(error.filename), f"cannot be read: {error.strerror}", has_failed=True)
         )
+
+    for here, folders, files in os.walk(folder, onerror=note):
+        place = Path(here)
+        entered: list[str] = []
+        for name in sorted(folders):
+            path = place / name
+            if name.startswith(".") or path.is_symlink():
+                found.left_out.append(
+                    LeftOut(path, "hidden" if name.startswith(".") else "a link to a folder")
+                )
+            elif path.resolve() != output:
+                entered.append(name)
+        folders[:] = entered
         for name in sorted(files):
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-                yield place / name
+            _add_file(found, place / name, (place / name).relative_to(folder))
+    return found
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _add_file(found: Plan, path: Path, below: Path) -> None:
+    is_hidden = path.name.startswith(".")
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        why = "a broken link" if path.is_symlink() else f"cannot be read: {error.strerror}"
+        found.left_out.append(LeftOut(path, why, has_failed=not path.is_symlink()))
+        return
+    if why := _why_no_file(mode):
+        found.left_out.append(LeftOut(path, why))
+    elif _is_picture(path, by_suffix=not is_hidden):
+        if is_hidden:
+            found.left_out.append(LeftOut(path, "hidden"))
+        else:
+            found.works.append(Work(path, below))
+    elif not is_hidden:
+        found.left_out.append(LeftOut(path, "no picture, by its first bytes and its suffix"))
+
+
+def _is_picture(path: Path, *, by_suffix: bool) -> bool:
+    """Return whether a file is to be restored; one that cannot be read is, and fails then."""
+    if by_suffix and path.name.lower().endswith(SUFFIXES):
+        return True
+    try:
+        with path.open("rb") as file:
+            return media_type(file.read(HEAD_BYTES)) is not None
+    except OSError:
+        return by_suffix
+
+
+def _why_no_file(mode: int) -> str:
+    """Return what something is if it is no regular file."""
+    kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+    return "" if stat.S_ISREG(mode) else kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def _name(below: Path, image_format: str) -> Path:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 
 from photorestore_client.errors import TimedOut
 from photorestore_client.results import Job
+from photorestore_client.steps import ClosedError, Pause, Steps
 
 FIRST_POLL_S = 0.25
 LONGEST_POLL_S = 5.0
 
 
-def wait_for_end(look: Callable[[], Job], timeout_s: float, on_change: Callable[[Job], None] | None) -> Job:
+def wait_for_end(
+    look: Callable[[], Steps[Job]], timeout_s: float, on_change: Callable[[Job], None] | None
+) -> Steps[Job]:
     """Return the job once it has ended.
 
     Args:
@@ -21,18 +24,21 @@ def wait_for_end(look: Callable[[], Job], timeout_s: float, on_change: Callable[
         on_change: called with the job each time that it has changed.
 
     Raises:
-        TimedOut: the job has not ended in time.
+        TimedOut: the job has not ended in time, or the client was closed.
     """
     deadline, poll_s = time.monotonic() + timeout_s, FIRST_POLL_S
     last: Job | None = None
     while True:
-        now = look()
+        now = yield from look()
         if on_change is not None and now != last:
             on_change(now)
         if now.ended:
             return now
+        late = TimedOut(f"job {now.id} is {now.state} after {timeout_s:g} s", request_id=now.request_id)
         if time.monotonic() + poll_s > deadline:
-            message = f"job {now.id} is {now.state} after {timeout_s:g} s"
-            raise TimedOut(message, request_id=now.request_id)
-        time.sleep(poll_s)
+            raise late
+        try:
+            yield Pause(poll_s)
+        except ClosedError:
+            raise late from None
         last, poll_s = now, min(1.5 * poll_s, LONGEST_POLL_S)

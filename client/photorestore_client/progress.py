@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
+import unicodedata
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 from tqdm import tqdm
 
 from photorestore_client.bulk import Did, Outcome
 from photorestore_client.errors import RestoreError
+from photorestore_client.plan import LeftOut
 
 
 class Progress:
     """Shows outcomes and counts them.
+
+    Attributes:
+        seen: how many pictures have an outcome.
 
     Args:
         total: the number of pictures.
@@ -29,6 +36,8 @@ class Progress:
         self.counts: Counter[Did] = Counter()
         self._out, self._err = out or sys.stdout, err or sys.stderr
         self._quiet = quiet
+        self._left_out = 0
+        self.seen = 0
         self._total, self._pixels, self._started = total, 0, time.monotonic()
         self._bar = (
             tqdm(total=total, unit="image", file=self._err, dynamic_ncols=True)
@@ -36,24 +45,35 @@ class Progress:
             else None
         )
 
-    @property
-    def seen(self) -> int:
-        """Return how many pictures have an outcome."""
-        return self.counts.total()
-
     def add(self, outcome: Outcome) -> None:
         """Show and count an outcome."""
+        self.seen += 1
         self.counts[outcome.did] += 1
         if outcome.did is Did.RESTORED:
             self._pixels += outcome.pixels
         if outcome.error is not None:
-            self._line(f"{outcome.work.source}: {describe(outcome.error)}", self._err)
+            self._line(f"{shown(outcome.work.source)}: {describe(outcome.error)}", self._err)
         if self._bar is not None:
             self._bar.set_postfix_str(f"{self._rate()}, {self.counts[Did.FAILED]} errors", refresh=False)
             self._bar.update()
         elif outcome.did in (Did.RESTORED, Did.COPIED) and not self._quiet:
-            name = outcome.work.source
+            name = shown(outcome.work.source)
             self._line(f"{self.seen}/{self._total} {outcome.did.value} {name}, {self._rate()}", self._out)
+
+    def leave_out(self, found: Sequence[LeftOut], *, strict: bool) -> None:
+        """Show and count what is left out.
+
+        Args:
+            strict: whether it counts as a failure, and is shown even if only failures are.
+        """
+        for entry in found:
+            if entry.has_failed:
+                self.counts[Did.FAILED] += 1
+                self._line(f"{shown(entry.path)}: {entry.why}", self._err)
+            else:
+                self._left_out += 1
+                if strict or not self._quiet:
+                    self._line(f"{shown(entry.path)} is left out: {entry.why}", self._err)
 
     def close(self) -> None:
         """End the bar and print a summary."""
@@ -61,7 +81,7 @@ class Progress:
             self._bar.close()
             self._bar = None
         if not self._quiet:
-            parts = [f"{self.counts[did]} {did.value}" for did in Did]
+            parts = [*(f"{self.counts[did]} {did.value}" for did in Did), f"{self._left_out} left out"]
             elapsed_s = time.monotonic() - self._started
             self._line(f"{', '.join(parts)} in {elapsed_s:.1f} s, {self._rate()}", self._out)
 
@@ -74,6 +94,11 @@ class Progress:
             self._bar.write(text, file=file)
         else:
             print(text, file=file, flush=True)
+
+
+def shown(path: Path) -> str:
+    """Return a path as a text of one line: line breaks and other control characters are written as in Python."""
+    return "".join(repr(sign)[1:-1] if unicodedata.category(sign) == "Cc" else sign for sign in str(path))
 
 
 def describe(error: Exception) -> str:

@@ -6,26 +6,14 @@ import json
 from typing import Any
 
 from photorestore_client.closing import Closing
+from photorestore_client.connections import Blocking
 from photorestore_client.errors import Unreachable, problem
 from photorestore_client.messages import Answer, Request
 from photorestore_client.results import Restored
 from photorestore_client.retry import Retry
-from photorestore_client.transport import Timeouts, Transport
+from photorestore_client.signatures import HEAD_BYTES, media_type
+from photorestore_client.tries import Timeouts, Tries
 from photorestore_client.upload import Picture, upload
-
-_SIGNATURES = (
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"RIFF", "image/webp"),
-    (b"II*\0", "image/tiff"),
-    (b"MM\0*", "image/tiff"),
-    (b"II+\0", "image/tiff"),
-    (b"MM\0+", "image/tiff"),
-    (b"GIF8", "image/gif"),
-    (b"BM", "image/bmp"),
-    (b"\0\0\0\x0cjP  ", "image/jp2"),
-    (b"\xff\x4f\xff\x51", "image/j2c"),
-)
 
 
 class RawClient(Closing):
@@ -44,9 +32,8 @@ class RawClient(Closing):
         timeouts: Timeouts | None = None,
         retry: Retry | None = None,
     ) -> None:
-        self._transport = Transport(
-            base_url, api_key=None, timeouts=timeouts or Timeouts(), retry=retry or Retry(), connections=16
-        )
+        self._tries = Tries(timeouts or Timeouts(), retry or Retry())
+        self._connections = Blocking(base_url, api_key=None, connections=16)
 
     def restore(
         self, picture: Picture, *, mask: Picture | None = None, request_id: str | None = None, **options: Any
@@ -65,21 +52,14 @@ class RawClient(Closing):
             OSError: a file cannot be read.
         """
         headers = {"X-Restore-Options": json.dumps(options)} if options else {}
-        return _understand(
-            self._transport.send(
-                Request(
-                    "POST",
-                    "/wfpredict/restore",
-                    headers=headers,
-                    body=upload(picture, mask),
-                    request_id=request_id,
-                )
-            )
+        request = Request(
+            "POST", "/wfpredict/restore", headers=headers, body=upload(picture, mask), request_id=request_id
         )
+        return _understand(self._connections.run(self._tries.send(request)))
 
     def close(self) -> None:
         """Close all connections."""
-        self._transport.close()
+        self._connections.close()
 
 
 def _understand(answer: Answer) -> Restored:
@@ -89,16 +69,5 @@ def _understand(answer: Answer) -> Restored:
         if not isinstance(document.get("type"), str) or "status" not in document:
             raise Unreachable(f"the service answered {str(document)[:200]}", request_id=answer.request_id)
         raise problem(document, request_id=answer.request_id)
-    return Restored(answer.content, _media_type(answer.content), answer.request_id)
-
-
-def _media_type(content: bytes) -> str:
-    if content[4:12] in (b"ftypavif", b"ftypavis"):
-        return "image/avif"
-    if content[4:11] in (b"ftyphei", b"ftyphev"):
-        return "image/heic"
-    if content[4:12] in (b"ftypmif1", b"ftypmif2", b"ftypmsf1"):
-        return "image/heif"
-    return next(
-        (name for start, name in _SIGNATURES if content.startswith(start)), "application/octet-stream"
-    )
+    content_type = media_type(answer.content[:HEAD_BYTES]) or "application/octet-stream"
+    return Restored(answer.content, content_type, answer.request_id)

@@ -16,7 +16,7 @@ class PassingError(Exception):
         error: what the caller sees if it remains.
         retry_after_s: seconds that the service asks to wait.
         counted: whether the number of tries is limited.
-        refused: whether a service that has answered before refuses connections.
+        refused: whether the connection was refused, so that nothing was sent.
     """
 
     def __init__(

@@ -7,10 +7,11 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 ENDED = ("succeeded", "failed", "cancelled")
 """Final states of a job."""
@@ -34,13 +35,20 @@ class Restored:
     etag: str = ""
     stages_ms: Mapping[str, float] = field(default_factory=dict)
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the picture to a file, which is replaced completely or not at all.
+    def open(self) -> BytesIO:
+        """Return the picture as a file that is read from its beginning, for libraries that take one."""
+        return BytesIO(self.content)
+
+    def save(self, target: str | PathLike[str] | BinaryIO) -> None:
+        """Write the picture to a file, which is replaced completely or not at all; or to an open file or stream.
 
         Raises:
             OSError: it cannot be written.
         """
-        target = Path(path)
+        if not isinstance(target, str | PathLike):
+            target.write(self.content)
+            return
+        target = Path(target)
         part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         try:
             write_durably(part, self.content)

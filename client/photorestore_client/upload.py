@@ -8,15 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import BinaryIO
 
-Picture = bytes | str | PathLike[str]
-"""A picture: the bytes of its file, or the path to it."""
+Picture = bytes | str | PathLike[str] | BinaryIO
+"""A picture: the bytes of its file, the path to it, or an open file or stream, which is read from where it stands."""
 
 CHUNK_BYTES = 64 * 1024
-
-
-class UnreadableError(Exception):
-    """A file could not be read; the cause says why. An `OSError` itself would be taken for one of the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +37,10 @@ class Upload:
         """Yield the bytes in chunks.
 
         Raises:
-            UnreadableError: a file cannot be read, or has changed its size.
+            OSError: a file cannot be read, or has changed its size.
         """
         for part, size in zip(self.parts, self.sizes, strict=True):
-            try:
-                yield from _chunks(part) if isinstance(part, bytes) else _chunks_of_file(part, size)
-            except OSError as error:
-                raise UnreadableError(str(error)) from error
+            yield from _chunks(part) if isinstance(part, bytes) else _chunks_of_file(part, size)
 
 
 def upload(picture: Picture, mask: Picture | None = None) -> Upload:
@@ -84,7 +78,13 @@ def _size(part: bytes | Path) -> int:
 
 
 def _source(picture: Picture) -> bytes | Path:
-    return picture if isinstance(picture, bytes) else Path(picture)
+    """Return what can be read again for each try: streams and pipes are read into memory."""
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, str | PathLike):
+        path = Path(picture)
+        return path.read_bytes() if path.is_fifo() else path
+    return picture.read()
 
 
 def _chunks(content: bytes) -> Iterator[bytes]:

@@ -27,11 +27,9 @@ READ_BYTES = 256 << 10
 """Most bytes that the event loop reads at a time."""
 HEAD_S = 10.0
 """Time limit for a request's head, and for reading on the rest of a body after a refusal."""
-KEEP_ALIVE_S = 75
-"""How long an idle connection is kept: longer than load balancers commonly keep theirs (60 s), because a request that
-is sent while the connection is being closed is lost."""
 KEEP_ALIVE_IN_A_CROWD_S = 5
-"""The same while more than half of the connections are taken, so that idle ones do not keep new callers out."""
+"""How long an idle connection is kept at most while more than half of the connections are taken, so that idle ones do
+not keep new callers out."""
 
 # uvicorn pauses reading above 64 KiB, so each upload would make it remove the connection from the selector and add it
 # again at once.
@@ -44,6 +42,7 @@ class Crowd:
 
     Attributes:
         limit: connections that may be busy.
+        keep_alive_s: how long an idle connection is kept.
         pace: how slowly callers may read each part of an answer that does not fit into the system's buffers.
         waiting: connections that wait for a request or the rest of its head, oldest first.
         unread: bytes that callers have yet to read, by connection, oldest first.
@@ -51,6 +50,7 @@ class Crowd:
     """
 
     limit: int
+    keep_alive_s: int
     pace: Pace
     waiting: OrderedDict[Protocol, None] = field(default_factory=OrderedDict)
     unread: OrderedDict[Protocol, int] = field(default_factory=OrderedDict)
@@ -113,7 +113,8 @@ class Protocol(httptools_impl.HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request; called by uvicorn."""
         is_crowded = len(self.connections) > self._crowd.limit // 2
-        self.timeout_keep_alive = KEEP_ALIVE_IN_A_CROWD_S if is_crowded else KEEP_ALIVE_S
+        keep_alive_s = self._crowd.keep_alive_s
+        self.timeout_keep_alive = min(keep_alive_s, KEEP_ALIVE_IN_A_CROWD_S) if is_crowded else keep_alive_s
         super().on_response_complete()
         if self.cycle.response_complete:
             self._crowd.waiting[self] = None

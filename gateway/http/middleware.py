@@ -15,6 +15,7 @@ from gateway.errors import PreconditionFailed, TooManyConnections, TooManyReques
 from gateway.http.metrics import RequestMetrics
 from gateway.http.origins import check_origin
 from gateway.http.problems import problem_response
+from gateway.http.proxies import Proxies
 from gateway.telemetry.logs import Subject, work_on
 from gateway.telemetry.tracing import describe_request, traceparent_of
 from photorestore.logs import about
@@ -32,6 +33,8 @@ HEADERS = {
 """Headers of every answer; pages set a policy of their own."""
 IN_A_CROWD = "is_in_a_crowd"
 """Key of a request's state: true if more connections are busy than the limit allows."""
+IS_HEAD = "is_head"
+"""Key of a request's state: true if only the head of the answer is sent. Routes see such a request as a GET."""
 CLIENT_CLOSED = 499
 """Status that is counted when the caller left before the answer; it is never sent."""
 
@@ -53,6 +56,7 @@ class Middleware:
     Args:
         express: applications by method and path that are called directly, without the framework's layers.
         origins: other origins whose pages may call.
+        proxies: through which requests come.
     """
 
     def __init__(
@@ -61,20 +65,26 @@ class Middleware:
         metrics: RequestMetrics,
         express: Mapping[tuple[str, str], ASGIApp],
         origins: Collection[str],
+        proxies: Proxies,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._express = express
         self._origins = origins
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        method, redirect = scope["method"], self._proxies.redirect(scope["path"])
+        scope = self._proxies.seen_from_outside(scope)
         headers = Headers(scope=scope)
         exchange = Exchange(Subject(request_id(headers), traceparent_of(headers)))
         work_on(exchange.subject)
-        label = scope.setdefault("state", {})["request_id"] = exchange.subject.request_id
+        label = exchange.subject.request_id
+        scope.setdefault("state", {}).update({"request_id": label, IS_HEAD: method == "HEAD"})
+        scope["method"] = "GET" if method == "HEAD" else method
 
         async def send_labelled(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -83,17 +93,17 @@ class Middleware:
                 sent["X-Request-Id"] = label
                 for name, value in HEADERS.items():
                     sent.setdefault(name, value)
-            else:
+            elif method != "HEAD":
                 exchange.sent_bytes += len(message.get("body", b""))
-            await send(message)
+            await (_send_head(message, send) if method == "HEAD" else send(message))
 
-        app = self._express.get((scope["method"], scope["path"]))
+        app = redirect or self._express.get((method, scope["path"]))
         if app is not None:
             exchange.route = scope["path"]
-        describe_request(exchange.subject, None if app is None else f"{scope['method']} {exchange.route}")
+        describe_request(exchange.subject, None if app is None else f"{method} {exchange.route}")
         try:
             _check_crowd(scope)
-            check_origin(scope["method"], headers, self._origins)
+            check_origin(method, headers, self._origins)
             await (app or self._app)(scope, receive, send_labelled)
         except ClientDisconnect:
             exchange.status = CLIENT_CLOSED
@@ -104,7 +114,7 @@ class Middleware:
             await problem_response(error, label)(scope, receive, send_labelled)
         finally:
             exchange.route = getattr(scope.get("route"), "path", exchange.route)
-            self._note(scope, exchange)
+            self._note(method, scope, exchange)
 
     def _count(self, error: Exception) -> None:
         match error:
@@ -113,9 +123,9 @@ class Middleware:
             case PreconditionFailed():
                 self._metrics.not_modified.inc()
 
-    def _note(self, scope: Scope, exchange: Exchange) -> None:
+    def _note(self, method: str, scope: Scope, exchange: Exchange) -> None:
         seconds = time.perf_counter() - exchange.start
-        method, route, status = _known(scope["method"]), exchange.route, exchange.status
+        method, route, status = _known(method), exchange.route, exchange.status
         self._metrics.answers.labels(route, method, status).inc()
         self._metrics.latency.labels(route).observe(seconds)
         if route not in QUIET:
@@ -133,6 +143,10 @@ class Middleware:
             **exchange.subject.noted,
         )
         logger.log(level, "%s %s: %s in %.0f ms", method, route, status, 1000 * seconds, extra=found)
+
+
+async def _send_head(message: Message, send: Send) -> None:
+    await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
 
 def _check_crowd(scope: Scope) -> None:

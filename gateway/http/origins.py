@@ -14,10 +14,27 @@ HARMLESS = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing; browsers keep their answers from foreign pages."""
 OWN_SITES = ("same-origin", "none")
 """Values of `Sec-Fetch-Site` for the service's own pages, and for an address typed by a person."""
-METHODS = ("GET", "POST", "DELETE")
-SENT = ("Authorization", "Idempotency-Key", "If-None-Match", "X-Request-Id")
+METHODS = ("GET", "HEAD", "POST", "DELETE")
+SENT = (
+    "Authorization",
+    "Idempotency-Key",
+    "If-None-Match",
+    "If-Range",
+    "Range",
+    "X-Request-Id",
+    "traceparent",
+    "tracestate",
+)
 """Headers that pages of other origins may send, beside those always allowed."""
-EXPOSED = ("ETag", "Location", "Retry-After", "Server-Timing", "X-Request-Id")
+EXPOSED = (
+    "Accept-Ranges",
+    "Content-Range",
+    "ETag",
+    "Location",
+    "Retry-After",
+    "Server-Timing",
+    "X-Request-Id",
+)
 """Headers of answers that pages of other origins may read, beside those always allowed."""
 PREFLIGHT_S = 3600
 

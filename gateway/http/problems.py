@@ -7,7 +7,14 @@ import math
 
 from starlette.responses import Response
 
-from gateway.errors import PipelineProblem, PreconditionFailed, TooManyRequests, Unauthorized, UploadTooSlow
+from gateway.errors import (
+    PipelineProblem,
+    PreconditionFailed,
+    RangeNotSatisfiable,
+    TooManyRequests,
+    Unauthorized,
+    UploadTooSlow,
+)
 from gateway.telemetry.logs import note
 from photorestore.envelope import Problem
 from photorestore.errors import RestorationError
@@ -46,6 +53,8 @@ def _headers(error: Exception, problem: Problem) -> dict[str, str]:
             return {"Retry-After": str(math.ceil(error.retry_after_s))}
         case PreconditionFailed():
             return {"ETag": error.etag}
+        case RangeNotSatisfiable():
+            return {"Content-Range": f"bytes */{error.length}"}
         case Unauthorized():
             return {"WWW-Authenticate": "Bearer"}
         case UploadTooSlow():

@@ -30,13 +30,14 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: ASGIApp, settings: GatewaySettings, on_stop: Callable[[], None]) -> None:
-        crowd = Crowd(_connections(), Pace(settings.answer_grace_s, settings.answer_bytes_s))
+        pace = Pace(settings.answer_grace_s, settings.answer_bytes_s)
+        crowd = Crowd(_connections(), settings.keep_alive_s, pace)
         config = uvicorn.Config(
             app,
             host=settings.host,
             port=settings.port,
             http=functools.partial(Protocol, crowd=crowd),  # type: ignore[arg-type]
-            proxy_headers=False,  # nothing here uses the caller's address or the scheme
+            proxy_headers=False,  # gateway.http.proxies reads them
             log_config=None,
             access_log=False,
             server_header=False,

@@ -14,6 +14,8 @@ from gateway.telemetry.logs import Subject
 from photorestore.envelope import Promise
 from photorestore.options import STAGES
 
+PATH = "/v1/jobs"
+"""Path of all jobs, below that by which a proxy offers the service."""
 STATES = ("queued", "running", "succeeded", "failed", "cancelled")
 """All states of a job; the last three are final."""
 ENDED = STATES[2:]
@@ -140,24 +142,20 @@ class Record:
     has_result: bool = False
     problem: dict[str, object] | None = None
 
-    @property
-    def path(self) -> str:
-        """Return the path of the job's URL."""
-        return f"/v1/jobs/{self.id}"
-
 
 def subject_of(record: Record) -> Subject:
     """Return what the log's lines about a job name."""
     return Subject(record.work.request_id, record.work.traceparent, record.id, record.owner)
 
 
-def document(record: Record, states: Mapping[str, str]) -> dict[str, object]:
+def document(record: Record, states: Mapping[str, str], path: str) -> dict[str, object]:
     """Return the JSON document of a job for its caller.
 
     Args:
         states: the states of the stages that a running job has begun.
+        path: of the job's URL.
     """
-    links = {"self": record.path} | ({"result": f"{record.path}/result"} if record.has_result else {})
+    links = {"self": path} | ({"result": f"{path}/result"} if record.has_result else {})
     return {
         "id": record.id,
         "state": record.state,
@@ -174,9 +172,13 @@ def document(record: Record, states: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def announcement(record: Record) -> dict[str, object]:
-    """Return the document that a webhook sends of a job that has ended: the same at every try."""
-    return {name: value for name, value in document(record, {}).items() if name != "webhook"}
+def announcement(record: Record, path: str) -> dict[str, object]:
+    """Return the document that a webhook sends of a job that has ended: the same at every try.
+
+    Args:
+        path: of the job's URL.
+    """
+    return {name: value for name, value in document(record, {}, path).items() if name != "webhook"}
 
 
 def _progress(record: Record, states: Mapping[str, str]) -> dict[str, str]:

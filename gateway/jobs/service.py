@@ -15,9 +15,10 @@ from gateway.jobs.attempts import LONGEST_WAIT_S, Attempts
 from gateway.jobs.destinations import Destinations
 from gateway.jobs.files import JobFiles
 from gateway.jobs.metrics import JobMetrics
-from gateway.jobs.records import ENDED, Record, document
+from gateway.jobs.records import ENDED, PATH, Record, document
+from gateway.jobs.signatures import read_secrets
 from gateway.jobs.store import Bounds, Store
-from gateway.jobs.webhooks import Patience, Webhooks, read_secret
+from gateway.jobs.webhooks import Patience, Webhooks
 from gateway.jobs.worker import Worker
 from gateway.restore.admission import Admission
 from gateway.restore.release import Release
@@ -65,13 +66,13 @@ class Jobs:
         destinations = Destinations.parse(settings.webhook_hosts)
         self._patience = Patience(settings.webhook_tries, settings.webhook_wait_s)
         if settings.webhook_secret_file is not None:
-            read_secret(settings.webhook_secret_file)
+            read_secrets(settings.webhook_secret_file)
         with contextlib.ExitStack() as opened:
             self.files = opened.enter_context(contextlib.closing(JobFiles(folder)))
             self.store = opened.enter_context(contextlib.closing(Store(self.files.records)))
             self._opened = opened.pop_all()
         self.webhooks = Webhooks(
-            self.store, metrics, destinations, settings.webhook_secret_file, self._patience
+            self.store, metrics, destinations, settings.webhook_secret_file, self._patience, self.path_of
         )
         attempts = Attempts(settings, self.store, self.files, runner, metrics, release)
         self._worker = Worker(
@@ -148,11 +149,15 @@ class Jobs:
         """Record in the metrics how many jobs there are."""
         self._metrics.observe(await asyncio.to_thread(self.store.counts))
 
+    def path_of(self, record: Record) -> str:
+        """Return the path of a job's URL, as callers see it."""
+        return f"{self._settings.public_path}{PATH}/{record.id}"
+
     async def describe(self, record: Record) -> dict[str, object]:
         """Return the JSON document of a job for its caller."""
         is_running = record.state == "running"
         states = await asyncio.to_thread(self._worker.states, record.id) if is_running else {}
-        return document(record, states)
+        return document(record, states, self.path_of(record))
 
     async def result(self, record: Record, kind: str) -> Result:
         """Return a job's result.

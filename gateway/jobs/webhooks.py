@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import hashlib
-import hmac
 import json
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,14 +20,13 @@ from gateway.jobs.destinations import Destinations, ForbiddenAddressError
 from gateway.jobs.disk_trouble import entered
 from gateway.jobs.metrics import JobMetrics
 from gateway.jobs.records import Record, Webhook, announcement, subject_of
+from gateway.jobs.signatures import read_secrets, sign
 from gateway.jobs.store import Store
 from gateway.telemetry.logs import work_on
 from photorestore.errors import UnsupportedOption
 
 logger = logging.getLogger(__name__)
 
-SIGNATURE = "X-Photorestore-Signature"
-SHORTEST_SECRET = 16
 AT_ONCE = 8
 TRY_S = 10.0
 """Time limit of one try as a whole."""
@@ -54,32 +52,14 @@ class Patience:
         return self.tries * LONGEST_WAIT_S
 
 
-def read_secret(file: Path) -> bytes:
-    """Read the secret that signs webhooks.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: the secret is too short.
-    """
-    secret = file.read_bytes().strip()
-    if len(secret) < SHORTEST_SECRET:
-        raise ValueError(f"{file} holds no secret of at least {SHORTEST_SECRET} bytes")
-    return secret
-
-
-def sign(secret: bytes, body: bytes, now: int) -> str:
-    """Return the text of the signature header: the Unix time `now`, and HMAC-SHA-256 of `TIME.BODY` in hexadecimal."""
-    digest = hmac.new(secret, b"%d." % now + body, hashlib.sha256).hexdigest()
-    return f"t={now},v1={digest}"
-
-
 class Webhooks:
     """Sends webhooks that are due, a few at a time and shared fairly among owners.
 
     So an owner whose receivers hang does not delay the webhooks of others.
 
     Args:
-        secret_file: read for each try, so that the secret can be rotated; None turns webhooks off.
+        secret_file: read for each try, so that secrets can be rotated; None turns webhooks off.
+        path_of: returns the path of a job's URL.
     """
 
     def __init__(
@@ -89,12 +69,14 @@ class Webhooks:
         destinations: Destinations,
         secret_file: Path | None,
         patience: Patience,
+        path_of: Callable[[Record], str],
     ) -> None:
         self._store = store
         self._metrics = metrics
         self._destinations = destinations
         self._secret_file = secret_file
         self._patience = patience
+        self._path_of = path_of
         self._wake = asyncio.Event()
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._places: Counter[str] = Counter()
@@ -188,7 +170,8 @@ class Webhooks:
         try:
             self.check(url)  # the operator may have changed the list since
             async with asyncio.timeout(TRY_S):
-                return await self._post(http, url, json.dumps(announcement(record)).encode())
+                body = json.dumps(announcement(record, self._path_of(record))).encode()
+                return await self._post(http, url, record.id, body)
         except TimeoutError:
             return f"no answer in {TRY_S:g} s"
         except (ForbiddenAddressError, UnsupportedOption) as found:
@@ -200,16 +183,16 @@ class Webhooks:
             logger.exception("job %s: its webhook", record.id)
             return "it cannot be sent"
 
-    async def _post(self, http: httpx.AsyncClient, url: str, body: bytes) -> str:
+    async def _post(self, http: httpx.AsyncClient, url: str, message_id: str, body: bytes) -> str:
         """Send once, to the address that was checked, without redirects; return the error, or an empty text."""
         assert self._secret_file is not None
-        secret = await asyncio.to_thread(read_secret, self._secret_file)
+        secrets = await asyncio.to_thread(read_secrets, self._secret_file)
         target = httpx.URL(url)
         address = await self._destinations.address_of(target)
         headers = {
             "Host": target.netloc.decode(),
             "Content-Type": "application/json",
-            SIGNATURE: sign(secret, body, int(time.time())),
+            **sign(secrets, message_id, body, int(time.time())),
         }
         request = http.build_request(
             "POST",

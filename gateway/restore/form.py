@@ -1,4 +1,4 @@
-"""Forms with a picture and an optional mask, parsed while they arrive."""
+"""Forms with a picture, an optional mask and fields with options, parsed while they arrive."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def form_parser(parts: Parts, boundary: bytes | None) -> MultipartParser:
 
     def on_headers_finished() -> None:
         _, fields = parse_options_header(disposition)
-        parts.begin(fields.get(b"name", b"").decode(errors="replace"))
+        name = fields.get(b"name", b"").decode(errors="replace")
+        parts.begin(name, is_file=b"filename" in fields)
 
     def on_part_data(data: bytes, start: int, end: int) -> None:
         parts.write(memoryview(data)[start:end])
@@ -64,7 +65,7 @@ def feed(form: MultipartParser, chunk: bytes) -> None:
     """Parse further bytes of a form.
 
     Raises:
-        BadRequest: the form is malformed or has unknown parts.
+        BadRequest: the form is malformed or has unknown files.
         NotAnImage, PayloadTooLarge: as `Parts` raises them.
     """
     try:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from gateway.http.pace import Pace
 from gateway.restore.owners import Owner
-from gateway.restore.parts import Received
+from gateway.restore.parts import Fields, Received
 from gateway.restore.release import Release
 from gateway.restore.transfers import Transfers
 from gateway.restore.upload import receive
@@ -88,12 +88,16 @@ class Intake:
     release: Callable[[], Release]
 
     async def take_in(
-        self, request: Request, owner: Owner, workspace: Workspace, *, wants_mask: bool
+        self, request: Request, owner: Owner, workspace: Workspace, settle: Callable[[Fields], bool]
     ) -> Prepared:
         """Receive the upload and read its header. The caller's time-out counts from the end of the upload.
 
+        Args:
+            settle: is called with the form's fields, enters what they ask for in the envelope, and returns whether the
+                mask is wanted.
+
         Raises:
-            UnavailableTier: the tier does not exist; nothing is received then.
+            UnavailableTier: the tier does not exist; if the query says so, nothing is received.
             InvalidInput: the upload is invalid, or cannot be restored as asked.
             TooManyRequests: too many or too large uploads are in flight.
             OutOfSpace: there is no room for it.
@@ -101,7 +105,10 @@ class Intake:
         note(options=_asked(workspace.options))
         require_tier(workspace.options, self.release().tiers)
         with self.tracing.span("upload"), self.transfers.uploading(owner) as place:
-            received = await receive(request, workspace, self.pace, place)
+            received, fields = await receive(request, workspace, self.pace, place)
+            wants_mask = settle(fields)
+            note(options=_asked(workspace.options))
+            require_tier(workspace.options, self.release().tiers)
             workspace.allow_time()
             prepared = await prepare(workspace, received, self.release().fingerprint, wants_mask=wants_mask)
         note(pixels=prepared.pixels)

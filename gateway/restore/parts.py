@@ -1,11 +1,11 @@
-"""The parts of an upload, a picture and an optional mask, as files of the workspace."""
+"""The parts of an upload: a picture and an optional mask, as files of the workspace, and fields with options."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from gateway.errors import BadRequest
 from photorestore.errors import NotAnImage, PayloadTooLarge
@@ -13,6 +13,13 @@ from photorestore.workspace import Workspace
 
 FILES = {"image": "upload", "mask": "mask_upload"}
 """Parts of a form, and the files of the workspace that they become."""
+JSON_FIELD = "options"
+"""The field that holds a JSON object of options; browsers may send it as a file, to give it a type."""
+FIELDS_BYTES = 64 << 10
+"""Limit of all fields of a form together."""
+
+Fields: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and texts of a form's fields, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +31,13 @@ class Received:
 
 
 class Parts:
-    """Writes parts into the workspace, one after the other, and hashes them.
+    """Takes parts one after the other: writes pictures into the workspace and hashes them, and keeps fields.
 
     Args:
         limit_bytes: the largest size of each part.
 
     Attributes:
+        fields: the fields that have ended.
         is_open: whether a part has begun and not ended.
     """
 
@@ -40,32 +48,46 @@ class Parts:
         self._hashes: dict[str, hashlib._Hash] = {}
         self._name = ""
         self._bytes = 0
+        self._field: bytearray | None = None
+        self._fields_bytes = 0
+        self.fields: list[tuple[str, str]] = []
         self.is_open = False
 
-    def begin(self, name: str) -> None:
+    def begin(self, name: str, *, is_file: bool) -> None:
         """Begin the part `name`.
 
+        Args:
+            is_file: whether it was sent with a file's name; such a part is no option.
+
         Raises:
-            BadRequest: it is unknown, or occurs twice.
+            BadRequest: it is a file of an unknown name, or occurs twice, or the fields are longer than their limit.
         """
+        self._name = name
+        self._bytes = 0
+        self.is_open = True
+        self._field = None
         if name not in FILES:
-            raise BadRequest(
-                f"unknown part {name!r}; there are {', '.join(FILES)}, and options stand in the query"
-            )
+            if is_file and name != JSON_FIELD:
+                raise BadRequest(f"unknown file {name!r}; there are {', '.join(FILES)}")
+            self._field = bytearray()
+            self._count_field(len(name) + 1)
+            return
         if name in self._hashes:
             raise BadRequest(f"the part {name} is there twice")
         self._file: BinaryIO = self._files.enter_context(self._workspace.new_file(FILES[name]))
         self._hashes[name] = hashlib.sha256()
-        self._name = name
-        self._bytes = 0
-        self.is_open = True
 
     def write(self, content: bytes | memoryview) -> None:
         """Write bytes of the part that has begun.
 
         Raises:
+            BadRequest: the fields are longer than their limit.
             PayloadTooLarge: the part is longer than the limit.
         """
+        if self._field is not None:
+            self._count_field(len(content))
+            self._field += content
+            return
         self._bytes += len(content)
         if self._bytes > self._limit_bytes:
             raise too_large(self._name, self._limit_bytes)
@@ -76,11 +98,22 @@ class Parts:
         """End the part.
 
         Raises:
-            NotAnImage: it is empty.
+            BadRequest: it is a field that is no UTF-8.
+            NotAnImage: it is an empty picture.
         """
-        if self._bytes == 0:
-            raise _nothing_sent()
         self.is_open = False
+        if self._field is not None:
+            try:
+                self.fields.append((self._name, self._field.decode()))
+            except UnicodeDecodeError as error:
+                raise BadRequest(f"the field {self._name!r} is no text in UTF-8") from error
+        elif self._bytes == 0:
+            raise _nothing_sent()
+
+    def _count_field(self, length: int) -> None:
+        self._fields_bytes += length
+        if self._fields_bytes > FIELDS_BYTES:
+            raise BadRequest(f"the fields of the form have more than {FIELDS_BYTES} bytes")
 
     def received(self) -> Received:
         """Return the hashes of all parts.

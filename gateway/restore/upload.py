@@ -15,7 +15,7 @@ from starlette.requests import Request
 from gateway.errors import BadRequest, UnsupportedEncoding, UploadTooSlow
 from gateway.http.pace import Pace
 from gateway.restore.form import feed, form_parser
-from gateway.restore.parts import FILES, Parts, Received, too_large
+from gateway.restore.parts import FILES, Fields, Parts, Received, too_large
 from gateway.restore.transfers import UploadPlace
 from gateway.telemetry.logs import note
 from photorestore.imaging import LIMITS
@@ -28,11 +28,13 @@ FRAME_BYTES = 1 << 20
 """Bytes that a form may have beside the content of its parts."""
 
 
-async def receive(request: Request, workspace: Workspace, pace: Pace, place: UploadPlace) -> Received:
-    """Write the body, or the parts of a form, into the workspace.
+async def receive(
+    request: Request, workspace: Workspace, pace: Pace, place: UploadPlace
+) -> tuple[Received, Fields]:
+    """Write the body, or the pictures of a form, into the workspace; return their hashes, and the form's fields.
 
     Raises:
-        BadRequest: the form is broken, or has unknown parts.
+        BadRequest: the form is broken, or has unknown files.
         NotAnImage: there is no picture.
         PayloadTooLarge: a part is too long.
         UploadTooSlow: the upload arrives with too few bytes per second.
@@ -47,7 +49,7 @@ async def receive(request: Request, workspace: Workspace, pace: Pace, place: Upl
         parts = Parts(workspace, files, limit_bytes)
         form = form_parser(parts, parameters.get(b"boundary")) if is_form else None
         if form is None:
-            parts.begin("image")
+            parts.begin("image", is_file=True)
         async with _patience(pace) as patience:
             async for chunk in request.stream():
                 patience.grow(len(chunk))
@@ -60,7 +62,7 @@ async def receive(request: Request, workspace: Workspace, pace: Pace, place: Upl
             parts.end()
         elif parts.is_open:
             raise BadRequest("the form breaks off before its end")
-        return parts.received()
+        return parts.received(), tuple(parts.fields)
 
 
 def _all_bytes(folder: Path) -> int:

@@ -5,41 +5,70 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.http.disconnect import until_left
+from gateway.http.middleware import IS_HEAD
 from gateway.restore.content import PIECE_BYTES, Content, fetch
 from gateway.restore.results import Result
-from gateway.restore.returns import MEDIA_TYPES
+from gateway.restore.returns import FORM, MEDIA_TYPES
 from gateway.restore.transfers import Transfers
 from photorestore.records import document_of
 
 
-def answer(kind: str, result: Result, headers: dict[str, str], transfers: Transfers) -> Response:
-    """Return the answer with the part `kind` of a result, one of `RETURNS`."""
+def answer(
+    kind: str,
+    result: Result,
+    content_type: str,
+    headers: dict[str, str],
+    transfers: Transfers,
+    part: range | None = None,
+) -> Response:
+    """Return the answer with the part `kind` of a result, one of `RETURNS`, sent as a media type.
+
+    Args:
+        part: which bytes of the picture or the mask are sent; None for all.
+    """
     match kind:
-        case "mask":
-            return Answer([result.mask or b""], MEDIA_TYPES[kind], headers, transfers)
         case "report":
-            return JSONResponse(document_of(result.report), headers=headers)
+            return JSONResponse(document_of(result.report), headers=headers, media_type=content_type)
         case "bundle":
-            return _bundle(result, headers, transfers)
-    return Answer([result.picture], result.content_type, headers, transfers)
+            return _bundle(result, content_type, headers, transfers)
+    return Answer([content_of(kind, result)], content_type, headers, transfers, part)
+
+
+def content_of(kind: str, result: Result) -> Content:
+    """Return the picture, or the mask if that is the kind."""
+    return (result.mask or b"") if kind == "mask" else result.picture
 
 
 class Answer(Response):
-    """An answer of several contents, sent piece by piece as the caller reads; a long one is counted meanwhile."""
+    """An answer of several contents, sent piece by piece as the caller reads; a long one is counted meanwhile.
+
+    Args:
+        part: which bytes are sent, if there is one content only; None for all.
+    """
 
     def __init__(
-        self, contents: Sequence[Content], media_type: str, headers: Mapping[str, str], transfers: Transfers
+        self,
+        contents: Sequence[Content],
+        media_type: str,
+        headers: Mapping[str, str],
+        transfers: Transfers,
+        part: range | None = None,
     ) -> None:
+        whole = sum(map(len, contents))
         self._contents = contents
+        self._parts = [range(len(content)) for content in contents] if part is None else [part]
+        self._bytes = sum(map(len, self._parts))
         self._transfers = transfers
-        self._bytes = sum(map(len, contents))
-        super().__init__(None, 200, {**headers, "Content-Length": str(self._bytes)}, media_type)
+        own = {"Content-Length": str(self._bytes)}
+        if part is not None:
+            own["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{whole}"
+        super().__init__(None, 200 if part is None else 206, {**headers, **own}, media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer; called by Starlette.
@@ -48,26 +77,32 @@ class Answer(Response):
             ClientDisconnect: the caller leaves before the end.
         """
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if scope["state"].get(IS_HEAD):
+            await send({"type": "http.response.body"})
+            return
+        sent = list(zip(self._contents, self._parts, strict=True))
         if self._bytes <= PIECE_BYTES:
-            body = b"".join([await fetch(content, 0) for content in self._contents])
+            body = b"".join([piece for content, part in sent async for piece in _pieces(content, part)])
             await send({"type": "http.response.body", "body": body})
             return
         with self._transfers.answering(scope["state"].get("caller"), self._bytes):
             async with until_left(receive):
-                for content in self._contents:
-                    await _send(content, send)
+                for content, part in sent:
+                    async for piece in _pieces(content, part):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+                        await asyncio.sleep(
+                            0
+                        )  # lets other tasks run even if this caller reads as fast as that
             await send({"type": "http.response.body"})
 
 
-async def _send(content: Content, send: Send) -> None:
-    for start in range(0, len(content), PIECE_BYTES):
-        body = await fetch(content, start)
-        await send({"type": "http.response.body", "body": body, "more_body": True})
-        await asyncio.sleep(0)  # lets other tasks run even if this caller reads as fast as the edge sends
+async def _pieces(content: Content, part: range) -> AsyncIterator[bytes]:
+    for start in range(part.start, part.stop, PIECE_BYTES):
+        yield (await fetch(content, start))[: part.stop - start]
 
 
-def _bundle(result: Result, headers: dict[str, str], transfers: Transfers) -> Response:
-    """Return report, picture and mask as multipart/mixed (RFC 2046)."""
+def _bundle(result: Result, content_type: str, headers: dict[str, str], transfers: Transfers) -> Response:
+    """Return report, picture and mask as a form (RFC 7578) if that is the media type, else as parts (RFC 2046)."""
     boundary = secrets.token_hex(16)
     parts: tuple[tuple[str, str, Content], ...] = (
         ("report", MEDIA_TYPES["report"], json.dumps(document_of(result.report)).encode()),
@@ -75,11 +110,15 @@ def _bundle(result: Result, headers: dict[str, str], transfers: Transfers) -> Re
         ("mask", MEDIA_TYPES["mask"], result.mask or b""),
     )
     contents: list[Content] = []
-    for name, content_type, content in parts:
+    for name, part_type, content in parts:
+        disposition, length = f'attachment; name="{name}"', f"Content-Length: {len(content)}\r\n"
+        if content_type == FORM:
+            file = f'; filename="{name}.{part_type.partition("/")[2]}"' if name != "report" else ""
+            disposition, length = f'form-data; name="{name}"{file}', ""
         head = (
-            f'--{boundary}\r\nContent-Disposition: attachment; name="{name}"\r\n'
-            f"Content-Type: {content_type}\r\nContent-Length: {len(content)}\r\n\r\n"
+            f"--{boundary}\r\nContent-Disposition: {disposition}\r\nContent-Type: {part_type}\r\n{length}\r\n"
         )
         contents += [head.encode(), content, b"\r\n"]
     contents.append(f"--{boundary}--\r\n".encode())
-    return Answer(contents, f"multipart/mixed; boundary={boundary}", headers, transfers)
+    parameter = f"; boundary={boundary}" if content_type.startswith("multipart/") else ""
+    return Answer(contents, content_type + parameter, headers, transfers)

@@ -14,6 +14,7 @@ from gateway.restore.intake import Intake
 from gateway.restore.release import Release
 from gateway.restore.runner import Runner
 from gateway.restore.transfers import Transfers
+from gateway.routes.presets import Presets
 from gateway.settings import GatewaySettings
 from gateway.telemetry.metrics import Metrics
 from gateway.torchserve.client import TorchServeClient
@@ -27,6 +28,7 @@ class Edge:
     Attributes:
         jobs: None if no folder is given for them.
         keys: the valid API keys; None if none is required.
+        presets: options that the operator has given a name.
         release: the release that restores at present.
     """
 
@@ -40,6 +42,7 @@ class Edge:
     jobs: Jobs | None
     client: TorchServeClient
     keys: Keys | None
+    presets: Presets
     release: Release
 
     @property

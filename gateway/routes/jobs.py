@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import math
-import re
-from dataclasses import replace
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.errors import BadRequest, NotFound
+from gateway.errors import NotFound
 from gateway.http.conditional import etag_of, if_none_match
+from gateway.http.ranges import range_of
 from gateway.jobs import clock
 from gateway.jobs.disk_trouble import trouble_means_retry
-from gateway.jobs.records import ENDED, Record, Webhook, Work
+from gateway.jobs.records import ENDED, PATH, Record, Webhook, Work
 from gateway.jobs.service import Jobs
-from gateway.restore.parts import Received
-from gateway.restore.returns import MEDIA_TYPES, check_accept
-from gateway.routes import jobs_openapi
-from gateway.routes.answers import answer
+from gateway.restore.parts import Fields
+from gateway.restore.returns import check_accept, choose_type
+from gateway.routes import jobs_openapi, openapi
+from gateway.routes.answers import answer, content_of
 from gateway.routes.authorization import require_key
 from gateway.routes.edge import edge_of
-from gateway.routes.queries import FINDING, parse_query, read_return
+from gateway.routes.orders import Order, fingerprint, idempotency_key, order_of
+from gateway.routes.queries import read_return
 from gateway.telemetry.tracing import current_traceparent
 from photorestore.directories import token_of
 from photorestore.errors import UnsupportedOption
-from photorestore.housekeeping import LONGEST_TIMEOUT_S
-from photorestore.options import Options
 
-_KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
 RUNNING_RETRY_S = 1.0
 
-jobs = APIRouter(prefix="/v1/jobs", dependencies=[Depends(require_key)], tags=["jobs"])
+
+jobs = APIRouter(prefix=PATH, dependencies=[Depends(require_key)], tags=["jobs"])
 
 
 @jobs.post(
@@ -49,13 +45,11 @@ async def submit(request: Request) -> Response:
     """Submit a picture to be restored later, without waiting; the upload is as for `/v1/restore`."""
     kept = jobs_of(request)
     check_accept("application/json", request.headers.get("accept", ""))
-    options, kind, webhook = _parse(request)
-    if webhook is not None:
-        kept.webhooks.check(webhook)
-    key = _idempotency_key(request)
+    order = order_of(request, (), kept.webhooks)
+    key = idempotency_key(request)
     await kept.check_room(request.state.caller, key)
-    record, is_new = await _enter(request, options, kind, webhook, key)
-    headers = {"Location": record.path, **_hint(request, record)}
+    record, is_new = await _enter(request, order, key)
+    headers = {"Location": kept.path_of(record), **_hint(request, record)}
     return JSONResponse(await kept.describe(record), 202 if is_new else 200, headers=headers)
 
 
@@ -72,20 +66,44 @@ async def job(request: Request, job_id: str) -> Response:
     "/{job_id}/result",
     operation_id="get_job_result",
     response_class=Response,
-    responses=jobs_openapi.result_answers(),
-    openapi_extra=jobs_openapi.result_operation(),
+    responses=jobs_openapi.result_answers(openapi.PICTURES),
 )
 async def result(request: Request, job_id: str) -> Response:
-    """Return the result of a job."""
-    record = await jobs_of(request).find(job_id, request.state.caller)
-    kind = _parse_kind(request, record)
-    found = await jobs_of(request).result(record, kind)
-    check_accept(MEDIA_TYPES.get(kind, found.content_type), request.headers.get("accept", ""))
-    etag = etag_of(record.outcome.key if record.outcome else "", kind)
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if not if_none_match(request).isdisjoint({etag.removeprefix("W/"), "*"}):
-        return Response(None, 304, headers=headers)
-    return answer(kind, found, headers, edge_of(request).transfers)
+    """Return the result of a job: what `return` asked for when it was submitted, which is the picture by default."""
+    return await _result(request, job_id)
+
+
+@jobs.get(
+    "/{job_id}/result/mask",
+    operation_id="get_job_mask",
+    response_class=Response,
+    responses=jobs_openapi.result_answers(openapi.MASK),
+)
+async def mask(request: Request, job_id: str) -> Response:
+    """Return the mask of what a job has filled: a PNG of the picture's size."""
+    return await _result(request, job_id, "mask")
+
+
+@jobs.get(
+    "/{job_id}/result/report",
+    operation_id="get_job_report",
+    response_class=JSONResponse,
+    responses=jobs_openapi.result_answers(openapi.document("Report")),
+)
+async def report(request: Request, job_id: str) -> Response:
+    """Return a job's report: what was found, and what each stage did and why."""
+    return await _result(request, job_id, "report")
+
+
+@jobs.get(
+    "/{job_id}/result/bundle",
+    operation_id="get_job_bundle",
+    response_class=Response,
+    responses=jobs_openapi.result_answers(openapi.BUNDLES),
+)
+async def bundle(request: Request, job_id: str) -> Response:
+    """Return the picture, the mask and the report of a job as the parts of one answer."""
+    return await _result(request, job_id, "bundle")
 
 
 @jobs.delete(
@@ -114,36 +132,40 @@ def jobs_of(request: Request) -> Jobs:
     return found
 
 
-async def _enter(
-    request: Request, options: Options, kind: str, webhook: str | None, key: str | None
-) -> tuple[Record, bool]:
+async def _enter(request: Request, order: Order, key: str | None) -> tuple[Record, bool]:
     """Receive the upload onto the disk and submit the job; return it and whether it is new."""
     kept = jobs_of(request)
-    upload = kept.files.new_upload(options, request.state.request_id)
+    upload = kept.files.new_upload(order.options, request.state.request_id)
+
+    def settle(fields: Fields) -> bool:
+        nonlocal order
+        if fields:
+            order = order_of(request, fields, kept.webhooks)
+            upload.envelope.options = order.options
+        return True
+
     is_handed_over = False
     try:
         with trouble_means_retry():
-            prepared = await edge_of(request).intake.take_in(
-                request, request.state.caller, upload, wants_mask=True
-            )
+            prepared = await edge_of(request).intake.take_in(request, request.state.caller, upload, settle)
         record = Record(
             id=token_of(upload.envelope.workspace_id),
             owner=request.state.caller,
             idempotency_key=key,
-            fingerprint=_fingerprint(prepared.received, options, kind, webhook),
+            fingerprint=fingerprint(prepared.received, order),
             work=Work(
                 upload=upload.envelope.workspace_id,
                 upload_bytes=await asyncio.to_thread(kept.files.secure, upload),
                 received=prepared.received,
                 pixels=prepared.pixels,
-                options=options.to_mapping(),
-                kind=kind,
+                options=order.options.to_mapping(),
+                kind=order.kind,
                 request_id=request.state.request_id,
                 promise=upload.envelope.promise,
                 traceparent=current_traceparent(),
             ),
             created=clock.now(),
-            webhook=None if webhook is None else Webhook(webhook),
+            webhook=None if order.webhook is None else Webhook(order.webhook),
         )
         is_handed_over = True
     finally:
@@ -152,38 +174,31 @@ async def _enter(
     return await kept.submit(record)
 
 
-def _parse(request: Request) -> tuple[Options, str, str | None]:
-    """Return the options, the part to return, and the webhook. Nobody waits, so the default time-out is the longest."""
-    pairs = request.query_params.multi_items()
-    webhooks = [text for name, text in pairs if name == "webhook"]
-    if len(webhooks) > 1:
-        raise UnsupportedOption("webhook is given twice")
-    options, kind = parse_query(tuple((name, text) for name, text in pairs if name != "webhook"))
-    if "timeout" not in request.query_params:
-        options = replace(options, timeout_s=LONGEST_TIMEOUT_S)
-    if kind == "mask":
-        options = replace(options, **FINDING)
-    return options, kind, webhooks[0] if webhooks else None
+async def _result(request: Request, job_id: str, kind: str | None = None) -> Response:
+    """Answer with a part of a job's result; by default with the one that the query or the job names."""
+    record = await jobs_of(request).find(job_id, request.state.caller)
+    kind = _parse_kind(request, kind or record.work.kind, has_return=kind is None)
+    found = await jobs_of(request).result(record, kind)
+    content_type = choose_type(kind, request.headers.get("accept", ""), found.content_type)
+    etag = etag_of(record.outcome.key if record.outcome else "", kind)
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
+    if not if_none_match(request).isdisjoint({etag.removeprefix("W/"), "*"}):
+        return Response(None, 304, headers=headers)
+    part = None
+    if kind in ("image", "mask"):
+        headers["Accept-Ranges"] = "bytes"
+        part = range_of(request, len(content_of(kind, found)), etag)
+    return answer(kind, found, content_type, headers, edge_of(request).transfers, part)
 
 
-def _parse_kind(request: Request, record: Record) -> str:
-    """Return which part of the result is asked for."""
-    pairs = request.query_params.multi_items()
-    if unknown := sorted({name for name, _ in pairs} - {"return"}):
-        raise UnsupportedOption(f"unknown option {', '.join(unknown)}; there is return")
-    return read_return(pairs[-1][1]) if pairs else record.work.kind
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _KEY.match(key):
-        raise BadRequest("Idempotency-Key is not as expected: up to 255 visible characters of ASCII")
-    return key
-
-
-def _fingerprint(received: Received, options: Options, kind: str, webhook: str | None) -> str:
-    parts = [received.image, received.mask, options.to_mapping(), kind, webhook]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+def _parse_kind(request: Request, kind: str, *, has_return: bool) -> str:
+    """Return which part of the result is asked for: `kind`, unless the query may name another one and does."""
+    known = {"return"} if has_return else set[str]()
+    if unknown := sorted(request.query_params.keys() - known):
+        raise UnsupportedOption(
+            f"unknown option {', '.join(unknown)}; there is {'return' * has_return or 'none'}"
+        )
+    return read_return(request.query_params.get("return", kind))
 
 
 def _hint(request: Request, record: Record) -> dict[str, str]:

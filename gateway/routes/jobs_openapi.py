@@ -2,50 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.jobs.records import STATES
-from gateway.restore.returns import RETURN
-from gateway.routes.openapi import BINARY, PROBLEM, STATUSES, parameter, problems, restore_operation
+from gateway.routes.openapi import STATUSES, document, parameter, problems, restore_operation
+from gateway.routes.schemas import ref
 from photorestore.kinds import Schema
 
 _TEXT: Schema = {"type": "string"}
-_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
-JOB: Schema = {
-    "type": "object",
-    "required": ["id", "state", "created", "progress", "links"],
-    "properties": {
-        "id": _TEXT,
-        "state": {"type": "string", "enum": list(STATES)},
-        "created": _TIME,
-        "started": _TIME | {"description": "of the latest try"},
-        "ended": _TIME,
-        "expires": _TIME | {"description": "when job and result are forgotten; null before the end"},
-        "tries": {"type": "integer", "description": "how often it was begun"},
-        "progress": {
-            "type": "object",
-            "additionalProperties": {
-                "type": "string",
-                "enum": ["waiting", "running", "ran", "passed", "failed"],
-            },
-            "description": "by stage; of a job that failed only the stage that did",
-        },
-        "result": {
-            "type": ["object", "null"],
-            "properties": {"return": _TEXT, "content_type": _TEXT, "etag": _TEXT},
-        },
-        "problem": {"anyOf": [PROBLEM, {"type": "null"}]},
-        "webhook": {
-            "type": ["object", "null"],
-            "properties": {
-                "url": _TEXT,
-                "state": {"type": "string", "enum": ["pending", "delivered", "failed"]},
-                "tries": {"type": "integer"},
-                "next": _TIME,
-                "error": {"type": ["string", "null"]},
-            },
-        },
-        "links": {"type": "object", "properties": {"self": _TEXT, "result": _TEXT}},
-    },
-}
 _UNKNOWN = {404: "there is no such job of this API key, or this service keeps none"}
 _FAILING = {503: "the disk of the jobs is full, read-only or failing; Retry-After says when to come back"}
 _REUSED = {422: f"{STATUSES[422]}; or the Idempotency-Key stands for another request"}
@@ -61,8 +22,12 @@ def submit_operation() -> Schema:
         "schema": _TEXT,
         "description": "the same key with the same request gives the same job; up to 255 visible characters",
     }
+    returned = {**ref("Return"), "description": "what is made, and sent by `/result`; image by default"}
     kept = [found for found in operation["parameters"] if found["name"] != "If-None-Match"]
-    return {**operation, "parameters": [*kept, parameter("webhook", webhook), key]}
+    return {
+        **operation,
+        "parameters": [*kept, parameter("return", returned), parameter("webhook", webhook), key],
+    }
 
 
 def submit_answers() -> dict[int | str, Schema]:
@@ -93,17 +58,12 @@ def delete_answers() -> dict[int | str, Schema]:
     }
 
 
-def result_operation() -> Schema:
-    """Return the query of `GET /v1/jobs/{job_id}/result`."""
-    returned = RETURN.schema() | {"description": "what is sent; by default what was asked for with the job"}
-    return {"parameters": [parameter("return", returned)]}
+def result_answers(content: Schema) -> dict[int | str, Schema]:
+    """Return the answers of `GET /v1/jobs/{job_id}/result`, and of those below it.
 
-
-def result_answers() -> dict[int | str, Schema]:
-    """Return the answers of `GET /v1/jobs/{job_id}/result`."""
-    kinds = ("image/*", "multipart/mixed")
-    content: Schema = {kind: {"schema": BINARY} for kind in kinds}
-    content["application/json"] = {"schema": {"type": "object"}}
+    Args:
+        content: the schemas of the answer 200 by media type.
+    """
     etag = {"ETag": {"description": "names the result", "schema": _TEXT}}
     return {
         200: {"description": "the result", "content": content, "headers": etag},
@@ -121,4 +81,4 @@ def result_answers() -> dict[int | str, Schema]:
 
 
 def _job(text: str) -> Schema:
-    return {"description": text, "content": {"application/json": {"schema": JOB}}}
+    return {"description": text, "content": document("Job")}

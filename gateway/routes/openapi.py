@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.restore.returns import RETURN
-from gateway.routes.queries import NAMES
+from gateway.restore.returns import FORM, MEDIA_TYPES, OCTETS
+from gateway.routes.schemas import BINARY, components, describe_options, ref
+from photorestore.imaging.files.sniff import ACCEPTED
 from photorestore.kinds import Schema
-from photorestore.options import describe
+from photorestore.options import STRENGTH_STAGES
 
-BINARY = {"type": "string", "format": "binary"}
-PROBLEM = {"$ref": "#/components/schemas/Problem"}
-"""Reference to the schema of the problem document, which `complete` adds."""
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "stage", "request_id"],
-    "properties": {
-        "type": {"type": "string", "description": "stable name, a URN; docs/api.md lists them"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "what was expected and what was got"},
-        "stage": {"type": "string", "description": "where it was found"},
-        "request_id": {"type": "string"},
-    },
-}
+TITLE = "photorestore API"
+"""Generators name the package of a client after it; `photorestore` is the service, `photorestore_client` our client."""
+TAGS: list[Schema] = [
+    {"name": "pictures", "description": "Restore a picture while you wait, and ask what this service can."},
+    {"name": "jobs", "description": "Leave a picture and come back for the result."},
+    {"name": "operations", "description": "Health and metrics."},
+]
 STATUSES = {
     400: "an option or the form is not as it should be",
     401: "an API key is missing or unknown",
@@ -44,23 +37,38 @@ _HEADERS = {
     "Server-Timing": "milliseconds of each stage",
     "X-Request-Id": "label of the request in all logs",
 }
+_OCTETS: Schema = {OCTETS: {"schema": BINARY}}
+"""First among binary types: some generators know no other."""
+PICTURES: Schema = {**_OCTETS, **{f"image/{name}": {"schema": BINARY} for name in ACCEPTED}}
+MASK: Schema = {**_OCTETS, MEDIA_TYPES["mask"]: {"schema": BINARY}}
+BUNDLES: Schema = {**_OCTETS, FORM: {"schema": BINARY}, MEDIA_TYPES["bundle"]: {"schema": BINARY}}
 
 
-def complete(document: Schema) -> None:
-    """Add the schema of the problem document, and remove FastAPI's own answer 422, which the edge never gives."""
-    for path in document["paths"].values():
+def document(name: str) -> Schema:
+    """Return the content of an answer that is JSON of a named schema."""
+    return {"application/json": {"schema": ref(name)}}
+
+
+def complete(schema: Schema, *, needs_key: bool, public_path: str) -> None:
+    """Add the named schemas, and take out what this service never asks for or answers.
+
+    Args:
+        needs_key: whether this service asks for API keys.
+        public_path: where callers find the service, without a slash at the end.
+    """
+    for path in schema["paths"].values():
         for operation in path.values():
             if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                 del operation["responses"]["422"]
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
-    schemas["Problem"] = _PROBLEM
+            if not needs_key:
+                operation.pop("security", None)
+    schema["servers"] = [{"url": public_path or "/"}]
+    schema["components"]["schemas"] = components()
 
 
 def problems(texts: Mapping[int, str] = STATUSES) -> dict[int | str, Schema]:
     """Return answers that are problems; by default all those of a restoring route."""
-    content = {"application/problem+json": {"schema": PROBLEM}}
+    content = {"application/problem+json": {"schema": ref("Problem")}}
     return {status: {"description": text, "content": content} for status, text in texts.items()}
 
 
@@ -75,38 +83,22 @@ def answers(content: Schema) -> dict[int | str, Schema]:
 
 
 def restore_operation() -> Schema:
-    """Return the query, headers and body of `POST /v1/restore`."""
-    options = [parameter(NAMES.get(name, name), schema) for name, schema in _in_query().items()]
-    returned = RETURN.schema() | {"default": "image", "description": "what is sent back"}
-    accept_free = [parameter("return", returned), *_headers()]
-    return {"parameters": [*options, *accept_free], "requestBody": _body(with_mask=True)}
+    """Return the query, headers and body of the routes that restore."""
+    options = [parameter(name, schema) for name, schema in _in_query().items()]
+    return {"parameters": [*options, *_headers()], "requestBody": _body("RestoreForm")}
 
 
 def analyze_operation() -> Schema:
     """Return the query, headers and body of `POST /v1/analyze`."""
-    timeout = parameter("timeout", describe()["timeout_s"])
-    return {"parameters": [timeout, *_headers()], "requestBody": _body(with_mask=False)}
-
-
-def _in_query() -> dict[str, Schema]:
-    """Return the options' schemas as they are written in a URL."""
-    options = describe()
-    number, by_stage = options["strength"].pop("anyOf")
-    part = rf"({'|'.join(by_stage['properties'])}):(0(\.\d+)?|1(\.0+)?)"
-    options["strength"] |= {
-        "anyOf": [number, {"type": "string", "pattern": f"^{part}(,{part})*$"}],
-        "description": options["strength"]["description"] + ": denoise:0.5,face:0",
-    }
-    return options
+    timeout = parameter("timeout", describe_options()["timeout"])
+    return {"parameters": [timeout, *_headers()], "requestBody": _body("AnalyzeForm")}
 
 
 def parameter(name: str, schema: Schema) -> Schema:
     """Return a parameter of the query, from its JSON schema with a description."""
-    plain = {
-        key: value
-        for key, value in schema.items()
-        if key != "description" and (key, value) != ("default", None)
-    }
+    plain = {key: value for key, value in schema.items() if key != "description"}
+    if "allOf" in plain:
+        (plain,) = plain["allOf"]
     parameter: Schema = {
         "name": name,
         "in": "query",
@@ -114,6 +106,18 @@ def parameter(name: str, schema: Schema) -> Schema:
         "description": schema["description"],
     }
     return parameter | ({"style": "form", "explode": False} if plain.get("type") == "array" else {})
+
+
+def _in_query() -> dict[str, Schema]:
+    """Return the options' schemas as they are written in a URL."""
+    options = describe_options()
+    number, _ = options["strength"]["anyOf"]
+    part = rf"({'|'.join(STRENGTH_STAGES)}):(0(\.\d+)?|1(\.0+)?)"
+    options["strength"] |= {
+        "anyOf": [number, {"type": "string", "pattern": f"^{part}(,{part})*$"}],
+        "description": options["strength"]["description"] + "; by stage: denoise:0.5,face:0",
+    }
+    return options
 
 
 def _headers() -> list[Schema]:
@@ -127,15 +131,10 @@ def _headers() -> list[Schema]:
     ]
 
 
-def _body(*, with_mask: bool) -> Schema:
-    parts: Schema = {"image": BINARY}
-    if with_mask:
-        parts["mask"] = {
-            **BINARY,
-            "description": "of the picture's size after its EXIF rotation; white is filled",
-        }
-    form = {"type": "object", "required": ["image"], "properties": parts, "additionalProperties": False}
+def _body(form: str) -> Schema:
+    """Return the body; the form stands first, for generators that take only one, since it can hold a mask."""
     return {
         "required": True,
-        "content": {"image/*": {"schema": BINARY}, "multipart/form-data": {"schema": form}},
+        "description": "a form, in which options may stand, too; or the picture alone, of whatever Content-Type",
+        "content": {FORM: {"schema": ref(form)}, OCTETS: {"schema": BINARY}},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CONTENT_TYPE_PLAIN_0_0_4
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gateway.routes import openapi
 from gateway.routes.edge import edge_of
@@ -12,14 +12,25 @@ from gateway.routes.edge import edge_of
 operations = APIRouter(tags=["operations"])
 
 
-@operations.get("/livez", operation_id="get_livez")
-async def livez() -> dict[str, str]:
+@operations.get(
+    "/livez",
+    operation_id="get_livez",
+    response_class=JSONResponse,
+    responses={200: {"description": "it is", "content": openapi.document("Liveness")}},
+)
+async def livez() -> JSONResponse:
     """Answer that this process is alive."""
-    return {"status": "alive"}
+    return JSONResponse({"status": "alive"})
 
 
 @operations.get(
-    "/readyz", operation_id="get_readyz", responses={503: {"description": "restorations would fail"}}
+    "/readyz",
+    operation_id="get_readyz",
+    response_class=JSONResponse,
+    responses={
+        200: {"description": "restorations will succeed", "content": openapi.document("Readiness")},
+        503: {"description": "restorations would fail", "content": openapi.document("Readiness")},
+    },
 )
 async def readyz(request: Request) -> JSONResponse:
     """Return whether restorations will succeed, and if not, why."""
@@ -34,7 +45,7 @@ async def readyz(request: Request) -> JSONResponse:
     return JSONResponse(document, 503 if readiness.problem else 200)
 
 
-@operations.get("/metrics", operation_id="get_metrics", response_class=Response)
+@operations.get("/metrics", operation_id="get_metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Return the edge's metrics, for Prometheus."""
     edge = edge_of(request)
@@ -46,7 +57,7 @@ async def metrics(request: Request) -> Response:
 @operations.get(
     "/metrics/torchserve",
     operation_id="get_torchserve_metrics",
-    response_class=Response,
+    response_class=PlainTextResponse,
     responses=openapi.problems({503: "TorchServe does not answer"}),
 )
 async def torchserve_metrics(request: Request) -> Response:

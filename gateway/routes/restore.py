@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
@@ -11,15 +13,15 @@ from starlette.types import Receive, Scope, Send
 from gateway.errors import PreconditionFailed
 from gateway.http.conditional import etag_of, if_none_match
 from gateway.http.disconnect import until_left
-from gateway.restore.returns import MEDIA_TYPES, check_accept
+from gateway.restore.parts import Fields
+from gateway.restore.returns import OCTETS, check_accept, choose_type, names_no_picture
 from gateway.restore.runner import Finished
 from gateway.routes import openapi
 from gateway.routes.answers import answer
 from gateway.routes.authorization import check_key, require_key
 from gateway.routes.edge import edge_of
-from gateway.routes.queries import FINDING, parse_query
+from gateway.routes.queries import FINDING, ask, pairs_of
 from photorestore.errors import UnsupportedOption
-from photorestore.imaging.files.sniff import ACCEPTED
 from photorestore.options import STAGES, Options
 from photorestore.records import document_of
 from photorestore.workspace import Workspace
@@ -27,30 +29,33 @@ from photorestore.workspace import Workspace
 restoring = APIRouter(prefix="/v1", dependencies=[Depends(require_key)], tags=["pictures"])
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request wants.
+
+    Attributes:
+        kind: the part of the result that is returned, one of `RETURNS`, or `analysis`.
+        options: of the restoration.
+        accept: chooses the picture's format; empty if anything will do.
+        content_type: by which the answer is sent; empty for the picture's own.
+    """
+
+    kind: str
+    options: Options
+    accept: str = ""
+    content_type: str = ""
+
+
 @restoring.post(
     "/restore",
     operation_id="restore",
     response_class=Response,
-    responses=openapi.answers(
-        {
-            **{f"image/{name}": {"schema": openapi.BINARY} for name in ACCEPTED},
-            "application/json": {"schema": {"type": "object"}},
-            "multipart/mixed": {"schema": openapi.BINARY},
-        }
-    ),
+    responses=openapi.answers(openapi.PICTURES),
     openapi_extra=openapi.restore_operation(),
 )
 async def restore(request: Request) -> Response:
     """Restore a picture, sent as the body or as the part `image` of a form, which may also have a `mask`."""
-    options, kind = parse_query(tuple(request.query_params.multi_items()))
-    accept = request.headers.get("accept", "")
-    if kind != "image":
-        check_accept(MEDIA_TYPES[kind], accept)
-        accept = ""
-    if kind == "mask":
-        options = replace(options, **FINDING)
-    finished, headers = await _produce(request, options, accept, kind)
-    return answer(kind, finished.result, headers, edge_of(request).transfers)
+    return await _restore(request)
 
 
 async def restore_directly(scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,40 +67,110 @@ async def restore_directly(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @restoring.post(
+    "/restore/mask",
+    operation_id="restore_mask",
+    response_class=Response,
+    responses=openapi.answers(openapi.MASK),
+    openapi_extra=openapi.restore_operation(),
+)
+async def restore_mask(request: Request) -> Response:
+    """Return the mask of what would be filled: a PNG of the picture's size. Nothing is restored for it."""
+    return await _restore(request, "mask")
+
+
+@restoring.post(
+    "/restore/report",
+    operation_id="restore_report",
+    response_class=JSONResponse,
+    responses=openapi.answers(openapi.document("Report")),
+    openapi_extra=openapi.restore_operation(),
+)
+async def restore_report(request: Request) -> Response:
+    """Restore a picture and return the report: what was found, and what each stage did and why."""
+    return await _restore(request, "report")
+
+
+@restoring.post(
+    "/restore/bundle",
+    operation_id="restore_bundle",
+    response_class=Response,
+    responses=openapi.answers(openapi.BUNDLES),
+    openapi_extra=openapi.restore_operation(),
+)
+async def restore_bundle(request: Request) -> Response:
+    """Restore a picture and return it with its mask and its report, as the parts of one answer."""
+    return await _restore(request, "bundle")
+
+
+@restoring.post(
     "/analyze",
     operation_id="analyze",
     response_class=JSONResponse,
-    responses=openapi.answers({"application/json": {"schema": {"type": "object"}}}),
+    responses=openapi.answers(openapi.document("Analysis")),
     openapi_extra=openapi.analyze_operation(),
 )
 async def analyze(request: Request) -> Response:
     """Find what is wrong with a picture, without restoring it."""
-    if unknown := sorted(request.query_params.keys() - {"timeout"}):
-        raise UnsupportedOption(f"unknown option {', '.join(unknown)}; there is timeout")
-    options, _ = parse_query(tuple(request.query_params.multi_items()))
-    check_accept("application/json", request.headers.get("accept", ""))
-    options = replace(options, **FINDING, format="jpeg", quality=1, metadata="strip")
-    finished, headers = await _produce(request, options, "", "analysis")
+    _, finished, headers = await _produce(request, functools.partial(_want_analysis, request))
     report = finished.result.report
     found = {stage: report.estimates[stage] for stage in STAGES[:-1] if stage in report.estimates}
     return JSONResponse({"source": document_of(report.source), "found": found}, headers=headers)
 
 
+async def _restore(request: Request, returned: str | None = None) -> Response:
+    """Answer with a part of the result; by default with the part that the request names."""
+    wanted, finished, headers = await _produce(request, functools.partial(_want, request, returned))
+    content_type = wanted.content_type or finished.result.content_type
+    return answer(wanted.kind, finished.result, content_type, headers, edge_of(request).transfers)
+
+
+def _want(request: Request, returned: str | None, fields: Fields) -> Wanted:
+    asked = ask(request, fields, returned)
+    accept = request.headers.get("accept", "")
+    if asked.returned != "image":
+        options = replace(asked.options, **FINDING) if asked.returned == "mask" else asked.options
+        return Wanted(asked.returned, options, content_type=choose_type(asked.returned, accept))
+    if names_no_picture(accept):
+        return Wanted("image", asked.options, content_type=OCTETS)
+    return Wanted("image", asked.options, accept)
+
+
+def _want_analysis(request: Request, fields: Fields) -> Wanted:
+    asked = ask(request, fields)
+    names = {*request.query_params, *(name for name, _ in pairs_of(fields))}
+    if unknown := sorted(names - {"timeout"}):
+        raise UnsupportedOption(f"unknown option {', '.join(unknown)}; there is timeout")
+    check_accept("application/json", request.headers.get("accept", ""))
+    return Wanted("analysis", replace(asked.options, **FINDING, format="jpeg", quality=1, metadata="strip"))
+
+
 async def _produce(
-    request: Request, options: Options, accept: str, kind: str
-) -> tuple[Finished, dict[str, str]]:
-    """Receive the upload and restore it; return the result and the headers of the answer."""
+    request: Request, want: Callable[[Fields], Wanted]
+) -> tuple[Wanted, Finished, dict[str, str]]:
+    """Receive the upload and restore it; return what is wanted, the result and the headers of the answer.
+
+    Args:
+        want: returns what the request wants, from the form's fields; those are empty until the form has been received.
+    """
     edge = edge_of(request)
+    wanted = want(())
     edge.transfers.check_answers(request.state.caller)
     label = request.state.request_id
-    workspace = Workspace.create(edge.settings.workspace_root, options, request_id=label, accept=accept)
+    root = edge.settings.workspace_root
+    workspace = Workspace.create(root, wanted.options, request_id=label, accept=wanted.accept)
     workspace.envelope.answer = "report"
+
+    def settle(fields: Fields) -> bool:
+        nonlocal wanted
+        if fields:
+            wanted = want(fields)
+            workspace.envelope.options, workspace.envelope.accept = wanted.options, wanted.accept
+        return wanted.kind in ("mask", "bundle")
+
     is_handed_over = False
     try:
-        prepared = await edge.intake.take_in(
-            request, request.state.caller, workspace, wants_mask=kind in ("mask", "bundle")
-        )
-        etag = etag_of(prepared.key, kind)
+        prepared = await edge.intake.take_in(request, request.state.caller, workspace, settle)
+        etag = etag_of(prepared.key, wanted.kind)
         _check_if_none_match(request, etag)
         is_handed_over = True
     finally:
@@ -103,7 +178,7 @@ async def _produce(
             workspace.remove()
     async with until_left(request.receive):
         finished = await edge.runner.restore(prepared, request.state.caller)
-    return finished, {"ETag": etag, "Server-Timing": _server_timing(finished), "Vary": "Accept"}
+    return wanted, finished, {"ETag": etag, "Server-Timing": _server_timing(finished), "Vary": "Accept"}
 
 
 def _check_if_none_match(request: Request, etag: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from importlib import metadata
 
 from fastapi import APIRouter, Depends, Request
+from starlette.responses import JSONResponse
 
 from gateway.routes import openapi
 from gateway.routes.authorization import require_key
 from gateway.routes.edge import edge_of
-from gateway.routes.queries import NAMES
+from gateway.routes.presets import NAMES
 from photorestore.imaging import CONTENT_TYPES, LIMITS
 from photorestore.imaging.files.sniff import ACCEPTED
 from photorestore.options import describe
@@ -21,13 +22,17 @@ about = APIRouter(prefix="/v1", dependencies=[Depends(require_key)], tags=["pict
 @about.get(
     "/stages",
     operation_id="get_stages",
-    responses=openapi.problems({401: openapi.STATUSES[401]}),
+    response_class=JSONResponse,
+    responses={
+        200: {"description": "the service", "content": openapi.document("Service")},
+        **openapi.problems({401: openapi.STATUSES[401]}),
+    },
 )
-async def stages(request: Request) -> dict[str, object]:
+async def stages(request: Request) -> JSONResponse:
     """Return the stages and their networks, the options and limits, whether jobs are accepted, and the version."""
     edge = edge_of(request)
     ready = {node.stage: node.ready for node in edge.readiness.state.nodes}
-    return {
+    document = {
         "version": metadata.version("photorestore"),
         "stages": [
             {
@@ -42,6 +47,7 @@ async def stages(request: Request) -> dict[str, object]:
             for row in ROWS
         ],
         "options": {NAMES.get(name, name): schema for name, schema in describe().items()},
+        "presets": {name: dict(values) for name, values in edge.presets.by_name.items()},
         "jobs": edge.jobs is not None,
         "formats": {"read": list(ACCEPTED), "written": list(CONTENT_TYPES.values())},
         "limits": {
@@ -52,3 +58,4 @@ async def stages(request: Request) -> dict[str, object]:
             "pixels_in_flight": edge.settings.max_pixels,
         },
     }
+    return JSONResponse(document)

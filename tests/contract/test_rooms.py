@@ -15,7 +15,7 @@ import yaml
 from photorestore_client.arguments import make_parser
 from photorestore_client.options import Options as ClientOptions
 
-from gateway.routes.queries import NAMES
+from gateway.routes.presets import NAMES
 from photorestore.findings import Findings
 from photorestore.networks.weights import NETWORKS, stage_of, weights_file
 from photorestore.options import STAGES, TIERS, Options, describe
@@ -148,7 +148,7 @@ def test_files_written_from_the_rows_are_up_to_date(name: str) -> None:
 
 
 def test_options_are_the_same_in_every_room() -> None:
-    schemas = {NAMES.get(name, name): schema for name, schema in describe().items()}
+    schemas = {NAMES.get(name, name): schema for name, schema in describe().items()} | {"preset": {}}
     assert set(get_type_hints(ClientOptions)) == set(schemas)
     arguments = {action.dest: action for action in make_parser()._actions}
     for name, hint in get_type_hints(ClientOptions).items():
@@ -251,7 +251,7 @@ def test_rooms_say_what_is_in_them_and_no_more(home: str) -> None:
 def test_client_needs_only_what_its_package_declares() -> None:
     project = tomllib.loads((HOME / "client/pyproject.toml").read_text())["project"]
     declared = {re.split("[<>=]", name)[0] for name in project["dependencies"]}
-    assert declared == {"imagesize", "requests", "tqdm", "urllib3"}
+    assert declared == {"anyio", "httpx", "imagesize", "tqdm"}
     for file in sources("client"):
         foreign = {name.split(".")[0] for name in imported(file)} - sys.stdlib_module_names
         assert foreign <= declared | {"photorestore_client"}, file

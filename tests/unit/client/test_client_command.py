@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from photorestore_client.command import main
 from photorestore_client.ledger import NAME, Ledger, LedgerError
-from photorestore_client.plan import plan
 
 from tests.client_command import answer, files_below, make_picture, run, sha256, start
 from tests.edge_double import Edge, drop, refuse
@@ -128,13 +127,6 @@ def test_files_of_others_and_sources_are_never_replaced(edge: Edge, photos: Path
 def test_results_inside_the_folder_of_sources_are_no_sources(edge: Edge, photos: Path) -> None:
     run(edge, photos, "-o", photos / "restored")
     assert "3 skipped" in run(edge, photos, "-o", photos / "restored").stdout
-
-
-def test_two_pictures_with_one_result_are_refused(tmp_path: Path) -> None:
-    for name in ["a.png", "a.png.jpg"]:
-        (tmp_path / name).write_bytes(b"")
-    with pytest.raises(ValueError, match="would both become"):
-        plan([tmp_path], tmp_path / "out", "jpeg")
 
 
 def test_a_bad_picture_fails_alone_and_its_label_is_shown(edge: Edge, photos: Path, tmp_path: Path) -> None:

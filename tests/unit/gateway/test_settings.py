@@ -62,6 +62,11 @@ def test_numbers_that_make_no_sense_are_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
+        ("PUBLIC_PATH", "photos"),
+        ("PUBLIC_PATH", "/a b"),
+        ("PUBLIC_PATH", "/v1"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, proxy.example"),
+        ("KEEP_ALIVE_S", "0"),
         ("PORT", "65536"),
         ("PORT", "80.5"),
         ("HOST", ""),

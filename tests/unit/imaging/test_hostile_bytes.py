@@ -24,7 +24,7 @@ from starlette.requests import Request
 from gateway.http.pace import Pace
 from gateway.restore.transfers import TransferLimits, Transfers
 from gateway.restore.upload import receive
-from gateway.routes.queries import parse_query
+from gateway.routes.queries import pairs_of, parse
 from photorestore.envelope import Envelope
 from photorestore.errors import RestorationError
 from photorestore.imaging import open_picture
@@ -192,15 +192,15 @@ def test_options_are_read_or_refused() -> None:
     @given(named.map(json.dumps) | DEEP | st.text(), st.lists(pairs, max_size=4))
     def check(text: str, query: list[tuple[str, str]]) -> None:
         answered(lambda: Options.from_json(text))
-        answered(lambda: parse_query(tuple(query)))
+        answered(lambda: parse([*query, *pairs_of((("options", text), *query))]))
 
     run(check)
 
 
 def test_form_is_received_or_refused() -> None:
     form = b"".join(
-        b'--b\r\nContent-Disposition: form-data; name="%s"; filename="a"\r\n\r\nxyz\r\n' % name
-        for name in (b"image", b"mask")
+        b"--b\r\nContent-Disposition: form-data; name=%s\r\n\r\nxyz\r\n" % name
+        for name in (b'"image"; filename="a"', b'"mask"; filename="a"', b'"options"', b"scale")
     )
     kinds = st.sampled_from(
         [b"multipart/form-data; boundary=b", b"multipart/form-data; boundary=", b"image/png"]

@@ -64,8 +64,7 @@ async def test_connections_are_kept_for_the_next_request(
 ) -> None:
     """A head that has begun must end soon, but the next one may begin late."""
     monkeypatch.setattr("gateway.http.connection.HEAD_S", 1)
-    monkeypatch.setattr("gateway.http.connection.KEEP_ALIVE_S", 4)
-    async with listening(server, root) as (port, _):
+    async with listening(server, root, keep_alive_s=4) as (port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         await ask(reader, writer)
         await asyncio.sleep(1.5)

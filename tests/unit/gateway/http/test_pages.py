@@ -139,7 +139,14 @@ async def test_allowed_origins_may_upload_and_read_the_headers(server: FakeTorch
         assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (200, ORIGIN)
         assert "POST" in asked.headers["access-control-allow-methods"]
         allowed = asked.headers["access-control-allow-headers"].lower()
-        for name in ("authorization", "content-type", "if-none-match", "idempotency-key"):
+        for name in (
+            "authorization",
+            "content-type",
+            "if-none-match",
+            "idempotency-key",
+            "range",
+            "traceparent",
+        ):
             assert name in allowed
         answer = await edge.post("/v1/restore?stages=", content=make_picture(), headers={"Origin": ORIGIN})
         refused = await edge.post("/v1/restore", content=b"x", headers={"Origin": ORIGIN})
@@ -147,7 +154,8 @@ async def test_allowed_origins_may_upload_and_read_the_headers(server: FakeTorch
             assert each.headers["access-control-allow-origin"] == ORIGIN
             assert "Origin" in each.headers["vary"]
             exposed = each.headers["access-control-expose-headers"].split(", ")
-            assert {"ETag", "Server-Timing", "X-Request-Id", "Retry-After", "Location"} == set(exposed)
+            names = {"ETag", "Server-Timing", "X-Request-Id", "Retry-After", "Location"}
+            assert names | {"Accept-Ranges", "Content-Range"} == set(exposed)
             assert "access-control-allow-credentials" not in each.headers
         assert "Accept" in answer.headers["vary"]
 

@@ -1,6 +1,7 @@
 """Webhooks: where they may go, how they are signed, and that they arrive."""
 
 import asyncio
+import base64
 import contextlib
 import hashlib
 import hmac
@@ -21,8 +22,9 @@ import pytest
 
 from gateway.jobs.destinations import Destinations
 from gateway.jobs.records import Record, Webhook
+from gateway.jobs.signatures import SIGNATURE, sign
 from gateway.jobs.store import Store
-from gateway.jobs.webhooks import TRY_S, Patience, sign
+from gateway.jobs.webhooks import TRY_S, Patience
 from gateway.settings import HOME, GatewaySettings
 from photorestore.errors import OutOfSpace
 from tests.edge import (
@@ -117,7 +119,7 @@ async def test_the_end_of_a_job_is_told_and_signed(
             job = await told(edge, path, "delivered")
             assert (job["webhook"]["url"], job["webhook"]["tries"]) == (receiver.url, 1)
             assert (job["webhook"]["next"], job["webhook"]["error"]) == (None, None)
-            assert metric(edge, "webhooks_total", outcome="delivered") == 1
+            await until(lambda: metric(edge, "webhooks_total", outcome="delivered") == 1)
     ((target, headers, body),) = receiver.got
     assert target == "/told?album=7"
     assert json.loads(body) == {name: value for name, value in job.items() if name != "webhook"}
@@ -126,18 +128,28 @@ async def test_the_end_of_a_job_is_told_and_signed(
     fields = dict(part.split("=") for part in headers["X-Photorestore-Signature"].split(","))
     expected = hmac.new(SECRET, fields["t"].encode() + b"." + body, hashlib.sha256).hexdigest()
     assert fields["v1"] == expected
+    assert headers["webhook-id"] == job["id"]
+    signed = f"{job['id']}.{headers['webhook-timestamp']}.".encode() + body
+    standard = base64.b64encode(hmac.new(SECRET, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{standard}"
 
 
 def test_signature_is_genuine_to_the_receiver_that_the_documents_show() -> None:
     text = (HOME / "docs/api.md").read_text()
-    code = text[text.index("    import hashlib, hmac, time") :].partition("\n\n## ")[0]
+    code = text[text.index("    import hashlib, hmac, time") :].partition("\n\nThe secret")[0]
     receiver: dict[str, Any] = {}
     exec(textwrap.dedent(code), receiver)
     is_genuine, now = receiver["is_genuine"], int(time.time())
-    assert is_genuine(sign(SECRET, b"{}", now), b"{}", SECRET)
-    assert not is_genuine(sign(SECRET, b"{}", now), b"{ }", SECRET)
-    assert not is_genuine(sign(SECRET, b"{}", now - 1000), b"{}", SECRET)
-    assert not is_genuine(sign(b"another secret..", b"{}", now), b"{}", SECRET)
+
+    def signed(*secrets: bytes, age_s: int = 0) -> str:
+        return sign(secrets, "a", b"{}", now - age_s)[SIGNATURE]
+
+    assert is_genuine(signed(SECRET), b"{}", SECRET.decode())
+    assert is_genuine(signed(SECRET), b"{}", SECRET.decode() + "\r\n")
+    assert is_genuine(signed(b"another secret..", SECRET), b"{}", SECRET.decode())
+    assert not is_genuine(signed(SECRET), b"{ }", SECRET.decode())
+    assert not is_genuine(signed(SECRET, age_s=1000), b"{}", SECRET.decode())
+    assert not is_genuine(signed(b"another secret.."), b"{}", SECRET.decode())
 
 
 async def test_what_is_not_allowed_any_more_is_not_sent(

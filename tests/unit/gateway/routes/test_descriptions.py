@@ -1,10 +1,18 @@
 """What the service tells of itself: stages, metrics, logs and OpenAPI."""
 
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
 import pytest
 
+from gateway.http.keys import key_line
+from gateway.restore.returns import MEDIA_TYPES
 from photorestore.options import STAGES
 from photorestore.stages.table import STAGE_ROWS
-from tests.edge import EdgeClient, FakeTorchServe, make_picture, metric
+from tests.edge import EdgeClient, FakeTorchServe, make_picture, metric, problem, running_edge
 from tests.logged import logged
 
 pytestmark = pytest.mark.anyio
@@ -73,7 +81,7 @@ async def test_openapi_describes_the_routes(edge: EdgeClient) -> None:
     )
     operation = document["paths"]["/v1/restore"]["post"]
     names = {parameter["name"] for parameter in operation["parameters"]}
-    assert {"stages", "strength", "format", "timeout", "return", "If-None-Match"} <= names
+    assert {"stages", "strength", "format", "timeout", "preset", "If-None-Match"} <= names
     assert {"200", "400", "401", "406", "412", "413", "415", "422", "429", "503", "504"} <= set(
         operation["responses"]
     )
@@ -84,9 +92,62 @@ async def test_openapi_describes_the_routes(edge: EdgeClient) -> None:
     ]
     problems = {kind: {"schema": {"$ref": "#/components/schemas/Problem"}} for kind in kinds[0]}
     assert all(kind == problems for kind in kinds)
-    assert set(document["components"]["schemas"]) == {"Problem"}  # and no error of FastAPI's own
     problem_document = (await edge.get("/nowhere")).json()
     assert set(document["components"]["schemas"]["Problem"]["properties"]) == set(problem_document)
-    assert {"restore", "submit_job"} <= {operation["operationId"] for operation in operations}
+    assert all(operation["operationId"] and operation["tags"] for operation in operations)
     assert "text/html" in (await edge.get("/docs")).headers["content-type"]
     assert (await edge.get("/livez")).json() == {"status": "alive"}
+
+
+async def test_openapi_has_each_schema_once_and_none_of_answers_that_never_come(edge: EdgeClient) -> None:
+    text = (await edge.get("/openapi.json")).text
+    document = json.loads(text)
+    schemas = document["components"]["schemas"]
+    referred = set(re.findall(r'"#/components/schemas/(\w+)"', text))
+    assert referred == set(schemas)
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status, answer in operation["responses"].items():
+                content = answer.get("content", {})
+                assert status != "422" or set(content) == {"application/problem+json"}
+                assert all("$ref" in kind["schema"] for name, kind in content.items() if "json" in name)
+
+
+@pytest.mark.parametrize("name", ["mask", "report", "bundle"])
+async def test_parts_of_a_result_have_paths_of_their_own(edge: EdgeClient, name: str) -> None:
+    by_path = await edge.post(f"/v1/restore/{name}?stages=&format=png", content=make_picture())
+    by_option = await edge.post(f"/v1/restore?return={name}&stages=&format=png", content=make_picture())
+    assert by_path.status_code == 200
+    kinds = [answer.headers["content-type"].partition(";")[0] for answer in (by_path, by_option)]
+    assert kinds == [MEDIA_TYPES[name]] * 2
+    assert by_path.headers["etag"] == by_option.headers["etag"]
+    twice = await edge.post(f"/v1/restore/{name}?return=image", content=make_picture())
+    assert problem(twice) == (400, "unsupported-option")
+
+
+async def test_documents_hold_what_openapi_says(edge: EdgeClient) -> None:
+    document = (await edge.get("/openapi.json")).json()
+    got = {
+        "Report": await edge.post("/v1/restore/report?stages=", content=make_picture()),
+        "Analysis": await edge.post("/v1/analyze", content=make_picture()),
+        "Service": await edge.get("/v1/stages"),
+        "Readiness": await edge.get("/readyz"),
+        "Liveness": await edge.get("/livez"),
+    }
+    for name, answer in got.items():
+        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        jsonschema_rs.validate(schema, answer.json())
+        assert set(answer.json()) == set(document["components"]["schemas"][name]["properties"])
+
+
+@pytest.mark.parametrize("keys", [True, False])
+async def test_openapi_asks_for_a_key_where_the_service_does(
+    server: FakeTorchServe, root: Path, tmp_path: Path, keys: bool
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text(key_line("album", "pr_key"))
+    settings: dict[str, Any] = {"keys_file": file} if keys else {}
+    async with running_edge(server, root, **settings) as edge:
+        paths = (await edge.get("/openapi.json")).json()["paths"]
+    assert ("security" in paths["/v1/restore"]["post"]) is keys
+    assert "security" not in paths["/livez"]["get"]

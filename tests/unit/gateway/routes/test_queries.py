@@ -1,18 +1,22 @@
 """Options as they are written in a URL."""
 
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
 
-from gateway.routes.queries import parse_query
+from gateway.routes import queries
+from gateway.routes.presets import NO_PRESETS, Presets
 from photorestore.errors import UnsupportedOption
 from photorestore.options import Options, describe
 
-NAMES_IN_QUERIES = {"timeout" if name == "timeout_s" else name for name in describe()} | {"return"}
+NAMES_IN_QUERIES = {"timeout" if name == "timeout_s" else name for name in describe()} | {"preset", "return"}
 
 
-def parse(query: str) -> tuple[Options, str]:
-    return parse_query(tuple(parse_qsl(query, keep_blank_values=True)))
+def parse(query: str, presets: Presets = NO_PRESETS) -> tuple[Options, str]:
+    asked = queries.parse(parse_qsl(query, keep_blank_values=True), presets)
+    return asked.options, asked.returned
 
 
 @pytest.mark.parametrize(
@@ -45,13 +49,17 @@ def test_plain_queries_mean_what_they_say() -> None:
 
 def test_all_that_is_wrong_is_named_at_once_as_the_caller_wrote_it() -> None:
     with pytest.raises(UnsupportedOption) as caught:
-        parse("scale=3&timeout=nan&tier=timeout_s&scale=4&return=text&timeout_s=5&quality=high&Format=png")
+        parse(
+            "scale=3&timeout=nan&tier=timeout_s&scale=4&return=text&timeout_s=5&quality=high&Format=png&preset=a"
+        )
     assert str(caught.value).split("; ") == [
         "scale is given twice",
         "unknown option Format, timeout_s",
         f"there are {', '.join(sorted(NAMES_IN_QUERIES))}",
         "return is 'text'",
         "expected one of image, mask, report, bundle",
+        "preset is 'a'",
+        "this service has none",
         "scale is 3",
         "expected 1, 2 or 4",
         "timeout is 'nan'",
@@ -69,3 +77,43 @@ def test_all_that_is_wrong_is_named_at_once_as_the_caller_wrote_it() -> None:
 def test_what_is_ambiguous_is_refused(query: str) -> None:
     with pytest.raises(UnsupportedOption, match=query.partition("=")[0]):
         parse(query)
+
+
+@pytest.fixture
+def presets(tmp_path: Path) -> Presets:
+    file = tmp_path / "presets.toml"
+    file.write_text('[archive]\nmode = "Thorough"\nformat = "tif"\ntimeout = 30\n[plain]\nstages = []\n')
+    return Presets.read(file)
+
+
+def test_a_preset_holds_for_what_is_not_given(presets: Presets) -> None:
+    archive = Options(mode="thorough", format="tiff", timeout_s=30)
+    assert parse("preset=archive", presets)[0] == archive
+    assert parse("format=png&preset= archive ", presets)[0] == replace(archive, format="png")
+    assert parse("preset=plain&stages=face", presets)[0] == Options(stages=("face",))
+
+
+@pytest.mark.parametrize("query", ["preset=other", "preset=", "preset=archive&preset=plain"])
+def test_presets_that_are_not_there_are_refused(presets: Presets, query: str) -> None:
+    with pytest.raises(UnsupportedOption, match=r"this service has archive, plain|given twice"):
+        parse(query, presets)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[archive", "presets.toml: "),
+        ("archive = 3", "archive is 3; expected a table of options"),
+        (
+            "[archive]\nscale = 3\nfast = true",
+            "preset archive: unknown option fast.*scale is 3; expected 1, 2 or 4",
+        ),
+    ],
+)
+def test_presets_that_no_request_could_ask_for_are_told_at_the_start(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    file = tmp_path / "presets.toml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=told):
+        Presets.read(file)
