@@ -15,8 +15,10 @@ help:  ## print this list
 
 setup: $(INSTALLED)  ## make the environment in .venv
 
-$(INSTALLED): requirements.lock pyproject.toml
+# First all but torch, each file with a hash that is known, then torch in whatever build is at hand and what that needs.
+$(INSTALLED): requirements.lock requirements.hashes pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.hashes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e client
 	touch $@
@@ -28,6 +30,9 @@ model_store/restore.war: $(ARCHIVE_INPUTS) | $(INSTALLED)
 
 stages: setup  ## write workflow.yaml and the table in docs/architecture.md anew from the stages' rows
 	$(BIN)/python -m photorestore.stages.written
+
+rules: setup  ## write the rules of the Prometheus Operator anew from deploy/prometheus/
+	$(BIN)/python -m deploy.rules
 
 serve: setup archive  ## start the service in the background, wait until it is ready, print how to use it
 	$(BIN)/python -m backend serve --background --gateway-port 8000
@@ -68,11 +73,15 @@ train-%: setup  ## train one network, for example `make train-denoise`
 rehearse: setup  ## build and start both images' contents without Docker; ARGS="--arg TORCH_INDEX=" takes any torch
 	$(BIN)/python -m deploy.rehearse $(ARGS)
 
-lock: setup  ## write requirements.lock anew from pyproject.toml
-	$(BIN)/pip-compile --quiet --strip-extras --all-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock pyproject.toml
-	sed -i "s/+cpu$$//" requirements.lock  # any build of that release will do
+lock: setup  ## write requirements.lock and requirements.hashes anew from pyproject.toml
+	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --all-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-header -o requirements.hashes pyproject.toml
+	sed -E '/--hash=/d; s/ \\$$//; s/\+cpu$$//' requirements.hashes > requirements.lock  # any build of that release will do
+	sed -i -E '/^torch==/,/^[^ ]/{/^torch==|^ /d}' requirements.hashes  # so no hash of one
+
+sbom: setup  ## write what the service consists of to sbom.cdx.json (CycloneDX)
+	$(BIN)/python -m deploy.sbom > sbom.cdx.json
 
 clean:  ## remove what was built; keeps .venv and runs
 	rm -rf model_store/*.mar model_store/*.war .run .tools .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help setup archive stages serve stop smoke test e2e quality check ci bench rehearse lock clean
+.PHONY: help setup archive stages rules serve stop smoke test e2e quality check ci bench rehearse lock sbom clean

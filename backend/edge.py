@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 
 import requests
 
+from backend.child import Child
 from backend.settings import HOME, HOST, Settings
-from backend.torchserve import STOP_S, stop_with_parent
+from backend.torchserve import STOP_S
 
+NAME = "edge"
+"""Name of its note; see `backend.child`."""
 ASK_S = 5.0
 JOBS_VARIABLE = "PHOTORESTORE_GATEWAY_JOBS_DIR"
 """Variable for the edge's folder of jobs; if it is not set, jobs lie in the run directory."""
@@ -22,36 +24,28 @@ class Edge:
     Args:
         settings: of the instance, with a `gateway_port`.
         drain_s: seconds that requests in flight are waited for at the end.
+        found: one that an earlier supervisor has started; by default another one is started.
     """
 
-    def __init__(self, settings: Settings, drain_s: float) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, drain_s: float, found: Child | None = None) -> None:
         self._drain_s = drain_s
-        with (settings.run_dir / "gateway.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve", *options(settings, drain_s)],
-                cwd=HOME,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={JOBS_VARIABLE: str(settings.run_dir / "jobs"), **os.environ},
-                start_new_session=True,
-                preexec_fn=stop_with_parent(),  # noqa: PLW1509 - it takes no lock
-            )
+        self._child = found or Child.start(
+            settings,
+            NAME,
+            [sys.executable, "-m", "gateway", "serve", *options(settings, drain_s)],
+            cwd=HOME,
+            environment={JOBS_VARIABLE: str(settings.run_dir / "jobs"), **os.environ},
+            log=settings.run_dir / "gateway.log",
+        )
 
     @property
     def exit_status(self) -> int | None:
         """Return the exit status, or None while it runs; see `supervised.Process`."""
-        return self._process.poll()
+        return self._child.exit_status
 
     def stop(self) -> None:
         """End the process once it has answered the requests in flight; kill it if that takes too long."""
-        self._process.terminate()
-        try:
-            self._process.wait(self._drain_s + STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._child.end(self._drain_s + STOP_S)
 
 
 def options(settings: Settings, drain_s: float) -> list[str]:

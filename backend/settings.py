@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from photorestore.serving.management import WORKFLOW, Management
+from photorestore.workspace import default_root
 
 HOME = Path(__file__).resolve().parents[1]
 """The folder that `backend`, `gateway`, `model_store` and TorchServe's configuration lie in."""
 HOST = "127.0.0.1"
+HIGHEST_BASE = 65535 - 5
+"""Highest first port of the consecutive ones of `Ports.from_base`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Settings:
         workspace_root: the folder of pictures in work.
         ports: where TorchServe listens.
         gateway_port: where the REST edge of this instance listens; None if it has no edge.
+        is_guarded: whether a guard starts the supervisor again, so that what it has started outlives it.
     """
 
     home: Path
@@ -47,6 +52,7 @@ class Settings:
     workspace_root: Path
     ports: Ports = Ports()
     gateway_port: int | None = None
+    is_guarded: bool = False
 
     @property
     def url(self) -> str:
@@ -71,9 +77,41 @@ class Settings:
         return Management(f"http://{HOST}:{self.ports.management}")
 
     @property
+    def log_file(self) -> Path:
+        """Return the log of a supervisor in the background, and of its guard."""
+        return self.run_dir / "backend.log"
+
+    @property
+    def root_file(self) -> Path:
+        """Return the file that names the folder of pictures in work, for further edges of this instance."""
+        return self.run_dir / "workspace-root"
+
+    @property
+    def pid_file(self) -> Path:
+        """Return the file whose lock the supervisor holds."""
+        return self.run_dir / "pid"
+
+    @property
+    def guard_file(self) -> Path:
+        """Return the file whose lock the guard holds; see `backend.guard`."""
+        return self.run_dir / "guard"
+
+    @property
+    def stopped_file(self) -> Path:
+        """Return the empty file that says that the instance was told to end."""
+        return self.run_dir / "stopped"
+
+    @property
     def restarts_file(self) -> Path:
         """Return the JSON file with the supervisor's numbers of restarts."""
         return self.run_dir / "restarts.json"
+
+
+def own_root(run_dir: Path) -> Path:
+    """Return the folder of pictures in work that belongs to a run directory, so that instances do not share one."""
+    name = hashlib.sha256(str(run_dir.resolve()).encode()).hexdigest()[:12]
+    shared = default_root()
+    return shared.with_name(f"{shared.name}-{name}")
 
 
 def taken_ports(settings: Settings) -> list[int]:

@@ -1,15 +1,16 @@
-"""A process that is restarted when it ends, each time after a longer wait, up to a limit."""
+"""A process that is restarted whenever it ends, each time after a longer wait."""
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-LIMIT = 8
-"""How often a process may be restarted within `WITHIN_S`; the waits before that add up to two minutes."""
+logger = logging.getLogger(__name__)
+
 WITHIN_S = 600.0
+"""Restarts of longer ago do not lengthen the wait."""
 LONGEST_WAIT_S = 30.0
 
 
@@ -26,19 +27,18 @@ class Process(Protocol):
         ...
 
 
-class GaveUp(Exception):
-    """A process has ended too often to be restarted."""
-
-
 Kind = TypeVar("Kind", bound=Process)
 
 
 class SupervisedProcess(Generic[Kind]):
     """One process that is restarted when it ends.
 
+    It is never given up: other processes may serve meanwhile, and what ends it, like a full disk, may pass.
+
     Args:
         name: its name in the log.
         start: starts the process.
+        found: one that runs already, in place of the first start.
 
     Attributes:
         process: the latest process, which may have ended.
@@ -48,12 +48,12 @@ class SupervisedProcess(Generic[Kind]):
         OSError: the first start failed.
     """
 
-    def __init__(self, name: str, start: Callable[[], Kind]) -> None:
+    def __init__(self, name: str, start: Callable[[], Kind], found: Kind | None = None) -> None:
         self.name = name
-        self.process = start()
+        self.process = found or start()
         self.restarts = 0
         self._start = start
-        self._tried: list[float] = []
+        self._waits = Waits()
         self._due: float | None = None
 
     @property
@@ -62,39 +62,37 @@ class SupervisedProcess(Generic[Kind]):
         return self.process.exit_status is not None
 
     def keep_up(self) -> bool:
-        """Restart the process if it has ended and its wait is over; return whether that was done. Never waits.
-
-        Raises:
-            GaveUp: the process has ended too often.
-        """
+        """Restart the process if it has ended and its wait is over; return whether that was done. Never waits."""
         if not self.has_ended:
             return False
         if self._due is None:
-            self._due = time.monotonic() + self._wait_s()
+            wait_s = self._waits.next_s()
+            text = "%s has ended (exit status %s) and is started again in %g s"
+            logger.warning(text, self.name, self.process.exit_status, wait_s)
+            self._due = time.monotonic() + wait_s
         if time.monotonic() < self._due:
             return False
         self._due = None
-        self._tried.append(time.monotonic())
         try:
             self.process.stop()
             self.process = self._start()
         except OSError as error:  # the disk may be full for a while
-            say(f"{self.name} cannot be started: {error}")
+            logger.error("%s cannot be started: %s", self.name, error)  # noqa: TRY400 - the message is enough
             return False
         self.restarts += 1
         return True
 
-    def _wait_s(self) -> float:
+
+class Waits:
+    """Waits before restarts: none, then from 2 s on doubled each time, up to `LONGEST_WAIT_S`."""
+
+    def __init__(self) -> None:
+        self._tried: list[float] = []
+
+    def next_s(self) -> float:
+        """Return the seconds before the next restart, which is counted."""
         now = time.monotonic()
         self._tried = [tried for tried in self._tried if now - tried < WITHIN_S]
-        count, ended = len(self._tried), f"{self.name} has ended (exit status {self.process.exit_status})"
-        if count == LIMIT:
-            raise GaveUp(f"{ended}, after {LIMIT} starts within {WITHIN_S / 60:g} minutes: giving up")
-        wait_s = min(2.0**count, LONGEST_WAIT_S) if count else 0.0
-        say(f"{ended}; start {count + 1} of at most {LIMIT} within {WITHIN_S / 60:g} minutes in {wait_s:g} s")
-        return wait_s
-
-
-def say(text: str) -> None:
-    """Write a line with the time to the supervisor's log."""
-    print(time.strftime("%Y-%m-%d %H:%M:%S"), text, file=sys.stderr, flush=True)
+        count = len(self._tried)
+        self._tried.append(now)
+        return min(2.0**count, LONGEST_WAIT_S) if count else 0.0

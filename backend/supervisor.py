@@ -1,59 +1,79 @@
 """The supervisor of one instance: TorchServe with its workflow, with or without the REST edge in front of it.
 
 It registers the workflow, waits until every stage has its workers, and sweeps abandoned workspaces. At the end it waits
-for requests in flight, then stops everything. With an edge it restarts either when it dies, up to a limit: see
-`backend.supervised`.
+for requests in flight, then stops everything. With an edge it restarts either when it dies: see `backend.supervised`.
+In the background it keeps a guard, which starts it again when it dies itself (`backend.guard`); what it has started
+runs on meanwhile (`backend.child`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from backend import management
+from backend import management, torchserve
+from backend.child import Child
+from backend.edge import NAME as EDGE
 from backend.edge import Edge
 from backend.edge import is_ready as is_edge_ready
+from backend.guard import Guarded
 from backend.log_rotation import bound
 from backend.settings import Settings
-from backend.supervised import GaveUp, SupervisedProcess, say
+from backend.supervised import SupervisedProcess
 from backend.torchserve import TorchServe
 from photorestore.housekeeping import GRACE_S, count_awaited, sweep
 from photorestore.serving.management import Node
 
+logger = logging.getLogger(__name__)
+
 START_S = 600.0
 """How long a start may take."""
-LOOK_EVERY_S = 2.0
+LOOK_EVERY_S = 0.5
+SWEEP_EVERY_S = 2.0
 POLL_S = 0.5
 LOGS = ("console.log", "gateway.log")
-"""Logs of what TorchServe and the edge print, over all their starts; see `log_rotation`."""
+"""Logs of what TorchServe and the edge print, over all their starts."""
+BOUND_LOGS = (*LOGS, "backend.log")
+"""Logs that are bounded here; see `log_rotation`."""
 SENDING_S = 2.0
 """Time allowed for the last answers to reach their callers after the pipeline has delivered them."""
 
 
 def supervise(
-    settings: Settings, stopping: threading.Event, drain_s: float, on_ready: Callable[[], None]
+    settings: Settings,
+    stopping: threading.Event,
+    drain_s: float,
+    on_ready: Callable[[], None],
+    guarded: Guarded | None = None,
 ) -> int:
     """Run one instance until `stopping` is set or it fails; return the exit status.
 
     Args:
         drain_s: seconds that requests in flight are waited for at the end.
         on_ready: called once, when the instance has become ready.
+        guarded: keeps a guard of this supervisor; None where something else starts it again.
     """
     ready_file = settings.run_dir / "ready"
-    for file in (ready_file, settings.restarts_file, *(settings.run_dir / name for name in LOGS)):
+    for file in (ready_file, settings.restarts_file):
         file.unlink(missing_ok=True)
+    starts = {name: _size(settings.run_dir / name) for name in LOGS}
     instance = Instance(settings, drain_s)
     try:
         if not _wait_ready(instance, stopping):
-            return 0 if stopping.is_set() else 1
+            if stopping.is_set():
+                return 0
+            for name, start in starts.items():
+                print(last_lines(settings.run_dir / name, start), file=sys.stderr)
+            return 1
         ready_file.write_text(settings.url)
         on_ready()
-        if not _watch(instance, stopping):
+        if not _watch(instance, stopping, guarded):
             return 1
         instance.stop_edge()
         _drain(settings.workspace_root, drain_s)
@@ -67,7 +87,7 @@ def supervise(
 
 
 class Instance:
-    """TorchServe, its workflow, and the REST edge if there is one.
+    """TorchServe, its workflow, and the REST edge if there is one; what a dead supervisor has left is taken over.
 
     Attributes:
         registration: the workflow's registration with the TorchServe that runs now.
@@ -75,12 +95,21 @@ class Instance:
 
     def __init__(self, settings: Settings, drain_s: float) -> None:
         self.settings = settings
-        self.server = SupervisedProcess("TorchServe", lambda: TorchServe(settings))
+        server, edge = (Child.find(settings, name) for name in (torchserve.NAME, EDGE))
+        self.server = SupervisedProcess(
+            "TorchServe",
+            lambda: TorchServe(settings),
+            None if server is None else TorchServe(settings, server),
+        )
         self.registration = Registration(settings)
         self.edge = (
             None
             if settings.gateway_port is None
-            else SupervisedProcess("the REST edge", lambda: Edge(settings, drain_s))
+            else SupervisedProcess(
+                "the REST edge",
+                lambda: Edge(settings, drain_s),
+                None if edge is None else Edge(settings, drain_s, edge),
+            )
         )
         self._note_restarts()
 
@@ -94,18 +123,16 @@ class Instance:
         if self.registration.ident is None and management.is_up(self.settings):
             self.registration.start()
 
-    def keep_up(self) -> None:
-        """Restart what has ended.
+    def keep_up(self) -> bool:
+        """Restart what has ended; return False if TorchServe has ended without an edge.
 
-        Without an edge nothing is restarted: whoever runs the container has to do it.
-
-        Raises:
-            GaveUp: a process has ended too often, or TorchServe has ended and there is no edge.
+        Then nothing is restarted: whoever runs the container has to do it.
         """
         if self.edge is None and self.server.has_ended:
-            raise GaveUp("TorchServe has ended")
+            logger.error("TorchServe has ended (exit status %s)", self.server.process.exit_status)
+            return False
         if self.registration.error is not None and not self.server.has_ended:
-            say(str(self.registration.error))
+            logger.error("%s", self.registration.error)
             self.server.process.stop()
         if self.server.keep_up():
             self.registration = Registration(self.settings)
@@ -113,6 +140,7 @@ class Instance:
         if self.edge is not None and self.edge.keep_up():
             self._note_restarts()
         self.register()
+        return True
 
     def stop_edge(self) -> None:
         """Stop the edge, if there is one, once it has answered the requests in flight."""
@@ -127,6 +155,14 @@ class Instance:
                 self.settings.restarts_file.write_text(json.dumps(counts))
 
 
+def end_what_is_left(settings: Settings, drain_s: float) -> None:
+    """End what a supervisor that was killed, and its guard with it, have left."""
+    if (edge := Child.find(settings, EDGE)) is not None:
+        Edge(settings, drain_s, edge).stop()
+    if (server := Child.find(settings, torchserve.NAME)) is not None:
+        TorchServe(settings, server).stop()
+
+
 def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:
     """Wait until the workflow, its workers and the edge are ready; return False on failure or when stopping.
 
@@ -136,9 +172,9 @@ def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:
     while not stopping.wait(POLL_S):
         error = instance.registration.error
         if instance.has_ended or error is not None or time.monotonic() > until:
-            for log in LOGS:
-                print(last_lines(settings.run_dir / log), file=sys.stderr)
-            print(error or "", f"the logs are in {settings.run_dir / 'logs'}", file=sys.stderr)
+            logger.error(
+                "not ready; the logs are in %s: %s", settings.run_dir / "logs", error or "it has ended"
+            )
             return False
         instance.register()
         is_registered = instance.registration.ident is not None and not instance.registration.is_alive()
@@ -147,17 +183,19 @@ def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:
     return False
 
 
-def _watch(instance: Instance, stopping: threading.Event) -> bool:
+def _watch(instance: Instance, stopping: threading.Event, guarded: Guarded | None) -> bool:
     """Keep everything running until `stopping` is set; return False if that failed."""
+    swept = time.monotonic()
     while not stopping.wait(LOOK_EVERY_S):
-        sweep(instance.settings.workspace_root)
-        for name in LOGS:
-            bound(instance.settings.run_dir / name)
-        try:
-            instance.keep_up()
-        except GaveUp as error:
-            say(str(error))
+        if not instance.keep_up():
             return False
+        if guarded is not None:
+            guarded.keep_up()
+        if time.monotonic() - swept > SWEEP_EVERY_S:
+            swept = time.monotonic()
+            sweep(instance.settings.workspace_root)
+            for name in BOUND_LOGS:
+                bound(instance.settings.run_dir / name)
     return True
 
 
@@ -197,6 +235,13 @@ def _drain(root: Path, drain_s: float) -> None:
             idle_since = time.monotonic()
 
 
-def last_lines(log: Path, count: int = 30) -> str:
-    """Return the last lines of a log; empty if there is no log."""
-    return "\n".join(log.read_text(errors="replace").splitlines()[-count:]) if log.exists() else ""
+def last_lines(log: Path, start: int, count: int = 30) -> str:
+    """Return the last lines of a log behind its first `start` bytes; empty if there are none."""
+    if not log.exists():
+        return ""
+    added = log.read_bytes()[start:].decode(errors="replace")
+    return "\n".join(added.splitlines()[-count:])
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0

@@ -2,72 +2,62 @@
 
 from __future__ import annotations
 
-import ctypes
-import functools
 import os
 import shutil
 import signal
-import subprocess
-from collections.abc import Callable
 
 from backend import launch
+from backend.child import Child
 from backend.java_patches import write_patched_classes
 from backend.settings import Settings
 
+NAME = "torchserve"
+"""Name of its note; see `backend.child`."""
 STOP_S = 20.0
 """Seconds that TorchServe may take to stop before it is killed."""
 
 
 class TorchServe:
-    """A running TorchServe; its workers are in its process group."""
+    """A running TorchServe; its workers are in its process group.
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._temp_dir = launch.private_temp_dir(settings.run_dir)
-        write_patched_classes(launch.server_jar(), self._temp_dir / launch.PATCHED)
-        config = launch.write_config(settings)
-        with (settings.run_dir / "console.log").open("ab") as console:
-            self._process = subprocess.Popen(
-                launch.command(settings, config, self._temp_dir),
-                cwd=settings.run_dir,
-                env=launch.environment(settings, self._temp_dir),
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=stop_with_parent(),  # noqa: PLW1509 - it takes no lock
-            )
+    Args:
+        found: one that an earlier supervisor has started; by default another one is started.
+    """
+
+    def __init__(self, settings: Settings, found: Child | None = None) -> None:
+        self._child = found or _start(settings)
 
     @property
     def pid(self) -> int:
         """Return the id of the Java process, which leads the process group."""
-        return self._process.pid
+        return self._child.pid
 
     @property
     def exit_status(self) -> int | None:
         """Return the exit status of the Java process, or None while it runs; see `supervised.Process`."""
-        return self._process.poll()
+        return self._child.exit_status
 
     def stop(self) -> None:
         """End Java and every worker, and delete the temp dir."""
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            _kill_group(self._process.pid)
-            self._process.wait()
-            shutil.rmtree(self._temp_dir, ignore_errors=True)
+        self._child.end(STOP_S)
+        _kill_group(self._child.pid)
+        if self._child.temp_dir is not None:
+            shutil.rmtree(self._child.temp_dir, ignore_errors=True)
 
 
-def stop_with_parent() -> Callable[[], None]:
-    """Return a function to call in a child, which makes the kernel end it when its parent dies in any way.
-
-    The C library is loaded here, before the fork: in the child of a process with threads that could block for ever.
-    """
-    pr_set_pdeathsig = 1
-    return functools.partial(ctypes.CDLL(None).prctl, pr_set_pdeathsig, signal.SIGTERM)
+def _start(settings: Settings) -> Child:
+    temp_dir = launch.private_temp_dir(settings.run_dir)
+    write_patched_classes(launch.server_jar(), temp_dir / launch.PATCHED)
+    config = launch.write_config(settings)
+    return Child.start(
+        settings,
+        NAME,
+        launch.command(settings, config, temp_dir),
+        cwd=settings.run_dir,
+        environment=launch.environment(settings, temp_dir),
+        log=settings.run_dir / "console.log",
+        temp_dir=temp_dir,
+    )
 
 
 def _kill_group(pid: int) -> None:

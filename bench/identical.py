@@ -113,7 +113,8 @@ def _hash_of(workspace: Workspace) -> str:
     for key in ("ms", "request_id", "seconds"):
         report.pop(key, None)
     for trace in report.get("trace", {}).values():
-        trace.pop("ms", None)
+        for key in ("ms", "began"):
+            trace.pop(key, None)
     digest = hashlib.sha256(workspace.read_file("result") or b"")
     digest.update(json.dumps(report, sort_keys=True).encode())
     return digest.hexdigest()

@@ -1,20 +1,27 @@
-"""`python -m client.smoke`: send a generated picture through the running TorchServe."""
+"""`python -m client.smoke [URL]`: send a generated picture through the running service, by its REST edge."""
 
 from __future__ import annotations
 
 import struct
 import sys
 import zlib
+from collections.abc import Sequence
 
-from photorestore_client.raw import RawClient
+from photorestore_client import Client, RestoreError
 
+URL = "http://127.0.0.1:8000"
 SIDE_PX = 64
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Restore the picture and print what came back; return the exit status."""
-    with RawClient() as client:
-        restored = client.restore(make_png(), request_id="smoke", format="png")
+    url = arguments[0] if arguments else URL
+    try:
+        with Client(url) as client:
+            restored = client.restore(make_png(), request_id="smoke", format="png")
+    except RestoreError as error:
+        print(f"{url}: {error}", file=sys.stderr)
+        return 1
     width, height = struct.unpack(">II", restored.content[16:24])
     print(f"{restored.content_type}, {width}x{height} px, {len(restored.content)} bytes")
     return 0 if (width, height) == (SIDE_PX, SIDE_PX) else 1
@@ -36,4 +43,4 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -16,6 +16,7 @@ from gateway.app import create_app, create_server
 from gateway.http.keys import key_line, make_key
 from gateway.settings import parse
 from gateway.telemetry.logs import log_to_stderr
+from gateway.telemetry.tracing import Tracing
 from photorestore.serving.allocator import give_freed_memory_back
 
 
@@ -38,7 +39,7 @@ def _serve(options: Sequence[str]) -> int:
     give_freed_memory_back()
     try:
         settings = parse(options, os.environ)
-        app = create_app(settings)
+        app = create_app(settings, tracing=Tracing.of(os.environ))
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -9,13 +9,14 @@ from importlib import metadata
 
 import httpx
 from fastapi import FastAPI, Request
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from gateway.errors import BadRequest, MethodNotAllowed, NotFound
 from gateway.http.keys import Keys
 from gateway.http.metrics import RequestMetrics
-from gateway.http.middleware import Middleware
+from gateway.http.middleware import QUIET, Middleware
 from gateway.http.origins import allow_origins
 from gateway.http.pace import Pace
 from gateway.http.pages import add_pages
@@ -39,8 +40,9 @@ from gateway.routes.presets import NO_PRESETS, Presets
 from gateway.routes.restore import restore_directly, restoring
 from gateway.routes.stages import about
 from gateway.settings import GatewaySettings
-from gateway.telemetry.machine import watch_restarts, watch_shared_memory
+from gateway.telemetry.machine import watch_process, watch_restarts, watch_shared_memory
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.tracing import Tracing
 from gateway.torchserve.client import TorchServeClient
 from gateway.torchserve.metrics import WorkerMetrics
 from gateway.torchserve.readiness import Readiness
@@ -63,11 +65,16 @@ class Application(FastAPI):
         return document
 
 
-def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
+def create_app(
+    settings: GatewaySettings,
+    transport: httpx.AsyncBaseTransport | None = None,
+    tracing: Tracing | None = None,
+) -> FastAPI:
     """Build the edge.
 
     Args:
         transport: used in tests in place of the network to TorchServe.
+        tracing: where spans go; by default nowhere.
 
     Raises:
         OSError, ValueError: the file of API keys or of presets cannot be used, or the folder of pictures in work, of
@@ -75,7 +82,8 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
     """
     make_private(settings.workspace_root)
     client = TorchServeClient(settings, transport)
-    edge = _make_edge(settings, client)
+    tracing = tracing or Tracing()
+    edge = _make_edge(settings, client, tracing)
     app = Application(
         title=openapi.TITLE,
         openapi_tags=openapi.TAGS,
@@ -83,7 +91,8 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
         version=metadata.version("photorestore"),
         docs_url=None,  # ours are in gateway.http.pages
         redoc_url=None,
-        lifespan=lambda _: _running(client, edge),
+        lifespan=lambda _: _running(client, edge, tracing),
+        telemetry=_telemetry(tracing),
     )
     app.state.edge = edge
     app.add_middleware(
@@ -104,13 +113,26 @@ def create_app(settings: GatewaySettings, transport: httpx.AsyncBaseTransport | 
     return app
 
 
+def _telemetry(tracing: Tracing) -> TelemetryConfig:
+    """Return how FastAPI makes the span of a whole request; all else that it could report is off."""
+    return {
+        "tracer_provider": tracing.provider,
+        "tracing": tracing.provider is not None,
+        "exclude": lambda scope: scope["path"] in QUIET,
+        "metrics": False,
+        "logs": False,
+        "operation_spans": False,
+        "auto_configure": False,
+    }
+
+
 def create_server(app: FastAPI) -> Server:
     """Return the server of an application that `create_app` has made."""
     edge: Edge = app.state.edge
     return Server(app, edge.settings, edge.readiness.drain)
 
 
-def _make_edge(settings: GatewaySettings, client: TorchServeClient) -> Edge:
+def _make_edge(settings: GatewaySettings, client: TorchServeClient, tracing: Tracing) -> Edge:
     admission = Admission(Limits(settings.max_requests, settings.max_pixels))
     transfers = Transfers(_transfer_limits(settings), lambda: admission.retry_after_s)
     metrics = _make_metrics(settings, admission, transfers)
@@ -122,7 +144,7 @@ def _make_edge(settings: GatewaySettings, client: TorchServeClient) -> Edge:
         is_busy=lambda: admission.requests.total > 0,
     )
     cache = None if settings.cache_dir is None else ResultCache(settings.cache_dir, settings.cache_bytes)
-    runner = Runner(client, admission, RunMetrics(metrics), readiness, cache)
+    runner = Runner(client, admission, RunMetrics(metrics), readiness, cache, tracing)
     edge = Edge(
         settings=settings,
         admission=admission,
@@ -130,7 +152,7 @@ def _make_edge(settings: GatewaySettings, client: TorchServeClient) -> Edge:
         metrics=metrics,
         readiness=readiness,
         intake=Intake(
-            Pace(settings.upload_grace_s, settings.upload_bytes_s), transfers, lambda: edge.release
+            Pace(settings.upload_grace_s, settings.upload_bytes_s), transfers, tracing, lambda: edge.release
         ),
         runner=runner,
         jobs=None,
@@ -159,6 +181,7 @@ def _transfer_limits(settings: GatewaySettings) -> TransferLimits:
 def _make_metrics(settings: GatewaySettings, admission: Admission, transfers: Transfers) -> Metrics:
     metrics = Metrics()
     watch_in_flight(metrics, admission, transfers)
+    watch_process(metrics)
     watch_shared_memory(metrics, settings.workspace_root)
     if settings.restarts_file is not None:
         watch_restarts(metrics, settings.restarts_file)
@@ -166,7 +189,7 @@ def _make_metrics(settings: GatewaySettings, admission: Admission, transfers: Tr
 
 
 @contextlib.asynccontextmanager
-async def _running(client: TorchServeClient, edge: Edge) -> AsyncIterator[None]:
+async def _running(client: TorchServeClient, edge: Edge, tracing: Tracing) -> AsyncIterator[None]:
     """Watch TorchServe while the application runs; at the end wait for requests and jobs in flight."""
     async with client, contextlib.nullcontext() if edge.jobs is None else edge.jobs:
         watch = asyncio.create_task(edge.readiness.watch())
@@ -179,6 +202,7 @@ async def _running(client: TorchServeClient, edge: Edge) -> AsyncIterator[None]:
                 await edge.jobs.drain(edge.drain_left_s)
             await edge.runner.in_flight.drain(edge.drain_left_s)
             await asyncio.gather(watch, return_exceptions=True)
+            await asyncio.to_thread(tracing.shut_down)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
-from photorestore.envelope import Problem
+from photorestore.envelope import Problem, Trace
 from photorestore.errors import InvalidInput, RestorationError
 
 Excess = Literal["requests", "pixels", "uploads", "answers", "jobs"]
@@ -147,8 +148,10 @@ class PipelineProblem(RestorationError):
 
     Attributes:
         problem: as it stands in the envelope.
+        trace: what the stages did, by stage.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, trace: Mapping[str, Trace]) -> None:
         super().__init__(problem.detail)
         self.problem = problem
+        self.trace = trace

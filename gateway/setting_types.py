@@ -6,6 +6,7 @@ The text in each type says what is expected, for error messages; each setting ad
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -27,6 +28,28 @@ def _given(value: object) -> object:
     if value == "":
         raise ValueError
     return value
+
+
+def _readable(file: Path | None) -> Path | None:
+    if file is not None and not (file.is_file() and os.access(file, os.R_OK)):
+        raise ValueError
+    return file
+
+
+def _folder(folder: Path | None) -> Path | None:
+    """Refuse a path at which, or above which, there is something else."""
+    if (
+        folder is not None
+        and not next(path for path in (folder, *folder.absolute().parents) if path.exists()).is_dir()
+    ):
+        raise ValueError
+    return folder
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise ValueError
+    return folder
 
 
 def _host(text: str) -> str:
@@ -86,7 +109,19 @@ Count: TypeAlias = Annotated[int, Field(ge=1), "a whole number of at least 1"]
 Above0: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False), "a number above 0"]
 AtLeast0: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False), "a number of at least 0"]
 Folder: TypeAlias = Annotated[Path, BeforeValidator(_given), "a path"]
+Home: TypeAlias = Annotated[
+    Path, BeforeValidator(_given), AfterValidator(_existing), "a folder that is there"
+]
 OptionalPath: TypeAlias = Annotated[Path | None, BeforeValidator(_given), "a path"]
+OptionalFile: TypeAlias = Annotated[
+    Path | None, BeforeValidator(_given), AfterValidator(_readable), "a file that can be read"
+]
+OptionalFolder: TypeAlias = Annotated[
+    Path | None,
+    BeforeValidator(_given),
+    AfterValidator(_folder),
+    "a folder, or a path at which one can be made",
+]
 Host: TypeAlias = Annotated[str, AfterValidator(_host), "an address or a name of this machine"]
 Url: TypeAlias = Annotated[str, AfterValidator(_url), "a URL like http://127.0.0.1:8080"]
 Workflow: TypeAlias = Annotated[

@@ -24,8 +24,11 @@ from gateway.setting_types import (
     Destinations,
     Flag,
     Folder,
+    Home,
     Host,
     Networks,
+    OptionalFile,
+    OptionalFolder,
     OptionalPath,
     Origins,
     Port,
@@ -51,7 +54,8 @@ class GatewaySettings:
 
     Raises:
         ValueError: values are out of range, the edge would listen beyond loopback with neither `keys_file` nor
-            `no_keys`, or webhooks have hosts without a secret or the reverse. The message lists everything.
+            `no_keys`, or webhooks have hosts without a secret or the reverse, or there are no jobs. The message lists
+            everything.
     """
 
     host: Annotated[Host, "address to listen on"] = "127.0.0.1"
@@ -59,14 +63,14 @@ class GatewaySettings:
     workspace_root: Annotated[Folder, "folder of pictures in work; the backend's must be the same"] = field(
         default_factory=default_root
     )
-    home: Annotated[Folder, "folder with model_store and weights"] = HOME
+    home: Annotated[Home, "folder with model_store and weights"] = HOME
     inference_url: Annotated[Url, "TorchServe's inference address"] = "http://127.0.0.1:8080"
     management_url: Annotated[Url, "TorchServe's management address"] = "http://127.0.0.1:8081"
     metrics_url: Annotated[Url, "TorchServe's metrics address"] = "http://127.0.0.1:8082"
     workflow: Annotated[Workflow, "name that the workflow is registered by"] = WORKFLOW
-    keys_file: Annotated[OptionalPath, "file of API keys; with it every request needs one"] = None
+    keys_file: Annotated[OptionalFile, "file of API keys; with it every request needs one"] = None
     no_keys: Annotated[Flag, "listen beyond loopback without API keys"] = False
-    presets_file: Annotated[OptionalPath, "TOML file with a table of options for each preset"] = None
+    presets_file: Annotated[OptionalFile, "TOML file with a table of options for each preset"] = None
     cors_origins: Annotated[
         Origins, "origins whose pages may call, like https://album.example, separated by commas"
     ] = ()
@@ -89,9 +93,9 @@ class GatewaySettings:
     )
     answer_grace_s: Annotated[Above0, "seconds that each part of an answer may take in any case"] = 10.0
     answer_bytes_s: Annotated[Above0, "bytes per second that callers must read beyond that"] = 32768.0
-    cache_dir: Annotated[OptionalPath, "folder for results, which are then kept; default: none"] = None
+    cache_dir: Annotated[OptionalFolder, "folder for results, which are then kept; default: none"] = None
     cache_bytes: Annotated[Count, "bytes of all results kept"] = 1 << 30
-    jobs_dir: Annotated[OptionalPath, "folder for jobs, of this edge alone; default: there are no jobs"] = (
+    jobs_dir: Annotated[OptionalFolder, "folder for jobs, of this edge alone; default: there are no jobs"] = (
         None
     )
     max_jobs: Annotated[Count, "jobs at work at a time; they need places among max_requests, too"] = 2
@@ -106,7 +110,7 @@ class GatewaySettings:
         Destinations,
         "hosts (also *.DOMAIN) and networks (10.0.0.0/8) that may be told of a job's end, with commas",
     ] = ""
-    webhook_secret_file: Annotated[OptionalPath, "file with the secret that signs webhooks"] = None
+    webhook_secret_file: Annotated[OptionalFile, "file with the secret that signs webhooks"] = None
     webhook_tries: Annotated[Count, "tries of a webhook"] = 6
     webhook_wait_s: Annotated[
         Above0, "seconds before a webhook's second try; each further wait is four times as long"
@@ -134,6 +138,10 @@ class GatewaySettings:
         hosts = info.data.get("webhook_hosts", secret_file)  # missing if they were invalid
         if bool(hosts) != (secret_file is not None):
             raise _rule("webhooks need both --webhook-hosts and --webhook-secret-file")
+        if (
+            secret_file is not None and info.data.get("jobs_dir", secret_file) is None
+        ):  # missing if it was invalid
+            raise _rule("webhooks need --jobs-dir, for they tell of the end of jobs")
         return secret_file
 
 

@@ -23,6 +23,7 @@ from starlette.routing import Route
 from deploy.ports import free_ports
 from gateway.app import create_app, create_server
 from gateway.settings import HOME, GatewaySettings
+from gateway.telemetry.tracing import Tracing
 from photorestore.options import STAGES
 from photorestore.serving.handler import StageHandler
 from tests.conftest import make_photo
@@ -170,11 +171,17 @@ class EdgeClient(httpx.AsyncClient):
 
 @contextlib.asynccontextmanager
 async def running_edge(
-    server: FakeTorchServe, root: Path, *, is_ready: bool = True, **settings: Any
+    server: FakeTorchServe,
+    root: Path,
+    *,
+    is_ready: bool = True,
+    tracing: Tracing | None = None,
+    **settings: Any,
 ) -> AsyncIterator[EdgeClient]:
     """Run the edge until the block ends."""
     quick = {"poll_s": 0.02, "register_after_s": 0.1, "canary_s": 600.0, "drain_s": 20.0}
-    app = create_app(GatewaySettings(**{"workspace_root": root, **quick, **settings}), server.transport)
+    chosen = GatewaySettings(**{"workspace_root": root, **quick, **settings})
+    app = create_app(chosen, server.transport, tracing)
     async with (
         app.router.lifespan_context(app),
         EdgeClient(transport=httpx.ASGITransport(app), base_url="http://edge", timeout=60) as client,

@@ -14,6 +14,7 @@ class RequestMetrics:
     Attributes:
         answers: by route, method and status.
         latency: by route, in seconds.
+        of_keys: answers by the name of the API key, empty where there is none, and by status, such as `4xx`.
         rejected: by the limit that was reached.
         not_modified: requests whose result the caller already had.
     """
@@ -23,6 +24,7 @@ class RequestMetrics:
         self.latency = metrics.histogram(
             "http_request_seconds", "from the first byte to the last of the answer", LATENCY_S, "route"
         )
+        self.of_keys = metrics.counter("key_requests", "answers, by API key", "key", "status")
         self.rejected = metrics.counter("rejected", "requests answered with 429", "reason")
         for reason in EXCESSES:
             self.rejected.labels(reason)

@@ -16,6 +16,9 @@ from gateway.http.metrics import RequestMetrics
 from gateway.http.origins import check_origin
 from gateway.http.problems import problem_response
 from gateway.http.proxies import Proxies
+from gateway.telemetry.logs import Subject, work_on
+from gateway.telemetry.tracing import describe_request, traceparent_of
+from photorestore.logs import about
 from photorestore.serving.requests import request_id
 
 logger = logging.getLogger(__name__)
@@ -40,9 +43,10 @@ CLIENT_CLOSED = 499
 class Exchange:
     """One request and its answer, as far as it got."""
 
-    label: str
+    subject: Subject
     route: str = "other"
     status: int = 0
+    sent_bytes: int = 0
     start: float = field(default_factory=time.perf_counter)
 
 
@@ -76,22 +80,27 @@ class Middleware:
         method, redirect = scope["method"], self._proxies.redirect(scope["path"])
         scope = self._proxies.seen_from_outside(scope)
         headers = Headers(scope=scope)
-        exchange = Exchange(request_id(headers))
-        scope.setdefault("state", {}).update({"request_id": exchange.label, IS_HEAD: method == "HEAD"})
+        exchange = Exchange(Subject(request_id(headers), traceparent_of(headers)))
+        work_on(exchange.subject)
+        label = exchange.subject.request_id
+        scope.setdefault("state", {}).update({"request_id": label, IS_HEAD: method == "HEAD"})
         scope["method"] = "GET" if method == "HEAD" else method
 
         async def send_labelled(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
                 sent = MutableHeaders(scope=message)
-                sent["X-Request-Id"] = exchange.label
+                sent["X-Request-Id"] = label
                 for name, value in HEADERS.items():
                     sent.setdefault(name, value)
+            elif method != "HEAD":
+                exchange.sent_bytes += len(message.get("body", b""))
             await (_send_head(message, send) if method == "HEAD" else send(message))
 
         app = redirect or self._express.get((method, scope["path"]))
         if app is not None:
             exchange.route = scope["path"]
+        describe_request(exchange.subject, None if app is None else f"{method} {exchange.route}")
         try:
             _check_crowd(scope)
             check_origin(method, headers, self._origins)
@@ -102,10 +111,10 @@ class Middleware:
             if exchange.status:
                 raise
             self._count(error)
-            await problem_response(error, exchange.label)(scope, receive, send_labelled)
+            await problem_response(error, label)(scope, receive, send_labelled)
         finally:
             exchange.route = getattr(scope.get("route"), "path", exchange.route)
-            self._note(method, exchange)
+            self._note(method, scope, exchange)
 
     def _count(self, error: Exception) -> None:
         match error:
@@ -114,14 +123,26 @@ class Middleware:
             case PreconditionFailed():
                 self._metrics.not_modified.inc()
 
-    def _note(self, method: str, exchange: Exchange) -> None:
+    def _note(self, method: str, scope: Scope, exchange: Exchange) -> None:
         seconds = time.perf_counter() - exchange.start
-        label, route, status = exchange.label, exchange.route, exchange.status
-        self._metrics.answers.labels(route, _known(method), status).inc()
+        method, route, status = _known(method), exchange.route, exchange.status
+        self._metrics.answers.labels(route, method, status).inc()
         self._metrics.latency.labels(route).observe(seconds)
+        if route not in QUIET:
+            self._metrics.of_keys.labels(exchange.subject.key, f"{status // 100}xx").inc()
         level = logging.DEBUG if route in QUIET and status < 400 else logging.INFO
-        text = "request %s: %s %s: %s in %.0f ms"
-        logger.log(level, text, label, method, route, status, 1000 * seconds)
+        if not logger.isEnabledFor(level):
+            return
+        found = about(
+            method=method,
+            route=route,
+            status=status,
+            ms=round(1000 * seconds, 1),
+            client=(scope.get("client") or ("",))[0],
+            bytes_out=exchange.sent_bytes,
+            **exchange.subject.noted,
+        )
+        logger.log(level, "%s %s: %s in %.0f ms", method, route, status, 1000 * seconds, extra=found)
 
 
 async def _send_head(message: Message, send: Send) -> None:

@@ -15,6 +15,7 @@ from gateway.errors import (
     Unauthorized,
     UploadTooSlow,
 )
+from gateway.telemetry.logs import note
 from photorestore.envelope import Problem
 from photorestore.errors import RestorationError
 from photorestore.serving.answers import problem_answer
@@ -40,7 +41,8 @@ def problem_response(error: Exception, request_id: str) -> Response:
     problem = problem_of(error)
     level = {500: logging.ERROR, 503: logging.WARNING}.get(problem.status, logging.INFO)
     unexpected = None if isinstance(error, RestorationError) else error
-    logger.log(level, "request %s: %s: %s", request_id, problem.type, error, exc_info=unexpected)
+    logger.log(level, "%s: %s", problem.type, error, exc_info=unexpected)
+    note(problem=problem.type)
     answer = problem_answer(problem, request_id)
     return Response(answer.body, answer.status, _headers(error, problem), answer.content_type)
 

@@ -157,6 +157,7 @@ class Attempts:
         has_ended = self.store.fail(record, document, now, now + self.settings.job_expiry_s)
         if has_ended:
             self._count(record, "failed", now)
+            self.metrics.observe_problem(problem)
         return has_ended
 
     def _count(self, record: Record, state: str, now: float) -> None:

@@ -15,6 +15,7 @@ import httpx
 from photorestore.errors import UnsupportedOption
 
 LONGEST_URL = 2048
+EXPECTED = f"expected a URL of https without user and password, of up to {LONGEST_URL} characters"
 PORTS = {"http": 80, "https": 443}
 HIGHEST_PORT = 65535
 LONGEST_NAME, LONGEST_LABEL = 253, 63
@@ -79,13 +80,11 @@ class Destinations:
         """
         try:
             parsed = httpx.URL(url)
-        except httpx.InvalidURL as error:
-            raise UnsupportedOption(f"webhook is no URL: {error}") from None
+        except httpx.InvalidURL:
+            raise UnsupportedOption(f"webhook is no URL; {EXPECTED}") from None
         host = parsed.raw_host.decode()
         if parsed.scheme not in PORTS or not host or parsed.userinfo or len(url) > LONGEST_URL:
-            raise UnsupportedOption(
-                f"webhook is {url[:LONGEST_URL]!r}; expected a URL of https without user and password"
-            )
+            raise UnsupportedOption(f"webhook is not shown, for it may hold a secret; {EXPECTED}")
         if parsed.port is not None and not 0 < parsed.port <= HIGHEST_PORT:
             raise UnsupportedOption(f"webhook has the port {parsed.port}; expected 1 to {HIGHEST_PORT}")
         if len(host) > LONGEST_NAME or max(map(len, host.split("."))) > LONGEST_LABEL:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from gateway.jobs import clock
 from gateway.jobs.records import ENDED, Record
 from gateway.jobs.store import Counts
+from gateway.restore.metrics import OUR_PROBLEMS
 from gateway.telemetry.metrics import Metrics
+from photorestore.envelope import Problem
 
 JOB_S = (1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1800, 3600, 10800, 43200)
 
@@ -23,6 +25,9 @@ class JobMetrics:
         self._ended = metrics.counter("jobs_ended", "jobs that ended", "state")
         for state in ENDED:
             self._ended.labels(state)
+        self._problems = metrics.counter("job_problems", "jobs that failed, by problem type", "type")
+        for kind in OUR_PROBLEMS:
+            self._problems.labels(kind)
         self._seconds = metrics.histogram("job_seconds", "from a job's submission to its end", JOB_S, "state")
         self.webhooks = metrics.counter(
             "webhooks", "tries of webhooks: delivered, retried or failed", "outcome"
@@ -35,6 +40,10 @@ class JobMetrics:
         for state, count in counts.states.items():
             self._jobs.labels(state).set(count)
         self._oldest.set(0 if counts.oldest_queued is None else clock.now() - counts.oldest_queued)
+
+    def observe_problem(self, problem: Problem) -> None:
+        """Count what a job has failed by."""
+        self._problems.labels(problem.type).inc()
 
     def observe_end(self, record: Record, state: str, now: float) -> None:
         """Count a job that has ended."""

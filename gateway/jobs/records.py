@@ -10,6 +10,7 @@ from typing import Any, Self
 from gateway.http.conditional import etag_of
 from gateway.restore.parts import Received
 from gateway.restore.returns import MEDIA_TYPES
+from gateway.telemetry.logs import Subject
 from photorestore.envelope import Promise
 from photorestore.options import STAGES
 
@@ -33,6 +34,7 @@ class Work:
         kind: the part of the result that callers get by default, one of `RETURNS`.
         request_id: the id of the request that submitted it.
         promise: what will be delivered; None in records of earlier versions, which decided at each try.
+        traceparent: of that request; empty where it belongs to no trace.
     """
 
     upload: str
@@ -43,6 +45,7 @@ class Work:
     kind: str
     request_id: str
     promise: Promise | None = None
+    traceparent: str = ""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -138,6 +141,11 @@ class Record:
     outcome: Outcome | None = None
     has_result: bool = False
     problem: dict[str, object] | None = None
+
+
+def subject_of(record: Record) -> Subject:
+    """Return what the log's lines about a job name."""
+    return Subject(record.work.request_id, record.work.traceparent, record.id, record.owner)
 
 
 def document(record: Record, states: Mapping[str, str], path: str) -> dict[str, object]:

@@ -19,9 +19,10 @@ from gateway.jobs import clock
 from gateway.jobs.destinations import Destinations, ForbiddenAddressError
 from gateway.jobs.disk_trouble import entered
 from gateway.jobs.metrics import JobMetrics
-from gateway.jobs.records import Record, Webhook, announcement
+from gateway.jobs.records import Record, Webhook, announcement, subject_of
 from gateway.jobs.signatures import read_secrets, sign
 from gateway.jobs.store import Store
+from gateway.telemetry.logs import work_on
 from photorestore.errors import UnsupportedOption
 
 logger = logging.getLogger(__name__)
@@ -156,6 +157,7 @@ class Webhooks:
         """Send once and record the outcome, whatever happens: an error must not stop other webhooks."""
         if record.webhook is None:
             return
+        work_on(subject_of(record))
         error = await self._try(http, record, record.webhook.url)
         noted = self._judge(record.webhook, error)
         await entered(record.id, functools.partial(self._store.note_webhook, record.id, noted))

@@ -13,10 +13,11 @@ from gateway.jobs import clock
 from gateway.jobs.attempts import Attempts
 from gateway.jobs.disk_trouble import entered
 from gateway.jobs.files import JobFiles
-from gateway.jobs.records import Record
+from gateway.jobs.records import Record, subject_of
 from gateway.jobs.store import Store
 from gateway.restore.admission import Admission
 from gateway.settings import GatewaySettings
+from gateway.telemetry.logs import work_on
 from gateway.torchserve.readiness import Readiness
 from photorestore.envelope import Problem
 from photorestore.errors import RestorationError
@@ -143,10 +144,13 @@ class Worker:
         self.wake()
 
     async def _work(self, record: Record) -> None:
-        logger.info("job %s: try %d, request %s", record.id, record.tries, record.work.request_id)
+        work_on(subject_of(record))
+        logger.info("job %s: try %d", record.id, record.tries)
+        tracing = self.attempts.runner.tracing
         try:
-            if await entered(record.id, await self.attempts.attempt(record)):
-                await self._let_go(record)
+            with tracing.later_span("job", record.work.traceparent, {"photorestore.job": record.id}):
+                if await entered(record.id, await self.attempts.attempt(record)):
+                    await self._let_go(record)
         except asyncio.CancelledError:
             with contextlib.suppress(RestorationError):  # the next start puts it back
                 await asyncio.to_thread(self.attempts.put_back, record, is_try=False)

@@ -17,12 +17,16 @@ from gateway.restore.parts import Fields, Received
 from gateway.restore.release import Release
 from gateway.restore.transfers import Transfers
 from gateway.restore.upload import receive
+from gateway.telemetry.logs import note
+from gateway.telemetry.tracing import Tracing
 from photorestore.errors import BrokenArtifact
 from photorestore.imaging import CONTENT_TYPES, LIMITS, open_picture, promise
+from photorestore.options import Options
 from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace
 
 MASK_MARK = "-mask"
+DEFAULTS = Options().to_mapping()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +79,13 @@ class Intake:
     Attributes:
         pace: how slowly uploads may arrive.
         transfers: counts uploads in flight.
+        tracing: of requests.
         release: returns the release that restores at present.
     """
 
     pace: Pace
     transfers: Transfers
+    tracing: Tracing
     release: Callable[[], Release]
 
     async def take_in(
@@ -97,13 +103,17 @@ class Intake:
             TooManyRequests: too many or too large uploads are in flight.
             OutOfSpace: there is no room for it.
         """
+        note(options=_asked(workspace.options))
         require_tier(workspace.options, self.release().tiers)
-        with self.transfers.uploading(owner) as place:
+        with self.tracing.span("upload"), self.transfers.uploading(owner) as place:
             received, fields = await receive(request, workspace, self.pace, place)
             wants_mask = settle(fields)
+            note(options=_asked(workspace.options))
             require_tier(workspace.options, self.release().tiers)
             workspace.allow_time()
-            return await prepare(workspace, received, self.release().fingerprint, wants_mask=wants_mask)
+            prepared = await prepare(workspace, received, self.release().fingerprint, wants_mask=wants_mask)
+        note(pixels=prepared.pixels)
+        return prepared
 
 
 async def prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Prepared:
@@ -119,6 +129,11 @@ async def prepare(workspace: Workspace, received: Received, release: str, *, wan
     """
     pixels = await asyncio.to_thread(_read_header, workspace)
     return Prepared.of(workspace, received, pixels, release, wants_mask=wants_mask)
+
+
+def _asked(options: Options) -> dict[str, object]:
+    """Return the options that differ from their defaults."""
+    return {name: value for name, value in options.to_mapping().items() if value != DEFAULTS[name]}
 
 
 def _read_header(workspace: Workspace) -> int:

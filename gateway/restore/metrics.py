@@ -38,6 +38,11 @@ class RunMetrics:
         )
         for kind in ("ok", *OUR_PROBLEMS):
             self._runs.labels(kind)
+        self._of_keys = metrics.counter(
+            "key_megapixels",
+            "megapixels of results, by API key: of requests and jobs, also of kept results",
+            "key",
+        )
         self._megapixels = metrics.counter("restored_megapixels", "megapixels that came back")
         self._stage_seconds = metrics.histogram(
             "stage_seconds",
@@ -61,6 +66,10 @@ class RunMetrics:
             seconds, outcomes = self._of_stage(stage, trace.outcome)
             seconds.observe(trace.ms / 1000)
             outcomes.inc()
+
+    def observe_key(self, key: str, pixels: int) -> None:
+        """Record a result for the name of an API key; empty where there is none."""
+        self._of_keys.labels(key).inc(pixels / 1e6)
 
     def observe_problem(self, kind: str, stage: str) -> None:
         """Record a failed restoration. A cancelled one is no failure of the stage that noticed it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from gateway.restore.intake import Prepared
 from gateway.restore.metrics import RunMetrics
 from gateway.restore.owners import Owner
 from gateway.restore.results import Result, collect
+from gateway.telemetry.logs import current_key, note
+from gateway.telemetry.tracing import Tracing, current_traceparent
 from gateway.torchserve.client import TorchServeClient
 from gateway.torchserve.readiness import Readiness
 from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
@@ -42,7 +45,9 @@ class Runner:
         metrics: RunMetrics,
         readiness: Readiness,
         cache: ResultCache | None,
+        tracing: Tracing,
     ) -> None:
+        self.tracing = tracing
         self._client = client
         self._admission = admission
         self._metrics = metrics
@@ -68,18 +73,18 @@ class Runner:
         is_handed_over = False
         try:
             if (kept := await self._from_cache(prepared)) is not None:
-                return Finished(kept, "kept")
+                return self._finish(prepared, kept, "kept")
             while True:
                 if (shared := self.in_flight.find(prepared.key)) is not None:
                     if (result := await self._join(shared, prepared)) is not None:
-                        return Finished(result, "shared")
+                        return self._finish(prepared, result, "shared")
                 elif (run := await self._enter(prepared, owner)) is not None:
                     is_handed_over = True
                     break
         finally:
             if not is_handed_over:
                 prepared.workspace.remove()
-        return Finished(await self._wait(run, prepared), "run")
+        return self._finish(prepared, await self._wait(run, prepared), "run")
 
     def states(self, key: str) -> dict[str, str]:
         """Return, for each stage that the run of a key has begun, `running` or the trace's outcome."""
@@ -90,7 +95,8 @@ class Runner:
         """Begin a run once there is a place for it; return None if an identical one has begun meanwhile."""
         place = self._admission.enter(prepared.pixels, owner)
         if place is None:
-            place = await self._admission.wait(prepared.pixels, owner, max(prepared.left_s, 0))
+            with self.tracing.span("queue"):
+                place = await self._admission.wait(prepared.pixels, owner, max(prepared.left_s, 0))
             if self.in_flight.find(prepared.key) is not None:
                 self._admission.leave(place)
                 return None
@@ -100,8 +106,7 @@ class Runner:
 
     async def _join(self, shared: asyncio.Task[Result], prepared: Prepared) -> Result | None:
         """Return the result of an identical request's run; None if it was cancelled, or only its time was over."""
-        request_id = prepared.workspace.envelope.request_id
-        logger.info("request %s: shares the run %s", request_id, prepared.key[:16])
+        logger.info("shares the run %s", prepared.key[:16])
         self._metrics.coalesced.inc()
         try:
             return await self._wait(shared, prepared)
@@ -127,9 +132,17 @@ class Runner:
 
     async def _run(self, prepared: Prepared) -> Result:
         workspace = self._at_work[prepared.key] = prepared.workspace
+        begun = time.time()
         try:
-            report = await self._client.restore(workspace.envelope)
-            result = await collect(workspace, report, wants_mask=prepared.wants_mask)
+            with self.tracing.span("run", {"photorestore.pixels": prepared.pixels}):
+                workspace.envelope.traceparent = current_traceparent()
+                try:
+                    report = await self._client.restore(workspace.envelope)
+                except PipelineProblem as error:
+                    self.tracing.add_stages(error.trace, begun)
+                    raise
+                self.tracing.add_stages(report.trace, begun)
+                result = await collect(workspace, report, wants_mask=prepared.wants_mask)
         except PipelineProblem as error:
             self._metrics.observe_problem(error.problem.type, error.problem.stage)
             raise
@@ -144,6 +157,11 @@ class Runner:
         if self._cache is not None:
             await asyncio.to_thread(self._cache.put, prepared.key, result)
         return result
+
+    def _finish(self, prepared: Prepared, result: Result, by: str) -> Finished:
+        note(result=by)
+        self._metrics.observe_key(current_key(), prepared.pixels)
+        return Finished(result, by)
 
     async def _from_cache(self, prepared: Prepared) -> Result | None:
         if self._cache is None:

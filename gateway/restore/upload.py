@@ -17,6 +17,7 @@ from gateway.http.pace import Pace
 from gateway.restore.form import feed, form_parser
 from gateway.restore.parts import FILES, Fields, Parts, Received, too_large
 from gateway.restore.transfers import UploadPlace
+from gateway.telemetry.logs import note
 from photorestore.imaging import LIMITS
 from photorestore.workspace import Workspace
 
@@ -109,7 +110,10 @@ async def _patience(pace: Pace) -> AsyncIterator[_Patience]:
     try:
         async with asyncio.timeout(None) as deadline:
             patience = _Patience(pace, deadline)
-            yield patience
+            try:
+                yield patience
+            finally:
+                note(bytes_in=patience.received_bytes)
     except TimeoutError:
         raise UploadTooSlow(
             f"{patience.received_bytes} bytes came in {time.monotonic() - start:.0f} s; "

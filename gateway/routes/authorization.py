@@ -10,6 +10,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 
 from gateway.errors import Unauthorized
 from gateway.routes.edge import edge_of
+from gateway.telemetry.logs import note_key
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key, where the service asks for one")
 
@@ -37,3 +38,4 @@ def check_key(request: Request) -> None:
     if name is None:
         raise Unauthorized("expected a known API key, as in `Authorization: Bearer KEY`")
     request.state.caller = name
+    note_key(name)

@@ -23,6 +23,7 @@ from gateway.routes.authorization import require_key
 from gateway.routes.edge import edge_of
 from gateway.routes.orders import Order, fingerprint, idempotency_key, order_of
 from gateway.routes.queries import read_return
+from gateway.telemetry.tracing import current_traceparent
 from photorestore.directories import token_of
 from photorestore.errors import UnsupportedOption
 
@@ -161,6 +162,7 @@ async def _enter(request: Request, order: Order, key: str | None) -> tuple[Recor
                 kind=order.kind,
                 request_id=request.state.request_id,
                 promise=upload.envelope.promise,
+                traceparent=current_traceparent(),
             ),
             created=clock.now(),
             webhook=None if order.webhook is None else Webhook(order.webhook),

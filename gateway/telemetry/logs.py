@@ -1,48 +1,89 @@
-"""The log: one line for each record, even if callers put line ends into what is logged."""
+"""The log of the edge: JSON, each line with the request or job that it is about.
+
+A request's own line, written at its end, has in addition what was noted on the way. Secrets are never noted: no header,
+no query, no address of a webhook.
+"""
 
 from __future__ import annotations
 
 import logging
-from types import TracebackType
+import sys
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 
-from photorestore.errors import printable
-
-FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-BEHIND = "    | "
-"""Put before each line of a traceback, so that none of them can pass for a record."""
+from photorestore.logs import Fields, log_as_json, trace_id_of
 
 
-class Formatter(logging.Formatter):
-    """Escapes line ends and control characters in what is logged."""
+@dataclass(slots=True)
+class Subject:
+    """The request or job that a task works on.
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record's text with its traceback, formatted anew even if another formatter has cached one."""
-        record.exc_text = None
-        return super().format(record)
+    Attributes:
+        request_id: of the request, or of the one that submitted the job.
+        traceparent: of the trace that it belongs to; empty where there is none.
+        job: the job's id; empty for a request.
+        key: name of the API key; empty where there is none.
+        noted: fields of the request's own line.
+    """
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """Return the record's line with control characters escaped; called by `format`."""
-        return printable(super().formatMessage(record))
+    request_id: str
+    traceparent: str = ""
+    job: str = ""
+    key: str = ""
+    noted: dict[str, object] = field(default_factory=dict)
 
-    def formatException(  # noqa: N802 - logging's name
-        self,
-        ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
-    ) -> str:
-        """Return the traceback, each line marked; called by `format`."""
-        return _behind(super().formatException(ei))
 
-    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - logging's name
-        """Return the stack, each line marked; called by `format`."""
-        return _behind(super().formatStack(stack_info))
+_SUBJECT: ContextVar[Subject | None] = ContextVar("subject", default=None)
+
+
+def work_on(subject: Subject) -> None:
+    """Say what the current task, and those that it starts, work on from now on."""
+    _SUBJECT.set(subject)
+
+
+def current_subject() -> Subject | None:
+    """Return what the current task works on."""
+    return _SUBJECT.get()
+
+
+def note_key(name: str) -> None:
+    """Note the name of the API key that the current request has come with."""
+    if (subject := _SUBJECT.get()) is not None:
+        subject.key = name
+
+
+def current_key() -> str:
+    """Return the name of the API key that the current request or job came with; empty where there is none."""
+    subject = _SUBJECT.get()
+    return "" if subject is None else subject.key
+
+
+def note(**fields: object) -> None:
+    """Add fields to the line that is written when the current request is answered."""
+    if (subject := _SUBJECT.get()) is not None:
+        subject.noted |= fields
 
 
 def log_to_stderr() -> None:
     """Send the program's log to standard error."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(Formatter(FORMAT))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request
+    log_as_json(sys.stderr, fields_of_subject)
+    keep_libraries_quiet()
 
 
-def _behind(text: str) -> str:
-    return "\n".join(BEHIND + printable(line) for line in text.split("\n"))
+def keep_libraries_quiet() -> None:
+    """Keep httpx from logging every request to TorchServe, and the addresses of webhooks."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def fields_of_subject() -> Fields:
+    """Return the fields that a line has at this moment."""
+    subject = _SUBJECT.get()
+    if subject is None:
+        return {}
+    found = {
+        "request_id": subject.request_id,
+        "trace_id": trace_id_of(subject.traceparent),
+        "job": subject.job,
+        "key": subject.key,
+    }
+    return {name: value for name, value in found.items() if value}

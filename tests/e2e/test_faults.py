@@ -2,11 +2,13 @@
 
 import io
 import json
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +17,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from photorestore_client import Client, Retry
 from PIL import Image
 
+from backend.child import Child
+from backend.run_lock import holder_of
+from backend.settings import Settings
 from deploy.ports import free_ports
 from photorestore import pipeline
 from photorestore.errors import NotAnImage
@@ -160,3 +166,62 @@ def test_background_start_and_a_stop_that_answers_what_is_in_flight(tmp_path: Pa
     assert alive == []
     own_root.rmdir()
     assert not (tmp_path / "tmp").exists()
+
+
+def test_whatever_is_killed_of_a_start_in_the_background_comes_back(tmp_path: Path, root: Path) -> None:
+    """Each process twice, while callers go on; the client's retries lose nothing."""
+    own_root = root.with_name(f"{root.name}-guarded")
+    port = free_ports(7)
+    words = ["--run-dir", str(tmp_path), "--workspace-root", str(own_root), "--drain-s", "20"]
+    words += ["--port-base", str(port), "--gateway-port", str(port + 6)]
+
+    def backend(*command: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "backend", *command, *words]
+        return subprocess.run(line, cwd=HOME, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+    started = backend("serve", "--background")
+    assert started.returncode == 0, started.stderr
+    seconds: dict[str, list[float]] = {}
+    try:
+        wait_for(lambda: holder_of(tmp_path / "guard"))
+        retry = Retry(restart_s=300.0)
+        with Client(f"http://127.0.0.1:{port + 6}", retry=retry) as client, ThreadPoolExecutor(3) as pool:
+            over = threading.Event()
+            callers = [pool.submit(_restore_until, over, client, seed) for seed in range(3)]
+            try:
+                for name in ("guard", "edge", "torchserve", "pid") * 2:
+                    _kill(tmp_path, name)
+                    begun = time.monotonic()
+                    wait_for(lambda: backend("status").returncode == 0 and holder_of(tmp_path / "guard"))
+                    seconds.setdefault(name, []).append(round(time.monotonic() - begun, 1))
+            finally:
+                over.set()
+            assert min(caller.result() for caller in callers) > 0
+        logging.getLogger(__name__).warning("seconds until whole: %s", seconds)
+    finally:
+        assert backend("stop").stdout == "stopped\n"
+    assert holder_of(tmp_path / "guard") is None
+    for file in ("backend.log", "gateway.log", "logs/workers.log", "logs/server.log"):
+        lines = (tmp_path / file).read_text().splitlines()
+        assert any(json.loads(line)["message"] for line in lines if line.startswith("{")), file
+    own_root.rmdir()
+
+
+def _kill(run_dir: Path, name: str) -> None:
+    """Kill the guard or the supervisor by the file whose lock it holds, else what a supervisor has started."""
+    if name in ("pid", "guard"):
+        pid = holder_of(run_dir / name)
+    else:
+        found = Child.find(Settings(HOME, run_dir, run_dir), name)
+        pid = None if found is None else found.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+def _restore_until(over: threading.Event, client: Client, seed: int) -> int:
+    """Restore one picture after the other; return how many."""
+    count = 0
+    while not over.is_set():
+        client.restore(make_upload(60, 80, seed) + b"%d" % count)
+        count += 1
+    return count

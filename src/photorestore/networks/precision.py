@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-AUTO, BFLOAT16, FLOAT32 = "auto", "bfloat16", "float32"
+PRECISIONS = AUTO, BFLOAT16, FLOAT32 = "auto", "bfloat16", "float32"
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import http
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from photorestore.directories import DONE, done_since, is_name
-from photorestore.envelope import Envelope, Problem
+from photorestore.envelope import Envelope, Problem, Trace
 from photorestore.errors import BrokenArtifact, ImageTooLarge
+from photorestore.records import document_of
 from photorestore.workspace import MASKS, Workspace
 
 PROBLEM_TYPE = "urn:photorestore:problem:"
@@ -38,9 +40,9 @@ class Answer:
         return http.HTTPStatus(self.status).phrase
 
 
-def problem_answer(problem: Problem, request_id: str) -> Answer:
-    """Return a problem document."""
-    document = {
+def problem_answer(problem: Problem, request_id: str, trace: Mapping[str, Trace] | None = None) -> Answer:
+    """Return a problem document, with what the stages did where the edge asks."""
+    document: dict[str, object] = {
         "type": PROBLEM_TYPE + problem.type,
         "title": problem.type.replace("-", " ").capitalize(),
         "status": problem.status,
@@ -48,6 +50,8 @@ def problem_answer(problem: Problem, request_id: str) -> Answer:
         "stage": problem.stage,
         "request_id": request_id,
     }
+    if trace is not None:
+        document["trace"] = {stage: document_of(entry) for stage, entry in trace.items()}
     return Answer(json.dumps(document).encode(), "application/problem+json", problem.status)
 
 

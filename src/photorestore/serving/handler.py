@@ -14,6 +14,7 @@ import torch
 
 from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, RestorationError
+from photorestore.logs import about, format_ours_as_json
 from photorestore.options import Options
 from photorestore.pipeline import load_stage
 from photorestore.records import read_record
@@ -67,6 +68,7 @@ class StageHandler:
         Raises:
             BrokenArtifact: weights or `model-config.yaml` are not what they should be; no worker starts.
         """
+        format_ours_as_json(lambda: {"worker": os.getpid()})
         settings = _settings(context)
         configured = settings.pop("workspace", None)
         root = os.environ.get(ROOT_VARIABLE) or configured
@@ -96,8 +98,8 @@ class StageHandler:
                 return self._receive(item, headers, alone=is_alone)
             return self._resume(requests.read_envelope(item))
         except Exception as error:  # noqa: BLE001 - one bad item must not fail its batch
-            label = requests.request_id(headers)
-            failed = Envelope("", label, 0.0, Options(), problem=self._problem(error, label))
+            failed = Envelope("", requests.request_id(headers), 0.0, Options())
+            failed.problem = self._problem(error, failed)
             return Request(failed, None, is_alone)
 
     def _receive(self, item: requests.Item, headers: requests.Headers, *, alone: bool) -> Request:
@@ -119,7 +121,7 @@ class StageHandler:
         try:
             return Request(envelope, Workspace.open(self.root, envelope), alone=False)
         except RestorationError as error:
-            envelope.problem = self._problem(error, envelope.request_id)
+            envelope.problem = self._problem(error, envelope)
             return Request(envelope, None, alone=False)
 
     def _run(self, batch: Sequence[Request], context: Context) -> None:
@@ -143,7 +145,7 @@ class StageHandler:
         try:
             answer = self._deliver(request) if is_last else answers.envelope_answer(request.envelope)
         except Exception as error:  # noqa: BLE001 - exactly one answer per item
-            problem = self._problem(error, request.envelope.request_id)
+            problem = self._problem(error, request.envelope)
             answer = answers.problem_answer(problem, request.envelope.request_id)
         context.set_response_status(answer.status, answer.phrase, index)
         context.set_response_content_type(index, answer.content_type)
@@ -154,16 +156,18 @@ class StageHandler:
         problem = request.envelope.problem
         try:
             if problem is not None:
-                return answers.problem_answer(problem, request.envelope.request_id)
+                trace = request.envelope.trace if request.envelope.answer == "report" else None
+                return answers.problem_answer(problem, request.envelope.request_id, trace)
             return answers.delivered_answer(workspace)
         finally:
             answers.settle(workspace, keep=not request.alone)
 
-    def _problem(self, error: Exception, request_id: str) -> Problem:
+    def _problem(self, error: Exception, envelope: Envelope) -> Problem:
+        found = about(**envelope.labels, stage=self.stage_name)
         if isinstance(error, RestorationError) and not isinstance(error, BrokenArtifact):
-            logger.info("request %s: %s: %s", request_id, self.stage_name, error)
+            logger.info("%s: %s", self.stage_name, error, extra=found)
             return Problem.of(error, self.stage_name)
-        logger.error("request %s: %s failed", request_id, self.stage_name, exc_info=error)
+        logger.error("the stage %s failed", self.stage_name, exc_info=error, extra=found)
         return Problem.internal(self.stage_name)
 
 

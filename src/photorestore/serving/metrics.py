@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from photorestore.envelope import Envelope
+from photorestore.logs import about
 from photorestore.serving.context import Context
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def observe(context: Context, stages: Iterable[str], envelope: Envelope) -> None
         try:
             _find(context, SECONDS).add_or_update(trace.ms / 1000, [stage, trace.outcome])
         except Exception:
-            logger.exception("request %s: metrics of %s were not entered", envelope.request_id, stage)
+            logger.exception("metrics of %s were not entered", stage, extra=about(**envelope.labels))
 
 
 def _find(context: Context, name: str) -> Any:

@@ -13,8 +13,10 @@ import torch
 
 from photorestore.envelope import Problem, Trace
 from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
+from photorestore.logs import about
 from photorestore.networks.precision import AUTO as BY_PROCESSOR
-from photorestore.options import AUTO
+from photorestore.networks.precision import PRECISIONS
+from photorestore.options import AUTO, TIERS
 from photorestore.progress import RUNNING, note_state
 from photorestore.stages.preprocess.findings import decided_of
 from photorestore.workspace import Workspace
@@ -33,12 +35,24 @@ class StageConfig:
         tier: for requests that name none: `fast`, `quality`, or `auto`, which is `quality` on a GPU if its weights are
             there, else `fast`.
         precision, tile_px, tile_batch: see `networks.runner.Runner`.
+
+    Raises:
+        ValueError: a value is out of range.
     """
 
     tier: str = AUTO
     precision: str = BY_PROCESSOR
     tile_px: int = 1024
     tile_batch: int = 1
+
+    def __post_init__(self) -> None:
+        allowed = {"tier": (AUTO, *TIERS), "precision": PRECISIONS}
+        for name, words in allowed.items():
+            if (given := getattr(self, name)) not in words:
+                raise ValueError(f"{name} is {given!r}; expected {', '.join(words)}")
+        for name in ("tile_px", "tile_batch"):
+            if (number := getattr(self, name)) < 1:
+                raise ValueError(f"{name} is {number}; expected a whole number of at least 1")
 
 
 class Stage(Protocol):
@@ -112,7 +126,7 @@ def _is_due(name: str, workspace: Workspace) -> bool:
     try:
         workspace.require_wanted()
     except (Cancelled, DeadlineExceeded) as error:
-        _fail(workspace, Problem.of(error, name), 0.0)
+        _fail(workspace, Problem.of(error, name), time.perf_counter())
         return False
     return True
 
@@ -134,28 +148,29 @@ def _run_group(stage: Stage, group: Sequence[Workspace]) -> None:
             _run_group(stage, group[:half])
             _run_group(stage, group[half:])
         else:
-            _fail(group[0], _as_problem(error, stage.name, group[0]), ms_since(start))
+            _fail(group[0], _as_problem(error, stage.name, group[0]), start)
         return
     for workspace in group:
         trace = workspace.envelope.trace
-        trace[stage.name] = replace(trace[stage.name], ms=ms_since(start))
+        trace[stage.name] = timed(trace[stage.name], start)
         note_state(workspace.directory, stage.name, trace[stage.name].outcome)
 
 
 def _as_problem(error: Exception, name: str, workspace: Workspace) -> Problem:
-    request_id = workspace.envelope.request_id
+    found = about(**workspace.envelope.labels, stage=name)
     if isinstance(error, RestorationError) and error.status != 500:
-        logger.info("request %s: %s: %s", request_id, name, error)
+        logger.info("%s: %s", name, error, extra=found)
         return Problem.of(error, name)
-    logger.error("request %s: stage %s failed", request_id, name, exc_info=error)
+    logger.error("the stage %s failed", name, exc_info=error, extra=found)
     return Problem.internal(name)
 
 
-def _fail(workspace: Workspace, problem: Problem, ms: float) -> None:
+def _fail(workspace: Workspace, problem: Problem, start: float) -> None:
     workspace.envelope.problem = problem
-    workspace.envelope.trace[problem.stage] = Trace("failed", problem.detail, ms)
+    workspace.envelope.trace[problem.stage] = timed(Trace("failed", problem.detail, 0.0), start)
 
 
-def ms_since(start: float) -> float:
-    """Return the milliseconds since `time.perf_counter()` gave `start`."""
-    return round(1000 * (time.perf_counter() - start), 2)
+def timed(trace: Trace, start: float) -> Trace:
+    """Return a trace with its times; it began when `time.perf_counter()` gave `start`, and ends now."""
+    seconds = time.perf_counter() - start
+    return replace(trace, ms=round(1000 * seconds, 2), began=round(time.time() - seconds, 6))

@@ -4,17 +4,19 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backend import command, edge, launch, management, supervisor
-from backend.run_lock import only_instance, running_pid
-from backend.settings import HOME, HOST, Ports, Settings
+from backend.run_lock import holder_of, holding, only_user
+from backend.settings import HOME, HOST, Ports, Settings, own_root
 from gateway.settings import parse
 from photorestore.options import STAGES
 from photorestore.serving.management import Node
+from photorestore.workspace import default_root
 from tests.edge import ENVIRONMENT
 
 
@@ -22,6 +24,10 @@ from tests.edge import ENVIRONMENT
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "run").mkdir()
     return Settings(HOME, tmp_path / "run", tmp_path / "spaces", Ports.from_base(21_000))
+
+
+def serve(settings: Settings) -> int:
+    return command._serve(settings, 0)
 
 
 def test_instance_gets_its_own_ports_and_folders(settings: Settings) -> None:
@@ -59,19 +65,70 @@ def test_run_directories_with_names_of_no_use_get_a_temp_dir_elsewhere(tmp_path:
 
 
 def test_run_directory_has_one_instance(settings: Settings) -> None:
-    assert running_pid(settings) is None
-    with only_instance(settings) as is_first, only_instance(settings) as is_second:
+    file = settings.pid_file
+    assert holder_of(file) is None
+    with holding(file) as is_first, holding(file) as is_second:
         assert (is_first, is_second) == (True, False)
-        assert running_pid(settings) == os.getpid()
-    assert running_pid(settings) is None
+        assert holder_of(file) == os.getpid()
+    assert holder_of(file) is None
 
 
 def test_left_over_pid_files_are_nobody(settings: Settings) -> None:
-    (settings.run_dir / "pid").write_text("1")
-    assert running_pid(settings) is None
-    with (settings.run_dir / "pid").open() as file:
+    settings.pid_file.write_text("1")
+    assert holder_of(settings.pid_file) is None
+    with settings.pid_file.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert running_pid(settings) == 1
+        assert holder_of(settings.pid_file) == 1
+
+
+def test_who_looks_at_a_lock_keeps_nobody_from_it(settings: Settings) -> None:
+    with settings.pid_file.open("a") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.03, looking.close).start()
+        with holding(settings.pid_file) as is_held:
+            assert is_held
+
+
+def test_instances_have_folders_of_pictures_of_their_own(tmp_path: Path) -> None:
+    first, second = own_root(tmp_path / "a"), own_root(tmp_path / "b")
+    assert first != second
+    assert first.parent == default_root().parent
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    assert own_root(tmp_path / "link") == first
+
+
+def test_an_instance_leaves_the_pictures_of_another_alone(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.workspace_root.mkdir(mode=0o700)
+    with only_user(settings.workspace_root) as is_only:
+        assert is_only
+        assert serve(settings) == 1
+    assert f"another instance uses {settings.workspace_root}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--port-base", "0"),
+        ("--port-base", "65531"),
+        ("--port-base", "8080.5"),
+        ("--gateway-port", "65536"),
+        ("--gateway-port", "-1"),
+        ("--drain-s", "nan"),
+        ("--drain-s", "inf"),
+        ("--drain-s", "-1"),
+        ("--drain-s", "long"),
+    ],
+)
+def test_options_that_make_no_sense_are_named_with_what_is_expected(
+    words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["serve", *words])
+    assert ended.value.code == 2
+    option, value = words
+    assert f"argument {option}: {value!r}; expected a" in capsys.readouterr().err
 
 
 def test_nothing_is_ready_where_nobody_listens(
@@ -87,7 +144,7 @@ def test_ports_in_use_are_named(settings: Settings, capsys: pytest.CaptureFixtur
     with socket.create_server((HOST, 0)) as listener:
         base = listener.getsockname()[1]
         settings = replace(settings, ports=Ports.from_base(base))
-        assert command._serve(settings, 0) == 1
+        assert serve(settings) == 1
     assert f"ports in use: [{base}" in capsys.readouterr().err
 
 
@@ -122,7 +179,7 @@ def test_a_workspace_root_of_others_stops_the_start(
 ) -> None:
     settings.workspace_root.mkdir()
     settings.workspace_root.chmod(0o777)
-    assert command._serve(settings, 0) == 1
+    assert serve(settings) == 1
     assert "may write to" in capsys.readouterr().err
 
 
@@ -139,7 +196,7 @@ def test_edge_is_part_of_the_instance_where_it_has_a_port(
     with socket.create_server((HOST, 0)) as listener:
         port = listener.getsockname()[1]
         fronted = replace(settings, gateway_port=port)
-        assert command._serve(fronted, 0) == 1
+        assert serve(fronted) == 1
         assert f"ports in use: [{port}]" in capsys.readouterr().err
     assert fronted.url == f"http://{HOST}:{port}/v1/restore"
     assert f"curl -sS --data-binary @old.jpg -o restored.jpg {fronted.url}" in command._usage(fronted)

@@ -4,15 +4,17 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backend import management, supervised, supervisor
-from backend.settings import HOME, Ports, Settings
-from backend.supervised import LIMIT, WITHIN_S, GaveUp, SupervisedProcess
+from backend.settings import HOME, Ports, Settings, own_root
+from backend.supervised import LONGEST_WAIT_S, WITHIN_S, SupervisedProcess
 from gateway.telemetry.machine import watch_restarts
 from gateway.telemetry.metrics import Metrics
+from photorestore.directories import mark_done, new_name
 from photorestore.options import STAGES
 from photorestore.serving.management import Node
 
@@ -31,9 +33,6 @@ class Clock:
     def monotonic(self) -> float:
         return self.now
 
-    def strftime(self, _: str) -> str:
-        return "now"
-
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
@@ -51,32 +50,28 @@ def keep_up_until_started(process: SupervisedProcess[FakeProcess], clock: Clock)
 
 
 def test_what_ends_is_started_again_at_once_and_then_after_longer_and_longer_waits(
-    clock: Clock, capsys: pytest.CaptureFixture[str]
+    clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     process = SupervisedProcess("the edge", FakeProcess)
     assert not process.keep_up()
     waits = []
-    for _ in range(LIMIT):
+    for _ in range(12):
         process.process.exit_status = -9
         waits.append(keep_up_until_started(process, clock))
-    assert waits == [0, 2, 4, 8, 16, 30, 30, 30]
-    assert process.restarts == LIMIT
-    process.process.exit_status = -9
-    with pytest.raises(GaveUp, match="exit status -9"):
-        process.keep_up()
-    told = capsys.readouterr().err.splitlines()
-    assert told[1] == "now the edge has ended (exit status -9); start 2 of at most 8 within 10 minutes in 2 s"
+    assert waits == [0, 2, 4, 8, 16, *[LONGEST_WAIT_S] * 7]
+    assert process.restarts == 12
+    assert caplog.messages[1] == "the edge has ended (exit status -9) and is started again in 2 s"
 
 
 def test_ends_of_long_ago_do_not_count(clock: Clock) -> None:
     process = SupervisedProcess("the edge", FakeProcess)
-    for _ in range(3 * LIMIT):
+    for _ in range(24):
         process.process.exit_status = 1
         assert keep_up_until_started(process, clock) == 0
         clock.now += WITHIN_S + 1
 
 
-def test_a_full_disk_is_waited_for(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_waited_for(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     starts: list[FakeProcess | OSError] = [
         FakeProcess(),
         OSError(28, "No space left on device"),
@@ -92,7 +87,7 @@ def test_a_full_disk_is_waited_for(clock: Clock, capsys: pytest.CaptureFixture[s
     process = SupervisedProcess("TorchServe", start)
     process.process.exit_status = -9
     assert keep_up_until_started(process, clock) >= 2
-    assert "cannot be started: [Errno 28]" in capsys.readouterr().err
+    assert "TorchServe cannot be started: [Errno 28] No space left on device" in caplog.messages
 
 
 @pytest.fixture
@@ -104,7 +99,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[FakeProcess]]:
         processes[name].append(FakeProcess())
         return processes[name][-1]
 
-    monkeypatch.setattr(supervisor, "TorchServe", lambda _: start("TorchServe"))
+    monkeypatch.setattr(supervisor, "TorchServe", lambda *_: start("TorchServe"))
     monkeypatch.setattr(supervisor, "Edge", lambda *_: start("Edge"))
     monkeypatch.setattr(supervisor, "is_edge_ready", lambda _: True)
     monkeypatch.setattr(supervisor, "LOOK_EVERY_S", 0.01)
@@ -126,16 +121,14 @@ def until_edges(started: dict[str, list[FakeProcess]], count: int) -> None:
     until(lambda: len(started["Edge"]) == count)
 
 
-def until_another_edge(started: dict[str, list[FakeProcess]], count: int, status: list[int]) -> None:
-    until(lambda: len(started["Edge"]) > count or status)
-
-
-def run(settings: Settings, stopping: threading.Event) -> tuple[threading.Thread, list[int]]:
+def run(
+    settings: Settings, stopping: threading.Event, drain_s: float = 0
+) -> tuple[threading.Thread, list[int]]:
     """A supervisor that is ready, and where its exit status will stand."""
     status: list[int] = []
     is_ready = threading.Event()
     thread = threading.Thread(
-        target=lambda: status.append(supervisor.supervise(settings, stopping, 0, is_ready.set))
+        target=lambda: status.append(supervisor.supervise(settings, stopping, drain_s, is_ready.set))
     )
     thread.start()
     assert is_ready.wait(20)
@@ -189,23 +182,44 @@ def test_a_workflow_that_cannot_be_registered_again_has_torchserve_started_anew(
     assert (status, len(started["TorchServe"])) == ([0], 3)
 
 
-def test_what_ends_again_and_again_ends_the_service(
+def test_an_edge_that_ends_again_and_again_leaves_torchserve_alone(
+    settings: Settings, started: dict[str, list[FakeProcess]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(management, "register", lambda _: None)
+    monkeypatch.setattr(supervised, "LONGEST_WAIT_S", 0.0)
+    stopping = threading.Event()
+    thread, status = run(settings, stopping)
+    for count in range(1, 12):
+        started["Edge"][-1].exit_status = 1
+        until_edges(started, count + 1)
+    assert (len(started["TorchServe"]), started["TorchServe"][-1].exit_status, status) == (1, None, [])
+    stopping.set()
+    thread.join()
+    assert status == [0]
+
+
+def test_logs_are_appended_to_and_a_failed_start_shows_what_it_has_added(
     settings: Settings,
     started: dict[str, list[FakeProcess]],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(management, "register", lambda _: None)
-    monkeypatch.setattr(supervised, "LONGEST_WAIT_S", 0.0)
-    thread, status = run(settings, threading.Event())
-    for _ in range(LIMIT + 1):
-        count = len(started["Edge"])
-        started["Edge"][-1].exit_status = 1
-        until_another_edge(started, count, status)
-    thread.join()
-    assert status == [1]
-    assert "giving up" in capsys.readouterr().err
-    assert started["TorchServe"][-1].exit_status is not None
+    log = settings.run_dir / "gateway.log"
+    log.write_text("of an earlier start\n")
+
+    def start(*_: object) -> FakeProcess:
+        with log.open("a") as opened:
+            opened.write("--port is 0\n")
+        ended = FakeProcess()
+        ended.exit_status = 2
+        return ended
+
+    monkeypatch.setattr(supervisor, "Edge", start)
+    assert supervisor.supervise(settings, threading.Event(), 0, lambda: None) == 1
+    told = capsys.readouterr().err
+    assert "--port is 0" in told
+    assert "of an earlier start" not in told
+    assert log.read_text() == "of an earlier start\n--port is 0\n"
 
 
 def test_without_an_edge_whoever_runs_the_container_starts_torchserve_again(
@@ -236,3 +250,23 @@ def test_metrics_survive_a_file_that_is_being_written(tmp_path: Path) -> None:
     assert restarts(file) == (0, 0)
     file.write_text(json.dumps({"edge": 1, "torchserve": 2}))
     assert restarts(file) == (1, 2)
+
+
+def test_an_instance_that_ends_leaves_the_requests_of_another_alone(
+    settings: Settings, started: dict[str, list[FakeProcess]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(management, "register", lambda _: None)
+    monkeypatch.setattr("backend.settings.default_root", lambda: tmp_path / "shared")
+    roots = [own_root(tmp_path / name) for name in ("first", "second")]
+    for root in roots:
+        root.mkdir(mode=0o700)
+    (delivered := roots[1] / new_name(time.monotonic() + 60)).mkdir()
+    mark_done(delivered)
+    (awaited := roots[1] / new_name(time.monotonic() + 60)).mkdir()
+    stopping = threading.Event()
+    thread, status = run(replace(settings, workspace_root=roots[0]), stopping, drain_s=600)
+    stopping.set()
+    thread.join(60)  # it does not wait for what is not its own
+    assert status == [0]
+    assert delivered.is_dir()
+    assert awaited.is_dir()

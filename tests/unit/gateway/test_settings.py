@@ -12,11 +12,18 @@ from gateway.settings import GatewaySettings, parse
 PREFIX = "PHOTORESTORE_GATEWAY_"
 
 
-def refusal(**values: str) -> str:
+def refusal_of(**values: str) -> str:
     """What is said of variables without their prefix."""
-    with pytest.raises(ValueError, match=PREFIX) as caught:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the caller looks
         parse([], {PREFIX + name: value for name, value in values.items()})
     return str(caught.value)
+
+
+def refusal(**values: str) -> str:
+    """What is said of single variables without their prefix."""
+    told = refusal_of(**values)
+    assert PREFIX in told
+    return told
 
 
 def test_all_that_is_wrong_is_named_at_once_where_it_stands(
@@ -75,7 +82,13 @@ def test_numbers_that_make_no_sense_are_refused() -> None:
         ("WORKFLOW", ""),
         ("WORKFLOW", "../models"),
         ("CACHE_DIR", ""),
+        ("CACHE_DIR", "/dev/null"),
+        ("JOBS_DIR", "/dev/null/jobs"),
+        ("KEYS_FILE", "/nowhere/keys"),
+        ("KEYS_FILE", "/"),
+        ("WEBHOOK_SECRET_FILE", "/nowhere/secret"),
         ("HOME", ""),
+        ("HOME", "/nowhere"),
         ("NO_KEYS", "yes"),
         ("WEBHOOK_HOSTS", "10.0.0.1/8"),
         ("WEBHOOK_HOSTS", "a.example, https://b.example"),
@@ -107,13 +120,14 @@ def test_what_people_write_is_understood() -> None:
             PREFIX + "MAX_JOBS": "2.0",
             PREFIX + "INFERENCE_URL": " http://[::1]:8080/ ",
             PREFIX + "WEBHOOK_HOSTS": "*.example.org, 10.0.0.0/8",
-            PREFIX + "WEBHOOK_SECRET_FILE": "secret",
+            PREFIX + "WEBHOOK_SECRET_FILE": __file__,
+            PREFIX + "JOBS_DIR": "jobs",
             PREFIX + "CORS_ORIGINS": "",
         },
     )
     assert (settings.poll_s, settings.max_requests, settings.max_jobs) == (0.5, 8, 2)
     assert (settings.no_keys, settings.host, settings.inference_url) == (True, "::", "http://[::1]:8080/")
-    assert (settings.webhook_secret_file, settings.cors_origins) == (Path("secret"), ())
+    assert (settings.webhook_secret_file, settings.cors_origins) == (Path(__file__), ())
 
 
 def test_what_the_command_line_says_right_is_not_asked_of_the_environment() -> None:
@@ -133,7 +147,7 @@ def test_beyond_loopback_keys_are_required_unless_told_otherwise(
     assert main(["serve", "--host", host]) == 2
     assert "not loopback" in capsys.readouterr().err
     assert GatewaySettings(host=host, no_keys=True).keys_file is None
-    assert GatewaySettings(host=host, keys_file=Path("keys")).host == host
+    assert GatewaySettings(host=host, keys_file=Path(__file__)).host == host
 
 
 def test_settings_come_from_the_command_line_above_the_environment() -> None:
@@ -148,3 +162,8 @@ def test_settings_come_from_the_command_line_above_the_environment() -> None:
     assert (settings.workspace_root, settings.cache_dir) == (Path("/spaces"), Path("/kept"))
     with pytest.raises(ValueError, match=r"PHOTORESTORE_GATEWAY_MAX_REQUEST$"):
         parse([], {"PHOTORESTORE_GATEWAY_MAX_REQUEST": "3"})
+
+
+def test_webhooks_need_jobs_whose_end_they_tell() -> None:
+    told = refusal_of(WEBHOOK_HOSTS="a.example", WEBHOOK_SECRET_FILE=__file__)
+    assert told == "webhooks need --jobs-dir, for they tell of the end of jobs"

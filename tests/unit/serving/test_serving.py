@@ -311,3 +311,18 @@ def test_full_memory_is_a_retryable_problem(tmp_path: Path, monkeypatch: pytest.
     make_handler("denoise", tmp_path).handle([{"body": PICTURE}], context)
     assert context.statuses == {0: 503}
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("tile_px", 0, "tile_px is 0; expected a whole number of at least 1"),
+        ("tile_batch", -1, "tile_batch is -1; expected a whole number of at least 1"),
+        ("tier", "best", "tier is 'best'; expected auto, fast, quality"),
+        ("precision", "half", "precision is 'half'; expected auto, bfloat16, float32"),
+    ],
+)
+def test_settings_of_an_archive_that_make_no_sense_are_named(name: str, value: object, expected: str) -> None:
+    handler = type("Handler", (StageHandler,), {"stage_name": "deliver"})()
+    with pytest.raises(BrokenArtifact, match=f"model-config.yaml: photorestore: {expected}"):
+        handler.initialize(FakeContext(config={"photorestore": {name: value}}))

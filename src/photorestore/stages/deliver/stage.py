@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -28,7 +28,7 @@ from photorestore.imaging.unchanged import CONVERTED_MODES
 from photorestore.pixels.hidden import with_hidden
 from photorestore.records import document_of
 from photorestore.report import Report
-from photorestore.stages.base import StageConfig, ms_since
+from photorestore.stages.base import StageConfig, timed
 from photorestore.stages.deliver.findings import DeliverFindings
 from photorestore.stages.preprocess.findings import decided_of
 from photorestore.workspace import Workspace
@@ -59,7 +59,7 @@ class DeliverStage:
         unchanged = "nothing was changed: the upload as it came, " if delivery.unchanged else ""
         note = f"{unchanged}{name} {width}x{height}, {delivery.bits} bits, {length} bytes"
         workspace.ran(self.name, note)
-        envelope.trace[self.name] = replace(envelope.trace[self.name], ms=ms_since(start))
+        envelope.trace[self.name] = timed(envelope.trace[self.name], start)
         report = Report(
             request_id=envelope.request_id,
             source=workspace.source,

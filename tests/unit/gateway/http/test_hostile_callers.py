@@ -15,7 +15,6 @@ from fastapi import FastAPI
 
 from gateway.http.connection import Protocol
 from gateway.http.keys import key_line
-from gateway.telemetry import logs
 from tests.edge import (
     EdgeClient,
     FakeTorchServe,
@@ -301,17 +300,6 @@ async def test_log_lines_cannot_be_forged(
     assert answer.status_code >= 400
     assert answer.json()["detail"].isprintable()  # it may be shown in a terminal
     assert all(record.getMessage().isprintable() for record in caplog.records)
-
-
-def test_further_lines_of_a_record_look_like_none(caplog: pytest.LogCaptureFixture) -> None:
-    try:
-        raise ValueError(f"broken\n{FORGED}\x1b[2J")
-    except ValueError:
-        logging.getLogger("x").exception("of %s", "a\nb")
-    first, *others = logs.Formatter(logs.FORMAT).format(caplog.records[-1]).split("\n")
-    assert first.endswith("ERROR x: of a\\nb")
-    assert others
-    assert all(line.startswith("    | ") and line.isprintable() for line in others)
 
 
 async def test_silent_connections_make_room_for_others(

@@ -1,7 +1,6 @@
 """What the service tells of itself: stages, metrics, logs and OpenAPI."""
 
 import json
-import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -14,21 +13,20 @@ from gateway.restore.returns import MEDIA_TYPES
 from photorestore.options import STAGES
 from photorestore.stage_table import STAGE_ROWS
 from tests.edge import EdgeClient, FakeTorchServe, make_picture, metric, problem, running_edge
+from tests.logged import logged
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_request_id_goes_in_out_and_into_every_log(
-    edge: EdgeClient, server: FakeTorchServe, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO):
+async def test_request_id_goes_in_out_and_into_every_log(edge: EdgeClient, server: FakeTorchServe) -> None:
+    with logged() as lines:
         answer = await edge.post(
             "/v1/restore?stages=", content=make_picture(), headers={"X-Request-Id": "album-7"}
         )
         strange = await edge.get("/v1/stages", headers={"X-Request-Id": "a b"})
     assert answer.headers["x-request-id"] == "album-7"
     assert server.inferences[0]["request_id"] == "album-7"
-    assert "request album-7: POST /v1/restore: 200" in caplog.text
+    assert [line["request_id"] for line in lines if line.get("route") == "/v1/restore"] == ["album-7"]
     assert strange.headers["x-request-id"].isalnum()
 
 
