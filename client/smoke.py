@@ -15,11 +15,12 @@ SIDE_PX = 64
 
 def main(arguments: Sequence[str]) -> int:
     """Restore the picture and print what came back; return the exit status."""
+    url = arguments[0] if arguments else URL
     try:
-        with Client(arguments[0] if arguments else URL) as client:
+        with Client(url) as client:
             restored = client.restore(make_png(), request_id="smoke", format="png")
     except RestoreError as error:
-        print(error, file=sys.stderr)
+        print(f"{url}: {error}", file=sys.stderr)
         return 1
     width, height = struct.unpack(">II", restored.content[16:24])
     print(f"{restored.content_type}, {width}x{height} px, {len(restored.content)} bytes")
