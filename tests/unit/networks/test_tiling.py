@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from photorestore.networks.descriptor import IMAGE, Descriptor
 from photorestore.networks.tiling import TileJob, Tiles, TileSpec, run_tiles, spans, tile_spec, to_float
 from photorestore.stages.denoise.network import DenoiseUNet
 
@@ -47,6 +48,12 @@ def test_tiles_of_several_pictures_share_batches_and_do_not_mix() -> None:
     assert all(len(contexts) == 4 for contexts in seen)
     for plane, job in zip(planes, jobs, strict=True):
         assert (to_float(job.target) - whole(network, plane)).abs().max() < 2e-5
+
+
+@pytest.mark.parametrize(("reach_px", "side_px"), [(0, 1024), (128, 1024), (129, 1536), (160, 1536)])
+def test_a_network_that_looks_far_gets_wider_tiles(reach_px: int, side_px: int) -> None:
+    spec = tile_spec(Descriptor("Far", (IMAGE,), IMAGE, stride=16, reach_px=reach_px), 1024, 1)
+    assert spec.tile_px == side_px
 
 
 def test_unwanted_tiles_are_not_computed() -> None:

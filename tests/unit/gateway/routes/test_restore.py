@@ -223,6 +223,16 @@ async def test_mask_of_what_the_stage_finds_has_the_pictures_size(edge: EdgeClie
     assert set(np.unique(pixels(answer.content))) <= {0, 255}
 
 
+async def test_the_report_tells_what_was_measured_also_of_a_picture_that_was_restored_without(
+    edge: EdgeClient, server: FakeTorchServe
+) -> None:
+    picture = await edge.post("/v1/restore?stages=", content=make_picture())
+    report = await edge.post("/v1/restore?stages=&return=report", content=make_picture())
+    assert [envelope["measures_all"] for envelope in server.inferences] == [False, True]
+    assert picture.content
+    assert "sigma_255" in report.json()["estimates"]["preprocess"]
+
+
 async def test_analysis_restores_nothing_and_finds_what_a_restoration_would(
     edge: EdgeClient, server: FakeTorchServe
 ) -> None:
