@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from fastapi import APIRouter, Depends, Request
@@ -18,6 +19,7 @@ from gateway.routes.answers import answer
 from gateway.routes.authorization import check_key, require_key
 from gateway.routes.edge import edge_of
 from gateway.routes.queries import FINDING, parse_query
+from gateway.routes.timing import server_timing
 from photorestore.errors import UnsupportedOption
 from photorestore.imaging.files.sniff import ACCEPTED
 from photorestore.options import STAGES, Options
@@ -88,7 +90,7 @@ async def _produce(
     request: Request, options: Options, accept: str, kind: str
 ) -> tuple[Finished, dict[str, str]]:
     """Receive the upload and restore it; return the result and the headers of the answer."""
-    edge = edge_of(request)
+    start, edge = time.perf_counter(), edge_of(request)
     edge.transfers.check_answers(request.state.caller)
     label = request.state.request_id
     workspace = Workspace.create(edge.settings.workspace_root, options, request_id=label, accept=accept)
@@ -104,18 +106,14 @@ async def _produce(
     finally:
         if not is_handed_over:
             workspace.remove()
+    received = time.perf_counter()
     async with until_left(request.receive):
         finished = await edge.runner.restore(prepared, request.state.caller)
-    return finished, {"ETag": etag, "Server-Timing": _server_timing(finished), "Vary": "Accept"}
+    timing = server_timing(finished, received - start, time.perf_counter() - received)
+    return finished, {"ETag": etag, "Server-Timing": timing, "Vary": "Accept"}
 
 
 def _check_if_none_match(request: Request, etag: str) -> None:
     """Refuse to restore what the caller already has. `*` matches nothing: before a run there is no result."""
     if etag.removeprefix("W/") in if_none_match(request):
         raise PreconditionFailed(etag)
-
-
-def _server_timing(finished: Finished) -> str:
-    trace = finished.result.report.trace
-    parts = [f'{stage};dur={entry.ms:g};desc="{entry.outcome}"' for stage, entry in trace.items()]
-    return ", ".join([*parts, f'result;desc="{finished.by}"'])

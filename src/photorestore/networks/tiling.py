@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -23,9 +23,10 @@ from photorestore.workspace import Array
 Context = TypeVar("Context")
 
 FAR = 8
-"""A network looks far if so many halos are more than a tile's side. Those that ship hold few features a pixel: in tiles
-wider by half (`WIDER` is in halves) they take up to 710 MB, and an enlarging one takes 930 MB in tiles of 1,024 px."""
-WIDER = 3
+"""A network looks far if so many halos are more than a tile's side. Those that ship hold few features a pixel, so their
+tiles are wider by a quarter (`WIDER` is in quarters); a pass takes about as much as denoising a tile of 1,024 px, 430 MB.
+"""
+WIDER = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,21 @@ def spans(length: int, spec: TileSpec) -> list[Span]:
     ]
 
 
+def grid(height: int, width: int, spec: TileSpec) -> Iterator[tuple[Span, Span]]:
+    """Yield rows and columns of the tiles that a picture is cut into.
+
+    Tiles of a picture that is lower or narrower than a tile are longer, so that they have as many pixels as others.
+    """
+    shorter = min(-(-min(height, width) // spec.multiple) * spec.multiple, spec.tile_px)
+    longest_px = spec.tile_px**2 // shorter // spec.multiple * spec.multiple
+    # Where all tiles must have one shape, they cannot be longer.
+    longer = spec if spec.multiple == spec.tile_px else replace(spec, tile_px=longest_px)
+    specs = (spec, longer) if height <= width else (longer, spec)
+    for rows in spans(height, specs[0]):
+        for columns in spans(width, specs[1]):
+            yield rows, columns
+
+
 def run_tiles(
     forward: Forward[Context], jobs: Sequence[TileJob[Context]], spec: TileSpec, device: torch.device
 ) -> None:
@@ -173,10 +189,9 @@ def _tiles(job: TileJob[Context], spec: TileSpec) -> Iterator[_Tile[Context]]:
         raise ValueError(f"planes differ in size: {[plane.shape for plane in job.planes.values()]}")
     if job.target.shape[-2:] != (spec.scale * h, spec.scale * w):
         raise ValueError(f"target is {job.target.shape[-2:]} for a picture of {(h, w)} at scale {spec.scale}")
-    for rows in spans(h, spec):
-        for columns in spans(w, spec):
-            if job.wanted is None or _core(job.wanted, rows, columns).any():
-                yield _Tile(job, rows, columns)
+    for rows, columns in grid(h, w, spec):
+        if job.wanted is None or _core(job.wanted, rows, columns).any():
+            yield _Tile(job, rows, columns)
 
 
 def _core(plane: Array, rows: Span, columns: Span) -> Array:
@@ -237,7 +252,7 @@ def to_integers(image: Tensor, dtype: np.dtype[Any]) -> Array:
 def tile_spec(descriptor: Descriptor, tile_px: int, batch: int, scale: int = 1) -> TileSpec:
     """Return tiles that fit a network: multiples of its stride, with a halo of its reach or more.
 
-    Where it looks far, so that halos would be most of what it computes, they are wider by half.
+    Where it looks far, so that halos would be most of what it computes, they are wider by a quarter.
     Where it enlarges by more than 2 they are smaller, so that what comes out is no larger than `2 * tile_px`.
 
     Raises:
@@ -248,5 +263,5 @@ def tile_spec(descriptor: Descriptor, tile_px: int, batch: int, scale: int = 1) 
     stride = descriptor.stride
     halo_px = -(-descriptor.reach_px // stride) * stride
     if FAR * halo_px > tile_px:
-        tile_px = WIDER * tile_px // (2 * stride) * stride
+        tile_px = WIDER * tile_px // (4 * stride) * stride
     return TileSpec(2 * tile_px // max(2, scale), halo_px, stride, batch, scale)

@@ -48,6 +48,9 @@ async def test_picture_is_restored_as_in_process(edge: EdgeClient, root: Path, t
     assert answer.headers["vary"] == "Accept"
     assert [part.split(";")[0].strip() for part in answer.headers["server-timing"].split(",")] == [
         *STAGES,
+        "receive",
+        "hops",
+        "total",
         "result",
     ]
     assert answer.headers["etag"].startswith('"')
