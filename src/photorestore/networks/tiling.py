@@ -24,8 +24,7 @@ Context = TypeVar("Context")
 
 FAR = 8
 """A network looks far if so many halos are more than a tile's side. Those that ship hold few features a pixel, so their
-tiles are wider by a quarter (`WIDER` is in quarters); a pass takes about as much as denoising a tile of 1,024 px, 430 MB.
-"""
+tiles are wider by a quarter (`WIDER` is in quarters): a pass takes about what denoising 1,024 px takes, 430 MB."""
 WIDER = 5
 
 
