@@ -23,8 +23,8 @@ from photorestore.workspace import Array
 Context = TypeVar("Context")
 
 FAR = 8
-"""A network looks far if so many halos are more than a tile's side. Those that ship hold few features a pixel, so their
-tiles are wider by a quarter (`WIDER` is in quarters): a pass takes about what denoising 1,024 px takes, 430 MB."""
+"""A network looks far if so many halos are more than a tile's side. Its tiles are wider by a quarter (`WIDER` is in
+quarters). Of those that ship a pass takes up to .7 GB then, and an enlarging one .8 GB in tiles of 1,024 px."""
 WIDER = 5
 
 
