@@ -35,7 +35,6 @@ from bench.service import (
 )
 from bench.statistics import RESULTS, write
 from photorestore import pipeline
-from photorestore.serving.allocator import keep_freed_memory
 
 SAMPLE_EVERY_S = 0.25
 
@@ -49,7 +48,6 @@ def main() -> None:
     arguments = parser.parse_args()
     file = RESULTS / "serving.json"
     figures = json.loads(file.read_text())["figures"] if file.exists() else {}
-    keep_freed_memory()  # as the workers do, so that this process is at its best, too
     with running_service() as service:
         for suite in arguments.suites:
             print(f"measuring {suite} ...", flush=True)

@@ -156,7 +156,7 @@ class Handler(BaseHTTPRequestHandler):
                 return
             with edge.lock:
                 edge.completed[hashlib.sha256(self.seen.body).hexdigest()] += 1
-            headers = {"ETag": etag, "Server-Timing": 'denoise;dur=12.5, deliver;desc="x";dur=3'}
+            headers = {"ETag": etag, "Server-Timing": 'denoise;dur=12.5, deliver;desc="x";dur=3, hops;dur=9'}
             self.send_result(edge.answer(self.seen.body), headers)
         finally:
             with edge.lock:

@@ -164,14 +164,18 @@ class Job:
         )
 
 
+BETWEEN = ("receive", "hops", "total")
+"""Entries of `Server-Timing` that are no stages."""
+
+
 def parse_server_timing(text: str) -> Mapping[str, float]:
-    """Return the milliseconds in the header `Server-Timing` by name."""
+    """Return the milliseconds in the header `Server-Timing` by stage, without those of what lies between."""
     timings: dict[str, float] = {}
     for entry in text.split(","):
         name, *parameters = (part.strip() for part in entry.split(";"))
         for parameter in parameters:
             key, _, value = parameter.partition("=")
-            if key.strip() == "dur":
+            if key.strip() == "dur" and name not in BETWEEN:
                 with suppress(ValueError):
                     timings[name] = float(value)
     return MappingProxyType(timings)

@@ -34,7 +34,7 @@ STATUSES = {
 }
 _HEADERS = {
     "ETag": "names the result; send it as If-None-Match to learn without a restoration that it is the same",
-    "Server-Timing": "milliseconds of each stage",
+    "Server-Timing": "milliseconds of each stage, of what lies between, and of all",
     "X-Request-Id": "label of the request in all logs",
 }
 _OCTETS: Schema = {OCTETS: {"schema": BINARY}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ from gateway.routes.answers import answer
 from gateway.routes.authorization import check_key, require_key
 from gateway.routes.edge import edge_of
 from gateway.routes.queries import FINDING, ask, pairs_of
+from gateway.routes.timing import server_timing
 from photorestore.errors import UnsupportedOption
 from photorestore.options import STAGES, Options
 from photorestore.records import document_of
@@ -155,7 +157,7 @@ async def _produce(
     Args:
         want: returns what the request wants, from the form's fields; those are empty until the form has been received.
     """
-    edge = edge_of(request)
+    start, edge = time.perf_counter(), edge_of(request)
     wanted = want(())
     edge.transfers.check_answers(request.state.caller)
     label = request.state.request_id
@@ -180,18 +182,14 @@ async def _produce(
     finally:
         if not is_handed_over:
             workspace.remove()
+    received = time.perf_counter()
     async with until_left(request.receive):
         finished = await edge.runner.restore(prepared, request.state.caller)
-    return wanted, finished, {"ETag": etag, "Server-Timing": _server_timing(finished), "Vary": "Accept"}
+    timing = server_timing(finished, received - start, time.perf_counter() - received)
+    return wanted, finished, {"ETag": etag, "Server-Timing": timing, "Vary": "Accept"}
 
 
 def _check_if_none_match(request: Request, etag: str) -> None:
     """Refuse to restore what the caller already has. `*` matches nothing: before a run there is no result."""
     if etag.removeprefix("W/") in if_none_match(request):
         raise PreconditionFailed(etag)
-
-
-def _server_timing(finished: Finished) -> str:
-    trace = finished.result.report.trace
-    parts = [f'{stage};dur={entry.ms:g};desc="{entry.outcome}"' for stage, entry in trace.items()]
-    return ", ".join([*parts, f'result;desc="{finished.by}"'])

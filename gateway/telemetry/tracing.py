@@ -16,10 +16,10 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from photorestore.stages.table import ROWS
 
 from gateway.telemetry.logs import Subject, current_subject
 from photorestore.envelope import Trace
+from photorestore.stage_table import ROWS
 
 SERVICE = "photorestore"
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")

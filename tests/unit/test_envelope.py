@@ -9,6 +9,7 @@ from photorestore.envelope import Envelope, Plane, Problem, Promise, Trace, merg
 from photorestore.errors import BrokenArtifact, TruncatedImage
 from photorestore.options import Options
 from photorestore.source import Source
+from photorestore.stages.preprocess.findings import Decided
 from photorestore.stages.scratch.findings import ScratchFindings
 from tests.conftest import problem_of
 
@@ -47,6 +48,12 @@ def test_what_is_not_known_is_left_out_of_the_findings_and_null_in_a_trace() -> 
     assert {"jpeg_quality": None, "mode": "gentle"}.items() <= document["estimates"]["preprocess"].items()
     assert "kind" not in document["estimates"]["preprocess"]
     assert document["trace"]["preprocess"]["tier"] is None
+
+
+def test_findings_of_a_picture_that_was_not_measured_survive_a_round_trip() -> None:
+    decided = Decided(one_colour=False, mode="gentle", kind="print", damaged=True)
+    envelope = make_envelope(estimates={"preprocess": decided})
+    assert Envelope.from_json(envelope.to_json()) == envelope
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from photorestore.errors import CorruptImage, NotAnImage, by_type
 from photorestore.imaging import put_picture
 from photorestore.options import SELECTABLE_STAGES, STAGES, Options
 from photorestore.stages.face.findings import FaceFindings
+from photorestore.stages.preprocess.findings import PreprocessFindings
 from photorestore.stages.upscale.findings import UpscaleFindings
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo
@@ -143,6 +144,17 @@ def test_who_names_stages_or_marks_damage_knows_better_than_the_judgement(loaded
     assert marked.envelope.trace["denoise"].note.startswith("a mask was given")
     named.remove()
     marked.remove()
+
+
+@pytest.mark.parametrize("stages", [(), ("scratch",), ("denoise",)])
+def test_measuring_for_the_report_changes_no_pixel(
+    loaded: pipeline.Pipeline, stages: tuple[str, ...]
+) -> None:
+    noisy, options = add_noise(make_photo(64, 80), 20), Options(stages=stages, format="png")
+    bare, full = (loaded.restore(noisy, options, measures_all=measures) for measures in (False, True))
+    assert bare.encoded == full.encoded
+    assert full.report.find(PreprocessFindings) is not None
+    assert (bare.report.find(PreprocessFindings) is not None) == (stages == ("denoise",))
 
 
 def test_a_clean_file_comes_back_byte_for_byte_beside_its_pixels(loaded: pipeline.Pipeline) -> None:

@@ -17,7 +17,7 @@ class ResidualBlock(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, features: Tensor) -> Tensor:
-        return features + self.second(F.relu(self.first(features)))
+        return features + self.second(F.relu(self.first(features), inplace=True))
 
 
 def residual_stack(channels: int, depth: int, *, bias: bool = False) -> nn.Sequential:

@@ -35,7 +35,7 @@ class NormedBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         skip: Tensor = features
-        return skip + self.second(F.relu(self.first(self.norm(features))))
+        return skip + self.second(F.relu(self.first(self.norm(features)), inplace=True))
 
 
 def normed_stack(channels: int, depth: int) -> nn.Sequential:
@@ -60,7 +60,7 @@ class VAE(nn.Module):
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(2),  # (N, 12, H/2, W/2)
             nn.Conv2d(4 * 3, width, 3, padding=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(width, width, 2, 2),  # (N, width, H/4, W/4)
             normed_stack(width, depth),
             nn.Conv2d(width, latent, 1),
@@ -69,7 +69,7 @@ class VAE(nn.Module):
             nn.Conv2d(latent, width, 1),
             normed_stack(width, depth),
             nn.ConvTranspose2d(width, width, 2, 2),  # (N, width, H/2, W/2)
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(width, 4 * 3, 3, padding=1),
             nn.PixelShuffle(2),
         )

@@ -142,7 +142,7 @@ def _grid(length: int, side_px: int, per_side: int) -> npt.NDArray[np.intp]:
 def _cut(plane: Array, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Array:
     """Squares (N, C, B, B) of a plane at all of these places, each (n, B)."""
     side = rows.shape[1]
-    cut: Array = plane.view(np.ndarray)[:, rows.ravel()][:, :, columns.ravel()]
+    cut: Array = plane[:, rows.ravel()][:, :, columns.ravel()]
     cut = cut.reshape(len(plane), len(rows), side, len(columns), side).transpose(1, 3, 0, 2, 4)
     return cut.reshape(-1, len(plane), side, side)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from backend import command
-from backend.run_lock import only_instance, running_pid
+from backend.run_lock import holder_of, holding
 from backend.settings import HOME, HOST, Ports, Settings
 from deploy.ports import free_ports
 from photorestore.options import STAGES
@@ -24,11 +24,10 @@ from tests.edge import ENVIRONMENT
 HOLDER = """
 import signal, sys, threading
 from pathlib import Path
-from backend.run_lock import only_instance
-from backend.settings import Settings
+from backend.run_lock import holding
 ended = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: ended.set() if sys.argv[2] == "ends" else None)
-with only_instance(Settings(Path(), Path(sys.argv[1]), Path())):
+with holding(Path(sys.argv[1])):
     print("held", flush=True)
     ended.wait()
 """
@@ -42,7 +41,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def holder(settings: Settings, how: str) -> subprocess.Popen[bytes]:
     """A process that holds the run directory, and ends on SIGTERM or not."""
-    words = [sys.executable, "-c", HOLDER, str(settings.run_dir), how]
+    words = [sys.executable, "-c", HOLDER, str(settings.pid_file), how]
     process = subprocess.Popen(words, env=ENVIRONMENT, cwd=HOME, stdout=subprocess.PIPE)
     assert process.stdout is not None
     with process.stdout as told:
@@ -52,11 +51,11 @@ def holder(settings: Settings, how: str) -> subprocess.Popen[bytes]:
 
 def test_what_runs_is_stopped_and_waited_for(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     process = holder(settings, "ends")
-    assert running_pid(settings) == process.pid
+    assert holder_of(settings.pid_file) == process.pid
     threading.Thread(target=process.wait).start()
     assert command._stop(settings, 5) == 0
     assert capsys.readouterr().out == "stopped\n"
-    assert running_pid(settings) is None
+    assert holder_of(settings.pid_file) is None
     assert process.wait() == 0
 
 
@@ -77,7 +76,7 @@ def test_what_does_not_end_is_named_and_left(
 def test_a_second_instance_of_a_run_directory_does_not_start(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with only_instance(settings):
+    with holding(settings.pid_file):
         assert command._serve(settings, 0) == 1
     assert capsys.readouterr().err == "already running\n"
 
@@ -85,8 +84,8 @@ def test_a_second_instance_of_a_run_directory_does_not_start(
 def test_what_runs_in_the_background_is_not_started_again(
     settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(command, "_spawn")
-    with only_instance(settings):
+    monkeypatch.delattr(command, "spawn")
+    with holding(settings.pid_file):
         assert command._serve_in_background(settings, 0) == 0
     assert settings.url in capsys.readouterr().out
 
@@ -115,7 +114,7 @@ def test_a_start_in_the_background_returns_when_it_is_ready(
         )
         return started[0]
 
-    monkeypatch.setattr(command, "_spawn", spawn)
+    monkeypatch.setattr(command, "spawn", spawn)
     try:
         assert command._serve_in_background(settings, 0) == 0
         assert "photorestore is ready" in capsys.readouterr().out
@@ -150,12 +149,14 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings, float]]
     calls: list[tuple[str, Settings, float]] = []
 
     def note(name: str) -> Callable[[Settings, float], int]:
-        def run(settings: Settings, drain_s: float = 0.0) -> int:
+        def run(settings: Settings, drain_s: float = 0.0, *, is_second: bool = False) -> int:
+            assert not is_second
             calls.append((name, settings, drain_s))
             return 7
 
         return run
 
+    monkeypatch.setattr(command, "log_as_json", lambda _: None)
     for name in ("_serve", "_serve_in_background", "_stop", "_status"):
         monkeypatch.setattr(command, name, note(name))
     return calls

@@ -13,6 +13,7 @@ from photorestore.networks.tiling import (
     TileJob,
     Tiles,
     TileSpec,
+    grid,
     run_tiles,
     spans,
     tile_spec,
@@ -60,6 +61,33 @@ def test_tiles_of_several_pictures_share_batches_and_do_not_mix() -> None:
     assert all(len(contexts) == 4 for contexts in seen)
     for plane, job in zip(planes, jobs, strict=True):
         assert (to_float(job.target) - whole(network, plane)).abs().max() < 2e-5
+
+
+@pytest.mark.parametrize(("reach_px", "side_px"), [(0, 1024), (128, 1024), (129, 1280), (160, 1280)])
+def test_a_network_that_looks_far_gets_wider_tiles(reach_px: int, side_px: int) -> None:
+    spec = tile_spec(Descriptor("Far", (IMAGE,), IMAGE, stride=16, reach_px=reach_px), 1024, 1)
+    assert spec.tile_px == side_px
+
+
+@pytest.mark.parametrize(
+    "hw", [(1024, 1024), (816, 1224), (1536, 640), (7, 90_000), (3000, 2000), (900, 5000)]
+)
+def test_tiles_have_as_many_pixels_whatever_the_pictures_shape(hw: tuple[int, int]) -> None:
+    spec = TileSpec(1024, 64, 4)
+    tiles = list(grid(*hw, spec))
+    sizes = [(rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in tiles]
+    assert max(sizes) <= 1024**2
+    assert len(tiles) == 1 or hw[0] * hw[1] > 1024**2
+    covered = sum(
+        (rows.core_stop - rows.core_start) * (columns.core_stop - columns.core_start)
+        for rows, columns in tiles
+    )
+    assert covered == hw[0] * hw[1]
+
+
+def test_tiles_of_one_shape_are_never_longer() -> None:
+    tiles = list(grid(100, 900, TileSpec(256, 0, 256)))
+    assert {columns.stop - columns.start for _, columns in tiles[:-1]} == {256}
 
 
 def test_unwanted_tiles_are_not_computed() -> None:

@@ -65,13 +65,16 @@ class Fusion(nn.Module):
         """
         smooth = smooth_fill(image, hole)
         marked = hole if certainty is None else hole * certainty
-        inputs = torch.cat([image - 0.5, smooth - 0.5, translation - 0.5, marked], dim=1)  # (N, 10, H, W)
-        features = self.head(F.pixel_unshuffle(inputs, 2))  # (N, width, H/2, W/2)
-        skip = self.encoder(features)
-        features = self.decoder(skip + self.up(self.body(self.down(skip))))
-        out = F.pixel_shuffle(self.tail(features).float(), 2)  # (N, 5, H, W)
+        inputs = (image - 0.5, smooth - 0.5, translation - 0.5, marked)
+        out = self._judge(F.pixel_unshuffle(torch.cat(inputs, dim=1), 2))  # (N, 5, H, W)
         opacity, detail, trust = torch.sigmoid(out[:, :1]), out[:, 1:4], torch.sigmoid(out[:, 4:])
         return image + opacity * (torch.lerp(smooth, translation, trust) - image) + detail
+
+    def _judge(self, inputs: Tensor) -> Tensor:
+        """(N, 4 * 10, H/2, W/2) to opacity, detail and trust before their ranges: (N, 5, H, W), float32."""
+        skip = self.encoder(self.head(inputs))  # (N, width, H/2, W/2)
+        features = self.decoder(skip + self.up(self.body(self.down(skip))))
+        return F.pixel_shuffle(self.tail(features).float(), 2)
 
 
 def smooth_fill(image: Tensor, hole: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from photorestore.networks.tiling import TileJob, Tiles, spans, to_float
+from photorestore.networks.tiling import TileJob, Tiles, grid, to_float
 from photorestore.pixels.copied import copied
 from photorestore.pixels.grain import Grain
 from photorestore.pixels.grey import for_grey
@@ -108,7 +108,7 @@ class TranslateStage(NetworkStage):
         _, h, w = plan.mask.shape
         spec = self.networks[USUAL].spec()
         tiles = [plan.mask[0, rows.core_start : rows.core_stop, columns.core_start : columns.core_stop].any()
-                 for rows in spans(h, spec) for columns in spans(w, spec)]  # fmt: skip
+                 for rows, columns in grid(h, w, spec)]  # fmt: skip
         filled = float(np.count_nonzero(plan.mask)) / (h * w)
         envelope = plan.workspace.envelope
         envelope.current = "translated"

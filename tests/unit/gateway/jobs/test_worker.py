@@ -55,6 +55,9 @@ async def test_some_jobs_run_at_a_time_in_the_order_they_came(
         for job in jobs:
             await wait(edge, job)
         assert [envelope["request_id"] for envelope in server.inferences] == ["r0", "r1", "r2"]
+        assert all(
+            envelope["measures_all"] for envelope in server.inferences
+        )  # for the report, which is kept
 
 
 async def test_problem_of_a_stage_is_the_jobs(edge: EdgeClient, folder: Path) -> None:

@@ -48,6 +48,9 @@ async def test_picture_is_restored_as_in_process(edge: EdgeClient, root: Path, t
     assert answer.headers["vary"] == "Accept"
     assert [part.split(";")[0].strip() for part in answer.headers["server-timing"].split(",")] == [
         *STAGES,
+        "receive",
+        "hops",
+        "total",
         "result",
     ]
     assert answer.headers["etag"].startswith('"')
@@ -221,6 +224,16 @@ async def test_mask_of_what_the_stage_finds_has_the_pictures_size(edge: EdgeClie
     assert answer.headers["content-type"] == "image/png"
     assert pixels(answer.content).shape == (200, 240)
     assert set(np.unique(pixels(answer.content))) <= {0, 255}
+
+
+async def test_the_report_tells_what_was_measured_also_of_a_picture_that_was_restored_without(
+    edge: EdgeClient, server: FakeTorchServe
+) -> None:
+    picture = await edge.post("/v1/restore?stages=", content=make_picture())
+    report = await edge.post("/v1/restore?stages=&return=report", content=make_picture())
+    assert [envelope["measures_all"] for envelope in server.inferences] == [False, True]
+    assert picture.content
+    assert "sigma_255" in report.json()["estimates"]["preprocess"]
 
 
 async def test_analysis_restores_nothing_and_finds_what_a_restoration_would(

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.requests import Request
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 @contextlib.asynccontextmanager
-async def looking(server: FakeTorchServe, root: Path, **settings: float) -> AsyncIterator[Readiness]:
+async def looking(server: FakeTorchServe, root: Path, **settings: Any) -> AsyncIterator[Readiness]:
     """The readiness of an edge that looks only when it is told to."""
     async with running_edge(server, root, is_ready=False, poll_s=600.0, **settings) as edge:
         found: Readiness = edge.app.state.edge.readiness

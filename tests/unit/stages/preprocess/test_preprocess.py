@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from photorestore.errors import OutOfSpace
+from photorestore.errors import BrokenArtifact, OutOfSpace
 from photorestore.imaging import Limits, write_array
 from photorestore.options import Options
 from photorestore.source import Source
 from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.preprocess import stage
-from photorestore.stages.preprocess.findings import PreprocessFindings, findings_of
+from photorestore.stages.preprocess.findings import Decided, PreprocessFindings, decided_of, findings_of
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
 from tests.conftest import add_noise, make_photo, problem_of, source_of
@@ -79,6 +79,36 @@ def test_estimates_are_handed_on(tmp_path: Path) -> None:
     coarse = findings_of(preprocessed(tmp_path, saved(PHOTO, "JPEG", quality=20)))
     assert coarse.jpeg_quality == 20
     assert coarse.noisy
+
+
+@pytest.mark.parametrize("stages", [(), ("scratch",)])
+def test_nothing_is_measured_where_nothing_goes_by_it(tmp_path: Path, stages: tuple[str, ...]) -> None:
+    workspace = preprocessed(tmp_path, saved(PHOTO), stages=stages)
+    assert decided_of(workspace) == Decided(one_colour=False, mode="gentle")
+    assert "noise" not in workspace.envelope.trace["preprocess"].note
+    with pytest.raises(BrokenArtifact, match="not measured"):
+        findings_of(workspace)
+    assert decided_of(preprocessed(tmp_path, saved(np.full_like(PHOTO, 90)), stages=stages)).one_colour
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stages": ("denoise",), "strength": 0.0},
+        {"stages": (), "scale": 2},
+        {"stages": (), "normalise": True},
+    ],
+)
+def test_what_something_goes_by_is_measured(tmp_path: Path, options: dict[str, Any]) -> None:
+    assert findings_of(preprocessed(tmp_path, saved(PHOTO), **options)).sigma_255 > 0
+
+
+def test_who_reads_the_report_has_everything_measured(tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path, Options(stages=()))
+    workspace.write_file("upload", saved(PHOTO))
+    workspace.envelope.measures_all = True
+    run_stage(PreprocessStage(), [workspace])
+    assert findings_of(workspace).sigma_255 > 0
 
 
 def test_a_mask_has_the_size_after_the_turn(tmp_path: Path) -> None:
