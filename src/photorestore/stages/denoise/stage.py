@@ -67,6 +67,9 @@ def _engages(workspace: Workspace) -> bool:
     if wanted is None and workspace.is_marked:
         workspace.passed("denoise", "a mask was given: only what it marks is restored")
         return False
+    if wanted is None and workspace.options.psf is not None:
+        workspace.passed("denoise", "deblurring removes noise itself")
+        return False
     found = findings_of(workspace)
     if wanted is None and not found.noisy:
         workspace.passed("denoise", f"no noise found (sigma {found.sigma_255:.1f} of 255)")

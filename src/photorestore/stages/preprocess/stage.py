@@ -135,7 +135,13 @@ def _needs_judgement(workspace: Workspace) -> bool:
 def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_alpha: bool) -> None:
     """Check the room for everything that will be written for this picture, by all stages."""
     sample_bytes, scale = bits // 8, workspace.options.scale
-    bytes_px = room_bytes_px(sample_bytes, has_alpha=has_alpha, has_mask=has_mask(workspace), scale=scale)
+    bytes_px = room_bytes_px(
+        sample_bytes,
+        has_alpha=has_alpha,
+        has_mask=has_mask(workspace),
+        scale=scale,
+        is_blurred=workspace.options.psf is not None,
+    )
     bytes_px += scale**2 * RESULT_BYTES_PX * sample_bytes
     require_room(workspace.root, height * width * bytes_px)
 
