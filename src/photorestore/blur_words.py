@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
-_WORDS = re.compile(rf"([a-z]+):({_NUMBER})(?:,({_NUMBER}))?", re.IGNORECASE)
+_WORDS = re.compile(rf"([a-z]+)\s*:\s*({_NUMBER})(?:\s*,\s*({_NUMBER}))?", re.IGNORECASE | re.ASCII)
 
 SHAPES: dict[str, tuple[tuple[str, float, float], ...]] = {
     "motion": (("length in px", 2, 64), ("angle in degrees", -360, 360)),
@@ -18,8 +18,13 @@ SHAPES: dict[str, tuple[tuple[str, float, float], ...]] = {
 }
 """By shape, its numbers: what each is, its least and its greatest value."""
 
-PATTERN = rf"^(motion:{_NUMBER},{_NUMBER}|gaussian:{_NUMBER}|defocus:{_NUMBER})$"
-"""What the words look like, as a regular expression that JSON schemas understand."""
+_PART = r"(\.[0-9]{1,3})?"
+PATTERN = (
+    rf"^(motion:(([2-9]|[1-5][0-9]|6[0-3]){_PART}|64),[+-]?(([12]?[0-9]?[0-9]|3[0-5][0-9]){_PART}|360)"
+    rf"|gaussian:(0\.[3-9][0-9]{{0,2}}|[1-9]{_PART}|10)"
+    rf"|defocus:(0\.[5-9][0-9]{{0,2}}|([1-9]|1[0-9]|2[0-3]){_PART}|24))$"
+)
+"""What the words look like, within their ranges, as a regular expression for JSON schemas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,8 @@ class Blur:
 
     Attributes:
         shape: one of `SHAPES`: motion along a line, a Gaussian, or a disc out of focus.
-        numbers: those of the shape, in its order; angles from the x axis towards the top of the picture.
+        numbers: those of the shape, in its order, to a thousandth; angles from the x axis towards the top of the
+            picture.
     """
 
     shape: str
@@ -40,7 +46,7 @@ class Blur:
         found = _WORDS.fullmatch(text.strip())
         if found is None or (shape := found[1].lower()) not in SHAPES:
             return None
-        numbers = tuple(float(number) for number in found.groups()[1:] if number is not None)
+        numbers = tuple(round(float(number), 3) for number in found.groups()[1:] if number is not None)
         ranges = SHAPES[shape]
         if len(numbers) != len(ranges):
             return None

@@ -23,16 +23,18 @@ def draw(blur: Blur) -> Tensor:
         angle = math.radians(degrees)
         along = x * math.cos(angle) - y * math.sin(angle)
         across = x * math.sin(angle) + y * math.cos(angle)
-        return _pixels((along.abs() <= length_px / 2) & (across.abs() <= 0.5), radius)
+        return _pixels((along.abs() <= length_px / 2) & (across.abs() <= 0.5))
     if blur.shape == "defocus":
         (radius_px,) = blur.numbers
         radius = math.ceil(radius_px)
         x, y = _grid(radius)
-        return _pixels(x.square() + y.square() <= radius_px**2, radius)
+        return _pixels(x.square() + y.square() <= radius_px**2)
     (sigma_px,) = blur.numbers
-    radius = math.ceil(3 * sigma_px)
-    x, y = _grid(radius)
-    return _pixels((-(x.square() + y.square()) / (2 * sigma_px**2)).exp(), radius)
+    radius = math.ceil(4 * sigma_px)
+    at = torch.arange(-radius, radius + 1) / sigma_px
+    profile = (-at.square() / 2).exp()  # at the pixels' centres, as is usual
+    psf = profile[:, None] * profile
+    return psf / psf.sum()
 
 
 def _grid(radius: int) -> tuple[Tensor, Tensor]:
@@ -42,8 +44,7 @@ def _grid(radius: int) -> tuple[Tensor, Tensor]:
     return at[None].expand(count, count), at[:, None].expand(count, count)
 
 
-def _pixels(points: Tensor, radius: int) -> Tensor:
+def _pixels(points: Tensor) -> Tensor:
     """Average the points of each pixel, and scale the sum to 1."""
-    pixels = F.avg_pool2d(points.float()[None, None], OVERSAMPLED)[0, 0]
-    assert pixels.shape == (2 * radius + 1, 2 * radius + 1)
+    pixels = F.avg_pool2d(points.float()[None], OVERSAMPLED)[0]
     return pixels / pixels.sum()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -18,22 +18,18 @@ from photorestore.networks.tiling import TileJob, Tiles
 from photorestore.options import RICHARDSON_LUCY, WIENER
 from photorestore.pixels.grey import for_grey
 from photorestore.stages.base import is_left_alone
-from photorestore.stages.deblur.deconvolution import (
-    LEAST_SIGMA,
-    Deconvolution,
-    HalfQuadraticSplitting,
-    Solve,
-    richardson_lucy,
-    wiener,
-)
+from photorestore.stages.deblur.deconvolution import LEAST_SIGMA, Deconvolution
 from photorestore.stages.deblur.findings import DeblurFindings
+from photorestore.stages.deblur.methods import HalfQuadraticSplitting, Method, RichardsonLucy, Wiener
 from photorestore.stages.deblur.psf import draw
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.preprocess.findings import findings_of, is_grey
 from photorestore.stages.scratch import masks
 from photorestore.workspace import Array, Workspace
 
-CLASSICAL: dict[str, Solve] = {WIENER: wiener, RICHARDSON_LUCY: richardson_lucy}
+LEFT_BY_DENOISING = 0.5
+"""Share of the noise to reckon with where noise was removed before: what a denoiser leaves is not noise, but would be
+taken for detail of the blurred picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +54,8 @@ class DeblurStage(NetworkStage):
         image, options = workspace.before("deblurred"), workspace.options
         sigma = max(LEAST_SIGMA, _sigma_255(workspace) / 255)
         network = Deconvolution(draw(blur), self._method(workspace))
-        tile_px = max(self.denoiser.tile_px, 4 * network.reach_px)
-        # The denoiser within takes the turn at each of its steps, so others are not kept waiting for all of them.
+        tile_px = max(self.denoiser.tile_px, 4 * (network.descriptor.reach_px or 0))
+        # Steps take turns, not tiles, so that others are not kept waiting for all of them.
         runner = replace(self.denoiser, network=network, tile_px=tile_px, turn=nullcontext())
         context = Context(options.strength_of(self.name), is_grey(workspace))
         with workspace.new_plane("deblurred", image.shape, "uint16") as target:
@@ -75,14 +71,24 @@ class DeblurStage(NetworkStage):
         """Return the network that is borrowed as prior."""
         return self.networks["denoise"]
 
-    def _method(self, workspace: Workspace) -> Solve:
+    def _method(self, workspace: Workspace) -> Method:
         """Return what undoes the blur; it stops between two steps once the request is no longer wanted."""
 
+        @contextmanager
+        def step() -> Iterator[None]:
+            workspace.require_wanted()
+            with self.denoiser.turn:
+                yield
+
         def denoise(image: Tensor, sigma: Tensor) -> Tensor:
+            workspace.require_wanted()
             return self.denoiser(image, sigma, clamps=False)
 
-        classical = CLASSICAL.get(workspace.options.deblur_method)
-        return classical or HalfQuadraticSplitting(denoise, workspace.require_wanted)
+        if workspace.options.deblur_method == WIENER:
+            return Wiener(step)
+        if workspace.options.deblur_method == RICHARDSON_LUCY:
+            return RichardsonLucy(step)
+        return HalfQuadraticSplitting(denoise, step)
 
 
 def _blur(workspace: Workspace) -> Blur | None:
@@ -91,8 +97,8 @@ def _blur(workspace: Workspace) -> Blur | None:
     if words is None or strength == 0:
         workspace.passed("deblur", "not asked for")
         return None
-    if findings_of(workspace).one_colour:
-        is_left_alone("deblur", workspace)
+    # Whoever tells the blur overrides the judgement of what the picture is.
+    if findings_of(workspace).one_colour and is_left_alone("deblur", workspace):
         return None
     return Blur.parse(words)
 
@@ -106,11 +112,11 @@ def _damage(workspace: Workspace) -> Array:
 
 
 def _sigma_255(workspace: Workspace) -> float:
-    """Return the noise of what is deblurred: the caller's or the estimated one; none is left where it was removed."""
-    if workspace.name_before("deblurred") != "image":
-        return 0.0
-    given, estimated = workspace.options.sigma_255, findings_of(workspace).sigma_255
-    return given if given is not None else estimated if math.isfinite(estimated) else 0.0
+    """Return the noise of what is deblurred, by the caller or the estimates; a JPEG's artefacts count like noise."""
+    given, found = workspace.options.sigma_255, findings_of(workspace)
+    sigma_255 = math.hypot(found.sigma_255, found.artefacts_255 or 0) if given is None else given
+    is_denoised = workspace.name_before("deblurred") != "image"
+    return LEFT_BY_DENOISING * sigma_255 if is_denoised else sigma_255
 
 
 def _blend(pred: Tensor, tiles: Tiles[Context]) -> Tensor:

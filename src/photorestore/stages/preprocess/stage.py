@@ -43,6 +43,9 @@ class PreprocessStage(NetworkStage):
         super().__init__(networks or {})
         self.limits = limits
 
+    def take_turns(self, turn: contextlib.AbstractContextManager[None]) -> None:
+        """Do without: what the networks see is so small that waiting for others would take longer."""
+
     def run(self, batch: Sequence[Workspace]) -> None:
         for workspace in batch:
             self._run(workspace)
