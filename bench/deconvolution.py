@@ -36,7 +36,9 @@ SIGMAS_255 = (2.55, 7.65)
 CROP_PX, MARGIN_PX = 160, 8
 BSD_EVERY = 17
 WORDS = ("motion:15,30", "motion:25,100", "gaussian:1.6", "defocus:4")
-CAMERA_SHAKE = ("k_large_1", "k_large_2")
+FILES = ("k_large_1", "k_large_2")
+SHAKES_PX = (13, 17, 21, 25)
+"""Sizes of our own paths of a shaken camera."""
 WIENER = {f"Wiener, balance {balance:g}": Wiener(balance=balance) for balance in (10, 30, 100, 300, 1000)}
 LUCY = {f"Richardson-Lucy, {steps} steps": RichardsonLucy(steps=steps) for steps in (5, 10, 20, 40)}
 OURS, INPUT = "half-quadratic splitting", "blurred input"
@@ -98,14 +100,28 @@ def read_kernels(folder: Path) -> dict[str, Tensor]:
     """Return PSFs (K, K), K odd, their sums 1, by name: of files, and of `WORDS`."""
     cells = scipy.io.loadmat(str(folder / "kernels_12.mat"))["kernels"].ravel()
     kernels = {f"kernels_12, {number}": _as_psf(cell) for number, cell in enumerate(cells, start=1)}
-    for name in CAMERA_SHAKE:
+    for name in FILES:
         with Image.open(folder / f"{name}.png") as picture:
             kernels[name] = _as_psf(np.asarray(picture.convert("L")))
+    kernels |= {f"shake of {size} px": shake(size, seed=size) for size in SHAKES_PX}
     for words in WORDS:
         told = Blur.parse(words)
         assert told is not None
         kernels[words] = draw(told)
     return kernels
+
+
+def shake(size: int, seed: int) -> Tensor:
+    """Return the path of a shaken camera as a PSF (size, size): a point that keeps its course but for random pushes."""
+    pushes = np.random.default_rng(seed).standard_normal((400, 2))
+    speed = np.zeros_like(pushes)
+    for place in range(1, len(pushes)):
+        speed[place] = 0.97 * speed[place - 1] + pushes[place]
+    path = speed.cumsum(0)
+    low, high = path.min(0), path.max(0)
+    rows, columns = ((path - (low + high) / 2) * (size - 1) / (high - low).max() + (size - 1) / 2).T
+    drawn, _, _ = np.histogram2d(rows, columns, bins=size, range=[[-0.5, size - 0.5]] * 2)
+    return _as_psf(drawn)
 
 
 def blur(pixels: Pixels, psf: Tensor, sigma_255: float, seed: int) -> tuple[Tensor, Tensor]:

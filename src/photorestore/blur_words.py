@@ -46,7 +46,7 @@ class Blur:
         found = _WORDS.fullmatch(text.strip())
         if found is None or (shape := found[1].lower()) not in SHAPES:
             return None
-        numbers = tuple(round(float(number), 3) for number in found.groups()[1:] if number is not None)
+        numbers = tuple(round(float(number), 3) + 0.0 for number in found.groups()[1:] if number)  # no -0
         ranges = SHAPES[shape]
         if len(numbers) != len(ranges):
             return None

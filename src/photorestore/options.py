@@ -94,7 +94,9 @@ class Options:
     """
 
     mode: Annotated[str, Word(MODES, explained=_MODES_EXPLAINED)] = AUTO
-    stages: Annotated[tuple[str, ...] | None, Words(SELECTABLE_STAGES, note="scale enlarges")] = None
+    stages: Annotated[
+        tuple[str, ...] | None, Words(SELECTABLE_STAGES, note="scale enlarges, psf deblurs")
+    ] = None
     strength: Annotated[float | Mapping[str, float], NumberByName(STRENGTH_STAGES, Number(0, 1))] = 1.0
     sigma_255: Annotated[float | None, Number(0, 100)] = None
     normalise: Annotated[bool, Flag()] = False

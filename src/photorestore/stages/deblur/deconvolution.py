@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from photorestore.networks.descriptor import IMAGE, Descriptor, Port
 from photorestore.stages.deblur.methods import Method
-from photorestore.stages.deblur.optics import Optics, mirrored
+from photorestore.stages.deblur.optics import Optics, mirrored, one_thread
 
 STRIDE = 8
 FAR_PX = 96
@@ -48,8 +48,12 @@ class Deconvolution:
             (N, 3, H, W), not clamped.
         """
         h, w = image.shape[-2:]
-        known = F.pad(scratch_mask == 0, (self.pad_px,) * 4)
-        optics = Optics.of(self.psf.to(image.device), known)
+        sound = scratch_mask == 0
+        seen = mirrored(image.float(), self.pad_px)
+        with one_thread():
+            optics = Optics.of(self.psf.to(image.device), F.pad(sound, (self.pad_px,) * 4))
+            if not sound.all():
+                seen = optics.healed(seen, mirrored(sound, self.pad_px))
         noise = sigma.float().clamp_min(LEAST_SIGMA).view(-1, 1, 1, 1)
-        sharp = self.method(mirrored(image.float(), self.pad_px), optics, noise)
+        sharp = self.method(seen, optics, noise)
         return sharp[..., self.pad_px : self.pad_px + h, self.pad_px : self.pad_px + w]

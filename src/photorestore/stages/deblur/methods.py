@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from photorestore.stages.deblur.optics import Optics
+from photorestore.stages.deblur.optics import Optics, one_thread
 
 FIRST_LEVEL = 49 / 255
 """Level at which the denoiser begins; it explains ringing and what the first solution makes of noise as noise."""
@@ -60,7 +60,7 @@ class Wiener:
 
     def __call__(self, blurred: Tensor, optics: Optics, noise: Tensor) -> Tensor:
         """See `Method`."""
-        with self.step():
+        with self.step(), one_thread():
             held_back = self.balance * noise.square() * roughness(*optics.size_hw, blurred.device)
             return optics.explain(blurred, torch.zeros_like(blurred), held_back, start=blurred)
 
@@ -80,15 +80,16 @@ class RichardsonLucy:
     def __call__(self, blurred: Tensor, optics: Optics, noise: Tensor) -> Tensor:
         """See `Method`."""
         usual = round(min(MOST_STEPS, max(LEAST_STEPS, STEPS_TIMES_SIGMA / float(noise.max()))))
-        seen = blurred.clamp_min(0)
-        known_share = optics.filtered(optics.known.float(), optics.back).clamp_min(
-            LUCY_FLOOR
-        )  # of a point's light
-        sharp = seen
+        seen = sharp = blurred.clamp_min(0)
+        with one_thread():
+            share = optics.filtered(optics.known.float(), optics.back)  # of a point's light that is known
         for _ in range(usual if self.steps is None else self.steps):
-            with self.step():
+            with self.step(), one_thread():
                 ratio = (seen / optics.blur(sharp).clamp_min(LUCY_FLOOR)).masked_fill_(~optics.known, 0)
-                sharp = sharp * (optics.filtered(ratio, optics.back) / known_share).clamp(0, MOST_LUCY)
+                growth = (optics.filtered(ratio, optics.back) / share.clamp_min(LUCY_FLOOR)).clamp(
+                    0, MOST_LUCY
+                )
+                sharp = torch.where(share > LUCY_FLOOR, sharp * growth, sharp)
         return sharp
 
 
@@ -112,7 +113,7 @@ class HalfQuadraticSplitting:
         """See `Method`."""
         sharp = blurred
         for share in torch.linspace(0, 1, self.steps).tolist():
-            with self.step():
+            with self.step(), one_thread():
                 level = FIRST_LEVEL ** (1 - share) * noise**share
                 weight = PRIOR_WEIGHT * (noise / level).square()
                 solution = optics.explain(blurred, sharp, weight, start=sharp)

@@ -6,6 +6,8 @@ lies beyond their borders, like what is damaged, counts as unknown: it may be wh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +18,8 @@ GRADIENT_STEPS = 6
 """Of the conjugate gradients that see to borders and damage."""
 TINY = 1e-20
 """Least value that is divided by there."""
+LEAST_SOUND = 0.05
+"""Least share of a pixel's surroundings that must be sound for these to stand in for it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Optics:
         radius = psf.shape[-1] // 2
         kernel = psf.new_zeros(known.shape[-2:])
         kernel[: psf.shape[0], : psf.shape[1]] = psf
-        return cls(torch.fft.rfft2(kernel.roll((-radius, -radius), (0, 1))), known)
+        return cls(spectrum_of(kernel.roll((-radius, -radius), (0, 1))), known)
 
     def blur(self, image: Tensor) -> Tensor:
         """Blur pictures (..., H, W), which are taken to repeat beyond their borders."""
@@ -60,7 +64,18 @@ class Optics:
 
     def filtered(self, image: Tensor, spectrum: Tensor) -> Tensor:
         """Multiply the spectrum of pictures by another."""
-        return torch.fft.irfft2(torch.fft.rfft2(image) * spectrum, self.size_hw)
+        return self.picture_of(spectrum_of(image) * spectrum)
+
+    def picture_of(self, spectrum: Tensor) -> Tensor:
+        """Return the pictures of spectra."""
+        return torch.fft.irfft2(spectrum, self.size_hw)
+
+    def healed(self, image: Tensor, sound: Tensor) -> Tensor:
+        """Return pictures with what is not `sound`, (N, 1, H, W), replaced by the mean of what is around it."""
+        weights = sound.to(image.dtype)
+        share = self.blur(weights)
+        mean = self.blur(image * weights) / share.clamp_min(LEAST_SOUND)
+        return torch.where(sound | (share < LEAST_SOUND), image, mean)
 
     def explain(self, blurred: Tensor, prior: Tensor, weight: Tensor, *, start: Tensor) -> Tensor:
         """Return the pictures that, blurred, come nearest to the known pixels, and lie near the prior.
@@ -75,23 +90,37 @@ class Optics:
 
         def from_known(image: Tensor) -> Tensor:
             """Spectrum of what known pixels say, as seen through the optics backwards."""
-            return self.back * torch.fft.rfft2(image.masked_fill(~self.known, 0))
-
-        def picture(spectrum: Tensor) -> Tensor:
-            return torch.fft.irfft2(spectrum, self.size_hw)
+            return self.back * spectrum_of(image.masked_fill(~self.known, 0))
 
         at = start
-        left = picture(from_known(blurred - self.blur(at)) - weight * torch.fft.rfft2(at - prior))
+        left = self.picture_of(from_known(blurred - self.blur(at)) - weight * spectrum_of(at - prior))
         step, before = torch.zeros_like(left), torch.ones_like(left[..., :1, :1])
         for _ in range(GRADIENT_STEPS):
             towards = self.filtered(left, 1 / (self.power + weight))
             decrease = _dot(left, towards)
             step = towards + decrease / before.clamp_min(TINY) * step
-            spectrum = torch.fft.rfft2(step)
-            change = picture(from_known(picture(self.transfer * spectrum)) + weight * spectrum)
+            spectrum = spectrum_of(step)
+            seen = self.picture_of(self.transfer * spectrum)
+            change = self.picture_of(from_known(seen) + weight * spectrum)
             length = decrease / _dot(step, change).clamp_min(TINY)
             at, left, before = at + length * step, left - length * change, decrease
         return at
+
+
+def spectrum_of(image: Tensor) -> Tensor:
+    """Return the spectra of pictures (..., H, W): (..., H, W // 2 + 1), complex."""
+    return torch.fft.rfft2(image)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: how spectra are rounded depends on the number of threads, and results must not."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _dot(one: Tensor, other: Tensor) -> Tensor:
