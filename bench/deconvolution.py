@@ -41,6 +41,7 @@ SHAKES_PX = (13, 17, 21, 25)
 """Sizes of our own paths of a shaken camera."""
 WIENER = {f"Wiener, balance {balance:g}": Wiener(balance=balance) for balance in (10, 30, 100, 300, 1000)}
 LUCY = {f"Richardson-Lucy, {steps} steps": RichardsonLucy(steps=steps) for steps in (5, 10, 20, 40)}
+GAUSSIANS = ("gaussian:1.6", *(f"kernels_12, {number}" for number in range(1, 9)))
 OURS, INPUT = "half-quadratic splitting", "blurred input"
 
 
@@ -92,6 +93,7 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
         "gain_over_db": gains,
         "best_settings": best,
         "by_kernel_db": by_kernel,
+        "gaussians": [name for _, name, _, _ in cases if name in GAUSSIANS],
         "seconds_per_megapixel": {name: round(spent / megapixels, 1) for name, spent in seconds.items()},
     }
 

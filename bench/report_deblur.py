@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import mean
 from typing import Any
 
 from bench.tables import gains, interval, table
@@ -23,11 +24,25 @@ def deblur(result: dict[str, Any]) -> str:
     ) + table(["method", *(f"sigma_255 {level}" for level in levels)], rows)
     for level, gained in result["gain_over_db"].items():
         text += "\n" + gains(gained, f"Half-quadratic splitting, sigma_255 {level}")
+    for level, found in result["by_kernel_db"].items():
+        shaken, soft = (
+            [scores for kernel, scores in found.items() if (kernel in result["gaussians"]) is is_soft]
+            for is_soft in (False, True)
+        )
+        text += (
+            f"\nsigma_255 {level}, over the better of the classical methods: {_gain(shaken):.2f} dB with shake, motion "
+            f"and defocus ({len(shaken)} kernels), {_gain(soft):.2f} with Gaussians ({len(soft)}).\n"
+        )
     took = "; ".join(f"{name}: {spent}" for name, spent in seconds.items())
-    text += f"\nSeconds per megapixel, on a busy core: {took}.\n\n"
+    text += f"\nSeconds per megapixel of these crops, which their margins more than double, on a busy core: {took}.\n\n"
     kernels = result["by_kernel_db"]
     rows = [
         [kernel, *(f"{found[kernel][method]:.2f}" for found in kernels.values() for method in methods)]
         for kernel in next(iter(kernels.values()))
     ]
     return text + table(["kernel", *(f"{method}, {level}" for level in kernels for method in methods)], rows)
+
+
+def _gain(kernels: list[dict[str, float]]) -> float:
+    """Mean gain of the second method, ours, over the better of those that follow."""
+    return mean(ours - max(others) for _, ours, *others in (scores.values() for scores in kernels))

@@ -44,8 +44,8 @@ def stage() -> DeblurStage:
     return stage_of(Softening())
 
 
-def stage_of(network: torch.nn.Module, tile_px: int = 1024) -> DeblurStage:
-    return DeblurStage({"denoise": Runner(network.eval(), precision="float32", tile_px=tile_px)})
+def stage_of(network: Softening, tile_px: int = 1024) -> DeblurStage:
+    return DeblurStage({"denoise": Runner(network, precision="float32", tile_px=tile_px)})
 
 
 def prepared(
@@ -76,7 +76,8 @@ def test_pictures_of_all_depths_and_sizes_are_deblurred(
 ) -> None:
     workspace = prepared(tmp_path, hw=hw, depth=depth, deblur_method=method)
     result = done(stage, workspace)
-    assert (result.shape, result.dtype) == ((3, *hw), np.uint16)
+    assert result.shape == (3, *hw)
+    assert result.dtype == np.uint16
     if hw == (60, 81):
         before = workspace.plane("image").astype(float) * (257 if depth == "uint8" else 1)
         assert np.abs(np.diff(result.astype(float))).sum() > 1.05 * np.abs(np.diff(before)).sum()
@@ -125,7 +126,7 @@ def test_strength_mixes_it_with_what_came(stage: DeblurStage, tmp_path: Path) ->
 @pytest.mark.parametrize("method", METHODS)
 def test_a_grey_picture_gets_no_colour(stage: DeblurStage, tmp_path: Path, method: str) -> None:
     workspace = prepared(tmp_path, deblur_method=method)
-    workspace.write_plane("image", np.array(workspace.plane("image")[:1].repeat(3, 0)))
+    workspace.write_plane("image", make_photo(60, 81)[..., :1].repeat(3, 2).transpose(2, 0, 1))
     workspace.envelope.estimates["preprocess"] = replace(SOUND, is_grey=True)
     result = done(stage, workspace)
     assert (result == result[:1]).all()
@@ -137,7 +138,7 @@ def test_what_a_mask_marks_does_not_ring(stage: DeblurStage, tmp_path: Path, met
     results = []
     for value in (0, 255):
         workspace = prepared(tmp_path, deblur_method=method)
-        image, mask = np.array(workspace.plane("image")), np.zeros((1, 60, 81), np.uint8)
+        image, mask = make_photo(60, 81).transpose(2, 0, 1), np.zeros((1, 60, 81), np.uint8)
         image[:, 28:32, 20:60], mask[:, 28:32, 20:60] = value, 255
         workspace.write_plane("image", image)
         workspace.write_plane("hole_mask", mask)
@@ -158,7 +159,7 @@ def test_what_a_mask_marks_does_not_ring(stage: DeblurStage, tmp_path: Path, met
     ],
 )
 def test_noise_is_the_callers_or_what_was_found(
-    stage: DeblurStage, tmp_path: Path, found: dict[str, float], options: dict[str, float], sigma_255: float
+    stage: DeblurStage, tmp_path: Path, found: dict[str, float], options: dict[str, Any], sigma_255: float
 ) -> None:
     workspace = prepared(tmp_path, **options)
     workspace.envelope.estimates["preprocess"] = replace(SOUND, **found)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from photorestore.stages.deblur.optics import Optics, mirrored, spectrum_of
 from photorestore.stages.deblur.psf import draw
 from tests.conftest import make_photo
 
-CLASSICAL = [Wiener(), RichardsonLucy()]
+CLASSICAL: list[Method] = [Wiener(), RichardsonLucy()]
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +62,8 @@ def test_the_denoiser_as_prior_beats_the_classical_methods(
 ) -> None:
     psf = psf_of("motion:9,30")
     lq, gt = blurred(photo(104, 112), psf, sigma_255)
-    ours, *others = (
-        psnr(undo(lq, psf, method, sigma_255).clamp(0, 1), gt) for method in (splitting, *CLASSICAL)
-    )
+    methods: list[Method] = [splitting, *CLASSICAL]
+    ours, *others = (psnr(undo(lq, psf, method, sigma_255).clamp(0, 1), gt) for method in methods)
     assert ours - max(others) >= least_db
     assert max(others) > psnr(lq, gt) + 1
 
