@@ -1,3 +1,4 @@
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from photorestore.networks.runner import Runner
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
 from photorestore.stages.deblur.findings import DeblurFindings
+from photorestore.stages.deblur.methods import STEPS
 from photorestore.stages.deblur.stage import LEFT_BY_DENOISING, DeblurStage
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.stage import DenoiseStage
@@ -229,6 +231,25 @@ def test_it_stops_between_two_steps_once_nobody_wants_the_result(tmp_path: Path,
     assert problem_of(workspace.envelope).type == "cancelled"
     assert network.calls == 1
     assert "deblurred" not in workspace.envelope.planes
+
+
+@pytest.mark.parametrize(("method", "turns"), [("hqs", 2 * STEPS), ("wiener", 1)])
+def test_each_step_takes_a_turn_of_its_own(
+    stage: DeblurStage, tmp_path: Path, method: str, turns: int
+) -> None:
+    taken: list[bool] = []
+
+    class Turn(contextlib.AbstractContextManager[None]):
+        def __enter__(self) -> None:
+            assert not any(taken), "one within another would wait for itself"
+            taken.append(True)
+
+        def __exit__(self, *error: object) -> None:
+            taken[-1] = False
+
+    stage.take_turns(Turn())
+    done(stage, prepared(tmp_path, deblur_method=method))
+    assert len(taken) == turns
 
 
 def test_denoising_leaves_the_noise_to_it_unless_asked_for(tmp_path: Path) -> None:
