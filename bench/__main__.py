@@ -20,6 +20,7 @@ import torch
 from bench import (
     cost,
     damage,
+    deconvolution,
     denoise,
     faces,
     grey,
@@ -67,6 +68,7 @@ SUITES: dict[str, Suite] = {
     "real_noise": _alone(real_noise.measure),
     "jpeg": _alone(jpeg.measure),
     "surfaces": _alone(surfaces.measure),
+    "deblur": _alone(deconvolution.measure),
     "damage": _whole(damage.measure),
     "holes": _holes,
     "mixed": _whole(mixed.measure),

@@ -10,6 +10,7 @@ from typing import Any
 from bench import (
     report_cost,
     report_damage,
+    report_deblur,
     report_endurance,
     report_noise,
     report_prints,
@@ -138,6 +139,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "real_noise": report_noise.real_noise,
     "jpeg": report_noise.jpeg,
     "surfaces": report_noise.surfaces,
+    "deblur": report_deblur.deblur,
     "damage": report_damage.damage,
     "holes": report_damage.holes,
     "mixed": report_damage.mixed,

@@ -20,6 +20,9 @@ class Options(TypedDict, total=False):
             `{"denoise": 0.5, "face": 0}`.
         sigma_255: noise level in 8-bit units, if it is known.
         normalise: correct colour cast, fading and contrast first.
+        psf: the blur to undo: `motion:15,30` (length in px, angle in degrees), `gaussian:1.6` (sigma in px) or
+            `defocus:4` (radius in px).
+        deblur_method: by which it is undone: `hqs`, the service's default, `wiener` or `richardson-lucy`.
         scale: enlargement: 1, 2 or 4.
         tier: which networks are used; `auto` leaves that to the service.
         format: `jpeg`, `png`, `webp`, `tiff` or `avif`.
@@ -35,6 +38,8 @@ class Options(TypedDict, total=False):
     strength: float | Mapping[str, float]
     sigma_255: float
     normalise: bool
+    psf: str
+    deblur_method: Literal["hqs", "wiener", "richardson-lucy"]
     scale: int
     tier: Literal["auto", "fast", "quality"]
     format: str

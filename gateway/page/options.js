@@ -22,6 +22,14 @@ const TEXTS = {
     value: (value) => ({ auto: "the service's choice", fast: "fast", quality: "better and slower" })[value] ?? value,
   },
   normalise: { label: "Correct colour cast, fading and contrast first" },
+  psf: {
+    label: "Undo a blur",
+    hint: "Motion:15,30 for a shake of 15 px at 30 degrees, gaussian:1.6 for softness, defocus:4 for a lens out of focus",
+  },
+  deblur_method: {
+    label: "Undo it by",
+    value: (value) => ({ hqs: "splitting, with our denoiser", wiener: "Wiener's filter", "richardson-lucy": "Richardson-Lucy" })[value] ?? value,
+  },
   quality: { label: "Quality", hint: "1 to 100, for JPEG, WebP and AVIF" },
   metadata: {
     label: "Data inside the file",
@@ -82,6 +90,7 @@ function makeField(name, described, labels) {
   if (schema.type === "array") return makeChoice(name, schema, labels);
   if (schema.enum) return schema.enum.length > 1 ? makeSelect(name, schema) : null;
   if (schema.type === "boolean") return makeSwitch(name, schema);
+  if (schema.type === "string") return makeText(name, schema);
   if (schema.minimum === 0 && schema.maximum === 1) return makeSlider(name, schema);
   return makeNumber(name, schema);
 }
@@ -128,6 +137,12 @@ function makeSlider(name, schema) {
   const element = labelled(name, text(name).label, range);
   element.querySelector("label").append(output);
   return { element, value: () => String(range.value / 100) };
+}
+
+function makeText(name, schema) {
+  const { label, hint = schema.description } = text(name);
+  const input = make("input", { type: "text", id: `option-${name}`, autocomplete: "off", spellcheck: false });
+  return { element: labelled(name, label, input, hint), value: () => input.value.trim() || null };
 }
 
 function makeNumber(name, schema) {

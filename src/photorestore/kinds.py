@@ -1,7 +1,7 @@
 """Say what the values of options may be: how they are read, their ranges and their JSON schemas.
 
 The same rule holds wherever options come in: the case of a text, and spaces around it, do not matter. Imports nothing
-but the standard library, because all workers import this module (ADR 23).
+but the standard library and `blur_words`, because all workers import this module (ADR 23).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
+
+from photorestore import blur_words
 
 Schema: TypeAlias = dict[str, Any]
 """A JSON schema; its keywords have values of all types."""
@@ -212,6 +214,25 @@ class NumberByName:
                 {"type": "object", "properties": by_name, "additionalProperties": False},
             ]
         }
+
+
+@dataclass(frozen=True, slots=True)
+class BlurWords:
+    """A blur in words, see `blur_words`."""
+
+    @property
+    def expected(self) -> str:
+        return blur_words.expected()
+
+    def read(self, value: object) -> object:
+        blur = blur_words.Blur.parse(value) if isinstance(value, str) else None
+        return value if blur is None else str(blur)
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and blur_words.Blur.parse(value) is not None
+
+    def schema(self) -> Schema:
+        return {"type": "string", "pattern": blur_words.PATTERN}
 
 
 def _number(value: object) -> object:

@@ -9,7 +9,18 @@ from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
 
 from photorestore.errors import UnsupportedOption
-from photorestore.kinds import Flag, Kind, Number, NumberByName, OneWhole, Schema, Whole, Word, Words
+from photorestore.kinds import (
+    BlurWords,
+    Flag,
+    Kind,
+    Number,
+    NumberByName,
+    OneWhole,
+    Schema,
+    Whole,
+    Word,
+    Words,
+)
 from photorestore.records import values_of
 from photorestore.stage_table import ROWS, STAGE_ROWS
 
@@ -42,6 +53,9 @@ MODES = (AUTO, GENTLE, THOROUGH)
 FORMATS = ("jpeg", "png", "webp", "tiff", "avif")
 """Formats that can be delivered."""
 
+HQS, WIENER, RICHARDSON_LUCY = "hqs", "wiener", "richardson-lucy"
+"""Methods that undo a blur: half-quadratic splitting with our denoiser as prior, and the classical ones."""
+
 DEFAULT_QUALITY = 95
 
 _OWN_NAMES: Mapping[str, str] = MappingProxyType({})
@@ -64,6 +78,8 @@ class Options:
             `STRENGTH_STAGES`, the others work fully.
         sigma_255: noise level in 8-bit units when the caller knows it; None = estimated.
         normalise: correct colour cast, fading and contrast by classical means first.
+        psf: the blur to undo, in words, see `blur_words`; None = none.
+        deblur_method: by which it is undone: `hqs`, `wiener` or `richardson-lucy`.
         scale: enlargement, one of `SCALES`.
         tier: which networks work, one of `TIERS`; or `AUTO`.
         format: one of `FORMATS`; None = what `Accept` allows: the upload's bytes where nothing was changed, else JPEG
@@ -78,10 +94,14 @@ class Options:
     """
 
     mode: Annotated[str, Word(MODES, explained=_MODES_EXPLAINED)] = AUTO
-    stages: Annotated[tuple[str, ...] | None, Words(SELECTABLE_STAGES, note="scale enlarges")] = None
+    stages: Annotated[
+        tuple[str, ...] | None, Words(SELECTABLE_STAGES, note="scale enlarges, psf deblurs")
+    ] = None
     strength: Annotated[float | Mapping[str, float], NumberByName(STRENGTH_STAGES, Number(0, 1))] = 1.0
     sigma_255: Annotated[float | None, Number(0, 100)] = None
     normalise: Annotated[bool, Flag()] = False
+    psf: Annotated[str | None, BlurWords()] = None
+    deblur_method: Annotated[str, Word((HQS, WIENER, RICHARDSON_LUCY))] = HQS
     scale: Annotated[int, OneWhole(SCALES)] = 1
     tier: Annotated[str, Word((AUTO, *TIERS))] = AUTO
     format: Annotated[str | None, Word(FORMATS, synonyms={"jpg": "jpeg", "tif": "tiff"})] = None

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from photorestore.stage_row import (
     ALPHA,
+    BLURRED,
     DAMAGE,
     ENLARGED,
     MASK,
@@ -80,11 +81,24 @@ ROWS = _chained(
         findings="photorestore.stages.scratch.findings:ScratchFindings",
     ),
     StageRow(
+        name="deblur",
+        label="Undo a known blur",
+        does="undoes motion, defocus or softness whose shape the caller tells",
+        works_when="`psf` tells the blur",
+        after=("denoise", "scratch"),
+        has_strength=True,
+        options=("psf",),
+        borrows=("denoise",),
+        planes=(PlaneRow("deblurred", 3, holds=PICTURE, needs=frozenset({BLURRED})),),
+        findings="photorestore.stages.deblur.findings:DeblurFindings",
+        batch_size=1,  # each picture has a blur of its own
+        gpu_batch_size=1,
+    ),
+    StageRow(
         name="translate",
         label="Fill damage, freshen faded tone",
         does="fills the damage at full resolution, with the picture's grain; lifts faded tone and colours",
         works_when="damage or fading was found, a mask was given, or asked for",
-        after=("denoise", "scratch"),
         is_selectable=True,
         has_strength=True,
         networks=(
@@ -161,15 +175,19 @@ def planes_that_hold(what: str) -> tuple[str, ...]:
     return tuple(plane.name for plane in PLANES if plane.holds == what)
 
 
-def room_bytes_px(sample_bytes: int, *, has_alpha: bool, has_mask: bool, scale: int) -> int:
+def room_bytes_px(
+    sample_bytes: int, *, has_alpha: bool, has_mask: bool, scale: int, is_blurred: bool = False
+) -> int:
     """Return the bytes of all planes of one request, for each pixel of its picture.
 
     Args:
         sample_bytes: of a sample of the upload: 1 or 2.
         has_alpha, has_mask: whether the picture has opacity, and whether the caller marked what is to be filled.
         scale: how many times larger the result is.
+        is_blurred: whether the caller tells a blur, which is undone.
     """
-    given = {name for name, is_so in ((ALPHA, has_alpha), (MASK, has_mask), (ENLARGED, scale > 1)) if is_so}
+    conditions = {ALPHA: has_alpha, MASK: has_mask, ENLARGED: scale > 1, BLURRED: is_blurred}
+    given = {name for name, is_so in conditions.items() if is_so}
     return sum(
         plane.channels * (plane.sample_bytes or sample_bytes) * (scale**2 if ENLARGED in plane.needs else 1)
         for plane in PLANES

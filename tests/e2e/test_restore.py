@@ -78,13 +78,16 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"sigma_255": 20, "format": "avif", "colour": "source", "strength": {"denoise": 0.6, "face": 0}},
     {"stages": ["face"], "scale": 2, "format": "png"},
     {"scale": 4, "format": "tiff", "stages": ["denoise"]},
+    {"psf": "motion:7,30", "format": "png", "strength": {"deblur": 0.8, "face": 0}},
+    {"psf": "gaussian:1.2", "deblur_method": "richardson-lucy", "format": "png", "stages": []},
+    {"psf": "defocus:2", "deblur_method": "wiener", "format": "tiff", "sigma_255": 10},
 )
 CASES = [
     (name, options)
     for place, name in enumerate(UPLOADS)
     for options in (OPTIONS[place % len(OPTIONS)], OPTIONS[(place + 3) % len(OPTIONS)])
 ]
-"""Every upload with two sets of options, every set of options with six uploads."""
+"""Every upload with two sets of options, every set of options with three uploads or more."""
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,16 @@ def test_denoising_holds_its_level() -> None:
 
 
 @needs_pictures
+def test_known_blurs_are_undone() -> None:
+    from bench import deconvolution
+
+    gains = deconvolution.measure(BENCH, every=6)["gain_over_db"]
+    for level, gained in gains.items():
+        least_db = GATES["deblur"][f"gain_{level.replace('.', '_')}_db"]
+        assert deconvolution.best_classical(gained) >= least_db
+
+
+@needs_pictures
 def test_damage_is_found_and_filled(loaded: pipeline.Pipeline) -> None:
     from bench import damage
 

@@ -25,6 +25,7 @@ from photorestore.serving.context import Context
 from photorestore.serving.metrics import observe
 from photorestore.serving.turns import Turn
 from photorestore.stages.base import Stage, StageConfig, run_stage
+from photorestore.stages.networked import NetworkStage
 from photorestore.stages.tiered import TieredStage
 from photorestore.workspace import Workspace, default_root
 
@@ -182,7 +183,7 @@ def _settings(context: Context) -> dict[str, object]:
 def _take_turns(stages: Iterable[Stage]) -> None:
     turn = Turn(Path(tempfile.gettempdir()) / TURN_FILES, torch.get_num_threads(), torch.set_num_threads)
     for stage in stages:
-        if isinstance(stage, TieredStage):
+        if isinstance(stage, TieredStage | NetworkStage):
             stage.take_turns(turn)
 
 

@@ -39,6 +39,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     [
         ("preprocess", {"preprocess_judge": "fast", "scratch_print": "fast"}),
         ("denoise", {"denoise": "quality"}),
+        ("deblur", {"denoise": "fast"}),
         ("scratch", {"scratch": "quality", "scratch_print": "quality"}),
         ("translate", {"translate": "quality", "translate_print": "fast", "translate_tone": "fast"}),
         ("face", {"face": "quality", "face_detector": "fast"}),

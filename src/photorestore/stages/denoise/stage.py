@@ -63,21 +63,24 @@ def _engages(workspace: Workspace) -> bool:
     """Whether to denoise; the reason not to goes into the trace."""
     if is_left_alone("denoise", workspace):
         return False
-    wanted = workspace.options.wants("denoise")
-    if wanted is None and workspace.is_marked:
-        workspace.passed("denoise", "a mask was given: only what it marks is restored")
-        return False
-    if wanted is False:
-        workspace.passed("denoise", "not asked for")
-        return False
+    reason = _reason_to_pass(workspace)
+    if reason is not None:
+        workspace.passed("denoise", reason)
+    return reason is None
+
+
+def _reason_to_pass(workspace: Workspace) -> str | None:
+    options, wanted = workspace.options, workspace.options.wants("denoise")
+    if wanted is False or options.strength_of("denoise") == 0:
+        return "not asked for"
+    if wanted:
+        return None
+    if workspace.is_marked:
+        return "a mask was given: only what it marks is restored"
+    if options.psf is not None:
+        return "deblurring removes noise itself"
     found = findings_of(workspace)
-    if wanted is None and not found.noisy:
-        workspace.passed("denoise", f"no noise found (sigma {found.sigma_255:.1f} of 255)")
-        return False
-    if workspace.options.strength_of("denoise") == 0:
-        workspace.passed("denoise", "not asked for")
-        return False
-    return True
+    return None if found.noisy else f"no noise found (sigma {found.sigma_255:.1f} of 255)"
 
 
 @contextlib.contextmanager

@@ -44,6 +44,9 @@ class PreprocessStage(NetworkStage):
         super().__init__(networks or {})
         self.limits = limits
 
+    def take_turns(self, turn: contextlib.AbstractContextManager[None]) -> None:
+        """Do without: what the networks see is so small that waiting for others would take longer."""
+
     def run(self, batch: Sequence[Workspace]) -> None:
         for workspace in batch:
             self._run(workspace)
@@ -139,7 +142,13 @@ def _needs_judgement(workspace: Workspace) -> bool:
 def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_alpha: bool) -> None:
     """Check the room for everything that will be written for this picture, by all stages."""
     sample_bytes, scale = bits // 8, workspace.options.scale
-    bytes_px = room_bytes_px(sample_bytes, has_alpha=has_alpha, has_mask=has_mask(workspace), scale=scale)
+    bytes_px = room_bytes_px(
+        sample_bytes,
+        has_alpha=has_alpha,
+        has_mask=has_mask(workspace),
+        scale=scale,
+        is_blurred=workspace.options.psf is not None,
+    )
     bytes_px += scale**2 * RESULT_BYTES_PX * sample_bytes
     require_room(workspace.root, height * width * bytes_px)
 

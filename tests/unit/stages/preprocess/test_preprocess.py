@@ -1,5 +1,6 @@
 """The stage preprocess: planes, metadata files, source, estimates, masks."""
 
+import contextlib
 import io
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from PIL import Image
 
 from photorestore.errors import BrokenArtifact, OutOfSpace
 from photorestore.imaging import Limits, write_array
+from photorestore.networks.descriptor import IMAGE, Descriptor, Part
+from photorestore.networks.runner import Runner
 from photorestore.options import Options
 from photorestore.source import Source
 from photorestore.stages.base import StageConfig, run_stage
@@ -308,3 +311,12 @@ def test_without_a_network_pictures_are_treated_gently(tmp_path: Path) -> None:
     workspace.write_file("upload", saved(PHOTO))
     run_stage(PreprocessStage(), [workspace])
     assert findings_of(workspace).mode == "gentle"
+
+
+def test_it_waits_for_nobodys_turn() -> None:
+    preprocess = PreprocessStage(
+        {"preprocess_judge": Runner(Part(Descriptor("none", (), IMAGE), lambda: None))}
+    )
+    before = preprocess.networks["preprocess_judge"].turn
+    preprocess.take_turns(contextlib.nullcontext())
+    assert preprocess.networks["preprocess_judge"].turn is before

@@ -1,0 +1,1 @@
+"""Deblur: undo a blur whose shape is known."""
