@@ -17,7 +17,7 @@ from gateway.http.keys import key_line, make_key
 from gateway.settings import parse
 from gateway.telemetry.logs import log_to_stderr
 from gateway.telemetry.tracing import Tracing
-from photorestore.serving.allocator import give_freed_memory_back
+from photorestore.allocator import give_freed_memory_back
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

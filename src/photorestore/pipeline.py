@@ -18,12 +18,12 @@ import torch
 from PIL import Image
 
 from photorestore import errors, imaging
+from photorestore.allocator import keep_freed_memory
 from photorestore.errors import BrokenArtifact
 from photorestore.housekeeping import sweep
 from photorestore.options import STAGES, Options
 from photorestore.records import read_record
 from photorestore.report import Report
-from photorestore.serving.allocator import keep_freed_memory
 from photorestore.stage_table import STAGE_ROWS
 from photorestore.stages.base import LoadableStage, Stage, StageConfig, run_stage
 from photorestore.stages.networked import NetworkStage

@@ -52,7 +52,18 @@ DOORS = {
 """Which of our rooms each room may enter."""
 
 PHOTORESTORE = (
-    *("errors", "blur_words", "logs", "kinds", "records", "source", "folders", "directories", "atomic"),
+    *(
+        "errors",
+        "blur_words",
+        "logs",
+        "allocator",
+        "kinds",
+        "records",
+        "source",
+        "folders",
+        "directories",
+        "atomic",
+    ),
     *("stage_row", "stage_table", "options", "findings", "envelope", "report", "progress", "tiers"),
     *("workspace", "housekeeping", "pixels", "fidelity", "imaging", "networks"),
     *("stages", "pipeline", "serving"),

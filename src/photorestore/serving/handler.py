@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import torch
 
+from photorestore.allocator import keep_freed_memory
 from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, RestorationError
 from photorestore.logs import about, format_ours_as_json
@@ -19,7 +20,6 @@ from photorestore.options import Options
 from photorestore.pipeline import load_stage
 from photorestore.records import read_record
 from photorestore.serving import answers, requests
-from photorestore.serving.allocator import keep_freed_memory
 from photorestore.serving.answers import Answer
 from photorestore.serving.context import Context
 from photorestore.serving.metrics import observe

@@ -6,7 +6,7 @@ import pytest
 
 PROGRAM = """
 import ctypes, resource
-from photorestore.serving.allocator import keep_freed_memory
+from photorestore.allocator import keep_freed_memory
 keep_freed_memory()
 library = ctypes.CDLL(None)
 library.malloc.restype = ctypes.c_void_p
@@ -21,7 +21,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 THREADS = """
 import threading, psutil
-from photorestore.serving.allocator import give_freed_memory_back
+from photorestore.allocator import give_freed_memory_back
 give_freed_memory_back()
 
 def work():
