@@ -88,7 +88,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--sigma-255", type=float, metavar="X", help="noise level in 8-bit units, if known")
     group.add_argument("--normalise", action="store_true", default=None, help="correct cast and fading first")
     group.add_argument(
-        "--psf", metavar="BLUR", help="the blur to undo: motion:15,30, gaussian:1.6 or defocus:4, in px and degrees"
+        "--psf",
+        metavar="BLUR",
+        help="the blur to undo: motion:15,30, gaussian:1.6 or defocus:4, in px and degrees",
     )
     group.add_argument(
         "--deblur-method", choices=("hqs", "wiener", "richardson-lucy"), help="by which it is undone (hqs)"
