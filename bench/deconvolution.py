@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,34 +54,26 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
         **WIENER,
         **LUCY,
     }
-    photos = [*read_set(root, "Set14"), *read_set(root, "BSD100/cbsd68")[::BSD_EVERY]]
-    cases = [
-        (number, name, psf, photos[number % len(photos)])
-        for number, (name, psf) in enumerate(read_kernels(root / "kernels").items())
-    ][::every]
+    cases = read_cases(root)[::every]
     psnr_db, gains, best, by_kernel, hashed = {}, {}, {}, {}, []
     seconds: dict[str, float] = defaultdict(float)
     for sigma_255 in SIGMAS_255:
         scores: dict[str, list[float]] = defaultdict(list)
-        for number, _, psf, (_, pixels) in cases:
-            blurred, gt = blur(pixels, psf, sigma_255, seed=number)
+        for case in cases:
+            blurred, gt = blur(case.pixels, case.psf, sigma_255, case.seed)
             hashed.append(blurred.numpy())
             scores[INPUT].append(score(blurred, gt))
-            for method, solve in methods.items():
+            for name, method in methods.items():
                 start = time.perf_counter()
-                scores[method].append(score(undo(blurred, psf, solve, sigma_255), gt))
-                seconds[method] += time.perf_counter() - start
-        chosen = [
-            INPUT,
-            OURS,
-            *(max(grid, key=lambda name: np.mean(scores[name])) for grid in (WIENER, LUCY)),
-        ]
-        level, kept = f"{sigma_255:g}", {name: scores[name] for name in chosen}
-        psnr_db[level] = {_family(name): summary(values) for name, values in kept.items()}
-        gains[level] = paired({_family(name): values for name, values in kept.items()}, OURS)
-        best[level] = chosen[2:]
+                scores[name].append(score(undo(blurred, case.psf, method, sigma_255), gt))
+                seconds[name] += time.perf_counter() - start
+        level = f"{sigma_255:g}"
+        best[level] = [max(grid, key=lambda name: np.mean(scores[name])) for grid in (WIENER, LUCY)]
+        kept = {name.partition(",")[0]: scores[name] for name in (INPUT, OURS, *best[level])}
+        psnr_db[level] = {name: summary(values) for name, values in kept.items()}
+        gains[level] = paired(kept, OURS)
         by_kernel[level] = {
-            case[1]: {_family(name): round(values[place], 2) for name, values in kept.items()}
+            case.kernel: {name: round(values[place], 2) for name, values in kept.items()}
             for place, case in enumerate(cases)
         }
     megapixels = len(SIGMAS_255) * len(cases) * CROP_PX**2 / 1e6
@@ -93,9 +86,28 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
         "gain_over_db": gains,
         "best_settings": best,
         "by_kernel_db": by_kernel,
-        "gaussians": [name for _, name, _, _ in cases if name in GAUSSIANS],
+        "gaussians": [case.kernel for case in cases if case.kernel in GAUSSIANS],
         "seconds_per_megapixel": {name: round(spent / megapixels, 1) for name, spent in seconds.items()},
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A kernel and the picture that it blurs, with the seed of the noise."""
+
+    kernel: str
+    psf: Tensor
+    pixels: Pixels
+    seed: int
+
+
+def read_cases(root: Path) -> list[Case]:
+    """Return all kernels, each with a picture in turn."""
+    photos = [*read_set(root, "Set14"), *read_set(root, "BSD100/cbsd68")[::BSD_EVERY]]
+    return [
+        Case(kernel, psf, photos[number % len(photos)][1], number)
+        for number, (kernel, psf) in enumerate(read_kernels(root / "kernels").items())
+    ]
 
 
 def read_kernels(folder: Path) -> dict[str, Tensor]:
@@ -162,7 +174,3 @@ def _as_psf(values: np.ndarray) -> Tensor:
     psf = np.zeros((side, side), np.float32)
     psf[: values.shape[0], : values.shape[1]] = values
     return torch.from_numpy(psf / psf.sum())
-
-
-def _family(name: str) -> str:
-    return name.partition(",")[0]
