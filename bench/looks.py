@@ -68,6 +68,7 @@ def look(
         RuntimeError: a stage failed.
     """
     workspace = Workspace.create(pipeline.root, options)
+    workspace.envelope.measures_all = True
     try:
         imaging.put_picture(workspace, "upload", picture)
         if mask is not None:
@@ -89,6 +90,7 @@ def run_stages(lq: Tensor, stages: tuple[str, ...], pipeline: Pipeline) -> Works
         RuntimeError: a stage failed.
     """
     workspace = Workspace.create(pipeline.root, Options(stages=stages, timeout_s=600))
+    workspace.envelope.measures_all = True
     workspace.write_plane("image", lq.numpy())
     for stage in pipeline.stages:
         if stage.name != "deliver":

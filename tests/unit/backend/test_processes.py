@@ -28,7 +28,7 @@ while :; do sleep 0.05; done
 """
 PARENT = """
 import subprocess, sys, time
-from backend.torchserve import stop_with_parent
+from backend.child import stop_with_parent
 child = subprocess.Popen(["sleep", "60"], preexec_fn=stop_with_parent(), stdout=subprocess.DEVNULL)
 print(child.pid, flush=True)
 time.sleep(60)

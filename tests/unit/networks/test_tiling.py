@@ -213,8 +213,15 @@ def test_every_integer_survives_being_a_fraction(dtype: str) -> None:
 
 @pytest.mark.parametrize(("scale", "tile_px"), [(1, 64), (2, 64), (4, 32)])
 def test_tiles_fit_a_networks_stride_and_reach_and_what_comes_out(scale: int, tile_px: int) -> None:
-    spec = tile_spec(Descriptor("Some", (IMAGE,), IMAGE, stride=4, reach_px=9), 64, 2, scale)
-    assert spec == TileSpec(tile_px, 12, 4, 2, scale)
+    spec = tile_spec(Descriptor("Some", (IMAGE,), IMAGE, stride=4, reach_px=3), 64, 2, scale)
+    assert spec == TileSpec(tile_px, 4, 4, 2, scale)
+
+
+def test_tiles_of_networks_that_look_far_are_a_quarter_wider() -> None:
+    near, far = (
+        tile_spec(Descriptor("Some", (IMAGE,), IMAGE, stride=4, reach_px=px), 64, 1) for px in (8, 9)
+    )
+    assert (near.tile_px, far.tile_px) == (64, 80)
 
 
 def test_a_network_that_looks_at_whole_pictures_is_not_cut() -> None:

@@ -44,7 +44,7 @@ def test_the_table_of_the_documents_names_each_stage_and_what_it_writes() -> Non
         assert STAGE_ROWS[name].does in line
         assert all(f"`{plane.name}`" in line for plane in STAGE_ROWS[name].planes)
         assert line.count("|") == 7
-    assert "    denoise & scratch --> translate" in lines
+    assert "    denoise & scratch --> deblur" in lines
 
 
 def test_only_what_is_marked_is_written_anew_and_twice_is_as_once(tmp_path: Path) -> None:
