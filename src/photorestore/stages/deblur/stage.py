@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from photorestore.blur_words import Blur
 from photorestore.networks.runner import Runner
-from photorestore.networks.tiling import TileJob, Tiles
+from photorestore.networks.tiling import TileJob
 from photorestore.options import RICHARDSON_LUCY, WIENER
-from photorestore.pixels.grey import for_grey
 from photorestore.stages.base import is_left_alone
+from photorestore.stages.blend import Blend, blend
 from photorestore.stages.deblur.deconvolution import LEAST_SIGMA, Deconvolution
 from photorestore.stages.deblur.findings import DeblurFindings
 from photorestore.stages.deblur.methods import HalfQuadraticSplitting, Method, RichardsonLucy, Wiener
@@ -30,14 +29,6 @@ from photorestore.workspace import Array, Workspace
 LEFT_BY_DENOISING = 0.5
 """Share of the noise to reckon with where noise was removed before: what a denoiser leaves is not noise, but would be
 taken for detail of the blurred picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """How much of the blur is undone, and whether the picture is grey."""
-
-    strength: float
-    is_grey: bool
 
 
 class DeblurStage(NetworkStage):
@@ -57,10 +48,10 @@ class DeblurStage(NetworkStage):
         tile_px = max(self.denoiser.tile_px, 4 * (network.descriptor.reach_px or 0))
         # Steps take turns, not tiles, so that others are not kept waiting for all of them.
         runner = replace(self.denoiser, network=network, tile_px=tile_px, turn=nullcontext())
-        context = Context(options.strength_of(self.name), is_grey(workspace))
+        context = Blend(options.strength_of(self.name), is_grey(workspace))
         with workspace.new_plane("deblurred", image.shape, "uint16") as target:
             planes = {"image": image, "scratch_mask": _damage(workspace)}
-            runner.fill([TileJob(planes, target, context, {"sigma": sigma})], _blend)
+            runner.fill([TileJob(planes, target, context, {"sigma": sigma})], blend)
         found = DeblurFindings(str(blur), options.deblur_method, round(255 * sigma, 2))
         workspace.envelope.current = "deblurred"
         workspace.envelope.estimates[self.name] = found
@@ -117,10 +108,3 @@ def _sigma_255(workspace: Workspace) -> float:
     sigma_255 = math.hypot(found.sigma_255, found.artefacts_255 or 0) if given is None else given
     is_denoised = workspace.name_before("deblurred") != "image"
     return LEFT_BY_DENOISING * sigma_255 if is_denoised else sigma_255
-
-
-def _blend(pred: Tensor, tiles: Tiles[Context]) -> Tensor:
-    image, contexts = tiles.planes["image"], [job.context for job in tiles.jobs]
-    strength = torch.tensor([context.strength for context in contexts], device=image.device)
-    are_grey = torch.tensor([context.is_grey for context in contexts], device=image.device)
-    return torch.lerp(image, for_grey(pred, image, are_grey), strength.view(-1, 1, 1, 1))

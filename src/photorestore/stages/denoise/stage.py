@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
-from photorestore.networks.tiling import TileJob, Tiles
+from photorestore.networks.tiling import TileJob
 from photorestore.options import AUTO
-from photorestore.pixels.grey import for_grey
 from photorestore.stages.base import is_left_alone
+from photorestore.stages.blend import Blend, blend
 from photorestore.stages.denoise.levels import Level, level_of
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.preprocess.findings import findings_of, is_grey
@@ -22,14 +18,6 @@ from photorestore.workspace import Workspace
 KEPT_GRAIN = 0.4
 """Share of a print's grain that stays where the picture decides: prints without any look like plastic, and grain cannot
 be told with certainty from the texture of cloth and walls."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """How much of what the network calls noise is removed, and whether the picture is grey."""
-
-    strength: float
-    is_grey: bool
 
 
 class DenoiseStage(NetworkStage):
@@ -41,7 +29,7 @@ class DenoiseStage(NetworkStage):
         working = [workspace for workspace in batch if _engages(workspace)]
         with contextlib.ExitStack() as planes:
             jobs = [planes.enter_context(_job(workspace)) for workspace in working]
-            self.networks["denoise"].fill(jobs, _blend)
+            self.networks["denoise"].fill(jobs, blend)
         for workspace in working:
             workspace.envelope.current = "denoised"
             kept = (
@@ -50,13 +38,6 @@ class DenoiseStage(NetworkStage):
                 else ""
             )
             workspace.ran(self.name, f"noise removed ({_level(workspace)}{kept})")
-
-
-def _blend(pred: Tensor, tiles: Tiles[Context]) -> Tensor:
-    image, contexts = tiles.planes["image"], [job.context for job in tiles.jobs]
-    strength = torch.tensor([context.strength for context in contexts], device=image.device)
-    are_grey = torch.tensor([context.is_grey for context in contexts], device=image.device)
-    return torch.lerp(image, for_grey(pred, image, are_grey), strength.view(-1, 1, 1, 1))
 
 
 def _engages(workspace: Workspace) -> bool:
@@ -84,10 +65,10 @@ def _reason_to_pass(workspace: Workspace) -> str | None:
 
 
 @contextlib.contextmanager
-def _job(workspace: Workspace) -> Iterator[TileJob[Context]]:
+def _job(workspace: Workspace) -> Iterator[TileJob[Blend]]:
     image = workspace.plane("image")
     sigma = _level(workspace).sigma_255 / 255
-    context = Context(_strength(workspace), is_grey(workspace))
+    context = Blend(_strength(workspace), is_grey(workspace))
     with workspace.new_plane("denoised", image.shape, "uint16") as target:
         yield TileJob({"image": image}, target, context, {"sigma": sigma})
 

@@ -9,9 +9,9 @@ not learn it can use its capacity to tell defects from the photograph's own deta
 Batch normalisation makes it learn several times faster; when used, its statistics are constants, so a tile is treated
 like the whole picture.
 
-A pixel sees some 150 px around it. A scratch on film is told from a wire by how it is drawn and by what it crosses,
-both of which are local. A crack in a print can look just like a twig, so the detector of prints is also told what the
-picture shows there, see `scene.py`.
+A pixel sees some 150 px around it, by which a scratch is often told from a wire: by how it is drawn, and by what it
+crosses. A crack can look just like a twig all the same, so the detectors are also told what the picture shows there,
+see `scene.py`.
 """
 
 from __future__ import annotations
