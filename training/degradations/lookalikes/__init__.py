@@ -1,4 +1,4 @@
-"""Draw things that look like damage: cloth, nets, twigs, grass, rails, facades, snow, beads, strings, ribbons.
+"""Draw things that look like damage: cloth, nets, twigs, grass, rails, facades, snow, beads, strings, mounts.
 
 Drawn into photographs and never labelled, as `structure` is; but where that draws flat lines, this draws things, with
 their light, their unevenness and their surroundings out of focus. Pure: everything is drawn from `rng`.
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from training.degradations.fading import blur
 from training.degradations.lookalikes.surfaces import cloth, facade, knitting, net
-from training.degradations.lookalikes.things import beads, grass, rails, ribbons, snow, strings, twigs
+from training.degradations.lookalikes.things import beads, grass, mounts, rails, ribbons, snow, strings, twigs
 from training.randomness import chance, pick, uniform
 
 KINDS = (
-    cloth, knitting, net, facade, twigs, grass, rails, snow, beads, strings, ribbons,
+    cloth, knitting, net, facade, twigs, grass, rails, snow, beads, strings, ribbons, mounts,
 )  # fmt: skip
 
 

@@ -1,13 +1,15 @@
-"""Things that look like damage: twigs, grass, rails, snow, beads, strings, ribbons; drawn by strokes and spots."""
+"""Things that look like damage, drawn by strokes: twigs, grass, rails, snow, beads, strings, ribbons, mounts."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
+from torch.nn import functional as F
 
 from training.degradations.canvas import coverage_of, new_canvas
+from training.degradations.fading import blur
 from training.degradations.fields import clouds
 from training.degradations.lookalikes.layer import Layer, any_colour, lit, region
 from training.randomness import chance, randint, uniform
@@ -145,6 +147,30 @@ def ribbons(h: int, w: int, rng: torch.Generator) -> Layer:
     coverage = coverage_of(image)
     folds = 0.25 * clouds(h, w, uniform(3, 12, rng), rng)
     return (any_colour(rng, bright=chance(0.7, rng)) + folds * coverage).clamp(0, 1), coverage
+
+
+def mounts(h: int, w: int, rng: torch.Generator) -> Layer:
+    """Draw what lies around a print: the rim of a card or mount, with a ruled line, a number or a shadow beside it."""
+    image, draw = new_canvas(h, w)
+    across, along, lean = image.width, image.height, uniform(-0.04, 0.04, rng)
+    rim, far = uniform(0.55, 0.95, rng) * across, 2 * across
+    draw.polygon(
+        [(rim, -along), (rim + 3 * lean * along, 2 * along), (far, 2 * along), (far, -along)], fill=255
+    )
+    for _ in range(randint(0, 3, rng)):
+        at = rim + uniform(2, 60, rng)
+        line = (at, -along, at + 3 * lean * along, 2 * along)
+        draw.line(line, fill=randint(0, 200, rng), width=randint(1, 7, rng))
+    if chance(0.4, rng):
+        font = ImageFont.load_default(randint(16, 60, rng))
+        number = str(randint(1, 9999, rng))
+        draw.text((rim + 12, uniform(0, 0.9, rng) * along), number, fill=randint(0, 160, rng), font=font)
+    coverage = coverage_of(image).rot90(randint(0, 4, rng), (-2, -1))
+    if coverage.shape[-2:] != (h, w):
+        coverage = F.interpolate(coverage[None], (h, w), mode="bilinear", antialias=True)[0]
+    paper = any_colour(rng, bright=chance(0.7, rng)).expand(3, h, w)
+    shadow = uniform(0, 0.4, rng) * (blur(coverage, uniform(1, 8, rng)) - coverage).clamp(0, 1)
+    return (paper - shadow).clamp(0, 1), (coverage + shadow).clamp(0, 1)
 
 
 def _along(image: Image.Image, pitch_px: float, rng: torch.Generator) -> list[list[float]]:
