@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -57,16 +59,31 @@ def find_damage(prob: Array, certain: float) -> Mask:
 
 def clean_mask(prob: Array, certain: float) -> Mask:
     """Return the defects that rise to the probability `certain`, followed down to `FOLLOWED`; (1, H, W), 0 or 255."""
-    _, h, w = prob.shape
     full = int(np.iinfo(prob.dtype).max)
-    halo = STEPS * STEP_PX
-    mask = np.zeros((1, h, w), np.uint8)
-    for rows in bands(h, ROWS):
-        start, stop = max(0, rows.start - halo), min(h, rows.stop + halo)
-        band = prob[0, start:stop]
+    mask = np.zeros(prob.shape, np.uint8)
+    for rows, around in _bands_with_halo(prob.shape[1]):
+        band = prob[0, around]
         defects = follow(band >= certain * full, band >= FOLLOWED * full)
-        mask[0, rows] = defects[rows.start - start :][: rows.stop - rows.start] * np.uint8(255)
+        mask[0, rows] = defects[rows.start - around.start :][: rows.stop - rows.start] * np.uint8(255)
     return mask
+
+
+def trusted(prob: Array, mask: Array) -> Marked:
+    """Return the defects of a mask (1, H, W) that are damage beyond doubt, where the probability is full; (H, W)."""
+    full = np.iinfo(prob.dtype).max
+    found = np.zeros(mask.shape[1:], np.bool_)
+    for rows, around in _bands_with_halo(len(found)):
+        marked = mask[0, around] > 0
+        defects = follow(marked & (prob[0, around] == full), marked)
+        found[rows] = defects[rows.start - around.start :][: rows.stop - rows.start]
+    return found
+
+
+def _bands_with_halo(height: int) -> Iterator[tuple[slice, slice]]:
+    """Yield bands of rows, and each with the rows around it from which a defect may be followed."""
+    halo = STEPS * STEP_PX
+    for rows in bands(height, ROWS):
+        yield rows, slice(max(0, rows.start - halo), min(height, rows.stop + halo))
 
 
 def grow(mask: Mask) -> Mask:

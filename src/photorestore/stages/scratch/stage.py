@@ -78,7 +78,11 @@ class Search:
         """Write `scratch_prob` and `scratch_mask`, and return the share of pixels in the mask."""
         probs = [look.prob for look in self.looks]
         if decided_of(self.workspace).is_print:
-            probs[0][probs[0] < round(SURE_IN_PRINTS * np.iinfo(np.uint16).max)] = 0
+            most = np.iinfo(np.uint16).max
+            probs[0][probs[0] < round(SURE_IN_PRINTS * most)] = 0
+            probs[0][probs[0] >= round(max(SURE_IN_PRINTS, self.certain) * most)] = (
+                most  # see `masks.trusted`
+            )
         with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
             fuse(probs, [look.factor for look in self.looks], target)
         mask = masks.find_damage(self.workspace.plane("scratch_prob"), self.certain)

@@ -21,6 +21,7 @@ from photorestore.stages.base import is_left_alone
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.preprocess.findings import findings_of, is_grey
 from photorestore.stages.scratch import masks
+from photorestore.stages.scratch.masks import Marked
 from photorestore.stages.translate.findings import TranslateFindings
 from photorestore.stages.translate.fusion import smooth_fill
 from photorestore.stages.translate.network import VIEW_PX
@@ -48,24 +49,21 @@ class Plan:
     Attributes:
         mask: (1, H, W), 255 = fill.
         image: the plane to start from.
-        certainty: (1, H, W), how likely each pixel of the mask is damaged, up to full range.
+        certainty: (1, H, W), how likely each pixel of the mask is damaged, up to full range; None = damaged for sure.
         is_callers: whether the mask is the caller's.
-        doubts: whether the network for prints fills it, which may keep pixels that the detector is not sure of.
         corrects_tone: whether the whole picture's tone and colours are lifted.
     """
 
     workspace: Workspace
     image: Array
     mask: Array
-    certainty: Array
+    certainty: Array | None
     is_callers: bool
-    doubts: bool
     corrects_tone: bool
 
-    @property
-    def network(self) -> str:
-        """Return the name of the network that fills it."""
-        return FOR_PRINTS if self.doubts else USUAL
+    def trusted(self) -> Marked | None:
+        """Return where the mask is beyond doubt (H, W); None = everywhere."""
+        return None if self.certainty is None else masks.trusted(self.certainty, self.mask)
 
 
 class TranslateStage(NetworkStage):
@@ -83,13 +81,7 @@ class TranslateStage(NetworkStage):
             targets = [
                 planes.enter_context(copied(plan.workspace, "translated", plan.image)) for plan in plans
             ]
-            for name in (USUAL, FOR_PRINTS):
-                jobs = [
-                    self._job(plan, target)
-                    for plan, target in zip(plans, targets, strict=True)
-                    if plan.network == name
-                ]
-                self.networks[name].fill(jobs, _blend)
+            self._fill(list(zip(plans, targets, strict=True)))
             for plan, target in zip(plans, targets, strict=True):
                 _finish(plan, target)
                 if plan.corrects_tone:
@@ -97,12 +89,31 @@ class TranslateStage(NetworkStage):
         for plan in plans:
             self._report(plan)
 
-    def _job(self, plan: Plan, target: Array) -> TileJob[Context]:
+    def _fill(self, work: Sequence[tuple[Plan, Array]]) -> None:
+        """Fill what is damaged beyond doubt by the usual network, and then what else is in the masks."""
+        sure = [plan.trusted() for plan, _ in work]
+        self.networks[USUAL].fill(
+            [
+                self._job(USUAL, plan, target, plan.mask[0] if places is None else places.view(np.uint8))
+                for (plan, target), places in zip(work, sure, strict=True)
+            ],
+            _blend,
+        )
+        doubted = [(*one, places) for one, places in zip(work, sure, strict=True) if places is not None]
+        filled = [target[:, places] for _, target, places in doubted]
+        self.networks[FOR_PRINTS].fill(
+            [self._job(FOR_PRINTS, plan, target, plan.mask[0]) for plan, target, _ in doubted], _blend
+        )
+        for (_, target, places), pixels in zip(doubted, filled, strict=True):
+            target[:, places] = pixels
+
+    def _job(self, network: str, plan: Plan, target: Array, wanted: Array) -> TileJob[Context]:
         view, hole = (to_float(part)[None] for part in sample(plan.image, plan.mask))
-        keys = self.networks[plan.network].part("key_view")(view, hole)
+        keys = self.networks[network].part("key_view")(view, hole)
         context = Context(plan.workspace.options.strength_of("translate"), is_grey(plan.workspace))
-        planes = {"image": plan.image, "scratch_mask": plan.mask, "certainty": plan.certainty}
-        return TileJob(planes, target, context, {"context": keys}, wanted=plan.mask[0])
+        certainty = plan.mask if network == USUAL or plan.certainty is None else plan.certainty
+        planes = {"image": plan.image, "scratch_mask": plan.mask, "certainty": certainty}
+        return TileJob(planes, target, context, {"context": keys}, wanted=wanted)
 
     def _report(self, plan: Plan) -> None:
         _, h, w = plan.mask.shape
@@ -158,9 +169,9 @@ def make_plan(workspace: Workspace) -> Plan | None:
     # In photographs what the detector marks is mostly damage, and a filling that doubts it leaves scratches standing:
     # on held-out damage of film the network for prints loses 2 dB inside of it.
     doubts = bool(mask.any()) and not workspace.is_marked and findings_of(workspace).is_print
-    certainty = workspace.plane("scratch_prob") if doubts else mask
+    certainty = workspace.plane("scratch_prob") if doubts else None
     image = workspace.before("translated")
-    return Plan(workspace, image, mask, certainty, workspace.is_marked, doubts, corrects_tone)
+    return Plan(workspace, image, mask, certainty, workspace.is_marked, corrects_tone)
 
 
 def find_mask(workspace: Workspace) -> Array:

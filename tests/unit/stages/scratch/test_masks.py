@@ -58,6 +58,16 @@ def test_almost_nothing_found_is_nothing() -> None:
     assert not masks.find_damage(make_prob(), masks.CERTAIN_IN_DAMAGED).any()
 
 
+def test_a_defect_with_a_place_beyond_doubt_is_trusted_as_far_as_it_goes() -> None:
+    prob, mask = np.zeros((1, 600, 60), np.uint16), np.zeros((1, 600, 60), np.uint8)
+    mask[0, 505:520, 10:12] = mask[0, 300:310, 40:44] = 255
+    prob[0, 505:520, 10:12] = prob[0, 300:310, 40:44] = 60000
+    prob[0, 511:514, 10:12] = 65535
+    found = masks.trusted(prob, mask)
+    assert found[505:520, 10:12].all()
+    assert found.sum() == 2 * 15
+
+
 @pytest.mark.parametrize("h", [1, 31, 512, 513, 1300])
 def test_bands_do_not_show(h: int, monkeypatch: pytest.MonkeyPatch) -> None:
     prob = np.random.default_rng(h).integers(0, 65536, (1, h, 37), dtype=np.uint16)

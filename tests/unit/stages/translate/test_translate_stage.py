@@ -295,3 +295,21 @@ def test_in_prints_the_network_for_them_is_told_how_sure_the_detector_is(
         for name, seen in told.items()
     }
     assert values == {FOR_PRINTS: [{30000.0, 50000.0}], USUAL: [{0.0, 65535.0}, {0.0, 65535.0}]}
+
+
+def test_what_is_beyond_doubt_in_prints_is_filled_as_in_photographs(
+    stage: TranslateStage, make: Callable[..., Workspace]
+) -> None:
+    sure, doubtful = hole(), hole(columns=slice(120, 140))
+    prob = np.where(sure > 0, 65535, 60000).astype(np.uint16)
+
+    def filled(kind: str) -> np.ndarray:
+        workspace = make(found=sure | doubtful, judged=replace(SOUND, kind=kind))
+        workspace.write_plane("scratch_prob", prob)
+        run_stage(stage, [workspace])
+        return workspace.current()
+
+    in_photograph, in_print = filled("photograph"), filled("print")
+    different = (in_photograph != in_print).any(axis=0)
+    assert not different[sure[0] > 0].any()
+    assert different[doubtful[0] > 0].mean() > 0.5
