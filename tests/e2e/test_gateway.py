@@ -181,14 +181,9 @@ def test_more_at_once_than_is_admitted_is_answered_200_or_429(service: Service) 
     assert sum(answer.ok for answer in answers) >= 16
 
 
-def test_workflow_that_torchserve_forgot_is_registered_again(service: Service) -> None:
-    requests.delete(f"http://127.0.0.1:{service.port + 1}/workflows/restore", timeout=120).raise_for_status()
-    wait_for(lambda: not is_ready(service), 60)
-    wait_for(lambda: is_ready(service))
-    assert restore(service, make_upload(60, 80)).ok
-
-
-def test_second_workflow_takes_over_while_the_first_is_renewed(service: Service) -> None:
+def test_workflow_that_torchserve_forgot_is_registered_again_while_a_second_takes_over(
+    service: Service,
+) -> None:
     management = f"http://127.0.0.1:{service.port + 1}/workflows"
     upload = make_upload(60, 80)
     with second_edge(service, "restore_next") as url:
