@@ -52,7 +52,7 @@ class Background:
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `python -m backend`."""
-        line = [sys.executable, "-m", "backend", *words, "--drain-s", "20", "--run-dir", str(self.run_dir)]
+        line = [sys.executable, "-m", "backend", *words, "--drain-s", "60", "--run-dir", str(self.run_dir)]
         line += ["--workspace-root", str(self.root), "--port-base", str(self.port)]
         line += ["--gateway-port", str(self.port + 6)]
         return subprocess.run(line, cwd=HOME, env=ENVIRONMENT, capture_output=True, text=True, check=False)
@@ -66,6 +66,7 @@ def background(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator
     started = instance.command("serve", "--background")
     try:
         assert (started.returncode, "curl" in started.stdout) == (0, True), started.stderr
+        wait_for(lambda: holder_of(instance.run_dir / "guard"))
         yield instance
     finally:
         stopped = instance.command("stop")
@@ -88,7 +89,6 @@ def test_whatever_is_killed_comes_back(background: Background) -> None:
             and background.command("status").returncode == 0
         )
 
-    wait_for(lambda: holder_of(background.run_dir / "guard"))
     retry = Retry(restart_s=300.0)
     with Client(background.service.gateway_url, retry=retry) as client, ThreadPoolExecutor(3) as pool:
         over = threading.Event()
@@ -116,7 +116,7 @@ def test_stop_answers_what_is_in_flight_and_ends_all(background: Background) -> 
             pool.submit(service.restore, make_upload(700, 900), json.dumps(options)),
             pool.submit(requests.post, url, data=make_upload(700, 900, seed=1), timeout=300),
         ]
-        wait_for(lambda: len(list(background.root.glob("*/image.npy"))) == 2)
+        wait_for(lambda: len(list(background.root.glob("*/image.npy"))) >= 2)
         assert background.command("stop").stdout == "stopped\n"
         for answer in answers:
             with Image.open(io.BytesIO(answer.result().content)) as restored:
