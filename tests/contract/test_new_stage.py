@@ -175,7 +175,7 @@ CHECKED = (
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this repository with one stage more."""
     copy = tmp_path_factory.mktemp("repository")
-    ignored = shutil.ignore_patterns("__pycache__")
+    ignored = shutil.ignore_patterns("__pycache__", "node_modules")
     for name in COPIED:
         shutil.copytree(HOME / name, copy / name, ignore=ignored)
     for file in HOME.iterdir():

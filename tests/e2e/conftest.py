@@ -17,6 +17,7 @@ import requests
 from deploy.ports import free_ports
 from photorestore import pipeline
 from photorestore.options import STAGES
+from tests.otlp import Receiver, receiving_spans
 
 HOME = Path(__file__).resolve().parents[2]
 START_S = 300
@@ -119,8 +120,23 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("run"), root) as running:
+def spans() -> Iterator[Receiver]:
+    """What `service` sends its spans to."""
+    with receiving_spans() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, root: Path, spans: Receiver) -> Iterator[Service]:
+    """The instance that nearly all tests share, with the REST edge; a test that hurts it waits until it is whole."""
+    variables = {
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": spans.url,
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=hush",
+        "PHOTORESTORE_GATEWAY_CANARY_S": "600",  # tests count what is in the workspaces' root
+    }
+    run_dir = tmp_path_factory.mktemp("run")
+    with running_service(run_dir, root, has_gateway=True, variables=variables) as running:
         yield running
 
 
@@ -128,19 +144,3 @@ def service(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Se
 def oracle(tmp_path_factory: pytest.TempPathFactory) -> pipeline.Pipeline:
     """The same pipeline in this process."""
     return pipeline.load(root=tmp_path_factory.mktemp("oracle"))
-
-
-@contextlib.contextmanager
-def running_edge(folder: Path, root: Path) -> Iterator[Service]:
-    """With the REST edge, in a folder and beside a workspace root of its own, in which nothing may be left."""
-    own_root = root.with_name(f"{root.name}-{folder.name}")
-    with running_service(folder, own_root, has_gateway=True) as running:
-        yield running
-    own_root.rmdir()  # fails where something was left
-
-
-@pytest.fixture(scope="session")
-def edge(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Service]:
-    """Nobody stops or hurts it."""
-    with running_edge(tmp_path_factory.mktemp("edge"), root) as running:
-        yield running

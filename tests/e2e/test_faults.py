@@ -1,39 +1,35 @@
-"""Killed workers, busy cores, and a service that is stopped at work."""
+"""Killed workers, a killed supervisor, and busy cores."""
 
+import functools
 import io
 import json
-import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import zipfile
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
-from photorestore_client import Client, Retry
 from PIL import Image
 
-from backend.child import Child
-from backend.run_lock import holder_of
-from backend.settings import Settings
-from deploy.ports import free_ports
 from photorestore import pipeline
 from photorestore.errors import NotAnImage
 from photorestore.housekeeping import sweep
 from photorestore.options import SELECTABLE_STAGES, Options
 from tests.conftest import add_noise, make_photo
-from tests.e2e.conftest import ENVIRONMENT, HOME, Service, running_service, wait_for
+from tests.e2e.conftest import HOME, Service, running_service, wait_for
 
 pytestmark = pytest.mark.e2e
 
-EVERYTHING = {"stages": list(SELECTABLE_STAGES), "format": "png"}
+EVERYTHING: dict[str, Any] = {"stages": list(SELECTABLE_STAGES), "format": "png"}
 IN_FLIGHT = {
     "denoise": "image.npy",
     "scratch": "image.npy",
@@ -50,19 +46,35 @@ def make_upload(h: int, w: int, seed: int = 0) -> bytes:
     return buffer.getvalue()
 
 
+UPLOADS = [make_upload(500, 700, seed) for seed in range(4)]
+
+
+@pytest.fixture(scope="module")
+def alone(oracle: pipeline.Pipeline) -> Callable[[int], list[bytes]]:
+    """What `UPLOADS` give in this process, by scale."""
+
+    @functools.cache
+    def restore(scale: int) -> list[bytes]:
+        options = Options.from_mapping(EVERYTHING | {"scale": scale})
+        return [oracle.restore(upload, options).encoded for upload in UPLOADS]
+
+    return restore
+
+
 @pytest.mark.parametrize("stage", IN_FLIGHT)
-def test_killed_worker_costs_no_request(service: Service, oracle: pipeline.Pipeline, stage: str) -> None:
+def test_killed_worker_costs_no_request(
+    service: Service, alone: Callable[[int], list[bytes]], stage: str
+) -> None:
     options = EVERYTHING | {"scale": 2 if stage == "upscale" else 1}
-    uploads = [make_upload(500, 700, seed) for seed in range(4)]
-    expected = [oracle.restore(upload, Options.from_mapping(options)).encoded for upload in uploads]
+    expected = alone(options["scale"])
     (worker,) = service.workers(stage)
     with ThreadPoolExecutor(4) as pool:
-        answers = [pool.submit(service.restore, upload, json.dumps(options)) for upload in uploads]
+        answers = [pool.submit(service.restore, upload, json.dumps(options)) for upload in UPLOADS]
         wait_for(lambda: any(service.root.glob(f"*/{IN_FLIGHT[stage]}")))
         os.kill(worker, signal.SIGKILL)
-        for answer, alone in zip(answers, expected, strict=True):
+        for answer, as_alone in zip(answers, expected, strict=True):
             # Pictures that wait together are computed together, in 16 bits: a last bit may differ.
-            difference = pixels_of(answer.result().content) - pixels_of(alone)
+            difference = pixels_of(answer.result().content) - pixels_of(as_alone)
             assert np.abs(difference).max() <= 1
             assert np.count_nonzero(difference) <= 1e-3 * difference.size
     wait_for(lambda: "READY" in service.workers(stage).values() and worker not in service.workers(stage))
@@ -75,19 +87,33 @@ def pixels_of(encoded: bytes) -> np.ndarray:
         return np.asarray(picture).astype(int)
 
 
-def test_killed_worker_costs_no_request_that_waits_for_more_of_its_batch(tmp_path: Path, root: Path) -> None:
+@pytest.fixture(scope="module")
+def delayed(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Service]:
+    """An instance without the REST edge, in which `denoise` waits long for more pictures of a batch."""
+    folder, own_root = tmp_path_factory.mktemp("delayed"), root.with_name(f"{root.name}-delayed")
+    home = copy_home(folder / "home", denoise_delay_ms=3000)
+    with running_service(folder / "run", own_root, home=home) as service:
+        yield service
+    own_root.rmdir()  # fails where something was left
+
+
+def test_killed_worker_costs_no_request_that_waits_for_more_of_its_batch(delayed: Service) -> None:
     """The worker's thread in TorchServe has taken it, but not sent it yet."""
-    home = copy_home(tmp_path / "home", denoise_delay_ms=3000)
-    own_root = root.with_name(f"{root.name}-waiting")
-    with running_service(tmp_path / "run", own_root, home=home) as service, ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(service.restore, make_upload(100, 100), '{"stages": []}')
-        wait_for(lambda: any(own_root.glob("*/preprocess.ran.state")))
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(delayed.restore, make_upload(100, 100), '{"stages": []}')
+        wait_for(lambda: any(delayed.root.glob("*/preprocess.ran.state")))
         time.sleep(1)
-        (worker,) = service.workers("denoise")
+        (worker,) = delayed.workers("denoise")
         os.kill(worker, signal.SIGKILL)
         with Image.open(io.BytesIO(answer.result().content)) as restored:
             assert restored.size == (100, 100)
-    own_root.rmdir()
+
+
+def test_supervisor_that_is_killed_takes_all_with_it(delayed: Service) -> None:
+    processes = delayed.supervisor.children(recursive=True)
+    delayed.supervisor.kill()
+    _, alive = psutil.wait_procs(processes, timeout=60)
+    assert alive == []
 
 
 def copy_home(home: Path, denoise_delay_ms: int) -> Path:
@@ -124,104 +150,3 @@ def test_no_answer_is_lost_however_soon_it_comes(service: Service) -> None:
             process.kill()
             process.wait()
     assert all(answer.json()["type"].endswith(NotAnImage.type) for answer in answers)
-
-
-def test_supervisor_that_is_killed_takes_all_with_it(tmp_path: Path, root: Path) -> None:
-    own_root = root.with_name(f"{root.name}-killed")
-    with running_service(tmp_path / "run", own_root) as service:
-        processes = service.supervisor.children(recursive=True)
-        service.supervisor.kill()
-        _, alive = psutil.wait_procs(processes, timeout=60)
-        assert alive == []
-    own_root.rmdir()
-
-
-def test_background_start_and_a_stop_that_answers_what_is_in_flight(tmp_path: Path, root: Path) -> None:
-    own_root = root.with_name(f"{root.name}-background")
-    port = free_ports(6)
-    arguments = ["--run-dir", str(tmp_path), "--workspace-root", str(own_root), "--port-base", str(port)]
-
-    def backend(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "backend", *words, *arguments]
-        return subprocess.run(command, cwd=HOME, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-
-    assert backend("status").returncode == 1
-    started = backend("serve", "--background")
-    try:
-        assert (started.returncode, "curl" in started.stdout) == (0, True), started.stderr
-        service = Service(port, tmp_path, own_root, psutil.Process(int((tmp_path / "pid").read_text())))
-        processes = [service.supervisor, *service.supervisor.children(recursive=True)]
-        assert json.loads(backend("status").stdout)["ready"] is True
-        assert backend("serve").returncode == 1  # a run directory has one instance
-        with ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(service.restore, make_upload(700, 900), json.dumps(EVERYTHING))
-            wait_for(lambda: any(own_root.glob("*/image.npy")))
-            assert backend("stop").stdout == "stopped\n"
-            with Image.open(io.BytesIO(answer.result().content)) as restored:
-                assert restored.size == (900, 700)
-    finally:
-        stopped = backend("stop")
-    assert stopped.stdout == "not running\n"
-    _, alive = psutil.wait_procs(processes, timeout=60)
-    assert alive == []
-    own_root.rmdir()
-    assert not (tmp_path / "tmp").exists()
-
-
-def test_whatever_is_killed_of_a_start_in_the_background_comes_back(tmp_path: Path, root: Path) -> None:
-    """Each process twice, while callers go on; the client's retries lose nothing."""
-    own_root = root.with_name(f"{root.name}-guarded")
-    port = free_ports(7)
-    words = ["--run-dir", str(tmp_path), "--workspace-root", str(own_root), "--drain-s", "20"]
-    words += ["--port-base", str(port), "--gateway-port", str(port + 6)]
-
-    def backend(*command: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "backend", *command, *words]
-        return subprocess.run(line, cwd=HOME, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-
-    started = backend("serve", "--background")
-    assert started.returncode == 0, started.stderr
-    seconds: dict[str, list[float]] = {}
-    try:
-        wait_for(lambda: holder_of(tmp_path / "guard"))
-        retry = Retry(restart_s=300.0)
-        with Client(f"http://127.0.0.1:{port + 6}", retry=retry) as client, ThreadPoolExecutor(3) as pool:
-            over = threading.Event()
-            callers = [pool.submit(_restore_until, over, client, seed) for seed in range(3)]
-            try:
-                for name in ("guard", "edge", "torchserve", "pid") * 2:
-                    _kill(tmp_path, name)
-                    begun = time.monotonic()
-                    wait_for(lambda: backend("status").returncode == 0 and holder_of(tmp_path / "guard"))
-                    seconds.setdefault(name, []).append(round(time.monotonic() - begun, 1))
-            finally:
-                over.set()
-            assert min(caller.result() for caller in callers) > 0
-        logging.getLogger(__name__).warning("seconds until whole: %s", seconds)
-    finally:
-        assert backend("stop").stdout == "stopped\n"
-    assert holder_of(tmp_path / "guard") is None
-    for file in ("backend.log", "gateway.log", "logs/workers.log", "logs/server.log"):
-        lines = (tmp_path / file).read_text().splitlines()
-        assert any(json.loads(line)["message"] for line in lines if line.startswith("{")), file
-    own_root.rmdir()
-
-
-def _kill(run_dir: Path, name: str) -> None:
-    """Kill the guard or the supervisor by the file whose lock it holds, else what a supervisor has started."""
-    if name in ("pid", "guard"):
-        pid = holder_of(run_dir / name)
-    else:
-        found = Child.find(Settings(HOME, run_dir, run_dir), name)
-        pid = None if found is None else found.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-
-
-def _restore_until(over: threading.Event, client: Client, seed: int) -> int:
-    """Restore one picture after the other; return how many."""
-    count = 0
-    while not over.is_set():
-        client.restore(make_upload(60, 80, seed) + b"%d" % count)
-        count += 1
-    return count

@@ -4,10 +4,10 @@ import io
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pillow_heif
@@ -124,22 +124,45 @@ KINDS: dict[str, Callable[[], Kind]] = {
 }
 
 
-def exiftool(file: Path) -> dict[str, Any]:
-    told = subprocess.run(["exiftool", "-j", "-n", str(file)], capture_output=True, check=True).stdout
-    document: dict[str, Any] = json.loads(told)[0]
-    return document
+Read: TypeAlias = Callable[[Path], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def exiftool() -> Iterator[Read]:
+    """Reads what a file says; one process for all files."""
+    command = ["exiftool", "-stay_open", "True", "-@", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        orders, answers = running.stdin, running.stdout
+
+        def read(file: Path) -> dict[str, Any]:
+            orders.write(f"-j\n-n\n{file}\n-execute\n")
+            orders.flush()
+            told = ""
+            while not told.endswith("{ready}\n"):
+                line = answers.readline()
+                assert line, "exiftool has ended"
+                told += line
+            (document,) = json.loads(told.removesuffix("{ready}\n"))
+            return document
+
+        yield read
+        orders.write("-stay_open\nFalse\n")
 
 
 @pytest.mark.parametrize("format_", ["jpeg", "png", "webp", "tiff", "avif"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_comes_back_is_what_went_in(edge: Service, tmp_path: Path, kind: str, format_: str) -> None:
+def test_what_comes_back_is_what_went_in(
+    service: Service, exiftool: Read, tmp_path: Path, kind: str, format_: str
+) -> None:
     sent = KINDS[kind]()
     query = f"stages=&format={format_}&return="
-    answer = requests.post(f"{edge.gateway_url}/v1/restore?{query}image", data=sent.encoded, timeout=120)
+    answer = requests.post(f"{service.gateway_url}/v1/restore?{query}image", data=sent.encoded, timeout=120)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == f"image/{format_}"
     report = requests.post(
-        f"{edge.gateway_url}/v1/restore?{query}report", data=sent.encoded, timeout=120
+        f"{service.gateway_url}/v1/restore?{query}report", data=sent.encoded, timeout=120
     ).json()
     file = tmp_path / f"restored.{format_}"
     file.write_bytes(answer.content)
@@ -164,14 +187,14 @@ def test_what_comes_back_is_what_went_in(edge: Service, tmp_path: Path, kind: st
         assert has_alpha == (sent.has_alpha and format_ in KEEPS_ALPHA)
 
 
-def test_places_are_left_out_on_request(edge: Service, tmp_path: Path) -> None:
+def test_places_are_left_out_on_request(service: Service, exiftool: Read, tmp_path: Path) -> None:
     sent = KINDS["colour JPEG, turned, with EXIF, GPS and ICC"]()
     for metadata, has_camera, has_place in (
         ("keep", True, True),
         ("no-gps", True, False),
         ("strip", False, False),
     ):
-        url = f"{edge.gateway_url}/v1/restore?stages=&metadata={metadata}"
+        url = f"{service.gateway_url}/v1/restore?stages=&metadata={metadata}"
         file = tmp_path / f"{metadata}.jpg"
         file.write_bytes(requests.post(url, data=sent.encoded, timeout=120).content)
         found = exiftool(file)

@@ -2,15 +2,12 @@
 
 import contextlib
 import io
-import os
 import re
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +19,7 @@ from photorestore import pipeline
 from photorestore.options import STAGES, Options
 from tests.conftest import add_noise, make_photo
 from tests.deploy.conftest import TORCHSERVE
-from tests.e2e.conftest import ENVIRONMENT, HOME, Service, running_edge, wait_for
+from tests.e2e.conftest import ENVIRONMENT, HOME, Service, wait_for
 
 pytestmark = pytest.mark.e2e
 RETRIES_S = 120
@@ -37,12 +34,6 @@ def make_upload(h: int, w: int, seed: int = 0) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(add_noise(np.asarray(picture), 20)).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-@pytest.fixture(scope="module")
-def fronted(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Service]:
-    with running_edge(tmp_path_factory.mktemp("gateway"), root) as service:
-        yield service
 
 
 def size(picture: bytes) -> tuple[int, int]:
@@ -65,50 +56,50 @@ def metric(service: Service, line: str) -> float:
 
 
 def test_pictures_come_back_as_in_process_and_leave_nothing_behind(
-    fronted: Service, oracle: pipeline.Pipeline
+    service: Service, oracle: pipeline.Pipeline
 ) -> None:
     upload = make_upload(300, 400)
-    answer = restore(fronted, upload, "format=png&stages=denoise,translate", **{"X-Request-Id": "e2e-1"})
+    answer = restore(service, upload, "format=png&stages=denoise,translate", **{"X-Request-Id": "e2e-1"})
     expected = oracle.restore(upload, Options(format="png", stages=("denoise", "translate")))
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     assert answer.content == expected.encoded
     assert all(f"{stage};dur=" in answer.headers["server-timing"] for stage in STAGES)
-    assert not list(fronted.root.iterdir())
-    had = metric(fronted, 'photorestore_gateway_runs_total{outcome="ok"}')
+    assert not list(service.root.iterdir())
+    had = metric(service, 'photorestore_gateway_runs_total{outcome="ok"}')
     etag = {"If-None-Match": answer.headers["etag"]}
-    assert restore(fronted, upload, "format=png&stages=denoise,translate", **etag).status_code == 412
-    assert metric(fronted, 'photorestore_gateway_runs_total{outcome="ok"}') == had
+    assert restore(service, upload, "format=png&stages=denoise,translate", **etag).status_code == 412
+    assert metric(service, 'photorestore_gateway_runs_total{outcome="ok"}') == had
 
 
 def test_a_clean_picture_comes_back_byte_for_byte_whoever_asks(
-    fronted: Service, oracle: pipeline.Pipeline
+    service: Service, oracle: pipeline.Pipeline
 ) -> None:
     buffer = io.BytesIO()
     Image.fromarray(make_photo(240, 320)).save(buffer, "JPEG", quality=97)
     upload = buffer.getvalue()
     assert oracle.restore(upload).encoded == upload
-    answer = restore(fronted, upload)
+    answer = restore(service, upload)
     assert (answer.content, answer.headers["content-type"]) == (upload, "image/jpeg")
-    assert restore(fronted, upload, "return=report").json()["unchanged"]
-    as_png = restore(fronted, upload, Accept="image/png")
+    assert restore(service, upload, "return=report").json()["unchanged"]
+    as_png = restore(service, upload, Accept="image/png")
     assert (as_png.headers["content-type"], size(as_png.content)) == ("image/png", (320, 240))
     assert as_png.headers["etag"] != answer.headers["etag"]
-    job = requests.post(f"{fronted.gateway_url}/v1/jobs", data=upload, timeout=300).json()
-    link = fronted.gateway_url + job["links"]["self"]
+    job = requests.post(f"{service.gateway_url}/v1/jobs", data=upload, timeout=300).json()
+    link = service.gateway_url + job["links"]["self"]
     wait_for(lambda: requests.get(link, timeout=30).json()["state"] == "succeeded")
     assert requests.get(f"{link}/result", timeout=30).content == upload
 
 
 @pytest.mark.parametrize("mode", ["gentle", "thorough"])
-def test_modes_are_taken_and_named_by_the_report(fronted: Service, mode: str) -> None:
-    report = restore(fronted, make_upload(60, 80), f"mode={mode}&return=report").json()
+def test_modes_are_taken_and_named_by_the_report(service: Service, mode: str) -> None:
+    report = restore(service, make_upload(60, 80), f"mode={mode}&return=report").json()
     assert report["estimates"]["preprocess"].get("mode", mode) == mode
-    assert restore(fronted, make_upload(60, 80), "mode=untouched").status_code == 400
+    assert restore(service, make_upload(60, 80), "mode=untouched").status_code == 400
 
 
-def test_metrics_of_torchserve_are_those_that_the_dashboard_is_checked_with(fronted: Service) -> None:
-    restore(fronted, make_upload(60, 80))
-    shown = requests.get(f"{fronted.gateway_url}/metrics/torchserve", timeout=30).text
+def test_metrics_of_torchserve_are_those_that_the_dashboard_is_checked_with(service: Service) -> None:
+    restore(service, make_upload(60, 80))
+    shown = requests.get(f"{service.gateway_url}/metrics/torchserve", timeout=30).text
     known = TORCHSERVE.read_text()
     assert set(re.findall(r"^# TYPE .*", shown, re.MULTILINE)) == set(
         re.findall(r"^# TYPE .*", known, re.MULTILINE)
@@ -122,22 +113,22 @@ def series(text: str) -> set[str]:
     return {re.sub(r'="[^"]*"', "", line) for line in lines}
 
 
-def test_masks_and_analysis_come_back(fronted: Service) -> None:
+def test_masks_and_analysis_come_back(service: Service) -> None:
     mask = requests.post(
-        f"{fronted.gateway_url}/v1/restore?return=mask", files={"image": make_upload(60, 80)}, timeout=300
+        f"{service.gateway_url}/v1/restore?return=mask", files={"image": make_upload(60, 80)}, timeout=300
     )
     assert Image.open(io.BytesIO(mask.content)).size == (80, 60)
-    found = requests.post(f"{fronted.gateway_url}/v1/analyze", data=make_upload(60, 80), timeout=300).json()[
+    found = requests.post(f"{service.gateway_url}/v1/analyze", data=make_upload(60, 80), timeout=300).json()[
         "found"
     ]
     assert found["preprocess"]["sigma_255"] > 5
-    assert not list(fronted.root.iterdir())
+    assert not list(service.root.iterdir())
 
 
-def test_job_gives_what_a_direct_request_does_and_tells_its_progress(fronted: Service) -> None:
+def test_job_gives_what_a_direct_request_does_and_tells_its_progress(service: Service) -> None:
     upload, query = make_upload(300, 400), "format=png&stages=denoise,scratch,translate"
     answer = requests.post(
-        f"{fronted.gateway_url}/v1/jobs?{query}",
+        f"{service.gateway_url}/v1/jobs?{query}",
         data=upload,
         headers={"Idempotency-Key": "e2e"},
         timeout=300,
@@ -146,7 +137,7 @@ def test_job_gives_what_a_direct_request_does_and_tells_its_progress(fronted: Se
     seen = []
 
     def has_ended() -> bool:
-        seen.append(requests.get(fronted.gateway_url + answer.headers["location"], timeout=30).json())
+        seen.append(requests.get(service.gateway_url + answer.headers["location"], timeout=30).json())
         return seen[-1]["ended"] is not None
 
     wait_for(has_ended)
@@ -155,63 +146,58 @@ def test_job_gives_what_a_direct_request_does_and_tells_its_progress(fronted: Se
     passed = dict.fromkeys(("deblur", "face", "upscale"), "passed")
     assert job["progress"] == dict.fromkeys(STAGES, "ran") | passed
     assert any(now["state"] == "running" and "running" in now["progress"].values() for now in seen)
-    result = requests.get(fronted.gateway_url + job["links"]["result"], timeout=30)
-    direct = restore(fronted, upload, query)
+    result = requests.get(service.gateway_url + job["links"]["result"], timeout=30)
+    direct = restore(service, upload, query)
     assert (result.content, result.headers["content-type"]) == (direct.content, "image/png")
-    assert not list(fronted.root.iterdir())
+    assert not list(service.root.iterdir())
 
 
-def test_no_stage_begins_for_a_job_that_is_cancelled(fronted: Service) -> None:
+def test_no_stage_begins_for_a_job_that_is_cancelled(service: Service) -> None:
     cancelled = 'photorestore_gateway_runs_total{outcome="cancelled"}'
-    before = metric(fronted, cancelled)
+    before = metric(service, cancelled)
     upload, query = make_upload(900, 1200), "stages=denoise,scratch,translate&scale=2"
-    url = f"{fronted.gateway_url}/v1/jobs"
-    job = fronted.gateway_url + requests.post(f"{url}?{query}", data=upload, timeout=300).headers["location"]
+    url = f"{service.gateway_url}/v1/jobs"
+    job = service.gateway_url + requests.post(f"{url}?{query}", data=upload, timeout=300).headers["location"]
     wait_for(lambda: requests.get(job, timeout=30).json()["progress"]["denoise"] == "running")
     requests.delete(job, timeout=30).raise_for_status()
-    wait_for(lambda: metric(fronted, cancelled) > before)
-    assert not list(fronted.root.iterdir())
+    wait_for(lambda: metric(service, cancelled) > before)
+    assert not list(service.root.iterdir())
 
 
-def test_problems_of_the_stages_have_their_status(fronted: Service) -> None:
+def test_problems_of_the_stages_have_their_status(service: Service) -> None:
     files = {"image": make_upload(60, 80), "mask": make_upload(6, 8)}
-    answer = requests.post(f"{fronted.gateway_url}/v1/restore", files=files, timeout=300)
+    answer = requests.post(f"{service.gateway_url}/v1/restore", files=files, timeout=300)
     assert (answer.status_code, answer.json()["stage"]) == (422, "preprocess")
-    assert restore(fronted, b"no picture").status_code == 415
-    assert not list(fronted.root.iterdir())
+    assert restore(service, b"no picture").status_code == 415
+    assert not list(service.root.iterdir())
 
 
-def test_more_at_once_than_is_admitted_is_answered_200_or_429(fronted: Service) -> None:
+def test_more_at_once_than_is_admitted_is_answered_200_or_429(service: Service) -> None:
     uploads = [make_upload(60, 80, seed) for seed in range(40)]
     with ThreadPoolExecutor(40) as pool:
-        answers = list(pool.map(lambda upload: restore(fronted, upload, "stages="), uploads))
+        answers = list(pool.map(lambda upload: restore(service, upload, "stages="), uploads))
     assert {answer.status_code for answer in answers} <= {200, 429}
     assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 429)
     assert sum(answer.ok for answer in answers) >= 16
 
 
-def test_workflow_that_torchserve_forgot_is_registered_again(fronted: Service) -> None:
-    requests.delete(f"http://127.0.0.1:{fronted.port + 1}/workflows/restore", timeout=120).raise_for_status()
-    wait_for(lambda: not is_ready(fronted), 60)
-    wait_for(lambda: is_ready(fronted))
-    assert restore(fronted, make_upload(60, 80)).ok
-
-
-def test_second_workflow_takes_over_while_the_first_is_renewed(fronted: Service) -> None:
-    management = f"http://127.0.0.1:{fronted.port + 1}/workflows"
+def test_workflow_that_torchserve_forgot_is_registered_again_while_a_second_takes_over(
+    service: Service,
+) -> None:
+    management = f"http://127.0.0.1:{service.port + 1}/workflows"
     upload = make_upload(60, 80)
-    with second_edge(fronted, "restore_next") as url:
+    with second_edge(service, "restore_next") as url:
         arguments = {"url": "restore.war", "workflow_name": "restore_next"}
         requests.post(management, params=arguments, timeout=300).raise_for_status()
         wait_for(lambda: requests.get(f"{url}/readyz", timeout=30).ok)
         expected = requests.post(f"{url}/v1/restore", data=upload, timeout=300).content
         requests.delete(f"{management}/restore", timeout=120).raise_for_status()
-        wait_for(lambda: not is_ready(fronted), 60)
-        wait_for(lambda: is_ready(fronted))
+        wait_for(lambda: not is_ready(service), 60)
+        wait_for(lambda: is_ready(service))
         assert requests.post(f"{url}/v1/restore", data=upload, timeout=300).content == expected
-        assert restore(fronted, upload).content == expected
+        assert restore(service, upload).content == expected
     requests.delete(f"{management}/restore_next", timeout=120).raise_for_status()
-    assert restore(fronted, upload).content == expected
+    assert restore(service, upload).content == expected
 
 
 @contextlib.contextmanager
@@ -236,34 +222,25 @@ def is_listening(url: str) -> bool:
     return False
 
 
-def test_torchserve_that_is_killed_comes_back_by_itself(fronted: Service) -> None:
-    fronted.java.kill()
-    wait_for(lambda: not is_ready(fronted), 60)
+def test_torchserve_that_is_killed_comes_back_by_itself(service: Service) -> None:
+    service.java.kill()
+    wait_for(lambda: not is_ready(service), 60)
     until = time.monotonic() + RETRIES_S
-    answer = restore(fronted, make_upload(60, 80))
+    answer = restore(service, make_upload(60, 80))
     while not answer.ok:
         assert answer.status_code == 503
         assert time.monotonic() < until
         time.sleep(float(answer.headers["retry-after"]))
-        answer = restore(fronted, make_upload(60, 80))
-    wait_for(lambda: is_ready(fronted))
-    assert metric(fronted, "photorestore_gateway_ready ") == 1
+        answer = restore(service, make_upload(60, 80))
+    wait_for(lambda: is_ready(service))
+    assert metric(service, "photorestore_gateway_ready ") == 1
 
 
-def test_edge_that_is_killed_comes_back_and_torchserve_stays(fronted: Service) -> None:
-    java = fronted.java.pid
-    (edge,) = (child for child in fronted.supervisor.children() if "gateway" in child.cmdline())
+def test_edge_that_is_killed_comes_back_and_torchserve_stays(service: Service) -> None:
+    java = service.java.pid
+    (edge,) = (child for child in service.supervisor.children() if "gateway" in child.cmdline())
     edge.kill()
-    wait_for(lambda: is_listening(fronted.gateway_url) and is_ready(fronted))
-    assert restore(fronted, make_upload(60, 80)).ok
-    assert fronted.java.pid == java
-    assert metric(fronted, 'photorestore_gateway_process_restarts{process="edge"}') == 1
-
-
-def test_stop_answers_what_is_in_flight(fronted: Service) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(restore, fronted, make_upload(700, 900), "stages=denoise,scratch,translate")
-        wait_for(lambda: any(fronted.root.glob("*/image.npy")))
-        os.kill(fronted.supervisor.pid, signal.SIGTERM)
-        assert Image.open(io.BytesIO(answer.result().content)).size == (900, 700)
-    wait_for(lambda: not fronted.supervisor.is_running() or fronted.supervisor.status() == "zombie")
+    wait_for(lambda: is_listening(service.gateway_url) and is_ready(service))
+    assert restore(service, make_upload(60, 80)).ok
+    assert service.java.pid == java
+    assert metric(service, 'photorestore_gateway_process_restarts{process="edge"}') == 1

@@ -67,14 +67,14 @@ schema = schemathesis.openapi.from_dict(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_answers_are_those_of_the_document(case: schemathesis.Case[Any], edge: Service) -> None:
-    answer = case.call(base_url=edge.gateway_url, timeout=300)
+def test_answers_are_those_of_the_document(case: schemathesis.Case[Any], service: Service) -> None:
+    answer = case.call(base_url=service.gateway_url, timeout=300)
     case.validate_response(answer, checks=CHECKS)
     assert "x-request-id" in answer.headers
     if answer.status_code >= 400 and case.path.startswith("/v1/"):
         assert answer.json()["type"].startswith("urn:photorestore:problem:")
 
 
-def test_nothing_is_left_after_all_that(edge: Service) -> None:
-    assert requests.get(f"{edge.gateway_url}/readyz", timeout=30).ok
-    assert not [entry for entry in edge.root.iterdir() if entry.is_dir()]
+def test_nothing_is_left_after_all_that(service: Service) -> None:
+    assert requests.get(f"{service.gateway_url}/readyz", timeout=30).ok
+    assert not [entry for entry in service.root.iterdir() if entry.is_dir()]

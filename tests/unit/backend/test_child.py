@@ -61,7 +61,7 @@ def is_running(process: psutil.Process) -> bool:
 
 
 def until_ended(child: Child) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while child.exit_status is None:
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
@@ -80,7 +80,7 @@ def test_what_a_guarded_supervisor_has_started_outlives_it_and_is_found(settings
 
 def test_without_a_guard_it_ends_with_its_supervisor(settings: Settings) -> None:
     left = killed_starter(settings.run_dir, "alone")
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while is_running(left) and time.monotonic() < end:
         time.sleep(0.01)
     assert not is_running(left)
@@ -105,7 +105,7 @@ def test_the_end_of_one_that_was_started_is_seen_with_its_status(settings: Setti
 
 def test_one_that_does_not_end_is_killed(settings: Settings) -> None:
     child = start(settings, [sys.executable, "-c", DEAF])
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not (settings.run_dir / "log").stat().st_size and time.monotonic() < end:
         time.sleep(0.01)
     child.end(0.1)

@@ -35,7 +35,7 @@ time.sleep(60)
 """
 
 
-def until(condition: Callable[[], object], longest_s: float = 20) -> None:
+def until(condition: Callable[[], object], longest_s: float = 60) -> None:
     end = time.monotonic() + longest_s
     while not condition():
         assert time.monotonic() < end

@@ -111,7 +111,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[FakeProcess]]:
 
 
 def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.005)

@@ -152,7 +152,7 @@ def test_metadata_is_brought_up_to_date_or_left_out() -> None:
 def test_what_else_a_file_says_is_carried_or_left_out(name: str) -> None:
     kind = sniff(WHOLE_BY_NAME[name])
 
-    @often
+    @settings(often, max_examples=100)  # for each kind of file
     @given(changed([WHOLE_BY_NAME[name]]))
     def check(upload: bytes) -> None:
         for target in FORMATS:

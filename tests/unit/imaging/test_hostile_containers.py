@@ -43,10 +43,12 @@ def restore_nothing(upload: bytes) -> float:
 
 
 def check(make: Callable[[int], bytes]) -> None:
-    quarter_s = restore_nothing(make(LIMITS.upload_bytes // 4)[: LIMITS.upload_bytes // 4])
-    whole_s = restore_nothing(make(LIMITS.upload_bytes)[: LIMITS.upload_bytes])
-    assert whole_s < LONGEST_S
-    assert whole_s < 6 * quarter_s + 0.3
+    quarter, whole = (make(length)[:length] for length in (LIMITS.upload_bytes // 4, LIMITS.upload_bytes))
+    for _ in range(3):  # what else computes on this machine slows it, too
+        quarter_s, whole_s = restore_nothing(quarter), restore_nothing(whole)
+        if whole_s < min(LONGEST_S, 6 * quarter_s + 0.3):
+            return
+    pytest.fail(f"{whole_s:.2f} s for {len(whole)} bytes, {quarter_s:.2f} s for a quarter of them")
 
 
 @pytest.mark.parametrize("name", FAMILIES)

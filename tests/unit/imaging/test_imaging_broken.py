@@ -9,7 +9,6 @@ import numpy as np
 import openjpeg.utils
 import pillow_heif
 import pytest
-import torch
 from PIL import Image, ImageOps
 
 from photorestore.envelope import Problem
@@ -20,12 +19,10 @@ from photorestore.imaging.files.png import without_long_texts
 from photorestore.imaging.files.sniff import HEIF, JPEG_2000, sniff
 from photorestore.options import Options
 from photorestore.pixels.hidden import with_hidden
-from photorestore.stages.base import StageConfig, run_stage
-from photorestore.stages.deliver.stage import DeliverStage
-from photorestore.stages.preprocess.stage import PreprocessStage
+from photorestore.stages.base import run_stage
 from photorestore.workspace import Workspace
 from tests.broken_inputs import COUNT, broken_inputs
-from tests.conftest import source_of
+from tests.conftest import loaded_stage, source_of
 from tests.unit.imaging.test_imaging import as_rgb
 
 INPUTS = broken_inputs()
@@ -68,8 +65,8 @@ def by_pillow(content: bytes) -> Image.Image:
 def restore(root: Path, upload: bytes) -> Workspace:
     workspace = Workspace.create(root, Options(stages=(), format="png"))
     workspace.write_file("upload", upload)
-    for stage in (PreprocessStage, DeliverStage):
-        run_stage(stage.load(StageConfig(), None, torch.device("cpu")), [workspace])
+    for name in ("preprocess", "deliver"):
+        run_stage(loaded_stage(name), [workspace])
     return workspace
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from photorestore.errors import BrokenArtifact, OutOfSpace
@@ -16,12 +15,12 @@ from photorestore.networks.descriptor import IMAGE, Descriptor, Part
 from photorestore.networks.runner import Runner
 from photorestore.options import Options
 from photorestore.source import Source
-from photorestore.stages.base import StageConfig, run_stage
+from photorestore.stages.base import run_stage
 from photorestore.stages.preprocess import stage
 from photorestore.stages.preprocess.findings import Decided, PreprocessFindings, decided_of, findings_of
 from photorestore.stages.preprocess.stage import PreprocessStage
 from photorestore.workspace import Workspace
-from tests.conftest import add_noise, make_photo, problem_of, source_of
+from tests.conftest import add_noise, loaded_stage, make_photo, problem_of, source_of
 
 PHOTO = make_photo(60, 90, seed=3)
 
@@ -46,7 +45,7 @@ def preprocessed(
         workspace.write_file("upload", upload)
     if mask is not None:
         workspace.write_file("mask_upload", mask)
-    run_stage(PreprocessStage.load(StageConfig(), None, torch.device("cpu")), [workspace])
+    run_stage(loaded_stage("preprocess"), [workspace])
     return workspace
 
 
