@@ -69,7 +69,9 @@ def test_samples_have_a_mask_a_target_and_a_certainty(pictures: Pictures, kind: 
         assert set(mask.unique().tolist()) <= {0.0, 1.0}
         assert 0 <= float(certainty.min()) <= float(certainty.max()) <= 1
         if kind in ("film", "prints"):
-            assert float((lq - gt).abs()[(alpha > MASK_ALPHA).expand_as(lq)].mean()) > 0.02
+            damaged = (alpha > MASK_ALPHA).expand_as(lq)
+            if kind == "film" or damaged.any():  # damage of a print may miss the patch
+                assert float((lq - gt).abs()[damaged].mean()) > 0.02
 
 
 def test_what_a_caller_marks_is_certain(pictures: Pictures) -> None:
