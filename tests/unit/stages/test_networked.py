@@ -37,10 +37,10 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("stage", "tiers"),
     [
-        ("preprocess", {"preprocess_judge": "fast", "scratch_print": "fast"}),
+        ("preprocess", {"preprocess_judge": "fast", "preprocess_scene": "fast", "scratch_print": "fast"}),
         ("denoise", {"denoise": "quality"}),
         ("deblur", {"denoise": "fast"}),
-        ("scratch", {"scratch": "quality", "scratch_print": "quality"}),
+        ("scratch", {"scratch": "quality", "scratch_print": "quality", "preprocess_scene": "fast"}),
         ("translate", {"translate": "quality", "translate_print": "fast", "translate_tone": "fast"}),
         ("face", {"face": "quality", "face_detector": "fast"}),
     ],
