@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import nn
 
+from photorestore.networks.descriptor import Network
 from photorestore.networks.runner import Runner, load_runner
 from photorestore.networks.weights import FAST, weights_file
 from photorestore.stage_table import STAGE_ROWS
@@ -19,7 +20,7 @@ from photorestore.stages.base import LoadableStage, StageConfig
 Runners = Mapping[str, Runner[Any]]  # what they give differs by network: a tensor, faces, keys, a correction
 """The networks of a stage, by name."""
 
-_IN_USE: WeakValueDictionary[tuple[Path, int, str], nn.Module] = WeakValueDictionary()
+_IN_USE: WeakValueDictionary[tuple[Path, int, str], Network[Any]] = WeakValueDictionary()
 """By file, its time of writing and device: stages of one process that run the same network hold it once."""
 
 

@@ -143,4 +143,5 @@ def test_damage_is_the_same_whether_features_are_handed_on_or_not(
             del workspace.envelope.planes["scene"]
         run_stage(stages[1], [workspace])
         found.append(np.array(workspace.plane("scratch_prob")))
-    assert np.array_equal(*found)
+    handed_on, seen_anew = found
+    assert np.array_equal(handed_on, seen_anew)
