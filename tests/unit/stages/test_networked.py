@@ -66,7 +66,7 @@ def test_all_networks_of_a_stage_take_the_same_turn() -> None:
 
 
 def test_stages_of_one_process_hold_a_network_once() -> None:
-    config = StageConfig(precision="float32")
+    config = StageConfig("fast", "float32")
     first, second = (STAGE_CLASSES[name].load(config, None, CPU) for name in ("preprocess", "scratch"))
     assert isinstance(first, NetworkStage)
     assert isinstance(second, NetworkStage)

