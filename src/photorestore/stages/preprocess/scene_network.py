@@ -6,7 +6,8 @@ the contents of photographs looks at one bounded view of the whole picture. Each
 trained with it, that makes a map of what it needs of that (`stages.scratch.scene_head`).
 
 It is EfficientNet-Lite0 (Tan and Le, ICML 2019, without squeeze and excitation), trained by others on ImageNet
-(`training.convert_scene`); its batch normalisations are folded into its convolutions, and it is not trained further.
+(`training.convert_preprocess_scene`); its batch normalisations are folded into its convolutions, and it is not trained
+further.
 """
 
 from __future__ import annotations

