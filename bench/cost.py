@@ -18,6 +18,7 @@ from photorestore.networks.runner import Runner, load_runner
 from photorestore.networks.weights import NETWORKS, weights_file
 from photorestore.options import TIERS
 from photorestore.stages.base import Stage
+from photorestore.stages.scratch.scene_head import CHANNELS
 from photorestore.stages.scratch.stage import PRINTS
 from photorestore.stages.tiered import TieredStage
 from photorestore.stages.translate.stage import USUAL
@@ -30,6 +31,11 @@ SCALES = (2, 4)
 MEASURED = {"denoise": "denoise", "scratch": PRINTS, "translate": USUAL, "upscale": REAL}
 """By stage, the network that is measured: of several, that for pictures as they mostly come."""
 
+EACH = ("face", "picture")
+"""Cases whose cost is that of one input, whatever its size."""
+SQUARE_PX = 16
+"""Sides of the squares that the detectors are told the scene of."""
+
 Inputs = dict[str, tuple[Any, ...]]
 """What a network is called with, by case."""
 
@@ -37,7 +43,7 @@ Inputs = dict[str, tuple[Any, ...]]
 def measure() -> dict[str, Any]:
     """Count the cost of every network that has weights, by name, and of the learned baselines.
 
-    Multiply-accumulates are 10^9 for each megapixel of input, for each face where the input is one.
+    Multiply-accumulates are 10^9 for each megapixel of input, for each face or picture where the input is one.
     """
     rows: dict[str, dict[str, Any]] = {}
     for name in sorted(NETWORKS):
@@ -60,8 +66,9 @@ def parameters(network: nn.Module | Runner[Any]) -> int:
 def gmacs(network: nn.Module | Runner[Any], *inputs: Any) -> float:
     """Return the multiply-accumulates (10^9) of one forward pass."""
     called = replace(network, precision=FLOAT32) if isinstance(network, Runner) else network
+    given = inputs[: len(network.descriptor.inputs)] if isinstance(network, Runner) else inputs
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        called(*inputs)
+        called(*given)
     return counter.get_total_flops() / 2 / 1e9
 
 
@@ -73,8 +80,8 @@ def gmacs_per_megapixel(network: nn.Module | Runner[Any], name: str) -> float:
 def _count(label: str, network: nn.Module | Runner[Any], cases: Inputs) -> dict[str, dict[str, Any]]:
     rows = {}
     for case, inputs in cases.items():
-        per, share = ("face", 1.0) if case == "face" else ("megapixel", math.prod(inputs[0].shape[-2:]) / 1e6)
-        rows[f"{label}, {case}" if case and case != "face" else label] = {
+        per, share = (case, 1.0) if case in EACH else ("megapixel", math.prod(inputs[0].shape[-2:]) / 1e6)
+        rows[f"{label}, {case}" if case and case not in EACH else label] = {
             "parameters": parameters(network),
             "gmacs": round(gmacs(network, *inputs) / share, 2),
             "per": per,
@@ -84,6 +91,11 @@ def _count(label: str, network: nn.Module | Runner[Any], cases: Inputs) -> dict[
 
 def _image(channels: int = 3) -> Tensor:
     return torch.rand(1, channels, SIDE_PX, SIDE_PX)
+
+
+def _to_search() -> Inputs:
+    """A picture, and a map of what it shows."""
+    return {"": (_image(), torch.rand(1, CHANNELS, SIDE_PX // SQUARE_PX, SIDE_PX // SQUARE_PX))}
 
 
 def _by_scale() -> Inputs:
@@ -99,8 +111,9 @@ def network_of(stage: Stage) -> Runner[Any] | None:
 
 INPUTS: dict[str, Callable[[], Inputs]] = {
     "denoise": lambda: {"": (_image(),)},
-    "scratch": lambda: {"": (_image(),)},
-    "scratch_print": lambda: {"": (_image(),)},
+    "preprocess_scene": lambda: {"picture": (_image(),)},
+    "scratch": _to_search,
+    "scratch_print": _to_search,
     "translate": lambda: {"": (_image(), torch.ones(1, 1, SIDE_PX, SIDE_PX))},
     "face": lambda: {"face": (torch.rand(1, 3, FACE_PX, FACE_PX),)},
     "upscale": _by_scale,

@@ -49,7 +49,7 @@ def cases(loaded: pipeline.Pipeline) -> dict[str, Case]:
     found["judged 1 MP"] = functools.partial(in_process, loaded, large, JUDGING)
     found["all networks 1 MP"] = functools.partial(in_process, loaded, large, EVERYTHING | {"scale": 2})
     for name, network in _networks(loaded):
-        found[name] = functools.partial(network, *INPUTS[name]())
+        found[name] = functools.partial(network, *INPUTS[name]()[: len(network.descriptor.inputs)])
     return found
 
 
@@ -74,6 +74,11 @@ def _image(side_px: int = SIDE_PX) -> Tensor:
     return torch.rand(1, 3, side_px, side_px, generator=rng)
 
 
+def _scene() -> Tensor:
+    """A map of what the picture shows, as the detectors are told it."""
+    return torch.full((1, 64, SIDE_PX // 16, SIDE_PX // 16), 0.5)
+
+
 def _scratches() -> Tensor:
     """Scratches of 5 px in every part: 3 % of the picture."""
     mask = torch.zeros(1, 1, SIDE_PX, SIDE_PX)
@@ -84,8 +89,8 @@ def _scratches() -> Tensor:
 
 INPUTS: dict[str, Callable[[], tuple[Any, ...]]] = {
     "denoise": lambda: (_image(), torch.tensor([20 / 255])),
-    "scratch": lambda: (_image(),),
-    "scratch_print": lambda: (_image(),),
+    "scratch": lambda: (_image(), _scene()),
+    "scratch_print": lambda: (_image(), _scene()),
     "translate": lambda: (_image(), _scratches()),
     "translate_print": lambda: (_image(), _scratches()),
     "face": lambda: (_image(256),),

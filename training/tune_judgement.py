@@ -9,6 +9,7 @@ halftones and screenshots: how many would be restored thoroughly, or left alone,
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from photorestore.options import Options
 from photorestore.stages.preprocess import judgement
 from photorestore.stages.preprocess.judgement import Judgement, judge, resolve_mode
 from photorestore.stages.preprocess.network import FLAGS
+from photorestore.stages.preprocess.scene import TRUNK, features_of, plane_view
 from training.config import read_config
 from training.degradations import fading, noise
 from training.degradations.prints import damage_print
@@ -88,16 +90,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/train"))
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     arguments = parser.parse_args()
-    network, detector = (
+    network, detector, trunk = (
         load_runner(name, root=arguments.weights, precision=FLOAT32)
-        for name in ("preprocess_judge", "scratch_print")
+        for name in ("preprocess_judge", "scratch_print", TRUNK)
     )
     config = read_config(Config, Path("training/configs/preprocess_judge.fast.toml"))
     _, unseen = load_sources(arguments.data, config.photos, config.validation_every)
     judged = {}
     for name, pictures in make_sets(unseen).items():
-        planes = ((picture * 255).round().byte().numpy() for picture in pictures)
-        judged[name] = [judge(plane, network, detector) for plane in planes]
+        planes = [(picture * 255).round().byte().numpy() for picture in pictures]
+        judged[name] = [
+            judge(plane, network, detector, partial(features_of, trunk, plane_view(plane)))
+            for plane in planes
+        ]
     print_modes(judged)
     print_flags(judged)
 

@@ -21,13 +21,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.fidelity import TOLERANCE_PX, tolerant_scores
-from photorestore.networks.precision import BFLOAT16
-from photorestore.networks.runner import Runner, load_runner
 from photorestore.stages.scratch import masks, scales
 from training.damaged_samples import age, draw_sheets
 from training.data import hold_out, load_photos
 from training.degradations.prints import damage_print
 from training.degradations.sources import load_crack_shapes
+from training.detectors import Detector, load_detector
 from training.marked import DAMAGE, IGNORE, VALIDATION_PRINTS, load_marked_prints
 
 FOLDERS = ("photos_a/hr", "photos_a/bsds400", "photos_b/osie", "photos_b/sunhays80", "domain/faces/ccby320")
@@ -45,13 +44,13 @@ class Example:
     tolerance_px: int = TOLERANCE_PX
 
 
-def detect(network: Runner[Tensor], image: np.ndarray) -> np.ndarray:
+def detect(network: Detector, image: np.ndarray) -> np.ndarray:
     """Return the scratch_prob, uint16 (1, H, W), of a picture, uint8 (3, H, W)."""
     prob = network(torch.from_numpy(image)[None] / 255).sigmoid()[0]
     return (prob * 65535).round().numpy().astype(np.uint16)
 
 
-def example(network: Runner[Tensor], image: Tensor, damaged: Tensor, unknown: Tensor) -> Example:
+def example(network: Detector, image: Tensor, damaged: Tensor, unknown: Tensor) -> Example:
     """Look at uint8 (3, H, W) at its full size and at half of it."""
     pixels = image.numpy()
     return Example(
@@ -61,13 +60,13 @@ def example(network: Runner[Tensor], image: Tensor, damaged: Tensor, unknown: Te
     )
 
 
-def real_examples(network: Runner[Tensor], data: Path, drawn: Path) -> list[Example]:
+def real_examples(network: Detector, data: Path, drawn: Path) -> list[Example]:
     """Return the marked prints that training did not see."""
     prints = load_marked_prints(data, drawn, names=VALIDATION_PRINTS)
     return [example(network, one.image, one.mask == DAMAGE, one.mask == IGNORE) for one in prints]
 
 
-def large_examples(network: Runner[Tensor], data: Path, drawn: Path) -> list[Example]:
+def large_examples(network: Detector, data: Path, drawn: Path) -> list[Example]:
     """Return the smaller ones of these prints at twice their size, as a larger scan would show them."""
     large = []
     for one in load_marked_prints(data, drawn, names=VALIDATION_PRINTS):
@@ -79,7 +78,7 @@ def large_examples(network: Runner[Tensor], data: Path, drawn: Path) -> list[Exa
     return large
 
 
-def made_examples(network: Runner[Tensor], photos: Sequence[Tensor], data: Path) -> list[Example]:
+def made_examples(network: Detector, photos: Sequence[Tensor], data: Path) -> list[Example]:
     """Damage photographs that training did not see, by shapes that it did not see."""
     rng = torch.Generator().manual_seed(1)
     sources = load_crack_shapes(data, held_out=False, validation=True)
@@ -131,7 +130,7 @@ def main() -> None:
     parser.add_argument("--masks", type=Path, default=Path("runs/marks"), help="see training.marking")
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     arguments = parser.parse_args()
-    detector = load_runner("scratch_print", root=arguments.weights, precision=BFLOAT16)
+    detector = load_detector("scratch_print", arguments.weights)
     folders = [load_photos([arguments.data / name], min_side_px=160) for name in FOLDERS]
     held_out, folders = hold_out(folders, HELD_OUT_EVERY)
     print_damaged(

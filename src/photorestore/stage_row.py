@@ -31,7 +31,7 @@ class PlaneRow:
     """A plane that a stage writes.
 
     Attributes:
-        channels: samples of a pixel.
+        channels: samples of a pixel; 0 where the plane does not grow with the picture.
         sample_bytes: of one sample; None: as in the upload.
         holds: `PICTURE` or `OPACITY` if it is the result so far, `DAMAGE` if it says what is to be filled; of several
             such planes that are there the first in the table counts.

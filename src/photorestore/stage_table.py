@@ -41,6 +41,9 @@ ROWS = _chained(
             NetworkRow(
                 "preprocess_judge", "photorestore.stages.preprocess.network:JudgeNet", has_tiers=False
             ),
+            NetworkRow(
+                "preprocess_scene", "photorestore.stages.preprocess.scene_network:SceneTrunk", has_tiers=False
+            ),
         ),
         borrows=("scratch_print",),
         planes=(
@@ -48,6 +51,7 @@ ROWS = _chained(
             PlaneRow("alpha", 1, sample_bytes=None, holds=OPACITY, needs=frozenset({ALPHA})),
             PlaneRow("hidden", 3, sample_bytes=None, needs=frozenset({ALPHA})),  # at most
             PlaneRow("hole_mask", 1, sample_bytes=1, holds=DAMAGE, needs=frozenset({MASK})),
+            PlaneRow("scene", 0),  # of the whole picture, at most 1 MB
         ),
         findings="photorestore.stages.preprocess.findings:PreprocessFindings",
         batch_size=2,  # under load, so that pictures share the cost of the hops to the stages that follow
@@ -77,6 +81,7 @@ ROWS = _chained(
             NetworkRow("scratch", "photorestore.stages.scratch.network:ScratchUNet"),
             NetworkRow("scratch_print", "photorestore.stages.scratch.network:ScratchUNet"),
         ),
+        borrows=("preprocess_scene",),
         planes=(PlaneRow("scratch_prob", 1), PlaneRow("scratch_mask", 1, sample_bytes=1, holds=DAMAGE)),
         findings="photorestore.stages.scratch.findings:ScratchFindings",
     ),

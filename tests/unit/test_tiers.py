@@ -1,5 +1,6 @@
 """Tiers: which there are, which one works, and what becomes of requests for one that is not there."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from photorestore.stages.base import StageConfig, run_stage
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.stage import DenoiseStage
 from photorestore.stages.preprocess.network import JudgeNet
+from photorestore.stages.preprocess.scene import TRUNK
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.tiered import TieredStage
 from photorestore.tiers import available_tiers, choose_tier, require_tier
@@ -45,7 +47,7 @@ def save_denoiser(root: Path, *tiers: str) -> Path:
 
 
 def save_judge(root: Path) -> Path:
-    """A small judgement beside them, and the detector that it asks."""
+    """A small judgement beside them, the detector that it asks, and what tells detectors the scene."""
     described = dict.fromkeys(REQUIRED, "x")
     del described["architecture"]
     for name, network, widths in (
@@ -54,6 +56,7 @@ def save_judge(root: Path) -> Path:
     ):
         file = weights_file(name, "fast", root)
         save_network(file, network, architecture={"widths": widths}, metadata=described)
+    shutil.copy(weights_file(TRUNK, "fast"), root / "preprocess")
     return root
 
 

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from photorestore.errors import BrokenArtifact
 from photorestore.networks.blocks import pad_to_multiple
+from photorestore.networks.cuts import TileSpec, tile_spec
 from photorestore.networks.descriptor import SCALE, Collated, Descriptor, Network, PartedNetwork, Port, Result
 from photorestore.networks.precision import AUTO, FLOAT32, autocast
-from photorestore.networks.tiling import Context, TileJob, Tiles, TileSpec, run_tiles, tile_spec
+from photorestore.networks.tiling import Context, TileJob, Tiles, run_tiles
 from photorestore.networks.weights import FAST, load_network
 
 Finish = Callable[[Tensor, Tiles[Context]], Tensor]

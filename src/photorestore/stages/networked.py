@@ -6,16 +6,22 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Self
+from weakref import WeakValueDictionary
 
 import torch
+from torch import nn
 
+from photorestore.networks.descriptor import Network
 from photorestore.networks.runner import Runner, load_runner
-from photorestore.networks.weights import FAST
+from photorestore.networks.weights import FAST, weights_file
 from photorestore.stage_table import STAGE_ROWS
 from photorestore.stages.base import LoadableStage, StageConfig
 
 Runners = Mapping[str, Runner[Any]]  # what they give differs by network: a tensor, faces, keys, a correction
 """The networks of a stage, by name."""
+
+_IN_USE: WeakValueDictionary[tuple[Path, int, str], Network[Any]] = WeakValueDictionary()
+"""By file, its time of writing and device: stages of one process that run the same network hold it once."""
 
 
 class NetworkStage(LoadableStage):
@@ -52,14 +58,25 @@ def load_networks(stage: str, config: StageConfig, weights: Path | None, device:
     row = STAGE_ROWS[stage]
     tiers = {network.name: config.tier if network.has_tiers else FAST for network in row.networks}
     return {
-        name: load_runner(
-            name,
-            tier,
-            device,
-            root=weights,
-            precision=config.precision,
-            tile_px=config.tile_px,
-            tile_batch=config.tile_batch,
+        name: _shared(
+            load_runner(
+                name,
+                tier,
+                device,
+                root=weights,
+                precision=config.precision,
+                tile_px=config.tile_px,
+                tile_batch=config.tile_batch,
+            ),
+            weights_file(name, tier, weights),
         )
         for name, tier in (tiers | dict.fromkeys(row.borrows, FAST)).items()
     }
+
+
+def _shared(runner: Runner[Any], file: Path) -> Runner[Any]:
+    """Return a runner with the network of these weights that is in use already, if there is one."""
+    if isinstance(runner.network, nn.Module):
+        key = (file.resolve(), file.stat().st_mtime_ns, str(runner.device))
+        runner.network = _IN_USE.setdefault(key, runner.network)
+    return runner

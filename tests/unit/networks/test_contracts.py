@@ -18,8 +18,9 @@ from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.face.detector import FaceDetector
 from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.preprocess.network import JudgeNet
+from photorestore.stages.preprocess.scene_network import SceneTrunk
 from photorestore.stages.scratch.network import ScratchUNet
-from photorestore.stages.scratch.scene import CHANNELS
+from photorestore.stages.scratch.scene_head import CHANNELS
 from photorestore.stages.translate.network import Translator
 from photorestore.stages.translate.tone_network import ToneNetwork
 from photorestore.stages.upscale.network import Bilinear, Upscaler
@@ -60,7 +61,7 @@ def trained(name: str) -> Network[Tensor]:
     return network
 
 
-WHOLE = (JudgeNet.descriptor, ToneNetwork.descriptor, FaceDetector.descriptor)
+WHOLE = (JudgeNet.descriptor, SceneTrunk.descriptor, ToneNetwork.descriptor, FaceDetector.descriptor)
 """Those that look at whole pictures."""
 CASES = {
     "denoise": Case(lambda: active(DenoiseUNet((8, 16), (1, 1))), 96),

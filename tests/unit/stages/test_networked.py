@@ -37,10 +37,10 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("stage", "tiers"),
     [
-        ("preprocess", {"preprocess_judge": "fast", "scratch_print": "fast"}),
+        ("preprocess", {"preprocess_judge": "fast", "preprocess_scene": "fast", "scratch_print": "fast"}),
         ("denoise", {"denoise": "quality"}),
         ("deblur", {"denoise": "fast"}),
-        ("scratch", {"scratch": "quality", "scratch_print": "quality"}),
+        ("scratch", {"scratch": "quality", "scratch_print": "quality", "preprocess_scene": "fast"}),
         ("translate", {"translate": "quality", "translate_print": "fast", "translate_tone": "fast"}),
         ("face", {"face": "quality", "face_detector": "fast"}),
     ],
@@ -63,3 +63,13 @@ def test_all_networks_of_a_stage_take_the_same_turn() -> None:
     assert isinstance(stage, NetworkStage)
     stage.take_turns(turn)
     assert all(runner.turn is turn for runner in stage.networks.values())
+
+
+def test_stages_of_one_process_hold_a_network_once() -> None:
+    config = StageConfig("fast", "float32")
+    first, second = (STAGE_CLASSES[name].load(config, None, CPU) for name in ("preprocess", "scratch"))
+    assert isinstance(first, NetworkStage)
+    assert isinstance(second, NetworkStage)
+    for name in ("preprocess_scene", "scratch_print"):
+        assert first.networks[name].network is second.networks[name].network
+        assert first.networks[name] is not second.networks[name]

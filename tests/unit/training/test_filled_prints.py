@@ -13,6 +13,7 @@ from tests.unit.training.test_damage import sources as film_sources  # noqa: F40
 from tests.unit.training.test_marked import marked  # noqa: F401 - a fixture
 from tests.unit.training.test_prints import sources as print_sources  # noqa: F401 - a fixture
 from training.degradations.sources import DamageSources, PrintSources
+from training.detectors import Detector
 from training.filled_prints import UNKNOWN, Prints, find
 from training.held_damage import make_held_prints
 from training.imperfect_masks import MASK_ALPHA
@@ -33,12 +34,11 @@ def blind(image: torch.Tensor) -> torch.Tensor:
     return torch.logit(torch.full_like(image[:, :1], LITTLE))
 
 
-def detectors(
-    find: Callable[[torch.Tensor], torch.Tensor],
-) -> tuple[Runner[torch.Tensor], Runner[torch.Tensor]]:
-    """Return two stand-ins under the contract of a detector."""
+def detectors(find: Callable[[torch.Tensor], torch.Tensor]) -> tuple[Detector, Detector]:
+    """Return two stand-ins under the contract of a detector that is not told what the picture shows."""
     runner = Runner(Part(Descriptor("stand-in", (IMAGE,), Port("scratch_logits", "N 1 H W")), find))
-    return runner, runner
+    detector = Detector(runner, runner)
+    return detector, detector
 
 
 @pytest.fixture

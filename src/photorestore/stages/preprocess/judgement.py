@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from photorestore.options import AUTO, GENTLE, THOROUGH, UNTOUCHED, Options
 from photorestore.pixels.luma import luma_of
 from photorestore.pixels.region import in_8_bits, is_opaque
 from photorestore.stages.preprocess.network import FLAGS, KINDS
+from photorestore.stages.preprocess.scene import told
 from photorestore.workspace import Array
 
 VIEW_PX = 288
@@ -99,20 +100,26 @@ def resolve_mode(options: Options, judgement: Judgement | None) -> str:
 
 
 def judge(
-    image: Array, network: Runner[Tensor], detector: Runner[Tensor], alpha: Array | None = None
+    image: Array,
+    network: Runner[Tensor],
+    detector: Runner[Tensor],
+    see: Callable[[], Tensor],
+    alpha: Array | None = None,
 ) -> Judgement:
     """Judge a plane (3, H, W); the cost is the same for every size.
 
     Args:
         network: a `JudgeNet`.
         detector: a `ScratchUNet` for damage in prints; runs only if the picture may be one.
+        see: looks at what the picture shows, for the detector; see `scene.features_of`.
         alpha: the picture's plane (1, H, W); colours that it hides are not looked at.
     """
     view, crops = glimpse(image, alpha)
     seen = _as_input(view)
     logits = network(seen, _as_input(crops))
     if float(logits[:, : len(KINDS)].softmax(1)[:, PHOTOGRAPHIC].sum()) >= 0.5:
-        logits = network.part("weigh")(logits, detector(seen).sigmoid())
+        scratch_logits = detector(seen, *told(detector, see(), VIEW_PX, VIEW_PX))
+        logits = network.part("weigh")(logits, scratch_logits.sigmoid())
     logits = logits[0].double().cpu()
     kinds = dict(zip(KINDS, logits[: len(KINDS)].softmax(0).tolist(), strict=True))
     if has_few_levels(image, alpha):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
+
+from torch import Tensor
 
 from photorestore.envelope import Promise
 from photorestore.errors import BrokenArtifact
@@ -21,6 +24,7 @@ from photorestore.stages.preprocess.findings import Decided, PreprocessFindings
 from photorestore.stages.preprocess.judgement import Judgement, judge, resolve_mode
 from photorestore.stages.preprocess.looking import look
 from photorestore.stages.preprocess.marked import has_mask, read_mask
+from photorestore.stages.preprocess.scene import TRUNK, features_of, hand_on, plane_view
 from photorestore.workspace import Array, Workspace
 
 RESULT_BYTES_PX = 3
@@ -125,11 +129,18 @@ class PreprocessStage(NetworkStage):
         judgement: Judgement | None = None
         if self.networks and _needs_judgement(workspace):
             network, detector = self.networks["preprocess_judge"], self.networks["scratch_print"]
-            judgement = judge(image, network, detector, alpha)
+            judgement = judge(image, network, detector, partial(self._see, workspace, image), alpha)
         options = workspace.options
         if not workspace.envelope.is_measured:
             return Decided(one_colour=is_one_colour(image), mode=resolve_mode(options, judgement))
         return look(image, alpha, judgement, options, quantisation)
+
+    def _see(self, workspace: Workspace, image: Array) -> Tensor:
+        """Look at what a picture shows, and hand it on, unless what follows is given another picture."""
+        features = features_of(self.networks[TRUNK], plane_view(image))
+        if not workspace.options.normalise:
+            hand_on(workspace, features)
+        return features
 
 
 def _needs_judgement(workspace: Workspace) -> bool:

@@ -11,7 +11,7 @@ like the whole picture.
 
 A pixel sees some 150 px around it, by which a scratch is often told from a wire: by how it is drawn, and by what it
 crosses. A crack can look just like a twig all the same, so the detectors are also told what the picture shows there,
-see `scene.py`.
+see `scene_head.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from torch.nn import functional as F
 
 from photorestore.networks.blocks import enlarge_bilinear, pad_to_multiple
 from photorestore.networks.descriptor import IMAGE, Descriptor, Network, Part, Port
-from photorestore.stages.scratch import scene
+from photorestore.stages.preprocess.scene_network import FEATURES, SCENE, spread
+from photorestore.stages.scratch.scene_head import CHANNELS, SceneHead
 
 RADII_PX = (2, 5)
 """Defects of up to twice these widths stand out in the narrow maps."""
@@ -47,7 +48,7 @@ class ScratchUNet(nn.Module):
     def __init__(self, widths: tuple[int, ...], *, sees_scene: bool = False) -> None:
         super().__init__()
         stride = 2 ** len(widths)
-        told = Port("scene", f"N {scene.CHANNELS} H/{stride} W/{stride}", 0, 1, is_optional=True)
+        told = Port(SCENE, f"N {CHANNELS} H/{stride} W/{stride}", 0, 1)
         self.descriptor = Descriptor(
             "ScratchUNet",
             (IMAGE, told) if sees_scene else (IMAGE,),
@@ -60,25 +61,22 @@ class ScratchUNet(nn.Module):
         self.decoders = nn.ModuleList(_stage(2 * width, width) for width in widths[:-1])
         self.tail = nn.Conv2d(widths[0], 4, 3, padding=1)
         self._initialise()
-        self.scene = scene.SceneEncoder() if sees_scene else None
+        self.scene = SceneHead() if sees_scene else None
         if sees_scene:
-            self.told = nn.Conv2d(scene.CHANNELS, widths[-2], 1, bias=False)
+            self.told = nn.Conv2d(CHANNELS, widths[-2], 1, bias=False)
             nn.init.zeros_(self.told.weight)
 
     @property
     def parts(self) -> Mapping[str, Network[Any]]:
-        """Return `scene`, which looks at a view of the whole picture, if there is one."""
-        if self.scene is None:
-            return {}
-        port = Port("scene", f"N {scene.CHANNELS} h w", 0, 1)
-        return {"scene": Part(Descriptor("SceneEncoder", (Port("view", "N 3 V U", 0, 1),), port), self.scene)}
+        """Return `scene`, which makes a map of what a whole picture shows, if there is one."""
+        return {} if self.scene is None else {SCENE: Part(self.scene.descriptor, self.scene)}
 
     def forward(self, image: Tensor, scene_map: Tensor | None = None) -> Tensor:
         """Look for damage.
 
         Args:
             image: (N, 3, H, W), or luma (N, 1, H, W), in [0, 1].
-            scene_map: what the picture shows there, from `scene.spread`; by default the image is the whole picture.
+            scene_map: what the picture shows there, from `preprocess.scene.told`; None for a network that is not told.
 
         Returns:
             scratch_logits (N, 1, H, W), float32.
@@ -90,25 +88,20 @@ class ScratchUNet(nn.Module):
         for encoder in self.encoders[:-1]:
             skips.append(encoder(features))
             features = F.max_pool2d(skips[-1], 2)
-        if self.scene is not None:
-            if scene_map is None:
-                scene_map = self.show(padded)
+        if scene_map is not None:
             features = features + self.told(scene_map)
         features = self.encoders[-1](features)
         for up, decoder in zip(reversed(self.ups), reversed(self.decoders), strict=True):
             features = decoder(torch.cat([up(features), skips.pop()], 1))
         return F.pixel_shuffle(self.tail(features).float(), 2)[..., :h, :w]
 
-    def show(self, image: Tensor) -> Tensor:
-        """Return what a whole picture (N, 3, H, W) shows, for `forward`."""
-        assert self.scene is not None
-        seen = self.scene(scene.view_of(image))
-        h, w = image.shape[-2:]
-        return scene.spread(seen, h, w, self.descriptor.stride)
-
     def at_canary(self, image: Tensor) -> Tensor:
         """See `canary.CanaryNetwork`."""
-        scratch_logits: Tensor = self(image)
+        scene_map = None
+        if self.scene is not None:  # any numbers will do for features
+            seen, (h, w) = self.scene(image.flatten(1)[:, :FEATURES, None, None]), image.shape[-2:]
+            scene_map = spread(seen, h, w, self.descriptor.stride)
+        scratch_logits: Tensor = self(image, scene_map)
         return scratch_logits
 
     def _initialise(self) -> None:

@@ -10,15 +10,16 @@ import numpy as np
 from torch import Tensor
 
 from photorestore.networks.runner import Runner
-from photorestore.networks.tiling import TileJob, Tiles, to_float, to_integers
+from photorestore.networks.tiling import TileJob, Tiles, to_integers
 from photorestore.options import THOROUGH
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.preprocess.findings import decided_of
+from photorestore.stages.preprocess.scene import TRUNK, is_told, see
+from photorestore.stages.preprocess.scene_network import SCENE, spread
 from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.stages.scratch.scales import factors_of, fuse, shrunk
-from photorestore.stages.scratch.scene import VIEW_PX, spread, view_of
 from photorestore.workspace import Array, Workspace
 
 PHOTOGRAPHS, PRINTS = "scratch", "scratch_print"
@@ -44,17 +45,19 @@ class Search:
 
     Attributes:
         certain: see `masks.find_damage`.
+        features: of what the picture shows, see `scene.features_of`; None where no network is told.
         looks: the first is at full size.
     """
 
     workspace: Workspace
     certain: float
+    features: Tensor | None
     looks: list[Look] = field(default_factory=list)
 
     @classmethod
-    def of(cls, workspace: Workspace) -> Search:
+    def of(cls, workspace: Workspace, features: Tensor | None) -> Search:
         """Look at a picture as its options and its judgement ask."""
-        image, search = workspace.plane("image"), cls(workspace, _certain(workspace))
+        image, search = workspace.plane("image"), cls(workspace, _certain(workspace), features)
         for network in choose(workspace):
             is_wide = network == PRINTS and search.certain < masks.CERTAIN_IN_OTHERS
             for factor in (1, *(factors_of(*image.shape[1:]) if is_wide else ())):
@@ -66,12 +69,12 @@ class Search:
         """Return what a network has to do."""
         looks = [look for look in self.looks if look.network == name]
         planes: list[dict[str, Array]] = [{"image": look.view} for look in looks]
-        if looks and any(port.name == "scene" for port in network.descriptor.inputs):
-            scene = network.part("scene")(scene_view(self.workspace.plane("image")))
+        if looks and is_told(network) and self.features is not None:
+            shown = network.part(SCENE)(self.features.float())
             for given in planes:
                 _, h, w = given["image"].shape
-                shown = spread(scene, h, w, network.descriptor.stride)
-                given["scene"] = to_integers(shown[0], np.dtype(np.uint16))
+                scene = spread(shown, h, w, network.descriptor.stride)
+                given[SCENE] = to_integers(scene[0], np.dtype(np.uint16))
         return [TileJob(given, look.prob, None) for given, look in zip(planes, looks, strict=True)]
 
     def finish(self) -> float:
@@ -99,8 +102,14 @@ class ScratchStage(NetworkStage):
     name: ClassVar[str] = "scratch"
 
     def run(self, batch: Sequence[Workspace]) -> None:
-        searches = [Search.of(workspace) for workspace in batch if _engages(workspace)]
-        for name, network in self.networks.items():
+        detectors = {name: self.networks[name] for name in (PHOTOGRAPHS, PRINTS)}
+        are_told = any(map(is_told, detectors.values()))
+        searches = [
+            Search.of(workspace, see(workspace, self.networks[TRUNK]) if are_told else None)
+            for workspace in batch
+            if _engages(workspace)
+        ]
+        for name, network in detectors.items():
             network.fill([job for search in searches for job in search.jobs(name, network)], _probability)
         for search in searches:
             coverage = search.finish()
@@ -108,12 +117,6 @@ class ScratchStage(NetworkStage):
             search.workspace.ran(
                 self.name, f"{100 * coverage:.2f} % damaged" if coverage else "no damage found"
             )
-
-
-def scene_view(image: Array) -> Tensor:
-    """Return the view (1, 3, V, U) of a plane (3, H, W) of what is pictured; of a large one few pixels are read."""
-    step = max(1, max(image.shape[1:]) // (2 * VIEW_PX))
-    return view_of(to_float(image[:, ::step, ::step])[None])
 
 
 def choose(workspace: Workspace) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from photorestore.networks.tiling import TileJob, Tiles, grid, to_float
+from photorestore.networks.cuts import grid
+from photorestore.networks.tiling import TileJob, Tiles, to_float
 from photorestore.pixels.copied import copied
 from photorestore.pixels.grain import Grain
 from photorestore.pixels.grey import for_grey

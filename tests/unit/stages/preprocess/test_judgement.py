@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,15 +23,18 @@ from photorestore.stages.preprocess.judgement import (
     stray_hues,
 )
 from photorestore.stages.preprocess.network import FLAGS, KINDS
+from photorestore.stages.preprocess.scene import TRUNK, features_of, plane_view
 from tests.conftest import add_noise, make_photo
+
+Networks = tuple[Runner[Any], Runner[Any], Runner[Any]]
 
 
 @pytest.fixture(scope="module")
-def networks() -> tuple[Runner[Any], Runner[Any]]:
-    return (
-        load_runner("preprocess_judge", precision="float32"),
-        load_runner("scratch_print", precision="float32"),
+def networks() -> Networks:
+    judging, detector, trunk = (
+        load_runner(name, precision="float32") for name in ("preprocess_judge", "scratch_print", TRUNK)
     )
+    return judging, detector, trunk
 
 
 def judgement(kind: str = "photograph", confidence: float = 0.99, **flags: float) -> Judgement:
@@ -43,8 +47,13 @@ def as_plane(picture: Image.Image | np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def mode_of(picture: Image.Image | np.ndarray, networks: tuple[Runner[Any], Runner[Any]]) -> str:
-    return resolve_mode(Options(), judge(as_plane(picture), *networks))
+def judged(plane: np.ndarray, networks: Networks) -> Judgement:
+    judging, detector, trunk = networks
+    return judge(plane, judging, detector, partial(features_of, trunk, plane_view(plane)))
+
+
+def mode_of(picture: Image.Image | np.ndarray, networks: Networks) -> str:
+    return resolve_mode(Options(), judged(as_plane(picture), networks))
 
 
 def through_jpeg(picture: Image.Image) -> Image.Image:
@@ -92,30 +101,24 @@ def dithered() -> Image.Image:
 
 
 @pytest.mark.parametrize("make", [bar_chart, floor_plan, typed_page, dithered])
-def test_what_is_no_photograph_is_left_alone(
-    make: Callable[..., Any], networks: tuple[Runner[Any], Runner[Any]]
-) -> None:
+def test_what_is_no_photograph_is_left_alone(make: Callable[..., Any], networks: Networks) -> None:
     assert mode_of(make(), networks) == UNTOUCHED
 
 
 @pytest.mark.parametrize("make", [bar_chart, floor_plan, typed_page])
-def test_it_is_left_alone_as_a_jpeg(
-    make: Callable[..., Any], networks: tuple[Runner[Any], Runner[Any]]
-) -> None:
+def test_it_is_left_alone_as_a_jpeg(make: Callable[..., Any], networks: Networks) -> None:
     assert mode_of(through_jpeg(make()), networks) != THOROUGH
 
 
 @pytest.mark.parametrize("hw", [(60, 90), (300, 400), (700, 500)])
 @pytest.mark.parametrize("sigma_255", [0, 25])
-def test_photographs_are_treated_gently(
-    hw: tuple[int, int], sigma_255: int, networks: tuple[Runner[Any], Runner[Any]]
-) -> None:
+def test_photographs_are_treated_gently(hw: tuple[int, int], sigma_255: int, networks: Networks) -> None:
     assert mode_of(add_noise(make_photo(*hw, seed=3), sigma_255), networks) == GENTLE
 
 
-def test_a_judgement_comes_back_the_same(networks: tuple[Runner[Any], Runner[Any]]) -> None:
+def test_a_judgement_comes_back_the_same(networks: Networks) -> None:
     image = as_plane(make_photo(300, 400))
-    assert judge(image, *networks) == judge(image, *networks)
+    assert judged(image, networks) == judged(image, networks)
 
 
 @pytest.mark.parametrize("hw", [(1, 1), (3, 500), (129, 40), (900, 1300)])

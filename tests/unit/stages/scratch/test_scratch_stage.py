@@ -84,7 +84,7 @@ def test_damage_is_reported_as_a_share(workspace: Workspace) -> None:
 @pytest.mark.parametrize(("mode", "views"), [("gentle", [1]), ("thorough", [1, 1, 2])])
 def test_a_damaged_print_is_looked_at_at_several_scales(tmp_path: Path, mode: str, views: list[int]) -> None:
     workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 200, 1200), mode)
-    assert [look.factor for look in Search.of(workspace).looks] == views
+    assert [look.factor for look in Search.of(workspace, None).looks] == views
 
 
 @pytest.mark.parametrize(

