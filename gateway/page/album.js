@@ -1,5 +1,6 @@
 // The photos of this visit and the last ones, kept in this browser's own database (IndexedDB) until they are removed.
 
+import { kept } from "./dom.js";
 import { createStore, del, set, values } from "./vendor/idb-keyval.js";
 
 const DAY_MS = 86_400_000;
@@ -14,7 +15,7 @@ const PASSING = { share: 0, progress: null, jobState: "", since: 0, stop: null }
  */
 export const album = { photos: [], selected: null, isKept: true };
 
-const store = createStore("photorestore", "photos");
+const store = createStore(kept("photos"), "photos");
 const listeners = [];
 let count = 0;
 
@@ -70,8 +71,7 @@ export function select(photo) {
 /** Bring back what was kept; what is older than a day is deleted. */
 export async function recall() {
   if (await hasAnotherTab()) return;
-  const kept = await values(store).catch(() => []);
-  for (const photo of kept) {
+  for (const photo of await values(store).catch(() => [])) {
     if (Date.now() - photo.added > DAY_MS) del(photo.id, store).catch(() => {});
     else album.photos.push(Object.assign(photo, PASSING, photo.status === "sending" ? { status: "queued" } : {}));
   }
@@ -84,7 +84,7 @@ export async function recall() {
 function hasAnotherTab() {
   if (!navigator.locks) return false; // without HTTPS; two tabs may then follow the same job
   return new Promise((resolve) => {
-    navigator.locks.request("photorestore", { ifAvailable: true }, (lock) => {
+    navigator.locks.request(kept("photos"), { ifAvailable: true }, (lock) => {
       album.isKept = Boolean(lock);
       resolve(!lock);
       return lock && new Promise(() => {}); // held as long as the page is

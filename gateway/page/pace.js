@@ -1,8 +1,9 @@
 // How long it will take: by what the last photos took, a stage at a time.
 
 import { album, isBusy } from "./album.js";
+import { kept } from "./dom.js";
 
-const KEPT = "photorestore-pace";
+const KEPT = kept("pace");
 /** Seconds a megapixel on two cores, until this service has shown its own; later ones are right from the first photo. */
 const SEED = { preprocess: 0.5, denoise: 2, scratch: 3.5, deblur: 15, translate: 2, face: 0.5, upscale: 7, deliver: 0.1 };
 /** Options that say what is done, and so how long it takes. */

@@ -4,7 +4,7 @@ import { album, isBusy, watch } from "./album.js";
 import { duration, find, make, show, size } from "./dom.js";
 import { formatName } from "./options.js";
 import { left, secondsLeft } from "./pace.js";
-import { advice, isRetriable, judgement, suggestion, whatWasDone } from "./sentences.js";
+import { explain, isRetriable, judgement, suggestion, whatWasDone } from "./sentences.js";
 import { session } from "./session.js";
 
 const OUTCOMES = { ran: "worked", passed: "passed", failed: "failed" };
@@ -85,10 +85,11 @@ function stageRow(stage, { outcome, note, ms, tier = "fast" }, longest) {
 
 /** Show a problem document, of a photo or of the service. */
 export function showProblem(problem) {
-  find("problem-title").textContent = problem.title;
+  const { headline, advice } = explain(problem);
+  find("problem-title").textContent = headline;
   find("problem-detail").textContent = problem.detail;
-  find("problem-advice").textContent = advice(problem);
-  const where = problem.request_id ? `Status ${problem.status}, found by ${problem.stage}. Label for the operator: ` : "";
+  find("problem-advice").textContent = advice;
+  const where = problem.request_id ? `${problem.title}: ${problem.status}, found by ${problem.stage}. Label for the operator: ` : "";
   find("problem-where").replaceChildren(where, ...(where ? [make("code", {}, problem.request_id)] : []));
   show({ problem: true, again: isRetriable(problem) });
 }

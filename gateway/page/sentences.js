@@ -7,33 +7,32 @@ const FLAWS = ["damaged", "noisy", "faded", "toned"];
 const KINDS = { line_art: "line art or text" };
 const MODES = { untouched: "left as it is" };
 
-/** Advice by a problem's type, else by its status. */
-const ADVICE = {
-  "truncated-image": "A part of the file is missing. Copy or download it once more, and choose it again.",
-  "corrupt-image": "The file is damaged. If a program still opens it, save it there as a JPEG or PNG, and choose that.",
-  "not-an-image": "Save it as a JPEG, PNG or TIFF in another program, and choose that. Cameras’ raw files have to be developed first.",
-  "image-too-large": "Choose a smaller enlargement, or make the photo smaller first.",
-  "payload-too-large": "Save it as a JPEG of good quality, or make it smaller first.",
-  "too-many-requests": "The service is busy.",
-  "backend-unavailable": "The service is starting, or being repaired.",
-  "out-of-space": "The service is full at the moment.",
-  "deadline-exceeded": "Allow more time under “More options”, or choose a smaller enlargement.",
-  "unsupported-option": "Change what the message names among the options.",
-  "not-found": "The service has forgotten it. Restore it again.",
-  "result-gone": "The service has forgotten it. Restore it again.",
-  0: "Your photo is safe in this browser. See whether you are online, then try again.",
-  401: "Enter an API key.",
-  408: "The connection is slow; try again on a better one, or with a smaller file.",
-  413: "Paint on a smaller copy, or let the service find the damage by itself.",
-  500: "Try once more; if it fails again, tell the operator the label below.",
-  503: "The service is full or starting.",
+/** A headline and what to do, by a problem's type, else by its status. */
+const PLAIN = {
+  "truncated-image": ["The file breaks off", "A part of it is missing. Copy or download it once more, and choose it again."],
+  "corrupt-image": ["The file is damaged", "If a program still opens it, save it there as a JPEG or PNG, and choose that."],
+  "not-an-image": ["No picture that can be read", "Save it as a JPEG, PNG or TIFF in another program, and choose that. Cameras’ raw files have to be developed first."],
+  "image-too-large": ["Too many pixels", "Choose a smaller enlargement, or make the photo smaller first."],
+  "payload-too-large": ["Too large", "Save it as a JPEG of good quality, or make it smaller first."],
+  "too-many-requests": ["The service is busy", "Your photo waits in this browser."],
+  "backend-unavailable": ["The service is not ready", "It is starting, or being repaired. Your photo waits in this browser."],
+  "out-of-space": ["The service is full", "Your photo waits in this browser."],
+  "deadline-exceeded": ["It took too long", "Allow more time under “More options”, or choose a smaller enlargement."],
+  "unsupported-option": ["An option cannot be used", "Change what the message names among the options."],
+  "not-found": ["The service has forgotten it", "Try again: the photo is still in this browser."],
+  "result-gone": ["The service has forgotten it", "Try again: the photo is still in this browser."],
+  unauthorized: ["An API key is needed", "Enter it beside the photo."],
+  "upload-too-slow": ["The connection is slow", "Try again on a better one, or with a smaller file."],
+  internal: ["The service failed", "Try once more; if it fails again, tell the operator the label below."],
+  0: ["The service does not answer", "Your photo is safe in this browser. See whether you are online, then try again."],
+  413: ["Too large to paint on", "Paint on a smaller copy, or let the service find the damage by itself."],
 };
 const RETRIABLE = [0, 404, 408, 410, 429, 500, 503, 504];
 
-/** What to do about a problem document; empty where there is nothing to say. */
-export function advice({ type, status, retry_after: wait }) {
-  const known = ADVICE[type?.split(":").at(-1)] ?? ADVICE[status] ?? "";
-  return `${known}${wait ? ` Try again in ${wait} s.` : ""}`;
+/** A headline for a problem document, and what to do about it; that is empty where there is nothing to say. */
+export function explain({ type, title, status, retry_after: wait }) {
+  const [headline, advice] = PLAIN[type?.split(":").at(-1)] ?? PLAIN[status] ?? [title, ""];
+  return { headline, advice: `${advice}${wait ? ` Try again in ${wait} s.` : ""}`.trim() };
 }
 
 /** Whether trying again may help. */
@@ -83,7 +82,7 @@ function deedsOf({ result: { report, damage }, painted, query }) {
 }
 
 function mended(damage, painted) {
-  if (painted) return ["what you painted over filled"];
+  if (painted) return ["what you painted over is filled"];
   if (!damage || !(damage.scratches + damage.spots)) return ["damage mended"];
   const { scratches, spots } = damage;
   if (!spots) return [count(scratches, "scratch", "mended", "scratches")];

@@ -1,8 +1,8 @@
 // What all parts of the page share: what is known of the service, and the key to it.
 
-import { find, show } from "./dom.js";
+import { find, kept, show } from "./dom.js";
 
-const KEY = "photorestore-key";
+const KEY = kept("key");
 
 export const session = {
   /** What `GET v1/stages` said; null before. */

@@ -19,7 +19,7 @@ export class Viewer {
     for (const name of ["pointerup", "pointercancel"]) frame.addEventListener(name, (event) => this.#up(event));
     frame.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     frame.addEventListener("keydown", (event) => this.#key(event));
-    frame.addEventListener("dblclick", (event) => { if (!this.isPainting) this.zoomTo(this.scale > 1 ? 1 : this.actual, event.clientX, event.clientY); });
+    frame.addEventListener("dblclick", (event) => { if (!this.isPainting) this.zoomTo(this.scale > 1 ? 1 : Math.max(this.actual, 2), event.clientX, event.clientY); });
     slider.addEventListener("input", () => this.#draw());
     new ResizeObserver(() => this.#settle(this.scale, this.x, this.y)).observe(frame);
     this.fit();

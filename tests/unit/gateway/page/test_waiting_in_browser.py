@@ -27,9 +27,9 @@ def test_problems_are_told_in_words_and_the_photo_stays(
     browser.choose(broken)
     browser.restore("failed")
     assert browser.see("#problem").get_attribute("role") == "alert"
-    assert browser.text("#problem-title") == "Truncated image"
+    assert browser.text("#problem-title") == "The file breaks off"
     assert browser.text("#problem-detail")
-    assert "422, found by" in browser.text("#problem-where")
+    assert "Truncated image: 422, found by" in browser.text("#problem-where")
     assert not browser.find("#again").is_displayed()
     assert "choose it again" in browser.text("#problem-advice")
     assert not browser.find("#report").is_displayed()
@@ -38,7 +38,7 @@ def test_problems_are_told_in_words_and_the_photo_stays(
     browser.restore()
     browser.find("#strip li:first-child .tile").click()
     browser.reach("failed")
-    assert browser.see("#problem-title").text == "Truncated image"
+    assert browser.see("#problem-title").text == "The file breaks off"
 
 
 def test_what_may_pass_can_be_tried_again(
@@ -149,7 +149,7 @@ def test_problem_of_a_job_is_told_as_any_other(
     browser.open()
     browser.choose(large)
     browser.restore("failed")
-    assert browser.see("#problem-title").text == "Truncated image"
+    assert browser.see("#problem-title").text == "The file breaks off"
     assert "422, found by preprocess" in browser.text("#problem-where")
 
 
