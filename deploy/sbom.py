@@ -1,7 +1,7 @@
 """Writes what the service consists of as CycloneDX: `python -m deploy.sbom > sbom.cdx.json`, or `make sbom`.
 
-Packages are those of requirements.lock, with the licences that the installed ones name, and those of npm of which the page
-holds files; weights are listed with their hashes. The same sources in the same environment give the same bytes.
+Packages are those of requirements.lock, with the licences that the installed ones name, and those of npm that the page
+holds; weights are listed with their hashes. The same sources in the same environment give the same bytes.
 """
 
 from __future__ import annotations

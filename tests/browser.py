@@ -97,6 +97,7 @@ class Browser:
 
     def violations(self) -> list[str]:
         """What axe finds wrong with the page as it is now, by its rules of all kinds."""
+        self.driver.set_script_timeout(WAIT_S)
         self.driver.execute_script(AXE.read_text())
         return self.driver.execute_async_script(_RUN_AXE)
 

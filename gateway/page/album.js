@@ -29,6 +29,9 @@ function newId() {
 /** Call a function with each photo that changes, and with null when the selection or the list did. */
 export const watch = (listener) => listeners.push(listener);
 
+/** Let everything be shown anew. */
+export const refresh = () => tell(null);
+
 const tell = (photo) => listeners.forEach((listener) => listener(photo));
 
 /** A photo that the service has, or that waits in this browser. */
@@ -76,7 +79,7 @@ export async function recall() {
     else album.photos.push(Object.assign(photo, PASSING, photo.status === "sending" ? { status: "queued" } : {}));
   }
   album.photos.sort((one, other) => (one.id < other.id ? -1 : 1));
-  album.selected = album.photos.find(isBusy) ?? album.photos.at(-1) ?? null;
+  album.selected ??= album.photos.find(isBusy) ?? album.photos.at(-1) ?? null;
   tell(null);
 }
 

@@ -2,14 +2,14 @@
 // connected to the service.
 
 import "./actions.js";
-import { album, recall, watch } from "./album.js";
+import { album, recall, refresh, watch } from "./album.js";
 import { find, show, size } from "./dom.js";
 import "./download.js";
 import "./easel.js";
 import { Options, formatName } from "./options.js";
 import "./painting.js";
 import { automaticFormat } from "./photo.js";
-import { showProblem } from "./report.js";
+import "./report.js";
 import { resume } from "./restoration.js";
 import { Problem, describe } from "./service.js";
 import { askForKey, session } from "./session.js";
@@ -20,18 +20,20 @@ async function connect() {
     session.service = await describe(session.key);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    if (problem.document.status !== 401) return showProblem(problem.document);
+    session.problem = problem.document.status === 401 ? null : problem.document;
+    if (session.problem) return refresh();
     askForKey(Boolean(session.key));
     show({ form: false });
     return find("key").focus();
   }
   const { stages, options, formats, limits, version } = session.service;
   if (!stages.some((stage) => stage.tiers.length > 1)) delete options.tier; // there is nothing to choose
+  session.problem = null;
   session.options = new Options(options, stages, find("main-options"), find("more-options"));
   find("accepted").textContent = `${formats.read.map(formatName).join(", ")}; up to ${size(limits.upload_bytes)}, ${Math.round(limits.pixels / 1e6)} megapixels each`;
   find("version").textContent = `photorestore ${version}`;
-  show({ "key-form": false, "key-wrong": false, form: true, problem: album.selected?.status === "failed" });
-  nameFormat();
+  show({ "key-form": false, "key-wrong": false, form: true });
+  refresh();
   resume();
 }
 
@@ -47,5 +49,6 @@ find("key-form").addEventListener("submit", (event) => {
 find("again").addEventListener("click", () => { if (!session.service) connect(); });
 watch((photo) => { if (!photo) nameFormat(); });
 
+await connect();
 await recall();
-connect();
+if (session.service) resume();

@@ -83,8 +83,7 @@ function stageRow(stage, { outcome, note, ms, tier = "fast" }, longest) {
   return row;
 }
 
-/** Show a problem document, of a photo or of the service. */
-export function showProblem(problem) {
+function showProblem(problem) {
   const { headline, advice } = explain(problem);
   find("problem-title").textContent = headline;
   find("problem-detail").textContent = problem.detail;
@@ -104,9 +103,10 @@ function update() {
     showReport(photo);
     find("details").open = false;
   }
-  if (photo?.problem && photo.problem !== shown.problem) showProblem(photo.problem);
-  if (photo) show({ problem: photo.status === "failed" });
-  shown = { result: photo?.result, problem: photo?.problem };
+  const problem = photo?.problem ?? session.problem;
+  if (problem && problem !== shown.problem) showProblem(problem);
+  show({ problem: Boolean(problem) });
+  shown = { result: photo?.result, problem };
 }
 
 watch((photo) => { if (!photo || photo === album.selected) update(); });

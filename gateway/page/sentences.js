@@ -77,7 +77,7 @@ function deedsOf({ result: { report, damage }, painted, query }) {
     deliver: "",
   };
   const filled = estimates.translate?.filled > 0 ? mended(damage, painted) : [];
-  const others = session.service.stages.filter(({ name }) => !(name in known) && ran(name)).map(({ label }) => label.toLowerCase());
+  const others = (session.service?.stages ?? []).filter(({ name }) => !(name in known) && ran(name)).map(({ label }) => label.toLowerCase());
   return [...filled, known.face, estimates.translate?.tone && "faded tone lifted", known.denoise, known.deblur, known.preprocess, ...others, known.upscale].filter(Boolean);
 }
 

@@ -7,6 +7,8 @@ const KEY = kept("key");
 export const session = {
   /** What `GET v1/stages` said; null before. */
   service: null,
+  /** Why the service could not be reached when it was asked last: a problem document, or null. */
+  problem: null,
   /** The form, an `Options`; null before the service is known. */
   options: null,
   /** Kept until the tab is closed, so that jobs go on after a reload. */

@@ -67,7 +67,7 @@ function updateCount() {
   find("count").textContent = photos.length > 1 ? `${parts.join(", ")}.` : "";
   find("kept").textContent = album.isKept
     ? "They stay in this browser until you remove them, for a day at most."
-    : "This browser does not keep them: leave this page open until you have your results.";
+    : "They are not kept: leave this page open until you have your results.";
   show({ album: photos.length > 0, "download-all": done > 1, "remove-all": photos.length > 1 });
 }
 

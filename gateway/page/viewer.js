@@ -43,13 +43,14 @@ export class Viewer {
     return Math.max(this.pixels / (this.frame.clientWidth || 1), 1);
   }
 
-  /** Zoom so that the point at these coordinates stays; by default the middle. */
-  zoomTo(scale, clientX, clientY) {
+  /** Zoom so that the point at these coordinates, by default the middle, stays or comes to others. */
+  zoomTo(scale, clientX, clientY, toX = clientX, toY = clientY) {
     const box = this.frame.getBoundingClientRect();
-    const [x, y] = [(clientX ?? box.left + box.width / 2) - box.left, (clientY ?? box.top + box.height / 2) - box.top];
+    const [middleX, middleY] = [box.left + box.width / 2, box.top + box.height / 2];
+    const [x, y] = [(clientX ?? middleX) - box.left, (clientY ?? middleY) - box.top];
     const next = Math.min(Math.max(scale, 1), Math.max(8, 4 * this.actual));
     const by = next / this.scale;
-    this.#settle(next, x - by * (x - this.x), y - by * (y - this.y));
+    this.#settle(next, (toX ?? middleX) - box.left - by * (x - this.x), (toY ?? middleY) - box.top - by * (y - this.y));
   }
 
   zoomBy(steps) {
@@ -111,8 +112,7 @@ export class Viewer {
       x: (each.clientX + other.clientX) / 2,
       y: (each.clientY + other.clientY) / 2,
     }));
-    this.#settle(this.scale, this.x + is.x - was.x, this.y + is.y - was.y);
-    this.zoomTo((this.scale * is.distance) / was.distance, is.x, is.y);
+    this.zoomTo((this.scale * is.distance) / was.distance, was.x, was.y, is.x, is.y);
   }
 
   #up(event) {
