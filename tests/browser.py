@@ -86,6 +86,10 @@ class Browser:
     def text(self, selector: str) -> str:
         return self.find(selector).text
 
+    def statuses(self) -> list[str | None]:
+        """What became of each photo, in the order of the row."""
+        return [tile.get_attribute("data-status") for tile in self.all("#strip > li")]
+
     def part(self) -> float:
         """How much of the original is shown, in percent of the width: by the clipping that the browser computed."""
         clipped = self.driver.execute_script(
