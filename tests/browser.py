@@ -28,8 +28,8 @@ AXE = HOME / "tests/generated/node_modules/axe-core/axe.min.js"
 """What `make test` installs from tests/generated/package-lock.json."""
 needs_axe = pytest.mark.skipif(not AXE.exists(), reason="the packages of tests/generated are not installed")
 _RUN_AXE = """
-const done = arguments[0];
-axe.run(document).then(({violations}) => done(violations.flatMap(
+const [rules, done] = arguments;
+axe.run(document, {resultTypes: ["violations"], ...(rules.length && {runOnly: rules})}).then(({violations}) => done(violations.flatMap(
     ({id, nodes}) => nodes.map(({html}) => `${document.body.dataset.state}: ${id}: ${html}`))));
 """
 WAIT_S = 60
@@ -99,11 +99,11 @@ class Browser:
             return 100
         return 100 - float(clipped.split("calc(")[1].split("%")[0]) if "calc(" in clipped else _kept(clipped)
 
-    def violations(self) -> list[str]:
-        """What axe finds wrong with the page as it is now, by its rules of all kinds."""
+    def violations(self, *rules: str) -> list[str]:
+        """What axe finds wrong with the page as it is now, by these rules or by all."""
         self.driver.set_script_timeout(WAIT_S)
         self.driver.execute_script(AXE.read_text())
-        return self.driver.execute_async_script(_RUN_AXE)
+        return self.driver.execute_async_script(_RUN_AXE, list(rules))
 
     def complaints(self) -> list[str]:
         """What the console holds so far."""
