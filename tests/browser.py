@@ -29,7 +29,8 @@ AXE = HOME / "tests/generated/node_modules/axe-core/axe.min.js"
 needs_axe = pytest.mark.skipif(not AXE.exists(), reason="the packages of tests/generated are not installed")
 _RUN_AXE = """
 const [rules, done] = arguments;
-axe.run(document, {resultTypes: ["violations"], ...(rules.length && {runOnly: rules})}).then(({violations}) => done(violations.flatMap(
+const options = {resultTypes: ["violations"], ...(rules.length && {runOnly: rules})};
+axe.run(document, options).then(({violations}) => done(violations.flatMap(
     ({id, nodes}) => nodes.map(({html}) => `${document.body.dataset.state}: ${id}: ${html}`))));
 """
 WAIT_S = 60
