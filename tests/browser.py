@@ -1,8 +1,9 @@
 """A real browser that looks at the pages: Debian's packages chromium and chromium-driver."""
 
+import contextlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
+
+from gateway.settings import HOME
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 needs_chromium = pytest.mark.skipif(
@@ -21,6 +24,15 @@ FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"),
     *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
+AXE = HOME / "tests/generated/node_modules/axe-core/axe.min.js"
+"""What `make test` installs from tests/generated/package-lock.json."""
+needs_axe = pytest.mark.skipif(not AXE.exists(), reason="the packages of tests/generated are not installed")
+_RUN_AXE = """
+const [rules, done] = arguments;
+const options = {resultTypes: ["violations"], ...(rules.length && {runOnly: rules})};
+axe.run(document, options).then(({violations}) => done(violations.flatMap(
+    ({id, nodes}) => nodes.map(({html}) => `${document.body.dataset.state}: ${id}: ${html}`))));
+"""
 WAIT_S = 60
 T = TypeVar("T")
 
@@ -60,9 +72,9 @@ class Browser:
         self.wait(lambda: any(found.is_displayed() for found in self.all(selector)))
         return self.find(selector)
 
-    def choose(self, file: Path, state: str = "chosen") -> None:
+    def choose(self, *files: Path, state: str = "chosen") -> None:
         self.see("#form")
-        self.find("#file").send_keys(str(file))
+        self.find("#file").send_keys("\n".join(map(str, files)))
         self.reach(state)
 
     def restore(self, state: str = "done") -> None:
@@ -75,12 +87,24 @@ class Browser:
     def text(self, selector: str) -> str:
         return self.find(selector).text
 
+    def statuses(self) -> list[str | None]:
+        """What became of each photo, in the order of the row."""
+        return [tile.get_attribute("data-status") for tile in self.all("#strip > li")]
+
     def part(self) -> float:
         """How much of the original is shown, in percent of the width: by the clipping that the browser computed."""
         clipped = self.driver.execute_script(
             "return getComputedStyle(document.getElementById('before')).clipPath"
         )
+        if clipped == "none":
+            return 100
         return 100 - float(clipped.split("calc(")[1].split("%")[0]) if "calc(" in clipped else _kept(clipped)
+
+    def violations(self, *rules: str) -> list[str]:
+        """What axe finds wrong with the page as it is now, by these rules or by all."""
+        self.driver.set_script_timeout(WAIT_S)
+        self.driver.execute_script(AXE.read_text())
+        return self.driver.execute_async_script(_RUN_AXE, list(rules))
 
     def complaints(self) -> list[str]:
         """What the console holds so far."""
@@ -113,3 +137,14 @@ def downloaded(browser: Browser) -> bytes:
     link.click()
     browser.wait(file.exists)
     return file.read_bytes()
+
+
+@contextlib.contextmanager
+def a_phone(browser: Browser) -> Iterator[None]:
+    """Let the browser be a phone of 360 x 740 px until the block ends."""
+    screen = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    try:
+        yield
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

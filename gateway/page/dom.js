@@ -2,6 +2,9 @@
 
 export const find = (id) => document.getElementById(id);
 
+/** A name under which this page keeps something in the browser, where others of the same origin keep theirs, too. */
+export const kept = (name) => `photorestore ${location.pathname} ${name}`;
+
 /** A new element with properties and children; text stays text. */
 export function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);

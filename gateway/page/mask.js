@@ -1,6 +1,8 @@
 // Painting what is to be filled, over the picture.
 
-/** Strokes on a canvas above the picture, kept in the picture's own pixels. */
+const LARGEST_PX = 4096;
+
+/** Strokes on a canvas above a photo, kept in the photo's own pixels. */
 export class Mask {
   /**
    * @param {HTMLCanvasElement} canvas
@@ -18,9 +20,9 @@ export class Mask {
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  /** Begin anew, for a picture of this size. */
-  reset(width, height) {
-    Object.assign(this, { width, height, strokes: [], stroke: null, at: [width / 2, height / 2] });
+  /** Go on with what was painted on a picture of this size. */
+  open({ width, height, strokes }) {
+    Object.assign(this, { width, height, strokes: [...strokes], stroke: null, at: [width / 2, height / 2] });
     this.draw();
   }
 
@@ -35,17 +37,18 @@ export class Mask {
   }
 
   clear() {
-    this.reset(this.width, this.height);
+    this.strokes = [];
+    this.draw();
     this.onChange();
   }
 
-  /** A PNG of the picture's size, white where it was painted; null where this browser cannot make one. */
-  toBlob() {
+  /** A PNG of a photo's size, white where it was painted on; null where this browser cannot make one. */
+  static toBlob({ width, height, strokes }) {
     const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [this.width, this.height];
+    [canvas.width, canvas.height] = [width, height];
     const context = canvas.getContext("2d");
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    this.#paint(context, "#fff");
+    context.fillRect(0, 0, width, height);
+    paint(context, strokes, "#fff");
     return new Promise((resolve) => { canvas.toBlob(resolve, "image/png"); });
   }
 
@@ -53,25 +56,16 @@ export class Mask {
     const { canvas } = this;
     const box = canvas.getBoundingClientRect();
     if (!box.width || !this.width) return;
-    [canvas.width, canvas.height] = [box.width * devicePixelRatio, box.height * devicePixelRatio].map(Math.round);
+    const density = Math.min(devicePixelRatio, LARGEST_PX / Math.max(box.width, box.height));
+    [canvas.width, canvas.height] = [box.width * density, box.height * density].map(Math.round);
     const context = canvas.getContext("2d");
     context.scale(canvas.width / this.width, canvas.height / this.height);
-    this.#paint(context, getComputedStyle(canvas).color);
-  }
-
-  #paint(context, colour) {
-    Object.assign(context, { strokeStyle: colour, lineCap: "round", lineJoin: "round" });
-    for (const { points, width } of this.strokes) {
-      context.lineWidth = width;
-      context.beginPath();
-      context.moveTo(...points[0]);
-      for (const point of points) context.lineTo(...point); // the first one again makes a dot of a click
-      context.stroke();
-    }
+    paint(context, this.strokes, getComputedStyle(canvas).color);
   }
 
   #begin(event) {
-    if (event.button !== 0 || !event.isPrimary) return;
+    if (event.button !== 0) return;
+    if (!event.isPrimary) return this.#drop(); // two fingers zoom
     event.preventDefault();
     this.canvas.setPointerCapture(event.pointerId);
     this.#start(this.#point(event));
@@ -91,6 +85,12 @@ export class Mask {
     this.draw();
   }
 
+  #drop() {
+    if (this.stroke) this.strokes.pop();
+    this.stroke = null;
+    this.draw();
+  }
+
   #end() {
     if (!this.stroke) return;
     this.stroke = null;
@@ -100,7 +100,7 @@ export class Mask {
   /** Arrows move the brush by half its width; space puts it down and lifts it. */
   #key(event) {
     const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], " ": [0, 0] }[event.key];
-    if (!move) return;
+    if (!move || event.shiftKey) return;
     event.preventDefault();
     const step = this.#brushWidth() / 2;
     const within = (value, limit) => Math.min(Math.max(value, 0), limit);
@@ -114,7 +114,7 @@ export class Mask {
   }
 
   #showBrush([x, y]) {
-    const width = `${this.brushPx()}px`;
+    const width = `calc(${this.brushPx()}px / var(--zoom, 1))`;
     const [left, top] = [`${(100 * x) / this.width}%`, `${(100 * y) / this.height}%`];
     Object.assign(this.brush.style, { width, height: width, left, top });
     this.brush.hidden = false;
@@ -128,5 +128,16 @@ export class Mask {
   #point(event) {
     const box = this.canvas.getBoundingClientRect();
     return [(event.clientX - box.left) * this.width / box.width, (event.clientY - box.top) * this.height / box.height];
+  }
+}
+
+function paint(context, strokes, colour) {
+  Object.assign(context, { strokeStyle: colour, lineCap: "round", lineJoin: "round" });
+  for (const { points, width } of strokes) {
+    context.lineWidth = width;
+    context.beginPath();
+    context.moveTo(...points[0]);
+    for (const point of points) context.lineTo(...point); // the first one again makes a dot of a click
+    context.stroke();
   }
 }

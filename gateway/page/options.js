@@ -2,26 +2,34 @@
 
 import { make } from "./dom.js";
 
-const FIRST = ["mode", "stages", "strength", "scale", "format"];
+const FIRST = ["mode", "normalise", "scale", "format"];
 /** Options that stand in the open; all others, new ones too, are among "More options". */
 
 const TEXTS = {
   mode: {
     label: "How much to mend",
-    value: (value) => ({ auto: "as the photo needs", gentle: "gently", thorough: "thoroughly" })[value] ?? value,
-    hint: "Gently: only what is beyond doubt. Thoroughly: everything, at full strength. As the photo needs: old and damaged "
-      + "prints thoroughly, other photos gently, drawings and text not at all.",
+    value: (value) => ({ auto: "Automatic", gentle: "Gentle", thorough: "Thorough" })[value] ?? value,
+    order: ["gentle", "auto", "thorough"],
+    hints: {
+      auto: "Old and damaged prints thoroughly, other photos gently, drawings and text not at all.",
+      gentle: "Only what is beyond doubt.",
+      thorough: "Everything, at full strength.",
+    },
+  },
+  normalise: {
+    label: "Colours",
+    value: (value) => ({ false: "As they are", true: "Freshened" })[value] ?? value,
+    hints: { true: "A cast is taken away and the contrast raised before anything else is done." },
   },
   stages: { label: "What to mend", automatic: "All that this calls for", chosen: "Only what I choose, always" },
   strength: { label: "Strength" },
-  scale: { label: "Enlarge", value: (value) => `× ${value}` },
+  scale: { label: "Enlarge", value: (value) => (value === 1 ? "No" : `× ${value}`) },
   format: { label: "Save as", automatic: "Like the photo" },
   sigma_255: { label: "Noise level", hint: "0 to 100, of 255; left empty it is estimated" },
   tier: {
     label: "Networks",
     value: (value) => ({ auto: "the service's choice", fast: "fast", quality: "better and slower" })[value] ?? value,
   },
-  normalise: { label: "Correct colour cast, fading and contrast first" },
   psf: {
     label: "Undo a blur",
     hint: "Motion:15,30 for a shake of 15 px at 30 degrees, gaussian:1.6 for softness, defocus:4 for a lens out of focus",
@@ -88,7 +96,10 @@ export class Options {
 function makeField(name, described, labels) {
   const schema = { ...described, ...described.anyOf?.[0] }; // of several ways to say it, the first and simplest
   if (schema.type === "array") return makeChoice(name, schema, labels);
-  if (schema.enum) return schema.enum.length > 1 ? makeSelect(name, schema) : null;
+  if (schema.enum?.length === 1) return null;
+  if (FIRST.includes(name) && schema.enum && schema.default !== null) return makeTiles(name, schema.enum, schema.default);
+  if (FIRST.includes(name) && schema.type === "boolean") return makeTiles(name, [false, true], Boolean(schema.default));
+  if (schema.enum) return makeSelect(name, schema);
   if (schema.type === "boolean") return makeSwitch(name, schema);
   if (schema.type === "string") return makeText(name, schema);
   if (schema.minimum === 0 && schema.maximum === 1) return makeSlider(name, schema);
@@ -111,6 +122,27 @@ function makeChoice(name, schema, labels) {
     list);
   element.addEventListener("change", () => { list.hidden = !byHand.checked; });
   const value = () => (byHand.checked ? boxes.filter((box) => box.checked).map((box) => box.value).join(",") : null);
+  return { element, value };
+}
+
+/** A few values side by side, with what the chosen one means below. */
+function makeTiles(name, values, chosen) {
+  const { label, value: say, hints, order = [] } = text(name);
+  values = [...order.filter((value) => values.includes(value)), ...values.filter((value) => !order.includes(value))];
+  const radios = values.map((value) => make("input", { type: "radio", name, value, id: `${name}-${value}`, checked: value === chosen }));
+  const hint = make("span", { className: "hint", id: `hint-${name}` });
+  const element = make("div", { className: "field", role: "radiogroup", ariaLabel: label },
+    make("span", { className: "label" }, label),
+    make("div", { className: "tiles" }, ...radios.map((radio, at) => make("label", {}, radio, make("span", {}, say(values[at]))))),
+    hint);
+  element.setAttribute("aria-describedby", hint.id);
+  const value = () => radios.find(({ checked }) => checked).value;
+  const explain = () => {
+    hint.textContent = hints?.[value()] ?? "";
+    hint.hidden = !hint.textContent;
+  };
+  element.addEventListener("change", explain);
+  explain();
   return { element, value };
 }
 

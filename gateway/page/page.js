@@ -1,35 +1,54 @@
-// The page: choose a photo, say how, restore, compare, download. Its parts lie in modules beside this one; here it is
+// The page: choose photos, say how, restore, compare, download. Its parts lie in modules beside this one; here it is
 // connected to the service.
 
+import "./actions.js";
+import { album, recall, refresh, watch } from "./album.js";
 import { find, show, size } from "./dom.js";
+import "./download.js";
+import "./easel.js";
 import { Options, formatName } from "./options.js";
+import "./painting.js";
 import { automaticFormat } from "./photo.js";
-import { run } from "./restoration.js";
-import { describe } from "./service.js";
-import { fail, state } from "./session.js";
+import "./report.js";
+import { resume } from "./restoration.js";
+import { Problem, describe } from "./service.js";
+import { askForKey, session } from "./session.js";
+import "./strip.js";
 
 async function connect() {
   try {
-    state.service = await describe(state.key);
+    session.service = await describe(session.key);
   } catch (problem) {
-    if (problem.document?.status !== 401) return fail(problem);
-    show({ "key-form": true, "key-wrong": Boolean(state.key), form: false });
+    if (!(problem instanceof Problem)) throw problem;
+    session.problem = problem.document.status === 401 ? null : problem.document;
+    if (session.problem) return refresh();
+    askForKey(Boolean(session.key));
+    show({ form: false });
     return find("key").focus();
   }
-  const { stages, options, formats, limits, version } = state.service;
+  const { stages, options, formats, limits, version } = session.service;
   if (!stages.some((stage) => stage.tiers.length > 1)) delete options.tier; // there is nothing to choose
-  state.options = new Options(options, stages, find("main-options"), find("more-options"));
-  state.options.setAutomaticFormat(state.photo && automaticFormat());
-  find("accepted").textContent = `${formats.read.map(formatName).join(", ")}; up to ${size(limits.upload_bytes)}, ${Math.round(limits.pixels / 1e6)} megapixels`;
+  session.problem = null;
+  session.options = new Options(options, stages, find("main-options"), find("more-options"));
+  find("accepted").textContent = `${formats.read.map(formatName).join(", ")}; up to ${size(limits.upload_bytes)}, ${Math.round(limits.pixels / 1e6)} megapixels each`;
   find("version").textContent = `photorestore ${version}`;
-  show({ "key-form": false, "key-wrong": false, form: true, problem: false });
+  show({ "key-form": false, "key-wrong": false, form: true });
+  refresh();
+  resume();
+}
+
+function nameFormat() {
+  session.options?.setAutomaticFormat(album.selected && automaticFormat(album.selected));
 }
 
 find("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  state.key = find("key").value.trim();
+  session.key = find("key").value.trim();
   connect();
 });
-find("again").addEventListener("click", () => (state.service ? run() : connect()));
+find("again").addEventListener("click", () => { if (!session.service) connect(); });
+watch((photo) => { if (!photo) nameFormat(); });
 
-connect();
+await connect();
+await recall();
+if (session.service) resume();

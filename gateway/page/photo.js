@@ -1,56 +1,100 @@
-// The photo: chosen, dropped or pasted.
+// Photos come in: chosen, dropped, pasted, or the sample.
 
-import { find, show, size } from "./dom.js";
-import { mask, updatePainting } from "./painting.js";
-import { forgetResult, layOut } from "./result.js";
-import { Problem } from "./service.js";
-import { fail, state } from "./session.js";
+import { add, album, change, isBusy, remove, select } from "./album.js";
+import { find, size } from "./dom.js";
+import { Problem, forget, preview } from "./service.js";
+import { askForKey, say, session } from "./session.js";
 
 /** Formats to save in that lose as little as the photo's own, and that browsers show; JPEG for all others. */
 const LIKE = { "image/png": "png", "image/tiff": "png", "image/bmp": "png", "image/gif": "png", "image/webp": "webp", "image/avif": "avif" };
-const LARGEST_MASK_PX = 16_384 * 16_384;
+const THUMB_PX = 160;
+const SAMPLE = "page/sample.jpg";
 
-/** The format to save the photo in where none is chosen; null: the service decides. */
-export function automaticFormat() {
-  const name = LIKE[state.photo.file.type] ?? "jpeg";
-  return state.options.formats.includes(name) ? name : null;
+/** The format to save a photo in where none is chosen; null: the service decides. */
+export function automaticFormat(photo) {
+  const name = LIKE[photo.file.type] ?? "jpeg";
+  return session.options.formats.includes(name) ? name : null;
 }
 
-async function choose(file) {
-  if (!file || state.running) return;
-  forgetResult();
-  show({ problem: false });
-  const limit = state.service?.limits.upload_bytes ?? Infinity;
-  if (file.size > limit) {
-    fail(new Problem({ title: "Too large", status: 413, detail: `${file.name} has ${size(file.size)}; up to ${size(limit)} are taken.` }));
-    return;
+/** Add files to the list, and show the first of them. */
+export function choose(files) {
+  const photos = [...files].map(add);
+  if (!photos.length) return;
+  select(photos[0]);
+  photos.forEach(measure);
+  if (photos.length > 1) say(`${photos.length} photos added.`);
+}
+
+async function measure(photo) {
+  const limit = session.service?.limits.upload_bytes ?? Infinity;
+  if (photo.file.size > limit) {
+    fail(photo, new Problem({ type: "urn:photorestore:problem:payload-too-large", title: "Too large", status: 413, detail: `It has ${size(photo.file.size)}; up to ${size(limit)} are taken.` }));
   }
-  state.photo = { file, width: 0, height: 0 };
-  mask.reset(0, 0);
-  const before = find("before");
-  URL.revokeObjectURL(before.src);
-  before.src = URL.createObjectURL(file);
-  const isShown = await before.decode().then(() => true, () => false);
-  if (state.photo.file !== file) return;
-  Object.assign(state.photo, { isShown, width: isShown ? before.naturalWidth : 0, height: isShown ? before.naturalHeight : 0 });
-  mask.reset(state.photo.width, state.photo.height);
-  layOut(state.photo.width, state.photo.height);
-  find("name").textContent = `${file.name}, ${size(file.size)}`;
-  find("blank").textContent = "This browser cannot show such a file. The service may well read it.";
-  show({ drop: false, frame: true, tools: true, view: isShown, before: isShown, blank: !isShown, "paint-start": isShown && !isTooLargeToPaint() });
-  find("restore").disabled = false;
-  state.options?.setAutomaticFormat(automaticFormat());
-  document.body.dataset.state = "chosen";
-  updatePainting();
+  await show(photo, photo.file);
 }
 
-const isTooLargeToPaint = () => state.photo.width * state.photo.height > LARGEST_MASK_PX;
+/** Find out whether this browser shows a file of a photo, and how large it is. */
+async function show(photo, file) {
+  const image = new Image();
+  image.src = URL.createObjectURL(file);
+  const isShown = await image.decode().then(() => true, () => false);
+  URL.revokeObjectURL(image.src);
+  const thumb = isShown ? await makeThumb(file) : null;
+  change(photo, { isShown, thumb, width: isShown ? image.naturalWidth : 0, height: isShown ? image.naturalHeight : 0 });
+}
+
+/** A small copy; the whole of a large photo in each place of the list would take all memory. Null: there is none. */
+export async function makeThumb(file) {
+  try {
+    const bitmap = await createImageBitmap(file);
+    const canvas = document.createElement("canvas");
+    const scale = Math.min(THUMB_PX / Math.min(bitmap.width, bitmap.height), 1);
+    [canvas.width, canvas.height] = [bitmap.width, bitmap.height].map((length) => Math.min(Math.ceil(length * scale), 2 * THUMB_PX));
+    canvas.getContext("2d").drawImage(bitmap, 0, 0, Math.ceil(bitmap.width * scale), Math.ceil(bitmap.height * scale));
+    bitmap.close();
+    return await new Promise((resolve) => { canvas.toBlob(resolve, "image/jpeg", 0.8); });
+  } catch {
+    return null;
+  }
+}
+
+/** Ask the service for a copy that this browser can show. */
+export async function askForPreview(photo) {
+  try {
+    const copy = await preview(photo.file, session.key);
+    change(photo, { preview: copy });
+    await show(photo, copy);
+  } catch (problem) {
+    fail(photo, problem);
+  }
+}
+
+/** Note why a photo could not be restored; any error that is no `Problem` is thrown on. */
+export function fail(photo, error) {
+  if (!(error instanceof Problem)) throw error;
+  if (error.document.status === 401) askForKey(Boolean(session.key));
+  change(photo, { status: "failed", problem: error.document, job: "" });
+}
+
+/** Take a photo out of the list; where the service has it, it forgets it. */
+export function discard(photo) {
+  photo.stop?.();
+  if (photo.job) forget(photo.job, session.key);
+  remove(photo);
+}
 
 find("file").addEventListener("change", (event) => {
-  choose(event.target.files[0]);
+  choose(event.target.files);
   event.target.value = ""; // the same file may be chosen again
 });
-document.addEventListener("paste", (event) => choose(event.clipboardData.files[0]));
+find("sample").addEventListener("click", async () => {
+  const content = await (await fetch(SAMPLE)).blob();
+  choose([new File([content], "sample.jpg", { type: "image/jpeg" })]);
+});
+find("remove-all").addEventListener("click", () => {
+  if (!album.photos.some(isBusy) || confirm("Some photos are being restored. Remove all the same?")) [...album.photos].forEach(discard);
+});
+document.addEventListener("paste", (event) => choose(event.clipboardData.files));
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   document.body.classList.add("dragging");
@@ -61,5 +105,5 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dragging");
-  choose(event.dataTransfer.files[0]);
+  choose(event.dataTransfer.files);
 });

@@ -1,63 +1,73 @@
-// Progress, the report and problems, in words.
+// Below the photo: how far it is, what was done, or what went wrong.
 
+import { album, isBusy, watch } from "./album.js";
 import { duration, find, make, show, size } from "./dom.js";
 import { formatName } from "./options.js";
+import { left, secondsLeft } from "./pace.js";
+import { explain, isRetriable, judgement, suggestion, whatWasDone } from "./sentences.js";
+import { session } from "./session.js";
 
 const OUTCOMES = { ran: "worked", passed: "passed", failed: "failed" };
 const STATES = { ...OUTCOMES, waiting: "", running: "at work" };
 const ORIGINS = { shared: "Shared with an identical request.", kept: "From the results that the service keeps." };
-const KINDS = { line_art: "line art or text" };
-const FLAWS = ["damaged", "noisy", "faded", "toned"];
-const MODES = { untouched: "left as it is" };
-const ADVICE = {
-  401: "Enter an API key above.",
-  408: "The connection is slow; try again on a better one, or with a smaller file.",
-  429: "The service is busy.",
-  500: "Try once more; if it fails again, tell the operator the label below.",
-  503: "The service is starting, or full.",
-  504: "Allow more time under “More options”.",
-};
-const RETRIABLE = [0, 408, 429, 500, 503, 504];
 
-/** Show how far a job is. */
-export function showProgress({ state, progress }) {
-  const steps = Object.entries(progress);
-  find("progress").value = steps.filter(([, each]) => each in OUTCOMES).length / steps.length;
-  find("steps").replaceChildren(...steps.map(([stage, each]) => {
-    const step = make("li", {}, make("span", { className: "stage" }, stage), make("span", { className: "outcome" }, STATES[each] ?? each));
-    step.dataset.outcome = each;
-    return step;
-  }));
-  const isNew = state === "running" && find("steps").hidden;
-  show({ steps: state === "running" });
-  if (isNew) find("working").scrollIntoView({ block: "nearest" }); // it has grown
+/** A photo's progress in words, as "Restoring, 12 s, about 20 s left". */
+export function progressText(photo) {
+  const { status, share, jobState, since } = photo;
+  if (status === "queued") return `Waiting to be sent${timeLeft(photo)}`;
+  if (status === "sending" && share < 1) return `Sending, ${Math.round(100 * share)} %`;
+  const seconds = Math.round((performance.now() - since) / 1000);
+  return `${jobState === "queued" ? "Waiting for its turn" : "Restoring"}, ${seconds} s${timeLeft(photo)}`;
 }
 
-/** Show what the service did. */
-export function showReport({ report, image, by }, seconds) {
+function timeLeft(photo) {
+  const text = left(secondsLeft(photo));
+  return text && `, ${text}`;
+}
+
+function showProgress(photo) {
+  const steps = Object.entries(photo.progress ?? {});
+  const isStepping = photo.jobState === "running" && steps.length > 0;
+  if (photo.status === "sending" && photo.share < 1) find("progress").value = photo.share;
+  else if (isStepping) find("progress").value = steps.filter(([, each]) => each in OUTCOMES).length / steps.length;
+  else find("progress").removeAttribute("value"); // how long it takes is not known
+  find("progress-text").textContent = progressText(photo);
+  find("steps").replaceChildren(...steps.map(([stage, each]) => {
+    const step = make("li", {}, make("span", { className: "stage" }, labelOf(stage)), make("span", { className: "outcome" }, STATES[each] ?? each));
+    Object.assign(step.dataset, { outcome: each, stage });
+    return step;
+  }));
+  show({ steps: isStepping });
+}
+
+const labelOf = (stage) => session.service?.stages.find(({ name }) => name === stage)?.label ?? stage;
+
+function showReport(photo) {
+  const { report, image, by } = photo.result;
   const { source, trace } = report;
+  find("report-title").textContent = whatWasDone(photo);
+  const next = suggestion(photo);
+  find("suggestion").textContent = next?.text ?? "";
+  show({ suggestion: Boolean(next), "nothing-found": Boolean(next) });
   const from = `${formatName(source.format)}, ${source.width} × ${source.height} px, ${source.bits} bits`;
   const to = `${formatName(report.content_type.replace("image/", ""))}, ${report.width} × ${report.height} px, ${report.bits} bits, ${size(image.size)}`;
   find("report-facts").replaceChildren(
-    make("span", {}, from), " → ", make("span", {}, to), `. ${ORIGINS[by] ?? `Took ${seconds.toFixed(1)} s.`}`,
+    make("span", {}, from), " → ", make("span", {}, to), `. ${ORIGINS[by] ?? `Took ${duration(workedMs(report))}.`}`,
     report.unchanged ? " Nothing was changed: this is your file, byte for byte." : "");
-  const judgement = judgementOf(report.estimates.preprocess ?? {});
-  find("report-judgement").textContent = judgement;
-  show({ "report-judgement": Boolean(judgement) });
+  const judged = judgement(report.estimates.preprocess ?? {});
+  find("report-judgement").textContent = judged;
+  show({ "report-judgement": Boolean(judged) });
   const longest = Math.max(...Object.values(trace).map((entry) => entry.ms), 1e-9);
   find("report-stages").replaceChildren(...Object.entries(trace).map(([stage, entry]) => stageRow(stage, entry, longest)));
   find("report-dropped").replaceChildren(...report.dropped.map((text) => make("li", {}, `Lost: ${text}`)));
   find("report-json").textContent = JSON.stringify(report, null, 2);
-  show({ report: true });
 }
 
-/** As in "Judged a damaged, faded print (97 % sure): thorough."; empty where the service does not judge. */
-function judgementOf({ kind, confidence, mode, ...found }) {
-  if (!kind) return "";
-  const flaws = FLAWS.filter((flaw) => found[flaw]).join(", ");
-  const what = `${flaws} ${KINDS[kind] ?? kind.replaceAll("_", " ")}`.trim();
-  const sure = confidence === undefined ? "" : ` (${Math.round(100 * confidence)} % sure)`;
-  return `Judged ${kind === "line_art" ? "" : "a "}${what}${sure}: ${MODES[mode] ?? mode}.`;
+/** From the beginning of the first stage to the end of the last. */
+function workedMs({ trace }) {
+  const stages = Object.values(trace);
+  const first = Math.min(...stages.map(({ began }) => began ?? 0));
+  return Math.max(...stages.map(({ began, ms }) => ((began ?? first) - first) * 1000 + ms));
 }
 
 function stageRow(stage, { outcome, note, ms, tier = "fast" }, longest) {
@@ -69,18 +79,35 @@ function stageRow(stage, { outcome, note, ms, tier = "fast" }, longest) {
     make("span", { className: "note" }, tier === "fast" ? note : `${note}, ${tier} tier`),
     make("span", { className: "time" }, duration(ms)),
     bar);
-  row.dataset.outcome = outcome;
-  row.dataset.stage = stage;
+  Object.assign(row.dataset, { outcome, stage });
   return row;
 }
 
-/** Show why it did not work. */
-export function showProblem({ document: problem, retryAfter }) {
-  find("problem-title").textContent = problem.title;
+function showProblem(problem) {
+  const { headline, advice } = explain(problem);
+  find("problem-title").textContent = headline;
   find("problem-detail").textContent = problem.detail;
-  const wait = retryAfter ? ` Try again in ${retryAfter} s.` : "";
-  find("problem-advice").textContent = `${ADVICE[problem.status] ?? ""}${wait}`;
-  const where = problem.request_id ? `Status ${problem.status}, found by ${problem.stage}. Label for the operator: ` : "";
+  find("problem-advice").textContent = advice;
+  const where = problem.request_id ? `${problem.title}: ${problem.status}, found by ${problem.stage}. Label for the operator: ` : "";
   find("problem-where").replaceChildren(where, ...(where ? [make("code", {}, problem.request_id)] : []));
-  show({ problem: true, again: RETRIABLE.includes(problem.status) });
+  show({ problem: true, again: isRetriable(problem) });
 }
+
+let shown = {};
+
+function update() {
+  const photo = album.selected;
+  show({ working: Boolean(photo && isBusy(photo)), report: photo?.status === "done" });
+  if (photo && isBusy(photo)) showProgress(photo);
+  if (photo?.result && photo.result !== shown.result) {
+    showReport(photo);
+    find("details").open = false;
+  }
+  const problem = photo?.problem ?? session.problem;
+  if (problem && problem !== shown.problem) showProblem(problem);
+  show({ problem: Boolean(problem) });
+  shown = { result: photo?.result, problem };
+}
+
+watch((photo) => { if (!photo || photo === album.selected) update(); });
+setInterval(() => { if (album.selected && isBusy(album.selected)) update(); }, 1000);

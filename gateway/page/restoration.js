@@ -1,94 +1,139 @@
-// One restoration: begun, waited for, cancelled.
+// Restorations: queued in this browser, sent one after the other, waited for, cancelled.
 
-import { find, show } from "./dom.js";
-import { mask, updatePainting } from "./painting.js";
-import { automaticFormat } from "./photo.js";
-import { showProgress } from "./report.js";
-import { forgetResult, showResult } from "./result.js";
-import { Problem, restore, restoreAsJob } from "./service.js";
-import { fail, say, state } from "./session.js";
+import { album, change, isBusy } from "./album.js";
+import { countDamage } from "./damage.js";
+import { find } from "./dom.js";
+import { Mask } from "./mask.js";
+import { learn } from "./pace.js";
+import { askForPreview, automaticFormat, fail, makeThumb } from "./photo.js";
+import { Problem, follow, forget, restore, submit } from "./service.js";
+import { say, session } from "./session.js";
 
-/** Results of up to so many pixels are waited for; larger ones are jobs, which show how far they are. */
-const QUICK_PX = 1e6;
+const PASSING_STATUSES = [0, 429, 503];
+let isSending = false;
 
-/** Restore the photo as the form says, and show the result or the problem. */
-export async function run() {
-  if (!state.photo || state.running || !find("form").reportValidity()) return;
-  const query = state.options.query();
-  if (!query.has("format") && automaticFormat()) query.set("format", automaticFormat());
-  let painted = null;
-  if (!mask.isEmpty && !(painted = await mask.toBlob())) {
-    fail(new Problem({ title: "Too large to paint on", status: 413, detail: "This browser cannot make a mask of this size." }));
-    return;
+/** Restore photos as the form says, or by some other options; those that are being restored are left out. */
+export async function enqueue(photos, options = {}) {
+  if (!find("form").reportValidity()) return;
+  const query = session.options.query();
+  for (const [name, value] of Object.entries(options)) query.set(name, value);
+  for (const photo of photos.filter((each) => !isBusy(each))) {
+    const own = new URLSearchParams(query);
+    const format = automaticFormat(photo);
+    if (!own.has("format") && format) own.set("format", format);
+    const painted = photo.strokes.length ? await Mask.toBlob(photo) : null;
+    if (photo.strokes.length && !painted) {
+      fail(photo, new Problem({ type: "", title: "Too large to paint on", status: 413, detail: "This browser cannot make a mask of this size." }));
+      continue;
+    }
+    change(photo, { status: "queued", query: String(own), attempt: attemptAt(photo), painted, job: "", result: null, problem: null, ...waiting() });
   }
-  forgetResult();
-  const start = performance.now();
-  const request = { picture: state.photo.file, mask: painted, query, key: state.key };
-  const isJob = state.service.jobs && !isQuick(query);
-  state.running = isJob ? restoreAsJob(request, showUpload, showJob) : restore(request, showUpload);
-  const clock = setInterval(showWaiting, 1000);
-  setWorking(true);
+  resume();
+}
+
+/** The service knows a job that was submitted twice by this name. */
+const attemptAt = (photo) => `${photo.id}-${Date.now().toString(36)}`;
+
+const waiting = () => ({ since: performance.now(), progress: null, jobState: "", share: 0 });
+
+/** Go on with what waits: send the next photo, and follow jobs that nobody follows, as after a reload. */
+export function resume() {
+  for (const photo of album.photos) {
+    if (photo.status === "working" && photo.job && !photo.stop) {
+      change(photo, waiting());
+      finish(photo, followed(photo));
+    }
+  }
+  sendNext();
+}
+
+async function sendNext() {
+  const photo = isSending ? null : album.photos.find(({ status }) => status === "queued");
+  if (!photo) return;
+  isSending = true;
+  const isUp = await send(photo).finally(() => { isSending = false; });
+  if (isUp) sendNext();
+}
+
+/** Send a photo; false where the service takes none now, so that the others are better kept. */
+async function send(photo) {
+  const request = { picture: photo.file, mask: photo.painted, query: photo.query, key: session.key };
+  const onUpload = (share) => change(photo, { share });
+  const hasJobs = session.service.jobs;
+  const sent = hasJobs ? submit(request, photo.attempt, onUpload) : restore(request, onUpload);
+  change(photo, { status: "sending", stop: sent.cancel, ...waiting() });
+  if (!hasJobs) return finish(photo, sent.promise);
+  let job;
   try {
-    const result = await state.running.promise;
-    if (result) await showResult(result, (performance.now() - start) / 1000);
-    else say("Cancelled.");
-  } catch (error) {
-    fail(error);
-  } finally {
-    clearInterval(clock);
-    state.running = null;
-    setWorking(false);
+    job = await sent.promise;
+  } catch (problem) {
+    return finish(photo, Promise.reject(problem));
   }
-  const news = find(state.result ? "frame" : "problem");
-  if (!news.hidden) news.scrollIntoView({ block: "nearest" }); // on a phone it is elsewhere than the button
+  if (!job) return finish(photo, null);
+  change(photo, { status: "working", job });
+  finish(photo, followed(photo));
+  return true;
 }
 
-function isQuick(query) {
-  const { isShown, width, height } = state.photo;
-  return isShown && width * height * (query.get("scale") ?? 1) ** 2 <= QUICK_PX;
+/** The result of a photo's job. */
+function followed(photo) {
+  const controller = new AbortController();
+  change(photo, { stop: () => { controller.abort(); forget(photo.job, session.key); } });
+  const patience = () => Math.max(1, album.photos.filter(isBusy).length / 2);
+  return follow(photo.job, session.key, ({ state, progress }) => change(photo, { jobState: state, progress }), controller.signal, patience);
 }
 
-function showUpload(share) {
-  state.running.waitingSince = share < 1 ? null : performance.now();
-  if (share < 1) {
-    find("progress").value = share;
-    find("progress-text").textContent = `Sending, ${Math.round(100 * share)} %`;
-  } else showWaiting();
+/** Wait for a result, and note it or why there is none; false as in `send`. */
+async function finish(photo, promise) {
+  try {
+    const result = await promise;
+    if (result) await note(photo, result);
+    else change(photo, { status: "chosen", job: "" });
+  } catch (error) {
+    const isLost = error.document?.status === 0 && photo.job; // the service still has it
+    const { job } = photo;
+    fail(photo, error);
+    if (isLost) change(photo, { job });
+    say(`${photo.name} could not be restored.`);
+    return !PASSING_STATUSES.includes(error.document.status);
+  } finally {
+    change(photo, { stop: null });
+  }
+  return true;
 }
 
-function showJob(job) {
-  if (!state.running) return;
-  state.running.job = job;
-  showWaiting();
+async function note(photo, result) {
+  if (photo.job) forget(photo.job, session.key); // nothing of it is left there
+  learn(photo, result.report);
+  const [thumb, damage] = await Promise.all([makeThumb(result.image), result.mask ? countDamage(result.mask) : null]);
+  change(photo, { status: "done", job: "", result: { ...result, damage }, thumb: thumb ?? photo.thumb });
+  say(`${photo.name} is restored.`);
+  if (!photo.isShown && !photo.preview) await askForPreviewQuietly(photo);
 }
 
-function showWaiting() {
-  const { waitingSince, job } = state.running ?? {};
-  if (!waitingSince) return;
-  if (job) showProgress(job);
-  else find("progress").removeAttribute("value"); // how long the stages take is not known
-  const what = job?.state === "queued" ? "Waiting for its turn" : "Restoring";
-  find("progress-text").textContent = `${what}, ${Math.round((performance.now() - waitingSince) / 1000)} s`;
+/** For comparing; the result stands without it. */
+async function askForPreviewQuietly(photo) {
+  await askForPreview(photo);
+  if (photo.status === "failed") change(photo, { status: "done", problem: null });
 }
 
-function setWorking(isWorking) {
-  document.body.dataset.state = isWorking ? "working" : state.result ? "done" : "chosen";
-  find("fields").disabled = find("paint-start").disabled = find("file").disabled = isWorking;
-  find("progress").value = 0;
-  find("progress-text").textContent = "Sending";
-  show({ working: isWorking, steps: false, restore: !isWorking });
-  if (isWorking) {
-    show({ problem: false });
-    say("Restoring.");
-    find("cancel").focus({ preventScroll: true });
-  } else find(state.result && !find("slider").hidden ? "slider" : "restore").focus({ preventScroll: true });
-  updatePainting();
+/** Stop the restoration of a photo; it can begin anew. */
+export function cancel(photo) {
+  if (photo.status === "queued") change(photo, { status: "chosen" });
+  else photo.stop?.();
+  say("Cancelled.");
 }
 
-find("form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  run();
+/** Try a photo again after a problem, and with it all that wait: where its job may still be there, follow that. */
+export function tryAgain(photo) {
+  const attempt = photo.problem.status === 0 ? photo.attempt : attemptAt(photo); // unanswered, it may have arrived
+  if (photo.job) change(photo, { status: "working", problem: null });
+  else if (photo.attempt) change(photo, { status: "queued", problem: null, attempt, ...waiting() });
+  else return enqueue([photo]);
+  return resume();
+}
+
+addEventListener("online", () => {
+  for (const photo of album.photos) if (photo.status === "failed" && photo.problem.status === 0) tryAgain(photo);
+  if (session.service) resume();
 });
-find("form").addEventListener("invalid", () => { find("more").open = true; }, true);
-find("cancel").addEventListener("click", () => state.running?.cancel());
-addEventListener("pagehide", () => state.running?.cancel());

@@ -1,14 +1,14 @@
-// The service: what it can do, and one restoration.
+// The service: what it can do, restorations, jobs.
 
+const SOON_MS = 100;
 const POLL_MS = 500;
 const PATIENCE_MS = 30_000;
 
 /** What went wrong: a problem document (RFC 9457), or something like one where there was no answer. */
 export class Problem extends Error {
-  constructor(document, retryAfter) {
+  constructor(document, retryAfter = 0) {
     super(document.detail);
-    this.document = document;
-    this.retryAfter = retryAfter;
+    this.document = { ...document, retry_after: retryAfter };
   }
 }
 
@@ -21,6 +21,7 @@ const unreachable = () =>
   });
 
 const authorization = (key) => (key ? { Authorization: `Bearer ${key}` } : {});
+const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 /** What `GET v1/stages` says: stages, options, formats, limits, whether jobs are taken, version. */
 export const describe = async (key) => (await get("v1/stages", key)).json();
@@ -28,71 +29,67 @@ export const describe = async (key) => (await get("v1/stages", key)).json();
 /**
  * Restore a picture in one request; everything comes back in one answer.
  *
- * @param {{picture: Blob, mask: ?Blob, query: URLSearchParams, key: string}} request
+ * @param {{picture: Blob, mask: ?Blob, query: string, key: string}} request
  * @param {(share: number) => void} onUpload called with the share of the upload that is done
- * @returns {{promise: Promise<{report: Object, image: Blob, mask: Blob, by: string}>, cancel: () => void}}
+ * @returns {{promise: Promise<?{report: Object, image: Blob, mask: Blob, by: string}>, cancel: () => void}}
  *   Cancelled, the promise gives null.
  */
 export function restore(request, onUpload) {
-  const { promise, cancel } = upload("v1/restore", request, onUpload);
+  const { promise, cancel } = upload("v1/restore", request, {}, onUpload);
   return { promise: promise.then((answer) => answer && readResult(answer.response, answer.getResponseHeader("Server-Timing"))), cancel };
 }
 
+/** Submit a picture as a job, as `restore`, but the promise gives the job's path. The same `attempt` gives the same job. */
+export function submit(request, attempt, onUpload) {
+  const { promise, cancel } = upload("v1/jobs", request, { "Idempotency-Key": attempt }, onUpload);
+  return { promise: promise.then((answer) => answer && `v1/jobs/${JSON.parse(new TextDecoder().decode(answer.response)).id}`), cancel };
+}
+
 /**
- * Restore a picture as a job, which tells how far it is. It is forgotten when its result is here.
+ * Wait for a job's end and give its result, as `restore`; null where it was cancelled.
  *
  * @param {(job: Object) => void} onProgress called again and again with the job
- * Otherwise as `restore`.
+ * @param {AbortSignal} signal
+ * @param {() => number} patience how many times as long to wait between two looks
  */
-export function restoreAsJob(request, onUpload, onProgress) {
-  const sent = upload("v1/jobs", request, onUpload);
-  let [path, isCancelled] = ["", false];
-  const forget = () => fetch(path, { method: "DELETE", headers: authorization(request.key), keepalive: true }).catch(() => {});
-
-  async function follow() {
-    const answer = await sent.promise;
-    if (!answer) return null;
-    path = `v1/jobs/${JSON.parse(new TextDecoder().decode(answer.response)).id}`;
-    for (let seen = performance.now(); !isCancelled; await new Promise((resolve) => { setTimeout(resolve, POLL_MS); })) {
-      const job = await look(seen);
-      if (isCancelled || job?.state === "cancelled") break;
-      if (job?.state === "failed") throw new Problem(job.problem, 0);
-      if (job?.state === "succeeded") return collect();
-      if (job) {
-        seen = performance.now();
-        onProgress(job);
-      }
-    }
-    return null;
+export async function follow(path, key, onProgress, signal, patience) {
+  let seen = performance.now();
+  for (let wait = SOON_MS; !signal.aborted; wait = Math.min(1.5 * wait, POLL_MS)) {
+    const job = await look();
+    if (signal.aborted || job?.state === "cancelled") break;
+    if (job?.state === "failed") throw new Problem(job.problem);
+    if (job?.state === "succeeded") return readResult(await (await get(`${path}/result`, key)).arrayBuffer(), null);
+    if (job) onProgress(job);
+    await pause(wait * (job?.state === "queued" ? patience() : 1));
   }
+  return null;
 
   /** The job; null where the service has not answered, but did a moment ago: it may be starting anew. */
-  async function look(seen) {
+  async function look() {
     try {
-      return await (await get(path, request.key)).json();
+      const job = await (await get(path, key)).json();
+      seen = performance.now();
+      return job;
     } catch (problem) {
       if (problem.document?.status === 0 && performance.now() - seen < PATIENCE_MS) return null;
       throw problem;
     }
   }
-
-  async function collect() {
-    const result = readResult(await (await get(`${path}/result`, request.key)).arrayBuffer(), null);
-    forget();
-    return result;
-  }
-
-  function cancel() {
-    isCancelled = true;
-    if (path) forget();
-    else sent.cancel();
-  }
-
-  return { promise: follow(), cancel };
 }
 
-async function get(path, key) {
-  const answer = await fetch(path, { headers: authorization(key) }).catch(() => {
+/** Cancel a job; one that has ended is forgotten with its result. */
+export const forget = (path, key) => fetch(path, { method: "DELETE", headers: authorization(key), keepalive: true }).catch(() => {});
+
+/** A picture as it is, as a JPEG that every browser shows. */
+export async function preview(picture, key) {
+  const answer = await asked(fetch("v1/restore?stages=&format=jpeg&quality=85&metadata=strip", { method: "POST", body: picture, headers: authorization(key) }));
+  return answer.blob();
+}
+
+const get = (path, key) => asked(fetch(path, { headers: authorization(key) }));
+
+async function asked(promise) {
+  const answer = await promise.catch(() => {
     throw unreachable();
   });
   if (!answer.ok) throw readProblem(await answer.text(), answer.status, answer.headers.get("Retry-After"));
@@ -100,12 +97,12 @@ async function get(path, key) {
 }
 
 /** Send a picture; the promise gives the exchange when it is answered, and null when it is cancelled. */
-function upload(path, { picture, mask, query, key }, onUpload) {
+function upload(path, { picture, mask, query, key }, headers, onUpload) {
   const exchange = new XMLHttpRequest(); // fetch does not tell how an upload goes on
   const promise = new Promise((resolve, reject) => {
-    exchange.open("POST", `${path}?${query}&return=bundle`);
+    exchange.open("POST", `${path}?${query}${query && "&"}return=bundle`);
     exchange.responseType = "arraybuffer";
-    for (const [name, value] of Object.entries(authorization(key))) exchange.setRequestHeader(name, value);
+    for (const [name, value] of Object.entries({ ...authorization(key), ...headers })) exchange.setRequestHeader(name, value);
     exchange.upload.onprogress = (event) => onUpload(event.loaded / event.total);
     exchange.upload.onload = () => onUpload(1);
     exchange.onerror = () => reject(unreachable());

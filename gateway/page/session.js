@@ -1,17 +1,25 @@
-// What all parts of the page share: this visit's state, and how it is told of.
+// What all parts of the page share: what is known of the service, and the key to it.
 
-import { find, show } from "./dom.js";
-import { showProblem } from "./report.js";
-import { Problem } from "./service.js";
+import { find, kept, show } from "./dom.js";
 
-export const state = { key: "", service: null, options: null, photo: null, running: null, result: null };
+const KEY = kept("key");
+
+export const session = {
+  /** What `GET v1/stages` said; null before. */
+  service: null,
+  /** Why the service could not be reached when it was asked last: a problem document, or null. */
+  problem: null,
+  /** The form, an `Options`; null before the service is known. */
+  options: null,
+  /** Kept until the tab is closed, so that jobs go on after a reload. */
+  get key() { return sessionStorage.getItem(KEY) ?? ""; },
+  set key(value) { sessionStorage.setItem(KEY, value); },
+};
 
 /** Tell who cannot see the page what happened. */
 export const say = (text) => { find("status").textContent = text; };
 
-/** Show a `Problem`, and ask for another key if it is about that; any other error is thrown on. */
-export function fail(error) {
-  if (!(error instanceof Problem)) throw error;
-  if (error.document.status === 401) show({ "key-form": true, "key-wrong": Boolean(state.key) });
-  showProblem(error);
+/** Ask for a key; `isWrong`: the one that was given is not known. */
+export function askForKey(isWrong) {
+  show({ "key-form": true, "key-wrong": isWrong });
 }

@@ -17,7 +17,8 @@ def bill() -> dict[str, Any]:
 
 
 def test_every_locked_package_stands_in_it_with_version_and_address(bill: dict[str, Any]) -> None:
-    found = {entry["name"]: entry for entry in bill["components"] if entry["type"] == "library"}
+    libraries = [entry for entry in bill["components"] if entry["type"] == "library"]
+    found = {entry["name"]: entry for entry in libraries if entry["purl"].startswith("pkg:pypi/")}
     locked = dict(PINNED.findall((HOME / "requirements.lock").read_text()))
     assert {name: entry["version"] for name, entry in found.items()} == locked
     assert len(locked) > 100
@@ -25,6 +26,14 @@ def test_every_locked_package_stands_in_it_with_version_and_address(bill: dict[s
         assert re.fullmatch(r"pkg:pypi/[a-z0-9-]+@\S+", entry["purl"])
     assert found["torch"]["properties"] == [{"name": "photorestore:image", "value": "backend"}]
     assert found["numpy"]["licenses"]
+
+
+def test_packages_of_the_page_stand_in_it_with_licence_and_hash(bill: dict[str, Any]) -> None:
+    found = {entry.get("purl"): entry for entry in bill["components"]}
+    entry = found["pkg:npm/client-zip@2.5.1"]
+    content = (HOME / "gateway/page/vendor/client-zip.js").read_bytes()
+    assert entry["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(content).hexdigest()}]
+    assert entry["licenses"] == [{"license": {"id": "MIT"}}]
 
 
 def test_weights_stand_in_it_with_their_hashes(bill: dict[str, Any]) -> None:

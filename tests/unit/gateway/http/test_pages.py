@@ -1,6 +1,8 @@
 """The pages' files and headers, and what pages of other origins may do."""
 
+import hashlib
 import re
+import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from gateway.settings import HOME, GatewaySettings, parse
 from tests.edge import EdgeClient, FakeTorchServe, make_picture, running_edge
 
 pytestmark = pytest.mark.anyio
-FILES = sorted((HOME / "gateway/page").iterdir())
+PAGE = HOME / "gateway/page"
+VENDOR = PAGE / "vendor"
+FILES = sorted(file for file in PAGE.iterdir() if file.is_file())
 ORIGIN = "https://album.example"
 
 
@@ -62,14 +66,27 @@ async def test_files_of_the_pages_come_with_their_type_and_name_no_other_host(
         ".css": "text/css",
         ".svg": r"image/svg\+xml",
         ".js": "(text|application)/javascript",
+        ".jpg": "image/jpeg",
     }
     answer = await edge.get(f"/page/{file.name}")
     assert answer.content == file.read_bytes()
     assert re.match(kinds[file.suffix], answer.headers["content-type"])
+    if file.suffix == ".jpg":
+        return
     addresses = re.findall(r"(?:https?:)?//[a-z0-9-]+\.[^\s\"')]+", file.read_text())
     assert [address for address in addresses if address != "http://www.w3.org/2000/svg"] == []
-    imports = re.findall(r'^import .* from "(.*)";$', file.read_text(), re.MULTILINE)
+    imports = re.findall(r'^import .*"(.*)";$', file.read_text(), re.MULTILINE)
     assert all((file.parent / name).exists() for name in imports)
+
+
+async def test_files_of_others_are_those_of_their_packages_with_their_licences(edge: EdgeClient) -> None:
+    origins = tomllib.loads((VENDOR / "origins.toml").read_text())
+    assert {f"{name}.js" for name in origins} == {file.name for file in VENDOR.glob("*.js")}
+    for name, origin in origins.items():
+        content = (await edge.get(f"/page/vendor/{name}.js")).content
+        assert hashlib.sha256(content).hexdigest() == origin["sha256"]
+        assert (VENDOR / f"{name}.licence.txt").read_text()
+        assert {"version", "licence", "file"} <= origin.keys()
 
 
 async def test_browsers_keep_files_and_ask_whether_they_have_changed(edge: EdgeClient) -> None:

@@ -61,3 +61,14 @@ def large(tmp_path: Path) -> Path:
     file = tmp_path / "large.jpg"
     Image.fromarray(make_photo(1000, 1100)).save(file)
     return file
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    """Two whole pictures of one name, and a broken one."""
+    files = [tmp_path / folder / "beach.png" for folder in ("one", "two", "broken")]
+    for seed, file in enumerate(files):
+        file.parent.mkdir()
+        Image.fromarray(make_photo(60, 80, seed)).save(file)
+    files[2].write_bytes(files[2].read_bytes()[:2000])
+    return files

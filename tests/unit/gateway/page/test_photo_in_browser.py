@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 
 from photorestore.options import STAGES
-from tests.browser import Browser, downloaded, needs_chromium
+from tests.browser import Browser, a_phone, downloaded, needs_chromium
 from tests.conftest import make_photo
 from tests.edge import FakeTorchServe
 
@@ -26,6 +27,8 @@ def test_a_photo_is_restored_compared_and_downloaded(serve: Callable[..., Browse
     browser.choose(photo)
     assert browser.find("#slider").get_property("hidden")
     browser.restore()
+    assert browser.text("#report-title") == "Noise removed."
+    browser.find("#details > summary").click()
     rows = browser.all("#report-stages li")
     assert [row.get_attribute("data-stage") for row in rows] == list(STAGES)
     for row in rows:
@@ -56,7 +59,7 @@ def test_the_slider_moves_by_keyboard_and_by_pointer(serve: Callable[..., Browse
     browser.choose(photo)
     assert browser.part() == 100
     browser.restore()
-    slider = browser.find("#slider")  # transparent: the line and the knob below it are what one sees
+    slider, window = browser.find("#slider"), browser.find("#window")
     assert browser.find("#line").is_displayed()
     assert browser.part() == 50
     slider.send_keys(Keys.ARROW_LEFT * 3)
@@ -65,7 +68,7 @@ def test_the_slider_moves_by_keyboard_and_by_pointer(serve: Callable[..., Browse
     slider.send_keys(Keys.END)
     assert browser.part() == 100
     quarter = -slider.size["width"] // 4
-    ActionChains(browser.driver).move_to_element_with_offset(slider, quarter, 0).click().perform()
+    ActionChains(browser.driver).move_to_element_with_offset(window, quarter, 0).click().perform()
     assert 20 <= browser.part() <= 30
     ActionChains(browser.driver).click_and_hold().move_by_offset(-2 * quarter, 0).release().perform()
     assert 70 <= browser.part() <= 80
@@ -100,16 +103,20 @@ def test_the_report_says_what_the_picture_was_judged_to_be_and_that_nothing_was_
     browser.choose(photo)
     monkeypatch.setattr(server, "_run", judge)
     browser.restore()
+    browser.find("#details > summary").click()
     assert browser.text("#report-judgement") == "Judged a damaged, faded print (97 % sure): thorough."
     assert "byte for byte" not in browser.text("#report-facts")
-    browser.find("#option-strength").send_keys(Keys.HOME)
+    browser.find("#more summary").click()
+    browser.see("#option-strength").send_keys(Keys.HOME)
     browser.restore()
-    browser.wait(lambda: "line art" in browser.text("#report-judgement"))
+    browser.wait(lambda: "a drawing or text" in browser.text("#report-title"))
+    browser.find("#details > summary").click()
     assert browser.text("#report-judgement") == "Judged line art or text (99 % sure): left as it is."
     assert "byte for byte" in browser.text("#report-facts")
     browser.assert_calm()
 
 
+BOX = "return arguments[0].getBoundingClientRect().toJSON()"
 IS_PAINTED = """
 const {width, height} = arguments[0];
 const context = new OffscreenCanvas(width, height).getContext("2d");
@@ -145,6 +152,8 @@ def test_what_is_painted_is_filled_and_nothing_else_changes(
     canvas.send_keys(Keys.ARROW_LEFT * 3, Keys.SPACE, Keys.ARROW_RIGHT * 6, Keys.SPACE)
     assert is_painted()
     browser.restore()
+    assert browser.text("#report-title") == "What you painted over is filled."
+    browser.find("#details > summary").click()
     notes = {row.get_attribute("data-stage"): row.text for row in browser.all("#report-stages li")}
     assert "a mask was given" in notes["scratch"]
     assert "filled" in notes["translate"]
@@ -173,7 +182,31 @@ def test_a_photo_that_its_exif_turns_can_be_painted_on(serve: Callable[..., Brow
     assert Image.open(io.BytesIO(downloaded(browser))).size == (60, 100)
 
 
-def test_files_that_the_browser_cannot_show_are_restored_all_the_same(
+@pytest.mark.parametrize("kind", ["tif", "heic"])
+def test_files_that_the_browser_cannot_show_are_restored_and_compared_by_a_copy_of_the_service(
+    serve: Callable[..., Browser], tmp_path: Path, kind: str
+) -> None:
+    file = tmp_path / f"scan.{kind}"
+    picture = Image.fromarray(make_photo(60, 80))
+    if kind == "heic":
+        pillow_heif.from_pillow(picture).save(file)
+    else:
+        picture.save(file)
+    browser = serve()
+    browser.open()
+    browser.choose(file)
+    assert f"cannot show {kind.upper()} files" in browser.see("#blank").text
+    assert not browser.find("#paint-start").is_displayed()
+    assert [address for address in browser.addresses() if "restore" in address] == []
+    browser.restore()
+    browser.see("#line")
+    assert browser.find("#before").size == browser.find("#after").size
+    name = browser.find("#download").get_attribute("download")
+    assert name == {"tif": "scan-restored.png", "heic": "scan-restored.jpg"}[kind]
+    browser.assert_calm()
+
+
+def test_a_copy_of_what_the_browser_cannot_show_can_be_asked_for_and_painted_on(
     serve: Callable[..., Browser], tmp_path: Path
 ) -> None:
     file = tmp_path / "scan.tif"
@@ -181,26 +214,36 @@ def test_files_that_the_browser_cannot_show_are_restored_all_the_same(
     browser = serve()
     browser.open()
     browser.choose(file)
-    assert "cannot show such a file" in browser.see("#blank").text
-    assert not browser.find("#paint-start").is_displayed()
-    browser.restore()
-    assert browser.see("#after").size["width"] > 0
-    assert browser.find("#slider").get_property("hidden")
-    assert browser.find("#download").get_attribute("download") == "scan-restored.png"
+    browser.see("#preview").click()
+    browser.see("#paint-start").click()
+    browser.see("#paint").send_keys(Keys.SPACE, Keys.ARROW_DOWN, Keys.SPACE)
+    browser.restore()  # a mask of another size would be refused
+    assert browser.text("#report-title") == "What you painted over is filled."
+
+
+def test_the_sample_is_there_to_try(serve: Callable[..., Browser]) -> None:
+    browser = serve()
+    browser.open()
+    browser.see("#sample").click()
+    browser.reach("chosen")
+    assert browser.see("#before").size["width"] > 200
     browser.assert_calm()
 
 
-def test_everything_fits_on_a_phone(serve: Callable[..., Browser], photo: Path) -> None:
+def test_everything_fits_on_a_phone_and_the_button_is_in_reach(
+    serve: Callable[..., Browser], photo: Path
+) -> None:
     browser = serve()
-    browser.driver.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True},
-    )
-    try:
+    with a_phone(browser):
         browser.open()
-        for step in (lambda: browser.see("#form"), lambda: browser.choose(photo), browser.restore):
+        browser.see("#form")
+        assert not browser.find("#restore").is_displayed()  # there is nothing to restore
+        for step, button in (
+            (lambda: browser.choose(photo), "#restore"),
+            (browser.restore, "#download"),
+        ):
             step()
             width = browser.driver.execute_script("return document.documentElement.scrollWidth")
             assert width <= 360
-    finally:
-        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+            box = browser.driver.execute_script(BOX, browser.see(button))
+            assert 600 < box["top"] < box["bottom"] <= 740

@@ -25,16 +25,20 @@ def test_problems_are_told_in_words_and_the_photo_stays(
     browser = serve()
     browser.open()
     browser.choose(broken)
-    browser.restore("chosen")
+    browser.restore("failed")
     assert browser.see("#problem").get_attribute("role") == "alert"
-    assert browser.text("#problem-title") == "Truncated image"
+    assert browser.text("#problem-title") == "The file breaks off"
     assert browser.text("#problem-detail")
-    assert "422, found by" in browser.text("#problem-where")
+    assert "Truncated image: 422, found by" in browser.text("#problem-where")
     assert not browser.find("#again").is_displayed()
+    assert "choose it again" in browser.text("#problem-advice")
     assert not browser.find("#report").is_displayed()
     browser.choose(photo)
     assert not browser.find("#problem").is_displayed()
     browser.restore()
+    browser.find("#strip li:first-child .tile").click()
+    browser.reach("failed")
+    assert browser.see("#problem-title").text == "The file breaks off"
 
 
 def test_what_may_pass_can_be_tried_again(
@@ -44,7 +48,7 @@ def test_what_may_pass_can_be_tried_again(
     browser.open()
     browser.choose(photo)
     server.is_up = False
-    browser.restore("chosen")
+    browser.restore("failed")
     browser.see("#problem")
     assert "Try again in" in browser.text("#problem-advice")
     server.is_up = True
@@ -62,7 +66,6 @@ def test_a_restoration_can_be_cancelled(
     browser.call(server.is_open.clear)
     browser.restore("working")
     assert browser.find("#progress").is_displayed()
-    assert not browser.find("#option-format").is_enabled()
     browser.wait(lambda: browser.text("#progress-text").startswith("Restoring"))
     browser.find("#cancel").click()
     browser.reach("chosen")
@@ -74,7 +77,7 @@ def test_a_restoration_can_be_cancelled(
 
 STEPS = """
 const steps = [...document.querySelectorAll("#steps li")];
-return Object.fromEntries(steps.map((step) => [step.querySelector(".stage").textContent, step.dataset.outcome]));
+return Object.fromEntries(steps.map((step) => [step.dataset.stage, step.dataset.outcome]));
 """
 
 
@@ -89,7 +92,8 @@ def test_a_large_photo_shows_the_stages_at_work(
     browser = serve(jobs_dir=tmp_path / "jobs")
     browser.open()
     browser.choose(large)
-    browser.find("#stages-chosen").click()
+    browser.find("#more summary").click()
+    browser.see("#stages-chosen").click()
     browser.call(server.is_open.clear)
     browser.restore("working")
     browser.wait(lambda: server.inferences and browser.find("#steps").is_displayed())
@@ -144,8 +148,8 @@ def test_problem_of_a_job_is_told_as_any_other(
     browser = serve(jobs_dir=tmp_path / "jobs")
     browser.open()
     browser.choose(large)
-    browser.restore("chosen")
-    assert browser.see("#problem-title").text == "Truncated image"
+    browser.restore("failed")
+    assert browser.see("#problem-title").text == "The file breaks off"
     assert "422, found by preprocess" in browser.text("#problem-where")
 
 

@@ -1,0 +1,103 @@
+// The photos of this visit and the last ones, kept in this browser's own database (IndexedDB) until they are removed.
+
+import { kept } from "./dom.js";
+import { createStore, del, set, values } from "./vendor/idb-keyval.js";
+
+const DAY_MS = 86_400_000;
+/** Fields that begin anew after a reload, and change too often to be written down. */
+const PASSING = { share: 0, progress: null, jobState: "", since: 0, stop: null };
+
+/**
+ * A photo has `file` (a Blob with a `name`), `isShown` (null until it is known), `width`, `height`, `thumb` and `preview` (Blobs or null), `strokes` (what
+ * is painted), and a `status`: `chosen`, `queued`, `sending`, `working`, `done` or `failed`. From `queued` on it has `query` (what
+ * was asked for), `attempt` (a name for it) and `painted` (the mask's Blob or null); while the service has it, `job` (its path); at the end
+ * `result` (see `service.js`) or `problem` (a problem document with `retry_after`).
+ */
+export const album = { photos: [], selected: null, isKept: true };
+
+const store = createStore(kept("photos"), "photos");
+const listeners = [];
+let count = 0;
+
+/** A name for a photo; later ones stand after it in the order of the alphabet. */
+function newId() {
+  count += 1;
+  const numbers = [Date.now(), count, crypto.getRandomValues(new Uint32Array(1))[0]];
+  return numbers.map((number) => number.toString(36).padStart(4, "0")).join("-");
+}
+
+/** Call a function with each photo that changes, and with null when the selection or the list did. */
+export const watch = (listener) => listeners.push(listener);
+
+/** Let everything be shown anew. */
+export const refresh = () => tell(null);
+
+const tell = (photo) => listeners.forEach((listener) => listener(photo));
+
+/** A photo that the service has, or that waits in this browser. */
+export const isBusy = ({ status }) => ["queued", "sending", "working"].includes(status);
+
+export function add(file) {
+  const photo = {
+    id: newId(), name: file.name || "photo", file, added: Date.now(), status: "chosen", isShown: null, width: 0, height: 0,
+    thumb: null, preview: null, strokes: [], query: "", attempt: "", painted: null, job: "", result: null, problem: null, ...PASSING,
+  };
+  album.photos.push(photo);
+  keep(photo);
+  tell(null);
+  return photo;
+}
+
+/** Change some fields of a photo; passing ones alone are not written down. */
+export function change(photo, fields) {
+  Object.assign(photo, fields);
+  if (!album.photos.includes(photo)) return;
+  if (Object.keys(fields).some((field) => !(field in PASSING))) keep(photo);
+  tell(photo);
+}
+
+/** Take a photo out of the list and the database. */
+export function remove(photo) {
+  const at = album.photos.indexOf(photo);
+  album.photos.splice(at, 1);
+  del(photo.id, store).catch(() => {});
+  if (album.selected === photo) album.selected = album.photos[Math.min(at, album.photos.length - 1)] ?? null;
+  tell(null);
+}
+
+export function select(photo) {
+  if (album.selected === photo) return;
+  album.selected = photo;
+  tell(null);
+}
+
+/** Bring back what was kept; what is older than a day is deleted. */
+export async function recall() {
+  if (await hasAnotherTab()) return;
+  for (const photo of await values(store).catch(() => [])) {
+    if (Date.now() - photo.added > DAY_MS) del(photo.id, store).catch(() => {});
+    else album.photos.push(Object.assign(photo, PASSING, photo.status === "sending" ? { status: "queued" } : {}));
+  }
+  album.photos.sort((one, other) => (one.id < other.id ? -1 : 1));
+  album.selected ??= album.photos.find(isBusy) ?? album.photos.at(-1) ?? null;
+  tell(null);
+}
+
+/** Whether a further tab shows these photos; this one keeps its own in memory then, so that no photo is sent twice. */
+function hasAnotherTab() {
+  if (!navigator.locks) return false; // without HTTPS; two tabs may then follow the same job
+  return new Promise((resolve) => {
+    navigator.locks.request(kept("photos"), { ifAvailable: true }, (lock) => {
+      album.isKept = Boolean(lock);
+      resolve(!lock);
+      return lock && new Promise(() => {}); // held as long as the page is
+    });
+  });
+}
+
+function keep(photo) {
+  if (!album.isKept) return;
+  const { ...fields } = photo;
+  for (const field of Object.keys(PASSING)) delete fields[field];
+  set(photo.id, fields, store).catch(() => { album.isKept = false; }); // full, or a private window
+}
