@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backend import management, torchserve
+from backend.archives import are_for_cpus
 from backend.child import Child
 from backend.edge import NAME as EDGE
 from backend.edge import Edge
@@ -26,6 +27,8 @@ from backend.guard import Guarded
 from backend.log_rotation import bound
 from backend.settings import Settings
 from backend.supervised import SupervisedProcess
+from backend.template_process import NAME as TEMPLATE
+from backend.template_process import TemplateProcess
 from backend.torchserve import TorchServe
 from photorestore.housekeeping import GRACE_S, count_awaited, sweep
 from photorestore.serving.management import Node
@@ -37,8 +40,8 @@ START_S = 600.0
 LOOK_EVERY_S = 0.5
 SWEEP_EVERY_S = 2.0
 POLL_S = 0.5
-LOGS = ("console.log", "gateway.log")
-"""Logs of what TorchServe and the edge print, over all their starts."""
+LOGS = ("console.log", "gateway.log", "template.log")
+"""Logs of what TorchServe, the edge and the template print, over all their starts."""
 BOUND_LOGS = (*LOGS, "backend.log")
 """Logs that are bounded here; see `log_rotation`."""
 SENDING_S = 2.0
@@ -82,6 +85,7 @@ def supervise(
         ready_file.unlink(missing_ok=True)
         instance.stop_edge()
         instance.server.process.stop()
+        instance.stop_template()
         # Nobody is left to fetch delivered results, so their grace is over, too.
         sweep(settings.workspace_root, time.monotonic() + GRACE_S)
 
@@ -95,7 +99,16 @@ class Instance:
 
     def __init__(self, settings: Settings, drain_s: float) -> None:
         self.settings = settings
-        server, edge = (Child.find(settings, name) for name in (torchserve.NAME, EDGE))
+        template, server, edge = (Child.find(settings, name) for name in (TEMPLATE, torchserve.NAME, EDGE))
+        self.template = (
+            SupervisedProcess(
+                "the template of the workers",
+                lambda: TemplateProcess(settings),
+                None if template is None else TemplateProcess(settings, template),
+            )
+            if are_for_cpus(settings.model_store)
+            else None
+        )
         self.server = SupervisedProcess(
             "TorchServe",
             lambda: TorchServe(settings),
@@ -123,11 +136,17 @@ class Instance:
         if self.registration.ident is None and management.is_up(self.settings):
             self.registration.start()
 
+    def keep_template_up(self) -> None:
+        """Restart the template if it has ended; workers start without it meanwhile, only slower."""
+        if self.template is not None:
+            self.template.keep_up()
+
     def keep_up(self) -> bool:
         """Restart what has ended; return False if TorchServe has ended without an edge.
 
         Then nothing is restarted: whoever runs the container has to do it.
         """
+        self.keep_template_up()
         if self.edge is None and self.server.has_ended:
             logger.error("TorchServe has ended (exit status %s)", self.server.process.exit_status)
             return False
@@ -147,6 +166,11 @@ class Instance:
         if self.edge is not None:
             self.edge.process.stop()
 
+    def stop_template(self) -> None:
+        """Stop the template, if there is one; its workers are TorchServe's."""
+        if self.template is not None:
+            self.template.process.stop()
+
     def _note_restarts(self) -> None:
         """Write the numbers of restarts for the edge's metrics; a full disk is no reason to end."""
         if self.edge is not None:
@@ -161,6 +185,8 @@ def end_what_is_left(settings: Settings, drain_s: float) -> None:
         Edge(settings, drain_s, edge).stop()
     if (server := Child.find(settings, torchserve.NAME)) is not None:
         TorchServe(settings, server).stop()
+    if (template := Child.find(settings, TEMPLATE)) is not None:
+        TemplateProcess(settings, template).stop()
 
 
 def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:
@@ -176,6 +202,7 @@ def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:
                 "not ready; the logs are in %s: %s", settings.run_dir / "logs", error or "it has ended"
             )
             return False
+        instance.keep_template_up()
         instance.register()
         is_registered = instance.registration.ident is not None and not instance.registration.is_alive()
         if is_registered and is_ready(settings, management.nodes(settings)):
