@@ -42,8 +42,7 @@ def listen(folder: Path) -> socket.socket:
     """Return a socket that listens in a folder, in place of any other; the process goes to that folder."""
     os.chdir(folder)
     listener = socket.socket(socket.AF_UNIX)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(SOCKET)
+    Path(SOCKET).unlink(missing_ok=True)
     listener.bind(SOCKET)
     listener.listen(64)
     return listener
@@ -54,48 +53,86 @@ def can_fork() -> bool:
     if (pid := os.fork()) == 0:
         os._exit(0)
     os.waitpid(pid, 0)
-    threads = os.listdir("/proc/self/task")
-    if len(threads) > 1:
-        print(f"{len(threads)} threads run: no worker is forked", file=sys.stderr, flush=True)
-    return len(threads) == 1
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    if threads > 1:
+        print(f"{threads} threads run: no worker is forked", file=sys.stderr, flush=True)
+    return threads == 1
 
 
-def serve(listener: socket.socket, run: Callable[[Order], int], *, is_able: bool = True) -> None:
-    """Fork a worker for each launcher that connects, and tell it the worker's exit status.
+class ForkServer:
+    """Forks a worker for each launcher that connects, and tells it the worker's exit status.
 
     Args:
+        listener: see `listen`.
         run: runs a worker in the forked process, and returns its exit status.
         is_able: False declines all.
     """
-    woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    workers: dict[int, socket.socket] = {}
-    with selectors.DefaultSelector() as selector:
-        selector.register(listener, selectors.EVENT_READ)
-        selector.register(woken, selectors.EVENT_READ)
-        while True:
-            ready = [key.fileobj for key, _ in selector.select()]
-            if woken in ready:
-                os.read(woken, 4096)
-                _tell_ended(workers)
-            if listener not in ready:
-                continue
-            connection, _ = listener.accept()
-            order = _receive(connection) if is_able else None
-            pid = _fork() if order is not None else None
-            if order is not None and pid == 0:
-                signal.set_wakeup_fd(-1)
-                for other in (listener, *workers.values()):
-                    other.close()
-                _become_worker(order, connection, run)
-            for stream in order.streams if order is not None else ():
-                os.close(stream)
-            if pid is None:
-                _answer(connection, DECLINED)
+
+    def __init__(self, listener: socket.socket, run: Callable[[Order], int], *, is_able: bool = True) -> None:
+        self._listener = listener
+        self._run = run
+        self._is_able = is_able
+        self._workers: dict[int, socket.socket] = {}
+
+    def serve(self) -> None:
+        """Serve until the process is ended."""
+        woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ)
+            selector.register(woken, selectors.EVENT_READ)
+            while True:
+                ready = [key.fileobj for key, _ in selector.select()]
+                if woken in ready:
+                    os.read(woken, 4096)
+                    self._tell_ended()
+                if self._listener in ready:
+                    self._take()
+
+    def _take(self) -> None:
+        connection, _ = self._listener.accept()
+        order = _receive(connection)
+        if order is None:
+            connection.close()
+            return
+        pid = _fork() if self._is_able else None
+        if pid == 0:
+            self._become_worker(order, connection)
+        for stream in order.streams:
+            os.close(stream)
+        if pid is None:
+            _answer(connection, DECLINED)
+            connection.close()
+        else:
+            self._workers[pid] = connection
+
+    def _become_worker(self, order: Order, connection: socket.socket) -> None:
+        """Run a worker, and end with it, or with its launcher. Never returns."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for other in (self._listener, *self._workers.values()):
+                other.close()
+            Path("/proc/self/comm").write_text("worker")
+            connection.settimeout(None)
+            connection.sendall(FORKED)  # fails where the launcher has given up: then another one runs already
+            threading.Thread(target=_end_with_launcher, args=(connection,), daemon=True).start()
+            status = self._run(order)
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
+
+    def _tell_ended(self) -> None:
+        """Tell the launchers of all workers that have ended how they did."""
+        for pid in list(self._workers):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                connection, code = self._workers.pop(pid), os.waitstatus_to_exitcode(status)
+                _answer(connection, b"%d\n" % (code if code >= 0 else 128 - code))
                 connection.close()
-            else:
-                workers[pid] = connection
 
 
 def _fork() -> int | None:
@@ -109,37 +146,10 @@ def _fork() -> int | None:
         return None
 
 
-def _become_worker(order: Order, connection: socket.socket, run: Callable[[Order], int]) -> None:
-    """Run a worker, and end with it, or with its launcher. Never returns."""
-    status = 1
-    try:
-        for number in (signal.SIGCHLD, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        Path("/proc/self/comm").write_text("worker")
-        _answer(connection, FORKED)
-        connection.settimeout(None)
-        threading.Thread(target=_end_with_launcher, args=(connection,), daemon=True).start()
-        status = run(order)
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(status)
-
-
 def _end_with_launcher(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.recv(1)
     os._exit(1)
-
-
-def _tell_ended(workers: dict[int, socket.socket]) -> None:
-    """Tell the launchers of all workers that have ended how they did."""
-    for pid in list(workers):
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            connection, code = workers.pop(pid), os.waitstatus_to_exitcode(status)
-            _answer(connection, b"%d\n" % (code if code >= 0 else 128 - code))
-            connection.close()
 
 
 def _answer(connection: socket.socket, answer: bytes) -> None:

@@ -2,10 +2,11 @@
 
     python -IS launcher.py PYTHON FOLDER SCRIPT [ARGUMENT ...]
 
-It imports next to nothing, because one waits beside each worker. The template (`backend.forking`) listens on a socket in
-FOLDER. It is sent the script's arguments, environment, folder and standard streams, and forks; then the launcher becomes a
-shell that waits for the worker's exit status. Either ends when the other does, however that ends, by the connection that
-both hold. Where there is no template, or it declines, the launcher becomes PYTHON with the script, as if it were not there.
+It imports next to nothing, so that it costs milliseconds. The template (`backend.template`) listens on a socket in
+FOLDER. It is sent the script's arguments, environment, folder and standard streams, and forks; then the launcher
+becomes a shell that waits for the worker's exit status. Either ends when the other does, however that ends, by the
+connection that both hold. Where there is no template, or it declines, the launcher becomes PYTHON with the script, as
+if it were not there.
 """
 
 import array
@@ -32,7 +33,7 @@ WAIT = 'read -r status; exit "${status:-1}"'
 def main(arguments: list[str]) -> None:
     """Become a shell that waits for a forked worker, or Python."""
     python, folder, *words = arguments
-    if words and os.path.basename(words[0]) == SCRIPT:  # noqa: PTH119 - pathlib takes longer to import than all the rest
+    if words and os.path.basename(words[0]) == SCRIPT:  # noqa: PTH119 - pathlib is slow to import
         connection = hand_over(folder, words)
         if connection is not None:
             os.dup2(connection.fileno(), 0)
@@ -42,38 +43,43 @@ def main(arguments: list[str]) -> None:
 
 def hand_over(folder: str, words: list[str]) -> "socket.socket | None":
     """Have a worker forked; return the connection to it, or None if Python is to be started."""
-    order = {"words": words, "environment": dict(os.environ), "folder": os.getcwd()}
+    order = {"words": words, "environment": dict(os.environ), "folder": os.getcwd()}  # noqa: PTH109
     message = json.dumps(order).encode()
     until = time.monotonic() + CONNECT_S
     while time.monotonic() < until:
-        try:
-            connection = _connect(folder)
-            _send(connection, message)
-            answer = connection.recv(len(FORKED))
-        except TimeoutError:
-            return None
-        except OSError:
-            answer = b""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(ANSWER_S)
+        answer = _ask(connection, folder, message)
         if answer == FORKED:
             connection.settimeout(None)
             return connection
+        connection.close()
         if answer == DECLINED:
             return None
         time.sleep(0.1)
     return None
 
 
-def _connect(folder: str) -> socket.socket:
+def _ask(connection: socket.socket, folder: str, message: bytes) -> bytes:
+    """Return the template's answer: nothing if there is no template, `DECLINED` if it takes too long."""
+    try:
+        _connect(connection, folder)
+        _send(connection, message)
+        return connection.recv(len(FORKED))
+    except TimeoutError:
+        return DECLINED
+    except OSError:
+        return b""
+
+
+def _connect(connection: socket.socket, folder: str) -> None:
     here = os.open(".", os.O_RDONLY)
     try:
         os.chdir(folder)
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(ANSWER_S)
         connection.connect(SOCKET)
     finally:
         os.fchdir(here)
         os.close(here)
-    return connection
 
 
 def _send(connection: socket.socket, message: bytes) -> None:

@@ -2,8 +2,8 @@
 
 It registers the workflow, waits until every stage has its workers, and sweeps abandoned workspaces. At the end it waits
 for requests in flight, then stops everything. With an edge it restarts either when it dies: see `backend.supervised`.
-In the background it keeps a guard, which starts it again when it dies itself (`backend.guard`); what it has started
-runs on meanwhile (`backend.child`).
+It keeps the template from which workers are forked, too (`backend.template`). In the background it keeps a guard, which
+starts it again when it dies itself (`backend.guard`); what it has started runs on meanwhile (`backend.child`).
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def supervise(
     ready_file = settings.run_dir / "ready"
     for file in (ready_file, settings.restarts_file):
         file.unlink(missing_ok=True)
-    starts = {name: _size(settings.run_dir / name) for name in LOGS}
+    files = {name: settings.run_dir / name for name in LOGS}
+    starts = {name: file.stat().st_size if file.exists() else 0 for name, file in files.items()}
     instance = Instance(settings, drain_s)
     try:
         if not _wait_ready(instance, stopping):
@@ -85,7 +86,8 @@ def supervise(
         ready_file.unlink(missing_ok=True)
         instance.stop_edge()
         instance.server.process.stop()
-        instance.stop_template()
+        if instance.template is not None:
+            instance.template.process.stop()
         # Nobody is left to fetch delivered results, so their grace is over, too.
         sweep(settings.workspace_root, time.monotonic() + GRACE_S)
 
@@ -114,7 +116,7 @@ class Instance:
             lambda: TorchServe(settings),
             None if server is None else TorchServe(settings, server),
         )
-        self.registration = Registration(settings)
+        self.registration = management.Registration(settings)
         self.edge = (
             None
             if settings.gateway_port is None
@@ -138,8 +140,8 @@ class Instance:
 
     def keep_template_up(self) -> None:
         """Restart the template if it has ended; workers start without it meanwhile, only slower."""
-        if self.template is not None:
-            self.template.keep_up()
+        if self.template is not None and self.template.keep_up():
+            self._note_restarts()
 
     def keep_up(self) -> bool:
         """Restart what has ended; return False if TorchServe has ended without an edge.
@@ -154,7 +156,7 @@ class Instance:
             logger.error("%s", self.registration.error)
             self.server.process.stop()
         if self.server.keep_up():
-            self.registration = Registration(self.settings)
+            self.registration = management.Registration(self.settings)
             self._note_restarts()
         if self.edge is not None and self.edge.keep_up():
             self._note_restarts()
@@ -166,15 +168,12 @@ class Instance:
         if self.edge is not None:
             self.edge.process.stop()
 
-    def stop_template(self) -> None:
-        """Stop the template, if there is one; its workers are TorchServe's."""
-        if self.template is not None:
-            self.template.process.stop()
-
     def _note_restarts(self) -> None:
         """Write the numbers of restarts for the edge's metrics; a full disk is no reason to end."""
         if self.edge is not None:
             counts = {"edge": self.edge.restarts, "torchserve": self.server.restarts}
+            if self.template is not None:
+                counts["template"] = self.template.restarts
             with contextlib.suppress(OSError):
                 self.settings.restarts_file.write_text(json.dumps(counts))
 
@@ -232,26 +231,6 @@ def is_ready(settings: Settings, stages: Sequence[Node]) -> bool:
     return has_workers and (settings.gateway_port is None or is_edge_ready(settings))
 
 
-class Registration(threading.Thread):
-    """A thread that registers the workflow, so that the supervisor can be stopped meanwhile.
-
-    Attributes:
-        error: why the registration failed, or None.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(daemon=True)
-        self.settings = settings
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        """Register the workflow; called by `start`."""
-        try:
-            management.register(self.settings)
-        except Exception as error:  # noqa: BLE001 - the supervisor reports it
-            self.error = error
-
-
 def _drain(root: Path, drain_s: float) -> None:
     """Wait for requests in flight, which TorchServe would drop, and then for their answers to be sent."""
     until = time.monotonic() + drain_s
@@ -268,7 +247,3 @@ def last_lines(log: Path, start: int, count: int = 30) -> str:
         return ""
     added = log.read_bytes()[start:].decode(errors="replace")
     return "\n".join(added.splitlines()[-count:])
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0

@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backend.archives import PACKAGE, WEIGHTS, Archive, read_archives, unpacked_code_hash
-from backend.fork_server import Order, can_fork, listen, serve
+from backend.fork_server import ForkServer, Order, can_fork, listen
 
 MODULES = ("torch", "numpy", "PIL.Image", "yaml", "ts.model_service_worker")
 """Imported for all workers, whatever their archives hold."""
@@ -39,7 +39,8 @@ def main() -> None:
     """Listen, prepare, and fork until the process is ended."""
     run_dir, store = map(Path, sys.argv[1:])
     listener = listen(run_dir)  # first: launchers that come early wait for an answer
-    serve(listener, prepare(run_dir, store).run, is_able=can_fork())
+    template = prepare(run_dir, store)
+    ForkServer(listener, template.run, is_able=can_fork()).serve()
 
 
 class Template:
@@ -108,9 +109,7 @@ def _load_archives(archives: Sequence[Archive], folder: Path) -> str | None:
     if not archives:
         return None
     code_hash = archives[0].code_hash()
-    place = (
-        folder / code_hash[:16]
-    )  # of its own, for workers of an earlier template may still import from another
+    place = folder / code_hash[:16]  # workers of an earlier template may still import from another
     if unpacked_code_hash(place) != code_hash:
         shutil.rmtree(place, ignore_errors=True)
         archives[0].unpack(PACKAGE, place)

@@ -136,6 +136,20 @@ def test_supervisor_that_is_killed_takes_all_with_it(tmp_path: Path, root: Path)
     own_root.rmdir()
 
 
+def test_workers_are_forked_whether_or_not_the_template_was_killed(service: Service) -> None:
+    pids = service.pids()
+    assert {psutil.Process(pid).name() for pid in pids} == {"worker"}
+    (template,) = (child for child in service.supervisor.children() if "backend.template" in child.cmdline())
+    template.kill()
+    (worker,) = service.workers("scratch")
+    os.kill(worker, signal.SIGKILL)
+    wait_for(
+        lambda: "READY" in service.workers("scratch").values() and worker not in service.workers("scratch")
+    )
+    assert service.restore(make_upload(60, 80)).content.startswith(b"\x89PNG")
+    assert service.pids() - pids == set(service.workers("scratch"))
+
+
 def test_background_start_and_a_stop_that_answers_what_is_in_flight(tmp_path: Path, root: Path) -> None:
     own_root = root.with_name(f"{root.name}-background")
     port = free_ports(6)
@@ -189,7 +203,7 @@ def test_whatever_is_killed_of_a_start_in_the_background_comes_back(tmp_path: Pa
             over = threading.Event()
             callers = [pool.submit(_restore_until, over, client, seed) for seed in range(3)]
             try:
-                for name in ("guard", "edge", "torchserve", "pid") * 2:
+                for name in ("guard", "edge", "template", "torchserve", "pid") * 2:
                     _kill(tmp_path, name)
                     begun = time.monotonic()
                     wait_for(lambda: backend("status").returncode == 0 and holder_of(tmp_path / "guard"))
