@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -88,14 +89,15 @@ class Place:
     def launch(self, *words: str, script: Path | None = None) -> subprocess.Popen[str]:
         command = [sys.executable, "-IS", launcher.__file__, sys.executable, str(self.run_dir)]
         environment = os.environ | {"PYTHONPATH": f"{self.archive}:", "WORKERS_OWN": "ä 1"}
-        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.started.append(
             subprocess.Popen(
                 [*command, str(script or self.script), *words],
                 cwd=self.archive,
                 env=environment,
                 text=True,
-                **streams,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
             )
         )
         return self.started[-1]
@@ -219,11 +221,11 @@ def test_other_scripts_are_run_by_python(place: Place) -> None:
     assert place.launch(script=other).wait(60) == 6
 
 
-def test_what_sends_nothing_of_use_is_no_launcher(place: Place) -> None:
+def test_what_sends_nothing_of_use_is_no_launcher(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.template()
-    os.chdir(place.run_dir)
+    monkeypatch.chdir(place.run_dir)
     for sent in (b"", b"\0\0\0\3abc", b"\0\0"):
-        with launcher.socket.socket(launcher.socket.AF_UNIX) as stranger:
+        with socket.socket(socket.AF_UNIX) as stranger:
             stranger.connect(launcher.SOCKET)
             stranger.sendall(sent)
     assert place.run("2")[0] == 2
