@@ -146,7 +146,7 @@ def test_workers_are_forked_whether_or_not_the_template_was_killed(service: Serv
     wait_for(
         lambda: "READY" in service.workers("scratch").values() and worker not in service.workers("scratch")
     )
-    assert service.restore(make_upload(60, 80)).content.startswith(b"\x89PNG")
+    assert service.restore(make_upload(60, 80)).content.startswith(b"\xff\xd8")
     assert service.pids() - pids == set(service.workers("scratch"))
 
 
