@@ -88,6 +88,9 @@ ROWS = _chained(
         after=("denoise", "scratch"),
         has_strength=True,
         options=("psf",),
+        networks=(
+            NetworkRow("deblur", "photorestore.stages.deblur.network:DeblurUNet", has_tiers=False),
+        ),
         borrows=("denoise",),
         planes=(PlaneRow("deblurred", 3, holds=PICTURE, needs=frozenset({BLURRED})),),
         findings="photorestore.stages.deblur.findings:DeblurFindings",
