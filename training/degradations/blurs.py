@@ -100,7 +100,9 @@ def blur_randomly(
     cut = margin_px - psf.shape[-1] // 2
     h, w = image.shape[-2:]
     around = image[:, cut : h - cut, cut : w - cut]
-    return blurred(around, psf, is_linear=is_linear), image[:, margin_px : h - margin_px, margin_px : w - margin_px]
+    return blurred(around, psf, is_linear=is_linear), image[
+        :, margin_px : h - margin_px, margin_px : w - margin_px
+    ]
 
 
 def _fitted(psf: Tensor, margin_px: int) -> Tensor:

@@ -7,7 +7,6 @@ CVPR 2022), which cost few weights.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -44,7 +43,11 @@ class DeblurUNet(nn.Module):
     def __init__(self, widths: tuple[int, int, int], depths: tuple[int, int, int]) -> None:
         super().__init__()
         self.descriptor = Descriptor(
-            "DeblurUNet", (IMAGE,), Port("deblurred", "N 3 H W", 0, 1), stride=STRIDE, reach_px=_reach_px(depths)
+            "DeblurUNet",
+            (IMAGE,),
+            Port("deblurred", "N 3 H W", 0, 1),
+            stride=STRIDE,
+            reach_px=_reach_px(depths),
         )
         fine, middle, far = widths
         self.head = nn.Conv2d(4 * 3, fine, 3, padding=1)
