@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import scipy.io
@@ -22,6 +23,10 @@ def root(tmp_path: Path) -> Path:
     for number in range(12):
         cells[0, number] = np.ones((3, 4))
     scipy.io.savemat(tmp_path / "kernels/kernels_12.mat", {"kernels": cells})
+    with h5py.File(tmp_path / "kernels" / deconvolution.LEVIN, "w") as stored:
+        references = stored.create_dataset("kernels", (8, 1), h5py.ref_dtype)
+        for number in range(8):
+            references[number, 0] = stored.create_dataset(f"r/{number}", data=np.eye(13 + number)).ref
     for name in deconvolution.FILES:
         Image.fromarray(np.full((4, 4), 9, np.uint8)).save(tmp_path / "kernels" / f"{name}.png")
     return tmp_path
@@ -29,7 +34,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_kernels_are_odd_and_keep_light(root: Path) -> None:
     kernels = deconvolution.read_kernels(root / "kernels")
-    assert len(kernels) == 22
+    assert len(kernels) == 30
     for psf in kernels.values():
         assert psf.shape[0] == psf.shape[1]
         assert len(psf) % 2 == 1

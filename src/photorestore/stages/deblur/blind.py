@@ -19,9 +19,9 @@ WINDOW_PX = 512
 """Sides of the part of a large picture that is looked at: the one with the most edges."""
 LEAST_PX = 4 * LARGEST_PX
 """A picture whose shorter side is below that has too few edges."""
-LEAST_AGREEMENT = 0.7
+LEAST_AGREEMENT = 0.75
 """Where estimates from two halves of a picture are less alike, they are chance."""
-SHARP_PEAK = 0.6
+SHARP_PEAK = 0.4
 """A picture is not blurred if so much of a point's light stays in one pixel."""
 
 

@@ -59,8 +59,8 @@ class DeblurUNet(nn.Module):
         self.from_far = nn.ConvTranspose2d(far, middle, 2, 2)
         self.from_middle = nn.ConvTranspose2d(middle, fine, 2, 2)
         self.tail = nn.Conv2d(fine, 4 * 3, 3, padding=1)
-        nn.init.zeros_(self.tail.weight)
-        nn.init.zeros_(self.tail.bias)
+        for parameter in self.tail.parameters():  # a new network is the identity
+            nn.init.zeros_(parameter)
 
     def forward(self, image: Tensor) -> Tensor:
         """Deblur.

