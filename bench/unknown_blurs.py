@@ -1,10 +1,10 @@
 """Blurs that nobody tells: estimated and undone, beside the same PSF given, and undone by the network.
 
 Protocol: kernel by kernel one photograph, in turn from Set14 and every `BSD_EVERY`th of CBSD68; the `PHOTO_PX` px of
-its middle convolved where the kernel fits in, noise of sigma_255 2.55 and a fixed seed. The PSF is estimated from all of
-it; half-quadratic splitting then undoes `CROP_PX` px of its middle with the PSF given, and with the estimated one, moved
-onto the given one first: where a blur lies is a shift of the picture, which no estimate can know. PSNR of RGB without a
-margin. The network sees the same pixels. What it makes of the sharp photographs is measured, too.
+its middle convolved where the kernel fits in, noise of sigma_255 2.55 and a fixed seed. The PSF is estimated from all
+of it; half-quadratic splitting then undoes `CROP_PX` px of its middle with the PSF given, and with the estimated one,
+moved onto the given one first: where a blur lies is a shift of the picture, which no estimate can know. PSNR of RGB
+without a margin. The network sees the same pixels. What it makes of the sharp photographs is measured, too.
 """
 
 from __future__ import annotations
