@@ -120,7 +120,8 @@ def test_the_network_works_where_no_blur_is_told(
 ) -> None:
     workspace = prepared(tmp_path, hw=hw, depth=depth, psf=None, stages=("deblur",))
     result = done(stage, workspace)
-    assert (result.shape, result.dtype) == ((3, *hw), np.uint16)
+    assert result.shape == (3, *hw)
+    assert result.dtype == np.uint16
     assert found_by(workspace, DeblurFindings) == DeblurFindings("unknown", "network")
     assert workspace.envelope.trace["deblur"].note == "an unknown blur undone by network"
 
