@@ -41,7 +41,7 @@ GREY_SHARE = 0.35
 NOISY_SHARE, MOST_SIGMA_255 = 0.7, 8.0
 JPEG_SHARE, QUALITIES = 0.4, (60, 98)
 FAINT_DB = (30.0, 48.0)
-"""A sample's error need hardly fall below that, at the start and at the end: were the last asked for from the start, the
+"""A sample's error need hardly fall below that, at the start and at the end: were the last asked for from the start,
 sharp samples would hold the network at the identity, where it begins."""
 VIEW_PX = 256
 """Sides of the middle of a held-out photograph that is looked at."""
