@@ -36,6 +36,7 @@ from bench import (
     speed,
     surfaces,
     tone,
+    unknown_blurs,
     untouched,
     upscale,
 )
@@ -69,6 +70,7 @@ SUITES: dict[str, Suite] = {
     "jpeg": _alone(jpeg.measure),
     "surfaces": _alone(surfaces.measure),
     "deblur": _alone(deconvolution.measure),
+    "deblur_unknown": _alone(unknown_blurs.measure),
     "damage": _whole(damage.measure),
     "holes": _holes,
     "mixed": _whole(mixed.measure),

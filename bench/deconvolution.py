@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import scipy.io
 import torch
@@ -38,6 +39,9 @@ CROP_PX, MARGIN_PX = 160, 8
 BSD_EVERY = 17
 WORDS = ("motion:15,30", "motion:25,100", "gaussian:1.6", "defocus:4")
 FILES = ("k_large_1", "k_large_2")
+LEVIN = "Levin09.mat"
+"""Shakes of a real camera, measured: Levin, Weiss, Durand, Freeman, *Understanding and evaluating blind deconvolution
+algorithms*, CVPR 2009."""
 SHAKES_PX = (13, 17, 21, 25)
 """Sizes of our own paths of a shaken camera."""
 WIENER = {f"Wiener, balance {balance:g}": Wiener(balance=balance) for balance in (10, 30, 100, 300, 1000)}
@@ -114,6 +118,9 @@ def read_kernels(folder: Path) -> dict[str, Tensor]:
     """Return PSFs (K, K), K odd, their sums 1, by name: of files, and of `WORDS`."""
     cells = scipy.io.loadmat(str(folder / "kernels_12.mat"))["kernels"].ravel()
     kernels = {f"kernels_12, {number}": _as_psf(cell) for number, cell in enumerate(cells, start=1)}
+    with h5py.File(folder / LEVIN) as stored:
+        for number, reference in enumerate(stored["kernels"][()].ravel(), start=1):
+            kernels[f"Levin, {number}"] = _as_psf(stored[reference][()].T)  # MATLAB's columns come first
     for name in FILES:
         with Image.open(folder / f"{name}.png") as picture:
             kernels[name] = _as_psf(np.asarray(picture.convert("L")))

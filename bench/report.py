@@ -140,6 +140,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "jpeg": report_noise.jpeg,
     "surfaces": report_noise.surfaces,
     "deblur": report_deblur.deblur,
+    "deblur_unknown": report_deblur.unknown,
     "damage": report_damage.damage,
     "holes": report_damage.holes,
     "mixed": report_damage.mixed,

@@ -1,4 +1,4 @@
-"""Section of RESULTS.md on known blurs."""
+"""Sections of RESULTS.md on known and unknown blurs."""
 
 from __future__ import annotations
 
@@ -46,3 +46,22 @@ def deblur(result: dict[str, Any]) -> str:
 def _gain(kernels: list[dict[str, float]]) -> float:
     """Mean gain of the second method, ours, over the better of those that follow."""
     return mean(ours - max(others) for _, ours, *others in (scores.values() for scores in kernels))
+
+
+def unknown(result: dict[str, Any]) -> str:
+    """Write the section on blurs that nobody tells."""
+    levels, kernels, near = result["psnr_db"], result["by_kernel_db"], result["near"]
+    rows = [[method, interval(found)] for method, found in levels.items()]
+    trusted = [kernel for kernel in kernels if kernel not in result["problems"]]
+    text = (
+        f"## Unknown blurs: {result['set']}, RGB PSNR in dB\n\nNoise of sigma_255 {result['sigma_255']}. The estimated "
+        "PSF is moved onto the given one first.\n\n"
+    ) + table(["method", "PSNR"], rows)
+    text += (
+        f"\nWith the estimated PSF {len(near)} of {len(kernels)} pictures are within 2 dB of the given one, of the "
+        f"{len(trusted)} that are trusted {len(set(near) & set(trusted))}; the others are left as they are. The "
+        f"network returns sharp photographs at {interval(result['sharp_db'])} dB.\n\n"
+    )
+    columns = [*levels, "agreement"]
+    rows = [[kernel, *(f"{found[name]:.2f}" for name in columns)] for kernel, found in kernels.items()]
+    return text + table(["kernel", *columns], rows)

@@ -25,14 +25,14 @@ def l2(pred: Tensor, target: Tensor, progress: float) -> Tensor:  # noqa: ARG001
     return (F.mse_loss(pred, target) + SMALL).sqrt()
 
 
-def psnr(pred: Tensor, target: Tensor, progress: float) -> Tensor:  # noqa: ARG001
+def psnr(pred: Tensor, target: Tensor, progress: float, *, faint: float = FAINT) -> Tensor:  # noqa: ARG001
     """Return the samples' mean logarithm of the root mean squared error: their PSNR but for a factor.
 
     A weakly noisy sample counts as much as a strongly noisy one, whose error is many times larger (Chen et al.,
-    *HINet*, CVPRW 2021). `FAINT` bounds what a nearly clean sample can ask for.
+    *HINet*, CVPRW 2021). `faint` bounds what a nearly clean sample can ask for.
     """
     mse = (pred - target).square().flatten(1).mean(1)
-    return 0.5 * (mse + FAINT).log().mean()
+    return 0.5 * (mse + faint).log().mean()
 
 
 def l1(pred: Tensor, target: Tensor, progress: float) -> Tensor:  # noqa: ARG001

@@ -100,11 +100,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--normalise", action="store_true", default=None, help="correct cast and fading first")
     group.add_argument(
         "--psf",
+        type=_psf,
         metavar="BLUR",
-        help="the blur to undo: motion:15,30, gaussian:1.6 or defocus:4, in px and degrees",
+        help="the blur to undo: motion:15,30, gaussian:1.6 or defocus:4, in px and degrees; estimate; or a file with a "
+        "picture of it",
     )
     group.add_argument(
-        "--deblur-method", choices=("hqs", "wiener", "richardson-lucy"), help="by which it is undone (hqs)"
+        "--deblur-method",
+        choices=("auto", "hqs", "wiener", "richardson-lucy", "network"),
+        help="by which it is undone (hqs with --psf, else network)",
     )
     group.add_argument("--scale", type=int, metavar="N", help="enlargement: 1, 2 or 4")
     group.add_argument("--tier", choices=("auto", "fast", "quality"), help="which networks work")
@@ -131,6 +135,11 @@ def _add_watch(parser: argparse.ArgumentParser) -> None:
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _psf(text: str) -> str | Path:
+    file = Path(text)
+    return file if file.is_file() else text
 
 
 def _strength(text: str) -> float | dict[str, float]:

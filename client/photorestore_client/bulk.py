@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from enum import Enum
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -143,13 +144,18 @@ class Run:
 def canonical(options: Mapping[str, Any]) -> str:
     """Return options as JSON, which is equal for options that give equal results."""
     return json.dumps(
-        {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in options.items()
-            if name != "timeout" and value is not None
-        },
+        {name: _plain(value) for name, value in options.items() if name != "timeout" and value is not None},
         sort_keys=True,
     )
+
+
+def _plain(value: object) -> object:
+    """Return an option's value as JSON takes it; of a picture, as of a blur, its hash."""
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
+    if isinstance(value, PathLike):
+        return _hash_of(Path(value))
+    return list(value) if isinstance(value, tuple) else value
 
 
 def count_pixels(content: bytes) -> int:

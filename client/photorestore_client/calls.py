@@ -217,14 +217,15 @@ class Calls:
         headers: Mapping[str, str | None],
         options: Mapping[str, Any],
     ) -> Steps[Answer]:
-        timeout_s = options.get("timeout")
+        timeout_s, psf = options.get("timeout"), options.get("psf")
+        has_picture = psf is not None and not isinstance(psf, str)  # of the blur; words go into the query
         return self._tries.send(
             Request(
                 "POST",
                 path,
-                query=query(options),
+                query=query({**options, "psf": None} if has_picture else options),
                 headers={name: value for name, value in headers.items() if value is not None},
-                body=upload(picture, mask),
+                body=upload(picture, mask, psf if has_picture else None),
                 request_id=request_id,
                 read_s=0.0 if timeout_s is None else float(timeout_s) + GRACE_S,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any, Literal, TypedDict
 
 
@@ -21,8 +22,10 @@ class Options(TypedDict, total=False):
         sigma_255: noise level in 8-bit units, if it is known.
         normalise: correct colour cast, fading and contrast first.
         psf: the blur to undo: `motion:15,30` (length in px, angle in degrees), `gaussian:1.6` (sigma in px) or
-            `defocus:4` (radius in px).
-        deblur_method: by which it is undone: `hqs`, the service's default, `wiener` or `richardson-lucy`.
+            `defocus:4` (radius in px); `estimate`, which finds it in the picture; or a picture of it, of at most
+            127x127 px: the bytes of its file, or the path to it as a `Path`.
+        deblur_method: by which it is undone: `network`, which needs no `psf`, or by one `hqs`, `wiener` or
+            `richardson-lucy`; `auto`, the service's default, is `hqs` with `psf`, else `network`.
         scale: enlargement: 1, 2 or 4.
         tier: which networks are used; `auto` leaves that to the service.
         format: `jpeg`, `png`, `webp`, `tiff` or `avif`.
@@ -38,8 +41,8 @@ class Options(TypedDict, total=False):
     strength: float | Mapping[str, float]
     sigma_255: float
     normalise: bool
-    psf: str
-    deblur_method: Literal["hqs", "wiener", "richardson-lucy"]
+    psf: str | bytes | PathLike[str]
+    deblur_method: Literal["auto", "hqs", "wiener", "richardson-lucy", "network"]
     scale: int
     tier: Literal["auto", "fast", "quality"]
     format: str

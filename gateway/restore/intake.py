@@ -19,8 +19,10 @@ from gateway.restore.transfers import Transfers
 from gateway.restore.upload import receive
 from gateway.telemetry.logs import note
 from gateway.telemetry.tracing import Tracing
+from photorestore.blur_words import is_picture
 from photorestore.errors import BrokenArtifact
 from photorestore.imaging import CONTENT_TYPES, LIMITS, open_picture, promise
+from photorestore.imaging.psf_picture import open_psf
 from photorestore.options import Options
 from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace
@@ -132,8 +134,9 @@ async def prepare(workspace: Workspace, received: Received, release: str, *, wan
 
 
 def _asked(options: Options) -> dict[str, object]:
-    """Return the options that differ from their defaults."""
-    return {name: value for name, value in options.to_mapping().items() if value != DEFAULTS[name]}
+    """Return the options that differ from their defaults; a picture of a blur is only named."""
+    asked = {name: value for name, value in options.to_mapping().items() if value != DEFAULTS[name]}
+    return {**asked, "psf": "a picture"} if is_picture(options.psf) else asked
 
 
 def _read_header(workspace: Workspace) -> int:
@@ -143,5 +146,7 @@ def _read_header(workspace: Workspace) -> int:
         raise BrokenArtifact("the upload is gone")
     header = open_picture(upload).header
     envelope = workspace.envelope
+    if (psf := envelope.options.psf) is not None and is_picture(psf):
+        open_psf(psf)
     envelope.promise = promise(header, envelope.options, envelope.accept, LIMITS)
     return header.width * header.height * envelope.options.scale**2

@@ -1,4 +1,7 @@
-"""The parts of an upload: a picture and an optional mask, as files of the workspace, and fields with options."""
+"""The parts of an upload: a picture and an optional mask, as files of the workspace, and fields with options.
+
+A file `psf` is an option, too: it becomes a field with a data URL.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,14 @@ from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias
 
 from gateway.errors import BadRequest
+from photorestore.blur_words import as_data_url
 from photorestore.errors import NotAnImage, PayloadTooLarge
 from photorestore.workspace import Workspace
 
 FILES = {"image": "upload", "mask": "mask_upload"}
 """Parts of a form, and the files of the workspace that they become."""
+PSF = "psf"
+"""The part that is a field with a blur in words, or a file with a picture of it."""
 JSON_FIELD = "options"
 """The field that holds a JSON object of options; browsers may send it as a file, to give it a type."""
 FIELDS_BYTES = 64 << 10
@@ -49,6 +55,7 @@ class Parts:
         self._name = ""
         self._bytes = 0
         self._field: bytearray | None = None
+        self._is_psf = False
         self._fields_bytes = 0
         self.fields: list[tuple[str, str]] = []
         self.is_open = False
@@ -67,9 +74,9 @@ class Parts:
         self.is_open = True
         self._field = None
         if name not in FILES:
-            if is_file and name != JSON_FIELD:
-                raise BadRequest(f"unknown file {name!r}; there are {', '.join(FILES)}")
-            self._field = bytearray()
+            if is_file and name not in (JSON_FIELD, PSF):
+                raise BadRequest(f"unknown file {name!r}; there are {', '.join((*FILES, PSF))}")
+            self._field, self._is_psf = bytearray(), is_file and name == PSF
             self._count_field(len(name) + 1)
             return
         if name in self._hashes:
@@ -102,7 +109,9 @@ class Parts:
             NotAnImage: it is an empty picture.
         """
         self.is_open = False
-        if self._field is not None:
+        if self._field is not None and self._is_psf:
+            self.fields.append((PSF, as_data_url(self._field)))
+        elif self._field is not None:
             try:
                 self.fields.append((self._name, self._field.decode()))
             except UnicodeDecodeError as error:

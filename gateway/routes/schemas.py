@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import TypeAdapter
 
 from gateway.jobs.records import STATES
-from gateway.restore.parts import JSON_FIELD
+from gateway.restore.parts import JSON_FIELD, PSF
 from gateway.restore.returns import RETURN
 from gateway.routes.presets import NAMES
 from photorestore.kinds import Schema
@@ -69,6 +69,10 @@ def _options() -> dict[str, Schema]:
     pictures: Schema = {
         "image": {**BINARY, "description": "the picture"},
         "mask": {**BINARY, "description": "of the picture's size after its EXIF rotation; white is filled"},
+        PSF: {
+            **BINARY,
+            "description": "the blur to undo, as a picture of at most 127x127 px; or a text, as in the query",
+        },
     }
     return {
         **words,

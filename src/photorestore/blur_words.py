@@ -1,10 +1,13 @@
-"""Read how a picture was blurred from words: `motion:15,30`, `gaussian:1.6`, `defocus:4`. No torch here.
+"""Read how a picture was blurred: words (`motion:15,30`, `gaussian:1.6`, `defocus:4`), a picture, or `estimate`.
 
-The blur of a picture is its point spread function (PSF): what a point of light becomes.
+The blur of a picture is its point spread function (PSF): what a point of light becomes. A picture of it travels as a
+data URL. No torch here.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from dataclasses import dataclass
 
@@ -25,6 +28,16 @@ PATTERN = (
     rf"|defocus:(0\.[5-9][0-9]{{0,2}}|([1-9]|1[0-9]|2[0-3]){_PART}|24))$"
 )
 """What the words look like, within their ranges, as a regular expression for JSON schemas."""
+
+ESTIMATE = "estimate"
+"""Stands for a blur that is to be found in the picture itself."""
+
+PICTURE_PATTERN = r"^data:(image/[a-z0-9.+-]+|application/octet-stream);base64,[A-Za-z0-9+/]+={0,2}$"
+LONGEST_PICTURE = 64 << 10
+"""Most characters of a data URL."""
+LARGEST_PSF_PX = 127
+"""Most of a PSF's sides."""
+_PICTURE = re.compile(PICTURE_PATTERN.removeprefix("^").removesuffix("$"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +70,34 @@ class Blur:
         return f"{self.shape}:{','.join(f'{number:g}' for number in self.numbers)}"
 
 
+def as_data_url(content: bytes | bytearray, media_type: str = "application/octet-stream") -> str:
+    """Return the bytes of a picture's file as a data URL."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+def is_picture(text: str | None) -> bool:
+    """Return whether a text that was accepted as a blur holds a picture of it."""
+    return text is not None and text.startswith("data:")
+
+
+def picture_in(text: str) -> bytes | None:
+    """Return the bytes of the picture's file that a data URL holds, or None where it is no such URL."""
+    if len(text) > LONGEST_PICTURE or _PICTURE.fullmatch(text) is None:
+        return None
+    try:
+        return base64.b64decode(text.partition(",")[2], validate=True)
+    except binascii.Error:
+        return None
+
+
 def expected() -> str:
     """Say in words what may be told."""
     shapes = [
         f"{shape}:{','.join(f'{what} ({low:g} to {high:g})' for what, low, high in numbers)}"
         for shape, numbers in SHAPES.items()
     ]
-    return " or ".join(shapes)
+    picture = (
+        f"a picture of the blur of at most {LARGEST_PSF_PX}x{LARGEST_PSF_PX} px (a file, or a data URL of at most "
+        f"{LONGEST_PICTURE} characters)"
+    )
+    return " or ".join([*shapes, ESTIMATE, picture])

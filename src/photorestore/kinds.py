@@ -217,22 +217,33 @@ class NumberByName:
 
 
 @dataclass(frozen=True, slots=True)
-class BlurWords:
-    """A blur in words, see `blur_words`."""
+class BlurText:
+    """A blur as a text: words, a picture or `estimate`, see `blur_words`."""
 
     @property
     def expected(self) -> str:
         return blur_words.expected()
 
     def read(self, value: object) -> object:
-        blur = blur_words.Blur.parse(value) if isinstance(value, str) else None
-        return value if blur is None else str(blur)
+        if not isinstance(value, str):
+            return value
+        if value.strip().lower() == blur_words.ESTIMATE:
+            return blur_words.ESTIMATE
+        blur = blur_words.Blur.parse(value)
+        return value.strip() if blur is None else str(blur)
 
     def accepts(self, value: object) -> bool:
-        return isinstance(value, str) and blur_words.Blur.parse(value) is not None
+        if not isinstance(value, str):
+            return False
+        return (
+            value == blur_words.ESTIMATE
+            or blur_words.Blur.parse(value) is not None
+            or blur_words.picture_in(value) is not None
+        )
 
     def schema(self) -> Schema:
-        return {"type": "string", "pattern": blur_words.PATTERN}
+        words = (blur_words.PATTERN, f"^{blur_words.ESTIMATE}$", blur_words.PICTURE_PATTERN)
+        return {"type": "string", "pattern": "|".join(words), "maxLength": blur_words.LONGEST_PICTURE}
 
 
 def _number(value: object) -> object:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 from photorestore.errors import UnsupportedOption
 from photorestore.kinds import (
-    BlurWords,
+    BlurText,
     Flag,
     Kind,
     Number,
@@ -53,10 +53,13 @@ MODES = (AUTO, GENTLE, THOROUGH)
 FORMATS = ("jpeg", "png", "webp", "tiff", "avif")
 """Formats that can be delivered."""
 
-HQS, WIENER, RICHARDSON_LUCY = "hqs", "wiener", "richardson-lucy"
-"""Methods that undo a blur: half-quadratic splitting with our denoiser as prior, and the classical ones."""
+HQS, WIENER, RICHARDSON_LUCY, NETWORK = "hqs", "wiener", "richardson-lucy", "network"
+"""Methods that undo a blur: half-quadratic splitting with our denoiser as prior, the classical ones, and a network that
+needs no PSF."""
 
 DEFAULT_QUALITY = 95
+LONGEST_QUOTED = 200
+"""Most characters of a wrong value that a message repeats."""
 
 _OWN_NAMES: Mapping[str, str] = MappingProxyType({})
 _MODES_EXPLAINED = (
@@ -78,8 +81,9 @@ class Options:
             `STRENGTH_STAGES`, the others work fully.
         sigma_255: noise level in 8-bit units when the caller knows it; None = estimated.
         normalise: correct colour cast, fading and contrast by classical means first.
-        psf: the blur to undo, in words, see `blur_words`; None = none.
-        deblur_method: by which it is undone: `hqs`, `wiener` or `richardson-lucy`.
+        psf: the blur to undo, see `blur_words`: in words, a picture as a data URL, or `estimate`; None = unknown.
+        deblur_method: by which it is undone: `network`, without a PSF, or by a PSF `hqs`, `wiener` or
+            `richardson-lucy`; `AUTO` is `hqs` with `psf`, else `network`.
         scale: enlargement, one of `SCALES`.
         tier: which networks work, one of `TIERS`; or `AUTO`.
         format: one of `FORMATS`; None = what `Accept` allows: the upload's bytes where nothing was changed, else JPEG
@@ -95,13 +99,13 @@ class Options:
 
     mode: Annotated[str, Word(MODES, explained=_MODES_EXPLAINED)] = AUTO
     stages: Annotated[
-        tuple[str, ...] | None, Words(SELECTABLE_STAGES, note="scale enlarges, psf deblurs")
+        tuple[str, ...] | None, Words(SELECTABLE_STAGES, note="scale enlarges, psf deblurs, too")
     ] = None
     strength: Annotated[float | Mapping[str, float], NumberByName(STRENGTH_STAGES, Number(0, 1))] = 1.0
     sigma_255: Annotated[float | None, Number(0, 100)] = None
     normalise: Annotated[bool, Flag()] = False
-    psf: Annotated[str | None, BlurWords()] = None
-    deblur_method: Annotated[str, Word((HQS, WIENER, RICHARDSON_LUCY))] = HQS
+    psf: Annotated[str | None, BlurText()] = None
+    deblur_method: Annotated[str, Word((AUTO, HQS, WIENER, RICHARDSON_LUCY, NETWORK))] = AUTO
     scale: Annotated[int, OneWhole(SCALES)] = 1
     tier: Annotated[str, Word((AUTO, *TIERS))] = AUTO
     format: Annotated[str | None, Word(FORMATS, synonyms={"jpg": "jpeg", "tif": "tiff"})] = None
@@ -137,9 +141,17 @@ class Options:
     def may_look(self, stage: str) -> bool:
         """Return whether a stage looks at some pictures with these options, if only for what it would do."""
         row = STAGE_ROWS[stage]
-        if row.is_selectable:
-            return self.wants(stage) is not False
-        return not row.options or any(getattr(self, name) != _DEFAULTS[name] for name in row.options)
+        if row.options:
+            is_named = row.is_selectable and self.wants(stage) is True
+            return is_named or any(getattr(self, name) != _DEFAULTS[name] for name in row.options)
+        return not row.is_selectable or self.wants(stage) is not False
+
+    @property
+    def undoes_blur_by(self) -> str:
+        """Return the method of `deblur_method` that works where `deblur` does."""
+        if self.deblur_method != AUTO:
+            return self.deblur_method
+        return NETWORK if self.psf is None else HQS
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], names: Mapping[str, str] = _OWN_NAMES) -> Options:
@@ -195,11 +207,20 @@ _DEFAULTS = {option.name: option.default for option in fields(Options)}
 
 def _problems(values: Mapping[str, object], names: Mapping[str, str] = _OWN_NAMES) -> list[str]:
     """Return what is wrong with values by option, in the caller's names."""
-    return [
-        f"{names.get(name, name)} is {value!r}; expected {_KINDS[name].expected}"
+    problems = [
+        f"{names.get(name, name)} is {_shortened(value)}; expected {_KINDS[name].expected}"
         for name, value in values.items()
         if not (_KINDS[name].accepts(value) or value is _DEFAULTS[name] is None)
     ]
+    if values.get("deblur_method") == NETWORK and values.get("psf") is not None:
+        problems.append(f"{names.get('psf', 'psf')} is given, but deblur_method {NETWORK} works without")
+    return problems
+
+
+def _shortened(value: object) -> str:
+    """Return a value as it was given; of a long text, as a picture in a data URL is, the beginning."""
+    written = repr(value)
+    return written if len(written) <= LONGEST_QUOTED else f"{written[:LONGEST_QUOTED]}..."
 
 
 def describe() -> dict[str, Schema]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ALPHA, MASK, ENLARGED, BLURRED = "alpha", "mask", "enlarged", "blurred"
-"""What a plane may require: an alpha channel, a mask from the caller, a result larger than the picture, a blur told."""
+"""What a plane may require: an alpha channel, a mask from the caller, a larger result, a blur to undo."""
 
 PICTURE, OPACITY, DAMAGE = "picture", "opacity", "damage"
 """What a plane may hold: the result so far, or what of it is to be filled."""
@@ -57,8 +57,8 @@ class StageRow:
         is_selectable: whether `stages` may name it.
         has_strength: whether it can do its work in part.
         reads_estimates: whether it goes by what `preprocess` measures in the picture, beside the judgement.
-        options: those that make it work if they differ from their defaults. A stage that has none and is not selectable
-            always works.
+        options: those that make it work if they differ from their defaults. A selectable stage that has some works if
+            it is named, too, and not otherwise; one that has none and is not selectable always works.
         networks: its own.
         borrows: names of other stages' networks that it runs.
         planes: what it writes.

@@ -87,12 +87,14 @@ ROWS = _chained(
     ),
     StageRow(
         name="deblur",
-        label="Undo a known blur",
-        does="undoes motion, defocus or softness whose shape the caller tells",
-        works_when="`psf` tells the blur",
+        label="Undo a blur",
+        does="undoes shake, motion, defocus or softness: by a network, or by a blur that is told or estimated",
+        works_when="asked for, or `psf` tells the blur",
         after=("denoise", "scratch"),
+        is_selectable=True,
         has_strength=True,
         options=("psf",),
+        networks=(NetworkRow("deblur", "photorestore.stages.deblur.network:DeblurUNet", has_tiers=False),),
         borrows=("denoise",),
         planes=(PlaneRow("deblurred", 3, holds=PICTURE, needs=frozenset({BLURRED})),),
         findings="photorestore.stages.deblur.findings:DeblurFindings",
@@ -189,7 +191,7 @@ def room_bytes_px(
         sample_bytes: of a sample of the upload: 1 or 2.
         has_alpha, has_mask: whether the picture has opacity, and whether the caller marked what is to be filled.
         scale: how many times larger the result is.
-        is_blurred: whether the caller tells a blur, which is undone.
+        is_blurred: whether a blur is to be undone.
     """
     conditions = {ALPHA: has_alpha, MASK: has_mask, ENLARGED: scale > 1, BLURRED: is_blurred}
     given = {name for name, is_so in conditions.items() if is_so}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photorestore.blur_words import PATTERN, SHAPES, Blur, expected
-from photorestore.kinds import BlurWords
+from photorestore.kinds import BlurText
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,13 @@ def test_blurs_are_read_from_what_people_write(text: str, blur: Blur) -> None:
 )
 def test_what_tells_no_blur_is_refused(text: str) -> None:
     assert Blur.parse(text) is None
-    kind = BlurWords()
+    kind = BlurText()
     assert not kind.accepts(kind.read(text))
 
 
 @pytest.mark.parametrize("value", [None, 15, True, ["motion:15,30"], {"motion": 15}])
 def test_only_texts_are_blurs(value: Any) -> None:
-    kind = BlurWords()
+    kind = BlurText()
     assert kind.read(value) is value
     assert not kind.accepts(value)
 
@@ -56,7 +56,7 @@ def test_bounds_are_included(shape: str) -> None:
 @settings(max_examples=200)
 @given(text=st.from_regex(PATTERN, fullmatch=True))
 def test_what_the_schema_allows_is_understood_and_written_in_one_way(text: str) -> None:
-    kind = BlurWords()
+    kind = BlurText()
     read = kind.read(text)
     assert kind.accepts(read)
     assert kind.read(read) == read

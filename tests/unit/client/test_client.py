@@ -76,6 +76,20 @@ def test_etag_of_a_result_is_not_computed_again(edge: Edge, client: Client) -> N
     assert sum(edge.completed.values()) == 1
 
 
+def test_a_picture_of_a_blur_goes_as_a_part_of_a_form_and_words_in_the_query(
+    edge: Edge, client: Client, tmp_path: Path
+) -> None:
+    file = tmp_path / "blur.png"
+    file.write_bytes(b"blur")
+    client.restore(b"picture", psf=file, deblur_method="wiener")
+    client.restore(b"picture", psf=b"blur", mask=b"mask")
+    client.restore(b"picture", psf="estimate")
+    assert edge.seen[0].parts() == {"image": b"picture", "psf": b"blur"}
+    assert edge.seen[0].query == {"deblur_method": "wiener"}
+    assert edge.seen[1].parts() == {"image": b"picture", "mask": b"mask", "psf": b"blur"}
+    assert edge.seen[2].query == {"psf": "estimate"}
+
+
 def test_bundle_has_picture_mask_and_report(edge: Edge, client: Client) -> None:
     edge.answer = lambda _: JPEG + bytes(range(256)) + b"\r\n\r\n"
     bundle = client.bundle(b"old", strength=0.5)

@@ -152,6 +152,18 @@ def test_options_of_equal_results_are_equal_as_json() -> None:
     assert canonical({"stages": ()}) != canonical({}), "no stage works, or all as they like"
 
 
+def test_a_picture_of_a_blur_counts_by_its_content(tmp_path: Path) -> None:
+    file = tmp_path / "blur.png"
+    file.write_bytes(b"a")
+    before = canonical({"psf": file})
+    assert canonical({"psf": b"a"}) == before != canonical({"psf": b"b"})
+    file.write_bytes(b"b")
+    assert canonical({"psf": file}) != before
+    given = make_parser().parse_args(["restore", "--psf", str(file)])
+    assert given.psf == file
+    assert make_parser().parse_args(["restore", "--psf", "estimate"]).psf == "estimate"
+
+
 def test_pixels_are_counted_from_a_head_alone() -> None:
     whole = make_picture(0)
     assert count_pixels(whole[:100]) == count_pixels(whole) > 0

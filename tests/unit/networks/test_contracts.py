@@ -14,6 +14,7 @@ from photorestore.networks.descriptor import Descriptor, Network
 from photorestore.networks.runner import Runner
 from photorestore.networks.tiling import TileJob, to_float
 from photorestore.networks.weights import NETWORKS, load_network
+from photorestore.stages.deblur.network import DeblurUNet
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.face.detector import FaceDetector
 from photorestore.stages.face.network import FaceUNet
@@ -65,6 +66,7 @@ WHOLE = (JudgeNet.descriptor, SceneTrunk.descriptor, ToneNetwork.descriptor, Fac
 """Those that look at whole pictures."""
 CASES = {
     "denoise": Case(lambda: active(DenoiseUNet((8, 16), (1, 1))), 96),
+    "deblur": Case(lambda: active(DeblurUNet((8, 12, 16), (1, 1, 1))), 320),
     "scratch": Case(lambda: active(ScratchUNet((8, 12, 16))), 256),
     "scratch told the scene": Case(lambda: active(ScratchUNet((8, 12, 16), sees_scene=True)), 256),
     "translate": Case(lambda: active(Translator(**TRANSLATOR)), 320),

@@ -9,14 +9,18 @@ from photorestore.findings import Findings
 
 @dataclass(frozen=True, slots=True)
 class DeblurFindings(Findings):
-    """What was undone.
+    """What was undone, or, where an estimate was poor, what was found and left.
 
     Attributes:
-        psf: the blur, in the words of the option `psf`.
+        psf: the blur in the words of the option `psf`, or what is known of it in other words.
         method: by which it was undone.
-        sigma_255: the noise that was reckoned with, in 8-bit units.
+        sigma_255: the noise that was reckoned with, in 8-bit units; None for the network, which is told none.
+        agreement: how far the estimates from the two halves of the picture are alike, 0 to 1, if it was estimated.
+        picture: the estimated PSF as a data URL, which the option `psf` takes: a grey PNG of 16 bits, white its peak.
     """
 
     psf: str
     method: str
-    sigma_255: float
+    sigma_255: float | None = None
+    agreement: float | None = None
+    picture: str | None = None

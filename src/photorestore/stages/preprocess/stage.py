@@ -9,12 +9,14 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from photorestore.blur_words import is_picture
 from photorestore.envelope import Promise
 from photorestore.errors import BrokenArtifact
 from photorestore.findings import find
 from photorestore.housekeeping import require_room
 from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture, promise
 from photorestore.imaging.decoders.header import Picture
+from photorestore.imaging.psf_picture import read_psf
 from photorestore.pixels.hidden import cover
 from photorestore.source import Source
 from photorestore.stage_table import room_bytes_px
@@ -61,6 +63,8 @@ class PreprocessStage(NetworkStage):
         workspace.envelope.estimates[self.name] = found
         workspace.envelope.current = "image"
         read_mask(workspace, self.limits)
+        if (psf := workspace.options.psf) is not None and is_picture(psf):
+            read_psf(psf)  # a wrong one is refused before anything is done
         workspace.ran(self.name, _describe(workspace.source, found))
 
     def _acquire(self, workspace: Workspace) -> Decided:
@@ -158,7 +162,7 @@ def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_al
         has_alpha=has_alpha,
         has_mask=has_mask(workspace),
         scale=scale,
-        is_blurred=workspace.options.psf is not None,
+        is_blurred=workspace.options.may_look("deblur"),
     )
     bytes_px += scale**2 * RESULT_BYTES_PX * sample_bytes
     require_room(workspace.root, height * width * bytes_px)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from photorestore.blur_words import as_data_url
 from tests.edge import EdgeClient, FakeTorchServe, make_mask, make_picture, problem, running_edge
 from tests.jobs import wait
 
@@ -35,6 +36,33 @@ async def test_options_of_a_form_are_those_of_a_query(
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     assert (answer.content, answer.headers["etag"]) == (asked.content, asked.headers["etag"])
     assert server.inferences[0]["options"] == server.inferences[1]["options"]
+
+
+async def test_a_blur_may_be_a_picture_of_it(edge: EdgeClient, server: FakeTorchServe) -> None:
+    blur = make_picture(9, 7)
+    answer = await edge.post("/v1/restore", files={"image": make_picture(), "psf": blur})
+    assert answer.status_code == 200
+    sent = server.inferences[0]["options"]["psf"]
+    assert sent == as_data_url(blur)
+    in_words = await edge.post(
+        "/v1/restore?deblur_method=wiener", data={"psf": sent}, files={"image": make_picture()}
+    )
+    assert in_words.status_code == 200, "a data URL does the same"
+
+
+@pytest.mark.parametrize(
+    ("blur", "detail"),
+    [
+        (b"no picture", "psf is no picture"),
+        (b"", "psf is"),
+        (make_picture(8, 128), "psf is a picture of 128x8 px; expected at most 127x127"),
+        (bytes(70000), "the fields of the form have more"),
+    ],
+)
+async def test_a_wrong_picture_of_a_blur_is_refused(edge: EdgeClient, blur: bytes, detail: str) -> None:
+    answer = await edge.post("/v1/restore", files={"image": make_picture(), "psf": ("k.png", blur)})
+    assert answer.status_code == 400
+    assert detail in answer.json()["detail"]
 
 
 async def test_lists_are_fields_of_one_name(edge: EdgeClient, server: FakeTorchServe) -> None:

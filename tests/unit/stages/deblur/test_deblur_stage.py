@@ -8,12 +8,17 @@ import pytest
 import torch
 
 from bench.sound import SOUND
+from photorestore.blur_words import Blur
+from photorestore.imaging.psf_picture import drawn, read_psf
 from photorestore.networks.runner import Runner
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
+from photorestore.stages.deblur.blind import Estimate
 from photorestore.stages.deblur.findings import DeblurFindings
 from photorestore.stages.deblur.methods import STEPS
-from photorestore.stages.deblur.stage import LEFT_BY_DENOISING, DeblurStage
+from photorestore.stages.deblur.network import DeblurUNet
+from photorestore.stages.deblur.psf import draw
+from photorestore.stages.deblur.stage import DOUBT, LEFT_BY_DENOISING, DeblurStage
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.stage import DenoiseStage
 from photorestore.workspace import Workspace
@@ -47,7 +52,14 @@ def stage() -> DeblurStage:
 
 
 def stage_of(network: Softening, tile_px: int = 1024) -> DeblurStage:
-    return DeblurStage({"denoise": Runner(network, precision="float32", tile_px=tile_px)})
+    unknown = DeblurUNet((8, 8, 8), (1, 1, 1)).eval()
+    torch.nn.init.constant_(unknown.tail.weight, 0.01)
+    return DeblurStage(
+        {
+            "denoise": Runner(network, precision="float32", tile_px=tile_px),
+            "deblur": Runner(unknown, precision="float32", tile_px=tile_px),
+        }
+    )
 
 
 def prepared(
@@ -90,6 +102,59 @@ def test_it_says_what_was_undone(stage: DeblurStage, tmp_path: Path) -> None:
     done(stage, workspace)
     assert found_by(workspace, DeblurFindings) == DeblurFindings("motion:7,20", "wiener", 3.0)
     assert workspace.envelope.trace["deblur"].note == "motion:7,20 undone by wiener (noise 3.0 of 255)"
+
+
+def test_a_picture_of_a_blur_does_what_the_words_do(stage: DeblurStage, tmp_path: Path) -> None:
+    in_words = done(stage, prepared(tmp_path, deblur_method="wiener"))
+    blur = Blur.parse(PSF)
+    assert blur is not None
+    workspace = prepared(tmp_path, psf=drawn(draw(blur).numpy()), deblur_method="wiener")
+    assert np.abs(done(stage, workspace).astype(int) - in_words).max() <= 257
+    assert found_by(workspace, DeblurFindings).psf == "picture of 9x9 px"
+
+
+@pytest.mark.parametrize("depth", ["uint8", "uint16"])
+@pytest.mark.parametrize("hw", [(60, 81), (1, 1), (5, 3)])
+def test_the_network_works_where_no_blur_is_told(
+    stage: DeblurStage, tmp_path: Path, depth: str, hw: tuple[int, int]
+) -> None:
+    workspace = prepared(tmp_path, hw=hw, depth=depth, psf=None, stages=("deblur",))
+    result = done(stage, workspace)
+    assert result.shape == (3, *hw)
+    assert result.dtype == np.uint16
+    assert found_by(workspace, DeblurFindings) == DeblurFindings("unknown", "network")
+    assert workspace.envelope.trace["deblur"].note == "an unknown blur undone by network"
+
+
+def estimating(monkeypatch: pytest.MonkeyPatch, problem: str) -> None:
+    """Let the stage find an even motion of 3 px."""
+    found = Estimate(torch.tensor([[0.0, 0, 0], [1, 1, 1], [0, 0, 0]]) / 3, 0.9, problem)
+    monkeypatch.setattr("photorestore.stages.deblur.stage.find_blur", lambda image, step: found)
+
+
+@pytest.mark.parametrize("options", [{"psf": "estimate"}, {"psf": None, "stages": ("deblur",)}])
+def test_an_estimated_blur_is_undone_and_shown(
+    stage: DeblurStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    estimating(monkeypatch, "")
+    workspace = prepared(tmp_path, **options, deblur_method="wiener")
+    done(stage, workspace)
+    found = found_by(workspace, DeblurFindings)
+    assert (found.psf, found.agreement, found.sigma_255) == ("estimated", 0.9, 2 * DOUBT)
+    assert found.picture is not None
+    assert np.allclose(read_psf(found.picture)[1], 1 / 3)
+
+
+def test_a_poor_estimate_is_shown_and_leaves_the_picture(
+    stage: DeblurStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimating(monkeypatch, "it is chance")
+    workspace = prepared(tmp_path, psf="estimate")
+    run_stage(stage, [workspace])
+    trace = workspace.envelope.trace["deblur"]
+    assert (trace.outcome, "it is chance" in trace.note) == ("passed", True)
+    assert workspace.envelope.current == "image"
+    assert found_by(workspace, DeblurFindings).picture is not None
 
 
 @pytest.mark.parametrize("options", [{"psf": None}, {"strength": 0}, {"strength": {"deblur": 0}}])
