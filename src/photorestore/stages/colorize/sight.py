@@ -1,0 +1,37 @@
+"""Let the network that knows photographs look at a grey view: its features at four scales."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from photorestore.stages.scratch.scene import BLOCKS, SceneEncoder
+
+VIEW_PX = 256
+"""Longest side of the view; smaller pictures are not enlarged."""
+STRIDE = 32
+"""The sides of the view are multiples of it."""
+GROUPS = {1: 4, 2: 8, 4: 16, 6: 32}
+"""Groups of `BLOCKS` whose results are read, and their strides."""
+FEATURES = {stride: BLOCKS[group][1] for group, stride in GROUPS.items()}
+"""Channels by stride."""
+SPREAD = {4: 7.5, 8: 6.5, 16: 5.5, 32: 2.5}
+"""Standard deviation of what the trunk gives, by stride; results are divided by it."""
+
+
+def features_of(trunk: SceneEncoder, view: Tensor) -> list[Tensor]:
+    """Return what the trunk sees in a grey view (N, 1, V, U) in [0, 1]: (N, C, V/s, U/s) for each of `FEATURES`."""
+    features, read = F.relu6(trunk.stem((2 * view - 1).expand(-1, 3, -1, -1))), []
+    for index, group in enumerate(trunk.groups):
+        features = group(features)
+        if index in GROUPS:
+            read.append(features / SPREAD[GROUPS[index]])
+    return read
+
+
+def view_of(plane: Tensor) -> Tensor:
+    """Average (N, C, H, W) to a view of at most `VIEW_PX`, sides multiples of `STRIDE`."""
+    h, w = plane.shape[-2:]
+    shrink = min(1.0, VIEW_PX / max(h, w))
+    size = [max(1, round(shrink * side / STRIDE)) * STRIDE for side in (h, w)]
+    return F.interpolate(plane, size, mode="bilinear", antialias=True, align_corners=False)
