@@ -21,9 +21,9 @@ from torch.nn import functional as F
 
 from photorestore.networks.weights import weights_file
 from photorestore.pixels.lab import grey_of, lab_of
-from photorestore.stages.colorize.bins import STEP, cells_in_gamut, colours_of, corners_of
+from photorestore.stages.colorize.bins import cells_in_gamut, colours_of, corners_of
 from photorestore.stages.colorize.network import BINS, ColorizeNetwork
-from photorestore.stages.colorize.sight import features_of, view_of
+from photorestore.stages.colorize.sight import Sight, view_of
 from photorestore.stages.scratch.scene import SceneEncoder
 from training.config import RunConfig, read_config
 from training.data import Batch, hold_out, load_photos
@@ -165,7 +165,7 @@ def colourfulness(ab: Tensor) -> float:
 
 
 @torch.no_grad()
-def evaluate(network: ColorizeNetwork, trunk: SceneEncoder, held: Sequence[Tensor]) -> dict[str, float]:
+def evaluate(network: ColorizeNetwork, see: Sight, held: Sequence[Tensor]) -> dict[str, float]:
     """Return errors of a and b (root mean square) and the share of colourfulness, at several temperatures."""
     errors: dict[str, list[float]] = {}
     colour: dict[str, list[float]] = {}
@@ -173,7 +173,7 @@ def evaluate(network: ColorizeNetwork, trunk: SceneEncoder, held: Sequence[Tenso
         lab = lab_of(view_of(photo[None].float() / 255))
         view, gt = grey_of(lab[:, :1]), F.avg_pool2d(lab[:, 1:], 4)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(view, *features_of(trunk, view))
+            logits = network(view, *see(view))
         preds = {"grey": torch.zeros_like(gt)} | {f"{t:g}": colours(logits, t) for t in (1, 0.7, 0.4)}
         for name, pred in preds.items():
             errors.setdefault(name, []).append(float((pred - gt).square().mean().sqrt()))
@@ -185,14 +185,15 @@ def evaluate(network: ColorizeNetwork, trunk: SceneEncoder, held: Sequence[Tenso
     }
 
 
-def load_trunk(place: Place) -> SceneEncoder:
+def load_sight(place: Place) -> Sight:
     """Load the frozen trunk from the weights that hold it."""
     trunk = SceneEncoder()
     stored = load_file(weights_file("scratch_print", "fast", place.weights))
     trunk.load_state_dict(
         {name.removeprefix("scene."): v for name, v in stored.items() if name.startswith("scene.")}
     )
-    return trunk.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    trunk.eval().requires_grad_(False)
+    return Sight(trunk.stem, trunk.groups)
 
 
 def train(config: Config, place: Place) -> ColorizeNetwork:
@@ -209,7 +210,7 @@ def train(config: Config, place: Place) -> ColorizeNetwork:
 
     # 2. Networks and optimiser.
     torch.manual_seed(config.seed)
-    bins, trunk = Bins.of(photos, config), load_trunk(place)
+    bins, see = Bins.of(photos, config), load_sight(place)
     network = place.take(ColorizeNetwork(config.widths, config.depths, config.dropped))
     nn.init.zeros_(network.head.weight)
     network.head.bias.data.copy_(bins.expected)
@@ -222,17 +223,17 @@ def train(config: Config, place: Place) -> ColorizeNetwork:
         view, ab = next(samples)
         with place.autocast():
             with torch.no_grad():
-                seen = features_of(trunk, view)
+                seen = see(view)
             logits = network(view, *seen)
         run.learn(bins.loss(logits, ab), progress)
         if run.is_due(EVALUATE_EVERY):
-            run.record(evaluate(run.averaged(), trunk, held + held_faces))
+            run.record(evaluate(run.averaged(), see, held + held_faces))
 
     # 4. The averaged weights.
     trained = run.averaged()
     run.finish(
         trained,
-        evaluate(trained, trunk, held + held_faces),
+        evaluate(trained, see, held + held_faces),
         architecture={"widths": config.widths, "depths": config.depths},
         data="BSDS400 train and test parts, photographs with free terms, OSIE, ImageNet (620 pictures), SUN-Hays 80, "
         "faces (AAF, CC-BY portraits); over the trunk of EfficientNet-Lite0",

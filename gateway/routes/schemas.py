@@ -69,6 +69,10 @@ def _options() -> dict[str, Schema]:
     pictures: Schema = {
         "image": {**BINARY, "description": "the picture"},
         "mask": {**BINARY, "description": "of the picture's size after its EXIF rotation; white is filled"},
+        "reference": {
+            **BINARY,
+            "description": "a photograph whose colours the picture is to get, see `colorize`",
+        },
     }
     return {
         **words,

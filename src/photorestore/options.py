@@ -12,6 +12,7 @@ from photorestore.errors import UnsupportedOption
 from photorestore.kinds import (
     BlurWords,
     Flag,
+    HintWords,
     Kind,
     Number,
     NumberByName,
@@ -56,6 +57,10 @@ FORMATS = ("jpeg", "png", "webp", "tiff", "avif")
 HQS, WIENER, RICHARDSON_LUCY = "hqs", "wiener", "richardson-lucy"
 """Methods that undo a blur: half-quadratic splitting with our denoiser as prior, and the classical ones."""
 
+LEARNED, EXEMPLAR, TRANSFER = "learned", "exemplar", "transfer"
+"""Methods that give a picture colours: what photographs usually show, a reference's where it shows the same, and a
+reference's by lightness alone."""
+
 DEFAULT_QUALITY = 95
 
 _OWN_NAMES: Mapping[str, str] = MappingProxyType({})
@@ -80,6 +85,9 @@ class Options:
         normalise: correct colour cast, fading and contrast by classical means first.
         psf: the blur to undo, in words, see `blur_words`; None = none.
         deblur_method: by which it is undone: `hqs`, `wiener` or `richardson-lucy`.
+        colorize: by which the picture is given colours: `learned`, or `exemplar` or `transfer` with a reference; None =
+            not, unless there are hints.
+        hints: points whose colours are known, in words, see `hint_words`; None = none.
         scale: enlargement, one of `SCALES`.
         tier: which networks work, one of `TIERS`; or `AUTO`.
         format: one of `FORMATS`; None = what `Accept` allows: the upload's bytes where nothing was changed, else JPEG
@@ -95,13 +103,15 @@ class Options:
 
     mode: Annotated[str, Word(MODES, explained=_MODES_EXPLAINED)] = AUTO
     stages: Annotated[
-        tuple[str, ...] | None, Words(SELECTABLE_STAGES, note="scale enlarges, psf deblurs")
+        tuple[str, ...] | None, Words(SELECTABLE_STAGES, note="scale enlarges, psf deblurs, colorize colours")
     ] = None
     strength: Annotated[float | Mapping[str, float], NumberByName(STRENGTH_STAGES, Number(0, 1))] = 1.0
     sigma_255: Annotated[float | None, Number(0, 100)] = None
     normalise: Annotated[bool, Flag()] = False
     psf: Annotated[str | None, BlurWords()] = None
     deblur_method: Annotated[str, Word((HQS, WIENER, RICHARDSON_LUCY))] = HQS
+    colorize: Annotated[str | None, Word((LEARNED, EXEMPLAR, TRANSFER))] = None
+    hints: Annotated[str | None, HintWords()] = None
     scale: Annotated[int, OneWhole(SCALES)] = 1
     tier: Annotated[str, Word((AUTO, *TIERS))] = AUTO
     format: Annotated[str | None, Word(FORMATS, synonyms={"jpg": "jpeg", "tif": "tiff"})] = None

@@ -16,28 +16,43 @@ _DELTA = 6 / 29
 
 def lab_of(image: Tensor) -> Tensor:
     """Return CIELab of sRGB: (N, 3, H, W), L in [0, 100], a and b in about [-110, 100]."""
-    linear = torch.where(image <= 0.04045, image / 12.92, ((image.clamp_min(0) + 0.055) / 1.055) ** 2.4)
-    xyz = torch.einsum("ij,njhw->nihw", image.new_tensor(_XYZ_OF_RGB), linear)
+    xyz = torch.einsum("ij,njhw->nihw", image.new_tensor(_XYZ_OF_RGB), linear_of(image))
     x, y, z = _compressed(xyz).unbind(1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], 1)
 
 
 def rgb_of(lab: Tensor) -> Tensor:
     """Return sRGB of CIELab: (N, 3, H, W), outside [0, 1] where sRGB has no such colour."""
+    return encoded(linear_rgb_of(lab))
+
+
+def linear_rgb_of(lab: Tensor) -> Tensor:
+    """Return the light of CIELab's colours: linear sRGB, (N, 3, H, W), outside [0, 1] where sRGB lacks the colour."""
     lightness, a, b = lab.unbind(1)
     y = (lightness + 16) / 116
     xyz = _expanded(torch.stack([y + a / 500, y, y - b / 200], 1))
-    linear = torch.einsum("ij,njhw->nihw", lab.new_tensor(_XYZ_OF_RGB).inverse(), xyz)
-    bent = 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055
-    return torch.where(linear <= 0.0031308, 12.92 * linear, bent)
+    return torch.einsum("ij,njhw->nihw", torch.tensor(_XYZ_OF_RGB).inverse().to(lab), xyz)
+
+
+def luminance_of(lightness: Tensor) -> Tensor:
+    """Return the light, in [0, 1], of a lightness in [0, 100]."""
+    return _expanded((lightness + 16) / 116)
 
 
 def grey_of(lightness: Tensor) -> Tensor:
-    """Return the sRGB value, (N, 1, H, W) in [0, 1], of greys of a lightness in [0, 100]."""
-    linear = _expanded((lightness + 16) / 116).clamp(0, 1)
-    return torch.where(
-        linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055
-    )
+    """Return the sRGB value, in [0, 1], of greys of a lightness in [0, 100]."""
+    return encoded(luminance_of(lightness)).clamp(0, 1)
+
+
+def linear_of(image: Tensor) -> Tensor:
+    """Return the light of sRGB values."""
+    return torch.where(image <= 0.04045, image / 12.92, ((image.clamp_min(0) + 0.055) / 1.055) ** 2.4)
+
+
+def encoded(light: Tensor) -> Tensor:
+    """Return the sRGB values of light."""
+    bent = 1.055 * light.clamp_min(0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(light <= 0.0031308, 12.92 * light, bent)
 
 
 def _compressed(xyz: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ learns from few photographs; and a colour belongs to four bins bilinearly (`bins
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -33,11 +32,13 @@ class ColorizeNetwork(nn.Module):
     descriptor = Descriptor(
         "ColorizeNetwork",
         (
-            Port("view", "N 1 H W", 0, 1),
-            *(Port(f"seen_{s}", f"N {c} H/{s} W/{s}") for s, c in FEATURES.items()),
+            Port("view", "N 1 V U", 0, 1),
+            *(
+                Port(f"seen_{stride}", f"N {channels} V{stride} U{stride}")
+                for stride, channels in FEATURES.items()
+            ),
         ),
-        Port("logits", f"N {BINS} H/4 W/4"),
-        stride=32,
+        Port("logits", f"N {BINS} V4 U4"),
     )
 
     def __init__(

@@ -112,7 +112,7 @@ def _as_it_came(workspace: Workspace) -> Delivery | None:
 def _encoded(workspace: Workspace) -> Delivery:
     envelope, options = workspace.envelope, workspace.options
     source = workspace.source
-    outgoing = Outgoing(workspace.current(), workspace.alpha(), source.bits, is_grey=source.is_grey)
+    outgoing = Outgoing(workspace.current(), workspace.alpha(), source.bits, is_grey=workspace.is_grey)
     name = envelope.require_promise().format
     if keeps_hidden(name) or options.colour == "source":
         outgoing.image = with_hidden(workspace, outgoing.image)

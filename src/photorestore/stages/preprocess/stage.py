@@ -21,6 +21,7 @@ from photorestore.stages.preprocess.findings import Decided, PreprocessFindings
 from photorestore.stages.preprocess.judgement import Judgement, judge, resolve_mode
 from photorestore.stages.preprocess.looking import look
 from photorestore.stages.preprocess.marked import has_mask, read_mask
+from photorestore.stages.preprocess.referenced import read_reference
 from photorestore.workspace import Array, Workspace
 
 RESULT_BYTES_PX = 3
@@ -57,6 +58,7 @@ class PreprocessStage(NetworkStage):
         workspace.envelope.estimates[self.name] = found
         workspace.envelope.current = "image"
         read_mask(workspace, self.limits)
+        read_reference(workspace, self.limits)
         workspace.ran(self.name, _describe(workspace.source, found))
 
     def _acquire(self, workspace: Workspace) -> Decided:
@@ -148,6 +150,7 @@ def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_al
         has_mask=has_mask(workspace),
         scale=scale,
         is_blurred=workspace.options.psf is not None,
+        is_coloured=workspace.options.may_work("colorize"),
     )
     bytes_px += scale**2 * RESULT_BYTES_PX * sample_bytes
     require_room(workspace.root, height * width * bytes_px)

@@ -1,0 +1,36 @@
+"""Take small views of whole pictures for `colorize`, and what looks at them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from photorestore.networks.runner import Runner
+from photorestore.networks.tiling import to_float
+from photorestore.pixels.lab import lab_of
+from photorestore.stages.colorize.sight import VIEW_PX, Seen, Sight, view_of
+from photorestore.stages.scratch.network import ScratchUNet
+from photorestore.workspace import Array
+
+TRUNK = "scratch_print"
+"""The network of another stage that holds the trunk."""
+
+
+def sight_of(holder: Runner[Any]) -> Runner[Seen]:
+    """Return what looks at views by the trunk that the network `TRUNK` holds.
+
+    Raises:
+        TypeError: it holds none.
+    """
+    network: object = holder.network
+    if not isinstance(network, ScratchUNet) or network.scene is None:
+        raise TypeError(f"{TRUNK} has no trunk")
+    return replace(holder, network=Sight(network.scene.stem, network.scene.groups))
+
+
+def lab_view_of(image: Array) -> Tensor:
+    """Return CIELab of a view (1, 3, V, U) of a plane (3, H, W); of a large one few pixels are read."""
+    step = max(1, max(image.shape[1:]) // (4 * VIEW_PX))
+    return lab_of(view_of(to_float(image[:, ::step, ::step])[None]))
