@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from bench import (
+    colorize,
     cost,
     damage,
     deconvolution,
@@ -69,6 +70,7 @@ SUITES: dict[str, Suite] = {
     "jpeg": _alone(jpeg.measure),
     "surfaces": _alone(surfaces.measure),
     "deblur": _alone(deconvolution.measure),
+    "colorize": _alone(colorize.measure),
     "damage": _whole(damage.measure),
     "holes": _holes,
     "mixed": _whole(mixed.measure),

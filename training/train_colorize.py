@@ -213,7 +213,7 @@ def train(config: Config, place: Place) -> ColorizeNetwork:
     bins, see = Bins.of(photos, config), load_sight(place)
     network = place.take(ColorizeNetwork(config.widths, config.depths, config.dropped))
     nn.init.zeros_(network.head.weight)
-    network.head.bias.data.copy_(bins.expected)
+    network.head.bias = nn.Parameter(bins.expected)
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=0.05)
     run = Run("colorize", place, config, network, optimiser)
     samples = run.samples(partial(draw_sample, photos, faces, config.faces_share))

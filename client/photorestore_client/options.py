@@ -23,6 +23,9 @@ class Options(TypedDict, total=False):
         psf: the blur to undo: `motion:15,30` (length in px, angle in degrees), `gaussian:1.6` (sigma in px) or
             `defocus:4` (radius in px).
         deblur_method: by which it is undone: `hqs`, the service's default, `wiener` or `richardson-lucy`.
+        colorize: give a grey photograph colours: `learned`, invented by what photographs usually show; `exemplar`, a
+            reference's where it shows the same; `transfer`, a reference's by lightness alone.
+        hints: points whose colours are known: `120,80,#aa3311;40,200,#336699`, in pixels of the upright picture.
         scale: enlargement: 1, 2 or 4.
         tier: which networks are used; `auto` leaves that to the service.
         format: `jpeg`, `png`, `webp`, `tiff` or `avif`.
@@ -40,6 +43,8 @@ class Options(TypedDict, total=False):
     normalise: bool
     psf: str
     deblur_method: Literal["hqs", "wiener", "richardson-lucy"]
+    colorize: Literal["learned", "exemplar", "transfer"]
+    hints: str
     scale: int
     tier: Literal["auto", "fast", "quality"]
     format: str

@@ -22,10 +22,14 @@ SQUARE_PX = 4
 SHARES = {4: 0.15, 8: 0.25, 16: 0.35, 32: 0.25}
 """How much each stride's features count."""
 TURNS = 4
-SURE, DOUBT = 0.4, 0.06
-"""Likeness at which a match is as likely right as wrong, and how fast that changes."""
-OFF_SQUARES = 8.0
+SURE, SURE_IF_ALIKE, DOUBT = 0.62, 0.4, 0.06
+"""Likeness at which a match is as likely right as wrong, in any reference and in one that shows the same on the whole;
+and how fast that changes."""
+OFF_SQUARES, OFF_IF_ALIKE = 2.0, 8.0
 """Distance, in squares, between a square and where its match leads back to, that lowers trust by a third."""
+FOREIGN, ALIKE = 0.2, 0.4
+"""Mean trust, if a reference is taken for one that shows the same, below which it does not, and from which it does:
+unrelated ones have .11 to .19, other crops of one photograph .53 and more."""
 LEAST_EXPOSURE, MOST_EXPOSURE = 0.6, 1.6
 """Factors by which the colours of a match are made paler or stronger, where it is brighter or darker."""
 MATCHES, SHARPNESS = 4, 40.0
@@ -42,10 +46,12 @@ class Matched:
     Attributes:
         ab: (1, 2, V/4, U/4) colours of what is alike.
         trust: (1, 1, V/4, U/4) in [0, 1].
+        alike: 0 to 1, whether the reference shows the same on the whole.
     """
 
     ab: Tensor
     trust: Tensor
+    alike: float
 
 
 def match(see: See, lightness: Tensor, reference: Tensor) -> Matched:
@@ -102,5 +108,11 @@ def _matched(target: Seen, seen: Seen, reference: Tensor, lightness: Tensor) -> 
     back = likeness.argmax(0)[at[:, 0]]
     here = torch.arange(h * w)
     off = torch.hypot((back // w - here // w).float(), (back % w - here % w).float())
-    trust = ((likest[:, 0] - SURE) / DOUBT).sigmoid() * torch.exp(-0.5 * (off / OFF_SQUARES).square())
-    return Matched(ab, trust.view(1, 1, h, w))
+    strict = _trust(likest[:, 0], off, SURE, OFF_SQUARES)
+    lenient = _trust(likest[:, 0], off, SURE_IF_ALIKE, OFF_IF_ALIKE)
+    alike = min(1.0, max(0.0, (float(lenient.mean()) - FOREIGN) / (ALIKE - FOREIGN)))
+    return Matched(ab, torch.lerp(strict, lenient, alike).view(1, 1, h, w), alike)
+
+
+def _trust(likeness: Tensor, off: Tensor, sure: float, usual_off: float) -> Tensor:
+    return ((likeness - sure) / DOUBT).sigmoid() * torch.exp(-0.5 * (off / usual_off).square())

@@ -22,8 +22,6 @@ LEVELS = 64
 """Steps of lightness for which a transfer knows a colour."""
 TRUST_WEIGHT, PRIOR_HOLD = 1.0, 0.005
 """Weights of a trusted match, and of the guess that it corrects."""
-ALIKE = 0.3
-"""Mean trust from which a reference shows the same on the whole, so that all colours are guessed from it."""
 HINT_WEIGHT, HINT_HOLD, HINT_RADIUS_PX = 30.0, 0.0005, 2
 """Weights of a hint and of the guess that it corrects, and the hint's size on the view."""
 HINT_ROUNDS = 3
@@ -58,12 +56,11 @@ def learned(lightness: Tensor, see: See, guess: Guess) -> View:
 def exemplar(lightness: Tensor, reference: Tensor, see: See, guess: Guess) -> View:
     """Colour a view by a reference, CIELab (1, 3, v, u), where it shows the same, and else by what was learned.
 
-    The more of the picture the reference shows, the less what was learned counts for the rest, against a transfer.
+    Where the reference shows the same on the whole, the rest is guessed by a transfer.
     """
     matched = match(see, lightness, reference)
     trust, ab = (_enlarged(part, lightness) for part in (matched.trust, matched.ab))
-    likely = min(1.0, float(trust.mean()) / ALIKE)
-    guessed = torch.lerp(learned(lightness, see, guess).ab, transfer(lightness, reference).ab, likely)
+    guessed = torch.lerp(learned(lightness, see, guess).ab, transfer(lightness, reference).ab, matched.alike)
     better = spread(ab - guessed, TRUST_WEIGHT * trust, lightness, PRIOR_HOLD)
     return View(lightness, guessed + better, trust)
 

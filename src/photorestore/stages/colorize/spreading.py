@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 EDGE = 4.0
 """Difference of lightness (of 100) at which neighbours are likely to be two things."""
-LEAST_TIE = 0.003
+LEAST_TIE = 0.0005
 """How much neighbours belong together whatever their lightness."""
 COARSE = 4
 """A view this many times smaller is solved first, to begin with its solution."""

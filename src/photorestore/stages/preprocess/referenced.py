@@ -36,7 +36,8 @@ def read_reference(workspace: Workspace, limits: Limits) -> None:
         raise UnsupportedOption(f"a reference is for colorize={EXEMPLAR} or colorize={TRANSFER}")
     picture = open_picture(upload, limits)
     header = picture.header
-    colours = np.empty((3, *header.upright_hw), f"uint{header.bits}")
-    alpha = np.empty((1, *header.upright_hw), colours.dtype) if header.has_alpha else None
+    dtype = np.uint8 if header.bits == 8 else np.uint16
+    colours = np.empty((3, *header.upright_hw), dtype)
+    alpha = np.empty((1, *header.upright_hw), dtype) if header.has_alpha else None
     picture.decode(colours, alpha)
-    workspace.write_plane(REFERENCE, np.ascontiguousarray(reduced(colours, SIDE_PX)))
+    workspace.write_plane(REFERENCE, reduced(colours, SIDE_PX))
