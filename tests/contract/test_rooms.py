@@ -54,7 +54,8 @@ DOORS = {
 PHOTORESTORE = (
     *(
         "errors",
-        "blur_words",
+        "hint_words": XX
+    "blur_words",
         "logs",
         "allocator",
         "kinds",
