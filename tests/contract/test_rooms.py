@@ -54,8 +54,8 @@ DOORS = {
 PHOTORESTORE = (
     *(
         "errors",
-        "hint_words": XX
-    "blur_words",
+        "hint_words",
+        "blur_words",
         "logs",
         "allocator",
         "kinds",
