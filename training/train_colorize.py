@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from photorestore.networks.weights import weights_file
 from photorestore.pixels.lab import grey_of, lab_of
-from photorestore.stages.colorize.bins import cells_in_gamut, colours_of, corners_of
+from photorestore.stages.colorize.bins import SIDE, cells_in_gamut, colours_of, corners_of
 from photorestore.stages.colorize.network import BINS, ColorizeNetwork
 from photorestore.stages.colorize.sight import Sight, view_of
 from photorestore.stages.scratch.scene import SceneEncoder
@@ -134,7 +134,7 @@ class Bins:
         """Count what photographs hold, and weigh the bins."""
         cells = cells_in_gamut()
         grey = corners_of(torch.zeros(1, 2, 1, 1))[0][0, 0]
-        number = torch.full((int(cells.max()) + 500,), int(torch.searchsorted(cells, grey)))
+        number = torch.full((SIDE * SIDE,), int(torch.searchsorted(cells, grey)))
         number[cells] = torch.arange(BINS)
         counted = torch.zeros(BINS)
         for photo in photos:
