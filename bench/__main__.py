@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from bench import (
+    colorize,
     cost,
     damage,
     deconvolution,
@@ -71,6 +72,7 @@ SUITES: dict[str, Suite] = {
     "surfaces": _alone(surfaces.measure),
     "deblur": _alone(deconvolution.measure),
     "deblur_unknown": _alone(unknown_blurs.measure),
+    "colorize": _alone(colorize.measure),
     "damage": _whole(damage.measure),
     "holes": _holes,
     "mixed": _whole(mixed.measure),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import (
+    report_colorize,
     report_cost,
     report_damage,
     report_deblur,
@@ -141,6 +142,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "surfaces": report_noise.surfaces,
     "deblur": report_deblur.deblur,
     "deblur_unknown": report_deblur.unknown,
+    "colorize": report_colorize.colorize,
     "damage": report_damage.damage,
     "holes": report_damage.holes,
     "mixed": report_damage.mixed,

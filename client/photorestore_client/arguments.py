@@ -110,6 +110,14 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "hqs", "wiener", "richardson-lucy", "network"),
         help="by which it is undone (hqs with --psf, else network)",
     )
+    group.add_argument(
+        "--colorize",
+        choices=("learned", "exemplar", "transfer"),
+        help="give colours: invented ones, or those of a reference",
+    )
+    group.add_argument(
+        "--hints", metavar="POINTS", help="colours that are known: 120,80,#aa3311;40,200,#336699"
+    )
     group.add_argument("--scale", type=int, metavar="N", help="enlargement: 1, 2 or 4")
     group.add_argument("--tier", choices=("auto", "fast", "quality"), help="which networks work")
     group.add_argument(
@@ -121,6 +129,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--timeout", type=float, metavar="S", help="seconds that the service may take for one")
     group.add_argument(
         "--mask", type=Path, metavar="FILE", help="for one picture: what is white in it is filled"
+    )
+    group.add_argument(
+        "--reference",
+        type=Path,
+        metavar="FILE",
+        help="for one picture: a photograph whose colours it is to get",
     )
 
 

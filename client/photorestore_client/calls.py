@@ -32,6 +32,7 @@ class Calls:
         picture: Picture,
         *,
         mask: Picture | None = None,
+        reference: Picture | None = None,
         accept: str | None = None,
         if_none_match: str | None = None,
         request_id: str | None = None,
@@ -42,6 +43,7 @@ class Calls:
         Args:
             picture: JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC or JPEG 2000.
             mask: a picture of the same size; white parts are filled, all else stays as it is.
+            reference: a photograph whose colours the picture is to get, see the option `colorize`.
             accept: media types to choose from, as in the header `Accept`; the option `format` overrides it.
             if_none_match: `etag` of a result that the caller has; `Unchanged` is raised if it would be the same.
             request_id: a label for the service's log: up to 128 of A-Z, a-z, 0-9, `.`, `_`, `-`.
@@ -54,7 +56,11 @@ class Calls:
         """
         headers = {"Accept": accept, "If-None-Match": if_none_match}
         return as_restored(
-            (yield from self._send_picture("/v1/restore", picture, mask, request_id, headers, options))
+            (
+                yield from self._send_picture(
+                    "/v1/restore", picture, mask, reference, request_id, headers, options
+                )
+            )
         )
 
     def check(self, **options: Unpack[Options]) -> Steps[None]:
@@ -65,13 +71,14 @@ class Calls:
             Problem, Unreachable: as `restore`.
         """
         with suppress(BadPicture):  # there is none: all else was right
-            yield from self._send_picture("/v1/restore", b"", None, None, {}, options)
+            yield from self._send_picture("/v1/restore", b"", None, None, None, {}, options)
 
     def bundle(
         self,
         picture: Picture,
         *,
         mask: Picture | None = None,
+        reference: Picture | None = None,
         request_id: str | None = None,
         **options: Unpack[Options],
     ) -> Steps[Bundle]:
@@ -80,6 +87,7 @@ class Calls:
         Args:
             picture: as for `restore`.
             mask: as for `restore`.
+            reference: as for `restore`.
             request_id: as for `restore`.
             **options: see `Options`.
 
@@ -88,7 +96,7 @@ class Calls:
         """
         wanted = {**options, "return": "bundle"}
         return as_bundle(
-            (yield from self._send_picture("/v1/restore", picture, mask, request_id, {}, wanted))
+            (yield from self._send_picture("/v1/restore", picture, mask, reference, request_id, {}, wanted))
         )
 
     def analyze(
@@ -105,7 +113,7 @@ class Calls:
             Problem, Unreachable, OSError: as `restore`.
         """
         answer = yield from self._send_picture(
-            "/v1/analyze", picture, None, request_id, {}, {"timeout": timeout}
+            "/v1/analyze", picture, None, None, request_id, {}, {"timeout": timeout}
         )
         document = answer.document()
         return Analysis(document.get("source", {}), document.get("found", {}), answer.request_id)
@@ -123,6 +131,7 @@ class Calls:
         picture: Picture,
         *,
         mask: Picture | None = None,
+        reference: Picture | None = None,
         idempotency_key: str | None = None,
         webhook: str | None = None,
         request_id: str | None = None,
@@ -133,6 +142,7 @@ class Calls:
         Args:
             picture: as for `restore`.
             mask: as for `restore`.
+            reference: as for `restore`.
             idempotency_key: the same key gives the same job, however often it is submitted; None makes one new job,
                 even if the request has to be sent more than once.
             webhook: a URL to which the service posts the job at its end, if it allows that.
@@ -145,7 +155,9 @@ class Calls:
         """
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         asked = {**options, "webhook": webhook}
-        return as_job((yield from self._send_picture("/v1/jobs", picture, mask, request_id, headers, asked)))
+        return as_job(
+            (yield from self._send_picture("/v1/jobs", picture, mask, reference, request_id, headers, asked))
+        )
 
     def job(self, job: Job | str) -> Steps[Job]:
         """Return the present state of a job.
@@ -213,6 +225,7 @@ class Calls:
         path: str,
         picture: Picture,
         mask: Picture | None,
+        reference: Picture | None,
         request_id: str | None,
         headers: Mapping[str, str | None],
         options: Mapping[str, Any],
@@ -225,7 +238,7 @@ class Calls:
                 path,
                 query=query({**options, "psf": None} if has_picture else options),
                 headers={name: value for name, value in headers.items() if value is not None},
-                body=upload(picture, mask, psf if has_picture else None),
+                body=upload(picture, mask=mask, psf=psf if has_picture else None, reference=reference),
                 request_id=request_id,
                 read_s=0.0 if timeout_s is None else float(timeout_s) + GRACE_S,
             )

@@ -72,8 +72,9 @@ def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
         parser.error("say with -o where the results go")
     if (given.output == STREAM or STREAM_PATH in given.inputs) and not _is_one_file(given):
         parser.error(f"{STREAM} stands for one picture, whose result goes to one file or to {STREAM}")
-    if given.mask is not None and not _is_one_file(given):
-        parser.error("--mask is for one picture and one file as the output")
+    for name in ("mask", "reference"):
+        if getattr(given, name) is not None and not _is_one_file(given):
+            parser.error(f"--{name} is for one picture and one file as the output")
 
 
 def _do(given: argparse.Namespace, client: Client) -> int:
@@ -103,7 +104,7 @@ def _restore_one(given: argparse.Namespace, client: Client) -> int:
         return DONE
     try:
         picture = sys.stdin.buffer if source == STREAM_PATH else source
-        restored = client.restore(picture, mask=given.mask, **options)
+        restored = client.restore(picture, mask=given.mask, reference=given.reference, **options)
     except (RestoreError, OSError) as error:
         print(f"{shown(source)}: {describe(error)}", file=sys.stderr)
         return _exit_code_of([error])

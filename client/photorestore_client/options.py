@@ -26,6 +26,9 @@ class Options(TypedDict, total=False):
             127x127 px: the bytes of its file, or the path to it as a `Path`.
         deblur_method: by which it is undone: `network`, which needs no `psf`, or by one `hqs`, `wiener` or
             `richardson-lucy`; `auto`, the service's default, is `hqs` with `psf`, else `network`.
+        colorize: give a grey photograph colours: `learned`, invented by what photographs usually show; `exemplar`, a
+            reference's where it shows the same; `transfer`, a reference's by lightness alone.
+        hints: points whose colours are known: `120,80,#aa3311;40,200,#336699`, in pixels of the upright picture.
         scale: enlargement: 1, 2 or 4.
         tier: which networks are used; `auto` leaves that to the service.
         format: `jpeg`, `png`, `webp`, `tiff` or `avif`.
@@ -43,6 +46,8 @@ class Options(TypedDict, total=False):
     normalise: bool
     psf: str | bytes | PathLike[str]
     deblur_method: Literal["auto", "hqs", "wiener", "richardson-lucy", "network"]
+    colorize: Literal["learned", "exemplar", "transfer"]
+    hints: str
     scale: int
     tier: Literal["auto", "fast", "quality"]
     format: str

@@ -53,7 +53,11 @@ class RawClient(Closing):
         """
         headers = {"X-Restore-Options": json.dumps(options)} if options else {}
         request = Request(
-            "POST", "/wfpredict/restore", headers=headers, body=upload(picture, mask), request_id=request_id
+            "POST",
+            "/wfpredict/restore",
+            headers=headers,
+            body=upload(picture, mask=mask),
+            request_id=request_id,
         )
         return _understand(self._connections.run(self._tries.send(request)))
 

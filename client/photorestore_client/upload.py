@@ -43,23 +43,23 @@ class Upload:
             yield from _chunks(part) if isinstance(part, bytes) else _chunks_of_file(part, size)
 
 
-def upload(picture: Picture, mask: Picture | None = None, psf: Picture | None = None) -> Upload:
-    """Return a body that is the picture, or a form of it and a mask, a picture of its blur, or both.
+def upload(picture: Picture, **others: Picture | None) -> Upload:
+    """Return a body that is the picture, or a form of it and others, such as a mask, by the names of their parts.
 
     Raises:
         OSError: a file cannot be read.
     """
-    if mask is None and psf is None:
+    pictures = {"image": picture} | {name: other for name, other in others.items() if other is not None}
+    if len(pictures) == 1:
         return _upload([_source(picture)], "application/octet-stream")
     boundary = secrets.token_hex(16)
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="{{0}}"; filename="{{0}}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
     )
-    parts = [head.format("image").encode(), _source(picture)]
-    for name, more in (("mask", mask), ("psf", psf)):
-        if more is not None:
-            parts += [b"\r\n" + head.format(name).encode(), _source(more)]
+    parts = list[bytes | Path]()
+    for name, part in pictures.items():
+        parts += [(b"\r\n" if parts else b"") + head.format(name).encode(), _source(part)]
     parts.append(f"\r\n--{boundary}--\r\n".encode())
     return _upload(parts, f"multipart/form-data; boundary={boundary}")
 

@@ -38,6 +38,12 @@ const TEXTS = {
     label: "Undo it by",
     value: (value) => ({ hqs: "splitting, with our denoiser", wiener: "Wiener's filter", "richardson-lucy": "Richardson-Lucy" })[value] ?? value,
   },
+  colorize: {
+    label: "Give colours",
+    value: (value) => ({ learned: "invented ones", exemplar: "a reference's, where it shows the same", transfer: "a reference's, by lightness" })[value] ?? value,
+    hint: "No colour is measured in a grey photo: they are invented, or a reference's. The saved file says so.",
+  },
+  hints: { label: "Colours that you know", hint: "120,80,#aa3311;40,200,#336699: column, row and colour of points" },
   quality: { label: "Quality", hint: "1 to 100, for JPEG, WebP and AVIF" },
   metadata: {
     label: "Data inside the file",

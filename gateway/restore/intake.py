@@ -36,8 +36,8 @@ class Prepared:
     """A picture that lies in its workspace, ready to be restored.
 
     Attributes:
-        workspace: holds the upload and the optional mask.
-        received: the hashes of both.
+        workspace: holds the upload, and the optional mask and reference.
+        received: the hashes of all.
         key: hexadecimal hash of everything that the result depends on, with `MASK_MARK` if the mask is wanted, too.
         pixels: of the picture or of the result, whichever has more.
         wants_mask: whether the result must include the mask of what was filled.
@@ -64,7 +64,7 @@ class Prepared:
         options = workspace.options.to_mapping() | {"format": types}
         del options["timeout_s"]
         measured = workspace.envelope.is_measured  # the report, which is kept with the result, has more then
-        parts = [release, received.image, received.mask, options, measured]
+        parts = [release, received.image, received.mask, received.reference, options, measured]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         return cls(workspace, received, key + MASK_MARK * wants_mask, pixels, wants_mask)
 

@@ -1,4 +1,4 @@
-"""The parts of an upload: a picture and an optional mask, as files of the workspace, and fields with options.
+"""The parts of an upload: pictures, as files of the workspace, and fields with options.
 
 A file `psf` is an option, too: it becomes a field with a data URL.
 """
@@ -15,7 +15,7 @@ from photorestore.blur_words import as_data_url
 from photorestore.errors import NotAnImage, PayloadTooLarge
 from photorestore.workspace import Workspace
 
-FILES = {"image": "upload", "mask": "mask_upload"}
+FILES = {"image": "upload", "mask": "mask_upload", "reference": "reference_upload"}
 """Parts of a form, and the files of the workspace that they become."""
 PSF = "psf"
 """The part that is a field with a blur in words, or a file with a picture of it."""
@@ -30,10 +30,11 @@ Fields: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The SHA-256 of an uploaded picture and of its mask, in hexadecimal."""
+    """The SHA-256 of an uploaded picture, of its mask and of the reference, in hexadecimal."""
 
     image: str
     mask: str | None
+    reference: str | None = None
 
 
 class Parts:
@@ -133,7 +134,7 @@ class Parts:
         digests = {name: found.hexdigest() for name, found in self._hashes.items()}
         if "image" not in digests:
             raise _nothing_sent()
-        return Received(digests["image"], digests.get("mask"))
+        return Received(digests["image"], digests.get("mask"), digests.get("reference"))
 
 
 def _nothing_sent() -> NotAnImage:

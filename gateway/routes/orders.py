@@ -66,5 +66,6 @@ def idempotency_key(request: Request) -> str | None:
 
 def fingerprint(received: Received, order: Order) -> str:
     """Return a hash of an upload and what is ordered, which tells apart two orders of one name."""
-    parts = [received.image, received.mask, order.options.to_mapping(), order.kind, order.webhook]
+    hashes = [received.image, received.mask, received.reference]
+    parts = [*hashes, order.options.to_mapping(), order.kind, order.webhook]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -73,6 +73,10 @@ def _options() -> dict[str, Schema]:
             **BINARY,
             "description": "the blur to undo, as a picture of at most 127x127 px; or a text, as in the query",
         },
+        "reference": {
+            **BINARY,
+            "description": "a photograph whose colours the picture is to get, see `colorize`",
+        },
     }
     return {
         **words,

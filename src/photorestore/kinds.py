@@ -1,7 +1,7 @@
 """Say what the values of options may be: how they are read, their ranges and their JSON schemas.
 
 The same rule holds wherever options come in: the case of a text, and spaces around it, do not matter. Imports nothing
-but the standard library and `blur_words`, because all workers import this module (ADR 23).
+but the standard library, `blur_words` and `hint_words`, because all workers import this module (ADR 23).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from photorestore import blur_words
+from photorestore import blur_words, hint_words
 
 Schema: TypeAlias = dict[str, Any]
 """A JSON schema; its keywords have values of all types."""
@@ -244,6 +244,25 @@ class BlurText:
     def schema(self) -> Schema:
         words = (blur_words.PATTERN, f"^{blur_words.ESTIMATE}$", blur_words.PICTURE_PATTERN)
         return {"type": "string", "pattern": "|".join(words), "maxLength": blur_words.LONGEST_PICTURE}
+
+
+@dataclass(frozen=True, slots=True)
+class HintWords:
+    """Points with their colours in words, see `hint_words`."""
+
+    @property
+    def expected(self) -> str:
+        return hint_words.EXPECTED
+
+    def read(self, value: object) -> object:
+        hints = hint_words.parse(value) if isinstance(value, str) else None
+        return value if hints is None else hint_words.written(hints)
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and hint_words.parse(value) is not None
+
+    def schema(self) -> Schema:
+        return {"type": "string", "pattern": hint_words.PATTERN}
 
 
 def _number(value: object) -> object:

@@ -12,6 +12,7 @@ from photorestore.errors import UnsupportedOption
 from photorestore.kinds import (
     BlurText,
     Flag,
+    HintWords,
     Kind,
     Number,
     NumberByName,
@@ -57,6 +58,10 @@ HQS, WIENER, RICHARDSON_LUCY, NETWORK = "hqs", "wiener", "richardson-lucy", "net
 """Methods that undo a blur: half-quadratic splitting with our denoiser as prior, the classical ones, and a network that
 needs no PSF."""
 
+LEARNED, EXEMPLAR, TRANSFER = "learned", "exemplar", "transfer"
+"""Methods that give a picture colours: what photographs usually show, a reference's where it shows the same, and a
+reference's by lightness alone."""
+
 DEFAULT_QUALITY = 95
 LONGEST_QUOTED = 200
 """Most characters of a wrong value that a message repeats."""
@@ -84,6 +89,9 @@ class Options:
         psf: the blur to undo, see `blur_words`: in words, a picture as a data URL, or `estimate`; None = unknown.
         deblur_method: by which it is undone: `network`, without a PSF, or by a PSF `hqs`, `wiener` or
             `richardson-lucy`; `AUTO` is `hqs` with `psf`, else `network`.
+        colorize: by which the picture is given colours: `learned`, or `exemplar` or `transfer` with a reference; None =
+            not, unless there are hints.
+        hints: points whose colours are known, in words, see `hint_words`; None = none.
         scale: enlargement, one of `SCALES`.
         tier: which networks work, one of `TIERS`; or `AUTO`.
         format: one of `FORMATS`; None = what `Accept` allows: the upload's bytes where nothing was changed, else JPEG
@@ -99,13 +107,15 @@ class Options:
 
     mode: Annotated[str, Word(MODES, explained=_MODES_EXPLAINED)] = AUTO
     stages: Annotated[
-        tuple[str, ...] | None, Words(SELECTABLE_STAGES, note="scale enlarges, psf deblurs, too")
+        tuple[str, ...] | None, Words(SELECTABLE_STAGES, note="scale enlarges, psf deblurs, colorize colours")
     ] = None
     strength: Annotated[float | Mapping[str, float], NumberByName(STRENGTH_STAGES, Number(0, 1))] = 1.0
     sigma_255: Annotated[float | None, Number(0, 100)] = None
     normalise: Annotated[bool, Flag()] = False
     psf: Annotated[str | None, BlurText()] = None
     deblur_method: Annotated[str, Word((AUTO, HQS, WIENER, RICHARDSON_LUCY, NETWORK))] = AUTO
+    colorize: Annotated[str | None, Word((LEARNED, EXEMPLAR, TRANSFER))] = None
+    hints: Annotated[str | None, HintWords()] = None
     scale: Annotated[int, OneWhole(SCALES)] = 1
     tier: Annotated[str, Word((AUTO, *TIERS))] = AUTO
     format: Annotated[str | None, Word(FORMATS, synonyms={"jpg": "jpeg", "tif": "tiff"})] = None

@@ -70,6 +70,7 @@ class Pipeline:
         options: Options | None = None,
         *,
         mask: Picture | None = None,
+        reference: Picture | None = None,
         measures_all: bool = False,
     ) -> Restored:
         """Restore one picture.
@@ -78,6 +79,7 @@ class Pipeline:
             picture: an encoded picture, a PIL image, or an sRGB array (H, W, 1, 3 or 4), uint8 or uint16.
             options: by default the picture's own estimates decide what is done.
             mask: what to fill: white = hole; of the upright picture's size.
+            reference: a photograph whose colours the picture is to get, see `Options.colorize`.
             measures_all: whether the report is to tell noise, tone and the like also where no stage goes by them.
 
         Raises:
@@ -96,6 +98,8 @@ class Pipeline:
             imaging.put_picture(workspace, "upload", picture)
             if mask is not None:
                 imaging.put_picture(workspace, "mask_upload", mask)
+            if reference is not None:
+                imaging.put_picture(workspace, "reference_upload", reference)
             self.run([workspace])
             return _collect(workspace)
         finally:

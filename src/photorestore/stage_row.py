@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ALPHA, MASK, ENLARGED, BLURRED = "alpha", "mask", "enlarged", "blurred"
-"""What a plane may require: an alpha channel, a mask from the caller, a larger result, a blur to undo."""
+ALPHA, MASK, ENLARGED, BLURRED, COLOURED = "alpha", "mask", "enlarged", "blurred", "coloured"
+"""What a plane may require: an alpha channel, a mask from the caller, a result larger than the picture, a blur to undo,
+colours asked for."""
 
 PICTURE, OPACITY, DAMAGE = "picture", "opacity", "damage"
 """What a plane may hold: the result so far, or what of it is to be filled."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from photorestore.stage_row import (
     ALPHA,
     BLURRED,
+    COLOURED,
     DAMAGE,
     ENLARGED,
     MASK,
@@ -52,6 +53,7 @@ ROWS = _chained(
             PlaneRow("hidden", 3, sample_bytes=None, needs=frozenset({ALPHA})),  # at most
             PlaneRow("hole_mask", 1, sample_bytes=1, holds=DAMAGE, needs=frozenset({MASK})),
             PlaneRow("scene", 0),  # of the whole picture, at most 1 MB
+            PlaneRow("reference", 0),  # a view of some 1,000 px, whatever the picture's size
         ),
         findings="photorestore.stages.preprocess.findings:PreprocessFindings",
         batch_size=2,  # under load, so that pictures share the cost of the hops to the stages that follow
@@ -137,6 +139,23 @@ ROWS = _chained(
         findings="photorestore.stages.face.findings:FaceFindings",
     ),
     StageRow(
+        name="colorize",
+        label="Give colours",
+        does="gives a grey photograph colours, by what is usual, by a reference or by hints; its lightness stays",
+        works_when="`colorize` or `hints` asks for it",
+        has_strength=True,
+        reads_estimates=False,
+        options=("colorize", "hints"),
+        networks=(
+            NetworkRow("colorize", "photorestore.stages.colorize.network:ColorizeNetwork", has_tiers=False),
+        ),
+        borrows=("preprocess_scene",),
+        planes=(PlaneRow("colorized", 3, holds=PICTURE, needs=frozenset({COLOURED})),),
+        findings="photorestore.stages.colorize.findings:ColorizeFindings",
+        batch_size=1,  # each picture has colours of its own
+        gpu_batch_size=1,
+    ),
+    StageRow(
         name="upscale",
         label="Enlarge",
         does="super-resolution x2 and x4: one network for clean pictures, one for photographs as they come",
@@ -183,7 +202,13 @@ def planes_that_hold(what: str) -> tuple[str, ...]:
 
 
 def room_bytes_px(
-    sample_bytes: int, *, has_alpha: bool, has_mask: bool, scale: int, is_blurred: bool = False
+    sample_bytes: int,
+    *,
+    has_alpha: bool,
+    has_mask: bool,
+    scale: int,
+    is_blurred: bool = False,
+    is_coloured: bool = False,
 ) -> int:
     """Return the bytes of all planes of one request, for each pixel of its picture.
 
@@ -192,8 +217,15 @@ def room_bytes_px(
         has_alpha, has_mask: whether the picture has opacity, and whether the caller marked what is to be filled.
         scale: how many times larger the result is.
         is_blurred: whether a blur is to be undone.
+        is_coloured: whether the caller asks for colours.
     """
-    conditions = {ALPHA: has_alpha, MASK: has_mask, ENLARGED: scale > 1, BLURRED: is_blurred}
+    conditions = {
+        ALPHA: has_alpha,
+        MASK: has_mask,
+        ENLARGED: scale > 1,
+        BLURRED: is_blurred,
+        COLOURED: is_coloured,
+    }
     given = {name for name, is_so in conditions.items() if is_so}
     return sum(
         plane.channels * (plane.sample_bytes or sample_bytes) * (scale**2 if ENLARGED in plane.needs else 1)

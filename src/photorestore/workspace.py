@@ -116,6 +116,11 @@ class Workspace:
         return CALLERS_MASK in self.envelope.planes
 
     @property
+    def is_grey(self) -> bool:
+        """Return whether the result so far has one channel of colour: the upload had, and nobody gave it colours."""
+        return self.source.is_grey and "colorized" not in self.envelope.planes
+
+    @property
     def left_s(self) -> float:
         """Return the seconds until the deadline; negative after it."""
         return self.envelope.deadline - time.monotonic()

@@ -218,7 +218,7 @@ def test_the_stage_works_in_its_place(home: Path, tmp_path: Path) -> None:
     done = run(home, "-c", RESTORE, str(tmp_path), input=picture.getvalue())
     assert np.array_equal(np.array(Image.open(io.BytesIO(done.stdout))), 255 - make_photo(40, 50))
     report = json.loads(done.stderr.splitlines()[-1])
-    assert list(report["trace"])[-4:] == ["face", "negative", "upscale", "deliver"]
+    assert list(report["trace"])[-4:] == ["colorize", "negative", "upscale", "deliver"]
     assert report["trace"]["negative"]["outcome"] == "ran"
     assert report["estimates"]["negative"] == {"strength": 1.0}
 
@@ -231,7 +231,7 @@ def test_the_stage_is_archived_and_a_node_of_the_workflow(home: Path) -> None:
     with zipfile.ZipFile(home / "model_store/restore.war") as packed:
         spec = yaml.safe_load(packed.read("workflow.yaml"))
     assert spec["models"]["negative"]["url"] == "negative.mar"
-    assert (spec["dag"]["face"], spec["dag"]["negative"]) == (["negative"], ["upscale"])
+    assert (spec["dag"]["colorize"], spec["dag"]["negative"]) == (["negative"], ["upscale"])
 
 
 def test_tests_that_know_all_stages_pass_with_it(home: Path) -> None:

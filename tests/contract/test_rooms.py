@@ -54,6 +54,7 @@ DOORS = {
 PHOTORESTORE = (
     *(
         "errors",
+        "hint_words",
         "blur_words",
         "logs",
         "allocator",

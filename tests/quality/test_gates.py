@@ -59,6 +59,19 @@ def test_known_blurs_are_undone() -> None:
 
 
 @needs_pictures
+def test_colours_beat_a_transfer_and_grey() -> None:
+    from bench import colorize
+
+    result, gate = colorize.measure(BENCH, every=12), GATES["colorize"]
+    gains, errors = result["gain_over_db"], result["rmse_ab"]
+    assert gains[colorize.EXEMPLAR][colorize.TRANSFER]["mean"] >= gate["gain_exemplar_over_transfer_db"]
+    assert gains[colorize.UNRELATED][colorize.LEARNED]["mean"] >= -gate["loss_unrelated_db"]
+    share = errors[colorize.LEARNED]["mean"] / errors[colorize.GREY]["mean"]
+    assert share <= gate["share_of_error_of_grey"]
+    assert result["lightness_off_share"] <= 0.001
+
+
+@needs_pictures
 def test_damage_is_found_and_filled(loaded: pipeline.Pipeline) -> None:
     from bench import damage
 

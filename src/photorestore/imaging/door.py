@@ -27,7 +27,7 @@ def put_picture(workspace: Workspace, name: str, picture: Picture) -> None:
     sRGB), and no other metadata; they become planes, masks become a file.
 
     Args:
-        name: `upload` or `mask_upload`.
+        name: `upload`, `mask_upload` or `reference_upload`.
         picture: arrays are (H, W) or (H, W, 1 | 2 | 3 | 4) of uint8 or uint16, sRGB; masks may be bool.
 
     Raises:
@@ -41,8 +41,10 @@ def put_picture(workspace: Workspace, name: str, picture: Picture) -> None:
     values = _pixels(picture, icc) if isinstance(picture, Image.Image) else picture
     if name == "upload":
         write_array(workspace, values)
-    else:
+    elif name == "mask_upload":
         workspace.write_file(name, _mask_file(values))
+    else:
+        workspace.write_file(name, _file(values))
 
 
 def result_array(workspace: Workspace) -> Array:
@@ -51,7 +53,7 @@ def result_array(workspace: Workspace) -> Array:
     plane = with_hidden(workspace, workspace.current())
     if source.bits == 8:
         plane = to_u8(plane)
-    if source.is_grey:
+    if workspace.is_grey:
         plane = luma(plane).repeat(3, axis=0)
     return to_array(plane, workspace.alpha())
 
@@ -79,8 +81,11 @@ def _pixels(picture: Image.Image, icc: bytes | None) -> Array:
 
 def _mask_file(values: npt.NDArray[Any]) -> bytes:
     """A PNG of the mask's luma in 8 bits."""
-    if values.dtype == bool:
-        values = values.astype(np.uint8) * 255
+    return _file(values.astype(np.uint8) * 255 if values.dtype == bool else values)
+
+
+def _file(values: npt.NDArray[Any]) -> bytes:
+    """A PNG of an array in 8 bits."""
     check_array(values)
     in_8_bits = values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
     if in_8_bits.ndim == 3 and in_8_bits.shape[2] == 1:

@@ -107,6 +107,8 @@ class StageHandler:
             workspace.write_file("upload", upload.image)
             if upload.mask is not None:
                 workspace.write_file("mask_upload", upload.mask)
+            if upload.reference is not None:
+                workspace.write_file("reference_upload", upload.reference)
         except Exception:
             workspace.remove()
             raise

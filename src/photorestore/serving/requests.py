@@ -15,7 +15,7 @@ from photorestore.errors import NotAnImage, UnsupportedOption
 from photorestore.options import STAGES, Options
 
 REQUEST_ID_PATTERN = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
-PARTS = ("image", "mask", "options")
+PARTS = ("image", "mask", "reference", "options")
 """Parts that a multipart upload may have."""
 
 Body = bytes | bytearray | str | dict[str, object]
@@ -31,11 +31,13 @@ class Upload:
     Attributes:
         image: the file's bytes.
         mask: bytes of the caller's mask, or None.
+        reference: bytes of the caller's reference, or None.
         options: checked.
     """
 
     image: bytes
     mask: bytes | None
+    reference: bytes | None
     options: Options
 
 
@@ -90,7 +92,8 @@ def read_upload(item: Item, headers: Headers) -> Upload:
     text = _as_text(parts["options"]) if "options" in parts else headers.get("x-restore-options", "")
     options = Options.from_json(text) if text.strip() else Options()
     mask = _as_bytes(parts["mask"]) if "mask" in parts else None
-    return Upload(_as_bytes(parts["image"]), mask, options)
+    reference = _as_bytes(parts["reference"]) if "reference" in parts else None
+    return Upload(_as_bytes(parts["image"]), mask, reference, options)
 
 
 def read_envelope(item: Item) -> Envelope:

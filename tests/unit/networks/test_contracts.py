@@ -14,6 +14,7 @@ from photorestore.networks.descriptor import Descriptor, Network
 from photorestore.networks.runner import Runner
 from photorestore.networks.tiling import TileJob, to_float
 from photorestore.networks.weights import NETWORKS, load_network
+from photorestore.stages.colorize.network import ColorizeNetwork
 from photorestore.stages.deblur.network import DeblurUNet
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.face.detector import FaceDetector
@@ -62,7 +63,13 @@ def trained(name: str) -> Network[Tensor]:
     return network
 
 
-WHOLE = (JudgeNet.descriptor, SceneTrunk.descriptor, ToneNetwork.descriptor, FaceDetector.descriptor)
+WHOLE = (
+    JudgeNet.descriptor,
+    SceneTrunk.descriptor,
+    ToneNetwork.descriptor,
+    FaceDetector.descriptor,
+    ColorizeNetwork.descriptor,
+)
 """Those that look at whole pictures."""
 CASES = {
     "denoise": Case(lambda: active(DenoiseUNet((8, 16), (1, 1))), 96),

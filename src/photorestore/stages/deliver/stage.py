@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from photorestore.errors import BrokenArtifact
+from photorestore.findings import find
 from photorestore.imaging import (
     CONTENT_TYPES,
     Outgoing,
@@ -22,6 +23,7 @@ from photorestore.imaging import (
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.metadata.attachments import collect
 from photorestore.imaging.metadata.change import Change
+from photorestore.imaging.metadata.stated import with_statement
 from photorestore.imaging.negotiate import keeps_hidden
 from photorestore.imaging.source_colours import Stored, to_source
 from photorestore.imaging.unchanged import CONVERTED_MODES
@@ -29,6 +31,7 @@ from photorestore.pixels.hidden import with_hidden
 from photorestore.records import document_of
 from photorestore.report import Report
 from photorestore.stages.base import StageConfig, timed
+from photorestore.stages.colorize.findings import ColorizeFindings
 from photorestore.stages.deliver.findings import DeliverFindings
 from photorestore.stages.preprocess.findings import decided_of
 from photorestore.workspace import Workspace
@@ -112,13 +115,14 @@ def _as_it_came(workspace: Workspace) -> Delivery | None:
 def _encoded(workspace: Workspace) -> Delivery:
     envelope, options = workspace.envelope, workspace.options
     source = workspace.source
-    outgoing = Outgoing(workspace.current(), workspace.alpha(), source.bits, is_grey=source.is_grey)
+    outgoing = Outgoing(workspace.current(), workspace.alpha(), source.bits, is_grey=workspace.is_grey)
     name = envelope.require_promise().format
     if keeps_hidden(name) or options.colour == "source":
         outgoing.image = with_hidden(workspace, outgoing.image)
     if options.colour == "source":
         _to_source(workspace, outgoing)
     _add_metadata(workspace, outgoing)
+    _state_colours(workspace, outgoing)
     content = encode(outgoing, name, options.quality)
     dropped = [*source.dropped, *outgoing.dropped]
     return Delivery(content, CONTENT_TYPES[name], outgoing.bits, dropped, unchanged=False)
@@ -173,3 +177,13 @@ def _add_metadata(workspace: Workspace, outgoing: Outgoing) -> None:
     )  # fmt: skip
     blocks = {name: workspace.read_file(name) for name in ("exif", "xmp")}
     outgoing.attachments = collect(upload, source.format, change, outgoing.dropped, **blocks)
+
+
+def _state_colours(workspace: Workspace, outgoing: Outgoing) -> None:
+    """Say in the file that its colours are new, whatever becomes of the upload's metadata."""
+    found = find(workspace.envelope.estimates, ColorizeFindings)
+    if found is not None:
+        attachments, is_invented = outgoing.attachments, found.invented > 0
+        attachments.xmp = with_statement(
+            attachments.xmp, found.in_words, is_invented=is_invented, dropped=outgoing.dropped
+        )

@@ -26,6 +26,7 @@ from photorestore.stages.preprocess.findings import Decided, PreprocessFindings
 from photorestore.stages.preprocess.judgement import Judgement, judge, resolve_mode
 from photorestore.stages.preprocess.looking import look
 from photorestore.stages.preprocess.marked import has_mask, read_mask
+from photorestore.stages.preprocess.referenced import read_reference
 from photorestore.stages.preprocess.scene import TRUNK, features_of, hand_on, plane_view
 from photorestore.workspace import Array, Workspace
 
@@ -65,6 +66,7 @@ class PreprocessStage(NetworkStage):
         read_mask(workspace, self.limits)
         if (psf := workspace.options.psf) is not None and is_picture(psf):
             read_psf(psf)  # a wrong one is refused before anything is done
+        read_reference(workspace, self.limits)
         workspace.ran(self.name, _describe(workspace.source, found))
 
     def _acquire(self, workspace: Workspace) -> Decided:
@@ -163,6 +165,7 @@ def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_al
         has_mask=has_mask(workspace),
         scale=scale,
         is_blurred=workspace.options.may_look("deblur"),
+        is_coloured=workspace.options.may_work("colorize"),
     )
     bytes_px += scale**2 * RESULT_BYTES_PX * sample_bytes
     require_room(workspace.root, height * width * bytes_px)

@@ -92,7 +92,7 @@ def test_the_head_of_a_part_may_be_written_in_several_ways(tmp_path: Path, head:
     ("form", "error", "told"),
     [
         (form_of(part("image", b"x"), part("image", b"y")), BadRequest, "the part image is there twice"),
-        (form_of(part("photo", b"x")), BadRequest, "unknown file 'photo'; there are image, mask"),
+        (form_of(part("photo", b"x")), BadRequest, "unknown file 'photo'; there are image, mask, reference"),
         (form_of(part("image", b"x"), part("", b"y")), BadRequest, "unknown file ''"),
         (form_of(b"--a-b\r\nContent-Type: image/png\r\n\r\nx\r\n"), NotAnImage, "no picture was sent"),
         (form_of(part("\udcff".encode("utf-8", "replace").decode(), b"x")), BadRequest, "unknown file '?'"),
@@ -115,6 +115,11 @@ def test_what_is_wrong_with_a_form_is_said(
         received(tmp_path, [form])
     assert told in str(raised.value)
     assert list(tmp_path.iterdir()) == [], "nothing stays"
+
+
+def test_a_reference_is_received_and_hashed(tmp_path: Path) -> None:
+    hashes, _ = received(tmp_path, [form_of(part("image", b"picture"), part("reference", b"other"))])
+    assert hashes.reference == hashlib.sha256(b"other").hexdigest()
 
 
 def test_a_part_may_be_as_large_as_the_limit(tmp_path: Path) -> None:

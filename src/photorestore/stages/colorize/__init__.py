@@ -1,0 +1,1 @@
+"""Colorize: give a grey photograph colours that it never had."""
