@@ -238,10 +238,11 @@ def test_everything_fits_on_a_phone_and_the_button_is_in_reach(
         browser.open()
         browser.see("#form")
         assert not browser.find("#restore").is_displayed()  # there is nothing to restore
-        for step, button in (
-            (lambda: browser.choose(photo), "#restore"),
-            (browser.restore, "#download"),
-        ):
+        steps: dict[str, Callable[[], object]] = {
+            "#restore": lambda: browser.choose(photo),
+            "#download": browser.restore,
+        }
+        for button, step in steps.items():
             step()
             width = browser.driver.execute_script("return document.documentElement.scrollWidth")
             assert width <= 360
