@@ -56,6 +56,20 @@ FORMATS = ("jpeg", "png", "webp", "tiff", "avif")
 HQS, WIENER, RICHARDSON_LUCY = "hqs", "wiener", "richardson-lucy"
 """Methods that undo a blur: half-quadratic splitting with our denoiser as prior, and the classical ones."""
 
+NETWORK, L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D = (
+    "network",
+    "l0tv",
+    "poisson-tv",
+    "csf",
+    "ksvd",
+    "kriging",
+    "bm3d",
+)
+"""Methods that remove noise: our network, two for impulses (l0tv, kriging), one for photon noise, and three others."""
+
+FIND_IMPULSES = (L0TV, KRIGING)
+"""Those that replace some pixels, and mark which."""
+
 DEFAULT_QUALITY = 95
 
 _OWN_NAMES: Mapping[str, str] = MappingProxyType({})
@@ -77,6 +91,8 @@ class Options:
         strength: 0 leaves the picture as it is, 1 restores fully; or such a number for each of some of
             `STRENGTH_STAGES`, the others work fully.
         sigma_255: noise level in 8-bit units when the caller knows it; None = estimated.
+        denoise_method: by which noise is removed: `network`, or one of those of `docs/models/denoise_methods.md`; but for
+            `network`, naming one asks for it.
         normalise: correct colour cast, fading and contrast by classical means first.
         psf: the blur to undo, in words, see `blur_words`; None = none.
         deblur_method: by which it is undone: `hqs`, `wiener` or `richardson-lucy`.
@@ -99,6 +115,7 @@ class Options:
     ] = None
     strength: Annotated[float | Mapping[str, float], NumberByName(STRENGTH_STAGES, Number(0, 1))] = 1.0
     sigma_255: Annotated[float | None, Number(0, 100)] = None
+    denoise_method: Annotated[str, Word((NETWORK, L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D))] = NETWORK
     normalise: Annotated[bool, Flag()] = False
     psf: Annotated[str | None, BlurWords()] = None
     deblur_method: Annotated[str, Word((HQS, WIENER, RICHARDSON_LUCY))] = HQS
@@ -111,7 +128,7 @@ class Options:
     timeout_s: Annotated[float, Number(1, 600)] = 120.0
 
     def __post_init__(self) -> None:
-        if problems := _problems(self.to_mapping()):
+        if problems := _problems(self.to_mapping()) or _clashes(self):
             raise UnsupportedOption("; ".join(problems))
 
     def wants(self, stage: str) -> bool | None:
@@ -160,8 +177,8 @@ class Options:
             problems.append(f"unknown option {', '.join(unknown)}; there are {', '.join(sorted(known))}")
         try:
             options = cls(**read)
-        except UnsupportedOption:
-            problems += _problems(read, names)
+        except UnsupportedOption as error:
+            problems += _problems(read, names) or [str(error)]
         if problems:
             raise UnsupportedOption("; ".join(problems))
         return options
@@ -200,6 +217,22 @@ def _problems(values: Mapping[str, object], names: Mapping[str, str] = _OWN_NAME
         for name, value in values.items()
         if not (_KINDS[name].accepts(value) or value is _DEFAULTS[name] is None)
     ]
+
+
+def _clashes(options: Options) -> list[str]:
+    """Return what does not go together in options that are right by themselves."""
+    method, clashes = options.denoise_method, []
+    if method != NETWORK and options.wants("denoise") is False:
+        clashes.append(f"denoise_method is {method!r}, but stages leaves denoise out")
+    if method in FIND_IMPULSES and options.sigma_255 is not None and options.psf is None:
+        clashes.append(
+            f"sigma_255 is {options.sigma_255!r}, but denoise_method {method!r} knows no level of noise"
+        )
+    if method == POISSON_TV and options.psf is not None and options.deblur_method != HQS:
+        clashes.append(
+            f"deblur_method is {options.deblur_method!r}, but denoise_method {method!r} undoes the blur itself"
+        )
+    return clashes
 
 
 def describe() -> dict[str, Schema]:

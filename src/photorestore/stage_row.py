@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ALPHA, MASK, ENLARGED, BLURRED = "alpha", "mask", "enlarged", "blurred"
-"""What a plane may require: an alpha channel, a mask from the caller, a result larger than the picture, a blur told."""
+ALPHA, MASK, ENLARGED, BLURRED, IMPULSES = "alpha", "mask", "enlarged", "blurred", "impulses"
+"""What a plane may require: an alpha channel, a mask from the caller, a result larger than the picture, a blur told,
+impulses looked for."""
 
 PICTURE, OPACITY, DAMAGE = "picture", "opacity", "damage"
 """What a plane may hold: the result so far, or what of it is to be filled."""
@@ -46,6 +47,19 @@ class PlaneRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MethodRow:
+    """A method among which callers choose.
+
+    Attributes:
+        name: the value of the option.
+        seconds: of one core for a megapixel in colour, in the fast tier; about 20 % off from machine to machine at least.
+    """
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class StageRow:
     """A stage. Its class is `stages.<name>.<Name>Stage`.
 
@@ -59,6 +73,7 @@ class StageRow:
         reads_estimates: whether it goes by what `preprocess` measures in the picture, beside the judgement.
         options: those that make it work if they differ from their defaults. A stage that has none and is not selectable
             always works.
+        methods: those that the option `<name>_method` chooses among.
         networks: its own.
         borrows: names of other stages' networks that it runs.
         planes: what it writes.
@@ -78,6 +93,7 @@ class StageRow:
     has_strength: bool = False
     reads_estimates: bool = True
     options: tuple[str, ...] = ()
+    methods: tuple[MethodRow, ...] = ()
     networks: tuple[NetworkRow, ...] = ()
     borrows: tuple[str, ...] = ()
     planes: tuple[PlaneRow, ...] = ()

@@ -12,9 +12,11 @@ from photorestore.stage_row import (
     BLURRED,
     DAMAGE,
     ENLARGED,
+    IMPULSES,
     MASK,
     OPACITY,
     PICTURE,
+    MethodRow,
     NetworkRow,
     PlaneRow,
     StageRow,
@@ -62,8 +64,28 @@ ROWS = _chained(
         works_when="noise was found, or asked for",
         is_selectable=True,
         has_strength=True,
-        networks=(NetworkRow("denoise", "photorestore.stages.denoise.network:DenoiseUNet"),),
-        planes=(PlaneRow("denoised", 3, holds=PICTURE),),
+        networks=(
+            NetworkRow("denoise", "photorestore.stages.denoise.network:DenoiseUNet"),
+            NetworkRow(
+                "denoise_csf",
+                "photorestore.stages.denoise.shrinkage:ShrinkageCascade",
+                has_tiers=False,
+            ),
+        ),
+        planes=(
+            PlaneRow("denoised", 3, holds=PICTURE),
+            PlaneRow("impulses", 1, sample_bytes=1, needs=frozenset({IMPULSES})),
+        ),
+        findings="photorestore.stages.denoise.findings:DenoiseFindings",
+        methods=(
+            MethodRow("network", 3.0),
+            MethodRow("l0tv", 11.0),
+            MethodRow("poisson-tv", 30.0),
+            MethodRow("csf", 2.0),
+            MethodRow("ksvd", 100.0),
+            MethodRow("kriging", 5.0),
+            MethodRow("bm3d", 100.0),
+        ),
     ),
     StageRow(
         name="scratch",
@@ -88,6 +110,11 @@ ROWS = _chained(
         after=("denoise", "scratch"),
         has_strength=True,
         options=("psf",),
+        methods=(
+            MethodRow("hqs", 30.0),
+            MethodRow("wiener", 3.0),
+            MethodRow("richardson-lucy", 10.0),
+        ),
         borrows=("denoise",),
         planes=(PlaneRow("deblurred", 3, holds=PICTURE, needs=frozenset({BLURRED})),),
         findings="photorestore.stages.deblur.findings:DeblurFindings",
@@ -176,7 +203,13 @@ def planes_that_hold(what: str) -> tuple[str, ...]:
 
 
 def room_bytes_px(
-    sample_bytes: int, *, has_alpha: bool, has_mask: bool, scale: int, is_blurred: bool = False
+    sample_bytes: int,
+    *,
+    has_alpha: bool,
+    has_mask: bool,
+    scale: int,
+    is_blurred: bool = False,
+    has_impulses: bool = False,
 ) -> int:
     """Return the bytes of all planes of one request, for each pixel of its picture.
 
@@ -185,8 +218,15 @@ def room_bytes_px(
         has_alpha, has_mask: whether the picture has opacity, and whether the caller marked what is to be filled.
         scale: how many times larger the result is.
         is_blurred: whether the caller tells a blur, which is undone.
+        has_impulses: whether impulses are looked for, and marked.
     """
-    conditions = {ALPHA: has_alpha, MASK: has_mask, ENLARGED: scale > 1, BLURRED: is_blurred}
+    conditions = {
+        ALPHA: has_alpha,
+        MASK: has_mask,
+        ENLARGED: scale > 1,
+        BLURRED: is_blurred,
+        IMPULSES: has_impulses,
+    }
     given = {name for name, is_so in conditions.items() if is_so}
     return sum(
         plane.channels * (plane.sample_bytes or sample_bytes) * (scale**2 if ENLARGED in plane.needs else 1)

@@ -74,6 +74,13 @@ def test_options_survive_a_round_trip() -> None:
             {"deblur_method": "blind"},
             "deblur_method is 'blind'; expected one of hqs, wiener, richardson-lucy",
         ),
+        ({"denoise_method": "median"}, "expected one of network, l0tv, poisson-tv, csf, ksvd, kriging, bm3d"),
+        ({"denoise_method": "csf", "stages": "face"}, "'csf', but stages leaves denoise out"),
+        ({"denoise_method": "l0tv", "sigma_255": 5}, "'l0tv' knows no level of noise"),
+        (
+            {"denoise_method": "poisson-tv", "psf": "gaussian:1", "deblur_method": "wiener"},
+            "deblur_method is 'wiener', but denoise_method 'poisson-tv' undoes the blur itself",
+        ),
         ({"stages": ["deblur"]}, "psf deblurs"),
         ({"colour": "lab"}, "colour"),
         ({"nosuch": 1}, "unknown option nosuch"),

@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from photorestore.blur_words import Blur
+from photorestore.findings import find
 from photorestore.networks.runner import Runner
 from photorestore.networks.tiling import TileJob
 from photorestore.options import RICHARDSON_LUCY, WIENER
@@ -21,6 +22,7 @@ from photorestore.stages.deblur.deconvolution import LEAST_SIGMA, Deconvolution
 from photorestore.stages.deblur.findings import DeblurFindings
 from photorestore.stages.deblur.methods import HalfQuadraticSplitting, Method, RichardsonLucy, Wiener
 from photorestore.stages.deblur.psf import draw
+from photorestore.stages.denoise.findings import DenoiseFindings
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.preprocess.findings import findings_of, is_grey
 from photorestore.stages.scratch import masks
@@ -87,6 +89,10 @@ def _blur(workspace: Workspace) -> Blur | None:
     words, strength = workspace.options.psf, workspace.options.strength_of("deblur")
     if words is None or strength == 0:
         workspace.passed("deblur", "not asked for")
+        return None
+    denoised = find(workspace.envelope.estimates, DenoiseFindings)
+    if denoised is not None and denoised.psf is not None:
+        workspace.passed("deblur", f"undone by {denoised.method}")
         return None
     # Whoever tells the blur overrides the judgement of what the picture is.
     if findings_of(workspace).one_colour and is_left_alone("deblur", workspace):
