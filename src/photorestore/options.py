@@ -91,8 +91,8 @@ class Options:
         strength: 0 leaves the picture as it is, 1 restores fully; or such a number for each of some of
             `STRENGTH_STAGES`, the others work fully.
         sigma_255: noise level in 8-bit units when the caller knows it; None = estimated.
-        denoise_method: by which noise is removed: `network`, or one of those of `docs/models/denoise_methods.md`; but for
-            `network`, naming one asks for it.
+        denoise_method: by which noise is removed: `network`, or one of those of `docs/models/denoise_methods.md`;
+            naming one of these asks for it.
         normalise: correct colour cast, fading and contrast by classical means first.
         psf: the blur to undo, in words, see `blur_words`; None = none.
         deblur_method: by which it is undone: `hqs`, `wiener` or `richardson-lucy`.

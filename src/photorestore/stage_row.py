@@ -52,7 +52,7 @@ class MethodRow:
 
     Attributes:
         name: the value of the option.
-        seconds: of one core for a megapixel in colour, in the fast tier; about 20 % off from machine to machine at least.
+        seconds: of one core for a megapixel in colour, in the fast tier, on the machine that the bench ran on.
     """
 
     name: str

@@ -21,8 +21,8 @@ from photorestore.stages.denoise.levels import Level
 from photorestore.stages.denoise.methods.block_matching import BlockMatching
 from photorestore.stages.denoise.methods.contract import Step
 from photorestore.stages.denoise.methods.kriging import Kriging
-from photorestore.stages.denoise.methods.ksvd import KSVD as DictionaryLearning
-from photorestore.stages.denoise.methods.l0tv import L0TV as ImpulseRemoval
+from photorestore.stages.denoise.methods.ksvd import DictionaryLearning
+from photorestore.stages.denoise.methods.l0tv import ImpulseRemoval
 from photorestore.stages.denoise.methods.poisson_tv import PoissonTV
 from photorestore.stages.networked import Runners
 from photorestore.workspace import Array, Workspace

@@ -32,7 +32,7 @@ def noise_of(image: Tensor, sigma: Tensor) -> Tensor:
 
 
 def by_planes(denoise: Callable[[Tensor, float], Tensor], image: Tensor, sigma: Tensor) -> Tensor:
-    """Return pictures (N, 3, H, W), noise of `sigma` (N,) removed plane by plane; those of grey ones without colour stay.
+    """Return pictures (N, 3, H, W), noise of `sigma` (N,) removed plane by plane; grey ones have but one.
 
     Args:
         denoise: takes a plane (H, W) and the level of its noise.

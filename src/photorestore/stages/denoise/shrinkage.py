@@ -27,6 +27,8 @@ LEAST_SIGMA = 0.5 / 255
 SIDE_PX = 5
 """Of the filters."""
 PAD_PX = 8
+BAND_PX = 4096
+"""Blocks of a band."""
 REACH_PX = 32
 """A spectrum's reach has no end, but what is further off hardly counts."""
 CONDITIONS = 3
@@ -74,14 +76,21 @@ class ShrinkageField(nn.Module):
     def _changed(self, image: Tensor, kernels: Tensor, tables: Tensor) -> Tensor:
         """Return by how much the shrunk responses, filtered backwards, differ from the responses themselves.
 
-        Computed on blocks of 2 x 2 px, which takes a third of the time.
+        Computed on blocks of 2 x 2 px, in bands that fit where caches are: a fifth of the time.
         """
         weights = _on_blocks(kernels)
+        backwards = weights.flip(2, 3).transpose(0, 1)
         around = F.pixel_unshuffle(F.pad(image, (4, 4, 4, 4), mode="circular"), 2)
-        responses = F.conv2d(around, weights)  # (N, 4 * filters, H/2 + 2, W/2 + 2)
-        n, _, h, w = responses.shape
-        changes = self.lookup(responses.view(n, -1, 4 * h, w), tables).view(responses.shape)
-        return F.pixel_shuffle(F.conv2d(changes, weights.flip(2, 3).transpose(0, 1)), 2)
+        rows = around.shape[2] - 4 if torch.is_grad_enabled() else max(8, BAND_PX // around.shape[3])
+        changed = []
+        for top in range(0, around.shape[2] - 4, rows):
+            responses = F.conv2d(
+                around[:, :, top : top + rows + 4], weights
+            )  # (N, 4 * filters, rows + 2, W/2 + 2)
+            n, _, h, w = responses.shape
+            changes = self.lookup(responses.view(n, -1, 4 * h, w), tables).view(responses.shape)
+            changed.append(F.conv2d(changes, backwards))
+        return F.pixel_shuffle(torch.cat(changed, 2), 2)
 
 
 class ShrinkageCascade(nn.Module):

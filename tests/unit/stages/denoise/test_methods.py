@@ -20,8 +20,8 @@ from photorestore.stages.deblur.psf import draw
 from photorestore.stages.denoise.methods.block_matching import BlockMatching
 from photorestore.stages.denoise.methods.contract import Step
 from photorestore.stages.denoise.methods.kriging import Kriging
-from photorestore.stages.denoise.methods.ksvd import KSVD, cosine_atoms, sparse_codes
-from photorestore.stages.denoise.methods.l0tv import L0TV, is_salt_or_pepper
+from photorestore.stages.denoise.methods.ksvd import DictionaryLearning, cosine_atoms, sparse_codes
+from photorestore.stages.denoise.methods.l0tv import ImpulseRemoval, is_salt_or_pepper
 from photorestore.stages.denoise.methods.poisson_tv import PoissonTV
 from photorestore.stages.denoise.methods.variation import (
     curvature,
@@ -34,13 +34,13 @@ from tests.conftest import make_photo
 
 Make = Callable[[Step], Network[Tensor]]
 METHODS: dict[str, Make] = {
-    "l0tv": lambda step: L0TV(step, steps=10),
+    "l0tv": lambda step: ImpulseRemoval(step, steps=10),
     "kriging": Kriging,
-    "ksvd": KSVD,
+    "ksvd": DictionaryLearning,
     "poisson-tv": lambda step: PoissonTV(30.0, step=step, steps=10),
     "bm3d": BlockMatching,
 }
-IMPULSES: dict[str, Make] = {"l0tv": L0TV, "kriging": Kriging}
+IMPULSES: dict[str, Make] = {"l0tv": ImpulseRemoval, "kriging": Kriging}
 
 
 @pytest.fixture(autouse=True)
@@ -206,4 +206,4 @@ def test_without_its_package_block_matching_says_so(monkeypatch: pytest.MonkeyPa
 
 def test_a_made_photo_is_not_taken_for_one_with_impulses() -> None:
     image = torch.from_numpy(np.ascontiguousarray(make_photo(60, 80))).permute(2, 0, 1)[None].float() / 255
-    assert (run(L0TV(), image) != image).float().mean() < 0.02
+    assert (run(ImpulseRemoval(), image) != image).float().mean() < 0.02

@@ -1,7 +1,7 @@
 """Remove noise by BM3D, where the package `bm3d` is installed.
 
-Dabov, Foi, Katkovnik and Egiazarian, *Image denoising by sparse 3-D transform-domain collaborative filtering*, TIP 2007;
-colour is treated as three planes. The package is for research that is not commercial only.
+Dabov, Foi, Katkovnik and Egiazarian, *Image denoising by sparse 3-D transform-domain collaborative filtering*, TIP
+2007; colour is treated as three planes. The package is for research that is not commercial only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""State what all methods share: the contract of a network, so that they run in tiles, and steps between which they stop."""
+"""State what all methods share.
+
+They have the contract of a network, so that they run in tiles, and compute in steps, between which they stop.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Replace impulses as far as they seem to be some, by punctual kriging from reliable samples around them.
 
-A fuzzy map tells how much each sample is an impulse. Ordinary kriging (Matheron 1963) estimates it from its nearest reliable
-neighbours, with the weights that have the least variance of error by an exponential variogram, fitted to the picture.
+A fuzzy map tells how much each sample is an impulse. Ordinary kriging (Matheron 1963) estimates it from its nearest
+reliable neighbours, with the weights that have the least variance of error by an exponential variogram, fitted to the
+picture.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ LEAST_NEIGHBOURS = 3
 PASSES = 12
 """Most passes; samples without reliable neighbours wait for the next one, which counts those found as reliable."""
 SURELY_NOT, SURELY = 3.0, 6.0
-"""Difference to the median of 3 x 3 px, in units of what is usual around, from which a sample may be an impulse, and from
-which it surely is one."""
+"""Difference to the median of 3 x 3 px, in units of what is usual around, from which a sample may be an impulse, and
+from which it surely is one."""
 LEAST_USUAL = 4 / 255
 """Least difference that counts as usual."""
 RELIABLE = 0.5
@@ -53,7 +54,7 @@ class Kriging:
         """Return the contract."""
         return contract("Kriging", reach_px=48)
 
-    def __call__(self, image: Tensor, sigma: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, sigma: Tensor) -> Tensor:  # noqa: ARG002 - all methods are told it
         """Replace impulses in pictures (N, 3, H, W) in [0, 1]; `sigma` is not used.
 
         Returns:

@@ -1,8 +1,8 @@
 """Remove noise by sparse sums of atoms that are learned from the noisy picture itself (K-SVD).
 
-Elad and Aharon, *Image denoising via sparse and redundant representations over learned dictionaries*, TIP 2006; the atoms
-are renewed as Rubinstein, Zibulevsky and Elad have it (*Efficient implementation of the K-SVD algorithm*, 2008). It differs
-in that the atoms are learned from a part of the patches, and that colour is treated as three planes.
+Elad and Aharon, *Image denoising via sparse and redundant representations over learned dictionaries*, TIP 2006; the
+atoms are renewed as Rubinstein, Zibulevsky and Elad have it (*Efficient implementation of the K-SVD algorithm*, 2008).
+It differs in that the atoms are learned from a part of the patches, and that colour is treated as three planes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ AT_ONCE = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class KSVD:
+class DictionaryLearning:
     """Return denoised pictures.
 
     Attributes:
@@ -49,7 +49,7 @@ class KSVD:
     @property
     def descriptor(self) -> Descriptor:
         """Return the contract."""
-        return contract("KSVD", reach_px=32)
+        return contract("DictionaryLearning", reach_px=32)
 
     def __call__(self, image: Tensor, sigma: Tensor) -> Tensor:
         """Denoise pictures (N, 3, H, W) in [0, 1] with noise of `sigma` (N,)."""

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from photorestore.networks.descriptor import Descriptor
 from photorestore.stages.deblur.optics import mirrored, one_thread
-from photorestore.stages.denoise.methods.contract import Step, contract
+from photorestore.stages.denoise.methods.contract import Step, contract, distinct
 from photorestore.stages.denoise.methods.variation import gradient, gradient_back, gradient_power
 
 PAD_PX = 8
@@ -35,7 +35,7 @@ TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class L0TV:
+class ImpulseRemoval:
     """Return pictures whose impulses are replaced by what is around them.
 
     Attributes:
@@ -51,9 +51,9 @@ class L0TV:
     @property
     def descriptor(self) -> Descriptor:
         """Return the contract."""
-        return contract("L0TV", reach_px=48)
+        return contract("ImpulseRemoval", reach_px=48)
 
-    def __call__(self, image: Tensor, sigma: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, sigma: Tensor) -> Tensor:  # noqa: ARG002 - all methods are told it
         """Replace impulses.
 
         Args:
@@ -65,13 +65,14 @@ class L0TV:
         """
         h, w = image.shape[-2:]
         with self.step():
-            seen = mirrored(image.float(), PAD_PX)
+            seen = mirrored(distinct(image.float()), PAD_PX)
             trusted = (~is_salt_or_pepper(seen)).to(seen)
             has_known = (trusted == 0).flatten(1).any(1).view(-1, 1, 1, 1)
             start = torch.where(has_known, _filled(seen, trusted), _median(seen))
         pictures, kept = self._solved(seen, trusted, start)
         is_impulse = (trusted == 0) | (kept < 0.5)
-        return torch.where(is_impulse, pictures, seen)[..., PAD_PX : PAD_PX + h, PAD_PX : PAD_PX + w]
+        result = torch.where(is_impulse, pictures, seen)[..., PAD_PX : PAD_PX + h, PAD_PX : PAD_PX + w]
+        return result.expand(-1, 3, -1, -1)
 
     def _solved(self, seen: Tensor, trusted: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
         """Return the pictures, and by sample 1 where it is kept and 0 where it is replaced.
@@ -83,6 +84,7 @@ class L0TV:
         """
         size_hw = seen.shape[-2:]
         divisor = 1 + gradient_power(*size_hw, seen.device)
+        threshold = self.weight * (seen.shape[1] / 3) ** 0.5 / PENALTY  # one channel as three equal ones
         picture, kept = start, trusted
         slopes, off = gradient(picture), picture - seen  # x and y
         slope_dual, off_dual, kept_dual = (
@@ -94,7 +96,7 @@ class L0TV:
             with self.step():
                 size = trusted * off.abs()
                 kept = ((1 - kept_dual * size) / (PENALTY * size.square() + TINY)).clamp_(0, 1)
-                slopes = _shrunk(gradient(picture) + slope_dual / PENALTY, self.weight / PENALTY)
+                slopes = _shrunk(gradient(picture) + slope_dual / PENALTY, threshold)
                 wanted = picture - seen + off_dual / PENALTY
                 bound = kept * trusted
                 least = wanted.abs() - kept_dual * bound / PENALTY

@@ -1,13 +1,13 @@
 """Remove photon noise, whose variance grows with brightness, and a known blur with it.
 
-After Jon, Liu, Lv and Zhu, *Poisson noisy image restoration via overlapping group sparse and nonconvex second-order total
-variation priors*, PLOS ONE 2021: the picture `u` of least energy
+After Jon, Liu, Lv and Zhu, *Poisson noisy image restoration via overlapping group sparse and nonconvex second-order
+total variation priors*, PLOS ONE 2021: the picture `u` of least energy
 
     peak <k * u - y log(k * u), 1> + a sum of groups' |gradient u| + b sum of |curvature u|^p
 
-by alternating directions; the groups by majorisation and minimisation, the curvature by weights that are renewed (IRLS).
-It differs in that only pixels inside the picture are data, and in that of each step's picture and the one before the one
-of less energy is kept, because alternating directions alone promise no descent.
+by alternating directions; the groups by majorisation and minimisation, the curvature by weights that are renewed
+(IRLS). It differs in that only pixels inside the picture are data, and in that of each step's picture and the one
+before the one of less energy is kept, because alternating directions alone promise no descent.
 """
 
 from __future__ import annotations
@@ -75,12 +75,10 @@ class PoissonTV:
         """Return by how much pictures are extended."""
         return PAD_PX + (0 if self.psf is None else 2 * (self.psf.shape[-1] // 2))
 
-    def __call__(self, image: Tensor, sigma: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, sigma: Tensor) -> Tensor:  # noqa: ARG002 - all methods are told it
         """Remove noise from pictures (N, 3, H, W) in [0, 1]; `sigma` is not used, since `peak` tells the noise."""
         h, w = image.shape[-2:]
-        result = image
-        for result in self.iterates(image):
-            pass
+        *_, result = self.iterates(image)
         return result[..., self.pad_px : self.pad_px + h, self.pad_px : self.pad_px + w].expand(-1, 3, -1, -1)
 
     def iterates(self, image: Tensor) -> Iterator[Tensor]:
