@@ -126,6 +126,8 @@ def adaptive_median(noisy: Pixels, largest_px: int = 19) -> Pixels:
     for side in range(3, largest_px + 1, 2):
         windows = sliding_window_view(np.pad(noisy, side // 2, mode="symmetric"), (side, side))
         rows, columns = np.nonzero(waiting)
+        if not len(rows):
+            break
         around = windows[rows, columns].reshape(len(rows), -1)
         medians = np.median(around, 1)
         is_usable = (around.min(1) < medians) & (medians < around.max(1))

@@ -11,7 +11,8 @@ def methods(result: dict[str, Any]) -> str:
     """Write the section on methods of denoising."""
     return (
         f"## Methods of denoising: {result['set']}, grey, PSNR in dB\n\nThe middle {result['crop_px']} px a side; noise "
-        "of a fixed seed; nothing was chosen on these pictures but the weight of plain total variation, in its favour.\n\n"
+        "of a fixed seed; nothing was chosen on these pictures but the weight of plain total variation, "
+        "in its favour.\n\n"
         + _impulses(result["impulses"]["noise"])
         + _photons(result["photons"]["noise"])
         + _gaussian(result["gaussian"])
@@ -25,7 +26,8 @@ def _impulses(found: dict[str, Any]) -> str:
         cells = [f"{interval(scores)}, F1 {figures['f1'][name]:.3f}" for name, scores in ours]
         rows.append([noise, f"{interval(plain)} ({usual})", *cells, interval(figures["gain_over_db"][usual])])
     return (
-        "Impulses, with the F1 of the mask. The adaptive median (Hwang and Haddad 1995) looks at windows of 3 to 19 px.\n\n"
+        "Impulses, with the F1 of the mask. The adaptive median (Hwang and Haddad 1995) looks at windows of 3 to 19 "
+        "px.\n\n"
         + table(["impulses", "median", "l0tv", "kriging", "gain of l0tv over the median"], rows)
         + "\n"
     )
@@ -42,8 +44,8 @@ def _photons(found: dict[str, Any]) -> str:
         for noise, figures in found.items()
     ]
     return (
-        "Photon noise, counted at the peak that makes white, neither clipped nor quantised. All are told peak and blur, "
-        "but the network only the mean level of the noise.\n\n"
+        "Photon noise, counted at the peak that makes white, neither clipped nor quantised. All are told peak and "
+        "blur, but the network only the mean level of the noise.\n\n"
         + table(["noise", *names, "gain of poisson-tv over plain total variation"], rows)
         + "\n"
     )
@@ -60,7 +62,8 @@ def _gaussian(found: dict[str, Any]) -> str:
         f"{name} {value:.2f} (published)" for name, value in found["house_published_db"].items()
     )
     return (
-        f"Gaussian noise, {found['set']}, neither clipped nor quantised, told sigma; {found['parameters']:,} parameters, "
+        f"Gaussian noise, {found['set']}, neither clipped nor quantised, told sigma; {found['parameters']:,} "
+        "parameters, "
         f"{found['seconds_per_megapixel']} s of one busy core a megapixel in grey.\n\n"
         + table(["method", *(f"sigma_255 {level}" for level in levels)], rows)
         + f"\nHouse, sigma_255 25: ksvd {found['house_db']:.2f}; {published}; "

@@ -19,8 +19,8 @@ class Options(TypedDict, total=False):
         strength: 0 leaves the picture as it is, 1 restores fully; or such a number by stage, for example
             `{"denoise": 0.5, "face": 0}`.
         sigma_255: noise level in 8-bit units, if it is known.
-        denoise_method: by which noise is removed: `network`, the service's default; `l0tv` and `kriging` replace impulses,
-            `poisson-tv` removes photon noise, `csf`, `ksvd` and `bm3d` Gaussian noise.
+        denoise_method: by which noise is removed: `network`, the service's default; `l0tv` and `kriging` replace
+            impulses, `poisson-tv` removes photon noise, `csf`, `ksvd` and `bm3d` Gaussian noise.
         normalise: correct colour cast, fading and contrast first.
         psf: the blur to undo: `motion:15,30` (length in px, angle in degrees), `gaussian:1.6` (sigma in px) or
             `defocus:4` (radius in px).
