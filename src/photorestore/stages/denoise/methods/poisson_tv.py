@@ -35,6 +35,8 @@ GROUP_PX = 3
 """Side of the groups of differences that vanish together."""
 GRADIENT_WEIGHT, CURVATURE_WEIGHT = 0.14, 0.05
 """Weights of both priors for a peak of 1, chosen on training photographs; they grow with its root."""
+FINE_PEAK, FINE_POWER, LEAST_SHARE = 25.0, 0.7, 0.4
+"""Above this peak the gradient's weight falls by this power of it, to this share: less noise, finer detail."""
 POWER = 0.5
 """Of the curvature (p); below 1 few, strong bends are better than many weak ones."""
 DATA_PENALTY, GRADIENT_PENALTY, CURVATURE_PENALTY = 1.0, 0.5, 0.5
@@ -53,7 +55,7 @@ class PoissonTV:
         peak: photons that make white.
         psf: the blur that is undone, (K, K), K odd, its sum 1; None = none.
         step: see `Step`.
-        weights: of gradient and curvature, see `GRADIENT_WEIGHT`.
+        weights: of gradient and curvature, see `GRADIENT_WEIGHT`; None: those that suit the peak.
         group_px: see `GROUP_PX`; 1, with a weight of 0 for the curvature, is plain total variation.
         steps: how many.
     """
@@ -61,7 +63,7 @@ class PoissonTV:
     peak: float
     psf: Tensor | None = None
     step: Step = nullcontext
-    weights: tuple[float, float] = (GRADIENT_WEIGHT, CURVATURE_WEIGHT)
+    weights: tuple[float, float] | None = None
     group_px: int = GROUP_PX
     steps: int = STEPS
 
@@ -74,6 +76,13 @@ class PoissonTV:
     def pad_px(self) -> int:
         """Return by how much pictures are extended."""
         return PAD_PX + (0 if self.psf is None else 2 * (self.psf.shape[-1] // 2))
+
+    @property
+    def _weights(self) -> tuple[float, float]:
+        if self.weights is not None:
+            return self.weights
+        share = min(1.0, max(LEAST_SHARE, (FINE_PEAK / self.peak) ** FINE_POWER))
+        return share * GRADIENT_WEIGHT, CURVATURE_WEIGHT
 
     def __call__(self, image: Tensor, sigma: Tensor) -> Tensor:  # noqa: ARG002 - all methods are told it
         """Remove noise from pictures (N, 3, H, W) in [0, 1]; `sigma` is not used, since `peak` tells the noise."""
@@ -99,7 +108,7 @@ class PoissonTV:
 
     def energy(self, picture: Tensor, seen: Tensor, optics: Optics) -> Tensor:
         """Return the energy of each channel of pictures (N, C, H, W) that explain others: (N, C, 1, 1)."""
-        gradient_weight, curvature_weight = (weight * self.peak**0.5 for weight in self.weights)
+        gradient_weight, curvature_weight = (weight * self.peak**0.5 for weight in self._weights)
         with one_thread():
             blurred = optics.blur(picture).clamp_min(LEAST)
         misfit = (self.peak * (blurred - seen * blurred.log())).masked_fill(~optics.known, 0)
@@ -112,7 +121,7 @@ class PoissonTV:
         """Yield the pictures of the alternating directions' method of multipliers, positive."""
         size_hw, peak = optics.size_hw, self.peak
         gradient_weight, curvature_weight = (
-            weight * peak**-0.5 for weight in self.weights
+            weight * peak**-0.5 for weight in self._weights
         )  # over the penalties
         power = gradient_power(*size_hw, seen.device)
         divisor = DATA_PENALTY * optics.power + GRADIENT_PENALTY * power + CURVATURE_PENALTY * power.square()
