@@ -11,8 +11,8 @@ def methods(result: dict[str, Any]) -> str:
     """Write the section on methods of denoising."""
     return (
         f"## Methods of denoising: {result['set']}, grey, PSNR in dB\n\n"
-        f"The middle {result['crop_px']} px a side; noise of a fixed seed; nothing was chosen on these pictures but the "
-        "weight of plain total variation, in its favour.\n\n"
+        f"The middle {result['crop_px']} px a side; noise of a fixed seed; nothing was chosen on these pictures but "
+        "the weight of plain total variation, in its favour.\n\n"
         + _impulses(result["impulses"]["noise"])
         + _photons(result["photons"]["noise"])
         + _gaussian(result["gaussian"])

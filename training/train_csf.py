@@ -1,6 +1,7 @@
 """Train the cascade of shrinkage fields that denoises on the smallest machines.
 
     python -m training.train_csf --minutes 60 --threads 1
+    python -m training.train_csf --begin weights/denoise/denoise_csf.fast.safetensors --minutes 60   # go on, all together
 
 First each stage learns alone what comes of the stages before it, and begins with the weights of the one before; then
 all learn together (Schmidt and Roth, CVPR 2014). Samples are single planes with Gaussian noise: brightness, or one of
@@ -61,10 +62,12 @@ def make_sample(photos: Sequence[Tensor], config: Config, rng: torch.Generator) 
     return lq, gt, torch.tensor(sigma), torch.tensor(plane > 0)
 
 
-def depth_of(progress: float, config: Config) -> tuple[int, int]:
+def depth_of(progress: float, stages: int, greedy_share: float) -> tuple[int, int]:
     """Return the first stage that learns and how many there are, of a run that has come so far."""
-    greedy = int(progress / config.greedy_share * config.stages) if progress < config.greedy_share else -1
-    return (0, config.stages) if greedy < 0 else (greedy, greedy + 1)
+    if progress >= greedy_share:
+        return 0, stages
+    alone = int(progress / greedy_share * stages)
+    return alone, alone + 1
 
 
 def evaluate(denoise: Runner[Tensor], photos: Sequence[Tensor]) -> dict[str, float]:
@@ -100,8 +103,9 @@ def train(config: Config, place: Place) -> ShrinkageCascade:
 
     # 3. The loop.
     known = 1
+    greedy_share = 0.0 if place.begin else config.greedy_share
     for progress in run.progress():
-        frozen, depth = depth_of(progress, config)
+        frozen, depth = depth_of(progress, config.stages, greedy_share)
         if depth == known + 1 and frozen == known:
             network.stages[known].load_state_dict(network.stages[known - 1].state_dict())
         known = depth
@@ -115,7 +119,7 @@ def train(config: Config, place: Place) -> ShrinkageCascade:
     trained = run.averaged()
     run.finish(
         trained,
-        evaluate(place.runner(trained), held_out[:8]),
+        evaluate(place.runner(trained), held_out[:4]),
         architecture={"stages": config.stages, "filters": config.filters, "functions": config.functions},
         data="BSDS400, CC0/CC-BY photographs",
         licence="BSDS500: academic use; see docs/models/denoise_csf.md",
