@@ -1,7 +1,7 @@
 """Train the cascade of shrinkage fields that denoises on the smallest machines.
 
     python -m training.train_csf --minutes 60 --threads 1
-    python -m training.train_csf --begin weights/denoise/denoise_csf.fast.safetensors --minutes 60   # go on, all together
+    python -m training.train_csf --begin weights/denoise/denoise_csf.fast.safetensors --minutes 60   # go on together
 
 First each stage learns alone what comes of the stages before it, and begins with the weights of the one before; then
 all learn together (Schmidt and Roth, CVPR 2014). Samples are single planes with Gaussian noise: brightness, or one of
