@@ -82,8 +82,8 @@ class ImpulseRemoval:
             trusted: 0 where a sample is known to be an impulse (o).
             start: pictures to begin with.
         """
-        size_hw = seen.shape[-2:]
-        divisor = 1 + gradient_power(*size_hw, seen.device)
+        h, w = seen.shape[-2:]
+        divisor = 1 + gradient_power(h, w, seen.device)
         threshold = self.weight * (seen.shape[1] / 3) ** 0.5 / PENALTY  # one channel as three equal ones
         picture, kept = start, trusted
         slopes, off = gradient(picture), picture - seen  # x and y
@@ -103,7 +103,7 @@ class ImpulseRemoval:
                 off = wanted.sign() * least.clamp_min(0) / (1 + bound.square())
                 goal = gradient_back(slopes - slope_dual / PENALTY) + off + seen - off_dual / PENALTY
                 with one_thread():
-                    picture = torch.fft.irfft2(torch.fft.rfft2(goal) / divisor, size_hw)
+                    picture = torch.fft.irfft2(torch.fft.rfft2(goal) / divisor, (h, w))
                 slope_dual += PENALTY * (gradient(picture) - slopes)
                 off_dual += PENALTY * (picture - seen - off)
                 kept_dual += PENALTY * kept * trusted * off.abs()
@@ -140,11 +140,9 @@ def _most_around(values: Tensor) -> Tensor:
 def _filled(image: Tensor, trusted: Tensor) -> Tensor:
     """Return pictures with the samples that are not trusted replaced by means of those around them."""
     missing, filled = trusted == 0, image * trusted
-    weights = trusted
     for radius in (1, 2, 4, 8):
-        window = {"kernel_size": 2 * radius + 1, "stride": 1, "padding": radius}
-        share = F.avg_pool2d(weights, **window)
-        mean = F.avg_pool2d(image * weights, **window) / share.clamp_min(TINY)
+        share = F.avg_pool2d(trusted, 2 * radius + 1, 1, radius)
+        mean = F.avg_pool2d(image * trusted, 2 * radius + 1, 1, radius) / share.clamp_min(TINY)
         found = missing & (share > 0)
         filled, missing = torch.where(found, mean, filled), missing & ~found
     return torch.where(missing, image.mean((2, 3), keepdim=True), filled)
