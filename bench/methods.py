@@ -35,6 +35,7 @@ from bench.statistics import paired, pixel_hash, summary
 from photorestore.blur_words import Blur
 from photorestore.networks.descriptor import Network
 from photorestore.networks.runner import Runner, load_runner
+from photorestore.networks.weights import load_network
 from photorestore.stages.deblur.psf import draw
 from photorestore.stages.denoise.methods.kriging import Kriging
 from photorestore.stages.denoise.methods.ksvd import DictionaryLearning
@@ -201,9 +202,14 @@ def gaussian(root: Path, every: int) -> dict[str, Any]:
         "set": f"BSD68, {len(photos)} pictures",
         "psnr_db": levels,
         "published_psnr_db": PUBLISHED_FIELDS,
-        "parameters": sum(value.numel() for value in fields.network.parameters()),
+        "parameters": _parameters(),
         "seconds_per_megapixel": round(spent / megapixels, 2),
         "house_db": round(denoised, 2),
         "house_published_db": PUBLISHED_HOUSE,
         "house_seconds_per_megapixel": round((time.process_time() - start) / house.size * 1e6, 1),
     }
+
+
+def _parameters() -> int:
+    """Return how many weights the cascade has."""
+    return sum(value.numel() for value in load_network("denoise_csf").parameters())

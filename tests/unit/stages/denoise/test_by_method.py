@@ -23,9 +23,16 @@ QUICK = ("csf", "kriging", "ksvd", "l0tv", "poisson-tv")
 
 @pytest.fixture
 def stage() -> DenoiseStage:
-    networks = {"denoise": DenoiseUNet((8, 16), (1, 1)), "denoise_csf": ShrinkageCascade(2, 8, 13)}
+    return stage_of(128)
+
+
+def stage_of(tile_px: int) -> DenoiseStage:
+    torch.manual_seed(0)
     return DenoiseStage(
-        {name: Runner(network.eval(), precision="float32", tile_px=128) for name, network in networks.items()}
+        {
+            "denoise": Runner(DenoiseUNet((8, 16), (1, 1)).eval(), precision="float32", tile_px=tile_px),
+            "denoise_csf": Runner(ShrinkageCascade(2, 8, 13).eval(), precision="float32", tile_px=tile_px),
+        }
     )
 
 
@@ -161,13 +168,5 @@ def test_tiles_give_nearly_what_the_whole_gives(
     results = []
     for tile_px in (512, 224):
         monkeypatch.setattr("photorestore.stages.denoise.by_method.TILE_PX", tile_px)
-        torch.manual_seed(0)
-        networks = {"denoise": DenoiseUNet((8, 16), (1, 1)), "denoise_csf": ShrinkageCascade(2, 8, 13)}
-        runners = {
-            name: Runner(network.eval(), precision="float32", tile_px=tile_px)
-            for name, network in networks.items()
-        }
-        results.append(
-            done(DenoiseStage(runners), prepared(tmp_path, method, image, sigma_255=None)).astype(int)
-        )
+        results.append(done(stage_of(tile_px), prepared(tmp_path, method, image)).astype(int))
     assert np.abs(results[0] - results[1]).mean() / 257 < 0.5
