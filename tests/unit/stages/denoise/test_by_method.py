@@ -36,7 +36,7 @@ def stage_of(tile_px: int) -> DenoiseStage:
     )
 
 
-def prepared(tmp_path: Path, method: str, image: Array | None = None, **options: Any) -> Workspace:
+def prepared(tmp_path: Path, method: str, image: np.ndarray | None = None, **options: Any) -> Workspace:
     workspace = Workspace.create(tmp_path, Options(**{"denoise_method": method, **options}))
     noisy = add_noise(make_photo(24, 31), 20).transpose(2, 0, 1) if image is None else image
     workspace.write_plane("image", noisy)
@@ -53,7 +53,7 @@ def done(stage: DenoiseStage, workspace: Workspace) -> Array:
     return workspace.plane("denoised")
 
 
-def salted(photo: Array, share: float) -> Array:
+def salted(photo: np.ndarray, share: float) -> np.ndarray:
     drawn = np.random.default_rng(0).random(photo.shape[1:])
     return np.where(drawn < share, np.where(drawn < share / 2, 0, np.iinfo(photo.dtype).max), photo).astype(
         photo.dtype
