@@ -97,6 +97,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--strength", type=_strength, metavar="X", help="0 (as it is) to 1, or by stage: denoise:0.5,face:0"
     )
     group.add_argument("--sigma-255", type=float, metavar="X", help="noise level in 8-bit units, if known")
+    group.add_argument(
+        "--denoise-method",
+        choices=("network", "l0tv", "poisson-tv", "csf", "ksvd", "kriging", "bm3d"),
+        help="by which noise is removed (network)",
+    )
     group.add_argument("--normalise", action="store_true", default=None, help="correct cast and fading first")
     group.add_argument(
         "--psf",

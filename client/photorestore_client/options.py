@@ -20,6 +20,8 @@ class Options(TypedDict, total=False):
         strength: 0 leaves the picture as it is, 1 restores fully; or such a number by stage, for example
             `{"denoise": 0.5, "face": 0}`.
         sigma_255: noise level in 8-bit units, if it is known.
+        denoise_method: by which noise is removed: `network`, the service's default; `l0tv` and `kriging` replace
+            impulses, `poisson-tv` removes photon noise, `csf`, `ksvd` and `bm3d` Gaussian noise.
         normalise: correct colour cast, fading and contrast first.
         psf: the blur to undo: `motion:15,30` (length in px, angle in degrees), `gaussian:1.6` (sigma in px) or
             `defocus:4` (radius in px); `estimate`, which finds it in the picture; or a picture of it, of at most
@@ -43,6 +45,7 @@ class Options(TypedDict, total=False):
     stages: Sequence[str]
     strength: float | Mapping[str, float]
     sigma_255: float
+    denoise_method: Literal["network", "l0tv", "poisson-tv", "csf", "ksvd", "kriging", "bm3d"]
     normalise: bool
     psf: str | bytes | PathLike[str]
     deblur_method: Literal["auto", "hqs", "wiener", "richardson-lucy", "network"]

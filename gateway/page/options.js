@@ -30,6 +30,13 @@ const TEXTS = {
     label: "Networks",
     value: (value) => ({ auto: "the service's choice", fast: "fast", quality: "better and slower" })[value] ?? value,
   },
+  denoise_method: {
+    label: "Remove noise by",
+    value: (value) => ({
+      network: "our network", l0tv: "replacing impulses (l0TV)", "poisson-tv": "total variation, for photon noise",
+      csf: "shrinkage fields, quick", ksvd: "learned atoms (K-SVD)", kriging: "replacing impulses (kriging)", bm3d: "BM3D",
+    })[value] ?? value,
+  },
   psf: {
     label: "Undo a blur",
     hint: "Motion:15,30 for a shake of 15 px at 30 degrees, gaussian:1.6 for softness, defocus:4 for a lens out of focus",

@@ -13,7 +13,7 @@ from PIL import Image
 from gateway.restore.content import Content, File, content_of
 from photorestore.errors import BrokenArtifact
 from photorestore.report import Report
-from photorestore.serving.answers import MASK_FILES
+from photorestore.serving.answers import IMPULSES_FILE, MASK_FILES
 from photorestore.source import Source
 from photorestore.workspace import Workspace
 
@@ -62,15 +62,20 @@ def _content(workspace: Workspace, name: str) -> Content:
 def _make_mask(workspace: Workspace, source: Source) -> Content:
     """Write what was marked or found as a PNG, white on black; all black if no stage looked for damage."""
     height, width = source.height, source.width
-    mask = _read_mask(workspace, (1, height, width))
+    mask = _read_mask(workspace, (1, height, width), MASK_FILES)
+    impulses = _read_mask(workspace, (1, height, width), [IMPULSES_FILE])
+    if impulses is not None:
+        mask = impulses if mask is None else np.maximum(mask, impulses)
     image = Image.new("L", (width, height)) if mask is None else Image.fromarray(mask[0], "L")
     with workspace.new_file(MASK) as file:
         image.save(file, "PNG", compress_level=1)
     return _content(workspace, MASK)
 
 
-def _read_mask(workspace: Workspace, shape: Sequence[int]) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
-    for name in MASK_FILES:
+def _read_mask(
+    workspace: Workspace, shape: Sequence[int], names: Sequence[str]
+) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
+    for name in names:
         file = workspace.path(name)
         if not file.exists():
             continue

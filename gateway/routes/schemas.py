@@ -146,6 +146,11 @@ def _service() -> dict[str, Schema]:
         "selectable": {"type": "boolean"},
         "ready_workers": {"type": "integer"},
         "tiers": {"type": "array", "items": ref("Tier")},
+        "methods": {
+            "type": "object",
+            "additionalProperties": {"type": "number"},
+            "description": "seconds of one core for a megapixel, by method",
+        },
         "cards": {"type": "array", "items": _FREE},
     }
     service = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
 
+from photorestore.blur_words import Blur
 from photorestore.errors import UnsupportedOption
 from photorestore.kinds import (
     BlurText,
@@ -54,13 +55,29 @@ MODES = (AUTO, GENTLE, THOROUGH)
 FORMATS = ("jpeg", "png", "webp", "tiff", "avif")
 """Formats that can be delivered."""
 
-HQS, WIENER, RICHARDSON_LUCY, NETWORK = "hqs", "wiener", "richardson-lucy", "network"
-"""Methods that undo a blur: half-quadratic splitting with our denoiser as prior, the classical ones, and a network that
-needs no PSF."""
+NETWORK = "network"
+"""The method that is a network of ours: it removes noise, and undoes a blur without a PSF."""
+
+HQS, WIENER, RICHARDSON_LUCY = "hqs", "wiener", "richardson-lucy"
+"""Methods that undo a blur whose PSF is known: half-quadratic splitting with our denoiser as prior, and the classical
+ones."""
 
 LEARNED, EXEMPLAR, TRANSFER = "learned", "exemplar", "transfer"
 """Methods that give a picture colours: what photographs usually show, a reference's where it shows the same, and a
 reference's by lightness alone."""
+
+L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D = (
+    "l0tv",
+    "poisson-tv",
+    "csf",
+    "ksvd",
+    "kriging",
+    "bm3d",
+)
+"""Other methods that remove noise: two of impulses (l0tv, kriging), one of photons, and three of Gaussian noise."""
+
+FIND_IMPULSES = (L0TV, KRIGING)
+"""Those that replace some pixels, and mark which."""
 
 DEFAULT_QUALITY = 95
 LONGEST_QUOTED = 200
@@ -85,6 +102,8 @@ class Options:
         strength: 0 leaves the picture as it is, 1 restores fully; or such a number for each of some of
             `STRENGTH_STAGES`, the others work fully.
         sigma_255: noise level in 8-bit units when the caller knows it; None = estimated.
+        denoise_method: by which noise is removed: `network`, or one of those of `docs/models/denoise_methods.md`;
+            naming one of these asks for it.
         normalise: correct colour cast, fading and contrast by classical means first.
         psf: the blur to undo, see `blur_words`: in words, a picture as a data URL, or `estimate`; None = unknown.
         deblur_method: by which it is undone: `network`, without a PSF, or by a PSF `hqs`, `wiener` or
@@ -111,6 +130,7 @@ class Options:
     ] = None
     strength: Annotated[float | Mapping[str, float], NumberByName(STRENGTH_STAGES, Number(0, 1))] = 1.0
     sigma_255: Annotated[float | None, Number(0, 100)] = None
+    denoise_method: Annotated[str, Word((NETWORK, L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D))] = NETWORK
     normalise: Annotated[bool, Flag()] = False
     psf: Annotated[str | None, BlurText()] = None
     deblur_method: Annotated[str, Word((AUTO, HQS, WIENER, RICHARDSON_LUCY, NETWORK))] = AUTO
@@ -125,7 +145,7 @@ class Options:
     timeout_s: Annotated[float, Number(1, 600)] = 120.0
 
     def __post_init__(self) -> None:
-        if problems := _problems(self.to_mapping()):
+        if problems := _problems(self.to_mapping()) or _clashes(self):
             raise UnsupportedOption("; ".join(problems))
 
     def wants(self, stage: str) -> bool | None:
@@ -182,8 +202,8 @@ class Options:
             problems.append(f"unknown option {', '.join(unknown)}; there are {', '.join(sorted(known))}")
         try:
             options = cls(**read)
-        except UnsupportedOption:
-            problems += _problems(read, names)
+        except UnsupportedOption as error:
+            problems += _problems(read, names) or [str(error)]
         if problems:
             raise UnsupportedOption("; ".join(problems))
         return options
@@ -231,6 +251,23 @@ def _shortened(value: object) -> str:
     """Return a value as it was given; of a long text, as a picture in a data URL is, the beginning."""
     written = repr(value)
     return written if len(written) <= LONGEST_QUOTED else f"{written[:LONGEST_QUOTED]}..."
+
+
+def _clashes(options: Options) -> list[str]:
+    """Return what does not go together in options that are right by themselves."""
+    method, clashes = options.denoise_method, []
+    if method != NETWORK and options.wants("denoise") is False:
+        clashes.append(f"denoise_method is {method!r}, but stages leaves denoise out")
+    if method in FIND_IMPULSES and options.sigma_255 is not None and options.psf is None:
+        clashes.append(
+            f"sigma_255 is {options.sigma_255!r}, but denoise_method {method!r} knows no level of noise"
+        )
+    is_told = options.psf is not None and Blur.parse(options.psf) is not None
+    if method == POISSON_TV and is_told and options.deblur_method not in (AUTO, HQS):
+        clashes.append(
+            f"deblur_method is {options.deblur_method!r}, but denoise_method {method!r} undoes the blur itself"
+        )
+    return clashes
 
 
 def describe() -> dict[str, Schema]:

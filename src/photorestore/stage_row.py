@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ALPHA, MASK, ENLARGED, BLURRED, COLOURED = "alpha", "mask", "enlarged", "blurred", "coloured"
+ALPHA, MASK, ENLARGED, BLURRED = "alpha", "mask", "enlarged", "blurred"
+COLOURED, IMPULSES = "coloured", "impulses"
 """What a plane may require: an alpha channel, a mask from the caller, a result larger than the picture, a blur to undo,
-colours asked for."""
+colours asked for, impulses looked for."""
 
 PICTURE, OPACITY, DAMAGE = "picture", "opacity", "damage"
 """What a plane may hold: the result so far, or what of it is to be filled."""
@@ -47,6 +48,19 @@ class PlaneRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MethodRow:
+    """A method among which callers choose.
+
+    Attributes:
+        name: the value of the option.
+        seconds: of one core for a megapixel in colour, in the fast tier, on the machine that the bench ran on.
+    """
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class StageRow:
     """A stage. Its class is `stages.<name>.<Name>Stage`.
 
@@ -60,6 +74,7 @@ class StageRow:
         reads_estimates: whether it goes by what `preprocess` measures in the picture, beside the judgement.
         options: those that make it work if they differ from their defaults. A selectable stage that has some works if
             it is named, too, and not otherwise; one that has none and is not selectable always works.
+        methods: those that the option `<name>_method` chooses among.
         networks: its own.
         borrows: names of other stages' networks that it runs.
         planes: what it writes.
@@ -79,6 +94,7 @@ class StageRow:
     has_strength: bool = False
     reads_estimates: bool = True
     options: tuple[str, ...] = ()
+    methods: tuple[MethodRow, ...] = ()
     networks: tuple[NetworkRow, ...] = ()
     borrows: tuple[str, ...] = ()
     planes: tuple[PlaneRow, ...] = ()

@@ -13,9 +13,11 @@ from photorestore.stage_row import (
     COLOURED,
     DAMAGE,
     ENLARGED,
+    IMPULSES,
     MASK,
     OPACITY,
     PICTURE,
+    MethodRow,
     NetworkRow,
     PlaneRow,
     StageRow,
@@ -68,8 +70,28 @@ ROWS = _chained(
         works_when="noise was found, or asked for",
         is_selectable=True,
         has_strength=True,
-        networks=(NetworkRow("denoise", "photorestore.stages.denoise.network:DenoiseUNet"),),
-        planes=(PlaneRow("denoised", 3, holds=PICTURE),),
+        networks=(
+            NetworkRow("denoise", "photorestore.stages.denoise.network:DenoiseUNet"),
+            NetworkRow(
+                "denoise_csf",
+                "photorestore.stages.denoise.shrinkage:ShrinkageCascade",
+                has_tiers=False,
+            ),
+        ),
+        planes=(
+            PlaneRow("denoised", 3, holds=PICTURE),
+            PlaneRow("impulses", 1, sample_bytes=1, needs=frozenset({IMPULSES})),
+        ),
+        findings="photorestore.stages.denoise.findings:DenoiseFindings",
+        methods=(
+            MethodRow("network", 2.2),
+            MethodRow("l0tv", 10.5),
+            MethodRow("poisson-tv", 78.0),
+            MethodRow("csf", 4.4),
+            MethodRow("ksvd", 30.0),
+            MethodRow("kriging", 4.5),
+            MethodRow("bm3d", 100.0),
+        ),
     ),
     StageRow(
         name="scratch",
@@ -97,6 +119,12 @@ ROWS = _chained(
         has_strength=True,
         options=("psf",),
         networks=(NetworkRow("deblur", "photorestore.stages.deblur.network:DeblurUNet", has_tiers=False),),
+        methods=(
+            MethodRow("hqs", 20.0),
+            MethodRow("wiener", 3.0),
+            MethodRow("richardson-lucy", 10.0),
+            MethodRow("network", 1.0),
+        ),
         borrows=("denoise",),
         planes=(PlaneRow("deblurred", 3, holds=PICTURE, needs=frozenset({BLURRED})),),
         findings="photorestore.stages.deblur.findings:DeblurFindings",
@@ -209,6 +237,7 @@ def room_bytes_px(
     scale: int,
     is_blurred: bool = False,
     is_coloured: bool = False,
+    has_impulses: bool = False,
 ) -> int:
     """Return the bytes of all planes of one request, for each pixel of its picture.
 
@@ -218,6 +247,7 @@ def room_bytes_px(
         scale: how many times larger the result is.
         is_blurred: whether a blur is to be undone.
         is_coloured: whether the caller asks for colours.
+        has_impulses: whether impulses are looked for, and marked.
     """
     conditions = {
         ALPHA: has_alpha,
@@ -225,6 +255,7 @@ def room_bytes_px(
         ENLARGED: scale > 1,
         BLURRED: is_blurred,
         COLOURED: is_coloured,
+        IMPULSES: has_impulses,
     }
     given = {name for name, is_so in conditions.items() if is_so}
     return sum(

@@ -21,6 +21,8 @@ KEPT_FILES = frozenset({"result", "report.json", DONE})
 """What a delivered workspace keeps, so that a repeated delivery gives the same answer."""
 MASK_FILES = tuple(f"{name}.npy" for name in MASKS)
 """The damage that the caller marked, or else that was found; kept beside the result for a caller who fetches both."""
+IMPULSES_FILE = "impulses.npy"
+"""What denoising replaced, where its method tells; kept likewise."""
 
 LARGEST_BODY_BYTES = 256 << 20
 """Largest picture that is sent through TorchServe; a larger body than its `max_response_size` kills a worker."""
@@ -99,7 +101,7 @@ def settle(workspace: Workspace, *, keep: bool) -> None:
     is_callers = workspace.envelope.answer == "report"
     if keep and (is_callers or workspace.envelope.problem is None):
         workspace.mark_done()
-        kept = KEPT_FILES.union(MASK_FILES) if is_callers else KEPT_FILES
+        kept = KEPT_FILES.union(MASK_FILES, {IMPULSES_FILE}) if is_callers else KEPT_FILES
         for file in workspace.directory.iterdir():
             if file.name not in kept:
                 file.unlink(missing_ok=True)

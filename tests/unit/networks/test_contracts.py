@@ -17,6 +17,7 @@ from photorestore.networks.weights import NETWORKS, load_network
 from photorestore.stages.colorize.network import ColorizeNetwork
 from photorestore.stages.deblur.network import DeblurUNet
 from photorestore.stages.denoise.network import DenoiseUNet
+from photorestore.stages.denoise.shrinkage import ShrinkageCascade
 from photorestore.stages.face.detector import FaceDetector
 from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.preprocess.network import JudgeNet
@@ -87,9 +88,10 @@ MEASURED: set[type] = {type(case.make()) for case in CASES.values()}
 CASES |= {
     name: Case(partial(trained, name), 1024)
     for name, cls in NETWORKS.items()
-    if cls not in MEASURED and getattr(cls, "descriptor", None) not in WHOLE
+    if cls not in {*MEASURED, ShrinkageCascade} and getattr(cls, "descriptor", None) not in WHOLE
 }
-"""Networks of which there is no small one here are measured with their own weights."""
+"""Networks of which there is no small one here are measured with their own weights. A spectrum's reach has no end: how
+tiles of shrinkage fields differ from the whole is measured with its stage."""
 
 
 def runner_of(case: Case, batch: int = 1) -> Runner[Tensor]:

@@ -38,7 +38,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     ("stage", "tiers"),
     [
         ("preprocess", {"preprocess_judge": "fast", "preprocess_scene": "fast", "scratch_print": "fast"}),
-        ("denoise", {"denoise": "quality"}),
+        ("denoise", {"denoise": "quality", "denoise_csf": "fast"}),
         ("deblur", {"denoise": "fast"}),
         ("scratch", {"scratch": "quality", "scratch_print": "quality", "preprocess_scene": "fast"}),
         ("translate", {"translate": "quality", "translate_print": "fast", "translate_tone": "fast"}),

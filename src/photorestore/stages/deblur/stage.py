@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from photorestore.blur_words import ESTIMATE, Blur
+from photorestore.findings import find
 from photorestore.imaging.psf_picture import drawn, read_psf
 from photorestore.networks.runner import Runner
 from photorestore.networks.tiling import TileJob
@@ -24,6 +25,7 @@ from photorestore.stages.deblur.deconvolution import LEAST_SIGMA, Deconvolution
 from photorestore.stages.deblur.findings import DeblurFindings
 from photorestore.stages.deblur.methods import HalfQuadraticSplitting, Method, RichardsonLucy, Step, Wiener
 from photorestore.stages.deblur.psf import draw
+from photorestore.stages.denoise.findings import DenoiseFindings
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.preprocess.findings import findings_of, is_grey
 from photorestore.stages.scratch import masks
@@ -143,6 +145,10 @@ def _is_asked(workspace: Workspace) -> bool:
     options = workspace.options
     if not options.may_work("deblur"):
         workspace.passed("deblur", "not asked for")
+        return False
+    denoised = find(workspace.envelope.estimates, DenoiseFindings)
+    if denoised is not None and denoised.psf is not None:
+        workspace.passed("deblur", f"undone by {denoised.method}")
         return False
     # Whoever asks for it overrides the judgement of what the picture is.
     return not (findings_of(workspace).one_colour and is_left_alone("deblur", workspace))

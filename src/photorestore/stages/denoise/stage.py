@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from photorestore.networks.tiling import TileJob
-from photorestore.options import AUTO
+from photorestore.options import AUTO, NETWORK
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.blend import Blend, blend
+from photorestore.stages.denoise.by_method import remove_noise
 from photorestore.stages.denoise.levels import Level, level_of
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.preprocess.findings import findings_of, is_grey
@@ -26,7 +27,13 @@ class DenoiseStage(NetworkStage):
     name: ClassVar[str] = "denoise"
 
     def run(self, batch: Sequence[Workspace]) -> None:
-        working = [workspace for workspace in batch if _engages(workspace)]
+        working = []
+        for workspace in filter(_engages, batch):
+            if workspace.options.denoise_method == NETWORK:
+                working.append(workspace)
+            else:
+                context = Blend(_strength(workspace), is_grey(workspace))
+                remove_noise(workspace, self.networks, _level(workspace), context)
         with contextlib.ExitStack() as planes:
             jobs = [planes.enter_context(_job(workspace)) for workspace in working]
             self.networks["denoise"].fill(jobs, blend)
@@ -58,6 +65,8 @@ def _reason_to_pass(workspace: Workspace) -> str | None:
         return None
     if workspace.is_marked:
         return "a mask was given: only what it marks is restored"
+    if options.denoise_method != NETWORK:
+        return None
     if options.psf is not None:
         return "deblurring removes noise itself"
     found = findings_of(workspace)
@@ -76,7 +85,7 @@ def _job(workspace: Workspace) -> Iterator[TileJob[Blend]]:
 def _strength(workspace: Workspace) -> float:
     """Return how much of what the network calls noise is removed."""
     options = workspace.options
-    is_told = options.wants("denoise") or options.mode != AUTO
+    is_told = options.wants("denoise") or options.mode != AUTO or options.denoise_method != NETWORK
     keeps_grain = not is_told and findings_of(workspace).is_print and not _level(workspace).is_certain
     return options.strength_of("denoise") * (1 - KEPT_GRAIN if keeps_grain else 1)
 

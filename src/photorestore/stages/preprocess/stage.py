@@ -17,6 +17,7 @@ from photorestore.housekeeping import require_room
 from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture, promise
 from photorestore.imaging.decoders.header import Picture
 from photorestore.imaging.psf_picture import read_psf
+from photorestore.options import FIND_IMPULSES
 from photorestore.pixels.hidden import cover
 from photorestore.source import Source
 from photorestore.stage_table import room_bytes_px
@@ -166,6 +167,7 @@ def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_al
         scale=scale,
         is_blurred=workspace.options.may_look("deblur"),
         is_coloured=workspace.options.may_work("colorize"),
+        has_impulses=workspace.options.denoise_method in FIND_IMPULSES,
     )
     bytes_px += scale**2 * RESULT_BYTES_PX * sample_bytes
     require_room(workspace.root, height * width * bytes_px)
