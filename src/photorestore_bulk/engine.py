@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -80,17 +81,20 @@ def cluster(address: str | None, crew: Crew) -> Iterator[None]:
         gpus = None if crew.gpus else 0
         for tries_left in reversed(range(STARTS)):
             try:
-                ray.init(num_cpus=cpus, num_gpus=gpus, include_dashboard=False, logging_level="error")
+                ray.init(
+                    "local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False, logging_level="error"
+                )
                 break
             except Exception as error:
                 if "timed out during startup" not in str(error) or not tries_left:
                     raise OSError(f"Ray does not start: {error}") from error
     else:
         ray.init(address, logging_level="error")
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
+    context.print_on_execution_start = False
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # an actor that dies takes its pictures along, and not the run
-    context.log_internal_stack_trace_to_stdout = False
     try:
         yield
     finally:
@@ -144,9 +148,13 @@ def _stream(items: Sequence[Item], order: Order, crew: Crew, at_once: int) -> It
         ),
         num_cpus=crew.cpus,
         num_gpus=crew.gpus or None,
-        max_restarts=-1,
-        max_task_retries=0,
+        ray_remote_args_fn=_actors_are_replaced,
     )
     for batch in restored.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         for text in batch["row"].to_pylist():
             yield json.loads(text)
+
+
+def _actors_are_replaced() -> dict[str, int]:
+    """Say that another actor takes the place of one that dies, but does not get the pictures that it had."""
+    return {"max_restarts": -1, "max_task_retries": 0}

@@ -59,7 +59,7 @@ class Place:
         if "://" not in url:
             return cls(str(Path(url).absolute()).rstrip("/"), fs.LocalFileSystem())
         try:
-            filesystem, base = fs.FileSystem.from_uri(_with_endpoint(url))
+            filesystem, base = fs.FileSystem.from_uri(_with_settings(url))
         except pa.ArrowInvalid:
             filesystem, base = _by_fsspec(url)
         return cls(base.rstrip("/"), filesystem)
@@ -149,13 +149,14 @@ class Place:
         return entry.type == fs.FileType.Directory and entry.base_name != LEDGER and not is_link
 
 
-def _with_endpoint(url: str) -> str:
-    """Return a URL that names the store's address, where the environment does."""
-    endpoint = re.fullmatch(r"(https?)://([^/]+)/?", os.environ.get("AWS_ENDPOINT_URL", ""))
-    if not url.startswith("s3://") or endpoint is None:
+def _with_settings(url: str) -> str:
+    """Return a URL of S3 with the address of the store, where the environment names one; others as they are."""
+    if not url.startswith("s3://"):
         return url
-    query = urlencode({"scheme": endpoint[1], "endpoint_override": endpoint[2]})
-    return f"{url}{'&' if '?' in url else '?'}{query}"
+    settings = {"allow_delayed_open": "true"}  # one request for a small file, not three
+    if endpoint := re.fullmatch(r"(https?)://([^/]+)/?", os.environ.get("AWS_ENDPOINT_URL", "")):
+        settings |= {"scheme": endpoint[1], "endpoint_override": endpoint[2]}
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(settings)}"
 
 
 def _by_fsspec(url: str) -> tuple[fs.FileSystem, str]:
