@@ -6,7 +6,7 @@ import pytest
 
 from photorestore_bulk import command
 from photorestore_bulk.command import CANNOT, DONE, SOME_FAILED, USAGE, Todo, count, left, main
-from photorestore_bulk.estimate import Estimate, estimate
+from photorestore_bulk.estimate import SAMPLE, Estimate, estimate
 from photorestore_bulk.plan import Item
 from photorestore_bulk.progress import Progress, duration
 from photorestore_bulk.restorer import Order
@@ -31,7 +31,7 @@ def test_what_is_to_be_done_is_counted_and_sampled() -> None:
     todo = count(map(item, range(1000)), np.arange(10, dtype=np.uint64))
     assert (todo.count, todo.size_bytes, todo.done) == (990, 9900, 10)
     works = [entry.work for entry in todo.sample]
-    assert len(set(works)) == command.SAMPLE
+    assert len(set(works)) == SAMPLE
     assert min(works) >= 10
     assert max(works) > 100
 
