@@ -36,8 +36,12 @@ class Rates:
         self._connections = None if store == IN_MEMORY else ConnectionPool.from_url(store)
         storage: Storage = MemoryStorage()
         if self._connections is not None:
-            pool = {"implementation": "redispy", "connection_pool": self._connections}
-            storage = RedisStorage(f"async+{store}", wrap_exceptions=True, **pool)
+            storage = RedisStorage(
+                f"async+{store}",
+                wrap_exceptions=True,
+                implementation="redispy",
+                connection_pool=self._connections,  # type: ignore[arg-type]  # goes to the client, whatever the type says
+            )
         self._rate = parse(rate)
         self._limiter = MovingWindowRateLimiter(storage)
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.http.keys import key_line, make_key
+from gateway.settings import parse
 from tests.edge import EdgeClient, FakeTorchServe, make_picture, metric, problem, running_edge, until
-
-pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -19,6 +18,7 @@ def keys(tmp_path: Path) -> dict[str, str]:
     return {name: f"Bearer {key}" for name, key in keys.items()}
 
 
+@pytest.mark.anyio
 async def test_fifty_requests_of_one_key_leave_places_for_another(
     server: FakeTorchServe, root: Path, tmp_path: Path, keys: dict[str, str]
 ) -> None:
@@ -31,8 +31,9 @@ async def test_fifty_requests_of_one_key_leave_places_for_another(
         assert problem(answer) == (429, "too-many-requests")
         return 429, answer.headers["retry-after"]
 
-    limits = {"max_requests": 4, "max_key_requests": 2}
-    async with running_edge(server, root, keys_file=tmp_path / "keys", **limits) as edge:
+    async with running_edge(
+        server, root, keys_file=tmp_path / "keys", max_requests=4, max_key_requests=2
+    ) as edge:
         server.is_open.clear()
         async with asyncio.TaskGroup() as group:
             greedy = [group.create_task(ask(edge, "greedy", seed)) for seed in range(50)]
@@ -46,6 +47,7 @@ async def test_fifty_requests_of_one_key_leave_places_for_another(
         assert metric(edge, "key_requests_total", key="modest", status="2xx") == 1
 
 
+@pytest.mark.anyio
 async def test_a_key_that_asks_too_often_is_told_when_to_come_back(
     server: FakeTorchServe, root: Path, tmp_path: Path, keys: dict[str, str]
 ) -> None:
@@ -60,8 +62,9 @@ async def test_a_key_that_asks_too_often_is_told_when_to_come_back(
         assert metric(edge, "rejected_total", reason="rate") == 2
 
 
-async def test_settings_of_rates_are_checked(server: FakeTorchServe, root: Path) -> None:
-    for wrong in ({"key_rate": "often"}, {"key_rate": "0/minute"}, {"key_rate_store": "file://a"}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            async with running_edge(server, root, **wrong):
-                pass
+@pytest.mark.parametrize(
+    ("name", "value"), [("key-rate", "often"), ("key-rate", "0/minute"), ("key-rate-store", "file://a")]
+)
+def test_settings_of_rates_are_checked(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"--{name} is '{value}'"):
+        parse([f"--{name}", value], {})
