@@ -17,6 +17,7 @@ os.environ.setdefault("RAY_agent_register_timeout_ms", "100000")  # else Ray doe
 
 import ray
 import ray.data
+import ray.exceptions
 
 from photorestore.errors import BrokenArtifact
 from photorestore_bulk.ledger import Ledger
@@ -117,7 +118,11 @@ def default_actors(address: str | None, cpus: int, gpus: float) -> int:
 def run(items: Iterator[Item], order: Order, crew: Crew) -> Iterator[Row]:
     """Restore pictures on Ray, which `cluster` has started; yield what is told of each, in the order of their ends.
 
-    Pictures whose actor died are tried once more, each alone; one that kills its actor again gets a row that says so.
+    Pictures whose actor died are tried once more, each alone; one whose actor dies again gets a row that says so and is
+    tried again by the next run, since it may have been the machine that went.
+
+    Raises:
+        OSError: actors cannot start, or not one picture comes back, so that it is not they that are wrong.
     """
     ledger = Ledger.of(Place.of(order.output))
     for chunk in chunks(items, ROUND):
@@ -127,9 +132,11 @@ def run(items: Iterator[Item], order: Order, crew: Crew) -> Iterator[Row]:
                 for row in _stream(list(left.values()), order, crew, at_once):
                     left.pop(int(str(row["work"])), None)
                     yield row
+            if len(left) == len(chunk) > crew.at_once:
+                raise OSError(f"none of {len(chunk)} pictures came back from Ray; its logs say why")
         lost = [empty_row(item) | {"detail": "its process died twice"} for item in left.values()]
         for row in lost:
-            row |= {"problem": BrokenArtifact.type, "final": True}
+            row |= {"problem": BrokenArtifact.type}
         ledger.add(lost)
         yield from map(told, lost)
         ledger.merge()
@@ -150,9 +157,12 @@ def _stream(items: Sequence[Item], order: Order, crew: Crew, at_once: int) -> It
         num_gpus=crew.gpus or None,
         ray_remote_args_fn=_actors_are_replaced,
     )
-    for batch in restored.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-        for text in batch["row"].to_pylist():
-            yield json.loads(text)
+    try:
+        for batch in restored.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            for text in batch["row"].to_pylist():
+                yield json.loads(text)
+    except ray.exceptions.RayError as error:
+        raise OSError(f"Ray gives up: {str(error).strip().splitlines()[-1]}") from error
 
 
 def _actors_are_replaced() -> dict[str, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import tests.bulk
+from photorestore.pipeline import Pipeline
 from photorestore_bulk.ledger import Ledger
 from photorestore_bulk.places import Place
 from photorestore_bulk.plan import items_in
@@ -17,6 +18,10 @@ pytestmark = pytest.mark.filterwarnings(
 )  # Ray's own, and sockets that it leaves to the end of the process
 
 
+def _fail(*_: str, weights: Path | None = None) -> Pipeline:
+    raise ValueError("weights are missing")
+
+
 def test_all_good_pictures_are_restored_though_some_are_broken_and_one_kills_its_process(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -24,6 +29,7 @@ def test_all_good_pictures_are_restored_though_some_are_broken_and_one_kills_its
     from ray import cloudpickle
 
     cloudpickle.register_pickle_by_value(tests.bulk)
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     for number in range(40):
         content = {7: b"broken", 11: b"kills", 30: b"broken"}.get(number, b"picture")
@@ -33,10 +39,14 @@ def test_all_good_pictures_are_restored_though_some_are_broken_and_one_kills_its
     crew = engine.Crew(actors=2, at_once=4)
     with engine.cluster(None, crew):
         rows = list(engine.run(items_in(Place.of(str(photos)), output, {}), order, crew))
+        order = Order(str(photos), f"{output.base}-2", load=_fail)
+        with pytest.raises(OSError, match="weights are missing"):
+            list(engine.run(items_in(Place.of(str(photos)), output, {}), order, crew))
     problems = {row["key"]: row["problem"] for row in rows if row["problem"]}
     assert problems == {"07.jpg": "not-an-image", "11.jpg": "internal", "30.jpg": "not-an-image"}
     assert len(rows) == len({row["key"] for row in rows}) == 40
     ledger = Ledger.of(output)
-    assert ledger.rows().num_rows == len(ledger.done()) == 40
+    assert ledger.rows().num_rows == 40
+    assert len(ledger.done()) == 39  # the one that kills is tried again
     assert output.read("05.jpg") == b"picture 5"[::-1]
     assert len(list(output.files())) == 37
