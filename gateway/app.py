@@ -29,6 +29,7 @@ from gateway.restore.admission import Admission, Limits
 from gateway.restore.cache import ResultCache
 from gateway.restore.intake import Intake
 from gateway.restore.metrics import RunMetrics, watch_in_flight
+from gateway.restore.rates import Rates
 from gateway.restore.release import Release
 from gateway.restore.runner import Runner
 from gateway.restore.transfers import TransferLimits, Transfers
@@ -133,7 +134,7 @@ def create_server(app: FastAPI) -> Server:
 
 
 def _make_edge(settings: GatewaySettings, client: TorchServeClient, tracing: Tracing) -> Edge:
-    admission = Admission(Limits(settings.max_requests, settings.max_pixels))
+    admission = Admission(Limits(settings.max_requests, settings.max_pixels, settings.max_key_requests))
     transfers = Transfers(_transfer_limits(settings), lambda: admission.retry_after_s)
     metrics = _make_metrics(settings, admission, transfers)
     readiness = Readiness(
@@ -148,6 +149,7 @@ def _make_edge(settings: GatewaySettings, client: TorchServeClient, tracing: Tra
     edge = Edge(
         settings=settings,
         admission=admission,
+        rates=Rates(settings.key_rate, settings.key_rate_store) if settings.key_rate else None,
         transfers=transfers,
         metrics=metrics,
         readiness=readiness,
@@ -202,6 +204,8 @@ async def _running(client: TorchServeClient, edge: Edge, tracing: Tracing) -> As
                 await edge.jobs.drain(edge.drain_left_s)
             await edge.runner.in_flight.drain(edge.drain_left_s)
             await asyncio.gather(watch, return_exceptions=True)
+            if edge.rates is not None:
+                await edge.rates.close()
             await asyncio.to_thread(tracing.shut_down)
 
 

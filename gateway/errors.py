@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from photorestore.envelope import Problem, Trace
 from photorestore.errors import InvalidInput, RestorationError
 
-Excess = Literal["requests", "pixels", "uploads", "answers", "jobs"]
+Excess = Literal["requests", "pixels", "uploads", "answers", "jobs", "key", "rate"]
 """Things whose number or size is limited; the reason of a `TooManyRequests`."""
 EXCESSES: tuple[Excess, ...] = get_args(Excess)
 
@@ -106,7 +106,7 @@ class UnsupportedEncoding(InvalidInput):
 
 
 class TooManyRequests(RestorationError):
-    """A limit is reached: of requests, pixels, uploads or answers in flight, or of waiting jobs.
+    """A limit is reached: of requests, pixels, uploads or answers in flight, of waiting jobs, or of one API key.
 
     Attributes:
         reason: the limit.

@@ -106,6 +106,7 @@ def _parts(text: str) -> list[str]:
 Flag: TypeAlias = Annotated[bool, BeforeValidator(kinds.Flag().read), Field(strict=True), "true or false"]
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65535), "a whole number from 1 to 65535"]
 Count: TypeAlias = Annotated[int, Field(ge=1), "a whole number of at least 1"]
+OptionalCount: TypeAlias = Annotated[int | None, Field(ge=1), "a whole number of at least 1"]
 Above0: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False), "a number above 0"]
 AtLeast0: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False), "a number of at least 0"]
 Folder: TypeAlias = Annotated[Path, BeforeValidator(_given), "a path"]
@@ -124,6 +125,14 @@ OptionalFolder: TypeAlias = Annotated[
 ]
 Host: TypeAlias = Annotated[str, AfterValidator(_host), "an address or a name of this machine"]
 Url: TypeAlias = Annotated[str, AfterValidator(_url), "a URL like http://127.0.0.1:8080"]
+Rate: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^([1-9][0-9]*/([1-9][0-9]* ?)?(second|minute|hour|day)s?)?$"),
+    "a number per time, like 100/minute",
+]
+RateStore: TypeAlias = Annotated[
+    str, Field(pattern=r"^(memory://|rediss?://\S+)$"), "memory:// or an address like redis://127.0.0.1:6379"
+]
 Workflow: TypeAlias = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9._-]+$"), "letters, digits, dots, `_` and `-`"
 ]

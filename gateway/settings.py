@@ -27,12 +27,15 @@ from gateway.setting_types import (
     Home,
     Host,
     Networks,
+    OptionalCount,
     OptionalFile,
     OptionalFolder,
     OptionalPath,
     Origins,
     Port,
     PublicPath,
+    Rate,
+    RateStore,
     Url,
     Workflow,
 )
@@ -83,6 +86,15 @@ class GatewaySettings:
         "seconds that an idle connection is kept; longer than a proxy keeps its own, or requests are lost",
     ] = 75
     max_requests: Annotated[Count, "restorations in flight"] = 16
+    max_key_requests: Annotated[
+        OptionalCount, "restorations in flight of one API key; default: as many as of all"
+    ] = None
+    key_rate: Annotated[
+        Rate, "restorations that one API key may ask for, like 100/minute; default: as many as it likes"
+    ] = ""
+    key_rate_store: Annotated[RateStore, "where those are counted; in Redis several edges count together"] = (
+        "memory://"
+    )
     max_pixels: Annotated[Count, "pixels in flight; each takes about 36 bytes of shared memory"] = 100_000_000
     max_uploads: Annotated[Count, "uploads in flight"] = 512
     max_upload_bytes: Annotated[Count, "bytes of all uploads in flight together"] = 1 << 30

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType
 from typing import cast
@@ -26,6 +27,8 @@ from photorestore_client.tries import Timeouts
 
 DONE, SOME_FAILED, USAGE, NO_SERVICE, CANNOT_WRITE, INTERRUPTED = 0, 1, 2, 3, 4, 128
 """Exit codes; the number of the signal is added to the last one."""
+COMMANDS = "photorestore.commands"
+"""Entry points by which other packages add commands, whose name is the first argument; `./bulk` is always a file."""
 STREAM = "-"
 """Stands for standard input, and for standard output."""
 STREAM_PATH = Path(STREAM)
@@ -34,9 +37,14 @@ STREAM_PATH = Path(STREAM)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the arguments say; return the exit code.
 
+    Where the first one is the name of a command that another package has added, the others are handed to that.
+
     Raises:
         SystemExit: wrong usage, `--help` and `--version`.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and (further := entry_points(group=COMMANDS, name=arguments[0])):
+        return int(further[arguments[0]].load()(arguments[1:]))
     parser = make_parser()
     given = parser.parse_args(arguments)
     _check(parser, given)

@@ -24,10 +24,15 @@ RETRY_S = (1.0, 30.0)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many restorations and pixels may be in flight."""
+    """How many restorations and pixels may be in flight.
+
+    Attributes:
+        of_key: restorations of one API key; None for as many as of all.
+    """
 
     requests: int
     pixels: int
+    of_key: int | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -86,6 +91,7 @@ class Admission:
         Raises:
             TooManyRequests: there is no place, and this restoration may not wait for one.
         """
+        self._check_key(owner)
         lack = self._lacks(pixels)
         if lack is None and not self.waiting:
             return self._take(pixels, owner)
@@ -118,6 +124,15 @@ class Admission:
         self._mean_s += SMOOTHING * (time.monotonic() - place.start - self._mean_s)
         self._grant()
         self.on_freed()
+
+    def _check_key(self, owner: Owner) -> None:
+        """Refuse an API key that has as many places as one may have, those counted that it waits for."""
+        most = self.limits.of_key
+        if not owner or most is None:
+            return
+        if self.requests.of(owner) + sum(waiter.owner == owner for waiter in self.waiting) >= most:
+            text = f"{most} restorations of this API key are in flight, which is its limit"
+            raise TooManyRequests("key", text, self.retry_after_s)
 
     def _lacks(self, pixels: int) -> tuple[Excess, str] | None:
         """Return why a restoration would not be admitted, as reason and text; None if it would."""

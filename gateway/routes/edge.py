@@ -11,6 +11,7 @@ from gateway.http.keys import Keys
 from gateway.jobs.service import Jobs
 from gateway.restore.admission import Admission
 from gateway.restore.intake import Intake
+from gateway.restore.rates import Rates
 from gateway.restore.release import Release
 from gateway.restore.runner import Runner
 from gateway.restore.transfers import Transfers
@@ -26,6 +27,7 @@ class Edge:
     """The parts of the edge that the routes work with.
 
     Attributes:
+        rates: None if API keys may ask as often as they like.
         jobs: None if no folder is given for them.
         keys: the valid API keys; None if none is required.
         presets: options that the operator has given a name.
@@ -34,6 +36,7 @@ class Edge:
 
     settings: GatewaySettings
     admission: Admission
+    rates: Rates | None
     transfers: Transfers
     metrics: Metrics
     readiness: Readiness

@@ -159,6 +159,8 @@ async def _produce(
     """
     start, edge = time.perf_counter(), edge_of(request)
     wanted = want(())
+    if edge.rates is not None:
+        await edge.rates.check(request.state.caller)
     edge.transfers.check_answers(request.state.caller)
     label = request.state.request_id
     root = edge.settings.workspace_root

@@ -110,3 +110,30 @@ async def test_a_place_that_comes_when_nobody_waits_any_more_is_given_back() -> 
     with pytest.raises(DeadlineExceeded):
         await admission.wait(1, "b", 0)
     assert admission.waiting == []
+
+
+def test_a_key_has_no_more_places_than_one_may_and_the_others_find_some_free() -> None:
+    admission = Admission(Limits(4, 100, of_key=2))
+    assert all(admission.enter(1, "a") for _ in range(2))
+    with pytest.raises(TooManyRequests, match="2 restorations of this API key") as caught:
+        admission.enter(1, "a")
+    assert (caught.value.reason, caught.value.retry_after_s) == ("key", 1)
+    assert all(admission.enter(1, owner) for owner in ("b", "b"))
+
+
+@pytest.mark.parametrize("owner", ["", None])
+def test_callers_without_a_key_and_jobs_have_no_limit_of_their_own(owner: str | None) -> None:
+    admission = Admission(Limits(4, 100, of_key=1))
+    assert all(admission.enter(1, owner) for _ in range(4))
+
+
+async def test_places_that_a_key_waits_for_count_among_its_own() -> None:
+    admission = Admission(Limits(4, 100, of_key=3))
+    places = [admission.enter(1, owner) for owner in ("a", "a", "a", "b")]
+    (task,) = await waiting(admission, ("b", 1))
+    assert None not in places
+    admission.limits = Limits(4, 100, of_key=2)
+    with pytest.raises(TooManyRequests, match="2 restorations of this API key"):
+        admission.enter(1, "b")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,182 @@
+"""Kill bulk work twice, let it end, and hold it against the pipeline in one process.
+
+    python -m bench.bulk                                # 2,000 small pictures, 20 of them broken
+    python -m bench.bulk --pictures 200 --broken 4
+
+Prints what came of it as JSON. Exit status 1: a picture is missing, or was noted twice, or differs from what the
+pipeline makes of it in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+from PIL import Image
+from pyarrow import parquet
+
+from photorestore import pipeline
+from photorestore.options import Options
+
+LEDGER = "photorestore-ledger"
+SIDES = (96, 128)
+"""Height and width of the pictures."""
+KILLED_AT = (1 / 3, 2 / 3)
+"""Parts of all results after which the process is killed."""
+COMPARED = 50
+"""Pictures that are restored in one process as well, for their bytes and for the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        results: files.
+        rows: in the ledger, all of its files counted.
+        twice: pictures that have more than one row.
+        problems: how many rows have a problem, by type.
+        differing: of those compared, how many differ from the pipeline's in one process.
+        again_s: how long the run took that had nothing to do.
+        driver_mb: memory of the driver alone, early in the last run and at its most.
+        mp_s: megapixels a second of the last run, actors' start not counted.
+        alone_mp_s: the same of the pipeline in this process.
+    """
+
+    results: int
+    rows: int
+    twice: int
+    problems: dict[str, int]
+    differing: int
+    again_s: float
+    driver_mb: tuple[float, float]
+    mp_s: float
+    alone_mp_s: float
+
+
+def make(folder: Path, pictures: int, broken: int) -> None:
+    """Write pictures, of which some are broken, spread evenly."""
+    height, width = SIDES
+    for number in range(pictures):
+        rng = np.random.default_rng(number)
+        coarse = Image.fromarray(rng.integers(20, 235, (6, 8, 3), np.uint8)).resize((width, height))
+        noisy = np.asarray(coarse, np.float64) + rng.normal(0, number % 20, (height, width, 3))
+        file = io.BytesIO()
+        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=92)
+        is_broken = number * broken // pictures != (number + 1) * broken // pictures
+        content = file.getvalue()
+        (folder / f"{number:05}.jpg").write_bytes(content[: len(content) // 2] if is_broken else content)
+
+
+def start(source: Path, output: Path, actors: int) -> subprocess.Popen[str]:
+    """Start bulk work."""
+    command = [
+        sys.executable,
+        "-m",
+        "photorestore_bulk",
+        str(source),
+        "-o",
+        str(output),
+        "--actors",
+        str(actors),
+    ]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def kill_at(process: subprocess.Popen[str], output: Path, count: int) -> None:
+    """Kill bulk work as soon as there are so many results."""
+    while process.poll() is None and len(list(output.glob("*.jpg"))) < count:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[tuple[float, float], str]:
+    """Let bulk work end; return the driver's megabytes, early and at the most, and what it said last."""
+    driver, seen = psutil.Process(process.pid), list[float]()
+    lines: list[str] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(line)
+        if "pictures, " in line and "left" in line:
+            seen.append(driver.memory_info().rss / 1e6)
+    process.wait()
+    return (round(seen[0], 1), round(max(seen), 1)) if seen else (0.0, 0.0), lines[-1]
+
+
+def compare(source: Path, output: Path) -> tuple[int, float]:
+    """Restore some pictures in this process; return how many differ, and megapixels a second."""
+    options = Options(format="jpeg", timeout_s=600)
+    differing = pixels = 0
+    results = sorted(output.glob("*.jpg"))[:: max(1, len(list(output.glob("*.jpg"))) // COMPARED)]
+    with tempfile.TemporaryDirectory() as root:
+        loaded = pipeline.load("auto", root=Path(root) / "spaces")
+        loaded.restore(results[0].read_bytes(), options)  # the first one is slow
+        began = time.monotonic()
+        for result in results:
+            restored = loaded.restore((source / result.name).read_bytes(), options)
+            differing += restored.encoded != result.read_bytes()
+            pixels += restored.report.width * restored.report.height
+    return differing, pixels / 1e6 / (time.monotonic() - began)
+
+
+def measure(folder: Path, pictures: int, broken: int, actors: int) -> Outcome:
+    """Run it all in a folder."""
+    source, output = folder / "photos", folder / "restored"
+    source.mkdir()
+    make(source, pictures, broken)
+    for part in KILLED_AT:
+        kill_at(start(source, output, actors), output, round(part * pictures))
+        print(f"killed with {len(list(output.glob('*.jpg')))} results", file=sys.stderr, flush=True)
+    driver_mb, said = finish(start(source, output, actors))
+    began = time.monotonic()
+    finish(start(source, output, actors))
+    again_s = time.monotonic() - began
+    rows = [
+        row for file in (output / LEDGER).glob("*.parquet") for row in parquet.read_table(file).to_pylist()
+    ]
+    noted = Counter(row["key"] for row in rows)
+    differing, alone_mp_s = compare(source, output)
+    return Outcome(
+        results=len(list(output.glob("*.jpg"))),
+        rows=len(rows),
+        twice=sum(count > 1 for count in noted.values()),
+        problems=dict(Counter(row["problem"] for row in rows if row["problem"])),
+        differing=differing,
+        again_s=round(again_s, 1),
+        driver_mb=driver_mb,
+        mp_s=float(said.rpartition(", ")[2].split()[0]),
+        alone_mp_s=round(alone_mp_s, 3),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--broken", type=int, default=20)
+    parser.add_argument("--actors", type=int, default=len(os.sched_getaffinity(0)))
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = measure(Path(folder), given.pictures, given.broken, given.actors)
+    print(json.dumps(asdict(outcome), indent=1))
+    good = given.pictures - given.broken
+    is_right = outcome.results == good and outcome.rows == given.pictures and not outcome.twice
+    sys.exit(0 if is_right and not outcome.differing else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Restore pictures in bulk on Ray: from folders and buckets, each once, with a ledger in Parquet."""

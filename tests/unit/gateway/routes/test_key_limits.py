@@ -1,0 +1,70 @@
+"""What one API key may ask of the edge, however much it asks, and what is left for others."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.http.keys import key_line, make_key
+from gateway.settings import parse
+from tests.edge import EdgeClient, FakeTorchServe, make_picture, metric, problem, running_edge, until
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> dict[str, str]:
+    """Headers by the name of the key, which are in the file `keys`."""
+    keys = {name: make_key() for name in ("greedy", "modest")}
+    (tmp_path / "keys").write_text("\n".join(key_line(name, key) for name, key in keys.items()))
+    return {name: f"Bearer {key}" for name, key in keys.items()}
+
+
+@pytest.mark.anyio
+async def test_fifty_requests_of_one_key_leave_places_for_another(
+    server: FakeTorchServe, root: Path, tmp_path: Path, keys: dict[str, str]
+) -> None:
+    async def ask(edge: EdgeClient, name: str, seed: int) -> tuple[int, str]:
+        headers = {"Authorization": keys[name]}
+        picture = make_picture(8, 8, seed=seed)
+        answer = await edge.post("/v1/restore?stages=", content=picture, headers=headers)
+        if answer.status_code != 429:
+            return answer.status_code, ""
+        assert problem(answer) == (429, "too-many-requests")
+        return 429, answer.headers["retry-after"]
+
+    async with running_edge(
+        server, root, keys_file=tmp_path / "keys", max_requests=4, max_key_requests=2
+    ) as edge:
+        server.is_open.clear()
+        async with asyncio.TaskGroup() as group:
+            greedy = [group.create_task(ask(edge, "greedy", seed)) for seed in range(50)]
+            await until(lambda: metric(edge, "rejected_total", reason="key") == 48)
+            modest = group.create_task(ask(edge, "modest", 50))
+            await until(lambda: len(server.inferences) == 3)
+            server.is_open.set()
+        assert sorted(task.result() for task in greedy) == [(200, "")] * 2 + [(429, "1")] * 48
+        assert modest.result() == (200, "")
+        assert metric(edge, "key_requests_total", key="greedy", status="4xx") == 48
+        assert metric(edge, "key_requests_total", key="modest", status="2xx") == 1
+
+
+@pytest.mark.anyio
+async def test_a_key_that_asks_too_often_is_told_when_to_come_back(
+    server: FakeTorchServe, root: Path, tmp_path: Path, keys: dict[str, str]
+) -> None:
+    async with running_edge(server, root, keys_file=tmp_path / "keys", key_rate="1/hour") as edge:
+        path, picture = "/v1/restore?stages=", make_picture(8, 8)
+        for key in keys.values():
+            first = await edge.post(path, content=picture, headers={"Authorization": key})
+            assert first.status_code == 200
+            again = await edge.post(path, content=picture, headers={"Authorization": key})
+            assert problem(again) == (429, "too-many-requests")
+            assert 3500 < int(again.headers["retry-after"]) <= 3600
+        assert metric(edge, "rejected_total", reason="rate") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("key-rate", "often"), ("key-rate", "0/minute"), ("key-rate-store", "file://a")]
+)
+def test_settings_of_rates_are_checked(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"--{name} is '{value}'"):
+        parse([f"--{name}", value], {})
