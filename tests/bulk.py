@@ -22,6 +22,7 @@ class QuickPipeline(Pipeline):
         options: Options | None = None,
         *,
         mask: Picture | None = None,
+        reference: Picture | None = None,
         measures_all: bool = False,
     ) -> Restored:
         assert isinstance(picture, bytes)
