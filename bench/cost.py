@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench import learned
 from photorestore.networks.blocks import count_parameters
+from photorestore.networks.descriptor import Network
 from photorestore.networks.precision import FLOAT32
 from photorestore.networks.runner import Runner, load_runner
 from photorestore.networks.weights import NETWORKS, weights_file
@@ -66,7 +67,7 @@ def parameters(network: nn.Module | Runner[Any]) -> int:
 def gmacs(network: nn.Module | Runner[Any], *inputs: Any) -> float:
     """Return the multiply-accumulates (10^9) of one forward pass."""
     called = replace(network, precision=FLOAT32) if isinstance(network, Runner) else network
-    given = inputs[: len(network.descriptor.inputs)] if isinstance(network, Runner) else inputs
+    given = inputs[: len(network.descriptor.inputs)] if isinstance(network, Runner | Network) else inputs
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         called(*given)
     return counter.get_total_flops() / 2 / 1e9

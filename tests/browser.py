@@ -72,6 +72,12 @@ class Browser:
         self.wait(lambda: any(found.is_displayed() for found in self.all(selector)))
         return self.find(selector)
 
+    def bring_up(self, selector: str) -> WebElement:
+        """Scroll something to the middle of the window, clear of the bar of buttons."""
+        found = self.find(selector)
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
+        return found
+
     def choose(self, *files: Path, state: str = "chosen") -> None:
         self.see("#form")
         self.find("#file").send_keys("\n".join(map(str, files)))

@@ -56,11 +56,11 @@ export function change(photo, fields) {
   tell(photo);
 }
 
-/** Take a photo out of the list and the database. */
-export function remove(photo) {
+/** Take a photo out of the list and the database; only then it goes from sight. */
+export async function remove(photo) {
   const at = album.photos.indexOf(photo);
   album.photos.splice(at, 1);
-  del(photo.id, store).catch(() => {});
+  await del(photo.id, store).catch(() => {});
   if (album.selected === photo) album.selected = album.photos[Math.min(at, album.photos.length - 1)] ?? null;
   tell(null);
 }

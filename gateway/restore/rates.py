@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import math
 import time
+from typing import TYPE_CHECKING
 
 from limits import parse
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
-from redis.asyncio import ConnectionPool
 
 from gateway.errors import TooManyRequests
+
+if TYPE_CHECKING:
+    from redis.asyncio import ConnectionPool
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +36,12 @@ class Rates:
     """
 
     def __init__(self, rate: str, store: str = IN_MEMORY) -> None:
-        self._connections = None if store == IN_MEMORY else ConnectionPool.from_url(store)
+        self._connections: ConnectionPool | None = None
         storage: Storage = MemoryStorage()
-        if self._connections is not None:
+        if store != IN_MEMORY:
+            from redis.asyncio import ConnectionPool as Pool  # noqa: PLC0415 - brings the SDK of OpenTelemetry
+
+            self._connections = Pool.from_url(store)
             storage = RedisStorage(
                 f"async+{store}",
                 wrap_exceptions=True,

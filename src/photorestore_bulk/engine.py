@@ -151,7 +151,9 @@ def _stream(items: Sequence[Item], order: Order, crew: Crew, at_once: int) -> It
         batch_size=None,
         batch_format="pyarrow",
         compute=ray.data.ActorPoolStrategy(
-            size=min(crew.actors, len(tables)), max_tasks_in_flight_per_actor=2
+            size=min(crew.actors, len(tables)),
+            # None waits at an actor behind a picture that is alone since it may end the actor.
+            max_tasks_in_flight_per_actor=1 if at_once == 1 else 2,
         ),
         num_cpus=crew.cpus,
         num_gpus=crew.gpus or None,

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from photorestore.networks.weights import MANIFEST, NETWORKS, stage_of
+from photorestore.networks.weights import MANIFEST, stage_of
 from photorestore.options import STAGES
 from photorestore.stage_table import STAGE_ROWS
 from tests.conftest import make_photo
@@ -153,8 +153,12 @@ def test_archives_for_a_gpu_say_so_and_hold_every_tier_whose_weights_are_there(t
         with zipfile.ZipFile(tmp_path / f"model_store/{stage}.mar") as packed:
             weights = sorted(name for name in packed.namelist() if name.startswith(f"weights/{stage}/"))
             config = yaml.safe_load(packed.read(f"{stage}-config.yaml"))
-        names = sorted(name for name in NETWORKS if stage_of(name) == stage)
-        assert weights == [f"weights/{stage}/{name}.{tier}.safetensors" for name in names for tier in tiers]
+        with_tiers = {network.name: network.has_tiers for network in STAGE_ROWS[stage].networks}
+        assert weights == sorted(
+            f"weights/{stage}/{name}.{tier}.safetensors"
+            for name, has_tiers in with_tiers.items()
+            for tier in (tiers if has_tiers else ["fast"])
+        )
         assert config["photorestore"]["tier"] == "auto"
         assert config["deviceType"] == "gpu"
         assert config["photorestore"]["tile_batch"] > 1

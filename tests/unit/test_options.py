@@ -87,7 +87,6 @@ def test_options_survive_a_round_trip() -> None:
             {"denoise_method": "poisson-tv", "psf": "gaussian:1", "deblur_method": "wiener"},
             "deblur_method is 'wiener', but denoise_method 'poisson-tv' undoes the blur itself",
         ),
-        ({"stages": ["deblur"]}, "psf deblurs"),
         ({"colour": "lab"}, "colour"),
         ({"nosuch": 1}, "unknown option nosuch"),
     ],

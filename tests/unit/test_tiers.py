@@ -43,6 +43,7 @@ def save_denoiser(root: Path, *tiers: str) -> Path:
         save_network(
             weights_file("denoise", tier, root), network, architecture=architecture, metadata=described
         )
+    shutil.copy(weights_file("denoise_csf", "fast"), root / "denoise")
     return root
 
 

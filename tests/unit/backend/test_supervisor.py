@@ -172,7 +172,7 @@ def test_a_killed_template_is_started_again_and_leaves_torchserve_alone(
     thread, status = run(settings, stopping)
     started["Template"][-1].exit_status = -9
     until(lambda: len(started["Template"]) == 2)
-    until(lambda: json.loads(settings.restarts_file.read_text())["template"] == 1)
+    until(lambda: '"template": 1' in settings.restarts_file.read_text())
     stopping.set()
     thread.join()
     assert (status, len(started["TorchServe"])) == ([0], 1)

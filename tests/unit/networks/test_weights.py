@@ -217,7 +217,7 @@ def test_canary_finds_out_committed_weights_of_zero_in_either_precision(name: st
     expected = read_metadata(weights_file(name, "fast"))["canary"]
     answer = canary.output_of(network, precision)
     assert answer is not None
-    assert canary.distance(answer, expected) < canary.TOLERANCE / 5
+    assert canary.distance(answer, expected) < canary.TOLERANCE / 4
     for parameter in network.parameters():
         parameter.zero_()
     with pytest.raises(BrokenArtifact, match="known picture"):
@@ -235,5 +235,6 @@ def test_canary_is_the_same_picture_everywhere() -> None:
 def test_committed_weights_load_and_describe_themselves(name: str) -> None:
     network = load_network(name)
     metadata = read_metadata(weights_file(name, "fast"))
-    assert metadata["metrics"]
+    is_imported = metadata.get("origin", {}).get("kind") == "imported"  # then what uses it is measured
+    assert metadata["metrics"] or is_imported
     assert sum(parameter.numel() for parameter in network.parameters()) > 10_000

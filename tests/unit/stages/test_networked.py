@@ -39,7 +39,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     [
         ("preprocess", {"preprocess_judge": "fast", "preprocess_scene": "fast", "scratch_print": "fast"}),
         ("denoise", {"denoise": "quality", "denoise_csf": "fast"}),
-        ("deblur", {"denoise": "fast"}),
+        ("deblur", {"deblur": "fast", "denoise": "fast"}),
         ("scratch", {"scratch": "quality", "scratch_print": "quality", "preprocess_scene": "fast"}),
         ("translate", {"translate": "quality", "translate_print": "fast", "translate_tone": "fast"}),
         ("face", {"face": "quality", "face_detector": "fast"}),

@@ -43,7 +43,7 @@ def test_several_photos_are_restored_shown_one_by_one_and_saved_together(
         assert archive.testzip() is None
         assert Image.open(io.BytesIO(archive.read("beach-restored.png"))).size == (80, 60)
     browser.find("#strip > li:nth-child(3) .away").click()
-    assert browser.statuses() == ["done", "done"]
+    browser.wait(lambda: browser.statuses() == ["done", "done"])
     browser.wait(lambda: not list((tmp_path / "jobs" / "results").iterdir()))  # the service keeps nothing
     browser.assert_calm()
 

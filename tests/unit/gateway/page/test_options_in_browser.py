@@ -27,13 +27,14 @@ def test_options_are_those_of_the_service_and_are_sent(
     assert "at full strength" in browser.text("#hint-mode")
     browser.find("label:has(#normalise-true)").click()
     browser.find("#more summary").click()
-    browser.see("#stages-chosen").click()
+    browser.see("#stages-chosen")
+    browser.bring_up("#stages-chosen").click()
     assert [box.get_attribute("value") for box in browser.all(".choices input")] == list(SELECTABLE_STAGES)
-    browser.find("#stages-denoise").click()
+    browser.bring_up("#stages-denoise").click()
     browser.find("#option-strength").send_keys(Keys.ARROW_LEFT * 30)
-    browser.find("#option-format option[value=tiff]").click()
+    browser.bring_up("#option-format option[value=tiff]").click()
     browser.find("#option-sigma_255").send_keys("12.5")
-    browser.find("#option-metadata option[value=strip]").click()
+    browser.bring_up("#option-metadata option[value=strip]").click()
     browser.restore()
     sent = server.inferences[-1]["options"]
     assert (sent["mode"], sent["stages"]) == ("thorough", ["denoise"])
@@ -59,12 +60,13 @@ def test_options_and_stages_that_the_page_was_not_made_for_appear_by_themselves(
     browser.choose(photo)
     scales = [label.text for label in browser.all("label:has([name=scale])")]
     assert scales == ["No", "\u00d7 2", "\u00d7 4"]
-    browser.find("label:has(#scale-2)").click()
-    browser.find("#more summary").click()
-    browser.see("#stages-chosen").click()
+    browser.bring_up("label:has(#scale-2)").click()
+    browser.bring_up("#more summary").click()
+    browser.see("#stages-chosen")
+    browser.bring_up("#stages-chosen").click()
     assert [label.text for label in browser.all(".choices label")][1:] == ["Faces", "Deep sky"]
-    browser.find("#stages-face").click()
-    browser.see("#option-sepia_tone").click()
+    browser.bring_up("#stages-face").click()
+    browser.bring_up("#option-sepia_tone").click()
     browser.restore("failed")  # these stages do not know them
     (sent,) = [address for address in browser.addresses() if "/v1/restore" in address]
     assert dict(parse_qsl(urlsplit(sent).query)) == {
