@@ -114,9 +114,11 @@ class Instance:
         self._note_restarts()
 
     @property
-    def has_ended(self) -> bool:
-        """Return whether TorchServe or the edge has ended."""
-        return self.server.has_ended or (self.edge is not None and self.edge.has_ended)
+    def ended(self) -> str:
+        """Return what has ended of TorchServe and the edge, in words; empty while both run."""
+        both = [one for one in (self.server, self.edge) if one is not None]
+        gone = [f"{one.name} (exit status {one.process.exit_status})" for one in both if one.has_ended]
+        return " and ".join(gone) + " has ended" if gone else ""
 
     def register(self) -> None:
         """Begin to register the workflow if TorchServe is up and that has not begun."""
@@ -170,11 +172,11 @@ def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:
     """
     settings, until = instance.settings, time.monotonic() + START_S
     while not stopping.wait(POLL_S):
-        error = instance.registration.error
-        if instance.has_ended or error is not None or time.monotonic() > until:
-            logger.error(
-                "not ready; the logs are in %s: %s", settings.run_dir / "logs", error or "it has ended"
-            )
+        problem = instance.registration.error or instance.ended
+        if not problem and time.monotonic() > until:
+            problem = f"it takes more than {START_S:g} s"
+        if problem:
+            logger.error("not ready; the logs are in %s: %s", settings.run_dir / "logs", problem)
             return False
         instance.register()
         is_registered = instance.registration.ident is not None and not instance.registration.is_alive()
