@@ -17,6 +17,8 @@ TAGS: list[Schema] = [
     {"name": "jobs", "description": "Leave a picture and come back for the result."},
     {"name": "operations", "description": "Health and metrics."},
 ]
+LONGEST_IN_URL = 8000
+"""Most characters of an option in the query: proxies and servers refuse a URL that is much longer."""
 STATUSES = {
     400: "an option or the form is not as it should be",
     401: "an API key is missing or unknown",
@@ -116,6 +118,10 @@ def _in_query() -> dict[str, Schema]:
     options["strength"] |= {
         "anyOf": [number, {"type": "string", "pattern": f"^{part}(,{part})*$"}],
         "description": options["strength"]["description"] + "; by stage: denoise:0.5,face:0",
+    }
+    options["psf"] |= {
+        "maxLength": LONGEST_IN_URL,
+        "description": options["psf"]["description"] + "; a picture had better be a part of a form",
     }
     return options
 
