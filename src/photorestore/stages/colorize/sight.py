@@ -8,12 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.networks.descriptor import Descriptor, Port
+from photorestore.stages.preprocess import scene_network
 from photorestore.stages.preprocess.scene_network import BLOCKS
 
 VIEW_PX = 256
 """Longest side of the view."""
-STRIDE = 32
-"""The sides of the view are multiples of it."""
 GROUPS = {1: 4, 2: 8, 4: 16, 6: 32}
 """Groups of `BLOCKS` whose results are read, and their strides."""
 FEATURES = {stride: BLOCKS[group][1] for group, stride in GROUPS.items()}
@@ -48,8 +47,5 @@ class Sight:
 
 
 def view_of(plane: Tensor) -> Tensor:
-    """Average (N, C, H, W) to a view of at most `VIEW_PX`, sides multiples of `STRIDE`; smaller ones are enlarged."""
-    h, w = plane.shape[-2:]
-    shrink = min(1.0, VIEW_PX / max(h, w))
-    size = [max(1, round(shrink * side / STRIDE)) * STRIDE for side in (h, w)]
-    return F.interpolate(plane, size, mode="bilinear", antialias=True, align_corners=False)
+    """Average (N, C, H, W) to a view of at most `VIEW_PX`, sides multiples of 32."""
+    return scene_network.view_of(plane, VIEW_PX)

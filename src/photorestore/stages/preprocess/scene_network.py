@@ -82,10 +82,10 @@ class SceneTrunk(nn.Module):
         return features
 
 
-def view_of(image: Tensor) -> Tensor:
-    """Average a picture (N, 3, H, W) to a view (N, 3, V, U) of at most `VIEW_PX`, sides multiples of `STRIDE`."""
+def view_of(image: Tensor, longest_px: int = VIEW_PX) -> Tensor:
+    """Average pictures (N, C, H, W) to views (N, C, V, U) of at most `longest_px`, sides multiples of `STRIDE`."""
     h, w = image.shape[-2:]
-    shrink = min(1.0, VIEW_PX / max(h, w))
+    shrink = min(1.0, longest_px / max(h, w))
     size = [max(1, round(shrink * side / STRIDE)) * STRIDE for side in (h, w)]
     return F.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
 
