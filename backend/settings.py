@@ -77,6 +77,11 @@ class Settings:
         return Management(f"http://{HOST}:{self.ports.management}")
 
     @property
+    def model_store(self) -> Path:
+        """Return the folder of the archives and the workflow."""
+        return self.home / "model_store"
+
+    @property
     def log_file(self) -> Path:
         """Return the log of a supervisor in the background, and of its guard."""
         return self.run_dir / "backend.log"

@@ -2,8 +2,8 @@
 
 It registers the workflow, waits until every stage has its workers, and sweeps abandoned workspaces. At the end it waits
 for requests in flight, then stops everything. With an edge it restarts either when it dies: see `backend.supervised`.
-In the background it keeps a guard, which starts it again when it dies itself (`backend.guard`); what it has started
-runs on meanwhile (`backend.child`).
+It keeps the template from which workers are forked, too (`backend.template`). In the background it keeps a guard, which
+starts it again when it dies itself (`backend.guard`); what it has started runs on meanwhile (`backend.child`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backend import management, torchserve
+from backend.archives import are_for_cpus
 from backend.child import Child
 from backend.edge import NAME as EDGE
 from backend.edge import Edge
@@ -26,6 +27,8 @@ from backend.guard import Guarded
 from backend.log_rotation import bound
 from backend.settings import Settings
 from backend.supervised import SupervisedProcess
+from backend.template_process import NAME as TEMPLATE
+from backend.template_process import TemplateProcess
 from backend.torchserve import TorchServe
 from photorestore.housekeeping import GRACE_S, count_awaited, sweep
 from photorestore.serving.management import Node
@@ -37,8 +40,8 @@ START_S = 600.0
 LOOK_EVERY_S = 0.5
 SWEEP_EVERY_S = 2.0
 POLL_S = 0.5
-LOGS = ("console.log", "gateway.log")
-"""Logs of what TorchServe and the edge print, over all their starts."""
+LOGS = ("console.log", "gateway.log", "template.log")
+"""Logs of what TorchServe, the edge and the template print, over all their starts."""
 BOUND_LOGS = (*LOGS, "backend.log")
 """Logs that are bounded here; see `log_rotation`."""
 SENDING_S = 2.0
@@ -62,7 +65,8 @@ def supervise(
     ready_file = settings.run_dir / "ready"
     for file in (ready_file, settings.restarts_file):
         file.unlink(missing_ok=True)
-    starts = {name: _size(settings.run_dir / name) for name in LOGS}
+    files = {name: settings.run_dir / name for name in LOGS}
+    starts = {name: file.stat().st_size if file.exists() else 0 for name, file in files.items()}
     instance = Instance(settings, drain_s)
     try:
         if not _wait_ready(instance, stopping):
@@ -82,6 +86,8 @@ def supervise(
         ready_file.unlink(missing_ok=True)
         instance.stop_edge()
         instance.server.process.stop()
+        if instance.template is not None:
+            instance.template.process.stop()
         # Nobody is left to fetch delivered results, so their grace is over, too.
         sweep(settings.workspace_root, time.monotonic() + GRACE_S)
 
@@ -95,13 +101,22 @@ class Instance:
 
     def __init__(self, settings: Settings, drain_s: float) -> None:
         self.settings = settings
-        server, edge = (Child.find(settings, name) for name in (torchserve.NAME, EDGE))
+        template, server, edge = (Child.find(settings, name) for name in (TEMPLATE, torchserve.NAME, EDGE))
+        self.template = (
+            SupervisedProcess(
+                "the template of the workers",
+                lambda: TemplateProcess(settings),
+                None if template is None else TemplateProcess(settings, template),
+            )
+            if are_for_cpus(settings.model_store)
+            else None
+        )
         self.server = SupervisedProcess(
             "TorchServe",
             lambda: TorchServe(settings),
             None if server is None else TorchServe(settings, server),
         )
-        self.registration = Registration(settings)
+        self.registration = management.Registration(settings)
         self.edge = (
             None
             if settings.gateway_port is None
@@ -125,11 +140,17 @@ class Instance:
         if self.registration.ident is None and management.is_up(self.settings):
             self.registration.start()
 
+    def keep_template_up(self) -> None:
+        """Restart the template if it has ended; workers start without it meanwhile, only slower."""
+        if self.template is not None and self.template.keep_up():
+            self._note_restarts()
+
     def keep_up(self) -> bool:
         """Restart what has ended; return False if TorchServe has ended without an edge.
 
         Then nothing is restarted: whoever runs the container has to do it.
         """
+        self.keep_template_up()
         if self.edge is None and self.server.has_ended:
             logger.error("TorchServe has ended (exit status %s)", self.server.process.exit_status)
             return False
@@ -137,7 +158,7 @@ class Instance:
             logger.error("%s", self.registration.error)
             self.server.process.stop()
         if self.server.keep_up():
-            self.registration = Registration(self.settings)
+            self.registration = management.Registration(self.settings)
             self._note_restarts()
         if self.edge is not None and self.edge.keep_up():
             self._note_restarts()
@@ -153,6 +174,8 @@ class Instance:
         """Write the numbers of restarts for the edge's metrics; a full disk is no reason to end."""
         if self.edge is not None:
             counts = {"edge": self.edge.restarts, "torchserve": self.server.restarts}
+            if self.template is not None:
+                counts["template"] = self.template.restarts
             with contextlib.suppress(OSError):
                 self.settings.restarts_file.write_text(json.dumps(counts))
 
@@ -163,6 +186,8 @@ def end_what_is_left(settings: Settings, drain_s: float) -> None:
         Edge(settings, drain_s, edge).stop()
     if (server := Child.find(settings, torchserve.NAME)) is not None:
         TorchServe(settings, server).stop()
+    if (template := Child.find(settings, TEMPLATE)) is not None:
+        TemplateProcess(settings, template).stop()
 
 
 def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:
@@ -178,6 +203,7 @@ def _wait_ready(instance: Instance, stopping: threading.Event) -> bool:
         if problem:
             logger.error("not ready; the logs are in %s: %s", settings.run_dir / "logs", problem)
             return False
+        instance.keep_template_up()
         instance.register()
         is_registered = instance.registration.ident is not None and not instance.registration.is_alive()
         if is_registered and is_ready(settings, management.nodes(settings)):
@@ -207,26 +233,6 @@ def is_ready(settings: Settings, stages: Sequence[Node]) -> bool:
     return has_workers and (settings.gateway_port is None or is_edge_ready(settings))
 
 
-class Registration(threading.Thread):
-    """A thread that registers the workflow, so that the supervisor can be stopped meanwhile.
-
-    Attributes:
-        error: why the registration failed, or None.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(daemon=True)
-        self.settings = settings
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        """Register the workflow; called by `start`."""
-        try:
-            management.register(self.settings)
-        except Exception as error:  # noqa: BLE001 - the supervisor reports it
-            self.error = error
-
-
 def _drain(root: Path, drain_s: float) -> None:
     """Wait for requests in flight, which TorchServe would drop, and then for their answers to be sent."""
     until = time.monotonic() + drain_s
@@ -243,7 +249,3 @@ def last_lines(log: Path, start: int, count: int = 30) -> str:
         return ""
     added = log.read_bytes()[start:].decode(errors="replace")
     return "\n".join(added.splitlines()[-count:])
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 
 from backend import launch
+from backend.archives import are_for_cpus
 from backend.child import Child
 from backend.java_patches import write_patched_classes
 from backend.settings import Settings
@@ -49,10 +51,12 @@ def _start(settings: Settings) -> Child:
     temp_dir = launch.private_temp_dir(settings.run_dir)
     write_patched_classes(launch.server_jar(), temp_dir / launch.PATCHED)
     config = launch.write_config(settings)
+    is_forking = are_for_cpus(settings.model_store)
+    python = launch.write_launcher(settings, temp_dir) if is_forking else sys.executable
     return Child.start(
         settings,
         NAME,
-        launch.command(settings, config, temp_dir),
+        launch.command(settings, config, temp_dir, python),
         cwd=settings.run_dir,
         environment=launch.environment(settings, temp_dir),
         log=settings.run_dir / "console.log",

@@ -27,7 +27,6 @@ import psutil
 import requests
 
 from bench.callers import QUIET_S, loaded
-from bench.hostile import edge_of
 from bench.load import is_ready, wait_until
 from bench.service import Service, running_service
 from bench.soak import kind_of
@@ -78,9 +77,11 @@ def kill_each(service: Service) -> dict[str, Any]:
     longest: dict[str, float] = {}
     count = len(workers(service))
     for _ in range(TIMES):
-        (java,) = (child for child in service.supervisor.children() if kind_of(child) == "torchserve")
+        kept = {kind_of(child): child.pid for child in service.supervisor.children()}
         victims = {f"worker of {stage}": pid for pid, stage in workers(service).items()}
-        for name, pid in {**victims, "edge": edge_of(service).pid, "torchserve": java.pid}.items():
+        for name, pid in (
+            victims | {name: kept[name] for name in ("edge", "template", "torchserve")}
+        ).items():
             psutil.Process(pid).kill()
             longest[name] = max(longest.get(name, 0.0), _seconds_until_whole(service, {pid}, count))
     return {"seconds_until_whole": longest}

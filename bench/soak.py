@@ -88,11 +88,13 @@ def held(service: Service) -> dict[str, Any]:
 
 
 def kind_of(process: psutil.Process) -> str:
-    """Return `edge`, `torchserve` or `workers`."""
-    command = process.cmdline()
+    """Return `edge`, `torchserve`, `workers`, `launchers` or `template`."""
+    command, name = process.cmdline(), process.name()
     if "gateway" in command:
         return "edge"
-    return "torchserve" if "java" in process.name() else "workers"
+    if "backend.template" in command:
+        return "workers" if name == "worker" else "template"
+    return "torchserve" if "java" in name else "launchers" if name == "sh" else "workers"
 
 
 def _ask(send: Callable[..., Any], number: int) -> Any:

@@ -33,7 +33,7 @@ def watch_shared_memory(metrics: Metrics, root: Path) -> None:
 def watch_restarts(metrics: Metrics, file: Path) -> None:
     """Add gauges of the restarts that a supervisor counts in a file."""
     restarts = metrics.gauge("process_restarts", "starts by the supervisor of what had ended", "process")
-    for process in ("edge", "torchserve"):
+    for process in ("edge", "torchserve", "template"):
         restarts.labels(process).set_function(functools.partial(_restarts, file, process))
 
 

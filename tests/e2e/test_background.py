@@ -93,7 +93,7 @@ def test_whatever_is_killed_comes_back(background: Background) -> None:
         over = threading.Event()
         callers = [pool.submit(_restore_until, over, client, seed) for seed in range(3)]
         try:
-            for name in ("guard", "edge", "torchserve", "pid") * 2:
+            for name in ("guard", "edge", "template", "torchserve", "pid") * 2:
                 _kill(background.run_dir, name)
                 begun = time.monotonic()
                 wait_for(is_whole)

@@ -150,3 +150,17 @@ def test_no_answer_is_lost_however_soon_it_comes(service: Service) -> None:
             process.kill()
             process.wait()
     assert all(answer.json()["type"].endswith(NotAnImage.type) for answer in answers)
+
+
+def test_workers_are_forked_whether_or_not_the_template_was_killed(service: Service) -> None:
+    pids = service.pids()
+    assert {psutil.Process(pid).name() for pid in pids} == {"worker"}
+    (template,) = (child for child in service.supervisor.children() if "backend.template" in child.cmdline())
+    template.kill()
+    (worker,) = service.workers("scratch")
+    os.kill(worker, signal.SIGKILL)
+    wait_for(
+        lambda: "READY" in service.workers("scratch").values() and worker not in service.workers("scratch")
+    )
+    assert service.restore(make_upload(60, 80)).content.startswith(b"\xff\xd8")
+    assert service.pids() - pids == set(service.workers("scratch"))

@@ -34,6 +34,8 @@ SUFFIX = ".safetensors"
 FAST = "fast"
 """The tier that is always there, and the only one of networks without tiers."""
 FORMAT_VERSION = 1
+_shared: dict[tuple[str, ...], nn.Module] | None = None
+"""Networks by what `load_network` was told and by the hash of their file; None: each call loads its own."""
 REQUIRED = (
     "architecture",
     "commit",
@@ -98,12 +100,27 @@ def load_network(
         raise BrokenArtifact(f"no network {name!r}; there are {', '.join(sorted(NETWORKS))}")
     root = root or default_root()
     file = weights_file(name, tier, root)
-    network = build_network(NETWORKS[name], file, device, precision)
-    own_name = read_metadata(file).get("name", f"{name}.{tier}")
-    if own_name != f"{name}.{tier}":
-        raise BrokenArtifact(f"{file.name} holds the weights of {own_name}")
+    key = (name, tier, str(device), precision, _hash_of(file) if _shared is not None else "")
+    if _shared is None or (network := _shared.get(key)) is None:
+        network = build_network(NETWORKS[name], file, device, precision)
+        own_name = read_metadata(file).get("name", f"{name}.{tier}")
+        if own_name != f"{name}.{tier}":
+            raise BrokenArtifact(f"{file.name} holds the weights of {own_name}")
     _require_archived(file, root)
+    if _shared is not None:
+        _shared[key] = network
     return network
+
+
+def share_networks() -> None:
+    """Keep the networks that are loaded from now on: whoever loads one again gets the same object.
+
+    So do processes that are forked from this one, as long as the file has not changed. The networks must stay as they
+    are, which those of stages do.
+    """
+    global _shared  # noqa: PLW0603 - a cache of this process and of those forked from it
+    if _shared is None:
+        _shared = {}
 
 
 def build_network(
@@ -191,9 +208,20 @@ def _require_archived(file: Path, root: Path) -> None:
     if not manifest.exists():
         return
     hashes = {path: value for value, path in map(str.split, manifest.read_text().splitlines())}
-    with file.open("rb") as stored:
-        found = hashlib.file_digest(stored, "sha256").hexdigest()
-    if hashes.get(file.relative_to(root).as_posix()) != found:
+    if hashes.get(file.relative_to(root).as_posix()) != _hash_of(file):
         raise BrokenArtifact(
             f"{file.name} is not the file that was archived: its hash is not that in {MANIFEST}"
         )
+
+
+def _hash_of(file: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        BrokenArtifact: it cannot be read.
+    """
+    try:
+        with file.open("rb") as stored:
+            return hashlib.file_digest(stored, "sha256").hexdigest()
+    except OSError as error:
+        raise BrokenArtifact(f"cannot read the weights {file}: {error}") from error

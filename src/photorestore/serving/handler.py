@@ -17,14 +17,13 @@ from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, RestorationError
 from photorestore.logs import about, format_ours_as_json
 from photorestore.options import Options
-from photorestore.pipeline import load_stage
-from photorestore.records import read_record
 from photorestore.serving import answers, requests
 from photorestore.serving.answers import Answer
 from photorestore.serving.context import Context
+from photorestore.serving.loading import configured_workspace, load_stages
 from photorestore.serving.metrics import observe
 from photorestore.serving.turns import Turn
-from photorestore.stages.base import Stage, StageConfig, run_stage
+from photorestore.stages.base import Stage, run_stage
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.tiered import TieredStage
 from photorestore.workspace import Workspace, default_root
@@ -70,15 +69,12 @@ class StageHandler:
             BrokenArtifact: weights or `model-config.yaml` are not what they should be; no worker starts.
         """
         format_ours_as_json(lambda: {"worker": os.getpid()})
-        settings = _settings(context)
-        configured = settings.pop("workspace", None)
-        root = os.environ.get(ROOT_VARIABLE) or configured
-        self.root = Path(str(root)) if root else default_root()
-        config = _stage_config(settings)
+        model_config = context.model_yaml_config or {}
+        root = os.environ.get(ROOT_VARIABLE) or configured_workspace(model_config)
+        self.root = Path(root) if root else default_root()
         weights = Path(str(context.system_properties["model_dir"])) / "weights"
         device = _device(context.system_properties.get("gpu_id"))
-        names = dict.fromkeys(("preprocess", self.stage_name, "deliver"))
-        self.stages: dict[str, Stage] = {name: load_stage(name, config, weights, device) for name in names}
+        self.stages = load_stages(self.stage_name, model_config, weights, device)
         if device.type == "cpu":
             keep_freed_memory()
             _take_turns(self.stages.values())
@@ -174,26 +170,11 @@ class StageHandler:
         return Problem.internal(self.stage_name)
 
 
-def _settings(context: Context) -> dict[str, object]:
-    """The key `photorestore` of `model-config.yaml`."""
-    settings = (context.model_yaml_config or {}).get("photorestore") or {}
-    if not isinstance(settings, dict):
-        raise BrokenArtifact(f"model-config.yaml: photorestore is {settings!r}")
-    return dict(settings)
-
-
 def _take_turns(stages: Iterable[Stage]) -> None:
     turn = Turn(Path(tempfile.gettempdir()) / TURN_FILES, torch.get_num_threads(), torch.set_num_threads)
     for stage in stages:
         if isinstance(stage, TieredStage | NetworkStage):
             stage.take_turns(turn)
-
-
-def _stage_config(settings: dict[str, object]) -> StageConfig:
-    try:
-        return read_record(StageConfig, settings)
-    except ValueError as error:
-        raise BrokenArtifact(f"model-config.yaml: photorestore: {error}") from error
 
 
 def _device(gpu_id: object) -> torch.device:

@@ -93,7 +93,7 @@ def test_a_full_disk_is_waited_for(clock: Clock, caplog: pytest.LogCaptureFixtur
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[FakeProcess]]:
     """Stand-ins for the processes that the supervisor has started, by name."""
-    processes: dict[str, list[FakeProcess]] = {"TorchServe": [], "Edge": []}
+    processes: dict[str, list[FakeProcess]] = {"TorchServe": [], "Edge": [], "Template": []}
 
     def start(name: str) -> FakeProcess:
         processes[name].append(FakeProcess())
@@ -101,6 +101,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[FakeProcess]]:
 
     monkeypatch.setattr(supervisor, "TorchServe", lambda *_: start("TorchServe"))
     monkeypatch.setattr(supervisor, "Edge", lambda *_: start("Edge"))
+    monkeypatch.setattr(supervisor, "TemplateProcess", lambda *_: start("Template"))
+    monkeypatch.setattr(supervisor, "are_for_cpus", lambda _: True)
     monkeypatch.setattr(supervisor, "is_edge_ready", lambda _: True)
     monkeypatch.setattr(supervisor, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(supervisor, "POLL_S", 0.01)
@@ -160,6 +162,33 @@ def test_a_killed_edge_leaves_torchserve_alone_and_either_is_started_again(
     thread.join()
     assert status == [0]
     assert all(process.exit_status is not None for group in started.values() for process in group)
+
+
+def test_a_killed_template_is_started_again_and_leaves_torchserve_alone(
+    settings: Settings, started: dict[str, list[FakeProcess]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(management, "register", lambda _: None)
+    stopping = threading.Event()
+    thread, status = run(settings, stopping)
+    started["Template"][-1].exit_status = -9
+    until(lambda: len(started["Template"]) == 2)
+    until(lambda: '"template": 1' in settings.restarts_file.read_text())
+    stopping.set()
+    thread.join()
+    assert (status, len(started["TorchServe"])) == ([0], 1)
+    assert started["Template"][-1].exit_status is not None
+
+
+def test_archives_for_gpus_need_no_template(
+    settings: Settings, started: dict[str, list[FakeProcess]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(management, "register", lambda _: None)
+    monkeypatch.setattr(supervisor, "are_for_cpus", lambda _: False)
+    stopping = threading.Event()
+    thread, status = run(settings, stopping)
+    stopping.set()
+    thread.join()
+    assert (status, started["Template"]) == ([0], [])
 
 
 def test_a_workflow_that_cannot_be_registered_again_has_torchserve_started_anew(

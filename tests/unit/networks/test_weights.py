@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from photorestore.errors import BrokenArtifact
-from photorestore.networks import canary
+from photorestore.networks import canary, weights
 from photorestore.networks.origin import Imported
 from photorestore.networks.precision import BFLOAT16, FLOAT32
 from photorestore.networks.weights import (
@@ -19,6 +19,7 @@ from photorestore.networks.weights import (
     load_network,
     read_metadata,
     save_network,
+    share_networks,
     weights_file,
 )
 from photorestore.stages.denoise.network import DenoiseUNet
@@ -159,6 +160,34 @@ def test_weights_that_are_not_those_that_were_archived_are_refused(tmp_path: Pat
     with pytest.raises(BrokenArtifact, match="not the file that was archived"):
         load_network("denoise", root=tmp_path)
     (tmp_path / MANIFEST).write_text("")
+    with pytest.raises(BrokenArtifact, match="not the file that was archived"):
+        load_network("denoise", root=tmp_path)
+
+
+def test_shared_networks_are_loaded_again_only_if_their_file_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "_shared", None)
+    save_small(tmp_path / "a")
+    assert load_network("denoise", root=tmp_path / "a") is not load_network("denoise", root=tmp_path / "a")
+    share_networks()
+    loaded = load_network("denoise", root=tmp_path / "a")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    share_networks()
+    assert load_network("denoise", root=tmp_path / "b") is loaded
+    assert load_network("denoise", root=tmp_path / "a", precision=BFLOAT16) is not loaded
+    save_small(tmp_path / "a")
+    assert load_network("denoise", root=tmp_path / "b") is not loaded
+
+
+def test_a_shared_network_is_none_where_the_archive_lists_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "_shared", None)
+    share_networks()
+    save_small(tmp_path)
+    load_network("denoise", root=tmp_path)
+    (tmp_path / MANIFEST).write_text(f"{'0' * 64}  denoise/denoise.fast.safetensors\n")
     with pytest.raises(BrokenArtifact, match="not the file that was archived"):
         load_network("denoise", root=tmp_path)
 
