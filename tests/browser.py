@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
@@ -65,7 +66,9 @@ class Browser:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def wait(self, condition: Callable[[], T]) -> T:
-        return WebDriverWait(self.driver, WAIT_S, poll_frequency=0.02).until(lambda _: condition())
+        passing = [StaleElementReferenceException]  # the page was just drawn anew
+        waiting = WebDriverWait(self.driver, WAIT_S, poll_frequency=0.02, ignored_exceptions=passing)
+        return waiting.until(lambda _: condition())
 
     def see(self, selector: str) -> WebElement:
         """Wait until something is shown."""

@@ -9,8 +9,8 @@ const PASSING = { share: 0, progress: null, jobState: "", since: 0, stop: null }
 
 /**
  * A photo has `file` (a Blob with a `name`), `isShown` (null until it is known), `width`, `height`, `thumb` and `preview` (Blobs or null), `strokes` (what
- * is painted), and a `status`: `chosen`, `queued`, `sending`, `working`, `done` or `failed`. From `queued` on it has `query` (what
- * was asked for), `attempt` (a name for it) and `painted` (the mask's Blob or null); while the service has it, `job` (its path); at the end
+ * is painted), `points` (`{x, y, colour}` of known colours, in its pixels), and a `status`: `chosen`, `queued`, `sending`, `working`, `done` or `failed`. From `queued` on it has `query` (what
+ * was asked for), `attempt` (a name for it), `painted` (the mask's Blob or null) and `reference` (a File or null); while the service has it, `job` (its path); at the end
  * `result` (see `service.js`) or `problem` (a problem document with `retry_after`).
  */
 export const album = { photos: [], selected: null, isKept: true };
@@ -40,7 +40,7 @@ export const isBusy = ({ status }) => ["queued", "sending", "working"].includes(
 export function add(file) {
   const photo = {
     id: newId(), name: file.name || "photo", file, added: Date.now(), status: "chosen", isShown: null, width: 0, height: 0,
-    thumb: null, preview: null, strokes: [], query: "", attempt: "", painted: null, job: "", result: null, problem: null, ...PASSING,
+    thumb: null, preview: null, strokes: [], points: [], query: "", attempt: "", painted: null, reference: null, job: "", result: null, problem: null, ...PASSING,
   };
   album.photos.push(photo);
   keep(photo);

@@ -1,6 +1,7 @@
 // The form of options, made from what the service says about them.
 
 import { make } from "./dom.js";
+import { Reference } from "./reference.js";
 
 const FIRST = ["mode", "normalise", "scale", "format"];
 /** Options that stand in the open; all others, new ones too, are among "More options". */
@@ -68,6 +69,8 @@ export const formatName = (name) => ({ webp: "WebP" })[name] ?? name.toUpperCase
 
 /** Fields for all options that leave a choice. */
 export class Options {
+  #reference = null;
+
   constructor(schemas, stages, main, more) {
     this.schemas = schemas;
     const labels = Object.fromEntries(stages.map(({ name, label }) => [name, label]));
@@ -79,6 +82,7 @@ export class Options {
       const field = makeField(name, schemas[name], labels);
       if (!field) continue;
       this.fields[name] = field;
+      if (name === "colorize") field.element.append((this.#reference = new Reference(field.element.querySelector("select"))).element);
       (FIRST.includes(name) ? main : more).append(field.element);
     }
   }
@@ -91,6 +95,11 @@ export class Options {
       if (value !== null && value !== String(this.schemas[name].default ?? "\0")) query.set(name, value);
     }
     return query;
+  }
+
+  /** The photograph whose colours are taken, where they are to be a reference's; else null. */
+  get reference() {
+    return this.#reference?.file ?? null;
   }
 
   /** The formats that can be asked for. */

@@ -8,6 +8,7 @@ import "./download.js";
 import "./easel.js";
 import { Options, formatName } from "./options.js";
 import "./painting.js";
+import "./points.js";
 import { automaticFormat } from "./photo.js";
 import "./report.js";
 import { resume } from "./restoration.js";

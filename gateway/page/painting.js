@@ -24,7 +24,7 @@ function update() {
   show({ paint: isVisible, "paint-start": canPaint, "paint-tools": isPainting, "paint-hint": isPainting });
   find("paint").classList.toggle("active", isPainting);
   find("undo").disabled = find("clear").disabled = mask.isEmpty;
-  viewer.isPainting = isPainting;
+  viewer.use("brush", isPainting);
 }
 
 find("paint-start").addEventListener("click", (event) => {

@@ -5,6 +5,7 @@ import { countDamage } from "./damage.js";
 import { find } from "./dom.js";
 import { Mask } from "./mask.js";
 import { learn } from "./pace.js";
+import { withHints } from "./points.js";
 import { askForPreview, automaticFormat, fail, makeThumb } from "./photo.js";
 import { Problem, follow, forget, restore, submit } from "./service.js";
 import { say, session } from "./session.js";
@@ -21,12 +22,13 @@ export async function enqueue(photos, options = {}) {
     const own = new URLSearchParams(query);
     const format = automaticFormat(photo);
     if (!own.has("format") && format) own.set("format", format);
+    withHints(own, photo);
     const painted = photo.strokes.length ? await Mask.toBlob(photo) : null;
     if (photo.strokes.length && !painted) {
       fail(photo, new Problem({ type: "", title: "Too large to paint on", status: 413, detail: "This browser cannot make a mask of this size." }));
       continue;
     }
-    change(photo, { status: "queued", query: String(own), attempt: attemptAt(photo), painted, job: "", result: null, problem: null, ...waiting() });
+    change(photo, { status: "queued", query: String(own), attempt: attemptAt(photo), painted, reference: session.options.reference, job: "", result: null, problem: null, ...waiting() });
   }
   resume();
 }
@@ -57,7 +59,7 @@ async function sendNext() {
 
 /** Send a photo; false where the service takes none now, so that the others are better kept. */
 async function send(photo) {
-  const request = { picture: photo.file, mask: photo.painted, query: photo.query, key: session.key };
+  const request = { picture: photo.file, mask: photo.painted, reference: photo.reference, query: photo.query, key: session.key };
   const onUpload = (share) => change(photo, { share });
   const hasJobs = session.service.jobs;
   const sent = hasJobs ? submit(request, photo.attempt, onUpload) : restore(request, onUpload);

@@ -29,7 +29,7 @@ export const describe = async (key) => (await get("v1/stages", key)).json();
 /**
  * Restore a picture in one request; everything comes back in one answer.
  *
- * @param {{picture: Blob, mask: ?Blob, query: string, key: string}} request
+ * @param {{picture: Blob, mask: ?Blob, reference: ?Blob, query: string, key: string}} request
  * @param {(share: number) => void} onUpload called with the share of the upload that is done
  * @returns {{promise: Promise<?{report: Object, image: Blob, mask: Blob, by: string}>, cancel: () => void}}
  *   Cancelled, the promise gives null.
@@ -97,7 +97,7 @@ async function asked(promise) {
 }
 
 /** Send a picture; the promise gives the exchange when it is answered, and null when it is cancelled. */
-function upload(path, { picture, mask, query, key }, headers, onUpload) {
+function upload(path, { picture, mask, reference, query, key }, headers, onUpload) {
   const exchange = new XMLHttpRequest(); // fetch does not tell how an upload goes on
   const promise = new Promise((resolve, reject) => {
     exchange.open("POST", `${path}?${query}${query && "&"}return=bundle`);
@@ -111,15 +111,16 @@ function upload(path, { picture, mask, query, key }, headers, onUpload) {
       if (exchange.status < 300) resolve(exchange);
       else reject(readProblem(new TextDecoder().decode(exchange.response), exchange.status, exchange.getResponseHeader("Retry-After")));
     };
-    exchange.send(mask ? form(picture, mask) : picture);
+    exchange.send(mask || reference ? form(picture, mask, reference) : picture);
   });
   return { promise, cancel: () => exchange.abort() };
 }
 
-function form(picture, mask) {
+function form(picture, mask, reference) {
   const data = new FormData();
   data.append("image", picture);
-  data.append("mask", mask, "mask.png");
+  if (mask) data.append("mask", mask, "mask.png");
+  if (reference) data.append("reference", reference, "reference");
   return data;
 }
 

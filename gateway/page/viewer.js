@@ -13,13 +13,13 @@ export class Viewer {
    * @param {(scale: number) => void} onChange called after each change
    */
   constructor(frame, view, slider, onChange) {
-    Object.assign(this, { frame, view, slider, onChange, isPainting: false, pointers: new Map(), pixels: 1 });
+    Object.assign(this, { frame, view, slider, onChange, tools: new Set(), pointers: new Map(), pixels: 1 });
     frame.addEventListener("pointerdown", (event) => this.#down(event));
     frame.addEventListener("pointermove", (event) => this.#move(event));
     for (const name of ["pointerup", "pointercancel"]) frame.addEventListener(name, (event) => this.#up(event));
     frame.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     frame.addEventListener("keydown", (event) => this.#key(event));
-    frame.addEventListener("dblclick", (event) => { if (!this.isPainting) this.zoomTo(this.scale > 1 ? 1 : Math.max(this.actual, 2), event.clientX, event.clientY); });
+    frame.addEventListener("dblclick", (event) => { if (!this.tools.size) this.zoomTo(this.scale > 1 ? 1 : Math.max(this.actual, 2), event.clientX, event.clientY); });
     slider.addEventListener("input", () => this.#draw());
     new ResizeObserver(() => this.#settle(this.scale, this.x, this.y)).observe(frame);
     this.fit();
@@ -36,6 +36,12 @@ export class Viewer {
 
   fit() {
     this.#settle(1, 0, 0);
+  }
+
+  /** Say whether a tool works on the picture: while one does, pressing and dragging are its own. */
+  use(tool, isUsed) {
+    if (isUsed) this.tools.add(tool);
+    else this.tools.delete(tool);
   }
 
   /** The scale at which a pixel of the picture is one of the screen. */
@@ -88,7 +94,7 @@ export class Viewer {
 
   /** What a pointer moves: the line where it is near, or where nothing else can move; else the picture. */
   #gripOf(event) {
-    if (this.isPainting) return null;
+    if (this.tools.size) return null;
     const box = this.frame.getBoundingClientRect();
     const isNear = Math.abs(event.clientX - box.left - (box.width * this.slider.valueAsNumber) / 100) < GRIP_PX;
     if (!this.slider.hidden && (isNear || this.scale === 1)) return "line";
@@ -117,7 +123,7 @@ export class Viewer {
 
   #up(event) {
     this.pointers.delete(event.pointerId);
-    this.grip = this.pointers.size === 1 && !this.isPainting && this.scale > 1 ? "picture" : null;
+    this.grip = this.pointers.size === 1 && !this.tools.size && this.scale > 1 ? "picture" : null;
   }
 
   #slideTo(event) {

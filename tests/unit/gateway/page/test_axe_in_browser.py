@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from selenium.webdriver import Keys
+from selenium.webdriver.support.ui import Select
 
 from gateway.http.keys import key_line, make_key
 from tests.browser import Browser, a_phone, needs_axe, needs_chromium
@@ -33,6 +34,7 @@ def test_axe_finds_nothing_wrong_in_any_state(
     browser.find("#more summary").click()
     browser.choose(*photos)
     browser.wait(lambda: browser.statuses() == ["chosen"] * 3)
+    look_at_colours(browser, look)
     browser.see("#paint-start").click()
     browser.see("#paint.active").send_keys(Keys.SPACE, Keys.ARROW_RIGHT)
     look()
@@ -65,6 +67,17 @@ def test_axe_finds_nothing_wrong_in_any_state(
         browser.driver.delete_network_conditions()
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     assert found == []
+
+
+def look_at_colours(browser: Browser, look: Callable[[], None]) -> None:
+    """Look at the page while colours are given; then take them back."""
+    colours = Select(browser.find("#option-colorize"))
+    colours.select_by_value("exemplar")
+    browser.see("#points-start").click()
+    browser.see("#points.active").send_keys(Keys.SPACE, Keys.ARROW_RIGHT)
+    look()
+    browser.find("#points-clear").click()
+    colours.select_by_value("")
 
 
 def test_axe_finds_nothing_wrong_where_a_key_is_asked_for(
