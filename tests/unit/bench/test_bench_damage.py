@@ -7,11 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from bench import damage, damage_set, mixed_set
+from bench import damage_set, mixed_set
 from bench.damage import _counts, _detection, _scores
 from bench.damage_set import DamagedPicture, load_damage_set, pixel_sha256
 from bench.mixed_set import load_mixed_set, wear
 from photorestore.fidelity import PrecisionRecall
+from photorestore.stages.scratch.masks import FOUND
 from tests.conftest import make_photo
 from training.degradations.damage import DAMAGED, MODERATE_SHARE
 from training.degradations.sources import HELD_OUT_SCANS, STAMP_KINDS
@@ -23,11 +24,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
     for number in range(25):  # enough that the hash of some holds them out
-        stamp = np.uint8(255 * (rng.random((256, 256)) > 0.97))
+        stamp = np.where(rng.random((256, 256)) > 0.97, 255, 0).astype(np.uint8)
         for kind in STAMP_KINDS:
             write(root / "train/domain/damage_stamps" / kind / f"{number}.png", stamp)
     for name in HELD_OUT_SCANS:
-        write(root / "train/domain/film_scan_labels" / name, np.uint8(5 * (rng.random((900, 1200)) > 0.985)))
+        write(
+            root / "train/domain/film_scan_labels" / name,
+            np.where(rng.random((900, 1200)) > 0.985, 5, 0).astype(np.uint8),
+        )
     write(root / "train/domain/paper_textures/paper.jpg", np.full((8, 8, 3), 200, np.uint8))
     for number, folder in enumerate((*damage_set.FOLDERS, *mixed_set.SETS)):
         for photo in range(3):
@@ -136,5 +140,5 @@ def test_detection_is_told_at_the_threshold_in_use_with_the_share_of_damage() ->
     prob[0, 9, :5] = 0.97  # five false ones
     found.add(prob, truth)
     told = _detection(found, None)
-    assert (told["threshold"], told["damaged_share"]) == (damage.FOUND, 0.2)
+    assert (told["threshold"], told["damaged_share"]) == (FOUND, 0.2)
     assert (told["precision"], told["recall"]) == (0.8, 1.0)

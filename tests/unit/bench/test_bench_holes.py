@@ -82,7 +82,7 @@ def root(tmp_path: Path) -> Path:
     chequered = 88 + 4 * (np.indices((64, 96)).sum(0) % 2)  # so that no method fills it without an error
     for name in holes.SETS:
         (tmp_path / name).mkdir()
-        Image.fromarray(np.uint8(chequered)[..., None].repeat(3, 2)).save(tmp_path / name / "even.png")
+        Image.fromarray(chequered.astype(np.uint8)[..., None].repeat(3, 2)).save(tmp_path / name / "even.png")
     return tmp_path
 
 

@@ -157,9 +157,9 @@ def test_a_service_is_ready_when_the_edge_says_so(service: Service, status: int,
 
 
 def test_processes_are_told_apart(service: Service) -> None:
-    kinds = [soak.kind_of(child) for child in CHILDREN]  # type: ignore[arg-type]
+    kinds = [soak.kind_of(child) for child in CHILDREN]
     assert kinds == ["edge", "template", "workers", "workers", "launchers", "torchserve"]
-    assert hostile.edge_of(service) is EDGE  # type: ignore[comparison-overlap]
+    assert hostile.edge_of(service) is EDGE
 
 
 def test_what_processes_hold_is_summed_by_kind(service: Service) -> None:
@@ -241,7 +241,7 @@ def test_turns_are_taken_and_the_first_rounds_do_not_count(monkeypatch: pytest.M
 
 def test_hostile_callers_begin_again_until_they_are_told_to_end() -> None:
     caller = hostile.Hostile(SimpleNamespace(), "key", "hook")  # type: ignore[arg-type]
-    caller.over.wait = lambda timeout=None: caller.over.is_set()  # type: ignore[method-assign, assignment]
+    caller.over.wait = lambda timeout=None: caller.over.is_set()  # type: ignore[method-assign]
 
     def refused(one: hostile.Hostile) -> None:
         if one.done["refused"] == 3:

@@ -1,6 +1,5 @@
 """Learning the cascade of shrinkage fields: stage after stage, then together, from planes with their level."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,10 +32,10 @@ def test_a_run_that_goes_on_trains_all_stages_from_the_beginning() -> None:
     assert depth_of(0.0, 5, 0.0) == (0, 5)
 
 
-def samples(config: Config, count: int = 60, **changed: float) -> list[tuple[Tensor, ...]]:
+def samples(config: Config, count: int = 60) -> list[tuple[Tensor, ...]]:
     photos = [torch.from_numpy(make_photo(160, 200)).permute(2, 0, 1)]
     rng = torch.Generator().manual_seed(0)
-    return [make_sample(photos, replace(config, **changed), rng) for _ in range(count)]
+    return [make_sample(photos, config, rng) for _ in range(count)]
 
 
 def test_samples_are_planes_with_noise_of_the_level_that_is_told(config: Config) -> None:
