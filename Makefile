@@ -84,7 +84,10 @@ lock: setup  ## write requirements.lock and requirements.hashes anew from pyproj
 sbom: setup  ## write what the service consists of to sbom.cdx.json (CycloneDX)
 	$(BIN)/python -m deploy.sbom > sbom.cdx.json
 
+audit: setup  ## look for known vulnerabilities of what requirements.lock pins, where PyPI's advisories can be reached
+	$(BIN)/python -m deploy.audit
+
 clean:  ## remove what was built; keeps .venv and runs
 	rm -rf model_store/*.mar model_store/*.war .run .tools .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help setup archive stages rules serve stop smoke test e2e quality check ci bench rehearse lock sbom clean
+.PHONY: help setup archive stages rules serve stop smoke test e2e quality check ci bench rehearse lock sbom audit clean

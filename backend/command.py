@@ -25,9 +25,10 @@ from pathlib import Path
 
 from backend import management
 from backend.guard import Guarded, guard, spawn
+from backend.instance import end_what_is_left
 from backend.run_lock import holder_of, holding, only_user
 from backend.settings import HIGHEST_BASE, HOME, Ports, Settings, own_root, taken_ports
-from backend.supervisor import end_what_is_left, is_ready, last_lines, supervise
+from backend.supervisor import is_ready, last_lines, supervise
 from backend.torchserve import STOP_S
 from photorestore.folders import make_private
 from photorestore.logs import log_as_json

@@ -7,8 +7,8 @@ import socket
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from photorestore.directories import default_root
 from photorestore.serving.management import WORKFLOW, Management
-from photorestore.workspace import default_root
 
 HOME = Path(__file__).resolve().parents[1]
 """The folder that `backend`, `gateway`, `model_store` and TorchServe's configuration lie in."""

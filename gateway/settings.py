@@ -39,8 +39,8 @@ from gateway.setting_types import (
     Url,
     Workflow,
 )
+from photorestore.directories import default_root
 from photorestore.serving.management import WORKFLOW
-from photorestore.workspace import default_root
 
 PREFIX = "PHOTORESTORE_GATEWAY_"
 """Prefix of the environment variables, as in `PHOTORESTORE_GATEWAY_MAX_REQUESTS`."""

@@ -98,12 +98,26 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--strength", type=_strength, metavar="X", help="0 (as it is) to 1, or by stage: denoise:0.5,face:0"
     )
     group.add_argument("--sigma-255", type=float, metavar="X", help="noise level in 8-bit units, if known")
+    group.add_argument("--normalise", action="store_true", default=None, help="correct cast and fading first")
+    _add_methods(group)
+    _add_delivery(group)
+    group.add_argument(
+        "--mask", type=Path, metavar="FILE", help="for one picture: what is white in it is filled"
+    )
+    group.add_argument(
+        "--reference",
+        type=Path,
+        metavar="FILE",
+        help="for one picture: a photograph whose colours it is to get",
+    )
+
+
+def _add_methods(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--denoise-method",
         choices=("network", "l0tv", "poisson-tv", "csf", "ksvd", "kriging", "bm3d"),
         help="by which noise is removed (network)",
     )
-    group.add_argument("--normalise", action="store_true", default=None, help="correct cast and fading first")
     group.add_argument(
         "--psf",
         type=_psf,
@@ -124,6 +138,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--hints", metavar="POINTS", help="colours that are known: 120,80,#aa3311;40,200,#336699"
     )
+
+
+def _add_delivery(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--scale", type=int, metavar="N", help="enlargement: 1, 2 or 4")
     group.add_argument("--tier", choices=("auto", "fast", "quality"), help="which networks work")
     group.add_argument(
@@ -133,15 +150,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--metadata", choices=("keep", "strip", "no-gps"), help="EXIF and XMP")
     group.add_argument("--colour", choices=("srgb", "source"), help="the result's colour space")
     group.add_argument("--timeout", type=float, metavar="S", help="seconds that the service may take for one")
-    group.add_argument(
-        "--mask", type=Path, metavar="FILE", help="for one picture: what is white in it is filled"
-    )
-    group.add_argument(
-        "--reference",
-        type=Path,
-        metavar="FILE",
-        help="for one picture: a photograph whose colours it is to get",
-    )
 
 
 def _add_watch(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Name a request's directory, and tell whether the request is done.
+"""Say where the directories of requests lie, name them, and tell whether a request is done.
 
 A name is `<deadline>-<token>`: seconds of the monotonic clock, which all processes of a machine share and nobody sets,
 and 128 random bits. No torch here: the REST edge imports this module.
@@ -9,12 +9,20 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import tempfile
 import time
 from pathlib import Path
 
 DONE = "done"
 """Name of an empty file whose time, by the monotonic clock, says since when the request is done."""
 _NAME = re.compile(r"\d{10}-[0-9a-f]{32}")
+
+
+def default_root() -> Path:
+    """Return `/dev/shm/photorestore`, or a folder of the temp dir where there is no shared memory."""
+    shared = Path("/dev/shm")  # noqa: S108 - the decision of this module
+    base = shared if os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
+    return base / "photorestore"
 
 
 def new_name(deadline: float) -> str:

@@ -1,7 +1,7 @@
 """Say what the values of options may be: how they are read, their ranges and their JSON schemas.
 
-The same rule holds wherever options come in: the case of a text, and spaces around it, do not matter. Imports nothing
-but the standard library, `blur_words` and `hint_words`, because all workers import this module (ADR 23).
+The same rule holds wherever options come in: the case of a text, and spaces around it, do not matter. Imports only the
+standard library, because all workers import this module (ADR 23). Texts with a grammar are in `text_kinds`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
-
-from photorestore import blur_words, hint_words
 
 Schema: TypeAlias = dict[str, Any]
 """A JSON schema; its keywords have values of all types."""
@@ -214,55 +212,6 @@ class NumberByName:
                 {"type": "object", "properties": by_name, "additionalProperties": False},
             ]
         }
-
-
-@dataclass(frozen=True, slots=True)
-class BlurText:
-    """A blur as a text: words, a picture or `estimate`, see `blur_words`."""
-
-    @property
-    def expected(self) -> str:
-        return blur_words.expected()
-
-    def read(self, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        if value.strip().lower() == blur_words.ESTIMATE:
-            return blur_words.ESTIMATE
-        blur = blur_words.Blur.parse(value)
-        return value.strip() if blur is None else str(blur)
-
-    def accepts(self, value: object) -> bool:
-        if not isinstance(value, str):
-            return False
-        return (
-            value == blur_words.ESTIMATE
-            or blur_words.Blur.parse(value) is not None
-            or blur_words.picture_in(value) is not None
-        )
-
-    def schema(self) -> Schema:
-        words = (blur_words.PATTERN, f"^{blur_words.ESTIMATE}$", blur_words.PICTURE_PATTERN)
-        return {"type": "string", "pattern": "|".join(words), "maxLength": blur_words.LONGEST_PICTURE}
-
-
-@dataclass(frozen=True, slots=True)
-class HintWords:
-    """Points with their colours in words, see `hint_words`."""
-
-    @property
-    def expected(self) -> str:
-        return hint_words.EXPECTED
-
-    def read(self, value: object) -> object:
-        hints = hint_words.parse(value) if isinstance(value, str) else None
-        return value if hints is None else hint_words.written(hints)
-
-    def accepts(self, value: object) -> bool:
-        return isinstance(value, str) and hint_words.parse(value) is not None
-
-    def schema(self) -> Schema:
-        return {"type": "string", "pattern": hint_words.PATTERN}
 
 
 def _number(value: object) -> object:

@@ -8,23 +8,12 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
 
-from photorestore.blur_words import Blur
 from photorestore.errors import UnsupportedOption
-from photorestore.kinds import (
-    BlurText,
-    Flag,
-    HintWords,
-    Kind,
-    Number,
-    NumberByName,
-    OneWhole,
-    Schema,
-    Whole,
-    Word,
-    Words,
-)
+from photorestore.kinds import Flag, Kind, Number, NumberByName, OneWhole, Schema, Whole, Word, Words
+from photorestore.methods import COLOUR_METHODS, DENOISE_METHODS, HQS, NETWORK, PSF_METHODS, clashes
 from photorestore.records import values_of
 from photorestore.stage_table import ROWS, STAGE_ROWS
+from photorestore.text_kinds import BlurText, HintWords
 
 STAGES = tuple(row.name for row in ROWS)
 """All stages, in the order of the pipeline."""
@@ -54,30 +43,6 @@ MODES = (AUTO, GENTLE, THOROUGH)
 
 FORMATS = ("jpeg", "png", "webp", "tiff", "avif")
 """Formats that can be delivered."""
-
-NETWORK = "network"
-"""The method that is a network of ours: it removes noise, and undoes a blur without a PSF."""
-
-HQS, WIENER, RICHARDSON_LUCY = "hqs", "wiener", "richardson-lucy"
-"""Methods that undo a blur whose PSF is known: half-quadratic splitting with our denoiser as prior, and the classical
-ones."""
-
-LEARNED, EXEMPLAR, TRANSFER = "learned", "exemplar", "transfer"
-"""Methods that give a picture colours: what photographs usually show, a reference's where it shows the same, and a
-reference's by lightness alone."""
-
-L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D = (
-    "l0tv",
-    "poisson-tv",
-    "csf",
-    "ksvd",
-    "kriging",
-    "bm3d",
-)
-"""Other methods that remove noise: two of impulses (l0tv, kriging), one of photons, and three of Gaussian noise."""
-
-FIND_IMPULSES = (L0TV, KRIGING)
-"""Those that replace some pixels, and mark which."""
 
 DEFAULT_QUALITY = 95
 LONGEST_QUOTED = 200
@@ -130,11 +95,11 @@ class Options:
     ] = None
     strength: Annotated[float | Mapping[str, float], NumberByName(STRENGTH_STAGES, Number(0, 1))] = 1.0
     sigma_255: Annotated[float | None, Number(0, 100)] = None
-    denoise_method: Annotated[str, Word((NETWORK, L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D))] = NETWORK
+    denoise_method: Annotated[str, Word(DENOISE_METHODS)] = NETWORK
     normalise: Annotated[bool, Flag()] = False
     psf: Annotated[str | None, BlurText()] = None
-    deblur_method: Annotated[str, Word((AUTO, HQS, WIENER, RICHARDSON_LUCY, NETWORK))] = AUTO
-    colorize: Annotated[str | None, Word((LEARNED, EXEMPLAR, TRANSFER))] = None
+    deblur_method: Annotated[str, Word((AUTO, *PSF_METHODS, NETWORK))] = AUTO
+    colorize: Annotated[str | None, Word(COLOUR_METHODS)] = None
     hints: Annotated[str | None, HintWords()] = None
     scale: Annotated[int, OneWhole(SCALES)] = 1
     tier: Annotated[str, Word((AUTO, *TIERS))] = AUTO
@@ -145,8 +110,18 @@ class Options:
     timeout_s: Annotated[float, Number(1, 600)] = 120.0
 
     def __post_init__(self) -> None:
-        if problems := _problems(self.to_mapping()) or _clashes(self):
+        if problems := _problems(self.to_mapping()) or self._clashes():
             raise UnsupportedOption("; ".join(problems))
+
+    def _clashes(self) -> list[str]:
+        """Return what does not go together in options that are right by themselves."""
+        return clashes(
+            self.denoise_method,
+            denoises=self.wants("denoise") is not False,
+            sigma_255=self.sigma_255,
+            psf=self.psf,
+            undoes_blur_by=self.undoes_blur_by,
+        )
 
     def wants(self, stage: str) -> bool | None:
         """Return True where a stage must work, False where it must pass, None where the picture decides."""
@@ -251,23 +226,6 @@ def _shortened(value: object) -> str:
     """Return a value as it was given; of a long text, as a picture in a data URL is, the beginning."""
     written = repr(value)
     return written if len(written) <= LONGEST_QUOTED else f"{written[:LONGEST_QUOTED]}..."
-
-
-def _clashes(options: Options) -> list[str]:
-    """Return what does not go together in options that are right by themselves."""
-    method, clashes = options.denoise_method, []
-    if method != NETWORK and options.wants("denoise") is False:
-        clashes.append(f"denoise_method is {method!r}, but stages leaves denoise out")
-    if method in FIND_IMPULSES and options.sigma_255 is not None and options.psf is None:
-        clashes.append(
-            f"sigma_255 is {options.sigma_255!r}, but denoise_method {method!r} knows no level of noise"
-        )
-    is_told = options.psf is not None and Blur.parse(options.psf) is not None
-    if method == POISSON_TV and is_told and options.deblur_method not in (AUTO, HQS):
-        clashes.append(
-            f"deblur_method is {options.deblur_method!r}, but denoise_method {method!r} undoes the blur itself"
-        )
-    return clashes
 
 
 def describe() -> dict[str, Schema]:

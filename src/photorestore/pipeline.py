@@ -19,6 +19,7 @@ from PIL import Image
 
 from photorestore import errors, imaging
 from photorestore.allocator import keep_freed_memory
+from photorestore.directories import default_root
 from photorestore.errors import BrokenArtifact
 from photorestore.housekeeping import sweep
 from photorestore.options import STAGES, Options
@@ -29,7 +30,7 @@ from photorestore.stages.base import LoadableStage, Stage, StageConfig, run_stag
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.tiered import TieredStage
 from photorestore.tiers import require_tier
-from photorestore.workspace import Workspace, default_root
+from photorestore.workspace import Workspace
 
 STAGE_CLASSES: dict[str, type[LoadableStage]] = {
     name: pkgutil.resolve_name(f"photorestore.stages.{name}.stage:{name.title()}Stage") for name in STAGES

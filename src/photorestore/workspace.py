@@ -10,8 +10,6 @@ blocks, a note of each stage's state, one if it is cancelled, and the result. Fi
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,8 +26,8 @@ from photorestore.errors import BrokenArtifact, Cancelled, DeadlineExceeded
 from photorestore.folders import delete, make_private
 from photorestore.options import Options
 from photorestore.source import Source
+from photorestore.stage_planes import planes_that_hold
 from photorestore.stage_row import DAMAGE, OPACITY, PICTURE
-from photorestore.stage_table import planes_that_hold
 
 RESULTS = planes_that_hold(PICTURE)
 """The planes that hold the picture, in the order in which the stages write them."""
@@ -40,13 +38,6 @@ first."""
 CALLERS_MASK = MASKS[0]
 
 Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-
-
-def default_root() -> Path:
-    """Return `/dev/shm/photorestore`, or a folder of the temp dir where there is no shared memory."""
-    shared = Path("/dev/shm")  # noqa: S108 - the decision of this module
-    base = shared if os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
-    return base / "photorestore"
 
 
 @dataclass(slots=True)

@@ -12,17 +12,19 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import yaml
+from photorestore_client import plan as client_plan
 from photorestore_client.arguments import make_parser
 from photorestore_client.options import Options as ClientOptions
 
 from gateway.routes.presets import NAMES
 from photorestore.findings import Findings
 from photorestore.networks.weights import NETWORKS, stage_of, weights_file
-from photorestore.options import STAGES, TIERS, Options, describe
+from photorestore.options import FORMATS, STAGES, TIERS, Options, describe
 from photorestore.pipeline import STAGE_CLASSES
 from photorestore.stage_row import StageRow
 from photorestore.stage_table import ROWS
 from photorestore.stages.written import FILES
+from photorestore_bulk import plan as bulk_plan
 
 pytestmark = pytest.mark.contract
 
@@ -54,20 +56,10 @@ DOORS = {
 """Which of our rooms each room may enter."""
 
 PHOTORESTORE = (
-    *(
-        "errors",
-        "hint_words",
-        "blur_words",
-        "logs",
-        "allocator",
-        "kinds",
-        "records",
-        "source",
-        "folders",
-        "directories",
-        "atomic",
-    ),
-    *("stage_row", "stage_table", "options", "findings", "envelope", "report", "progress", "tiers"),
+    *("errors", "hint_words", "blur_words", "logs", "allocator"),
+    *("kinds", "text_kinds", "methods", "records", "source", "folders", "directories", "atomic"),
+    *("stage_row", "stage_table", "stage_planes"),
+    *("options", "findings", "envelope", "report", "progress", "tiers"),
     *("workspace", "housekeeping", "pixels", "fidelity", "imaging", "networks"),
     *("stages", "pipeline", "serving"),
 )
@@ -177,6 +169,14 @@ def test_options_are_the_same_in_every_room() -> None:
         allowed = set(schemas[name].get("enum", ()))
         assert set(get_args(hint) if get_origin(hint) is Literal else allowed) == allowed
         assert set(arguments[name].choices or allowed) == allowed
+
+
+def test_suffixes_are_the_same_in_the_client_and_in_bulk_work() -> None:
+    """Each is installed without the other."""
+    assert bulk_plan.SUFFIXES == client_plan.SUFFIXES
+    assert bulk_plan.RESULT_SUFFIXES == client_plan.RESULT_SUFFIXES
+    assert tuple(bulk_plan.RESULT_SUFFIXES) == FORMATS
+    assert {suffix for of in bulk_plan.RESULT_SUFFIXES.values() for suffix in of} <= set(bulk_plan.SUFFIXES)
 
 
 @pytest.mark.parametrize(

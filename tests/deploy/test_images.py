@@ -13,7 +13,7 @@ from deploy.rehearse import TARGETS
 from deploy.sbom import PINNED
 from deploy.steps import is_ignored, read_instructions
 from gateway.settings import HOME, GatewaySettings
-from photorestore.stage_table import room_bytes_px
+from photorestore.stage_planes import room_bytes_px
 from photorestore.stages.preprocess.stage import RESULT_BYTES_PX
 from tests.deploy.tools import run
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photorestore.blur_words import PATTERN, SHAPES, Blur, expected
-from photorestore.kinds import BlurText
+from photorestore.text_kinds import BlurText
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,18 @@
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from photorestore.directories import deadline_of, done_since, is_name, mark_done, new_name, token_of
+from photorestore.directories import (
+    deadline_of,
+    default_root,
+    done_since,
+    is_name,
+    mark_done,
+    new_name,
+    token_of,
+)
 
 
 def test_a_name_tells_the_deadline_and_a_token_of_its_own() -> None:
@@ -27,3 +36,12 @@ def test_a_request_is_done_since_it_was_noted(tmp_path: Path) -> None:
     since = done_since(tmp_path)
     assert since is not None
     assert abs(since - time.monotonic()) < 5
+
+
+@pytest.mark.parametrize("is_writable", [True, False])
+def test_requests_lie_in_shared_memory_where_it_may_be_written(
+    is_writable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda folder, _: is_writable)
+    base = Path("/dev/shm") if is_writable else Path(tempfile.gettempdir())
+    assert default_root() == base / "photorestore"

@@ -13,6 +13,7 @@ from typing import ClassVar
 import torch
 
 from photorestore.allocator import keep_freed_memory
+from photorestore.directories import default_root
 from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, RestorationError
 from photorestore.logs import about, format_ours_as_json
@@ -26,7 +27,7 @@ from photorestore.serving.turns import Turn
 from photorestore.stages.base import Stage, run_stage
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.tiered import TieredStage
-from photorestore.workspace import Workspace, default_root
+from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,5 @@
 """Launchers, and the template that forks for them; a script of a few lines is TorchServe's worker."""
 
-import contextlib
 import json
 import os
 import signal
@@ -8,8 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from backend.archives import unpacked_code_hash
 from backend.fork_server import can_fork
 from backend.settings import HOME
 from tests.edge import ENVIRONMENT
+from tests.processes import is_alive, until
 
 SERVER = """
 import importlib, sys
@@ -50,19 +49,6 @@ if sys.argv[1] == "stay":
     time.sleep(60)
 sys.exit(int(sys.argv[1]))
 """
-
-
-def until(condition: Callable[[], object], longest_s: float = 60) -> None:
-    end = time.monotonic() + longest_s
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def is_alive(pid: int) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    return False
 
 
 class Place:

@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from backend.guard import Guarded
 from backend.run_lock import holder_of, holding
 from backend.settings import HOME, Settings
 from tests.edge import ENVIRONMENT
+from tests.processes import until
 
 HOLDER = """
 import pathlib, sys, time
@@ -54,13 +54,6 @@ def starting(file: Path) -> Iterator[Started]:
         for process in started.processes:
             process.kill()
             process.wait()
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
 
 
 def test_a_supervisor_that_dies_is_started_again_until_it_is_told_to_end(

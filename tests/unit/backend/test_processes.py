@@ -1,11 +1,9 @@
 """TorchServe and the edge as processes: started, ended with all they started, killed where they do not end."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -19,6 +17,7 @@ from backend.settings import HOME, Ports, Settings
 from backend.torchserve import TorchServe
 from deploy.ports import free_ports
 from tests.edge import ENVIRONMENT
+from tests.processes import is_alive, until
 
 STUBBORN = """#!/bin/sh
 trap '' TERM
@@ -35,21 +34,8 @@ time.sleep(60)
 """
 
 
-def until(condition: Callable[[], object], longest_s: float = 60) -> None:
-    end = time.monotonic() + longest_s
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def has_ended(process: Edge) -> bool:
     return process.exit_status is not None
-
-
-def is_alive(pid: int) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    return False
 
 
 @pytest.fixture

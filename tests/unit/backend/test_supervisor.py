@@ -3,13 +3,12 @@
 import json
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from backend import management, supervised, supervisor
+from backend import instance, management, supervised, supervisor
 from backend.settings import HOME, Ports, Settings, own_root
 from backend.supervised import LONGEST_WAIT_S, WITHIN_S, SupervisedProcess
 from gateway.telemetry.machine import watch_restarts
@@ -17,6 +16,7 @@ from gateway.telemetry.metrics import Metrics
 from photorestore.directories import mark_done, new_name
 from photorestore.options import STAGES
 from photorestore.serving.management import Node
+from tests.processes import until
 
 
 class FakeProcess:
@@ -99,10 +99,10 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[FakeProcess]]:
         processes[name].append(FakeProcess())
         return processes[name][-1]
 
-    monkeypatch.setattr(supervisor, "TorchServe", lambda *_: start("TorchServe"))
-    monkeypatch.setattr(supervisor, "Edge", lambda *_: start("Edge"))
-    monkeypatch.setattr(supervisor, "TemplateProcess", lambda *_: start("Template"))
-    monkeypatch.setattr(supervisor, "are_for_cpus", lambda _: True)
+    monkeypatch.setattr(instance, "TorchServe", lambda *_: start("TorchServe"))
+    monkeypatch.setattr(instance, "Edge", lambda *_: start("Edge"))
+    monkeypatch.setattr(instance, "TemplateProcess", lambda *_: start("Template"))
+    monkeypatch.setattr(instance, "are_for_cpus", lambda _: True)
     monkeypatch.setattr(supervisor, "is_edge_ready", lambda _: True)
     monkeypatch.setattr(supervisor, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(supervisor, "POLL_S", 0.01)
@@ -110,13 +110,6 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[FakeProcess]]:
     monkeypatch.setattr(management, "is_up", lambda _: True)
     monkeypatch.setattr(management, "nodes", lambda _: [Node(stage, 1, 1, 0) for stage in STAGES])
     return processes
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
 
 
 def until_edges(started: dict[str, list[FakeProcess]], count: int) -> None:
@@ -183,7 +176,7 @@ def test_archives_for_gpus_need_no_template(
     settings: Settings, started: dict[str, list[FakeProcess]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(management, "register", lambda _: None)
-    monkeypatch.setattr(supervisor, "are_for_cpus", lambda _: False)
+    monkeypatch.setattr(instance, "are_for_cpus", lambda _: False)
     stopping = threading.Event()
     thread, status = run(settings, stopping)
     stopping.set()
@@ -243,7 +236,7 @@ def test_logs_are_appended_to_and_a_failed_start_shows_what_it_has_added(
         ended.exit_status = 2
         return ended
 
-    monkeypatch.setattr(supervisor, "Edge", start)
+    monkeypatch.setattr(instance, "Edge", start)
     assert supervisor.supervise(settings, threading.Event(), 0, lambda: None) == 1
     told = capsys.readouterr().err
     assert "--port is 0" in told

@@ -1,6 +1,5 @@
 """The options of the denoiser's training."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from tests.conftest import make_photo
 from training.config import read_config
 from training.degradations.levelled import mixed_noise, store_as_jpeg
 from training.degradations.noise import impulses, poisson_sigma
-from training.losses import LOSSES
 from training.on_demand import OnDemand
 from training.train_denoise import (
     Config,
@@ -28,45 +26,6 @@ CONFIGS = Path("training/configs")
 @pytest.fixture
 def config() -> Config:
     return read_config(Config, CONFIGS / "denoise.experiment.toml")
-
-
-def test_a_weakly_noisy_sample_counts_as_much_as_a_strongly_noisy_one() -> None:
-    pred = torch.zeros(2, 3, 8, 8, requires_grad=True)
-    target = torch.stack([torch.full((3, 8, 8), level) for level in (0.02, 0.2)])
-    loss = LOSSES["psnr"](pred, target, 0.5)
-    assert loss.item() == pytest.approx(0.5 * (math.log(0.02) + math.log(0.2)), abs=0.02)
-    loss.backward()
-    gradient = pred.grad
-    assert gradient is not None
-    weak, strong = ((gradient[i] * target[i]).sum() for i in range(2))  # gain for a step of one per cent
-    assert float(weak) == pytest.approx(float(strong), rel=0.1)
-
-
-def best_constant(loss: str, draws: torch.Tensor) -> float:
-    """The one value that the loss likes best for all draws, at the end of a run."""
-    values = torch.linspace(0, 1, 101)
-    costs = [LOSSES[loss](value.expand_as(draws), draws, 0.95) for value in values]
-    return float(values[torch.stack(costs).argmin()])
-
-
-def test_the_losses_lead_to_mean_median_and_mode() -> None:
-    draws = torch.cat([torch.full((40,), 0.2), torch.full((25,), 0.5), torch.full((35,), 0.9)])
-    assert best_constant("l2", draws) == pytest.approx(float(draws.mean()), abs=0.01)
-    assert best_constant("l1", draws) == pytest.approx(0.5, abs=0.01)
-    assert best_constant("l0", draws) == pytest.approx(0.2, abs=0.01)
-
-
-def test_on_demand_draws_most_where_the_network_is_weakest() -> None:
-    difficulty, rng = OnDemand(5), torch.Generator().manual_seed(0)
-    difficulty.update([40, 35, 30, 25, 20])
-    draws = [difficulty.draw(rng) for _ in range(4000)]
-    shares = [draws.count(difficulty.span(level)) / len(draws) for level in range(5)]
-    assert shares == sorted(shares)
-    assert shares[4] / shares[0] == pytest.approx(2, rel=0.2)
-
-
-def test_one_level_is_the_whole_range() -> None:
-    assert OnDemand(1).draw(torch.Generator()) == (0, 1)
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "poisson", "impulse"])

@@ -10,8 +10,8 @@ import torch
 
 from photorestore.errors import UnsupportedOption
 from photorestore.hint_words import parse
+from photorestore.methods import EXEMPLAR, LEARNED, TRANSFER
 from photorestore.networks.tiling import to_float, to_integers
-from photorestore.options import EXEMPLAR, LEARNED, TRANSFER
 from photorestore.pixels.bands import strips
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.colorize.carrying import Colours, coloured

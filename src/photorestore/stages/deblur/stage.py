@@ -15,9 +15,9 @@ from torch import Tensor
 from photorestore.blur_words import ESTIMATE, Blur
 from photorestore.findings import find
 from photorestore.imaging.psf_picture import drawn, read_psf
+from photorestore.methods import NETWORK, RICHARDSON_LUCY, WIENER
 from photorestore.networks.runner import Runner
 from photorestore.networks.tiling import TileJob
-from photorestore.options import NETWORK, RICHARDSON_LUCY, WIENER
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.blend import Blend, blend
 from photorestore.stages.deblur.blind import find_blur

@@ -10,10 +10,10 @@ import numpy as np
 from torch import Tensor
 
 from photorestore.blur_words import Blur
+from photorestore.methods import BM3D, CSF, FIND_IMPULSES, KRIGING, KSVD, L0TV, POISSON_TV
 from photorestore.networks.descriptor import Network
 from photorestore.networks.runner import Runner
 from photorestore.networks.tiling import TileJob, Tiles
-from photorestore.options import BM3D, CSF, FIND_IMPULSES, KRIGING, KSVD, L0TV, POISSON_TV
 from photorestore.stages.blend import Blend, blend
 from photorestore.stages.deblur.psf import draw
 from photorestore.stages.denoise.findings import DenoiseFindings

@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
+from photorestore.methods import NETWORK
 from photorestore.networks.tiling import TileJob
-from photorestore.options import AUTO, NETWORK
+from photorestore.options import AUTO
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.blend import Blend, blend
 from photorestore.stages.denoise.by_method import remove_noise

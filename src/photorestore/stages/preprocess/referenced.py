@@ -6,7 +6,7 @@ import numpy as np
 
 from photorestore.errors import UnsupportedOption
 from photorestore.imaging import Limits, open_picture
-from photorestore.options import EXEMPLAR, TRANSFER
+from photorestore.methods import EXEMPLAR, TRANSFER
 from photorestore.stages.preprocess.views import reduced
 from photorestore.workspace import Workspace
 

@@ -17,10 +17,10 @@ from photorestore.housekeeping import require_room
 from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture, promise
 from photorestore.imaging.decoders.header import Picture
 from photorestore.imaging.psf_picture import read_psf
-from photorestore.options import FIND_IMPULSES
+from photorestore.methods import FIND_IMPULSES
 from photorestore.pixels.hidden import cover
 from photorestore.source import Source
-from photorestore.stage_table import room_bytes_px
+from photorestore.stage_planes import room_bytes_px
 from photorestore.stages.networked import NetworkStage, Runners
 from photorestore.stages.preprocess.estimates import is_one_colour
 from photorestore.stages.preprocess.findings import Decided, PreprocessFindings
