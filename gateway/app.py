@@ -164,10 +164,8 @@ def _make_edge(settings: GatewaySettings, client: TorchServeClient, tracing: Tra
         release=Release.of(settings.home),
     )
     job_metrics = JobMetrics(metrics)
-    if settings.jobs_dir is not None:
-        edge.jobs = Jobs(
-            settings.jobs_dir, settings, runner, admission, readiness, job_metrics, lambda: edge.release
-        )
+    if settings.jobs_dir is not None or settings.jobs_url:
+        edge.jobs = Jobs(settings, runner, admission, readiness, job_metrics, lambda: edge.release)
     return edge
 
 

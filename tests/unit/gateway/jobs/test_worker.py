@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from gateway.app import create_app
 from gateway.jobs import worker
+from gateway.jobs.sqlite import SqliteDatabase
 from gateway.jobs.store import Store
 from gateway.settings import GatewaySettings
 from tests.edge import (
@@ -143,7 +144,7 @@ async def test_job_at_which_the_service_dies_again_and_again_is_given_up(
         server.is_open.clear()
         job = await submit(edge)
         await until(lambda: server.inferences)
-    store = Store(folder / "jobs.sqlite")
+    store = Store(SqliteDatabase(folder / "jobs.sqlite"))
     for _ in range(2):
         assert store.begin(job["id"], 0.0) is not None
         (record,) = store.running()
