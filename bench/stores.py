@@ -21,7 +21,6 @@ S3 = {
     "AWS_ACCESS_KEY_ID": "somebody",
     "AWS_SECRET_ACCESS_KEY": PASSWORD,
     "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_ALLOW_HTTP": "true",
 }
 """The environment of who calls `running_s3`, beside `AWS_ENDPOINT_URL`."""
 _QUICK = ("-c", "fsync=off", "-c", "full_page_writes=off")

@@ -119,6 +119,9 @@ class GatewaySettings:
         JobsFiles,
         "where those edges keep uploads and results: a folder that they share, or s3://BUCKET/PREFIX",
     ] = ""
+    job_lease_s: Annotated[
+        Above0, "seconds without a word from an edge after which others take its jobs over"
+    ] = 30.0
     max_jobs: Annotated[Count, "jobs at work at a time; they need places among max_requests, too"] = 2
     max_queued_jobs: Annotated[
         Count, "jobs that wait; an API key with more of them than there is room left is refused"

@@ -49,7 +49,8 @@ class ObjectFiles:
         try:
             self._store: ObjectStore = from_url(
                 url,
-                client_options={"connect_timeout": "5s", "timeout": "60s"},
+                # http only where the operator's endpoint says so
+                client_options={"connect_timeout": "5s", "timeout": "60s", "allow_http": True},
                 retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=10)},
             )
         except (BaseError, ValueError) as error:

@@ -45,6 +45,7 @@ class Jobs:
         store: the records.
         files: the uploads and results.
         webhooks: sends the webhooks when jobs end.
+        problem: why records or files could not be used a moment ago; empty when they could.
 
     Raises:
         OSError, ValueError: as `open_places`, or the settings of webhooks are invalid.
@@ -59,6 +60,7 @@ class Jobs:
         metrics: JobMetrics,
         release: Callable[[], Release],
     ) -> None:
+        self.problem = ""
         self._settings = settings
         self._admission = admission
         self._metrics = metrics
@@ -212,7 +214,9 @@ class Jobs:
                 if self.store.is_shared and time.monotonic() > tidied + TIDY_EVERY_S:
                     tidied = time.monotonic()
                     await asyncio.to_thread(self._tidy)
+                self.problem = await asyncio.to_thread(self.files.find_problem)
             except RestorationError as error:
+                self.problem = str(error)
                 logger.warning("the jobs cannot be swept: %s", error)
             except Exception:
                 logger.exception("the jobs could not be swept")

@@ -7,12 +7,10 @@ from collections.abc import Collection, Iterable
 
 from gateway.jobs.records import Record
 
-BEAT_S = 3.0
-"""Seconds after which an edge says again that it is at work on a job."""
-FENCE_S = 20.0
-"""Seconds without having been able to say so after which it gives the job up by itself."""
-LEASE_S = 30.0
-"""Seconds without such a word after which other edges take a job over; longer than `FENCE_S` and a beat."""
+BEAT = 0.1
+"""Part of the lease after which an edge says again that it is at work on a job."""
+FENCE = 0.7
+"""Part of the lease after which an edge that could not say so gives the job up by itself."""
 
 
 class Watch:
@@ -22,11 +20,11 @@ class Watch:
     time, and nobody may set it for the others.
 
     Args:
-        patience_s: how long a record may stay as it is.
+        lease_s: how long a record may stay as it is.
     """
 
-    def __init__(self, patience_s: float) -> None:
-        self._patience_s = patience_s
+    def __init__(self, lease_s: float) -> None:
+        self._lease_s = lease_s
         self._seen: dict[str, tuple[tuple[str, int, float], float]] = {}
 
     def abandoned(self, running: Iterable[Record], own: Collection[str]) -> list[Record]:
@@ -44,7 +42,7 @@ class Watch:
             word = record.holder, record.tries, record.held
             known, since = self._seen.get(record.id, (word, now))
             seen[record.id] = word, since if known == word else now
-            if now - seen[record.id][1] >= self._patience_s:
+            if now - seen[record.id][1] >= self._lease_s:
                 found.append(record)
         self._seen = seen
         return found

@@ -15,7 +15,7 @@ from gateway.jobs.disk_trouble import entered
 from gateway.jobs.files import Files
 from gateway.jobs.records import Record, subject_of
 from gateway.jobs.store import Store
-from gateway.jobs.watch import BEAT_S, FENCE_S, LEASE_S, Watch
+from gateway.jobs.watch import BEAT, FENCE, Watch
 from gateway.restore.admission import Admission
 from gateway.settings import GatewaySettings
 from gateway.telemetry.logs import work_on
@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
 """Seconds between looks at the queue when no event asks for one."""
-ADOPT_EVERY_S = 10.0
+ADOPT_EVERY_S, ADOPT = 10.0, 0.3
+"""Seconds between looks for jobs that nobody works on, at most; and the part of the lease that they may be."""
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class Worker:
     _watch: Watch = field(init=False)
 
     def __post_init__(self) -> None:
-        self._watch = Watch(LEASE_S if self.store.is_shared else 0.0)
+        self._watch = Watch(self.settings.job_lease_s if self.store.is_shared else 0.0)
 
     def wake(self) -> None:
         """Look at the queue now."""
@@ -108,15 +109,16 @@ class Worker:
         Jobs that were cancelled at another edge, or taken over by one, are let go, and so are those of which other
         edges have heard nothing for so long that they may soon take them over.
         """
+        beat_s, fence_s = BEAT * self.settings.job_lease_s, FENCE * self.settings.job_lease_s
         while True:
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(beat_s)
             for run in list(self._runs.values()):
                 now = time.monotonic()
                 try:
-                    async with asyncio.timeout(BEAT_S):
+                    async with asyncio.timeout(beat_s):
                         is_ours = await asyncio.to_thread(self._say, run.record)
                 except (RestorationError, TimeoutError):
-                    is_ours = now < run.held + FENCE_S
+                    is_ours = now < run.held + fence_s
                 else:
                     run.held = now
                 if not is_ours:
@@ -146,7 +148,7 @@ class Worker:
 
         Such records are left by a crash of an edge, or by an end that could not be recorded.
         """
-        if time.monotonic() < self._adopted + ADOPT_EVERY_S:
+        if time.monotonic() < self._adopted + min(ADOPT_EVERY_S, ADOPT * self.settings.job_lease_s):
             return
         at_work = set(self._runs)
         for record in self._watch.abandoned(await asyncio.to_thread(self.store.running), at_work):

@@ -30,7 +30,7 @@ from tests.edge import (
     serving,
     until,
 )
-from tests.jobs import KEYED, emptied, look, names, submit, wait
+from tests.jobs import KEYED, emptied, look, names, ready, submit, wait
 
 pytestmark = pytest.mark.anyio
 
@@ -337,14 +337,3 @@ async def test_jobs_survive_a_kill(server: FakeTorchServe, root: Path, folder: P
                 process.send_signal(signal.SIGTERM)
                 assert await asyncio.wait_for(process.wait(), 30) == 0
     await emptied(folder / "uploads")
-
-
-async def ready(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                if (await client.get("/readyz")).is_success:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.02)
