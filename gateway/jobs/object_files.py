@@ -64,8 +64,8 @@ class ObjectFiles:
     def find_problem(self) -> str:
         """Return why nothing can be written now; empty when it can."""
         try:
-            with _trouble_means_retry(), contextlib.suppress(FileNotFoundError):
-                self._store.head("probe")
+            with _trouble_means_retry():
+                list(self._store.list("probe"))
         except JobsUnavailable as error:
             return str(error)
         return self._spool.find_problem()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from gateway.jobs.database import Row
-from gateway.jobs.records import ENDED, Outcome, Record, Webhook, Work
+from gateway.jobs.records import ENDED, STATES, Outcome, Record, Webhook, Work
 
 ENDED_SQL = ", ".join(f"'{state}'" for state in ENDED)
 _GIVEN = (
@@ -20,6 +20,12 @@ WHERE state = 'queued' AND due <= :now AND (pixels IS NULL OR pixels NOT BETWEEN
 ORDER BY coalesce(turn, 0), created LIMIT 1
 """
 """Finds the job to begin next."""
+PAGE = f"""
+SELECT * FROM jobs WHERE owner = :owner AND state IN ({", ".join(f"'{state}'" for state in STATES)})
+    AND (:state = '' OR state = :state) AND (created, id) < (:created, :id)
+ORDER BY created DESC, id DESC LIMIT :most
+"""  # noqa: S608
+"""Finds an owner's jobs that were created before another one, the latest first."""
 BEYOND = """
 SELECT * FROM (
     SELECT *, sum(result_bytes) OVER (ORDER BY ended DESC, id) AS total FROM jobs WHERE result_bytes > 0

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable
 from typing import Self
 
 from gateway.errors import JobHasNoResult, JobsUnavailable, NotFound, ResultGone
 from gateway.jobs import clock
-from gateway.jobs.attempts import LONGEST_WAIT_S, Attempts
+from gateway.jobs.attempts import Attempts
 from gateway.jobs.bounds import Bounds
 from gateway.jobs.destinations import Destinations
 from gateway.jobs.metrics import JobMetrics
 from gateway.jobs.places import open_places
 from gateway.jobs.records import ENDED, PATH, Record, document
 from gateway.jobs.signatures import read_secrets
+from gateway.jobs.sweeper import Sweeper
 from gateway.jobs.webhooks import Patience, Webhooks
 from gateway.jobs.worker import Worker
 from gateway.restore.admission import Admission
@@ -26,13 +26,8 @@ from gateway.restore.results import Result
 from gateway.restore.runner import Runner
 from gateway.settings import GatewaySettings
 from gateway.torchserve.readiness import Readiness
-from photorestore.errors import RestorationError
 
 logger = logging.getLogger(__name__)
-
-SWEEP_EVERY_S = 10.0
-TIDY_EVERY_S = 3600.0
-"""Seconds between looks for files that have no record, where several edges may leave some."""
 
 
 class Jobs:
@@ -45,7 +40,7 @@ class Jobs:
         store: the records.
         files: the uploads and results.
         webhooks: sends the webhooks when jobs end.
-        problem: why records or files could not be used a moment ago; empty when they could.
+        sweeper: deletes what is no longer needed.
 
     Raises:
         OSError, ValueError: as `open_places`, or the settings of webhooks are invalid.
@@ -60,21 +55,21 @@ class Jobs:
         metrics: JobMetrics,
         release: Callable[[], Release],
     ) -> None:
-        self.problem = ""
         self._settings = settings
         self._admission = admission
         self._metrics = metrics
         self._bounds = Bounds(settings.max_queued_jobs, settings.max_queued_bytes)
         destinations = Destinations.parse(settings.webhook_hosts)
-        self._patience = Patience(settings.webhook_tries, settings.webhook_wait_s)
+        patience = Patience(settings.webhook_tries, settings.webhook_wait_s)
         if settings.webhook_secret_file is not None:
             read_secrets(settings.webhook_secret_file)
         with contextlib.ExitStack() as opened:
             self.store, self.files = opened.enter_context(open_places(settings))
             self._opened = opened.pop_all()
         self.webhooks = Webhooks(
-            self.store, metrics, destinations, settings.webhook_secret_file, self._patience, self.path_of
+            self.store, metrics, destinations, settings.webhook_secret_file, patience, self.path_of
         )
+        self.sweeper = Sweeper(settings, self.store, self.files, patience)
         attempts = Attempts(settings, self.store, self.files, runner, metrics, release)
         self._worker = Worker(
             settings, self.store, self.files, attempts, admission, readiness, self.webhooks.wake
@@ -84,9 +79,9 @@ class Jobs:
             readiness.find_more = self.files.find_problem
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._recover)
+        await asyncio.to_thread(self.sweeper.recover)
         self._working = asyncio.create_task(self._worker.run())
-        others = [self.webhooks.run(), self._sweep_for_ever()]
+        others = [self.webhooks.run(), self.sweeper.run()]
         if self.store.is_shared:
             others.append(self._worker.hold())
         self._others = [asyncio.create_task(other) for other in others]
@@ -158,9 +153,14 @@ class Jobs:
         with contextlib.suppress(JobsUnavailable):
             self._metrics.observe(await asyncio.to_thread(self.store.counts))
 
+    @property
+    def path(self) -> str:
+        """Return the path of all jobs' URL, as callers see it."""
+        return f"{self._settings.public_path}{PATH}"
+
     def path_of(self, record: Record) -> str:
         """Return the path of a job's URL, as callers see it."""
-        return f"{self._settings.public_path}{PATH}/{record.id}"
+        return f"{self.path}/{record.id}"
 
     async def describe(self, record: Record) -> dict[str, object]:
         """Return the JSON document of a job for its caller."""
@@ -199,64 +199,15 @@ class Jobs:
         is_open = record.state not in ENDED
         if is_open and await asyncio.to_thread(self.store.cancel, record.id, now, expires):
             self._worker.cancel(record.id)
-            await asyncio.to_thread(self._drop_files, record)
+            await asyncio.to_thread(self.sweeper.drop_files, record)
             self._metrics.observe_end(record, "cancelled", now)
             self.webhooks.wake()
             logger.info("job %s: cancelled", record.id)
         else:
             await asyncio.to_thread(self._forget_ended, record)
 
-    async def _sweep_for_ever(self) -> None:
-        tidied = time.monotonic()
-        while True:
-            try:
-                await asyncio.to_thread(self.sweep)
-                if self.store.is_shared and time.monotonic() > tidied + TIDY_EVERY_S:
-                    tidied = time.monotonic()
-                    await asyncio.to_thread(self._tidy)
-                self.problem = await asyncio.to_thread(self.files.find_problem)
-            except RestorationError as error:
-                self.problem = str(error)
-                logger.warning("the jobs cannot be swept: %s", error)
-            except Exception:
-                logger.exception("the jobs could not be swept")
-            await asyncio.sleep(SWEEP_EVERY_S)
-
-    def sweep(self) -> None:
-        """Delete jobs that have expired, and the oldest results beyond the limit. Blocking."""
-        for record in self.store.expired(clock.now(), self._patience.longest_s):
-            self._forget(record)
-        for record in self.store.results_beyond(self._settings.job_results_bytes):
-            logger.info("job %s: its result makes room for later ones", record.id)
-            self.files.drop_result(record.result_file)
-            self.store.note_dropped(record.id)
-
     def _forget_ended(self, record: Record) -> None:
         """Delete a job that has ended, maybe only a moment ago, unless it was cancelled."""
         now = self.store.find(record.id, record.owner)
         if now is not None and now.state != "cancelled":
-            self._forget(now)
-
-    def _forget(self, record: Record) -> None:
-        """Delete a job, its files first: on a full disk that makes room to change the records."""
-        self._drop_files(record)
-        self.store.forget(record.id)
-
-    def _drop_files(self, record: Record) -> None:
-        self.files.drop_upload(record.work.upload)
-        self.files.drop_result(record.result_file)
-
-    def _recover(self) -> None:
-        """Clean up after a crash or a clock that was ahead, as far as the disk allows."""
-        try:
-            self._tidy()
-            now = clock.now()
-            self.store.limit_waits(
-                now + LONGEST_WAIT_S, now + self._patience.wait_after_s(self._patience.tries)
-            )
-        except RestorationError as error:
-            logger.warning("what the last run left of jobs cannot be set right: %s", error)
-
-    def _tidy(self) -> None:
-        """Delete files that have no record."""
-        self.files.drop_others(self.store.ids(), self.store.ids(waiting=True))
+            self.sweeper.forget(now)

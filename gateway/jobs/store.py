@@ -1,4 +1,4 @@
-"""The queries on the jobs' records: add, find, change and count."""
+"""The changes of the jobs' records."""
 
 from __future__ import annotations
 
@@ -6,29 +6,22 @@ import json
 import secrets
 import socket
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from gateway.errors import IdempotencyKeyReused
 from gateway.jobs.bounds import Bounds
 from gateway.jobs.database import Database
-from gateway.jobs.queries import UNREADABLE, Queries, read
-from gateway.jobs.records import STATES, Outcome, Record, Webhook
-from gateway.jobs.rows import BEYOND, ENDED_SQL, INSERT, NEXT, TO_TELL, to_row
+from gateway.jobs.lookups import Lookups
+from gateway.jobs.queries import read
+from gateway.jobs.records import Outcome, Record, Webhook
+from gateway.jobs.rows import INSERT, to_row
 
 _KNOWN = "SELECT * FROM jobs WHERE owner = :owner AND idempotency_key = :key"
 _STILL = "id = :id AND state = 'running' AND tries = :tries AND holder = :holder"
 """True for the try that began a job, until the job is cancelled or begun again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Jobs by state, and the Unix time since which the oldest queued one waits."""
-
-    states: dict[str, int]
-    oldest_queued: float | None
-
-
-class Store(Queries):
+class Store(Lookups):
     """The records of jobs; those that are queued are the queue. Blocking.
 
     Each method raises OutOfSpace if there is no room for a change, and JobsUnavailable if the database cannot be
@@ -71,23 +64,6 @@ class Store(Queries):
         with self._database.using() as db:
             if not read(db, _KNOWN, {"owner": owner, "key": idempotency_key}):
                 bounds.check(db, owner, 0, retry_after_s)
-
-    def find(self, job_id: str, owner: str) -> Record | None:
-        """Return a job of this owner, or None."""
-        return self._one(
-            "SELECT * FROM jobs WHERE id = :id AND owner = :owner AND state != :not",
-            {"id": job_id, "owner": owner, "not": UNREADABLE},
-        )
-
-    def next_queued(self, now: float, free_pixels: float, all_pixels: float) -> Record | None:
-        """Return the job to begin next: the oldest one of the owner who has waited longest since their last job began.
-
-        Args:
-            free_pixels: pixels that there is room for now. Larger pictures are skipped.
-            all_pixels: pixels that there is room for when nothing is in flight. Even larger pictures are not skipped,
-                since waiting would not help them.
-        """
-        return self._one(NEXT, {"now": now, "free": free_pixels, "all": all_pixels})
 
     def begin(self, job_id: str, now: float) -> Record | None:
         """Mark a queued job as running and return it; None if it is no longer queued."""
@@ -158,26 +134,6 @@ class Store(Queries):
         """Delete a record."""
         self._change("DELETE FROM jobs WHERE id = :id", {"id": job_id})
 
-    def running(self) -> list[Record]:
-        """Return the jobs that are running, or were when their edge stopped."""
-        return self._all("SELECT * FROM jobs WHERE state = 'running'", {})
-
-    def expired(self, now: float, telling_s: float) -> list[Record]:
-        """Return the jobs that have expired.
-
-        Args:
-            telling_s: seconds that a job stays beyond its time while its webhook is pending.
-        """
-        return self._all(
-            f"SELECT * FROM jobs WHERE state IN ({ENDED_SQL}) AND expires < :now"  # noqa: S608
-            " AND (webhook_state IS NULL OR webhook_state != 'pending' OR expires < :told)",
-            {"now": now, "told": now - telling_s},
-        )
-
-    def results_beyond(self, limit_bytes: int) -> list[Record]:
-        """Return the jobs whose results, oldest first, must go to keep all within the limit."""
-        return self._all(BEYOND, {"limit": limit_bytes})
-
     def note_dropped(self, job_id: str) -> None:
         """Record that a job's result is no longer kept."""
         self._change("UPDATE jobs SET result_bytes = 0 WHERE id = :id", {"id": job_id})
@@ -189,10 +145,6 @@ class Store(Queries):
             "UPDATE jobs SET webhook_due = :due WHERE webhook_due > :due",
             {"due": webhook_due},
         )
-
-    def webhooks_due(self, now: float, most: int) -> list[Record]:
-        """Return the ended jobs whose webhooks are due: of each owner the `most` that have waited longest."""
-        return self._all(TO_TELL, {"now": now, "most": most})
 
     def claim_webhook(self, record: Record, until: float) -> bool:
         """Keep other edges from sending a webhook that is due until that Unix time; return False if one was faster."""
@@ -209,23 +161,6 @@ class Store(Queries):
             " WHERE id = :id",
             {"id": job_id, **asdict(webhook)},
         )
-
-    def counts(self) -> Counts:
-        """Count the jobs by state."""
-        with self._database.using() as db:
-            rows = db.execute(
-                "SELECT state, count(*) AS jobs, min(created) AS oldest FROM jobs GROUP BY state", {}
-            ).fetchall()
-        found = {row["state"]: (row["jobs"], row["oldest"]) for row in rows}
-        return Counts(
-            {state: found.get(state, (0, None))[0] for state in STATES}, found.get("queued", (0, None))[1]
-        )
-
-    def ids(self, *, waiting: bool = False) -> set[str]:
-        """Return the ids of all jobs, or only of those whose uploads may still be needed."""
-        query = "SELECT id FROM jobs" + (f" WHERE state NOT IN ({ENDED_SQL})" if waiting else "")  # noqa: S608
-        with self._database.using() as db:
-            return {row["id"] for row in db.execute(query, {}).fetchall()}
 
 
 def _held(record: Record, **values: object) -> dict[str, object]:

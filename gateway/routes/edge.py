@@ -59,7 +59,7 @@ class Edge:
         """Return what an operator should look at although restorations succeed."""
         found = [
             "" if self.keys is None else self.keys.problem,
-            "" if self.jobs is None else self.jobs.problem,
+            "" if self.jobs is None else self.jobs.sweeper.problem,
         ]
         return [problem for problem in found if problem]
 

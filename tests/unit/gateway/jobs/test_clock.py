@@ -32,7 +32,7 @@ async def test_results_do_not_expire_when_the_clock_is_set(
         job = await wait(edge, await submit(edge))
         step(monkeypatch, seconds)
         later = await wait(edge, await submit(edge, seed=1))
-        edge.app.state.edge.jobs.sweep()
+        edge.app.state.edge.jobs.sweeper.sweep()
         assert (await edge.get(job["links"]["result"])).status_code == 200
         assert job["created"] <= job["started"] <= job["ended"] < later["ended"] < job["expires"]
         assert metric(edge, "job_seconds_sum", state="succeeded") < 60

@@ -293,7 +293,7 @@ async def test_result_that_cannot_be_deleted_holds_up_no_other(
         jobs = [await wait(edge, await submit(edge, seed=seed)) for seed in range(2)]
         with monkeypatch.context() as patch:
             Failing(patch, type(folder), "unlink", OSError(errno.EIO, "it does not work"))
-            edge.app.state.edge.jobs.sweep()
+            edge.app.state.edge.jobs.sweeper.sweep()
         for job in jobs:
             assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
     async with running_edge(server, root, jobs_dir=folder):

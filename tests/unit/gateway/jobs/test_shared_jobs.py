@@ -172,7 +172,7 @@ async def test_edge_without_its_database_restores_and_refuses_jobs(
         assert problem(await edge.post("/v1/jobs", content=make_picture())) == (503, "jobs-unavailable")
         assert (await edge.post("/v1/restore?stages=", content=make_picture())).status_code == 200
         assert (await edge.get("/readyz")).status_code == 200
-        await until(lambda: edge.app.state.edge.jobs.problem)
+        await until(lambda: edge.app.state.edge.jobs.sweeper.problem)
         (warning,) = (await edge.get("/readyz")).json()["warnings"]
         assert "the jobs' database" in warning
         assert (await edge.get("/metrics")).status_code == 200

@@ -180,7 +180,7 @@ async def test_jobs_and_results_expire(server: FakeTorchServe, root: Path, folde
     async with running_edge(server, root, jobs_dir=folder, job_expiry_s=1e-6) as edge:
         job = await submit(edge)
         await until(lambda: metric(edge, "jobs_ended_total", state="succeeded"))
-        edge.app.state.edge.jobs.sweep()
+        edge.app.state.edge.jobs.sweeper.sweep()
         assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
         assert names(folder / "results") == []
 
@@ -188,7 +188,7 @@ async def test_jobs_and_results_expire(server: FakeTorchServe, root: Path, folde
 async def test_the_oldest_results_make_room(server: FakeTorchServe, root: Path, folder: Path) -> None:
     async with running_edge(server, root, jobs_dir=folder, job_results_bytes=4000) as edge:
         jobs = [await wait(edge, await submit(edge, seed=seed)) for seed in range(4)]
-        edge.app.state.edge.jobs.sweep()
+        edge.app.state.edge.jobs.sweeper.sweep()
         answers = [await edge.get(job["links"]["result"]) for job in jobs]
         statuses = [answer.status_code for answer in answers]
         assert statuses == sorted(statuses, reverse=True)
