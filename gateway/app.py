@@ -35,6 +35,7 @@ from gateway.restore.runner import Runner
 from gateway.restore.transfers import TransferLimits, Transfers
 from gateway.routes import openapi
 from gateway.routes.edge import Edge
+from gateway.routes.job_views import job_views
 from gateway.routes.jobs import jobs
 from gateway.routes.operations import operations
 from gateway.routes.presets import NO_PRESETS, Presets
@@ -109,6 +110,7 @@ def create_app(
     app.include_router(restoring)
     app.include_router(about)
     app.include_router(jobs)
+    app.include_router(job_views)
     app.include_router(operations)
     add_pages(app)
     return app
@@ -164,10 +166,8 @@ def _make_edge(settings: GatewaySettings, client: TorchServeClient, tracing: Tra
         release=Release.of(settings.home),
     )
     job_metrics = JobMetrics(metrics)
-    if settings.jobs_dir is not None:
-        edge.jobs = Jobs(
-            settings.jobs_dir, settings, runner, admission, readiness, job_metrics, lambda: edge.release
-        )
+    if settings.jobs_dir is not None or settings.jobs_url:
+        edge.jobs = Jobs(settings, runner, admission, readiness, job_metrics, lambda: edge.release)
     return edge
 
 

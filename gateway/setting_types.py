@@ -133,6 +133,14 @@ Rate: TypeAlias = Annotated[
 RateStore: TypeAlias = Annotated[
     str, Field(pattern=r"^(memory://|rediss?://\S+)$"), "memory:// or an address like redis://127.0.0.1:6379"
 ]
+JobsUrl: TypeAlias = Annotated[
+    str, Field(pattern=r"^(postgres(ql)?://\S+)?$"), "a URL like postgresql://edge@database/photorestore"
+]
+JobsFiles: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^(/.*|[a-z0-9]+://[^@?#\s]+)?$"),
+    "a path from the root, or a URL like s3://bucket/prefix without user and query",
+]
 Workflow: TypeAlias = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9._-]+$"), "letters, digits, dots, `_` and `-`"
 ]

@@ -26,6 +26,8 @@ from gateway.setting_types import (
     Folder,
     Home,
     Host,
+    JobsFiles,
+    JobsUrl,
     Networks,
     OptionalCount,
     OptionalFile,
@@ -57,8 +59,8 @@ class GatewaySettings:
 
     Raises:
         ValueError: values are out of range, the edge would listen beyond loopback with neither `keys_file` nor
-            `no_keys`, or webhooks have hosts without a secret or the reverse, or there are no jobs. The message lists
-            everything.
+            `no_keys`, or webhooks have hosts without a secret or the reverse, or there are no jobs, or records without
+            files. The message lists everything.
     """
 
     host: Annotated[Host, "address to listen on"] = "127.0.0.1"
@@ -110,6 +112,16 @@ class GatewaySettings:
     jobs_dir: Annotated[OptionalFolder, "folder for jobs, of this edge alone; default: there are no jobs"] = (
         None
     )
+    jobs_url: Annotated[
+        JobsUrl, "PostgreSQL for jobs that several edges share; best set in the environment, for its password"
+    ] = ""
+    jobs_files: Annotated[
+        JobsFiles,
+        "where those edges keep uploads and results: a folder that they share, or s3://BUCKET/PREFIX",
+    ] = ""
+    job_lease_s: Annotated[
+        Above0, "seconds without a word from an edge after which others take its jobs over"
+    ] = 30.0
     max_jobs: Annotated[Count, "jobs at work at a time; they need places among max_requests, too"] = 2
     max_queued_jobs: Annotated[
         Count, "jobs that wait; an API key with more of them than there is room left is refused"
@@ -144,16 +156,24 @@ class GatewaySettings:
             raise _rule(f"{host} is not loopback: give --keys-file, or allow everybody by --no-keys")
         return no_keys
 
+    @field_validator("jobs_files")
+    @classmethod
+    def _has_records_and_files(cls, files: str, info: ValidationInfo) -> str:
+        if bool(files) != bool(info.data.get("jobs_url", files)):  # missing if it was invalid
+            raise _rule("jobs that edges share need both --jobs-url and --jobs-files")
+        return files
+
     @field_validator("webhook_secret_file")
     @classmethod
     def _has_hosts_and_secret(cls, secret_file: Path | None, info: ValidationInfo) -> Path | None:
         hosts = info.data.get("webhook_hosts", secret_file)  # missing if they were invalid
         if bool(hosts) != (secret_file is not None):
             raise _rule("webhooks need both --webhook-hosts and --webhook-secret-file")
-        if (
-            secret_file is not None and info.data.get("jobs_dir", secret_file) is None
-        ):  # missing if it was invalid
-            raise _rule("webhooks need --jobs-dir, for they tell of the end of jobs")
+        has_jobs = info.data.get("jobs_dir", ...) or info.data.get(
+            "jobs_url", ...
+        )  # missing if they were invalid
+        if secret_file is not None and not has_jobs:
+            raise _rule("webhooks need --jobs-dir or --jobs-url, for they tell of the end of jobs")
         return secret_file
 
 

@@ -42,3 +42,15 @@ async def emptied(folder: Path) -> None:
     async with asyncio.timeout(30):
         while names(folder):  # noqa: ASYNC110 - files tell nobody
             await asyncio.sleep(0.01)
+
+
+async def ready(client: httpx.AsyncClient) -> None:
+    """Wait until an edge in a process of its own is ready."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                if (await client.get("/readyz")).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.02)

@@ -7,6 +7,7 @@ import functools
 import json
 import logging
 import math
+import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from gateway.errors import JobsUnavailable, TooManyRequests
 from gateway.http.problems import problem_of
 from gateway.jobs import clock
-from gateway.jobs.files import JobFiles
+from gateway.jobs.files import Files
 from gateway.jobs.metrics import JobMetrics
 from gateway.jobs.records import Outcome, Record, Work
 from gateway.jobs.store import Store
@@ -52,7 +53,7 @@ class Attempts:
 
     settings: GatewaySettings
     store: Store
-    files: JobFiles
+    files: Files
     runner: Runner
     metrics: JobMetrics
     release: Callable[[], Release]
@@ -74,7 +75,10 @@ class Attempts:
             return await asyncio.to_thread(self._judge_failure, record, error)
         finally:
             self._keys.pop(record.id, None)
-        return functools.partial(self._keep, record, prepared.key, finished.result)
+        file = (
+            f"{record.id}.{secrets.token_hex(4)}"  # of this try alone: a late one must not delete another's
+        )
+        return functools.partial(self._keep, record, prepared.key, finished.result, file)
 
     async def _prepare(self, record: Record) -> Prepared:
         """Copy the upload into a workspace."""
@@ -119,17 +123,17 @@ class Attempts:
         self.store.put_back(record, clock.now() + wait_s, is_try=is_try)
         return False
 
-    def _keep(self, record: Record, key: str, result: Result) -> bool:
-        """Keep the result and record it; drop it if the job was cancelled meanwhile."""
-        stored_bytes = self.files.keep(record.id, result)
+    def _keep(self, record: Record, key: str, result: Result, file: str) -> bool:
+        """Keep the result and record it; drop it if the job was cancelled or begun anew meanwhile."""
+        stored_bytes = self.files.keep(file, result)
         stages = {stage: trace.outcome for stage, trace in result.report.trace.items()}
-        outcome = Outcome(key, result.content_type, stored_bytes, stages)
+        outcome = Outcome(key, result.content_type, stored_bytes, stages, file)
         now = clock.now()
         has_ended = self.store.succeed(record, outcome, now, now + self.settings.job_expiry_s)
         if has_ended:
             self._count(record, "succeeded", now)
         else:
-            self.files.drop_result(record.id)
+            self.files.drop_result(file)
         return has_ended
 
     def _judge_failure(self, record: Record, error: Exception) -> Entry:

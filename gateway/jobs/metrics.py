@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway.jobs import clock
+from gateway.jobs.lookups import Counts
 from gateway.jobs.records import ENDED, Record
-from gateway.jobs.store import Counts
 from gateway.restore.metrics import OUR_PROBLEMS
 from gateway.telemetry.metrics import Metrics
 from photorestore.envelope import Problem

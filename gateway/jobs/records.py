@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -78,12 +78,14 @@ class Outcome:
         content_type: the picture's media type.
         stored_bytes: the size of the result's file.
         stages: `ran` or `passed` by stage.
+        file: the name by which the result is kept, as `Files` says.
     """
 
     key: str
     content_type: str
     stored_bytes: int
     stages: dict[str, str]
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,9 @@ class Record:
         created, started, ended, expires: times; None until the event.
         due: when it may be begun.
         tries: how often it was begun.
+        holder: the edge that began it last, by `Store.holder`; empty if none has.
+        held: when that one last said that it is at work; 0 if none has.
+        progress: the states of the stages that had been begun then.
         outcome: of a job that succeeded.
         has_result: whether the result's file is kept.
         problem: the problem document of a job that failed.
@@ -138,9 +143,17 @@ class Record:
     expires: float | None = None
     due: float = 0.0
     tries: int = 0
+    holder: str = ""
+    held: float = 0.0
+    progress: dict[str, str] = field(default_factory=dict)
     outcome: Outcome | None = None
     has_result: bool = False
     problem: dict[str, object] | None = None
+
+    @property
+    def result_file(self) -> str:
+        """Return the name by which its result is kept, or would be by an earlier version."""
+        return (self.outcome and self.outcome.file) or self.id
 
 
 def subject_of(record: Record) -> Subject:

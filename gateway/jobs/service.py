@@ -6,18 +6,18 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Self
 
-from gateway.errors import JobHasNoResult, NotFound, ResultGone
+from gateway.errors import JobHasNoResult, JobsUnavailable, NotFound, ResultGone
 from gateway.jobs import clock
-from gateway.jobs.attempts import LONGEST_WAIT_S, Attempts
+from gateway.jobs.attempts import Attempts
+from gateway.jobs.bounds import Bounds
 from gateway.jobs.destinations import Destinations
-from gateway.jobs.files import JobFiles
 from gateway.jobs.metrics import JobMetrics
+from gateway.jobs.places import open_places
 from gateway.jobs.records import ENDED, PATH, Record, document
 from gateway.jobs.signatures import read_secrets
-from gateway.jobs.store import Bounds, Store
+from gateway.jobs.sweeper import Sweeper
 from gateway.jobs.webhooks import Patience, Webhooks
 from gateway.jobs.worker import Worker
 from gateway.restore.admission import Admission
@@ -26,32 +26,28 @@ from gateway.restore.results import Result
 from gateway.restore.runner import Runner
 from gateway.settings import GatewaySettings
 from gateway.torchserve.readiness import Readiness
-from photorestore.errors import RestorationError
 
 logger = logging.getLogger(__name__)
-
-SWEEP_EVERY_S = 10.0
 
 
 class Jobs:
     """The jobs of one edge. They are run as long as its context is open.
 
     Args:
-        folder: for records, uploads and results; only this process may use it.
         release: returns the release that restores at present.
 
     Attributes:
         store: the records.
         files: the uploads and results.
         webhooks: sends the webhooks when jobs end.
+        sweeper: deletes what is no longer needed.
 
     Raises:
-        OSError, ValueError: the folder is in use or cannot be used, or the settings of webhooks are invalid.
+        OSError, ValueError: as `open_places`, or the settings of webhooks are invalid.
     """
 
     def __init__(
         self,
-        folder: Path,
         settings: GatewaySettings,
         runner: Runner,
         admission: Admission,
@@ -64,27 +60,31 @@ class Jobs:
         self._metrics = metrics
         self._bounds = Bounds(settings.max_queued_jobs, settings.max_queued_bytes)
         destinations = Destinations.parse(settings.webhook_hosts)
-        self._patience = Patience(settings.webhook_tries, settings.webhook_wait_s)
+        patience = Patience(settings.webhook_tries, settings.webhook_wait_s)
         if settings.webhook_secret_file is not None:
             read_secrets(settings.webhook_secret_file)
         with contextlib.ExitStack() as opened:
-            self.files = opened.enter_context(contextlib.closing(JobFiles(folder)))
-            self.store = opened.enter_context(contextlib.closing(Store(self.files.records)))
+            self.store, self.files = opened.enter_context(open_places(settings))
             self._opened = opened.pop_all()
         self.webhooks = Webhooks(
-            self.store, metrics, destinations, settings.webhook_secret_file, self._patience, self.path_of
+            self.store, metrics, destinations, settings.webhook_secret_file, patience, self.path_of
         )
+        self.sweeper = Sweeper(settings, self.store, self.files, patience)
         attempts = Attempts(settings, self.store, self.files, runner, metrics, release)
         self._worker = Worker(
             settings, self.store, self.files, attempts, admission, readiness, self.webhooks.wake
         )
         admission.on_freed = self._worker.note_freed
-        readiness.find_more = self.files.find_problem
+        if not self.store.is_shared:  # what all edges lack, no other edge can do instead
+            readiness.find_more = self.files.find_problem
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._recover)
+        await asyncio.to_thread(self.sweeper.recover)
         self._working = asyncio.create_task(self._worker.run())
-        self._others = [asyncio.create_task(self.webhooks.run()), asyncio.create_task(self._sweep_for_ever())]
+        others = [self.webhooks.run(), self.sweeper.run()]
+        if self.store.is_shared:
+            others.append(self._worker.hold())
+        self._others = [asyncio.create_task(other) for other in others]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -126,13 +126,16 @@ class Jobs:
         return known, is_new
 
     def _add(self, record: Record) -> tuple[Record, bool]:
-        is_new = False
+        is_needed = False
         try:
-            known, is_new = self.store.add(record, self._bounds, self._admission.retry_after_s)
+            known, is_needed = self.store.add(record, self._bounds, self._admission.retry_after_s)
+        except JobsUnavailable:
+            is_needed = self.store.is_shared  # the word that it was added may be all that was lost
+            raise
         finally:
-            if not is_new:
+            if not is_needed:
                 self.files.drop_upload(record.work.upload)
-        return known, is_new
+        return known, is_needed
 
     async def find(self, job_id: str, owner: str) -> Record:
         """Return a job of this owner.
@@ -146,18 +149,24 @@ class Jobs:
         return record
 
     async def observe(self) -> None:
-        """Record in the metrics how many jobs there are."""
-        self._metrics.observe(await asyncio.to_thread(self.store.counts))
+        """Record in the metrics how many jobs there are, if that can be known now."""
+        with contextlib.suppress(JobsUnavailable):
+            self._metrics.observe(await asyncio.to_thread(self.store.counts))
+
+    @property
+    def path(self) -> str:
+        """Return the path of all jobs' URL, as callers see it."""
+        return f"{self._settings.public_path}{PATH}"
 
     def path_of(self, record: Record) -> str:
         """Return the path of a job's URL, as callers see it."""
-        return f"{self._settings.public_path}{PATH}/{record.id}"
+        return f"{self.path}/{record.id}"
 
     async def describe(self, record: Record) -> dict[str, object]:
         """Return the JSON document of a job for its caller."""
         is_running = record.state == "running"
         states = await asyncio.to_thread(self._worker.states, record.id) if is_running else {}
-        return document(record, states, self.path_of(record))
+        return document(record, states or record.progress, self.path_of(record))
 
     async def result(self, record: Record, kind: str) -> Result:
         """Return a job's result.
@@ -173,7 +182,7 @@ class Jobs:
             raise JobHasNoResult(f"the job is {record.state}; only one that has succeeded has a result")
         if kind not in record.work.kinds:
             raise JobHasNoResult(f"the job makes {', '.join(record.work.kinds)}; there is no {kind}")
-        result = await asyncio.to_thread(self.files.result, record.id) if record.has_result else None
+        result = await asyncio.to_thread(self.files.result, record.result_file) if record.has_result else None
         if result is None:
             raise ResultGone("the result has made room for later ones; submit the picture again")
         return result
@@ -190,54 +199,15 @@ class Jobs:
         is_open = record.state not in ENDED
         if is_open and await asyncio.to_thread(self.store.cancel, record.id, now, expires):
             self._worker.cancel(record.id)
-            await asyncio.to_thread(self._drop_files, record)
+            await asyncio.to_thread(self.sweeper.drop_files, record)
             self._metrics.observe_end(record, "cancelled", now)
             self.webhooks.wake()
             logger.info("job %s: cancelled", record.id)
         else:
             await asyncio.to_thread(self._forget_ended, record)
 
-    async def _sweep_for_ever(self) -> None:
-        while True:
-            try:
-                await asyncio.to_thread(self.sweep)
-            except RestorationError as error:
-                logger.warning("the jobs cannot be swept: %s", error)
-            except Exception:
-                logger.exception("the jobs could not be swept")
-            await asyncio.sleep(SWEEP_EVERY_S)
-
-    def sweep(self) -> None:
-        """Delete jobs that have expired, and the oldest results beyond the limit. Blocking."""
-        for record in self.store.expired(clock.now(), self._patience.longest_s):
-            self._forget(record)
-        for job_id in self.store.results_beyond(self._settings.job_results_bytes):
-            logger.info("job %s: its result makes room for later ones", job_id)
-            self.files.drop_result(job_id)
-            self.store.note_dropped(job_id)
-
     def _forget_ended(self, record: Record) -> None:
         """Delete a job that has ended, maybe only a moment ago, unless it was cancelled."""
         now = self.store.find(record.id, record.owner)
         if now is not None and now.state != "cancelled":
-            self._forget(now)
-
-    def _forget(self, record: Record) -> None:
-        """Delete a job, its files first: on a full disk that makes room to change the records."""
-        self._drop_files(record)
-        self.store.forget(record.id)
-
-    def _drop_files(self, record: Record) -> None:
-        self.files.drop_upload(record.work.upload)
-        self.files.drop_result(record.id)
-
-    def _recover(self) -> None:
-        """Clean up after a crash or a clock that was ahead, as far as the disk allows."""
-        try:
-            self.files.drop_others(self.store.ids(), self.store.ids(waiting=True))
-            now = clock.now()
-            self.store.limit_waits(
-                now + LONGEST_WAIT_S, now + self._patience.wait_after_s(self._patience.tries)
-            )
-        except RestorationError as error:
-            logger.warning("what the last run left of jobs cannot be set right: %s", error)
+            self.sweeper.forget(now)

@@ -1,37 +1,40 @@
-"""The queries on the jobs' records: add, find, change and count."""
+"""The changes of the jobs' records."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict
 
-from gateway.errors import IdempotencyKeyReused, TooManyRequests
-from gateway.jobs.database import UNREADABLE, Database
-from gateway.jobs.records import STATES, Outcome, Record, Webhook
-from gateway.jobs.rows import BEYOND, ENDED_SQL, INSERT, NEXT, TO_TELL, to_row
+from gateway.errors import IdempotencyKeyReused
+from gateway.jobs.bounds import Bounds
+from gateway.jobs.database import Database
+from gateway.jobs.lookups import Lookups
+from gateway.jobs.queries import read
+from gateway.jobs.records import Outcome, Record, Webhook
+from gateway.jobs.rows import INSERT, to_row
 
-_STILL = "id = ? AND state = 'running' AND tries = ?"
+_KNOWN = "SELECT * FROM jobs WHERE owner = :owner AND idempotency_key = :key"
+_STILL = "id = :id AND state = 'running' AND tries = :tries AND holder = :holder"
 """True for the try that began a job, until the job is cancelled or begun again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Limits of the queue: jobs that wait, and the bytes of their uploads."""
+class Store(Lookups):
+    """The records of jobs; those that are queued are the queue. Blocking.
 
-    jobs: int
-    upload_bytes: int
+    Each method raises OutOfSpace if there is no room for a change, and JobsUnavailable if the database cannot be
+    reached, takes no changes or fails. A record that cannot be read is set aside. Each change is one statement with a
+    condition, so that of several edges, or threads, that want the same one makes it.
 
+    Attributes:
+        holder: names this edge in the records of the jobs that it begins; no two are named alike.
+    """
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Jobs by state, and the Unix time since which the oldest queued one waits."""
-
-    states: dict[str, int]
-    oldest_queued: float | None
-
-
-class Store(Database):
-    """The records of jobs; those that are queued are the queue. Blocking."""
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.holder = f"{socket.gethostname()}-{secrets.token_hex(4)}"
 
     def add(self, record: Record, bounds: Bounds, retry_after_s: float) -> tuple[Record, bool]:
         """Add a new job; return it and True, or the known job of the same idempotency key and False.
@@ -43,12 +46,11 @@ class Store(Database):
             IdempotencyKeyReused: the key was used for a different request.
             TooManyRequests: the queue is full, or this owner would hold more of it than is left for others.
         """
-        with self._using():
-            known = self._known(record.owner, record.idempotency_key)
-            if known is not None:
+        with self._database.using(alone=True) as db:
+            for known in read(db, _KNOWN, {"owner": record.owner, "key": record.idempotency_key}):
                 return _same_request(known, record.fingerprint), False
-            self._check_bounds(bounds, record.owner, record.work.upload_bytes, retry_after_s)
-            self._db.execute(INSERT, to_row(record))
+            bounds.check(db, record.owner, record.work.upload_bytes, retry_after_s)
+            db.execute(INSERT, to_row(record))
         return record, True
 
     def check_room(
@@ -59,32 +61,27 @@ class Store(Database):
         Raises:
             TooManyRequests: as for `add`.
         """
-        with self._using():
-            if self._known(owner, idempotency_key) is None:
-                self._check_bounds(bounds, owner, 0, retry_after_s)
-
-    def find(self, job_id: str, owner: str) -> Record | None:
-        """Return a job of this owner, or None."""
-        return self._one(
-            "SELECT * FROM jobs WHERE id = ? AND owner = ? AND state != ?", (job_id, owner, UNREADABLE)
-        )
-
-    def next_queued(self, now: float, free_pixels: float, all_pixels: float) -> Record | None:
-        """Return the job to begin next: the oldest one of the owner who has waited longest since their last job began.
-
-        Args:
-            free_pixels: pixels that there is room for now. Larger pictures are skipped.
-            all_pixels: pixels that there is room for when nothing is in flight. Even larger pictures are not skipped,
-                since waiting would not help them.
-        """
-        return self._one(NEXT, {"now": now, "free": free_pixels, "all": all_pixels})
+        with self._database.using() as db:
+            if not read(db, _KNOWN, {"owner": owner, "key": idempotency_key}):
+                bounds.check(db, owner, 0, retry_after_s)
 
     def begin(self, job_id: str, now: float) -> Record | None:
         """Mark a queued job as running and return it; None if it is no longer queued."""
         return self._one(
-            "UPDATE jobs SET state = 'running', started = ?, tries = tries + 1"
-            " WHERE id = ? AND state = 'queued' RETURNING *",
-            (now, job_id),
+            "UPDATE jobs SET state = 'running', started = :now, tries = tries + 1, holder = :holder, held = :now,"
+            " progress = NULL WHERE id = :id AND state = 'queued' RETURNING *",
+            {"now": now, "holder": self.holder, "id": job_id},
+        )
+
+    def hold(self, record: Record, now: float, progress: Mapping[str, str]) -> bool:
+        """Record that its edge is at work on a running job; return False if the job is no longer this edge's.
+
+        Args:
+            progress: the states of the stages that it has begun.
+        """
+        return self._change(
+            f"UPDATE jobs SET held = :now, progress = :progress WHERE {_STILL}",  # noqa: S608
+            _held(record, now=now, progress=json.dumps(progress)),
         )
 
     def put_back(self, record: Record, due: float, *, is_try: bool) -> bool:
@@ -95,120 +92,80 @@ class Store(Database):
             is_try: whether this counts as one of its tries.
         """
         return self._change(
-            f"UPDATE jobs SET state = 'queued', started = NULL, due = ?, tries = tries - ? WHERE {_STILL}",  # noqa: S608
-            *(due, 0 if is_try else 1, record.id, record.tries),
+            "UPDATE jobs SET state = 'queued', started = NULL, due = :due, tries = tries - :off"  # noqa: S608
+            f" WHERE {_STILL}",
+            _held(record, due=due, off=0 if is_try else 1),
         )
 
     def succeed(self, record: Record, outcome: Outcome, now: float, expires: float) -> bool:
-        """Mark a running job as succeeded; return False if it was cancelled or begun anew meanwhile."""
+        """Mark a running job as succeeded; return False if it was cancelled or begun anew meanwhile.
+
+        It may be called again where it is not known whether the first call went through.
+        """
         return self._change(
-            "UPDATE jobs SET state = 'succeeded', ended = ?, expires = ?, outcome = ?, result_bytes = ?"  # noqa: S608
-            f" WHERE {_STILL}",
-            *(now, expires, json.dumps(asdict(outcome)), outcome.stored_bytes, record.id, record.tries),
+            "UPDATE jobs SET state = 'succeeded', ended = :now, expires = :expires, outcome = :outcome,"  # noqa: S608
+            f" result_bytes = :bytes WHERE {_STILL} OR (id = :id AND outcome = :outcome)",
+            _held(
+                record,
+                now=now,
+                expires=expires,
+                outcome=json.dumps(asdict(outcome)),
+                bytes=outcome.stored_bytes,
+            ),
         )
 
     def fail(self, record: Record, problem: dict[str, object], now: float, expires: float) -> bool:
         """Mark a running job as failed; return False if it was cancelled or begun anew meanwhile."""
         return self._change(
-            f"UPDATE jobs SET state = 'failed', ended = ?, expires = ?, problem = ? WHERE {_STILL}",  # noqa: S608
-            *(now, expires, json.dumps(problem), record.id, record.tries),
+            "UPDATE jobs SET state = 'failed', ended = :now, expires = :expires, problem = :problem"  # noqa: S608
+            f" WHERE {_STILL}",
+            _held(record, now=now, expires=expires, problem=json.dumps(problem)),
         )
 
     def cancel(self, job_id: str, now: float, expires: float) -> bool:
         """Cancel an open job; return False if it has already ended."""
         return self._change(
-            "UPDATE jobs SET state = 'cancelled', ended = ?, expires = ?"
-            " WHERE id = ? AND state IN ('queued', 'running')",
-            *(now, expires, job_id),
+            "UPDATE jobs SET state = 'cancelled', ended = :now, expires = :expires"
+            " WHERE id = :id AND state IN ('queued', 'running')",
+            {"now": now, "expires": expires, "id": job_id},
         )
 
     def forget(self, job_id: str) -> None:
         """Delete a record."""
-        self._change("DELETE FROM jobs WHERE id = ?", job_id)
-
-    def running(self) -> list[Record]:
-        """Return the jobs that are running, or were when the service stopped."""
-        return self._all("SELECT * FROM jobs WHERE state = 'running'")
-
-    def expired(self, now: float, telling_s: float) -> list[Record]:
-        """Return the jobs that have expired.
-
-        Args:
-            telling_s: seconds that a job stays beyond its time while its webhook is pending.
-        """
-        return self._all(
-            f"SELECT * FROM jobs WHERE state IN ({ENDED_SQL}) AND expires < ?"  # noqa: S608
-            " AND (webhook_state IS NOT 'pending' OR expires < ?)",
-            (now, now - telling_s),
-        )
-
-    def results_beyond(self, limit_bytes: int) -> list[str]:
-        """Return the ids of the jobs whose results, oldest first, must go to keep all within the limit."""
-        with self._using():
-            rows = self._db.execute(BEYOND, (limit_bytes,)).fetchall()
-        return [row["id"] for row in rows]
+        self._change("DELETE FROM jobs WHERE id = :id", {"id": job_id})
 
     def note_dropped(self, job_id: str) -> None:
         """Record that a job's result is no longer kept."""
-        self._change("UPDATE jobs SET result_bytes = 0 WHERE id = ?", job_id)
+        self._change("UPDATE jobs SET result_bytes = 0 WHERE id = :id", {"id": job_id})
 
     def limit_waits(self, due: float, webhook_due: float) -> None:
         """Move later times of jobs and webhooks to these Unix times: a clock that was ahead may have set them."""
-        self._change("UPDATE jobs SET due = ? WHERE due > ?", due, due)
-        self._change("UPDATE jobs SET webhook_due = ? WHERE webhook_due > ?", webhook_due, webhook_due)
+        self._change("UPDATE jobs SET due = :due WHERE due > :due", {"due": due})
+        self._change(
+            "UPDATE jobs SET webhook_due = :due WHERE webhook_due > :due",
+            {"due": webhook_due},
+        )
 
-    def webhooks_due(self, now: float, most: int) -> list[Record]:
-        """Return the ended jobs whose webhooks are due: of each owner the `most` that have waited longest."""
-        return self._all(TO_TELL, (now, most))
+    def claim_webhook(self, record: Record, until: float) -> bool:
+        """Keep other edges from sending a webhook that is due until that Unix time; return False if one was faster."""
+        assert record.webhook is not None
+        return self._change(
+            "UPDATE jobs SET webhook_due = :until WHERE id = :id AND webhook_state = 'pending' AND webhook_due = :due",
+            {"until": until, "id": record.id, "due": record.webhook.due},
+        )
 
     def note_webhook(self, job_id: str, webhook: Webhook) -> bool:
         """Record how a try of a webhook went; return False if the job has been deleted."""
         return self._change(
-            "UPDATE jobs SET webhook_state = ?, webhook_tries = ?, webhook_due = ?, webhook_error = ? WHERE id = ?",
-            *(webhook.state, webhook.tries, webhook.due, webhook.error, job_id),
+            "UPDATE jobs SET webhook_state = :state, webhook_tries = :tries, webhook_due = :due, webhook_error = :error"
+            " WHERE id = :id",
+            {"id": job_id, **asdict(webhook)},
         )
 
-    def counts(self) -> Counts:
-        """Count the jobs by state."""
-        with self._using():
-            rows = self._db.execute(
-                "SELECT state, count(*), min(created) FROM jobs GROUP BY state"
-            ).fetchall()
-        found = {state: (count, oldest) for state, count, oldest in rows}
-        return Counts(
-            {state: found.get(state, (0, None))[0] for state in STATES}, found.get("queued", (0, None))[1]
-        )
 
-    def ids(self, *, waiting: bool = False) -> set[str]:
-        """Return the ids of all jobs, or only of those whose uploads may still be needed."""
-        query = "SELECT id FROM jobs" + (f" WHERE state NOT IN ({ENDED_SQL})" if waiting else "")  # noqa: S608
-        with self._using():
-            rows = self._db.execute(query).fetchall()
-        return {row["id"] for row in rows}
-
-    def _known(self, owner: str, idempotency_key: str | None) -> Record | None:
-        row = self._db.execute(
-            "SELECT * FROM jobs WHERE owner = ? AND idempotency_key = ?", (owner, idempotency_key)
-        ).fetchone()
-        return None if row is None else self._read(row)
-
-    def _check_bounds(self, bounds: Bounds, owner: str, upload_bytes: int, retry_after_s: float) -> None:
-        waiting, waiting_bytes, own, own_bytes = self._db.execute(
-            "SELECT count(*), total(upload_bytes), count(*) FILTER (WHERE owner = :owner),"
-            " total(upload_bytes) FILTER (WHERE owner = :owner) FROM jobs WHERE state = 'queued'",
-            {"owner": owner},
-        ).fetchone()
-        if waiting >= bounds.jobs:
-            raise TooManyRequests("jobs", f"{waiting} jobs wait; the limit is {bounds.jobs}", retry_after_s)
-        left, left_bytes = bounds.jobs - waiting - 1, bounds.upload_bytes - waiting_bytes - upload_bytes
-        if left_bytes < 0:
-            text = (
-                f"jobs of {int(waiting_bytes) >> 20} MiB wait; the limit is {bounds.upload_bytes >> 20} MiB"
-            )
-            raise TooManyRequests("jobs", text, retry_after_s)
-        if owner and (own > left or own_bytes > left_bytes):
-            text = f"{own} jobs of this API key wait; what is left of the queue is kept for others"
-            raise TooManyRequests("jobs", text, retry_after_s)
+def _held(record: Record, **values: object) -> dict[str, object]:
+    """Return the values of `_STILL` and those given."""
+    return {"id": record.id, "tries": record.tries, "holder": record.holder, **values}
 
 
 def _same_request(known: Record, fingerprint: str) -> Record:

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 8
 TRY_S = 10.0
 """Time limit of one try as a whole."""
+CLAIM_S = 30.0
+"""Seconds for which no other edge sends a webhook that one has begun to send; longer than a try."""
 GROWTH = 4.0
 LONGEST_WAIT_S = 3600.0
 POLL_S = 1.0
@@ -158,6 +160,10 @@ class Webhooks:
         if record.webhook is None:
             return
         work_on(subject_of(record))
+        if self._store.is_shared and not await asyncio.to_thread(
+            self._store.claim_webhook, record, clock.now() + CLAIM_S
+        ):
+            return
         error = await self._try(http, record, record.webhook.url)
         noted = self._judge(record.webhook, error)
         await entered(record.id, functools.partial(self._store.note_webhook, record.id, noted))

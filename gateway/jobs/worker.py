@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from gateway.jobs import clock
 from gateway.jobs.attempts import Attempts
 from gateway.jobs.disk_trouble import entered
-from gateway.jobs.files import JobFiles
+from gateway.jobs.files import Files
 from gateway.jobs.records import Record, subject_of
 from gateway.jobs.store import Store
+from gateway.jobs.watch import BEAT, FENCE, Watch
 from gateway.restore.admission import Admission
 from gateway.settings import GatewaySettings
 from gateway.telemetry.logs import work_on
@@ -26,7 +27,21 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 1.0
 """Seconds between looks at the queue when no event asks for one."""
-ADOPT_EVERY_S = 10.0
+ADOPT_EVERY_S, ADOPT = 10.0, 0.3
+"""Seconds between looks for jobs that nobody works on, at most; and the part of the lease that they may be."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """A job that this edge is at work on.
+
+    Attributes:
+        held: when it was last entered that it is, by the monotonic clock.
+    """
+
+    record: Record
+    task: asyncio.Task[None]
+    held: float
 
 
 @dataclass(slots=True)
@@ -39,16 +54,20 @@ class Worker:
 
     settings: GatewaySettings
     store: Store
-    files: JobFiles
+    files: Files
     attempts: Attempts
     admission: Admission
     readiness: Readiness
     on_end: Callable[[], None]
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _runs: dict[str, _Run] = field(default_factory=dict)
     _is_stopping: bool = False
     _lacks_room: bool = False
     _adopted: float = float("-inf")
+    _watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._watch = Watch(self.settings.job_lease_s if self.store.is_shared else 0.0)
 
     def wake(self) -> None:
         """Look at the queue now."""
@@ -61,8 +80,8 @@ class Worker:
 
     def cancel(self, job_id: str) -> None:
         """Stop waiting for a job. Unless somebody else waits for its run, the run ends with the current stage."""
-        if (task := self._tasks.get(job_id)) is not None:
-            task.cancel()
+        if (run := self._runs.get(job_id)) is not None:
+            run.task.cancel()
 
     def states(self, job_id: str) -> dict[str, str]:
         """Return the state of each stage that a running job has begun. Blocking."""
@@ -84,6 +103,31 @@ class Worker:
                     await self._wake.wait()
             self._wake.clear()
 
+    async def hold(self) -> None:
+        """Say again and again that this edge is at work on its jobs, until cancelled.
+
+        Jobs that were cancelled at another edge, or taken over by one, are let go, and so are those of which other
+        edges have heard nothing for so long that they may soon take them over.
+        """
+        beat_s, fence_s = BEAT * self.settings.job_lease_s, FENCE * self.settings.job_lease_s
+        while True:
+            await asyncio.sleep(beat_s)
+            for run in list(self._runs.values()):
+                now = time.monotonic()
+                try:
+                    async with asyncio.timeout(beat_s):
+                        is_ours = await asyncio.to_thread(self._say, run.record)
+                except (RestorationError, TimeoutError):
+                    is_ours = now < run.held + fence_s
+                else:
+                    run.held = now
+                if not is_ours:
+                    logger.warning("job %s: let go, for it is no longer this edge's", run.record.id)
+                    run.task.cancel()
+
+    def _say(self, record: Record) -> bool:
+        return self.store.hold(record, clock.now(), self.attempts.states(record.id))
+
     def stop(self) -> None:
         """Take no more jobs."""
         self._is_stopping = True
@@ -91,7 +135,7 @@ class Worker:
 
     async def drain(self, seconds: float) -> None:
         """Wait until running jobs have ended, once `run` has; those that take longer run again after the next start."""
-        tasks = list(self._tasks.values())
+        tasks = [run.task for run in self._runs.values()]
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=seconds)
@@ -102,14 +146,12 @@ class Worker:
     async def _adopt(self) -> None:
         """Put back jobs that are running only by their records; let those fail that have used up their tries.
 
-        Such records are left by a crash of the service, or by an end that could not be recorded.
+        Such records are left by a crash of an edge, or by an end that could not be recorded.
         """
-        if time.monotonic() < self._adopted + ADOPT_EVERY_S:
+        if time.monotonic() < self._adopted + min(ADOPT_EVERY_S, ADOPT * self.settings.job_lease_s):
             return
-        at_work = set(self._tasks)
-        for record in await asyncio.to_thread(self.store.running):
-            if record.id in at_work:
-                continue
+        at_work = set(self._runs)
+        for record in self._watch.abandoned(await asyncio.to_thread(self.store.running), at_work):
             if record.tries < self.settings.job_tries:
                 logger.warning("job %s: put back after try %d, which nobody ended", record.id, record.tries)
                 await asyncio.to_thread(self.store.put_back, record, 0.0, is_try=True)
@@ -121,16 +163,17 @@ class Worker:
 
     async def _take(self) -> bool:
         """Begin a job if there is one and room for it; return whether to look for another."""
-        if self.readiness.problem or len(self._tasks) >= self.settings.max_jobs:
+        if self.readiness.problem or len(self._runs) >= self.settings.max_jobs:
             return False
         record = await asyncio.to_thread(self._next)
         self._lacks_room = record is not None and not self.admission.has_room(record.work.pixels)
         if record is None or self._lacks_room:
             return False
+        held = time.monotonic()
         begun = await asyncio.to_thread(self.store.begin, record.id, clock.now())
         if begun is not None:
             task = asyncio.create_task(self._work(begun))
-            self._tasks[begun.id] = task
+            self._runs[begun.id] = _Run(begun, task, held)
             task.add_done_callback(lambda _: self._leave(begun.id))
         return True
 
@@ -140,7 +183,7 @@ class Worker:
         return self.store.next_queued(clock.now(), free, total)
 
     def _leave(self, job_id: str) -> None:
-        self._tasks.pop(job_id, None)
+        self._runs.pop(job_id, None)
         self.wake()
 
     async def _work(self, record: Record) -> None:

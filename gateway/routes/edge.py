@@ -57,7 +57,11 @@ class Edge:
     @property
     def warnings(self) -> list[str]:
         """Return what an operator should look at although restorations succeed."""
-        return [self.keys.problem] if self.keys is not None and self.keys.problem else []
+        found = [
+            "" if self.keys is None else self.keys.problem,
+            "" if self.jobs is None else self.jobs.sweeper.problem,
+        ]
+        return [problem for problem in found if problem]
 
     def renew(self) -> None:
         """Read the release again, because the backend has come up, maybe with other archives."""

@@ -128,7 +128,7 @@ def jobs_of(request: Request) -> Jobs:
     """
     found = edge_of(request).jobs
     if found is None:
-        raise NotFound("this service keeps no jobs: it was started without --jobs-dir")
+        raise NotFound("this service keeps no jobs: it was started without --jobs-dir and --jobs-url")
     return found
 
 

@@ -50,6 +50,47 @@ def job_answers() -> dict[int | str, Schema]:
     }
 
 
+def page_operation(usual: int, most: int) -> Schema:
+    """Return the query of `GET /v1/jobs`.
+
+    Args:
+        usual: jobs on a page by default.
+        most: jobs on a page at most.
+    """
+    limit = {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": most,
+        "description": f"jobs on the page. Default: {usual}",
+    }
+    return {
+        "parameters": [
+            parameter(
+                "state", {**ref("JobState"), "description": "of the jobs that are wanted; by default all"}
+            ),
+            parameter("limit", limit),
+            parameter("before", {**_TEXT, "description": "where the page begins, as `links.next` has it"}),
+        ]
+    }
+
+
+def page_answers() -> dict[int | str, Schema]:
+    """Return the answers of `GET /v1/jobs`."""
+    return {
+        200: {"description": "a page of jobs", "content": document("JobPage")},
+        **problems({400: STATUSES[400], 401: STATUSES[401], 404: "this service keeps no jobs", **_FAILING}),
+    }
+
+
+def events_answers() -> dict[int | str, Schema]:
+    """Return the answers of `GET /v1/jobs/{job_id}/events`."""
+    text = "events named by the job's state, whose data are the job; the last one is its end"
+    return {
+        200: {"description": text, "content": {"text/event-stream": {"schema": _TEXT}}},
+        **problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
+    }
+
+
 def delete_answers() -> dict[int | str, Schema]:
     """Return the answers of `DELETE /v1/jobs/{job_id}`."""
     return {

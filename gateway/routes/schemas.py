@@ -132,6 +132,12 @@ def _jobs() -> dict[str, Schema]:
         "JobState": {"type": "string", "enum": list(STATES)},
         "StageState": {"type": "string", "enum": stage_states},
         "Job": _object(job),
+        "JobPage": _object(
+            {
+                "jobs": {"type": "array", "items": ref("Job")},
+                "links": _object({"next": {"type": ["string", "null"]}}),
+            }
+        ),
         "JobResult": _object({"return": ref("Return"), "content_type": _TEXT, "etag": _TEXT}),
         "JobWebhook": _object(webhook),
         "JobLinks": _object({"self": _TEXT, "result": _TEXT}, required=["self"]),

@@ -137,7 +137,7 @@ def test_shared_memory_holds_what_is_admitted(
 def test_images_hold_only_what_the_lock_knows() -> None:
     project = tomllib.loads((HOME / "pyproject.toml").read_text())
     optional = project["project"]["optional-dependencies"]
-    named = (*project["project"]["dependencies"], *optional["image"], *optional["tracing"])
+    named = (*project["project"]["dependencies"], *optional["image"], *optional["tracing"], *optional["jobs"])
     declared = {re.split("[<>=]", name)[0] for name in named}
     groups = {name: names for name, names in project["dependency-groups"].items() if name != "brisque"}
     assert set().union(*groups.values()) <= declared

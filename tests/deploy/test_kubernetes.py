@@ -35,9 +35,20 @@ def resources(request: pytest.FixtureRequest) -> Manifests:
     return found | {"overlay": {"name": request.param}}
 
 
+def pods_of(resources: Manifests) -> dict[str, Any]:
+    """What makes the pods: a Deployment where they keep nothing."""
+    found = [
+        resources[name]
+        for kind in ("StatefulSet", "Deployment")
+        if (name := f"{kind}/photorestore") in resources
+    ]
+    (workload,) = found
+    return workload
+
+
 @pytest.fixture
 def pod(resources: Manifests) -> dict[str, Any]:
-    return resources["StatefulSet/photorestore"]["spec"]["template"]["spec"]
+    return pods_of(resources)["spec"]["template"]["spec"]
 
 
 @pytest.fixture
@@ -66,8 +77,8 @@ def test_manifests_follow_the_schemas(resources: Manifests, version: str) -> Non
 
 def test_everything_asked_for_is_there(resources: Manifests) -> None:
     kinds = {name.partition("/")[0] for name in resources}
-    wanted = {"StatefulSet", "Service", "PodDisruptionBudget", "NetworkPolicy", "HorizontalPodAutoscaler"}
-    assert wanted <= kinds
+    wanted = {"Service", "PodDisruptionBudget", "NetworkPolicy", "HorizontalPodAutoscaler"}
+    assert wanted | {pods_of(resources)["kind"]} <= kinds
 
 
 def test_backend_starts_before_the_edge_and_stops_after_it(
@@ -112,23 +123,19 @@ def test_containers_are_locked(pod: dict[str, Any], containers: Manifests) -> No
 
 
 def test_selectors_find_the_pods(resources: Manifests) -> None:
-    labels = resources["StatefulSet/photorestore"]["spec"]["template"]["metadata"]["labels"]
-    ports = {
-        port["name"]
-        for port in resources["StatefulSet/photorestore"]["spec"]["template"]["spec"]["containers"][0][
-            "ports"
-        ]
-    }
-    for name in ("StatefulSet/photorestore", "PodDisruptionBudget/photorestore"):
-        assert resources[name]["spec"]["selector"]["matchLabels"].items() <= labels.items()
-    for name in ("Service/photorestore", "Service/photorestore-pods"):
-        assert resources[name]["spec"]["selector"].items() <= labels.items()
-        assert {port["targetPort"] for port in resources[name]["spec"]["ports"]} <= ports
-    assert (
-        resources["NetworkPolicy/photorestore"]["spec"]["podSelector"]["matchLabels"].items()
-        <= labels.items()
-    )
-    assert resources["StatefulSet/photorestore"]["spec"]["serviceName"] == "photorestore-pods"
+    pods = pods_of(resources)["spec"]
+    labels = pods["template"]["metadata"]["labels"]
+    ports = {port["name"] for port in pods["template"]["spec"]["containers"][0]["ports"]}
+    for spec in (pods, resources["PodDisruptionBudget/photorestore"]["spec"]):
+        assert spec["selector"]["matchLabels"].items() <= labels.items()
+    services = {name: found["spec"] for name, found in resources.items() if name.startswith("Service/")}
+    for service in services.values():
+        assert service["selector"].items() <= labels.items()
+        assert {port["targetPort"] for port in service["ports"]} <= ports
+    policy = resources["NetworkPolicy/photorestore"]["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    if "serviceName" in pods:
+        assert f"Service/{pods['serviceName']}" in services
 
 
 def test_settings_of_the_edge_are_known(containers: Manifests) -> None:
@@ -151,7 +158,7 @@ def test_there_is_time_to_answer_what_is_in_flight(pod: dict[str, Any], containe
 
 def test_scaling_down_is_slow(resources: Manifests) -> None:
     spec = resources["HorizontalPodAutoscaler/photorestore"]["spec"]
-    assert spec["scaleTargetRef"]["kind"] == "StatefulSet"
+    assert spec["scaleTargetRef"]["kind"] == pods_of(resources)["kind"]
     assert spec["behavior"]["scaleDown"]["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 300}]
 
 
@@ -209,17 +216,35 @@ def test_the_ingress_lets_the_largest_upload_and_the_longest_wait_through(full: 
     assert path["backend"]["service"]["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}
 
 
-@pytest.mark.parametrize(("component", "port"), [("webhooks", 443), ("tracing", 4318)])
+@pytest.mark.parametrize(
+    ("component", "ports"), [("webhooks", [443]), ("tracing", [4318]), ("shared-jobs", [5432, 443])]
+)
 def test_what_the_edge_calls_is_let_out_with_the_names_it_looks_up(
-    full: Manifests, component: str, port: int
+    full: Manifests, component: str, ports: list[int]
 ) -> None:
     policy = full[f"NetworkPolicy/photorestore-{component}"]["spec"]
     assert policy["podSelector"]["matchLabels"].items() <= labels_of(full).items()
     assert policy["policyTypes"] == ["Egress"]
-    names, calls = policy["egress"]
+    names, *calls = policy["egress"]
     assert {(entry["port"], entry["protocol"]) for entry in names["ports"]} == {(53, "UDP"), (53, "TCP")}
-    assert [entry["port"] for entry in calls["ports"]] == [port]
+    assert [entry["port"] for call in calls for entry in call["ports"]] == ports
     assert full["NetworkPolicy/photorestore"]["spec"]["egress"] == []  # policies add up
+
+
+def test_pods_that_share_their_jobs_keep_nothing_and_callers_go_to_any(full: Manifests) -> None:
+    workload = full["Deployment/photorestore"]["spec"]
+    assert not {"serviceName", "podManagementPolicy", "volumeClaimTemplates"} & workload.keys()
+    assert "Service/photorestore-pods" not in full
+    assert "sessionAffinity" not in full["Service/photorestore"]["spec"]
+    assert not [
+        name for name in full["Ingress/photorestore"]["metadata"]["annotations"] if "affinity" in name
+    ]
+    volumes = {volume["name"]: volume for volume in workload["template"]["spec"]["volumes"]}
+    assert "emptyDir" in volumes["kept"]
+    (edge,) = workload["template"]["spec"]["containers"]
+    named = {entry["name"]: entry for entry in edge["env"]}
+    assert "secretKeyRef" in named["PHOTORESTORE_GATEWAY_JOBS_URL"]["valueFrom"]
+    assert named["PHOTORESTORE_GATEWAY_JOBS_FILES"]["value"].startswith("s3://")
 
 
 def test_without_components_the_edge_calls_nobody() -> None:
@@ -230,5 +255,5 @@ def test_without_components_the_edge_calls_nobody() -> None:
 
 
 def labels_of(manifests: Manifests) -> dict[str, str]:
-    labels: dict[str, str] = manifests["StatefulSet/photorestore"]["spec"]["template"]["metadata"]["labels"]
+    labels: dict[str, str] = pods_of(manifests)["spec"]["template"]["metadata"]["labels"]
     return labels

@@ -166,4 +166,4 @@ def test_settings_come_from_the_command_line_above_the_environment() -> None:
 
 def test_webhooks_need_jobs_whose_end_they_tell() -> None:
     told = refusal_of(WEBHOOK_HOSTS="a.example", WEBHOOK_SECRET_FILE=__file__)
-    assert told == "webhooks need --jobs-dir, for they tell of the end of jobs"
+    assert told == "webhooks need --jobs-dir or --jobs-url, for they tell of the end of jobs"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.jobs.files import JobFiles
+from gateway.jobs.folder_files import FolderFiles
 from gateway.restore.results import Result
 from tests.edge import (
     EdgeClient,
@@ -99,17 +99,17 @@ async def test_who_asks_for_what_was_just_cancelled_gets_it(
 async def test_job_that_is_cancelled_while_its_result_is_written_leaves_none(
     edge: EdgeClient, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep = JobFiles.keep
+    keep = FolderFiles.keep
     is_writing, may_write, has_written = (threading.Event() for _ in range(3))
 
-    def slow(self: JobFiles, job_id: str, result: Result) -> int:
+    def slow(self: FolderFiles, job_id: str, result: Result) -> int:
         is_writing.set()
         may_write.wait(20)
         size = keep(self, job_id, result)
         has_written.set()
         return size
 
-    monkeypatch.setattr(JobFiles, "keep", slow)
+    monkeypatch.setattr(FolderFiles, "keep", slow)
     job = await submit(edge)
     await until(is_writing.is_set)
     assert (await edge.delete(job["links"]["self"])).status_code == 204

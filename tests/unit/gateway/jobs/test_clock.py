@@ -7,6 +7,7 @@ import pytest
 from starlette.responses import Response
 
 from gateway.jobs import attempts
+from gateway.jobs.sqlite import SqliteDatabase
 from gateway.jobs.store import Store
 from tests.edge import FakeTorchServe, metric, running_edge, until
 from tests.jobs import submit, wait
@@ -31,7 +32,7 @@ async def test_results_do_not_expire_when_the_clock_is_set(
         job = await wait(edge, await submit(edge))
         step(monkeypatch, seconds)
         later = await wait(edge, await submit(edge, seed=1))
-        edge.app.state.edge.jobs.sweep()
+        edge.app.state.edge.jobs.sweeper.sweep()
         assert (await edge.get(job["links"]["result"])).status_code == 200
         assert job["created"] <= job["started"] <= job["ended"] < later["ended"] < job["expires"]
         assert metric(edge, "job_seconds_sum", state="succeeded") < 60
@@ -61,7 +62,7 @@ async def test_clock_that_was_ahead_makes_nothing_wait_after_a_restart(
         server.is_open.clear()
         job = await submit(edge)
         await until(lambda: server.inferences)
-    store = Store(folder / "jobs.sqlite")
+    store = Store(SqliteDatabase(folder / "jobs.sqlite"))
     begun = store.begin(job["id"], 0.0)
     assert begun is not None
     store.put_back(begun, time.time() + 10 * HOUR_S, is_try=True)

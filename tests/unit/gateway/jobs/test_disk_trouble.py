@@ -12,8 +12,9 @@ import pytest
 from starlette.responses import Response
 
 from gateway.jobs import attempts
-from gateway.jobs.files import JobFiles
-from gateway.jobs.rows import INSERT, VERSIONS, to_row
+from gateway.jobs.folder_files import FolderFiles
+from gateway.jobs.rows import INSERT, to_row
+from gateway.jobs.sqlite import VERSIONS
 from gateway.jobs.store import Store
 from photorestore.errors import OutOfSpace
 from photorestore.serving.answers import PROBLEM_TYPE
@@ -59,8 +60,8 @@ class FailingDatabase:
     def __init__(self, store: Store) -> None:
         self.error: Exception | None = None
         self.count = 0
-        self._connection = store._db
-        store._db = self  # type: ignore[assignment]  # a stand-in
+        self._connection = store._database._db  # type: ignore[attr-defined]  # SQLite's
+        store._database._db = self  # type: ignore[attr-defined]  # a stand-in
 
     def execute(self, query: str, *values: Any) -> sqlite3.Cursor:
         if self.error is not None and query.lstrip().startswith(("INSERT", "UPDATE", "DELETE")):
@@ -81,7 +82,7 @@ def database_error(code: int) -> sqlite3.OperationalError:
 async def test_full_shared_memory_is_no_try_of_a_job(
     server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    full = Failing(monkeypatch, JobFiles, "lay_out", OutOfSpace("shared memory is full"))
+    full = Failing(monkeypatch, FolderFiles, "lay_out", OutOfSpace("shared memory is full"))
     async with running_edge(server, root, jobs_dir=folder, job_tries=3) as edge:
         job = await submit(edge)
         await until(lambda: full.count > 6)
@@ -107,7 +108,7 @@ async def test_picture_that_shared_memory_never_has_room_for_fails_after_its_tri
     server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempts.Attempts, "room", lambda _: (100.0, 1000.0))
-    full = Failing(monkeypatch, JobFiles, "lay_out", OutOfSpace("shared memory is full"))
+    full = Failing(monkeypatch, FolderFiles, "lay_out", OutOfSpace("shared memory is full"))
     async with running_edge(server, root, jobs_dir=folder, job_tries=3) as edge:
         job = await wait(edge, await submit(edge))
         assert (job["state"], job["tries"], full.count) == ("failed", 3, 3)
@@ -153,7 +154,7 @@ async def test_job_ends_when_the_disk_that_was_full_at_its_end_has_room(
 async def test_result_is_kept_when_the_disk_that_was_full_has_room(
     server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    full = Failing(monkeypatch, JobFiles, "keep", OutOfSpace("full"))
+    full = Failing(monkeypatch, FolderFiles, "keep", OutOfSpace("full"))
     async with running_edge(server, root, jobs_dir=folder, job_tries=2) as edge:
         job = await submit(edge)
         await until(lambda: full.count > 3)
@@ -165,7 +166,7 @@ async def test_result_is_kept_when_the_disk_that_was_full_has_room(
 async def test_job_whose_end_was_never_entered_is_begun_again(
     server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = Failing(monkeypatch, JobFiles, "keep", LookupError("a fault of ours"))
+    broken = Failing(monkeypatch, FolderFiles, "keep", LookupError("a fault of ours"))
     async with running_edge(server, root, jobs_dir=folder, job_tries=3) as edge:
         job = await submit(edge)
         await until(lambda: broken.count == 1)
@@ -177,7 +178,7 @@ async def test_job_whose_end_was_never_entered_is_begun_again(
 async def test_job_whose_end_can_never_be_entered_is_given_up(
     server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = Failing(monkeypatch, JobFiles, "keep", LookupError("a fault of ours"))
+    broken = Failing(monkeypatch, FolderFiles, "keep", LookupError("a fault of ours"))
     async with running_edge(server, root, jobs_dir=folder, job_tries=2) as edge:
         done = await wait(edge, await submit(edge))
         assert (done["state"], done["tries"], broken.count) == ("failed", 2, 2)
@@ -292,7 +293,7 @@ async def test_result_that_cannot_be_deleted_holds_up_no_other(
         jobs = [await wait(edge, await submit(edge, seed=seed)) for seed in range(2)]
         with monkeypatch.context() as patch:
             Failing(patch, type(folder), "unlink", OSError(errno.EIO, "it does not work"))
-            edge.app.state.edge.jobs.sweep()
+            edge.app.state.edge.jobs.sweeper.sweep()
         for job in jobs:
             assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
     async with running_edge(server, root, jobs_dir=folder):

@@ -30,7 +30,7 @@ from tests.edge import (
     serving,
     until,
 )
-from tests.jobs import KEYED, emptied, look, names, submit, wait
+from tests.jobs import KEYED, emptied, look, names, ready, submit, wait
 
 pytestmark = pytest.mark.anyio
 
@@ -132,7 +132,9 @@ async def test_what_an_earlier_version_entered_is_decided_at_the_try(
         direct = asyncio.create_task(edge.post("/v1/restore?stages=", content=make_picture(seed=9)))
         await until(lambda: server.inferences)
         job = await submit(edge)
-        edge.app.state.edge.jobs.store._db.execute("UPDATE jobs SET work = json_remove(work, '$.promise')")
+        edge.app.state.edge.jobs.store._database._db.execute(
+            "UPDATE jobs SET work = json_remove(work, '$.promise')"
+        )
         server.is_open.set()
         assert (await direct).status_code == 200
         assert (await wait(edge, job))["state"] == "succeeded"
@@ -237,7 +239,7 @@ async def test_full_disk_is_told_and_passes(
     def full(_path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("gateway.jobs.files._sync", full)
+    monkeypatch.setattr("gateway.jobs.folder_files._sync", full)
     answer = await edge.post("/v1/jobs", content=make_picture())
     assert problem(answer) == (503, "out-of-space")
     assert "disk" in answer.json()["detail"]
@@ -335,14 +337,3 @@ async def test_jobs_survive_a_kill(server: FakeTorchServe, root: Path, folder: P
                 process.send_signal(signal.SIGTERM)
                 assert await asyncio.wait_for(process.wait(), 30) == 0
     await emptied(folder / "uploads")
-
-
-async def ready(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                if (await client.get("/readyz")).is_success:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.02)

@@ -1,18 +1,22 @@
 """Records of jobs: who may change what, and what is left after a restart."""
 
+import contextlib
 import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.errors import IdempotencyKeyReused, TooManyRequests
+from gateway.jobs.bounds import Bounds
 from gateway.jobs.records import Outcome, Record, Webhook, Work
-from gateway.jobs.rows import INSERT, VERSIONS, to_row
-from gateway.jobs.store import Bounds, Store
+from gateway.jobs.rows import INSERT, to_row
+from gateway.jobs.sqlite import VERSIONS, SqliteDatabase
+from gateway.jobs.store import Store
 from gateway.restore.parts import Received
 
 WIDE = Bounds(100, 1 << 30)
@@ -33,11 +37,21 @@ def make_record(name: str = "a", **changes: Any) -> Record:
     return Record(**values | changes)
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Store]:
+    """Opens the same records, which are empty at first; those of SQLite once at a time."""
+    if request.param == "sqlite":
+        return lambda: Store(SqliteDatabase(tmp_path / "jobs.sqlite"))
+    url = request.getfixturevalue("database")
+    from gateway.jobs.postgres import PostgresDatabase
+
+    return lambda: Store(PostgresDatabase(url))
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "jobs.sqlite")
-    yield opened
-    opened.close()
+def store(opening: Callable[[], Store]) -> Iterator[Store]:
+    with contextlib.closing(opening()) as opened:
+        yield opened
 
 
 def begin(store: Store, name: str = "a") -> Record:
@@ -46,12 +60,12 @@ def begin(store: Store, name: str = "a") -> Record:
     return begun
 
 
-def test_records_are_read_back_as_written_after_a_restart(tmp_path: Path) -> None:
+def test_records_are_read_back_as_written_after_a_restart(opening: Callable[[], Store]) -> None:
     record = make_record(idempotency_key="k", webhook=Webhook("https://example.org"))
-    first = Store(tmp_path / "jobs.sqlite")
+    first = opening()
     first.add(record, WIDE, 1.0)
     first.close()
-    second = Store(tmp_path / "jobs.sqlite")
+    second = opening()
     assert second.find("a", "") == record
     second.close()
 
@@ -77,6 +91,44 @@ def test_only_the_latest_try_may_end_a_job(store: Store) -> None:
     found = store.find("a", "")
     assert found is not None
     assert (found.state, found.tries, found.outcome, found.has_result) == ("succeeded", 2, outcome, True)
+
+
+def test_end_that_is_entered_again_is_the_same_end(store: Store) -> None:
+    store.add(make_record(), WIDE, 1.0)
+    begun, outcome = begin(store), Outcome("key", "image/png", 5, {"deliver": "ran"}, "a.1")
+    assert store.succeed(begun, outcome, 3.0, 9.0)
+    assert store.succeed(begun, outcome, 3.0, 9.0)
+    assert not store.succeed(begun, replace(outcome, file="a.2"), 3.0, 9.0)
+
+
+def test_what_was_taken_over_is_no_longer_held(store: Store) -> None:
+    store.add(make_record(), WIDE, 1.0)
+    begun = begin(store)
+    assert begun.holder == store.holder
+    assert store.hold(begun, 3.0, {"denoise": "running"})
+    (running,) = store.running()
+    assert (running.held, running.progress) == (3.0, {"denoise": "running"})
+    store.put_back(running, 0.0, is_try=False)
+    again = replace(begin(store), holder="another")  # of the same number, since the first was no try
+    assert again.tries == begun.tries
+    for held in (store.hold(again, 4.0, {}), store.fail(again, {}, 4.0, 9.0)):
+        assert not held
+    assert store.hold(begin_again(store), 5.0, {})
+
+
+def begin_again(store: Store) -> Record:
+    (running,) = store.running()
+    assert running.progress == {}
+    return running
+
+
+def test_webhook_is_sent_by_who_claims_it_first(store: Store) -> None:
+    store.add(make_record(webhook=Webhook("https://example.org")), WIDE, 1.0)
+    store.cancel("a", 2.0, 9.0)
+    (due,) = store.webhooks_due(5.0, 8)
+    assert [store.claim_webhook(due, 35.0) for _ in range(2)] == [True, False]
+    assert store.webhooks_due(6.0, 8) == []
+    assert len(store.webhooks_due(36.0, 8)) == 1
 
 
 def test_cancelled_job_stays_cancelled(store: Store) -> None:
@@ -120,14 +172,16 @@ def test_owners_take_turns_however_many_jobs_one_has(store: Store) -> None:
     assert drain(store)[:6] == ["b0", "c0", "a1", "b1", "a2", "a3"]
 
 
-def test_turns_are_kept_after_a_restart_and_when_jobs_are_forgotten(tmp_path: Path) -> None:
-    first = Store(tmp_path / "jobs.sqlite")
+def test_turns_are_kept_after_a_restart_and_when_jobs_are_forgotten(
+    opening: Callable[[], Store],
+) -> None:
+    first = opening()
     for name in ("a0", "a1", "b0"):
         first.add(make_record(name, owner=name[0]), WIDE, 1.0)
     begin(first, "a0")
     first.forget("a0")
     first.close()
-    second = Store(tmp_path / "jobs.sqlite")
+    second = opening()
     assert drain(second) == ["b0", "a1"]
     second.close()
 
@@ -169,10 +223,11 @@ def test_callers_without_keys_are_one_and_may_fill_the_queue(store: Store) -> No
 def test_file_of_an_earlier_version_is_brought_up(tmp_path: Path) -> None:
     earlier = sqlite3.connect(tmp_path / "jobs.sqlite", isolation_level=None)
     earlier.executescript(f"{VERSIONS[0]} PRAGMA user_version = 1;")
+    insert = INSERT.replace(", pixels", "").replace(", :pixels", "")
     for name in ("a0", "a1", "b0"):
-        earlier.execute(INSERT, to_row(make_record(name, owner=name[0])))
+        earlier.execute(insert, to_row(make_record(name, owner=name[0])))
     earlier.close()
-    store = Store(tmp_path / "jobs.sqlite")
+    store = Store(SqliteDatabase(tmp_path / "jobs.sqlite"))
     assert drain(store) == ["a0", "b0", "a1"]
     store.close()
 
@@ -240,10 +295,11 @@ def test_what_there_is_no_room_for_is_passed_over(store: Store) -> None:
 
 
 def test_store_is_opened_without_a_file_that_a_full_disk_has_no_room_for(
-    store: Store, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    store.add(make_record(), WIDE, 1.0)
-    assert not (tmp_path / "jobs.sqlite-shm").exists()
+    with contextlib.closing(Store(SqliteDatabase(tmp_path / "jobs.sqlite"))) as store:
+        store.add(make_record(), WIDE, 1.0)
+        assert not (tmp_path / "jobs.sqlite-shm").exists()
 
 
 def test_webhooks_wait_for_the_end(store: Store) -> None:
@@ -256,7 +312,7 @@ def test_a_file_of_another_version_or_kind_stops_the_start(tmp_path: Path) -> No
         later.execute("PRAGMA user_version = 99")
     later.close()
     with pytest.raises(ValueError, match="version 99"):
-        Store(tmp_path / "later")
+        SqliteDatabase(tmp_path / "later")
     (tmp_path / "text").write_text("no database " * 100)
     with pytest.raises(OSError, match="not a database"):
-        Store(tmp_path / "text")
+        SqliteDatabase(tmp_path / "text")

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from gateway.app import create_app
 from gateway.jobs import worker
+from gateway.jobs.sqlite import SqliteDatabase
 from gateway.jobs.store import Store
 from gateway.settings import GatewaySettings
 from tests.edge import (
@@ -143,7 +144,7 @@ async def test_job_at_which_the_service_dies_again_and_again_is_given_up(
         server.is_open.clear()
         job = await submit(edge)
         await until(lambda: server.inferences)
-    store = Store(folder / "jobs.sqlite")
+    store = Store(SqliteDatabase(folder / "jobs.sqlite"))
     for _ in range(2):
         assert store.begin(job["id"], 0.0) is not None
         (record,) = store.running()
@@ -179,7 +180,7 @@ async def test_jobs_and_results_expire(server: FakeTorchServe, root: Path, folde
     async with running_edge(server, root, jobs_dir=folder, job_expiry_s=1e-6) as edge:
         job = await submit(edge)
         await until(lambda: metric(edge, "jobs_ended_total", state="succeeded"))
-        edge.app.state.edge.jobs.sweep()
+        edge.app.state.edge.jobs.sweeper.sweep()
         assert problem(await edge.get(job["links"]["self"])) == (404, "not-found")
         assert names(folder / "results") == []
 
@@ -187,7 +188,7 @@ async def test_jobs_and_results_expire(server: FakeTorchServe, root: Path, folde
 async def test_the_oldest_results_make_room(server: FakeTorchServe, root: Path, folder: Path) -> None:
     async with running_edge(server, root, jobs_dir=folder, job_results_bytes=4000) as edge:
         jobs = [await wait(edge, await submit(edge, seed=seed)) for seed in range(4)]
-        edge.app.state.edge.jobs.sweep()
+        edge.app.state.edge.jobs.sweeper.sweep()
         answers = [await edge.get(job["links"]["result"]) for job in jobs]
         statuses = [answer.status_code for answer in answers]
         assert statuses == sorted(statuses, reverse=True)
