@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench import baselines, denoise, grey, jpeg
+from bench import baselines, denoise, grey, jpeg, learned
 from bench.blind import Denoise, estimated_sigma, score
 from bench.pictures import Floats, add_gaussian, as_floats, as_stored
 from tests.conftest import make_photo
@@ -34,7 +34,7 @@ def halving(clean: Callable[[Floats], Floats], told: list[float | None]) -> Deno
 
     def remove(noisy: Floats, sigma: float | None) -> Floats:
         told.append(sigma)
-        return (noisy + clean(noisy)) / 2
+        return ((noisy + clean(noisy)) / 2).astype(np.float32)
 
     return remove
 
@@ -91,11 +91,11 @@ def test_grey_is_seen_in_three_channels_and_their_mean_counts(
     def remove(noisy: Floats, _: float | None) -> Floats:
         seen.append(noisy.shape)
         assert np.array_equal(noisy[..., 0], noisy[..., 2])
-        return noisy + np.float32([0.1, 0, -0.1])  # no error on the average
+        return noisy + np.array([0.1, 0, -0.1], np.float32)  # no error on the average
 
     autoencoder = SimpleNamespace(label="theirs", denoise=lambda noisy: noisy + np.float32(0.2))
     monkeypatch.setattr(grey, "load_denoiser", lambda _: remove)
-    monkeypatch.setattr(grey.learned, "load_autoencoder", lambda: autoencoder if has_autoencoder else None)
+    monkeypatch.setattr(learned, "load_autoencoder", lambda: autoencoder if has_autoencoder else None)
     monkeypatch.setattr(baselines, "block_matching_3d_grey", lambda noisy, _: noisy)
     figures = grey.measure(root, every=4)["psnr_db"]["25"]
     assert set(seen) == {(40, 56, 3)}
@@ -139,7 +139,7 @@ def test_noise_of_a_seed_has_the_level_asked_for_and_is_stored_clipped(sigma_255
     assert np.array_equal(noisy, add_gaussian(photo, sigma_255, seed=1))
     assert not np.array_equal(noisy, add_gaussian(photo, sigma_255, seed=2))
     assert 255 * float((noisy - as_floats(photo)).std()) == pytest.approx(sigma_255, rel=0.03)
-    assert as_stored(np.float32([-0.2, 0.5, 1.4])).tolist() == [0, 128, 255]
+    assert as_stored(np.array([-0.2, 0.5, 1.4], np.float32)).tolist() == [0, 128, 255]
     assert 255 * estimated_sigma(as_stored(noisy)) == pytest.approx(sigma_255, rel=0.5)
 
 
