@@ -11,7 +11,7 @@ from tests.conftest import make_photo
 from training import experiments
 from training.config import read_config
 from training.place import Place
-from training.train_denoise import Config
+from training.train_denoise import Config, Denoise
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> dict[str, Config]:
     """Configurations of the trainings that were asked for, by name; what they give removes nothing."""
     asked: dict[str, Config] = {}
 
-    def fit(_: Place, name: str, config: Config) -> experiments.Denoise:
+    def fit(_: Place, name: str, config: Config) -> Denoise:
         asked[name] = config
         return lambda image, sigma: image
 

@@ -77,9 +77,9 @@ def test_nothing_that_is_learned_from_measures(data: Path, every: int) -> None:
         assert not values[0] & values[1]
         assert sum(map(len, values)) == 6
         assert len(kept) == -(-6 // every)
-    learned, kept = set(brightness(list(seen.prints))), set(brightness(list(unseen.prints)))
-    assert not learned & kept
-    assert len(learned | kept) == 6 + 4
+    taught, measured = (set(brightness(list(of.prints))) for of in (seen, unseen))
+    assert not taught & measured
+    assert len(taught | measured) == 6 + 4
     assert not set(map(id, seen.film.scans)) & set(map(id, unseen.film.scans))
     assert (len(seen.film.scans), len(unseen.film.scans)) == (1, len(VALIDATION_SCANS))
 
