@@ -66,10 +66,12 @@ def test_the_second_stage_begins_with_what_the_first_one_learned(
     begun: list[dict[str, torch.Tensor]] = []
     planes = ShrinkageCascade.planes
 
-    def watched(network: ShrinkageCascade, *planes_given: torch.Tensor, **told: int) -> torch.Tensor:
-        if told == {"depth": 2, "frozen": 1} and not begun:
+    def watched(
+        network: ShrinkageCascade, *given: torch.Tensor, depth: int | None = None, frozen: int = 0
+    ) -> torch.Tensor:
+        if (depth, frozen) == (2, 1) and not begun:
             begun.extend({k: v.clone() for k, v in stage.state_dict().items()} for stage in network.stages)
-        return planes(network, *planes_given, **told)
+        return planes(network, *given, depth=depth, frozen=frozen)
 
     monkeypatch.setattr(ShrinkageCascade, "planes", watched)
     train_csf.train(cascade_config(), place)
