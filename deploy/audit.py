@@ -41,8 +41,12 @@ def look_up(lock: Path) -> list[Package]:
         done = subprocess.run(
             [sys.executable, "-m", "pip_audit", *words], capture_output=True, timeout=LONGEST_S, check=False
         )
+    except subprocess.TimeoutExpired:
+        return []
+    try:
         packages: list[Package] = json.loads(done.stdout)["dependencies"]
-    except (subprocess.TimeoutExpired, ValueError):
+    except ValueError:
+        print(f"pip-audit: {done.stderr.decode().strip().rpartition(chr(10))[2]}", file=sys.stderr)
         return []
     return packages
 

@@ -47,11 +47,15 @@ def test_packages_that_were_passed_over_are_named() -> None:
 
 @pytest.mark.parametrize("printed", ["", "no route to host", json.dumps({"dependencies": [SOUND]})])
 def test_what_pip_audit_prints_is_read_also_where_it_fails(
-    printed: str, monkeypatch: pytest.MonkeyPatch
+    printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = subprocess.CompletedProcess([], 1, stdout=printed.encode())
+    done = subprocess.CompletedProcess(
+        [], 1, stdout=printed.encode(), stderr=b"Traceback\nNo module named x\n"
+    )
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
-    assert look_up(Path("lock")) == ([SOUND] if printed.startswith("{") else [])
+    is_read = printed.startswith("{")
+    assert look_up(Path("lock")) == ([SOUND] if is_read else [])
+    assert capsys.readouterr().err == ("" if is_read else "pip-audit: No module named x\n")
 
 
 def test_a_registry_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from training.degradations.ageing import tone, tone_of, unevenly_aged
 from training.degradations.framing import any_part, any_side, scaled
 from training.judged.photographs import any_photo
 from training.judged.pictures import UNKNOWN, Judged, Sources
-from training.judged.wear import add_damage, add_fading, add_noise, is_damaged, is_faded
+from training.judged.wear import add_damage, add_fading, add_noise, either, is_damaged, is_faded
 from training.randomness import chance, pick, uniform
 
 REAL_SHARE = 0.5
@@ -74,7 +74,7 @@ def real_print(sources: Sources, rng: torch.Generator) -> Judged:
         image = tone(fading.grey(image), rng)
     if chance(0.15, rng):
         image, alpha = add_damage(image, sources, rng)
-        damaged = max(damaged, is_damaged(alpha))
+        damaged = either(damaged, is_damaged(alpha))
     faded = UNKNOWN
     if chance(0.2, rng):
         image, faded = add_fading(image, rng)

@@ -76,6 +76,11 @@ def is_damaged(alpha: Tensor) -> float:
     return 0.0 if share < DAMAGED_SHARES[0] else 1.0 if share > DAMAGED_SHARES[1] else UNKNOWN
 
 
+def either(first: float, second: float) -> float:
+    """Return 1 where one of two flags is 1, 0 where both are, and else `UNKNOWN`."""
+    return 1.0 if 1.0 in (first, second) else 0.0 if first == second == 0 else UNKNOWN
+
+
 def add_fading(image: Tensor, rng: torch.Generator) -> tuple[Tensor, float]:
     """Wash a picture out or make it milky; return it, and 1, 0 or `UNKNOWN` for whether that shows."""
     strength = uniform(0.1, 0.7, rng)

@@ -1,5 +1,6 @@
 """Blurs that the network learns from."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from tests.conftest import make_photo
 from training.config import read_config
 from training.degradations.blurs import BLURS, blur_randomly, blurred, centred
-from training.train_deblur import MARGIN_PX, Config, make_sample
+from training.train_deblur import MARGIN_PX, Config, evaluate, make_sample
 
 
 def photo(side_px: int) -> torch.Tensor:
@@ -58,3 +59,15 @@ def test_sharp_samples_are_their_own_targets() -> None:
     assert all(part.shape == (3, config.patch_px, config.patch_px) for sample in samples for part in sample)
     kept = [torch.equal(lq, gt) for lq, gt in samples]
     assert 2 <= sum(kept) <= 14
+
+
+def test_gains_are_over_the_blurred_picture_and_sharp_ones_are_measured_as_well() -> None:
+    photos = [photo(140), photo(150)]
+    kept = evaluate(lambda image: image, photos)  # type: ignore[arg-type]
+    assert set(kept) == {*(f"{name}_gain_db" for name in BLURS), "sharp_db", "least_sharp_db"}
+    assert all(kept[f"{name}_gain_db"] == 0 for name in BLURS)
+    assert kept["sharp_db"] == kept["least_sharp_db"] == math.inf
+    shifted = evaluate(lambda image: image + 0.1, photos)  # type: ignore[arg-type]
+    assert all(shifted[f"{name}_gain_db"] < -1 for name in BLURS)
+    assert shifted["sharp_db"] == pytest.approx(20, abs=1e-3)
+    assert evaluate(lambda image: image, photos) == kept  # type: ignore[arg-type]

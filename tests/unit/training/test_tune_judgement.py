@@ -1,13 +1,10 @@
 """Tables by which the constants of the judgement are chosen, and the pictures that they are counted on."""
 
 import pytest
-import torch
 
 from photorestore.stages.preprocess import judgement
 from photorestore.stages.preprocess.judgement import Judgement
 from photorestore.stages.preprocess.network import FLAGS, KINDS
-from training.judged import MAKERS, wear
-from training.judged.pictures import UNKNOWN, Judged
 from training.tune_judgement import CONSTANTS, SURE, print_flags, print_modes
 
 
@@ -61,48 +58,3 @@ def test_flags_are_counted_by_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[0] == ["print", *FLAGS]
     assert rows[1] == ["first", "1", "1", *["0"] * (len(FLAGS) - 1), "of", "2"]
     assert rows[2] == ["second", "0", *["0"] * len(FLAGS), "of", "1"]
-
-
-@pytest.mark.parametrize(
-    ("share", "expected"), [(0.0, 0.0), (0.0003, 0.0), (0.001, UNKNOWN), (0.01, 1.0), (1.0, 1.0)]
-)
-def test_hardly_any_damage_is_none_and_a_little_is_nobodys_guess(share: float, expected: float) -> None:
-    alpha = torch.zeros(1, 100, 100)
-    alpha.view(-1)[: round(share * 10_000)] = 0.5
-    assert wear.is_damaged(alpha) == expected
-    assert wear.is_damaged(alpha / 4) == 0  # too faint to see
-
-
-def test_fading_is_known_where_it_is_strong_and_no_fading_where_it_is_weak() -> None:
-    image = torch.linspace(0, 1, 64).expand(3, 64, 64)
-    seen: dict[float, list[float]] = {0.0: [], 1.0: [], UNKNOWN: []}
-    for seed in range(60):
-        faded, told = wear.add_fading(image, torch.Generator().manual_seed(seed))
-        seen[told].append(float(faded.amax() - faded.amin()))
-    assert min(seen[0.0]) > max(seen[1.0])
-    assert len(seen[1.0]) > len(seen[0.0]) > 0
-    assert seen[UNKNOWN]
-
-
-@pytest.mark.parametrize(("contrast", "expected"), [(0.4, 1.0), (0.7, UNKNOWN), (0.95, 0.0)])
-def test_a_real_print_is_faded_by_its_contrast(contrast: float, expected: float) -> None:
-    image = 0.5 + contrast * (torch.linspace(0, 1, 256).view(1, 16, 16).expand(3, 16, 16) - 0.5)
-    image = image.repeat(1, 8, 8)
-    assert wear.is_faded(Judged(image, 1)) == expected
-    assert wear.is_faded(Judged(image, 1, faded=1.0)) == 1  # on purpose
-
-
-@pytest.mark.parametrize("kind", range(len(MAKERS)))
-def test_a_stored_picture_has_8_bits_and_keeps_its_kind(kind: int) -> None:
-    picture = Judged(torch.rand((3, 60, 80), generator=torch.Generator().manual_seed(0)) * 1.2 - 0.1, kind)
-    sizes = set()
-    for seed in range(30):
-        stored = wear.stored(picture, torch.Generator().manual_seed(seed))
-        levels = stored.image * 255
-        assert 0 <= float(levels.min()) <= float(levels.max()) <= 255
-        torch.testing.assert_close(levels, levels.round(), atol=1e-3, rtol=0)
-        assert stored.kind == kind
-        assert stored.noisy in (0.0, 1.0, UNKNOWN)
-        sizes.add(tuple(stored.image.shape))
-    assert (3, 60, 80) in sizes
-    assert len(sizes) > 1  # some have a border
