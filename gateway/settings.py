@@ -114,7 +114,7 @@ class GatewaySettings:
     )
     jobs_url: Annotated[
         JobsUrl, "PostgreSQL for jobs that several edges share; best set in the environment, for its password"
-    ] = ""
+    ] = field(default="", repr=False)
     jobs_files: Annotated[
         JobsFiles,
         "where those edges keep uploads and results: a folder that they share, or s3://BUCKET/PREFIX",

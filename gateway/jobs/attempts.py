@@ -75,9 +75,8 @@ class Attempts:
             return await asyncio.to_thread(self._judge_failure, record, error)
         finally:
             self._keys.pop(record.id, None)
-        file = (
-            f"{record.id}.{secrets.token_hex(4)}"  # of this try alone: a late one must not delete another's
-        )
+        # Of this try alone, so that a late one deletes no other's.
+        file = f"{record.id}.{secrets.token_hex(4)}"
         return functools.partial(self._keep, record, prepared.key, finished.result, file)
 
     async def _prepare(self, record: Record) -> Prepared:

@@ -69,7 +69,7 @@ _SETTINGS: dict[str, str | int | None] = {
     "application_name": "photorestore",
     "connect_timeout": 5,
     "keepalives_idle": 10,
-    "tcp_user_timeout": 10_000,  # milliseconds until a server that is gone is given up
+    "tcp_user_timeout": 5_000,  # milliseconds until a server that is gone is given up
     "prepare_threshold": None,  # what is prepared gets lost behind poolers of connections
 }
 _ADD, _MIGRATE = 7204_0001, 7204_0002
@@ -134,6 +134,8 @@ class PostgresDatabase:
             psycopg.errors.ReadOnlySqlTransaction,
         ) as error:
             logger.warning("the jobs' database: %s", error)
+            if error.sqlstate is None:  # it does not answer any more
+                self._away_until = time.monotonic() + LONGEST_WAIT_S
             raise _away() from error
 
     def _migrate(self, db: psycopg.Connection[DictRow]) -> None:

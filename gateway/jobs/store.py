@@ -141,10 +141,7 @@ class Store(Lookups):
     def limit_waits(self, due: float, webhook_due: float) -> None:
         """Move later times of jobs and webhooks to these Unix times: a clock that was ahead may have set them."""
         self._change("UPDATE jobs SET due = :due WHERE due > :due", {"due": due})
-        self._change(
-            "UPDATE jobs SET webhook_due = :due WHERE webhook_due > :due",
-            {"due": webhook_due},
-        )
+        self._change("UPDATE jobs SET webhook_due = :due WHERE webhook_due > :due", {"due": webhook_due})
 
     def claim_webhook(self, record: Record, until: float) -> bool:
         """Keep other edges from sending a webhook that is due until that Unix time; return False if one was faster."""

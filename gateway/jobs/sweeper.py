@@ -38,11 +38,11 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
-        tidied = time.monotonic()
+        tidied = float("-inf") if self._store.is_shared else float("inf")  # one's own was tidied by `recover`
         while True:
             try:
                 await asyncio.to_thread(self.sweep)
-                if self._store.is_shared and time.monotonic() > tidied + TIDY_EVERY_S:
+                if time.monotonic() > tidied + TIDY_EVERY_S:
                     tidied = time.monotonic()
                     await asyncio.to_thread(self._tidy)
                 self.problem = await asyncio.to_thread(self._files.find_problem)
@@ -65,7 +65,8 @@ class Sweeper:
     def recover(self) -> None:
         """Clean up after a crash or a clock that was ahead, as far as the disk allows. Blocking."""
         try:
-            self._tidy()
+            if not self._store.is_shared:
+                self._tidy()
             now = clock.now()
             self._store.limit_waits(
                 now + LONGEST_WAIT_S, now + self._patience.wait_after_s(self._patience.tries)

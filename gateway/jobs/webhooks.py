@@ -23,7 +23,7 @@ from gateway.jobs.records import Record, Webhook, announcement, subject_of
 from gateway.jobs.signatures import read_secrets, sign
 from gateway.jobs.store import Store
 from gateway.telemetry.logs import work_on
-from photorestore.errors import UnsupportedOption
+from photorestore.errors import RestorationError, UnsupportedOption
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +107,8 @@ class Webhooks:
                 while True:
                     try:
                         await self._send_due(http)
+                    except RestorationError as error:
+                        logger.warning("the webhooks cannot be looked at: %s", error)
                     except Exception:
                         logger.exception("the webhooks could not be looked at")
                     await self._pause()
@@ -160,9 +162,7 @@ class Webhooks:
         if record.webhook is None:
             return
         work_on(subject_of(record))
-        if self._store.is_shared and not await asyncio.to_thread(
-            self._store.claim_webhook, record, clock.now() + CLAIM_S
-        ):
+        if self._store.is_shared and not await self._claims(record):
             return
         error = await self._try(http, record, record.webhook.url)
         noted = self._judge(record.webhook, error)
@@ -170,6 +170,12 @@ class Webhooks:
         outcome = "retried" if noted.state == "pending" else noted.state
         self._metrics.webhooks.labels(outcome).inc()
         logger.info("job %s: webhook: %s %s", record.id, outcome, error)
+
+    async def _claims(self, record: Record) -> bool:
+        """Return whether no other edge sends it now; one that cannot be claimed stays due."""
+        with contextlib.suppress(RestorationError):
+            return await asyncio.to_thread(self._store.claim_webhook, record, clock.now() + CLAIM_S)
+        return False
 
     async def _try(self, http: httpx.AsyncClient, record: Record, url: str) -> str:
         """Send once; return the error, or an empty text."""

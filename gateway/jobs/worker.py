@@ -37,11 +37,13 @@ class _Run:
 
     Attributes:
         held: when it was last entered that it is, by the monotonic clock.
+        has_ended: whether its end is entered.
     """
 
     record: Record
     task: asyncio.Task[None]
     held: float
+    has_ended: bool = False
 
 
 @dataclass(slots=True)
@@ -109,21 +111,23 @@ class Worker:
         Jobs that were cancelled at another edge, or taken over by one, are let go, and so are those of which other
         edges have heard nothing for so long that they may soon take them over.
         """
-        beat_s, fence_s = BEAT * self.settings.job_lease_s, FENCE * self.settings.job_lease_s
         while True:
-            await asyncio.sleep(beat_s)
-            for run in list(self._runs.values()):
-                now = time.monotonic()
-                try:
-                    async with asyncio.timeout(beat_s):
-                        is_ours = await asyncio.to_thread(self._say, run.record)
-                except (RestorationError, TimeoutError):
-                    is_ours = now < run.held + fence_s
-                else:
-                    run.held = now
-                if not is_ours:
-                    logger.warning("job %s: let go, for it is no longer this edge's", run.record.id)
-                    run.task.cancel()
+            await asyncio.sleep(BEAT * self.settings.job_lease_s)
+            await asyncio.gather(*map(self._hold, list(self._runs.values())))
+
+    async def _hold(self, run: _Run) -> None:
+        now, lease_s = time.monotonic(), self.settings.job_lease_s
+        try:
+            async with asyncio.timeout(BEAT * lease_s):
+                is_ours = await asyncio.to_thread(self._say, run.record)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody has heard of the job
+            logger.warning("job %s: not said to be at work: %r", run.record.id, error)
+            is_ours = now < run.held + FENCE * lease_s
+        else:
+            run.held = now
+        if not is_ours and not run.has_ended:
+            logger.warning("job %s: let go, for it is no longer this edge's", run.record.id)
+            run.task.cancel()
 
     def _say(self, record: Record) -> bool:
         return self.store.hold(record, clock.now(), self.attempts.states(record.id))
@@ -193,6 +197,7 @@ class Worker:
         try:
             with tracing.later_span("job", record.work.traceparent, {"photorestore.job": record.id}):
                 if await entered(record.id, await self.attempts.attempt(record)):
+                    self._runs[record.id].has_ended = True
                     await self._let_go(record)
         except asyncio.CancelledError:
             with contextlib.suppress(RestorationError):  # the next start puts it back

@@ -2,14 +2,11 @@
 
 import logging
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
-import requests
 
-from deploy.ports import free_ports
+from bench.stores import PASSWORD, S3, running_s3
 from photorestore_bulk.command import count, left
 from photorestore_bulk.ledger import Ledger
 from photorestore_bulk.places import Place
@@ -17,40 +14,22 @@ from photorestore_bulk.plan import items_in
 from photorestore_bulk.restorer import Order, Restorer
 from tests.bulk import load_quickly
 
-SECRET = "known-to-nobody"
 
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The buckets `album` and `restored`."""
     program = shutil.which("moto_server")
     if program is None:
         pytest.skip("moto_server is not installed; .ci/tools does it")
-    port = str(free_ports(1))
-    with subprocess.Popen([program, "-H", "127.0.0.1", "-p", port], stderr=subprocess.DEVNULL) as server:
-        url = f"http://127.0.0.1:{port}"
-        while server.poll() is None:
-            try:
-                requests.get(url, timeout=10)
-                break
-            except requests.ConnectionError:
-                time.sleep(0.1)
-        yield url
-        server.terminate()
+    with running_s3(program, "album", "restored") as url:
+        for name, value in {**S3, "AWS_ENDPOINT_URL": url}.items():
+            monkeypatch.setenv(name, value)
+        yield
 
 
-@pytest.fixture
-def store(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    for bucket in ("album", "restored"):
-        assert requests.put(f"{endpoint}/{bucket}", timeout=30).ok
-    return endpoint
-
-
+@pytest.mark.usefixtures("store")
 def test_a_bucket_is_restored_into_another_and_nothing_is_done_twice(
-    store: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
     source, output = Place.of("s3://album/2009/"), Place.of("s3://restored/2009/")
@@ -67,4 +46,4 @@ def test_a_bucket_is_restored_into_another_and_nothing_is_done_twice(
     ledger.merge()
     assert list(left(items_in(source, output, {}), ledger.done())) == []
     assert count(items_in(source, output, {}), ledger.done()).done == 4
-    assert SECRET not in caplog.text + "".join(capfd.readouterr()) + str(ledger.rows().to_pylist())
+    assert PASSWORD not in caplog.text + "".join(capfd.readouterr()) + str(ledger.rows().to_pylist())

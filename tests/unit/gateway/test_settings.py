@@ -84,6 +84,9 @@ def test_numbers_that_make_no_sense_are_refused() -> None:
         ("CACHE_DIR", ""),
         ("CACHE_DIR", "/dev/null"),
         ("JOBS_DIR", "/dev/null/jobs"),
+        ("JOBS_URL", "mysql://database/jobs"),
+        ("JOBS_FILES", "shared/jobs"),
+        ("JOBS_FILES", "s3:bucket"),
         ("KEYS_FILE", "/nowhere/keys"),
         ("KEYS_FILE", "/"),
         ("WEBHOOK_SECRET_FILE", "/nowhere/secret"),
@@ -104,10 +107,12 @@ def test_secrets_are_never_shown() -> None:
         METRICS_URL="http://127.0.0.1:8082/?token=hush",
         WEBHOOK_HOSTS="https://user:hush@example.org",
         CORS_ORIGINS="https://user:hush@example.org",
+        JOBS_URL="postgres:/edge:hush@database/jobs",
+        JOBS_FILES="s3://user:hush@bucket",
         WEBHOOK_SECRET="hush",
     )
     assert "hush" not in told
-    assert len(told.splitlines()) == 5
+    assert len(told.splitlines()) == 7
     assert f"{PREFIX}INFERENCE_URL is not shown, for it may hold a secret; expected a URL like http" in told
 
 
@@ -167,3 +172,12 @@ def test_settings_come_from_the_command_line_above_the_environment() -> None:
 def test_webhooks_need_jobs_whose_end_they_tell() -> None:
     told = refusal_of(WEBHOOK_HOSTS="a.example", WEBHOOK_SECRET_FILE=__file__)
     assert told == "webhooks need --jobs-dir or --jobs-url, for they tell of the end of jobs"
+
+
+def test_jobs_that_edges_share_need_records_and_files() -> None:
+    url, files = "postgresql://edge:hush@database/jobs", "s3://bucket/jobs"
+    for given in ({"JOBS_URL": url}, {"JOBS_FILES": files}):
+        assert refusal_of(**given) == "jobs that edges share need both --jobs-url and --jobs-files"
+    settings = GatewaySettings(jobs_url=url, jobs_files=files)
+    assert (settings.jobs_url, settings.jobs_files) == (url, files)
+    assert "hush" not in repr(settings)

@@ -242,6 +242,21 @@ def test_idempotency_keys_belong_to_their_owner(store: Store) -> None:
     assert store.find("c", "") is None
 
 
+def test_pages_hold_an_owners_jobs_the_latest_first(store: Store) -> None:
+    for number in range(4):
+        store.add(make_record(f"a{number}", owner="a", created=number // 2), WIDE, 1.0)
+    store.add(make_record("b", owner="b"), WIDE, 1.0)
+    begin(store, "a1")
+
+    def ids(*asked: Any) -> list[str]:
+        return [record.id for record in store.page("a", *asked)]
+
+    assert ids(None, None, 3) == ["a3", "a2", "a1"]
+    assert ids(None, (1.0, "a2"), 3) == ["a1", "a0"]
+    assert ids("queued", None, 9) == ["a3", "a2", "a0"]
+    assert ids("running", None, 9) == ["a1"]
+
+
 def test_queue_is_bounded(store: Store) -> None:
     store.add(make_record(), Bounds(1, 10), 1.0)
     for bounds in (Bounds(1, 1000), Bounds(5, 19)):
