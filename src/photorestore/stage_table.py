@@ -47,6 +47,11 @@ ROWS = _chained(
             NetworkRow(
                 "preprocess_scene", "photorestore.stages.preprocess.scene_network:SceneTrunk", has_tiers=False
             ),
+            NetworkRow(
+                "preprocess_demosaic",
+                "photorestore.stages.preprocess.demosaic_network:Demosaicker",
+                has_tiers=False,
+            ),
         ),
         borrows=("scratch_print",),
         planes=(
