@@ -1,9 +1,9 @@
 """Turn an upload's bytes into planes.
 
 `open_picture` reads no more than the header; a picture's `decode` writes the pixels, upright and in sRGB, straight
-from the decoder's buffer into the planes given. 8-bit pictures are decoded by Pillow (a JPEG bit by bit as
+from the decoder's buffer into the planes given; `open_to_decode` is for who will call it. 8-bit pictures are decoded by Pillow (a JPEG bit by bit as
 by libjpeg-turbo), PNGs of 16 bits by libvips (`sixteen_bits`), and TIFFs of any depth as their `layout` says. HEIF,
-AVIF and JPEG 2000 have readers of their own, and no library sees a byte of them before `decode`.
+AVIF, JPEG 2000 and cameras' raw files have readers of their own, and no library sees a byte of them before.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from photorestore.imaging.decoders.avif import open_avif
 from photorestore.imaging.decoders.header import Header, Picture, decoding
 from photorestore.imaging.decoders.heif import open_heif
 from photorestore.imaging.decoders.jp2 import open_jp2
+from photorestore.imaging.decoders.raw import Demosaic, RawPicture
+from photorestore.imaging.decoders.raw_header import RawHead, read_cr3, read_raf, read_raw_tiff
 from photorestore.imaging.decoders.sixteen_bits import (
     SixteenBitTiff,
     cmyk_profile,
@@ -33,6 +35,7 @@ from photorestore.imaging.files.sniff import (
     HEIF,
     JPEG_2000,
     LIMITS,
+    RAW,
     Limits,
     check_bytes,
     check_header,
@@ -43,6 +46,7 @@ from photorestore.imaging.heads import BoundedReader, check_head, reader
 from photorestore.imaging.metadata.blocks import exif_in, orientation_of, xmp_in
 from photorestore.imaging.planes import as_stored, copy_bands
 from photorestore.imaging.tiff.layout import layout_of
+from photorestore.imaging.tiff.raw import find_raw
 from photorestore.workspace import Array
 
 _GREY_MODES = ("1", "L", "LA", "La")
@@ -73,6 +77,8 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
         return open_jp2(upload, kind, limits)
     if kind == "tiff":
         return _open_tiff(upload, limits)
+    if kind in RAW:
+        return _open_raw(upload, kind, limits)
     left_out: list[str] = []
     if kind == "png":
         upload, left_out = without_long_texts(upload)
@@ -84,6 +90,22 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
         else _open_by_pillow(upload, kind, limits)
     )
     picture.header.dropped += left_out
+    return picture
+
+
+def open_to_decode(upload: bytes, limits: Limits = LIMITS, demosaic: Demosaic | None = None) -> Picture:
+    """Read an upload's header as exactly as its decoder does: that of a raw file by LibRaw, too, so not in the edge.
+
+    Args:
+        demosaic: by which raw files are demosaicked; None = by LibRaw.
+
+    Raises:
+        InvalidInput: as by `open_picture`.
+    """
+    picture = open_picture(upload, limits)
+    if isinstance(picture, RawPicture):
+        picture.demosaic = demosaic
+        picture.identify(limits)
     return picture
 
 
@@ -111,9 +133,21 @@ def _opened(file: io.BytesIO, kind: str) -> Image.Image:
 
 def _open_tiff(upload: bytes, limits: Limits) -> Picture:
     with decoding(upload, "tiff"):
+        if raw := find_raw(upload):
+            return _raw_picture(upload, read_raw_tiff(upload, raw), limits)
         layout = layout_of(upload)
         check_size(layout.width, layout.height, limits)
         return EightBitTiff(upload, layout) if layout.bits == 8 else SixteenBitTiff(upload, layout)
+
+
+def _open_raw(upload: bytes, kind: str, limits: Limits) -> RawPicture:
+    with decoding(upload, kind):
+        return _raw_picture(upload, read_raf(upload) if kind == "raf" else read_cr3(upload), limits)
+
+
+def _raw_picture(upload: bytes, head: RawHead, limits: Limits) -> RawPicture:
+    check_size(head.header.width, head.header.height, limits)
+    return RawPicture(upload, head)
 
 
 class PillowPicture:

@@ -21,6 +21,7 @@ from photorestore.imaging import (
     open_picture,
 )
 from photorestore.imaging.colour import conversion
+from photorestore.imaging.files.sniff import RAW
 from photorestore.imaging.metadata.attachments import collect
 from photorestore.imaging.metadata.change import Change
 from photorestore.imaging.metadata.stated import with_statement
@@ -151,6 +152,8 @@ def _stored(workspace: Workspace) -> Stored | None:
     """Decode the upload's own numbers once more; None if no pixel of the result still has them."""
     upload = workspace.read_file("upload")
     if upload is None or workspace.options.scale > 1 or decided_of(workspace).is_normalised:
+        return None
+    if workspace.source.format in RAW:  # it holds no numbers of that colour space
         return None
     picture = open_picture(upload)
     picture.header.icc = None  # so that `decode` does not convert

@@ -102,15 +102,19 @@ def weighted_means(measured: Tensor, pattern: Tensor) -> Tensor:
         measured: (N, 3, H, W), 0 where nothing was.
         pattern: (N, 3, H, W), 1 where something was.
     """
-    return _spread(measured) / _spread(pattern).clamp_min(LEAST_WEIGHT)
+    return spread(measured) / spread(pattern).clamp_min(LEAST_WEIGHT)
 
 
-def _spread(planes: Tensor) -> Tensor:
-    """Blur by `KERNEL`, with zeros around; sums of shifted planes stay in float32 where a convolution would not."""
+def spread(planes: Tensor, *, squared: bool = False) -> Tensor:
+    """Blur planes (..., H, W) by `KERNEL`, or by its weights' squares, with zeros around.
+
+    Sums of shifted planes stay in float32 where a convolution would not.
+    """
+    weights = [(weight / sum(KERNEL)) ** (2 if squared else 1) for weight in KERNEL]
     h, w = planes.shape[-2:]
     padded = F.pad(planes, (RADIUS, RADIUS, RADIUS, RADIUS))
-    rows = sum(weight * padded[..., i : i + h, :] for i, weight in enumerate(KERNEL))
-    return sum(weight * rows[..., i : i + w] for i, weight in enumerate(KERNEL))
+    rows = torch.stack([weight * padded[..., i : i + h, :] for i, weight in enumerate(weights)]).sum(0)
+    return torch.stack([weight * rows[..., i : i + w] for i, weight in enumerate(weights)]).sum(0)
 
 
 def pattern_planes(rows: Sequence[str], h: int, w: int, top: int = 0, left: int = 0) -> Tensor:

@@ -14,14 +14,16 @@ from photorestore.envelope import Promise
 from photorestore.errors import BrokenArtifact
 from photorestore.findings import find
 from photorestore.housekeeping import require_room
-from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture, promise
+from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_to_decode, promise
 from photorestore.imaging.decoders.header import Picture
+from photorestore.imaging.decoders.raw import Demosaic
 from photorestore.imaging.psf_picture import read_psf
 from photorestore.options import FIND_IMPULSES
 from photorestore.pixels.hidden import cover
 from photorestore.source import Source
 from photorestore.stage_table import room_bytes_px
 from photorestore.stages.networked import NetworkStage, Runners
+from photorestore.stages.preprocess.demosaic import demosaick
 from photorestore.stages.preprocess.estimates import is_one_colour
 from photorestore.stages.preprocess.findings import Decided, PreprocessFindings
 from photorestore.stages.preprocess.judgement import Judgement, judge, resolve_mode
@@ -31,6 +33,7 @@ from photorestore.stages.preprocess.referenced import read_reference
 from photorestore.stages.preprocess.scene import TRUNK, features_of, hand_on, plane_view
 from photorestore.workspace import Array, Workspace
 
+DEMOSAIC = "preprocess_demosaic"
 RESULT_BYTES_PX = 3
 """Room for the result, in bytes per pixel; twice that for 16 bits."""
 
@@ -53,7 +56,9 @@ class PreprocessStage(NetworkStage):
         self.limits = limits
 
     def take_turns(self, turn: contextlib.AbstractContextManager[None]) -> None:
-        """Do without: what the networks see is so small that waiting for others would take longer."""
+        """Let what demosaicks take turns; what the others see is so small that waiting would take longer."""
+        if DEMOSAIC in self.networks:
+            self.networks[DEMOSAIC].turn = turn
 
     def run(self, batch: Sequence[Workspace]) -> None:
         for workspace in batch:
@@ -74,7 +79,7 @@ class PreprocessStage(NetworkStage):
         upload = workspace.read_file("upload")
         if upload is None:
             raise BrokenArtifact("the workspace holds no upload")
-        picture = open_picture(upload, self.limits)
+        picture = open_to_decode(upload, self.limits, self._demosaic(workspace))
         header = picture.header
         height, width = header.upright_hw
         bits = header.bits
@@ -89,6 +94,11 @@ class PreprocessStage(NetworkStage):
                 workspace.write_file(name, block)
         workspace.envelope.source = header.as_source()
         return found
+
+    def _demosaic(self, workspace: Workspace) -> Demosaic | None:
+        if DEMOSAIC not in self.networks:
+            return None
+        return partial(demosaick, self.networks[DEMOSAIC], workspace.options.sigma_255)
 
     def _take_over(self, workspace: Workspace) -> Decided:
         """Start from a plane `image` that is there already: from the in-process door, or from an earlier run."""
