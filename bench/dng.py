@@ -83,7 +83,7 @@ class Tags:
 def dng(
     samples: Samples,
     pattern: Sequence[str] | None = BAYER,
-    camera: Camera = Camera(),  # noqa: B008 - frozen
+    camera: Camera = Camera(),
     *,
     orientation: int = 1,
     exif: Mapping[int, tuple[int, Values]] | None = None,
@@ -147,7 +147,7 @@ def _storage(
     ]
 
 
-def mosaic_of(light: npt.NDArray[np.floating], pattern: Sequence[str], camera: Camera = Camera()) -> Samples:  # noqa: B008
+def mosaic_of(light: npt.NDArray[np.floating], pattern: Sequence[str], camera: Camera = Camera()) -> Samples:
     """Return what a sensor measures of the camera's channels in linear light: (H, W) of (H, W, 3) in [0, 1]."""
     height, width = light.shape[:2]
     period = np.array([["RGB".index(letter) for letter in row] for row in pattern])
@@ -157,7 +157,7 @@ def mosaic_of(light: npt.NDArray[np.floating], pattern: Sequence[str], camera: C
     return to_levels(measured, camera)
 
 
-def to_levels(light: npt.NDArray[np.floating], camera: Camera = Camera()) -> Samples:  # noqa: B008
+def to_levels(light: npt.NDArray[np.floating], camera: Camera = Camera()) -> Samples:
     """Return light in [0, 1] in a camera's levels, 16 bits."""
     levels = camera.black + light * (camera.white - camera.black)
     return np.asarray(levels.clip(0, 65535).round(), np.uint16)

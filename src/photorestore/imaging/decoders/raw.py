@@ -31,8 +31,8 @@ Floats = npt.NDArray[np.float64]
 Samples = npt.NDArray[np.uint16]
 
 Demosaic = Callable[[Array, Array, Array], None]
-"""Fills the last: from a mosaic (1, H, W), uint16, and where it measured red, green and blue, (3, H, W), uint8, 255 or 0,
-to the three channels, (3, H, W), uint16."""
+"""Fills the last, the three channels (3, H, W), uint16, from a mosaic (1, H, W), uint16, and the pattern (3, H, W), uint8:
+255 where it measured red, green or blue, else 0."""
 
 FULL = 65535
 LEAST_TOLD = 0.25
@@ -165,7 +165,7 @@ def levels_of(raw: RawPy) -> tuple[Floats, Floats]:
 def encoded_mosaic(
     measured: Samples, colours: npt.NDArray[np.uint8], levels: tuple[Floats, Floats]
 ) -> tuple[Array, Array]:
-    """Return the mosaic (1, H, W), encoded by sRGB's curve, and the pattern (3, H, W), 255 where a channel was measured.
+    """Return the mosaic (1, H, W), encoded by sRGB's curve, and the pattern (3, H, W), 255 where it measured a channel.
 
     Args:
         measured: (H, W).
@@ -187,7 +187,7 @@ def encoded_mosaic(
 
 
 def srgb_of_camera(raw: RawPy) -> Floats:
-    """Return the matrix from a camera's balanced channels to linear sRGB, as LibRaw finds it: (3, 3), grey stays grey."""
+    """Return the matrix (3, 3) from a camera's balanced channels to linear sRGB, as LibRaw finds it; grey stays grey."""
     told = np.array(raw.color_matrix, np.float64)[:3, :3]
     if told[0, 0] > LEAST_TOLD:
         return told

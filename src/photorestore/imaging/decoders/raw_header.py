@@ -13,7 +13,14 @@ from photorestore.imaging.colour.profiles import D65, Primaries, rgb_profile, sr
 from photorestore.imaging.decoders.header import Header
 from photorestore.imaging.files.boxes import Boxes, first
 from photorestore.imaging.metadata.blocks import orientation_of
-from photorestore.imaging.metadata.exif import LAYOUT, PREFIX, Exif, exif_of_tiff, orientation_told, plain_block
+from photorestore.imaging.metadata.exif import (
+    LAYOUT,
+    PREFIX,
+    Exif,
+    exif_of_tiff,
+    orientation_told,
+    plain_block,
+)
 from photorestore.imaging.metadata.extras_read import jpeg_segments
 from photorestore.imaging.metadata.ifd import EXIF, GPS, Directory, order_of, read_directory
 from photorestore.imaging.tiff.raw import RawTiff

@@ -42,8 +42,8 @@ def noise_in(mosaic: Array, pattern: Array) -> float:
     """Estimate the deviation of white noise in a mosaic, in 8-bit units; 0 where too little of it is of one colour.
 
     Every pattern has pixels of one colour on a coarser grid: those of Bayer with a step of 2, X-Trans with one of 3.
-    What these show is a picture, and so its noise is estimated as that of a picture is; but it is small, and what of the
-    estimate does not fade at half its size as white noise does is texture, not noise.
+    What these show is a picture, and so its noise is estimated as that of a picture is; but it is small, and what of
+    the estimate does not fade at half its size as white noise does is texture, not noise.
 
     Args:
         mosaic: (1, H, W), uint16.
