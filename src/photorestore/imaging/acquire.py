@@ -2,9 +2,9 @@
 
 `open_picture` reads no more than the header; a picture's `decode` writes the pixels, upright and in sRGB, straight
 from the decoder's buffer into the planes given; who will call it opens by `open_to_decode`. 8-bit pictures are decoded
-by Pillow (a JPEG bit by bit as by libjpeg-turbo), PNGs of 16 bits by libvips (`sixteen_bits`), and TIFFs of any depth as
-their `layout` says. HEIF, AVIF, JPEG 2000 and cameras' raw files have readers of their own, and no library sees a byte
-of them before.
+by Pillow (a JPEG bit by bit as by libjpeg-turbo), PNGs of 16 bits by libvips (`sixteen_bits`), and TIFFs of any depth
+as their `layout` says. HEIF, AVIF, JPEG 2000 and cameras' raw files have readers of their own, and no library sees a
+byte of them before.
 """
 
 from __future__ import annotations

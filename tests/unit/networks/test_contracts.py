@@ -20,6 +20,7 @@ from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.shrinkage import ShrinkageCascade
 from photorestore.stages.face.detector import FaceDetector
 from photorestore.stages.face.network import FaceUNet
+from photorestore.stages.preprocess.demosaic_network import Demosaicker
 from photorestore.stages.preprocess.network import JudgeNet
 from photorestore.stages.preprocess.scene_network import SceneTrunk
 from photorestore.stages.scratch.network import ScratchUNet
@@ -78,6 +79,7 @@ CASES = {
     "scratch": Case(lambda: active(ScratchUNet((8, 12, 16))), 256),
     "scratch told the scene": Case(lambda: active(ScratchUNet((8, 12, 16), sees_scene=True)), 256),
     "translate": Case(lambda: active(Translator(**TRANSLATOR)), 320),
+    "demosaic": Case(lambda: active(Demosaicker(8, 1, 2)), 96),
     "face": Case(lambda: active(FaceUNet((8, 12), (1, 2), 4)), 160),
     "upscale x2": Case(lambda: active(Upscaler(8, 2)), 48, 2),
     "upscale x4": Case(lambda: active(Upscaler(8, 2).reparameterise()), 64, 4),

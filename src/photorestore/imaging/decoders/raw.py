@@ -31,8 +31,8 @@ Floats = npt.NDArray[np.float64]
 Samples = npt.NDArray[np.uint16]
 
 Demosaic = Callable[[Array, Array, Array], None]
-"""Fills the last, the three channels (3, H, W), uint16, from a mosaic (1, H, W), uint16, and the pattern (3, H, W), uint8:
-255 where it measured red, green or blue, else 0."""
+"""Fills the last, three channels (3, H, W), uint16, from a mosaic (1, H, W), uint16, and a pattern (3, H, W), uint8:
+255 where red, green or blue was measured, else 0."""
 
 FULL = 65535
 LEAST_TOLD = 0.25
@@ -187,7 +187,7 @@ def encoded_mosaic(
 
 
 def srgb_of_camera(raw: RawPy) -> Floats:
-    """Return the matrix (3, 3) from a camera's balanced channels to linear sRGB, as LibRaw finds it; grey stays grey."""
+    """Return the matrix (3, 3) from a camera's balanced channels to linear sRGB, as LibRaw finds it; grey stays so."""
     told = np.array(raw.color_matrix, np.float64)[:3, :3]
     if told[0, 0] > LEAST_TOLD:
         return told

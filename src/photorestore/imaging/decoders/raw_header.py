@@ -31,7 +31,7 @@ RAW_TAGS = frozenset((33421, 33422, 37398, *range(50640, 50660), *range(50706, 5
 """Tags that say how a sensor's samples are stored and developed: with them a result would pass for a raw file."""
 _MAKE, _MODEL = 271, 272
 _ORIENTATION, _XMP = 274, 700
-_CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
+CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
 """The identifier of the box in which Canon keeps metadata."""
 _RAF_PREVIEW, _RAF_SENSOR = 84, 92
 """Where a RAF says where its preview and the directory of its sensor are, and how long."""
@@ -112,7 +112,7 @@ def read_cr3(upload: bytes) -> RawHead:
     boxes = Boxes(upload)
     movie = first(boxes.top(), b"moov")
     holders = [] if movie is None else list(boxes.within(movie))
-    canon = next((box for box in holders if upload[box.start : box.start + 16] == _CANON), None)
+    canon = next((box for box in holders if upload[box.start : box.start + 16] == CANON), None)
     if canon is None:
         raise CorruptImage("the CR3 holds no picture")
     blocks = {box.name: upload[box.start : box.end] for box in boxes.within(canon, 16)}
