@@ -144,8 +144,6 @@ def test_what_libraw_does_not_read_is_refused_by_the_name_of_the_camera() -> Non
     open_picture(upload)
     with pytest.raises(NotAnImage, match="of Canon EOS is not read"):
         developed(upload)
-    with pytest.raises(NotAnImage, match=r"RAF\) of FUJIFILM X-Test is not read"):
-        open_to_decode(raf(40, 60))
 
 
 @pytest.mark.parametrize("start", [b"IIRO\x08\0\0\0", b"IIU\0\x18\0\0\0", b"FOVb\0\0\2\0"])
