@@ -17,6 +17,7 @@ from photorestore.stage_row import (
     MASK,
     OPACITY,
     PICTURE,
+    WIDE,
     MethodRow,
     NetworkRow,
     PlaneRow,
@@ -37,7 +38,10 @@ ROWS = _chained(
     StageRow(
         name="preprocess",
         label="Read and judge the photo",
-        does="reads the upload, sets alpha apart, judges what kind of picture it is and what is wrong with it",
+        does=(
+            "reads the upload, develops raw files, sets alpha apart, judges what kind of picture it is and what is "
+            "wrong with it"
+        ),
         works_when="always",
         reads_estimates=False,
         networks=(
@@ -58,6 +62,7 @@ ROWS = _chained(
             PlaneRow("image", 3, sample_bytes=None, holds=PICTURE),
             PlaneRow("alpha", 1, sample_bytes=None, holds=OPACITY, needs=frozenset({ALPHA})),
             PlaneRow("hidden", 3, sample_bytes=None, needs=frozenset({ALPHA})),  # at most
+            PlaneRow("wide", 3, needs=frozenset({WIDE})),
             PlaneRow("hole_mask", 1, sample_bytes=1, holds=DAMAGE, needs=frozenset({MASK})),
             PlaneRow("scene", 0),  # of the whole picture, at most 1 MB
             PlaneRow("reference", 0),  # a view of some 1,000 px, whatever the picture's size
@@ -234,7 +239,7 @@ def planes_that_hold(what: str) -> tuple[str, ...]:
     return tuple(plane.name for plane in PLANES if plane.holds == what)
 
 
-def room_bytes_px(
+def room_bytes_px(  # noqa: PLR0913 - one for each condition
     sample_bytes: int,
     *,
     has_alpha: bool,
@@ -243,6 +248,7 @@ def room_bytes_px(
     is_blurred: bool = False,
     is_coloured: bool = False,
     has_impulses: bool = False,
+    is_wide: bool = False,
 ) -> int:
     """Return the bytes of all planes of one request, for each pixel of its picture.
 
@@ -253,6 +259,7 @@ def room_bytes_px(
         is_blurred: whether a blur is to be undone.
         is_coloured: whether the caller asks for colours.
         has_impulses: whether impulses are looked for, and marked.
+        is_wide: whether a raw file's own colours are asked for.
     """
     conditions = {
         ALPHA: has_alpha,
@@ -261,6 +268,7 @@ def room_bytes_px(
         BLURRED: is_blurred,
         COLOURED: is_coloured,
         IMPULSES: has_impulses,
+        WIDE: is_wide,
     }
     given = {name for name, is_so in conditions.items() if is_so}
     return sum(

@@ -21,6 +21,7 @@ from photorestore.imaging.decoders.header import decoding
 from photorestore.imaging.decoders.pixels import write_pixels
 from photorestore.imaging.decoders.raw_header import RawHead
 from photorestore.imaging.files.sniff import Limits, check_size
+from photorestore.imaging.planes import as_stored
 from photorestore.pixels.bands import strips
 from photorestore.workspace import Array
 
@@ -50,6 +51,8 @@ class RawPicture:
 
     Attributes:
         demosaic: fills in the colours that each pixel lacks; None leaves all to LibRaw.
+        wide: a plane (3, H, W), uint16, that `decode` fills with the colours as developed, in the header's profile; or
+            None.
     """
 
     def __init__(self, upload: bytes, head: RawHead, demosaic: Demosaic | None = None) -> None:
@@ -57,6 +60,7 @@ class RawPicture:
         self._head = head
         self.header = head.header
         self.demosaic = demosaic
+        self.wide: Array | None = None
 
     def identify(self, limits: Limits) -> None:
         """Let LibRaw read the head, and set the header's size to what it will decode.
@@ -77,6 +81,8 @@ class RawPicture:
             if colours is None:
                 colours = self._by_libraw(raw)
         write_pixels(colours, None, self.header, image, alpha)
+        if self.wide is not None:
+            as_stored(self.wide, self.header.orientation)[:] = np.moveaxis(colours, -1, 0)
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[RawPy]:

@@ -21,7 +21,6 @@ from photorestore.imaging import (
     open_picture,
 )
 from photorestore.imaging.colour import conversion
-from photorestore.imaging.files.sniff import RAW
 from photorestore.imaging.metadata.attachments import collect
 from photorestore.imaging.metadata.change import Change
 from photorestore.imaging.metadata.stated import with_statement
@@ -149,15 +148,18 @@ def _to_source(workspace: Workspace, outgoing: Outgoing) -> None:
 
 
 def _stored(workspace: Workspace) -> Stored | None:
-    """Decode the upload's own numbers once more; None if no pixel of the result still has them."""
+    """Decode the upload's own numbers once more, or take those that a raw file was developed to.
+
+    None if no pixel of the result still has them.
+    """
     upload = workspace.read_file("upload")
     if upload is None or workspace.options.scale > 1 or decided_of(workspace).is_normalised:
         return None
-    if workspace.source.format in RAW:  # it holds no numbers of that colour space
-        return None
+    image = with_hidden(workspace, workspace.plane("image"), heed_mask=False)
+    if "wide" in workspace.envelope.planes:
+        return Stored(np.array(workspace.plane("wide")), image)
     picture = open_picture(upload)
     picture.header.icc = None  # so that `decode` does not convert
-    image = with_hidden(workspace, workspace.plane("image"), heed_mask=False)
     values = np.empty(image.shape, image.dtype)
     picture.decode(values, None)
     return Stored(values, image)

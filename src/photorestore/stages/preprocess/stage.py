@@ -16,7 +16,7 @@ from photorestore.findings import find
 from photorestore.housekeeping import require_room
 from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_to_decode, promise
 from photorestore.imaging.decoders.header import Picture
-from photorestore.imaging.decoders.raw import Demosaic
+from photorestore.imaging.decoders.raw import Demosaic, RawPicture
 from photorestore.imaging.psf_picture import read_psf
 from photorestore.options import FIND_IMPULSES
 from photorestore.pixels.hidden import cover
@@ -39,13 +39,13 @@ RESULT_BYTES_PX = 3
 
 
 class PreprocessStage(NetworkStage):
-    """Writes the planes `image`, `alpha`, `hidden` and `hole_mask`; always works.
+    """Writes the planes `image`, `alpha`, `hidden`, `wide` and `hole_mask`; always works.
 
-    Its networks see a small view of each picture and are the same in all tiers.
+    Its networks see a small view of each picture, or a raw file's mosaic, and are the same in all tiers.
 
     Args:
-        networks: what judges pictures, and the detector that it asks. Without them no picture is judged, and all are
-            treated gently.
+        networks: what judges pictures, the detector that it asks, and what demosaicks. Without them no picture is
+            judged, all are treated gently, and LibRaw develops raw files.
         limits: of what is taken in.
     """
 
@@ -87,7 +87,8 @@ class PreprocessStage(NetworkStage):
             workspace.envelope.promise = promise(
                 header, workspace.options, workspace.envelope.accept, self.limits
             )
-        _reserve(workspace, height, width, bits, has_alpha=header.has_alpha)
+        is_wide = isinstance(picture, RawPicture) and workspace.options.colour == "source"
+        _reserve(workspace, height, width, bits, has_alpha=header.has_alpha, is_wide=is_wide)
         found = self._write_planes(workspace, picture)
         for name in ("exif", "xmp", "icc"):
             if block := getattr(header, name):
@@ -132,6 +133,8 @@ class PreprocessStage(NetworkStage):
             alpha = None
             if header.has_alpha:
                 alpha = planes.enter_context(workspace.new_plane("alpha", (1, height, width), dtype))
+            if isinstance(picture, RawPicture) and workspace.options.colour == "source":
+                picture.wide = planes.enter_context(workspace.new_plane("wide", image.shape, "uint16"))
             picture.decode(image, alpha)
             cover(workspace, image, alpha)
             return self._look(workspace, image, alpha, header.quantisation)
@@ -167,7 +170,9 @@ def _needs_judgement(workspace: Workspace) -> bool:
     return workspace.options.wants("translate") is True
 
 
-def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_alpha: bool) -> None:
+def _reserve(
+    workspace: Workspace, height: int, width: int, bits: int, *, has_alpha: bool, is_wide: bool = False
+) -> None:
     """Check the room for everything that will be written for this picture, by all stages."""
     sample_bytes, scale = bits // 8, workspace.options.scale
     bytes_px = room_bytes_px(
@@ -178,6 +183,7 @@ def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_al
         is_blurred=workspace.options.may_look("deblur"),
         is_coloured=workspace.options.may_work("colorize"),
         has_impulses=workspace.options.denoise_method in FIND_IMPULSES,
+        is_wide=is_wide,
     )
     bytes_px += scale**2 * RESULT_BYTES_PX * sample_bytes
     require_room(workspace.root, height * width * bytes_px)

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from bench.demosaic import by_libraw
-from bench.dng import BAYER, XTRANS
-from photorestore.imaging.decoders.raw import encoded_mosaic
+from bench.dng import BAYER, XTRANS, XYZ_TO_CAMERA, Camera, dng
+from bench.dng import mosaic_of as mosaic_of_light
+from photorestore.imaging import open_picture
+from photorestore.imaging.colour.conversion import describe
+from photorestore.imaging.decoders.raw import XYZ_OF_SRGB, encoded_mosaic
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
 from photorestore.stages.preprocess.demosaic import noise_in
@@ -49,10 +52,11 @@ def errors(image: np.ndarray) -> float:
     return float(np.square(image[inner] / 257 - PHOTO[inner]).mean())
 
 
-@pytest.mark.parametrize("rows", [BAYER, XTRANS], ids=["bayer", "xtrans"])
-@pytest.mark.parametrize("sigma_255", [0, 10])
+@pytest.mark.parametrize(
+    ("rows", "sigma_255", "gain"), [(BAYER, 0, 1.4), (BAYER, 10, 2), (XTRANS, 10, 2)], ids=str
+)
 def test_the_stage_demosaicks_better_than_libraw(
-    tmp_path: Path, rows: tuple[str, ...], sigma_255: float
+    tmp_path: Path, rows: tuple[str, ...], sigma_255: float, gain: float
 ) -> None:
     upload = mosaicked(add_noise(PHOTO, sigma_255), rows, orientation=3)
     workspace = Workspace.create(tmp_path, Options(stages=()))
@@ -63,4 +67,26 @@ def test_the_stage_demosaicks_better_than_libraw(
     assert (source.format, source.bits, source.width, source.orientation) == ("dng", 16, 528, 3)
     assert source.icc == "Rec. 2020 with the sRGB tone curve"
     ours = np.moveaxis(workspace.current(), 0, -1)[::-1, ::-1]
-    assert errors(ours) < errors(by_libraw(upload)) / (1.4 if sigma_255 == 0 else 2)
+    assert errors(ours) < errors(by_libraw(upload)) / gain
+
+
+def test_colours_beyond_srgb_come_back_where_the_sources_are_asked_for(tmp_path: Path) -> None:
+    camera = Camera(XYZ_TO_CAMERA)
+    matrix = np.array(XYZ_TO_CAMERA) @ XYZ_OF_SRGB
+    green = matrix / matrix.sum(axis=1, keepdims=True) @ (-0.05, 0.5, 0.1)  # which sRGB lacks
+    light = np.broadcast_to(green, (60, 90, 3))
+    upload = dng(mosaic_of_light(light, BAYER, camera), BAYER, camera)
+    workspace = Workspace.create(tmp_path, Options(stages=(), colour="source", format="tiff"))
+    workspace.write_file("upload", upload)
+    run_stage(loaded_stage("preprocess"), [workspace])
+    run_stage(loaded_stage("deliver"), [workspace])
+    assert workspace.envelope.problem is None
+    result = open_picture(workspace.read_file("result") or b"")
+    assert (result.header.format, result.header.bits) == ("tiff", 16)
+    assert describe(result.header.icc) == "Rec. 2020 with the sRGB tone curve"
+    result.header.icc = None
+    values = np.empty((3, 60, 90), np.uint16)
+    result.decode(values, None)
+    np.testing.assert_array_equal(values, workspace.plane("wide"))
+    assert workspace.plane("image")[0].mean() < 2000
+    assert values[0].mean() > 15_000

@@ -1,6 +1,6 @@
 """Train the network that demosaicks raw files.
 
-    python -m training.train_demosaic --minutes 60 --threads 1
+    python -m training.train_preprocess_demosaic --minutes 60 --threads 1
 
 Photographs are taken apart as a sensor sees them: by Bayer's pattern in its four phases, by Fuji's X-Trans wherever its
 period may begin, turned and mirrored, and by periodic patterns at random. Many are given the paler colours and the

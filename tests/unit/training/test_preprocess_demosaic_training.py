@@ -6,7 +6,7 @@ import torch
 
 from tests.conftest import make_photo
 from training.config import read_config
-from training.train_demosaic import Config, camera_colours, make_sample, random_pattern, taken
+from training.train_preprocess_demosaic import Config, camera_colours, make_sample, random_pattern, taken
 
 CONFIG = read_config(Config, Path("training/configs/preprocess_demosaic.fast.toml"))
 
