@@ -106,10 +106,10 @@ def dng(
     if pattern:
         tags.add(33421, _SHORT, [len(pattern), len(pattern[0])])
         tags.add(33422, _BYTE, bytes("RGB".index(letter) for row in pattern for letter in row))
+    tags.add(_STRIPS, _LONG, [8])
     for tag, (kind, values) in (more or {}).items():
         tags.add(tag, kind, values)
     content = samples.astype("<u2").tobytes()
-    tags.add(_STRIPS, _LONG, [8])
     below = Tags()
     for tag, (kind, values) in (exif or {}).items():
         below.add(tag, kind, values)

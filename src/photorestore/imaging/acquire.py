@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from photorestore.errors import NotAnImage
+from photorestore.errors import NotAnImage, TruncatedImage
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.colour.told import profile_of_bmp
 from photorestore.imaging.decoders.avif import open_avif
@@ -38,6 +38,7 @@ from photorestore.imaging.files.sniff import (
     LIMITS,
     RAW,
     Limits,
+    breaks_off,
     check_bytes,
     check_header,
     check_size,
@@ -142,6 +143,8 @@ def _open_tiff(upload: bytes, limits: Limits) -> Picture:
 
 
 def _open_raw(upload: bytes, kind: str, limits: Limits) -> RawPicture:
+    if breaks_off(upload, kind):  # LibRaw would make a picture of what there is
+        raise TruncatedImage(f"the {kind.upper()} breaks off before its end")
     with decoding(upload, kind):
         return _raw_picture(upload, read_raf(upload) if kind == "raf" else read_cr3(upload), limits)
 

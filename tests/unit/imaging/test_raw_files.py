@@ -154,7 +154,8 @@ def test_other_raw_files_are_refused_by_name(start: bytes) -> None:
 
 def test_a_file_that_breaks_off_is_refused() -> None:
     upload = mosaicked(SMOOTH, BAYER)
-    for broken in (upload[:2000], raf(40, 60)[:100], cr3(40, 60)[:60]):
+    short = mosaicked(SMOOTH, BAYER, more={273: (4, [4000])})
+    for broken in (upload[:2000], short, raf(40, 60)[:100], cr3(40, 60)[:60], cr3(40, 60)[:-9]):
         with pytest.raises((TruncatedImage, CorruptImage)):
             open_picture(broken)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from photorestore.errors import CorruptImage
+from photorestore.errors import CorruptImage, TruncatedImage
 from photorestore.imaging.tiff.directory import Directory, below, pages
 
 _WIDTH, _HEIGHT, _MAKE = 256, 257, 271
@@ -12,6 +12,9 @@ _DNG_VERSION, _ACTIVE_AREA = 50706, 50829
 _PERIOD, _PATTERN = 33421, 33422
 LONGEST_PERIOD = 16
 """Sides of a pattern of colours: sensors repeat after 2 to 16 pixels."""
+_SEGMENTS = {273: 279, 324: 325}
+"""Where strips and tiles stand, and how long they are."""
+MOST_SEGMENTS = 65_536
 _MOSAIC_KINDS = {32803, 34892}
 """Colour filter array and linear raw, as photometric interpretation."""
 _RAW_CODINGS = {32767, 32769, 32770, 34713, 65000, 65535}
@@ -68,13 +71,18 @@ def find_raw(upload: bytes) -> RawTiff | None:
     """Return what a TIFF tells if it is a raw file by what is in any of its directories, else None.
 
     Raises:
-        TruncatedImage: it breaks off.
+        TruncatedImage: it breaks off, also within the sensor's samples: LibRaw would make a picture of what there is.
     """
     chain = pages(upload)
     directories = [*chain, *(directory for page in chain[:1] for directory in below(upload, page))]
     kind = _kind(upload, directories)
     if kind is None:
         return None
+    sensors = [directory for directory in directories if _is_raw(directory)] or chain[
+        3:
+    ]  # where a CR2 has its own
+    if any(_end_of(directory) > len(upload) for directory in sensors):
+        raise TruncatedImage(f"the {kind.upper()} breaks off within the sensor's samples")
     return RawTiff(kind, chain[0], max(directories, key=lambda directory: _area(_size_of(directory))))
 
 
@@ -93,6 +101,15 @@ def _kind(upload: bytes, directories: list[Directory]) -> str | None:
 
 def _is_raw(directory: Directory) -> bool:
     return directory.first(262, 0) in _MOSAIC_KINDS or directory.first(259, 1) in _RAW_CODINGS
+
+
+def _end_of(directory: Directory) -> int:
+    """Where the last strip or tile ends."""
+    ends = [0]
+    for at, length in _SEGMENTS.items():
+        starts, lengths = (directory.integers(tag, MOST_SEGMENTS) for tag in (at, length))
+        ends += [start + size for start, size in zip(starts, lengths, strict=False)]
+    return max(ends)
 
 
 def _size_of(directory: Directory) -> tuple[int, int]:

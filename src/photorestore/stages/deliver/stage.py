@@ -157,7 +157,7 @@ def _stored(workspace: Workspace) -> Stored | None:
         return None
     image = with_hidden(workspace, workspace.plane("image"), heed_mask=False)
     if "wide" in workspace.envelope.planes:
-        return Stored(np.array(workspace.plane("wide")), image)
+        return Stored(workspace.plane("wide").copy(), image)
     picture = open_picture(upload)
     picture.header.icc = None  # so that `decode` does not convert
     values = np.empty(image.shape, image.dtype)

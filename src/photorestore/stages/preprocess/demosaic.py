@@ -55,8 +55,8 @@ def noise_in(mosaic: Array, pattern: Array) -> float:
     if min(h, w) < BLOCK_PX:
         return 0.0
     # The estimate takes three channels.
-    chosen: Array = np.stack([planes[len(planes) * index // 3][:h, :w] for index in range(3)])
-    blocks = blocks_of(chosen, None, BLOCK_PX, BLOCKS_PER_SIDE)
+    chosen = np.stack([planes[len(planes) * index // 3][:h, :w] for index in range(3)])
+    blocks = blocks_of(chosen.astype(np.uint16), None, BLOCK_PX, BLOCKS_PER_SIDE)
     if blocks is None:
         return 0.0
     alive = unclipped(blocks)
