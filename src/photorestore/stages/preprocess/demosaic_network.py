@@ -105,16 +105,21 @@ def weighted_means(measured: Tensor, pattern: Tensor) -> Tensor:
     return spread(measured) / spread(pattern).clamp_min(LEAST_WEIGHT)
 
 
-def spread(planes: Tensor, *, squared: bool = False) -> Tensor:
-    """Blur planes (..., H, W) by `KERNEL`, or by its weights' squares, with zeros around.
+def spread(planes: Tensor) -> Tensor:
+    """Blur planes (..., H, W) by `KERNEL`, with zeros around.
 
     Sums of shifted planes stay in float32 where a convolution would not.
     """
-    weights = [(weight / sum(KERNEL)) ** (2 if squared else 1) for weight in KERNEL]
+    weights = [weight / sum(KERNEL) for weight in KERNEL]
     h, w = planes.shape[-2:]
     padded = F.pad(planes, (RADIUS, RADIUS, RADIUS, RADIUS))
-    rows = torch.stack([weight * padded[..., i : i + h, :] for i, weight in enumerate(weights)]).sum(0)
-    return torch.stack([weight * rows[..., i : i + w] for i, weight in enumerate(weights)]).sum(0)
+    rows = weights[0] * padded[..., :h, :]
+    for i, weight in enumerate(weights[1:], 1):
+        rows.add_(padded[..., i : i + h, :], alpha=weight)
+    result = weights[0] * rows[..., :w]
+    for i, weight in enumerate(weights[1:], 1):
+        result.add_(rows[..., i : i + w], alpha=weight)
+    return result
 
 
 def pattern_planes(rows: Sequence[str], h: int, w: int, top: int = 0, left: int = 0) -> Tensor:
