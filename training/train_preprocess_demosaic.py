@@ -19,7 +19,7 @@ from torch import Tensor
 from photorestore.fidelity import psnr
 from photorestore.networks.runner import Runner
 from photorestore.pixels.lab import encoded, linear_of
-from photorestore.stages.preprocess.demosaic_network import XTRANS, Demosaicker, pattern_planes
+from photorestore.stages.preprocess.demosaic_network import Demosaicker, pattern_planes
 from training.config import RunConfig, read_config
 from training.data import hold_out, load_photos, scaled_patch
 from training.losses import psnr as psnr_loss
@@ -29,6 +29,7 @@ from training.randomness import chance, randint, uniform, weighted_index
 from training.run import Run
 
 BAYER = ("RG", "GB")
+XTRANS = ("GGRGGB", "GGBGGR", "BRGRBG", "GGBGGR", "GGRGGB", "RBGBRG")
 PATTERNS = {"bayer": 0.5, "xtrans": 0.35, "other": 0.15}
 """Shares of the samples."""
 QUAD_SHARE = 0.4

@@ -55,11 +55,11 @@ class RawPicture:
             None.
     """
 
-    def __init__(self, upload: bytes, head: RawHead, demosaic: Demosaic | None = None) -> None:
+    def __init__(self, upload: bytes, head: RawHead) -> None:
         self._upload = upload
         self._head = head
         self.header = head.header
-        self.demosaic = demosaic
+        self.demosaic: Demosaic | None = None
         self.wide: Array | None = None
 
     def identify(self, limits: Limits) -> None:

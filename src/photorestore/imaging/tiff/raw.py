@@ -9,7 +9,7 @@ from photorestore.imaging.tiff.directory import Directory, below, pages
 
 _WIDTH, _HEIGHT, _MAKE = 256, 257, 271
 _DNG_VERSION, _ACTIVE_AREA = 50706, 50829
-_PERIOD, _PATTERN = 33421, 33422
+_PERIOD, _PATTERN, _LAYOUT, _IN_ROWS = 33421, 33422, 50711, 1
 LONGEST_PERIOD = 16
 """Sides of a pattern of colours: sensors repeat after 2 to 16 pixels."""
 _SEGMENTS = {273: 279, 324: 325}
@@ -58,7 +58,12 @@ class RawTiff:
         Empty where it is not told, or tells of other colours: then LibRaw knows, or there is no mosaic.
         """
         rows, columns = (*self.sensor.integers(_PERIOD, 2), 0, 0)[:2]
-        if self.kind != "dng" or not (1 <= rows <= LONGEST_PERIOD and 1 <= columns <= LONGEST_PERIOD):
+        is_in_rows = self.sensor.first(_LAYOUT, _IN_ROWS) == _IN_ROWS  # in others lines are staggered
+        if (
+            self.kind != "dng"
+            or not is_in_rows
+            or not (1 <= rows <= LONGEST_PERIOD and 1 <= columns <= LONGEST_PERIOD)
+        ):
             return ()
         colours = self.sensor.integers(_PATTERN, rows * columns)
         if len(colours) != rows * columns or set(colours) != {0, 1, 2}:

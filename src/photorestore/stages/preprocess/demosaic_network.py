@@ -23,8 +23,6 @@ KERNEL = (1.0, 6.0, 15.0, 20.0, 15.0, 6.0, 1.0)
 """Of the weighted means that the first iteration begins with, along either axis."""
 RADIUS = len(KERNEL) // 2
 LEAST_WEIGHT = 1e-6
-XTRANS = ("GGRGGB", "GGBGGR", "BRGRBG", "GGBGGR", "GGRGGB", "RBGBRG")
-"""The pattern of Fuji's sensors."""
 
 
 class Demosaicker(nn.Module):
