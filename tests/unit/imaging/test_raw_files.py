@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -25,7 +26,9 @@ from photorestore.imaging.metadata.attachments import collect
 from photorestore.imaging.metadata.change import Change
 from photorestore.imaging.metadata.exif import Exif, orientation_told
 from photorestore.imaging.unchanged import own_type
+from photorestore.networks.runner import load_runner
 from photorestore.options import Options
+from photorestore.stages.preprocess.demosaic import demosaick
 from photorestore.stages.preprocess.demosaic_network import weighted_means
 from photorestore.workspace import Array
 from tests.conftest import make_photo
@@ -90,7 +93,8 @@ def test_colours_are_those_of_libraw(pattern: tuple[str, ...]) -> None:
     upload = dng(mosaic_of(measured_by(CANON, SMOOTH), pattern, CANON), pattern, CANON)
     inner = np.s_[8:-8, 8:-8]
     expected = by_libraw(upload)[inner] / 257
-    for demosaic in (means, None):
+    network = partial(demosaick, load_runner("preprocess_demosaic"), None)
+    for demosaic in (network, means, None):
         assert np.abs(developed(upload, demosaic)[inner] - expected).max() <= 3
     assert np.abs(expected - SMOOTH[inner]).max() <= 3
 
