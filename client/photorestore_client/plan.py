@@ -13,6 +13,7 @@ from photorestore_client.signatures import HEAD_BYTES, media_type
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"),
     *(".heic", ".heif", ".hif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    *(".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".pef", ".srw", ".3fr", ".iiq"),
 )
 """Suffixes of pictures that are sent whatever their first bytes are: the service says what is wrong with them."""
 

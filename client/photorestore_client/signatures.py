@@ -1,4 +1,4 @@
-"""What kind of picture a file is, by its first bytes."""
+"""What kind of picture a file is, by its first bytes; most cameras' raw files are TIFFs by these."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ _STARTS = (
     (b"GIF89a", "image/gif"),
     (b"\0\0\0\x0cjP  ", "image/jp2"),
     (b"\xff\x4f\xff\x51", "image/j2c"),
+    (b"FUJIFILMCCD-RAW ", "image/x-fuji-raf"),
 )
 _BRANDS = (
     (("avif", "avis"), "image/avif"),
     (("hei", "hev"), "image/heic"),
     (("mif1", "mif2", "msf1"), "image/heif"),
+    (("crx ",), "image/x-canon-cr3"),
 )
 
 

@@ -11,7 +11,7 @@ const MODES = { untouched: "left as it is" };
 const PLAIN = {
   "truncated-image": ["The file breaks off", "A part of it is missing. Copy or download it once more, and choose it again."],
   "corrupt-image": ["The file is damaged", "If a program still opens it, save it there as a JPEG or PNG, and choose that."],
-  "not-an-image": ["No picture that can be read", "Save it as a JPEG, PNG or TIFF in another program, and choose that. Cameras’ raw files have to be developed first."],
+  "not-an-image": ["No picture that can be read", "Save it as a JPEG, PNG or TIFF in another program, and choose that."],
   "image-too-large": ["Too many pixels", "Choose a smaller enlargement, or make the photo smaller first."],
   "payload-too-large": ["Too large", "Save it as a JPEG of good quality, or make it smaller first."],
   "too-many-requests": ["The service is busy", "Your photo waits in this browser."],

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from gateway.restore.returns import FORM, MEDIA_TYPES, OCTETS
 from gateway.routes.schemas import BINARY, components, describe_options, ref
-from photorestore.imaging.files.sniff import ACCEPTED
+from photorestore.imaging.files.sniff import ACCEPTED, RAW
 from photorestore.kinds import Schema
 from photorestore.options import STRENGTH_STAGES
 
@@ -41,7 +41,11 @@ _HEADERS = {
 }
 _OCTETS: Schema = {OCTETS: {"schema": BINARY}}
 """First among binary types: some generators know no other."""
-PICTURES: Schema = {**_OCTETS, **{f"image/{name}": {"schema": BINARY} for name in ACCEPTED}}
+PICTURES: Schema = {
+    **_OCTETS,
+    **{f"image/{name}": {"schema": BINARY} for name in ACCEPTED if name not in RAW},
+}
+"""Of answers: a raw file is never one."""
 MASK: Schema = {**_OCTETS, MEDIA_TYPES["mask"]: {"schema": BINARY}}
 BUNDLES: Schema = {**_OCTETS, FORM: {"schema": BINARY}, MEDIA_TYPES["bundle"]: {"schema": BINARY}}
 

@@ -5,7 +5,7 @@ Imports only the standard library, like `stage_table`.
 
 from __future__ import annotations
 
-from photorestore.stage_row import ALPHA, BLURRED, COLOURED, ENLARGED, IMPULSES, MASK
+from photorestore.stage_row import ALPHA, BLURRED, COLOURED, ENLARGED, IMPULSES, MASK, WIDE
 from photorestore.stage_table import ROWS
 
 PLANES = tuple(plane for row in ROWS for plane in row.planes)
@@ -16,7 +16,7 @@ def planes_that_hold(what: str) -> tuple[str, ...]:
     return tuple(plane.name for plane in PLANES if plane.holds == what)
 
 
-def room_bytes_px(
+def room_bytes_px(  # noqa: PLR0913 - one for each condition
     sample_bytes: int,
     *,
     has_alpha: bool,
@@ -25,6 +25,7 @@ def room_bytes_px(
     is_blurred: bool = False,
     is_coloured: bool = False,
     has_impulses: bool = False,
+    is_wide: bool = False,
 ) -> int:
     """Return the bytes of all planes of one request, for each pixel of its picture.
 
@@ -35,6 +36,7 @@ def room_bytes_px(
         is_blurred: whether a blur is to be undone.
         is_coloured: whether the caller asks for colours.
         has_impulses: whether impulses are looked for, and marked.
+        is_wide: whether a raw file's own colours are asked for.
     """
     conditions = {
         ALPHA: has_alpha,
@@ -43,6 +45,7 @@ def room_bytes_px(
         BLURRED: is_blurred,
         COLOURED: is_coloured,
         IMPULSES: has_impulses,
+        WIDE: is_wide,
     }
     given = {name for name, is_so in conditions.items() if is_so}
     return sum(

@@ -17,6 +17,7 @@ from photorestore.stage_row import (
     MASK,
     OPACITY,
     PICTURE,
+    WIDE,
     MethodRow,
     NetworkRow,
     PlaneRow,
@@ -37,7 +38,10 @@ ROWS = _chained(
     StageRow(
         name="preprocess",
         label="Read and judge the photo",
-        does="reads the upload, sets alpha apart, judges what kind of picture it is and what is wrong with it",
+        does=(
+            "reads the upload, develops raw files, sets alpha apart, judges what kind of picture it is and what is "
+            "wrong with it"
+        ),
         works_when="always",
         reads_estimates=False,
         networks=(
@@ -47,12 +51,18 @@ ROWS = _chained(
             NetworkRow(
                 "preprocess_scene", "photorestore.stages.preprocess.scene_network:SceneTrunk", has_tiers=False
             ),
+            NetworkRow(
+                "preprocess_demosaic",
+                "photorestore.stages.preprocess.demosaic_network:Demosaicker",
+                has_tiers=False,
+            ),
         ),
         borrows=("scratch_print",),
         planes=(
             PlaneRow("image", 3, sample_bytes=None, holds=PICTURE),
             PlaneRow("alpha", 1, sample_bytes=None, holds=OPACITY, needs=frozenset({ALPHA})),
             PlaneRow("hidden", 3, sample_bytes=None, needs=frozenset({ALPHA})),  # at most
+            PlaneRow("wide", 3, needs=frozenset({WIDE})),
             PlaneRow("hole_mask", 1, sample_bytes=1, holds=DAMAGE, needs=frozenset({MASK})),
             PlaneRow("scene", 0),  # of the whole picture, at most 1 MB
             PlaneRow("reference", 0),  # a view of some 1,000 px, whatever the picture's size

@@ -19,6 +19,7 @@ from photorestore_bulk.places import Found, Place
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"),
     *(".heic", ".heif", ".hif", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    *(".dng", ".nef", ".cr2", ".cr3", ".arw", ".raf", ".pef", ".srw", ".3fr", ".iiq"),
 )
 """Suffixes of the files that are taken for pictures in folders; a manifest may name any file."""
 RESULT_SUFFIXES = {

@@ -72,6 +72,16 @@ def test_colours_beat_a_transfer_and_grey() -> None:
 
 
 @needs_pictures
+def test_raw_files_are_demosaicked_better_than_by_libraw() -> None:
+    from bench import demosaic
+
+    gains, gate = demosaic.measure(BENCH, every=3)["gain_over_db"], GATES["demosaic"]
+    least = {"Bayer, sigma 0": gate["gain_bayer_db"], "X-Trans, sigma 0": gate["gain_xtrans_db"]}
+    for case, gained in gains.items():
+        assert gained[demosaic.LIBRAW]["mean"] >= least.get(case, gate["gain_noisy_db"])
+
+
+@needs_pictures
 def test_damage_is_found_and_filled(loaded: pipeline.Pipeline) -> None:
     from bench import damage
 

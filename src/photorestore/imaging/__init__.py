@@ -1,6 +1,6 @@
 """Read pictures and write them: decoding, colour, metadata, encoding."""
 
-from photorestore.imaging.acquire import open_picture
+from photorestore.imaging.acquire import open_picture, open_to_decode
 from photorestore.imaging.door import put_picture, result_array
 from photorestore.imaging.encode import Outgoing, encode
 from photorestore.imaging.files.sniff import LIMITS, Limits, check_enlarged
@@ -18,6 +18,7 @@ __all__ = [
     "choose_format",
     "encode",
     "open_picture",
+    "open_to_decode",
     "promise",
     "put_picture",
     "result_array",

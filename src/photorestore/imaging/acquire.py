@@ -1,9 +1,10 @@
 """Turn an upload's bytes into planes.
 
 `open_picture` reads no more than the header; a picture's `decode` writes the pixels, upright and in sRGB, straight
-from the decoder's buffer into the planes given. 8-bit pictures are decoded by Pillow (a JPEG bit by bit as
-by libjpeg-turbo), PNGs of 16 bits by libvips (`sixteen_bits`), and TIFFs of any depth as their `layout` says. HEIF,
-AVIF and JPEG 2000 have readers of their own, and no library sees a byte of them before `decode`.
+from the decoder's buffer into the planes given; who will call it opens by `open_to_decode`. 8-bit pictures are decoded
+by Pillow (a JPEG bit by bit as by libjpeg-turbo), PNGs of 16 bits by libvips (`sixteen_bits`), and TIFFs of any depth
+as their `layout` says. HEIF, AVIF, JPEG 2000 and cameras' raw files have readers of their own, and no library sees a
+byte of them before.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from typing import Any
 
 from PIL import Image
 
-from photorestore.errors import NotAnImage
+from photorestore.errors import NotAnImage, TruncatedImage
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.colour.told import profile_of_bmp
 from photorestore.imaging.decoders.avif import open_avif
 from photorestore.imaging.decoders.header import Header, Picture, decoding
 from photorestore.imaging.decoders.heif import open_heif
 from photorestore.imaging.decoders.jp2 import open_jp2
+from photorestore.imaging.decoders.raw import Demosaic, RawPicture
+from photorestore.imaging.decoders.raw_header import RawHead, read_cr3, read_raf, read_raw_tiff
 from photorestore.imaging.decoders.sixteen_bits import (
     SixteenBitTiff,
     cmyk_profile,
@@ -33,7 +36,9 @@ from photorestore.imaging.files.sniff import (
     HEIF,
     JPEG_2000,
     LIMITS,
+    RAW,
     Limits,
+    breaks_off,
     check_bytes,
     check_header,
     check_size,
@@ -43,6 +48,7 @@ from photorestore.imaging.heads import BoundedReader, check_head, reader
 from photorestore.imaging.metadata.blocks import exif_in, orientation_of, xmp_in
 from photorestore.imaging.planes import as_stored, copy_bands
 from photorestore.imaging.tiff.layout import layout_of
+from photorestore.imaging.tiff.raw import find_raw
 from photorestore.workspace import Array
 
 _GREY_MODES = ("1", "L", "LA", "La")
@@ -73,6 +79,8 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
         return open_jp2(upload, kind, limits)
     if kind == "tiff":
         return _open_tiff(upload, limits)
+    if kind in RAW:
+        return _open_raw(upload, kind, limits)
     left_out: list[str] = []
     if kind == "png":
         upload, left_out = without_long_texts(upload)
@@ -84,6 +92,22 @@ def open_picture(upload: bytes, limits: Limits = LIMITS) -> Picture:
         else _open_by_pillow(upload, kind, limits)
     )
     picture.header.dropped += left_out
+    return picture
+
+
+def open_to_decode(upload: bytes, limits: Limits = LIMITS, demosaic: Demosaic | None = None) -> Picture:
+    """Read an upload's header as exactly as its decoder does: that of a raw file by LibRaw, too, so not in the edge.
+
+    Args:
+        demosaic: by which raw files are demosaicked; None = by LibRaw.
+
+    Raises:
+        InvalidInput: as by `open_picture`.
+    """
+    picture = open_picture(upload, limits)
+    if isinstance(picture, RawPicture):
+        picture.demosaic = demosaic
+        picture.identify(limits)
     return picture
 
 
@@ -111,9 +135,23 @@ def _opened(file: io.BytesIO, kind: str) -> Image.Image:
 
 def _open_tiff(upload: bytes, limits: Limits) -> Picture:
     with decoding(upload, "tiff"):
+        if raw := find_raw(upload):
+            return _raw_picture(upload, read_raw_tiff(upload, raw), limits)
         layout = layout_of(upload)
         check_size(layout.width, layout.height, limits)
         return EightBitTiff(upload, layout) if layout.bits == 8 else SixteenBitTiff(upload, layout)
+
+
+def _open_raw(upload: bytes, kind: str, limits: Limits) -> RawPicture:
+    if breaks_off(upload, kind):  # LibRaw would make a picture of what there is
+        raise TruncatedImage(f"the {kind.upper()} breaks off before its end")
+    with decoding(upload, kind):
+        return _raw_picture(upload, read_raf(upload) if kind == "raf" else read_cr3(upload), limits)
+
+
+def _raw_picture(upload: bytes, head: RawHead, limits: Limits) -> RawPicture:
+    check_size(head.header.width, head.header.height, limits)
+    return RawPicture(upload, head)
 
 
 class PillowPicture:

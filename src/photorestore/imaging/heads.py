@@ -58,7 +58,7 @@ def check_head(upload: bytes, kind: str) -> None:
             _check_png(upload)
         case "webp":
             _check_webp(upload)
-        case "avif" | "heic" | "heif":
+        case "avif" | "heic" | "heif" | "cr3":
             _check_boxes(upload)
         case "tiff":
             check_directories(upload)

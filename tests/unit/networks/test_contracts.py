@@ -20,6 +20,7 @@ from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.shrinkage import ShrinkageCascade
 from photorestore.stages.face.detector import FaceDetector
 from photorestore.stages.face.network import FaceUNet
+from photorestore.stages.preprocess.demosaic_network import Demosaicker
 from photorestore.stages.preprocess.network import JudgeNet
 from photorestore.stages.preprocess.scene_network import SceneTrunk
 from photorestore.stages.scratch.network import ScratchUNet
@@ -78,6 +79,7 @@ CASES = {
     "scratch": Case(lambda: active(ScratchUNet((8, 12, 16))), 256),
     "scratch told the scene": Case(lambda: active(ScratchUNet((8, 12, 16), sees_scene=True)), 256),
     "translate": Case(lambda: active(Translator(**TRANSLATOR)), 320),
+    "demosaic": Case(lambda: active(Demosaicker(8, 1, 2)), 96),
     "face": Case(lambda: active(FaceUNet((8, 12), (1, 2), 4)), 160),
     "upscale x2": Case(lambda: active(Upscaler(8, 2)), 48, 2),
     "upscale x4": Case(lambda: active(Upscaler(8, 2).reparameterise()), 64, 4),
@@ -110,7 +112,7 @@ def planes_of(descriptor: Descriptor, h: int, w: int) -> dict[str, np.ndarray]:
             size = (port.channels, -(-h // port.square_px), -(-w // port.square_px))
             planes[port.name] = rng.integers(0, 65536, size, np.uint16)
         elif port.is_map:
-            planes[port.name] = holes
+            planes[port.name] = holes.repeat(port.channels, 0)
     return planes
 
 
@@ -153,10 +155,13 @@ def test_nothing_beyond_the_reach_matters_and_what_is_near_does(name: str) -> No
     assert descriptor.reach_px is not None
     side = 2 * (descriptor.reach_px + 2 * descriptor.stride)
     side, centre = -(-side // descriptor.stride) * descriptor.stride, side // 2
-    image = torch.rand(1, next(p.channels for p in descriptor.inputs if p.name == "image"), side, side)
+    looked_at = descriptor.inputs[0]
+    image = torch.rand(1, looked_at.channels, side, side)
     given: dict[str, object] = {
-        "image": image.requires_grad_(True),
+        looked_at.name: image.requires_grad_(True),
         "scratch_mask": torch.ones(1, 1, side, side),
+        "pattern": (torch.rand(1, 3, side, side) < 0.4).float(),
+        "sigma": torch.tensor([0.1]),
         "scene": torch.rand(1, CHANNELS, side // descriptor.stride, side // descriptor.stride),
         "scale": scale,
     }

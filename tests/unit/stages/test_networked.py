@@ -37,7 +37,12 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("stage", "tiers"),
     [
-        ("preprocess", {"preprocess_judge": "fast", "preprocess_scene": "fast", "scratch_print": "fast"}),
+        (
+            "preprocess",
+            dict.fromkeys(
+                ("preprocess_judge", "preprocess_scene", "preprocess_demosaic", "scratch_print"), "fast"
+            ),
+        ),
         ("denoise", {"denoise": "quality", "denoise_csf": "fast"}),
         ("deblur", {"deblur": "fast", "denoise": "fast"}),
         ("scratch", {"scratch": "quality", "scratch_print": "quality", "preprocess_scene": "fast"}),

@@ -38,7 +38,9 @@ HEIF = ("heic", "heif")
 """The brand of the first says that it is coded with HEVC, that of the second does not say how."""
 JPEG_2000 = ("jp2", "j2c")
 """A file with boxes, and a bare codestream."""
-ACCEPTED = ("jpeg", "png", "webp", "tiff", "bmp", "gif", "avif", *HEIF, *JPEG_2000)
+RAW = ("dng", "nef", "cr2", "cr3", "arw", "raf", "pef", "srw", "3fr", "iiq", "raw")
+"""Cameras' raw files: most are TIFFs by their first bytes, see `tiff.raw`; the last is one of no known maker."""
+ACCEPTED = ("jpeg", "png", "webp", "tiff", "bmp", "gif", "avif", *HEIF, *JPEG_2000, *RAW)
 """Formats that are read."""
 
 _MAGIC = (
@@ -53,6 +55,7 @@ _MAGIC = (
     (b"BM", "bmp"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
     (b"\xff\x4f\xff\x51", "j2c"),
+    (b"FUJIFILMCCD-RAW ", "raf"),
 )
 _REFUSED = (
     (b"%PDF", "PDF"),
@@ -67,14 +70,19 @@ _REFUSED = (
     (b"\0\0\1\0", "icon"),
     (b"\xff\x0a", "JPEG XL"),
     (b"JXL \r\n\x87\n", "JPEG XL"),
+    (b"IIRO", "camera raw (ORF)"),
+    (b"IIRS", "camera raw (ORF)"),
+    (b"IIU\0", "camera raw (RW2)"),
+    (b"FOVb", "camera raw (X3F)"),
 )
 _AVIF_BRANDS = (b"avif", b"avis")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
 _HEIF_BRANDS = (b"mif1", b"msf1", b"mif2")
+_BRANDS = {"avif": _AVIF_BRANDS, "heic": _HEIC_BRANDS, "heif": _HEIF_BRANDS, "cr3": (b"crx ",)}
 
 
 def sniff(upload: bytes) -> str:
-    """Return the format of an upload, one of `ACCEPTED`.
+    """Return the format of an upload, one of `ACCEPTED`; `tiff` also where it is a raw file that begins like a TIFF.
 
     Raises:
         NotAnImage: it begins like none of them.
@@ -86,7 +94,7 @@ def sniff(upload: bytes) -> str:
         return "webp"
     if upload[4:8] == b"ftyp":
         brands = _brands(upload)
-        for name, ours in (("avif", _AVIF_BRANDS), ("heic", _HEIC_BRANDS), ("heif", _HEIF_BRANDS)):
+        for name, ours in _BRANDS.items():
             if any(brand in brands for brand in ours):
                 return name
     raise NotAnImage(f"expected {', '.join(ACCEPTED).upper()}; got {_guess(upload)}")
@@ -226,12 +234,19 @@ def _tiff_breaks_off(upload: bytes) -> bool:
     return int(directory) + 2 > len(upload)
 
 
+def _raf_breaks_off(upload: bytes) -> bool:
+    """The last of its parts, as its head tells, are the sensor's samples."""
+    return len(upload) < 108 or len(upload) < sum(struct.unpack_from(">II", upload, 100))
+
+
 _CLAIMS = {
+    **dict.fromkeys(RAW, _tiff_breaks_off),
     "png": lambda upload: b"IEND" not in upload[-64:],
     "gif": lambda upload: upload[-1:] != b"\x3b",
     "webp": _webp_breaks_off,
     "bmp": _bmp_breaks_off,
     "tiff": _tiff_breaks_off,
-    **dict.fromkeys(("avif", *HEIF), _boxes_break_off),
+    "raf": _raf_breaks_off,
+    **dict.fromkeys(("avif", "cr3", *HEIF), _boxes_break_off),
     **dict.fromkeys(("jpeg", *JPEG_2000), _lacks_end_of_image),
 }

@@ -95,15 +95,18 @@ def orientation_told(block: bytes | None) -> int | None:
     return value if 1 <= value <= 8 else None
 
 
-def exif_of_tiff(upload: bytes, start: int, dropped: list[str]) -> bytes | None:
+def exif_of_tiff(
+    upload: bytes, start: int, dropped: list[str], *, without: frozenset[int] = frozenset()
+) -> bytes | None:
     """Return an EXIF block of what a TIFF's directory says of the picture, not of its storage; None if that is nothing.
 
     Args:
         start: where the page's directory stands.
         dropped: gets the names of what is lost.
+        without: further tags that are left out.
     """
     try:
-        directory, left_out = read_directory(upload, start=start, without=LAYOUT | _ELSEWHERE)
+        directory, left_out = read_directory(upload, start=start, without=LAYOUT | _ELSEWHERE | without)
         exif = Exif(directory, order_of(upload))
     except ValueError:
         return None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from photorestore.errors import TruncatedImage
-from photorestore.imaging.files.sniff import png_chunks
+from photorestore.imaging.files.sniff import RAW, png_chunks
 from photorestore.imaging.metadata.extras import (
     LONGEST_TEXT,
     RESOLUTION,
@@ -73,6 +73,8 @@ def read_extras(upload: bytes, kind: str) -> Extras:
             _read_gif(upload, extras)
         case "bmp":
             extras.density = _density_of_bmp(upload)
+        case _ if kind in RAW:
+            _read_tiff(upload, extras)  # those that are none have nothing
     return extras
 
 

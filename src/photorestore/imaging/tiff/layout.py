@@ -19,7 +19,6 @@ from photorestore.imaging.tiff.coding import (
     segment_hw,
 )
 from photorestore.imaging.tiff.directory import Directory, below, pages
-from photorestore.imaging.tiff.raw import refuse_raw
 
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 5, 6, 8, 9
 COLOURS = {MIN_IS_WHITE: 1, MIN_IS_BLACK: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3}
@@ -103,7 +102,7 @@ class Layout:
 
 
 def layout_of(upload: bytes) -> Layout:
-    """Find the layout of a TIFF's full picture.
+    """Find the layout of the full picture in a TIFF that is no raw file.
 
     Raises:
         NotAnImage: it is of a kind that is not read; the message names it.
@@ -111,7 +110,6 @@ def layout_of(upload: bytes) -> Layout:
     """
     chain = pages(upload)
     under = [directory for page in chain[:1] for directory in below(upload, page)]
-    refuse_raw(upload, [*chain, *under])
     page = _full_page(chain)
     if not _is_full(page) and any(map(_is_full, under)):
         raise NotAnImage("TIFF whose full picture stands below a reduced copy is not read")

@@ -148,13 +148,18 @@ def _to_source(workspace: Workspace, outgoing: Outgoing) -> None:
 
 
 def _stored(workspace: Workspace) -> Stored | None:
-    """Decode the upload's own numbers once more; None if no pixel of the result still has them."""
+    """Decode the upload's own numbers once more, or take those that a raw file was developed to.
+
+    None if no pixel of the result still has them.
+    """
     upload = workspace.read_file("upload")
     if upload is None or workspace.options.scale > 1 or decided_of(workspace).is_normalised:
         return None
+    image = with_hidden(workspace, workspace.plane("image"), heed_mask=False)
+    if "wide" in workspace.envelope.planes:
+        return Stored(workspace.plane("wide").copy(), image)
     picture = open_picture(upload)
     picture.header.icc = None  # so that `decode` does not convert
-    image = with_hidden(workspace, workspace.plane("image"), heed_mask=False)
     values = np.empty(image.shape, image.dtype)
     picture.decode(values, None)
     return Stored(values, image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from photorestore.errors import CorruptImage
-from photorestore.imaging import Limits, open_picture
+from photorestore.imaging import Limits, open_to_decode
 from photorestore.imaging.decoders.header import Picture
 from photorestore.imaging.planes import luma
 from photorestore.workspace import CALLERS_MASK, Array, Workspace
@@ -25,7 +25,7 @@ def read_mask(workspace: Workspace, limits: Limits) -> None:
     upload = workspace.read_file("mask_upload")
     if upload is None:
         return
-    mask = open_picture(upload, limits)
+    mask = open_to_decode(upload, limits)
     expected, got = workspace.envelope.planes["image"].shape[1:], mask.header.upright_hw
     if got != expected:
         raise CorruptImage(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from photorestore.errors import UnsupportedOption
-from photorestore.imaging import Limits, open_picture
+from photorestore.imaging import Limits, open_to_decode
 from photorestore.methods import EXEMPLAR, TRANSFER
 from photorestore.stages.preprocess.views import reduced
 from photorestore.workspace import Workspace
@@ -34,7 +34,7 @@ def read_reference(workspace: Workspace, limits: Limits) -> None:
         return
     if not is_wanted:
         raise UnsupportedOption(f"a reference is for colorize={EXEMPLAR} or colorize={TRANSFER}")
-    picture = open_picture(upload, limits)
+    picture = open_to_decode(upload, limits)
     header = picture.header
     dtype = np.uint8 if header.bits == 8 else np.uint16
     colours = np.empty((3, *header.upright_hw), dtype)

@@ -14,14 +14,16 @@ from photorestore.envelope import Promise
 from photorestore.errors import BrokenArtifact
 from photorestore.findings import find
 from photorestore.housekeeping import require_room
-from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_picture, promise
+from photorestore.imaging import LIMITS, Limits, Needs, check_enlarged, choose_format, open_to_decode, promise
 from photorestore.imaging.decoders.header import Picture
+from photorestore.imaging.decoders.raw import Demosaic, RawPicture
 from photorestore.imaging.psf_picture import read_psf
 from photorestore.methods import FIND_IMPULSES
 from photorestore.pixels.hidden import cover
 from photorestore.source import Source
 from photorestore.stage_planes import room_bytes_px
 from photorestore.stages.networked import NetworkStage, Runners
+from photorestore.stages.preprocess.demosaic import demosaick
 from photorestore.stages.preprocess.estimates import is_one_colour
 from photorestore.stages.preprocess.findings import Decided, PreprocessFindings
 from photorestore.stages.preprocess.judgement import Judgement, judge, resolve_mode
@@ -31,18 +33,19 @@ from photorestore.stages.preprocess.referenced import read_reference
 from photorestore.stages.preprocess.scene import TRUNK, features_of, hand_on, plane_view
 from photorestore.workspace import Array, Workspace
 
+DEMOSAIC = "preprocess_demosaic"
 RESULT_BYTES_PX = 3
 """Room for the result, in bytes per pixel; twice that for 16 bits."""
 
 
 class PreprocessStage(NetworkStage):
-    """Writes the planes `image`, `alpha`, `hidden` and `hole_mask`; always works.
+    """Writes the planes `image`, `alpha`, `hidden`, `wide` and `hole_mask`; always works.
 
-    Its networks see a small view of each picture and are the same in all tiers.
+    Its networks see a small view of each picture, or a raw file's mosaic, and are the same in all tiers.
 
     Args:
-        networks: what judges pictures, and the detector that it asks. Without them no picture is judged, and all are
-            treated gently.
+        networks: what judges pictures, the detector that it asks, and what demosaicks. Without them no picture is
+            judged, all are treated gently, and LibRaw develops raw files.
         limits: of what is taken in.
     """
 
@@ -53,7 +56,9 @@ class PreprocessStage(NetworkStage):
         self.limits = limits
 
     def take_turns(self, turn: contextlib.AbstractContextManager[None]) -> None:
-        """Do without: what the networks see is so small that waiting for others would take longer."""
+        """Let what demosaicks take turns; what the others see is so small that waiting would take longer."""
+        if DEMOSAIC in self.networks:
+            self.networks[DEMOSAIC].turn = turn
 
     def run(self, batch: Sequence[Workspace]) -> None:
         for workspace in batch:
@@ -74,7 +79,7 @@ class PreprocessStage(NetworkStage):
         upload = workspace.read_file("upload")
         if upload is None:
             raise BrokenArtifact("the workspace holds no upload")
-        picture = open_picture(upload, self.limits)
+        picture = open_to_decode(upload, self.limits, self._demosaic(workspace))
         header = picture.header
         height, width = header.upright_hw
         bits = header.bits
@@ -82,13 +87,19 @@ class PreprocessStage(NetworkStage):
             workspace.envelope.promise = promise(
                 header, workspace.options, workspace.envelope.accept, self.limits
             )
-        _reserve(workspace, height, width, bits, has_alpha=header.has_alpha)
+        is_wide = isinstance(picture, RawPicture) and workspace.options.colour == "source"
+        _reserve(workspace, height, width, bits, has_alpha=header.has_alpha, is_wide=is_wide)
         found = self._write_planes(workspace, picture)
         for name in ("exif", "xmp", "icc"):
             if block := getattr(header, name):
                 workspace.write_file(name, block)
         workspace.envelope.source = header.as_source()
         return found
+
+    def _demosaic(self, workspace: Workspace) -> Demosaic | None:
+        if DEMOSAIC not in self.networks:
+            return None
+        return partial(demosaick, self.networks[DEMOSAIC], workspace.options.sigma_255)
 
     def _take_over(self, workspace: Workspace) -> Decided:
         """Start from a plane `image` that is there already: from the in-process door, or from an earlier run."""
@@ -122,6 +133,8 @@ class PreprocessStage(NetworkStage):
             alpha = None
             if header.has_alpha:
                 alpha = planes.enter_context(workspace.new_plane("alpha", (1, height, width), dtype))
+            if isinstance(picture, RawPicture) and workspace.options.colour == "source":
+                picture.wide = planes.enter_context(workspace.new_plane("wide", image.shape, "uint16"))
             picture.decode(image, alpha)
             cover(workspace, image, alpha)
             return self._look(workspace, image, alpha, header.quantisation)
@@ -157,7 +170,9 @@ def _needs_judgement(workspace: Workspace) -> bool:
     return workspace.options.wants("translate") is True
 
 
-def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_alpha: bool) -> None:
+def _reserve(
+    workspace: Workspace, height: int, width: int, bits: int, *, has_alpha: bool, is_wide: bool = False
+) -> None:
     """Check the room for everything that will be written for this picture, by all stages."""
     sample_bytes, scale = bits // 8, workspace.options.scale
     bytes_px = room_bytes_px(
@@ -168,6 +183,7 @@ def _reserve(workspace: Workspace, height: int, width: int, bits: int, *, has_al
         is_blurred=workspace.options.may_look("deblur"),
         is_coloured=workspace.options.may_work("colorize"),
         has_impulses=workspace.options.denoise_method in FIND_IMPULSES,
+        is_wide=is_wide,
     )
     bytes_px += scale**2 * RESULT_BYTES_PX * sample_bytes
     require_room(workspace.root, height * width * bytes_px)
