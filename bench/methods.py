@@ -36,7 +36,7 @@ from photorestore.blur_words import Blur
 from photorestore.networks.descriptor import Network
 from photorestore.networks.runner import Runner, load_runner
 from photorestore.networks.weights import load_network
-from photorestore.stages.deblur.psf import draw
+from photorestore.pixels.psf import draw
 from photorestore.stages.denoise.methods.kriging import Kriging
 from photorestore.stages.denoise.methods.ksvd import DictionaryLearning
 from photorestore.stages.denoise.methods.l0tv import ImpulseRemoval

@@ -79,6 +79,9 @@ L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D = (
 FIND_IMPULSES = (L0TV, KRIGING)
 """Those that replace some pixels, and mark which."""
 
+DIP = "dip"
+"""Deep Image Prior, which denoises, fills and enlarges by a network that learns from this one picture."""
+
 DEFAULT_QUALITY = 95
 LONGEST_QUOTED = 200
 """Most characters of a wrong value that a message repeats."""
@@ -104,6 +107,7 @@ class Options:
         sigma_255: noise level in 8-bit units when the caller knows it; None = estimated.
         denoise_method: by which noise is removed: `network`, or one of those of `docs/models/denoise_methods.md`;
             naming one of these asks for it.
+        translate_method: by which damage is filled: `network` or `dip`.
         normalise: correct colour cast, fading and contrast by classical means first.
         psf: the blur to undo, see `blur_words`: in words, a picture as a data URL, or `estimate`; None = unknown.
         deblur_method: by which it is undone: `network`, without a PSF, or by a PSF `hqs`, `wiener` or
@@ -112,6 +116,7 @@ class Options:
             not, unless there are hints.
         hints: points whose colours are known, in words, see `hint_words`; None = none.
         scale: enlargement, one of `SCALES`.
+        upscale_method: by which it is enlarged: `network` or `dip`.
         tier: which networks work, one of `TIERS`; or `AUTO`.
         format: one of `FORMATS`; None = what `Accept` allows: the upload's bytes where nothing was changed, else JPEG
             by default.
@@ -130,13 +135,15 @@ class Options:
     ] = None
     strength: Annotated[float | Mapping[str, float], NumberByName(STRENGTH_STAGES, Number(0, 1))] = 1.0
     sigma_255: Annotated[float | None, Number(0, 100)] = None
-    denoise_method: Annotated[str, Word((NETWORK, L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D))] = NETWORK
+    denoise_method: Annotated[str, Word((NETWORK, L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D, DIP))] = NETWORK
+    translate_method: Annotated[str, Word((NETWORK, DIP))] = NETWORK
     normalise: Annotated[bool, Flag()] = False
     psf: Annotated[str | None, BlurText()] = None
     deblur_method: Annotated[str, Word((AUTO, HQS, WIENER, RICHARDSON_LUCY, NETWORK))] = AUTO
     colorize: Annotated[str | None, Word((LEARNED, EXEMPLAR, TRANSFER))] = None
     hints: Annotated[str | None, HintWords()] = None
     scale: Annotated[int, OneWhole(SCALES)] = 1
+    upscale_method: Annotated[str, Word((NETWORK, DIP))] = NETWORK
     tier: Annotated[str, Word((AUTO, *TIERS))] = AUTO
     format: Annotated[str | None, Word(FORMATS, synonyms={"jpg": "jpeg", "tif": "tiff"})] = None
     quality: Annotated[int, Whole(1, 100)] = DEFAULT_QUALITY
@@ -255,9 +262,14 @@ def _shortened(value: object) -> str:
 
 def _clashes(options: Options) -> list[str]:
     """Return what does not go together in options that are right by themselves."""
-    method, clashes = options.denoise_method, []
-    if method != NETWORK and options.wants("denoise") is False:
-        clashes.append(f"denoise_method is {method!r}, but stages leaves denoise out")
+    method = options.denoise_method
+    clashes = [
+        f"{stage}_method is {named!r}, but stages leaves {stage} out"
+        for stage, named in (("denoise", method), ("translate", options.translate_method))
+        if named != NETWORK and options.wants(stage) is False
+    ]
+    if options.upscale_method != NETWORK and options.scale == 1:
+        clashes.append(f"upscale_method is {options.upscale_method!r}, but scale is 1")
     if method in FIND_IMPULSES and options.sigma_255 is not None and options.psf is None:
         clashes.append(
             f"sigma_255 is {options.sigma_255!r}, but denoise_method {method!r} knows no level of noise"

@@ -91,6 +91,7 @@ ROWS = _chained(
             MethodRow("ksvd", 18.0),
             MethodRow("kriging", 1.8),
             MethodRow("bm3d", 190.0),
+            MethodRow("dip", 5000.0),
         ),
     ),
     StageRow(

@@ -67,7 +67,17 @@ PHOTORESTORE = (
         "directories",
         "atomic",
     ),
-    *("stage_row", "stage_table", "options", "findings", "envelope", "report", "progress", "tiers"),
+    *(
+        "stage_row",
+        "stage_table",
+        "options",
+        "long_work",
+        "findings",
+        "envelope",
+        "report",
+        "progress",
+        "tiers",
+    ),
     *("workspace", "housekeeping", "pixels", "fidelity", "imaging", "networks"),
     *("stages", "pipeline", "serving"),
 )

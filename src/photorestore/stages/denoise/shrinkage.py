@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from photorestore.networks.descriptor import Descriptor, Port
-from photorestore.stages.deblur.optics import mirrored, one_thread
+from photorestore.pixels.optics import mirrored
+from photorestore.pixels.threads import one_thread
 from photorestore.stages.denoise.lookup import Lookup
 from photorestore.stages.denoise.network import NOISY
 from photorestore.stages.denoise.opponents import noise_of, picture_of, planes_of

@@ -15,8 +15,8 @@ from torch import Tensor
 from photorestore.blur_words import Blur
 from photorestore.fidelity import psnr
 from photorestore.networks.descriptor import Network
-from photorestore.stages.deblur.optics import Optics
-from photorestore.stages.deblur.psf import draw
+from photorestore.pixels.optics import Optics
+from photorestore.pixels.psf import draw
 from photorestore.stages.denoise.methods.block_matching import BlockMatching
 from photorestore.stages.denoise.methods.contract import Step
 from photorestore.stages.denoise.methods.kriging import Kriging

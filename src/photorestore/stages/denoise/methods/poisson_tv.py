@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.networks.descriptor import Descriptor
-from photorestore.stages.deblur.optics import Optics, mirrored, one_thread
+from photorestore.pixels.optics import Optics, mirrored
+from photorestore.pixels.threads import one_thread
 from photorestore.stages.denoise.methods.contract import Step, contract, distinct
 from photorestore.stages.denoise.methods.variation import (
     curvature,
