@@ -18,10 +18,10 @@ from gateway.restore.returns import RETURN
 from gateway.routes.edge import edge_of
 from gateway.routes.presets import NAMES, NO_PRESETS, Presets
 from photorestore.errors import UnsupportedOption
-from photorestore.options import NETWORK, Options, describe
+from photorestore.options import Options, describe
 
 # Any: `dataclasses.replace` takes fields of several types by name.
-FINDING: dict[str, Any] = {"strength": 0.0, "scale": 1, "upscale_method": NETWORK}
+FINDING: dict[str, Any] = {"strength": 0.0, "scale": 1}
 """Options with which every stage looks for damage and none changes anything."""
 _KNOWN = {"preset", "return", *(NAMES.get(name, name) for name in describe())}
 

@@ -268,8 +268,6 @@ def _clashes(options: Options) -> list[str]:
         for stage, named in (("denoise", method), ("translate", options.translate_method))
         if named != NETWORK and options.wants(stage) is False
     ]
-    if options.upscale_method != NETWORK and options.scale == 1:
-        clashes.append(f"upscale_method is {options.upscale_method!r}, but scale is 1")
     if method in FIND_IMPULSES and options.sigma_255 is not None and options.psf is None:
         clashes.append(
             f"sigma_255 is {options.sigma_255!r}, but denoise_method {method!r} knows no level of noise"

@@ -7,7 +7,6 @@ of the fit; where the mean of the latest outputs is nearest to them, fitting end
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -22,20 +21,16 @@ Step = Callable[[int, int], AbstractContextManager[None]]
 """Makes what is entered for each step of fitting, told its number and how many there are at most; may raise to stop."""
 
 SEED = 1
-DENOISES = Descriptor(
-    "DeepPrior, denoising",
-    (Port("image", "N 3 H W", -0.5, 1.5), Port("sigma", "N", 0, 1)),
-    Port("denoised", "N 3 H W", 0, 1),
-    reach_px=0,
-)
-FILLS = Descriptor(
-    "DeepPrior, filling",
-    (IMAGE, Port("scratch_mask", "N 1 H W", 0, 1)),
-    Port("filled", "N 3 H W", 0, 1),
-    reach_px=0,
-)
-ENLARGES = Descriptor(
-    "DeepPrior, enlarging", (IMAGE, SCALE), Port("upscaled", "N 3 H W", 0, 1), reach_px=0, scales=(2, 4)
+_NOISY = Port("image", "N 3 H W", -0.5, 1.5)
+DENOISES, FILLS, ENLARGES = (
+    Descriptor(
+        f"DeepPrior, {name}", inputs, Port("restored", "N 3 H W", 0, 1), 1, 0, scales, in_bfloat16=False
+    )
+    for name, inputs, scales in (
+        ("denoising", (_NOISY, Port("sigma", "N", 0, 1)), (1,)),
+        ("filling", (IMAGE, Port("scratch_mask", "N 1 H W", 0, 1)), (1,)),
+        ("enlarging", (IMAGE, SCALE), (2, 4)),
+    )
 )
 """What it does, as networks. It looks at all of a picture, but `long_work.LARGEST_PX` are never cut into tiles."""
 WIDTH, SKIPPED, SEEDS = 32, 4, 32
@@ -47,12 +42,13 @@ LEAST_PX = 2 * STRIDE
 STEPS, LEAST_STEPS = 1500, 400
 STEPS_PX = 2**25
 """Steps times pixels, at most: some minutes of one core."""
-RATE = 0.01
-SHAKE = 0.1
-"""Standard deviation of the noise that is added to the seeds in each step."""
+RATE = 0.02
+LOUDNESS, SHAKE = 0.1, 0.015
+"""Of the seeds, and the standard deviation of the noise that is added to them in each step: more of it keeps noise
+longer out of the picture, but takes more steps."""
 HELD_OUT = 0.03
 """Share of the known pixels that the fit does not see."""
-KEPT = 0.98
+KEPT = 0.99
 """Weight of the mean of earlier outputs, when another is added."""
 LOOK_EVERY, PATIENCE = 25, 12
 """Steps between looks at the held-out pixels, and how many looks in a row may find nothing better."""
@@ -128,7 +124,7 @@ class _Fit:
         held_out = known & (torch.rand(known.shape) < HELD_OUT)
         self.fitted, self.held_out = (known & ~held_out).float(), held_out.float()
         self.network = DeepPrior(seen.shape[1])
-        self.seeds = _waves(self.size_hw).contiguous(memory_format=torch.channels_last)
+        self.seeds = _seeds(self.size_hw).contiguous(memory_format=torch.channels_last)
         self.optimiser = torch.optim.Adam(self.network.parameters(), RATE)
 
     def run(self, step: Step) -> Tensor:
@@ -169,14 +165,10 @@ class _Fit:
         return (squared * counted).sum() / counted.sum().clamp_min(1)
 
 
-def _waves(size_hw: tuple[int, int]) -> Tensor:
-    """Return waves of many lengths along rows and columns, (1, SEEDS, H, W), H and W multiples of `STRIDE`."""
+def _seeds(size_hw: tuple[int, int]) -> Tensor:
+    """Return random seeds (1, SEEDS, H, W) for a picture of a size; H and W are multiples of `STRIDE`."""
     height, width = (max(LEAST_PX, -(-side // STRIDE) * STRIDE) for side in size_hw)
-    count = SEEDS // 4
-    turns = torch.logspace(0, math.log10(max(height, width) / 4), count)[:, None, None] * 2 * torch.pi
-    rows, columns = torch.linspace(0, 1, height)[:, None], torch.linspace(0, 1, width)
-    angles = [(turns * along).expand(count, height, width) for along in (rows, columns)]
-    return torch.cat([wave(angle) for wave in (torch.sin, torch.cos) for angle in angles])[None]
+    return LOUDNESS * torch.rand(1, SEEDS, height, width)
 
 
 def _layer(before: int, after: int, side: int, stride: int = 1) -> nn.Sequential:
