@@ -27,8 +27,13 @@ def deep_prior(result: dict[str, Any]) -> str:
         "enlarged": "shrunk by 2 and enlarged",
     }
     rows = [
-        [words[name], f"{interval(figures['psnr_db'][usual])} ({usual})", interval(figures["psnr_db"]["dip"])]
-        + [", ".join(map(str, figures["steps"])), f"{figures['seconds_per_megapixel']:,}"]
+        [
+            words[name],
+            f"{interval(figures['psnr_db'][usual])} ({usual})",
+            interval(figures["psnr_db"]["dip"]),
+            ", ".join(map(str, figures["steps"])),
+            f"{figures['seconds_per_megapixel']:,}",
+        ]
         for name, figures in result["tasks"].items()
         for usual in figures["psnr_db"]
         if usual != "dip"

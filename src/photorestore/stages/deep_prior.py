@@ -48,6 +48,8 @@ class Fitted:
                 known = told[number : number + 1].cpu() == 0
             scale = told if isinstance(told, int) else 1
             result = restore(picture[:, :1] if is_grey else picture, known, self._step, scale)
+            if self.descriptor is FILLS:
+                result = torch.where(known, picture, result)
             restored.append(result.expand(-1, 3, -1, -1))
         return torch.cat(restored).to(image.device)
 
