@@ -100,9 +100,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--sigma-255", type=float, metavar="X", help="noise level in 8-bit units, if known")
     group.add_argument(
         "--denoise-method",
-        choices=("network", "l0tv", "poisson-tv", "csf", "ksvd", "kriging", "bm3d"),
+        choices=("network", "l0tv", "poisson-tv", "csf", "ksvd", "kriging", "bm3d", "dip"),
         help="by which noise is removed (network)",
     )
+    group.add_argument("--translate-method", choices=("network", "dip"), help="by which damage is filled")
     group.add_argument("--normalise", action="store_true", default=None, help="correct cast and fading first")
     group.add_argument(
         "--psf",
@@ -125,6 +126,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--hints", metavar="POINTS", help="colours that are known: 120,80,#aa3311;40,200,#336699"
     )
     group.add_argument("--scale", type=int, metavar="N", help="enlargement: 1, 2 or 4")
+    group.add_argument("--upscale-method", choices=("network", "dip"), help="by which it is enlarged")
     group.add_argument("--tier", choices=("auto", "fast", "quality"), help="which networks work")
     group.add_argument(
         "--format", choices=RESULT_SUFFIXES, help="by default that of the output's name, or jpeg"

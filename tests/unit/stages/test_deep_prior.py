@@ -39,7 +39,6 @@ TRANSLATOR = {
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deep_prior, "STEPS", 3)
-    monkeypatch.setattr(deep_prior, "LEAST_STEPS", 3)
 
 
 def stage_of(name: str) -> NetworkStage:
@@ -95,7 +94,10 @@ def test_pictures_of_all_kinds_are_restored_and_the_bytes_repeat(
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_it_takes_a_turn_for_each_step_notes_them_and_stops_once_cancelled(tmp_path: Path, name: str) -> None:
+def test_it_takes_a_turn_for_each_step_notes_them_and_stops_once_cancelled(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deep_prior, "STEPS", 12)
     workspace, stage, turns = prepared(tmp_path, name), stage_of(name), list[int]()
 
     class Turn(nullcontext[None]):
