@@ -18,7 +18,9 @@ def test_filtering_backwards_is_the_adjoint_and_so_are_the_gradients() -> None:
     there = (windows_of(repeated(image)) * other).sum()
     back = (image * wrapped(sum_of(other))).sum()
     assert torch.allclose(there, back)
-    assert torch.allclose(*(torch.autograd.grad(value, image)[0] for value in (there, back)))
+    assert torch.allclose(
+        *(torch.autograd.grad(value, image, retain_graph=True)[0] for value in (there, back))
+    )
     assert torch.allclose(*(torch.autograd.grad(value, other)[0] for value in (there, back)))
 
 

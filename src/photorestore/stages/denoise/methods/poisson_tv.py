@@ -39,8 +39,8 @@ GRADIENT_WEIGHT, CURVATURE_WEIGHT = 0.14, 0.05
 FINE_PEAK, FINE_POWER, LEAST_SHARE = 25.0, 0.7, 0.4
 """Above this peak the gradient's weight falls by this power of it, to this share: less noise, finer detail."""
 BLURRED = (0.5, 0.2)
-"""Shares of both weights where a blur is undone, which has left detail faint. Chosen on two training photographs, at peaks
-of 25 and 255."""
+"""Shares of both weights where a blur is undone, which has left detail faint. Chosen on two training photographs, at
+peaks of 25 and 255."""
 POWER = 0.5
 """Of the curvature (p); below 1 few, strong bends are better than many weak ones."""
 DATA_PENALTY, GRADIENT_PENALTY, CURVATURE_PENALTY = 1.0, 0.5, 0.5
