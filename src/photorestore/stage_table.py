@@ -87,7 +87,7 @@ ROWS = _chained(
             MethodRow("network", 3.6),
             MethodRow("l0tv", 9.7),
             MethodRow("poisson-tv", 51.0),
-            MethodRow("csf", 3.6),
+            MethodRow("csf", 2.4),
             MethodRow("ksvd", 18.0),
             MethodRow("kriging", 1.8),
             MethodRow("bm3d", 190.0),

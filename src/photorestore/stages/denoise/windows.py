@@ -57,7 +57,7 @@ def power_of(kernels: Tensor, size_hw: tuple[int, int]) -> Tensor:
 
 def _windows_of(around: Tensor) -> Tensor:
     h, w = (side - 2 * RADIUS_PX for side in around.shape[1:])
-    return torch.stack([around[:, y : y + h, x : x + w] for y in range(SIDE_PX) for x in range(SIDE_PX)])
+    return around.unfold(1, h, 1).unfold(2, w, 1).permute(1, 2, 0, 3, 4).reshape(SIDE_PX**2, -1, h, w)
 
 
 def _sum_of(windows: Tensor) -> Tensor:
