@@ -8,9 +8,9 @@ median (Hwang and Haddad 1995; windows of 3 to 19 px), which goes by black and w
 pepper only; with random values the median of 5 x 5 px. F1 is of the pixels that the noise changed.
 
 Photon noise: counts of a mean of `peak` photons where the picture is white, divided by the peak, neither clipped nor
-quantised, with and without a Gaussian blur of 1.2 px, on each second picture. All are told peak and blur; the network is told the noise's mean
-level, and no blur, so that it stands without one only. Plain total variation has the same data term and solver as
-ours, with the best of `PLAIN_WEIGHTS` on these pictures, in its favour.
+quantised, with and without a Gaussian blur of 1.2 px, on each second picture. All are told peak and blur; the network
+is told the noise's mean level, and no blur, so that it stands without one only. Plain total variation has the same
+data term and solver as ours, with the best of `PLAIN_WEIGHTS` on these pictures, in its favour.
 
 Shrinkage fields: BSD68 in grey and Set12's House, Gaussian noise, neither clipped nor quantised, told sigma.
 """

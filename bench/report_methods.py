@@ -76,7 +76,8 @@ def _photons(found: dict[str, Any]) -> str:
         for noise, figures in found.items()
     ]
     return (
-        "Photon noise, counted at the peak that makes white, neither clipped nor quantised, on each second picture. All are told peak and "
+        "Photon noise, counted at the peak that makes white, neither clipped nor quantised, on each second "
+        "picture. All are told peak and "
         "blur, but the network only the mean level of the noise.\n\n"
         + table(["noise", *names, "gain of poisson-tv over plain total variation"], rows)
         + "\n"
