@@ -100,7 +100,7 @@ def restore(seen: Tensor, known: Tensor, step: Step, scale: int = 1) -> Tensor:
         seen: the picture (1, C, H, W) in [0, 1]; noise may take it outside.
         known: (1, 1, H, W), False where `seen` says nothing.
         step: entered for each step of fitting.
-        scale: how many times larger the result is; a multiple of this many pixels is what `seen` has one of.
+        scale: how many times larger the result is.
 
     Returns:
         (1, C, scale * H, scale * W) in [0, 1].
@@ -122,7 +122,10 @@ class _Fit:
         self.seen, self.scale = seen, scale
         self.size_hw = (scale * seen.shape[2], scale * seen.shape[3])
         held_out = known & (torch.rand(known.shape) < HELD_OUT)
-        self.fitted, self.held_out = (known & ~held_out).float(), held_out.float()
+        self.fitted = (known & ~held_out).float()
+        self.judged = (
+            held_out.float() if held_out.any() else self.fitted
+        )  # of a few pixels none may be held out
         self.network = DeepPrior(seen.shape[1])
         self.seeds = _seeds(self.size_hw).contiguous(memory_format=torch.channels_last)
         self.optimiser = torch.optim.Adam(self.network.parameters(), RATE)
@@ -139,7 +142,7 @@ class _Fit:
                 mean = output if number == 1 else mean.lerp(output, max(1 - KEPT, 2 / (number + 1)))
                 if number % LOOK_EVERY and number < steps:
                     continue
-                error, looks = self._error(mean, self.held_out).item(), looks + 1
+                error, looks = self._error(mean, self.judged).item(), looks + 1
             if error < least:
                 least, best, looks = error, mean, 0
             if looks == PATIENCE:
