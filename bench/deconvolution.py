@@ -30,9 +30,9 @@ from bench.statistics import paired, pixel_hash, summary
 from photorestore.blur_words import Blur
 from photorestore.fidelity import psnr
 from photorestore.networks.runner import Runner, load_runner
+from photorestore.pixels.psf import draw
 from photorestore.stages.deblur.deconvolution import Deconvolution
 from photorestore.stages.deblur.methods import HalfQuadraticSplitting, Method, RichardsonLucy, Wiener
-from photorestore.stages.deblur.psf import draw
 
 SIGMAS_255 = (2.55, 7.65)
 CROP_PX, MARGIN_PX = 160, 8

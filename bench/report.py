@@ -143,6 +143,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "jpeg": report_noise.jpeg,
     "surfaces": report_noise.surfaces,
     "methods": report_methods.methods,
+    "deep_prior": report_methods.deep_prior,
     "deblur": report_deblur.deblur,
     "deblur_unknown": report_deblur.unknown,
     "colorize": report_colorize.colorize,

@@ -115,9 +115,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _add_methods(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--denoise-method",
-        choices=("network", "l0tv", "poisson-tv", "csf", "ksvd", "kriging", "bm3d"),
+        choices=("network", "l0tv", "poisson-tv", "csf", "ksvd", "kriging", "bm3d", "dip"),
         help="by which noise is removed (network)",
     )
+    group.add_argument("--translate-method", choices=("network", "dip"), help="by which damage is filled")
     group.add_argument(
         "--psf",
         type=_psf,
@@ -142,6 +143,7 @@ def _add_methods(group: argparse._ArgumentGroup) -> None:
 
 def _add_delivery(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--scale", type=int, metavar="N", help="enlargement: 1, 2 or 4")
+    group.add_argument("--upscale-method", choices=("network", "dip"), help="by which it is enlarged")
     group.add_argument("--tier", choices=("auto", "fast", "quality"), help="which networks work")
     group.add_argument(
         "--format", choices=RESULT_SUFFIXES, help="by default that of the output's name, or jpeg"

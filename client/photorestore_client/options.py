@@ -21,7 +21,9 @@ class Options(TypedDict, total=False):
             `{"denoise": 0.5, "face": 0}`.
         sigma_255: noise level in 8-bit units, if it is known.
         denoise_method: by which noise is removed: `network`, the service's default; `l0tv` and `kriging` replace
-            impulses, `poisson-tv` removes photon noise, `csf`, `ksvd` and `bm3d` Gaussian noise.
+            impulses, `poisson-tv` removes photon noise, `csf`, `ksvd` and `bm3d` Gaussian noise. `dip` fits a network
+            to this picture alone, which takes minutes: only jobs do it.
+        translate_method: by which damage is filled: `network`, the service's default, or `dip`.
         normalise: correct colour cast, fading and contrast first.
         psf: the blur to undo: `motion:15,30` (length in px, angle in degrees), `gaussian:1.6` (sigma in px) or
             `defocus:4` (radius in px); `estimate`, which finds it in the picture; or a picture of it, of at most
@@ -32,6 +34,7 @@ class Options(TypedDict, total=False):
             reference's where it shows the same; `transfer`, a reference's by lightness alone.
         hints: points whose colours are known: `120,80,#aa3311;40,200,#336699`, in pixels of the upright picture.
         scale: enlargement: 1, 2 or 4.
+        upscale_method: by which it is enlarged: `network`, the service's default, or `dip`.
         tier: which networks are used; `auto` leaves that to the service.
         format: `jpeg`, `png`, `webp`, `tiff` or `avif`.
         quality: 1 to 100, for lossy formats.
@@ -45,13 +48,15 @@ class Options(TypedDict, total=False):
     stages: Sequence[str]
     strength: float | Mapping[str, float]
     sigma_255: float
-    denoise_method: Literal["network", "l0tv", "poisson-tv", "csf", "ksvd", "kriging", "bm3d"]
+    denoise_method: Literal["network", "l0tv", "poisson-tv", "csf", "ksvd", "kriging", "bm3d", "dip"]
+    translate_method: Literal["network", "dip"]
     normalise: bool
     psf: str | bytes | PathLike[str]
     deblur_method: Literal["auto", "hqs", "wiener", "richardson-lucy", "network"]
     colorize: Literal["learned", "exemplar", "transfer"]
     hints: str
     scale: int
+    upscale_method: Literal["network", "dip"]
     tier: Literal["auto", "fast", "quality"]
     format: str
     quality: int

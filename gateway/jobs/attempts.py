@@ -63,6 +63,10 @@ class Attempts:
         """Return the state of each stage that a running job has begun. Blocking."""
         return self.runner.states(self._keys.get(job_id, ""))
 
+    def steps(self, job_id: str) -> dict[str, tuple[int, int]]:
+        """Return the steps of a running job's stages that work for minutes: done, and at most. Blocking."""
+        return self.runner.steps(self._keys.get(job_id, ""))
+
     async def attempt(self, record: Record) -> Entry:
         """Try a job once; return the function that records the outcome."""
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Self
 
 from gateway.http.conditional import etag_of
@@ -161,12 +162,18 @@ def subject_of(record: Record) -> Subject:
     return Subject(record.work.request_id, record.work.traceparent, record.id, record.owner)
 
 
-def document(record: Record, states: Mapping[str, str], path: str) -> dict[str, object]:
+def document(
+    record: Record,
+    states: Mapping[str, str],
+    path: str,
+    steps: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+) -> dict[str, object]:
     """Return the JSON document of a job for its caller.
 
     Args:
         states: the states of the stages that a running job has begun.
         path: of the job's URL.
+        steps: done and at most, of stages of a running job that work for minutes.
     """
     links = {"self": path} | ({"result": f"{path}/result"} if record.has_result else {})
     return {
@@ -178,6 +185,7 @@ def document(record: Record, states: Mapping[str, str], path: str) -> dict[str, 
         "expires": _time(record.expires),
         "tries": record.tries,
         "progress": _progress(record, states),
+        "steps": {stage: {"done": done, "total": total} for stage, (done, total) in steps.items()},
         "result": _result(record),
         "problem": record.problem,
         "webhook": _delivery(record.webhook),

@@ -164,9 +164,11 @@ class Jobs:
 
     async def describe(self, record: Record) -> dict[str, object]:
         """Return the JSON document of a job for its caller."""
-        is_running = record.state == "running"
-        states = await asyncio.to_thread(self._worker.states, record.id) if is_running else {}
-        return document(record, states or record.progress, self.path_of(record))
+        if record.state != "running":
+            return document(record, record.progress, self.path_of(record))
+        states = await asyncio.to_thread(self._worker.states, record.id)
+        steps = await asyncio.to_thread(self._worker.attempts.steps, record.id)
+        return document(record, states or record.progress, self.path_of(record), steps)
 
     async def result(self, record: Record, kind: str) -> Result:
         """Return a job's result.

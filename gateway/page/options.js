@@ -36,7 +36,16 @@ const TEXTS = {
     value: (value) => ({
       network: "our network", l0tv: "replacing impulses (l0TV)", "poisson-tv": "total variation, for photon noise",
       csf: "shrinkage fields, quick", ksvd: "learned atoms (K-SVD)", kriging: "replacing impulses (kriging)", bm3d: "BM3D",
+      dip: "a network fitted to this photo, in minutes",
     })[value] ?? value,
+  },
+  translate_method: {
+    label: "Fill damage by",
+    value: (value) => ({ network: "our network", dip: "a network fitted to this photo, in minutes" })[value] ?? value,
+  },
+  upscale_method: {
+    label: "Enlarge by",
+    value: (value) => ({ network: "our network", dip: "a network fitted to this photo, in minutes" })[value] ?? value,
   },
   psf: {
     label: "Undo a blur",

@@ -21,7 +21,7 @@ from gateway.telemetry.tracing import Tracing, current_traceparent
 from gateway.torchserve.client import TorchServeClient
 from gateway.torchserve.readiness import Readiness
 from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
-from photorestore.progress import noted_states
+from photorestore.progress import noted_states, noted_steps
 from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -90,6 +90,11 @@ class Runner:
         """Return, for each stage that the run of a key has begun, `running` or the trace's outcome."""
         workspace = self._at_work.get(key)
         return {} if workspace is None else noted_states(workspace.directory)
+
+    def steps(self, key: str) -> dict[str, tuple[int, int]]:
+        """Return, for each stage of the run of a key that works for minutes, its steps done and at most."""
+        workspace = self._at_work.get(key)
+        return {} if workspace is None else noted_steps(workspace.directory)
 
     async def _enter(self, prepared: Prepared, owner: Owner) -> asyncio.Task[Result] | None:
         """Begin a run once there is a place for it; return None if an identical one has begun meanwhile."""

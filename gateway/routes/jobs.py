@@ -26,6 +26,7 @@ from gateway.routes.queries import read_return
 from gateway.telemetry.tracing import current_traceparent
 from photorestore.directories import token_of
 from photorestore.errors import UnsupportedOption
+from photorestore.long_work import check_size
 
 RUNNING_RETRY_S = 1.0
 
@@ -148,6 +149,7 @@ async def _enter(request: Request, order: Order, key: str | None) -> tuple[Recor
     try:
         with trouble_means_retry():
             prepared = await edge_of(request).intake.take_in(request, request.state.caller, upload, settle)
+        check_size(order.options, prepared.pixels)
         record = Record(
             id=token_of(upload.envelope.workspace_id),
             owner=request.state.caller,

@@ -14,16 +14,18 @@ from starlette.types import Receive, Scope, Send
 from gateway.errors import PreconditionFailed
 from gateway.http.conditional import etag_of, if_none_match
 from gateway.http.disconnect import until_left
+from gateway.jobs.records import PATH as JOBS_PATH
 from gateway.restore.parts import Fields
 from gateway.restore.returns import OCTETS, check_accept, choose_type, names_no_picture
 from gateway.restore.runner import Finished
 from gateway.routes import openapi
 from gateway.routes.answers import answer
 from gateway.routes.authorization import check_key, require_key
-from gateway.routes.edge import edge_of
+from gateway.routes.edge import Edge, edge_of
 from gateway.routes.queries import FINDING, ask, pairs_of
 from gateway.routes.timing import server_timing
 from photorestore.errors import UnsupportedOption
+from photorestore.long_work import long_methods
 from photorestore.options import STAGES, Options
 from photorestore.records import document_of
 from photorestore.workspace import Workspace
@@ -159,6 +161,7 @@ async def _produce(
     """
     start, edge = time.perf_counter(), edge_of(request)
     wanted = want(())
+    _check_time(edge, wanted.options)
     if edge.rates is not None:
         await edge.rates.check(request.state.caller)
     edge.transfers.check_answers(request.state.caller)
@@ -171,6 +174,7 @@ async def _produce(
         nonlocal wanted
         if fields:
             wanted = want(fields)
+            _check_time(edge, wanted.options)
             workspace.envelope.options, workspace.envelope.accept = wanted.options, wanted.accept
             workspace.envelope.measures_all = wanted.kind in REPORTED
         return wanted.kind in ("mask", "bundle")
@@ -189,6 +193,17 @@ async def _produce(
         finished = await edge.runner.restore(prepared, request.state.caller)
     timing = server_timing(finished, received - start, time.perf_counter() - received)
     return wanted, finished, {"ETag": etag, "Server-Timing": timing, "Vary": "Accept"}
+
+
+def _check_time(edge: Edge, options: Options) -> None:
+    """Refuse what takes minutes, for which nobody should wait with a connection held open.
+
+    Raises:
+        UnsupportedOption: options ask for it.
+    """
+    if named := long_methods(options):
+        path = f"{edge.settings.public_path}{JOBS_PATH}"
+        raise UnsupportedOption(f"{named} takes minutes: submit the picture as a job, POST {path}")
 
 
 def _check_if_none_match(request: Request, etag: str) -> None:

@@ -106,6 +106,8 @@ def _reports() -> dict[str, Schema]:
 def _jobs() -> dict[str, Schema]:
     stage_states = ["waiting", "running", "ran", "passed", "failed"]
     progress = {"type": "object", "additionalProperties": ref("StageState")}
+    counts = {name: {"type": "integer"} for name in ("done", "total")}
+    steps = {"type": "object", "additionalProperties": _object(counts)}
     job = {
         "id": _TEXT,
         "state": ref("JobState"),
@@ -116,6 +118,10 @@ def _jobs() -> dict[str, Schema]:
         | {"description": "when job and result are forgotten; null before the end"},
         "tries": {"type": "integer", "description": "how often it was begun"},
         "progress": progress | {"description": "by stage; of a job that failed only the stage that did"},
+        "steps": steps
+        | {
+            "description": "of stages at work that take minutes, by stage: steps done, and how many there are at most"
+        },
         "result": _or_null(ref("JobResult")),
         "problem": _or_null(ref("Problem")),
         "webhook": _or_null(ref("JobWebhook")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from photorestore.blur_words import Blur
 
 NETWORK = "network"
@@ -18,24 +20,36 @@ reference's by lightness alone."""
 L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D = "l0tv", "poisson-tv", "csf", "ksvd", "kriging", "bm3d"
 """Other methods that remove noise: two of impulses (l0tv, kriging), one of photons, and three of Gaussian noise."""
 
-DENOISE_METHODS = (NETWORK, L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D)
+DIP = "dip"
+"""Deep Image Prior, which denoises, fills and enlarges by a network that learns from this one picture."""
+
+DENOISE_METHODS = (NETWORK, L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D, DIP)
+FITTED_METHODS = (NETWORK, DIP)
 
 FIND_IMPULSES = (L0TV, KRIGING)
 """Those that replace some pixels, and mark which."""
 
 
 def clashes(
-    denoise_method: str, *, denoises: bool, sigma_255: float | None, psf: str | None, undoes_blur_by: str
+    denoise_method: str,
+    translate_method: str,
+    *,
+    passing: Collection[str],
+    sigma_255: float | None,
+    psf: str | None,
+    undoes_blur_by: str,
 ) -> list[str]:
-    """Return what does not go with a method of `denoise_method`, of options that are right by themselves.
+    """Return what does not go with a method that is asked for, of options that are right by themselves.
 
     Args:
-        denoises: False where `stages` leaves `denoise` out.
+        passing: the stages that `stages` leaves out.
         undoes_blur_by: the method by which a blur would be undone.
     """
-    found = []
-    if denoise_method != NETWORK and not denoises:
-        found.append(f"denoise_method is {denoise_method!r}, but stages leaves denoise out")
+    found = [
+        f"{stage}_method is {named!r}, but stages leaves {stage} out"
+        for stage, named in (("denoise", denoise_method), ("translate", translate_method))
+        if named != NETWORK and stage in passing
+    ]
     if denoise_method in FIND_IMPULSES and sigma_255 is not None and psf is None:
         found.append(
             f"sigma_255 is {sigma_255!r}, but denoise_method {denoise_method!r} knows no level of noise"

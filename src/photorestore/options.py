@@ -10,7 +10,15 @@ from typing import Annotated, Any, get_type_hints
 
 from photorestore.errors import UnsupportedOption
 from photorestore.kinds import Flag, Kind, Number, NumberByName, OneWhole, Schema, Whole, Word, Words
-from photorestore.methods import COLOUR_METHODS, DENOISE_METHODS, HQS, NETWORK, PSF_METHODS, clashes
+from photorestore.methods import (
+    COLOUR_METHODS,
+    DENOISE_METHODS,
+    FITTED_METHODS,
+    HQS,
+    NETWORK,
+    PSF_METHODS,
+    clashes,
+)
 from photorestore.records import values_of
 from photorestore.stage_table import ROWS, STAGE_ROWS
 from photorestore.text_kinds import BlurText, HintWords
@@ -69,6 +77,7 @@ class Options:
         sigma_255: noise level in 8-bit units when the caller knows it; None = estimated.
         denoise_method: by which noise is removed: `network`, or one of those of `docs/models/denoise_methods.md`;
             naming one of these asks for it.
+        translate_method: by which damage is filled: `network` or `dip`.
         normalise: correct colour cast, fading and contrast by classical means first.
         psf: the blur to undo, see `blur_words`: in words, a picture as a data URL, or `estimate`; None = unknown.
         deblur_method: by which it is undone: `network`, without a PSF, or by a PSF `hqs`, `wiener` or
@@ -77,6 +86,7 @@ class Options:
             not, unless there are hints.
         hints: points whose colours are known, in words, see `hint_words`; None = none.
         scale: enlargement, one of `SCALES`.
+        upscale_method: by which it is enlarged: `network` or `dip`.
         tier: which networks work, one of `TIERS`; or `AUTO`.
         format: one of `FORMATS`; None = what `Accept` allows: the upload's bytes where nothing was changed, else JPEG
             by default.
@@ -96,12 +106,14 @@ class Options:
     strength: Annotated[float | Mapping[str, float], NumberByName(STRENGTH_STAGES, Number(0, 1))] = 1.0
     sigma_255: Annotated[float | None, Number(0, 100)] = None
     denoise_method: Annotated[str, Word(DENOISE_METHODS)] = NETWORK
+    translate_method: Annotated[str, Word(FITTED_METHODS)] = NETWORK
     normalise: Annotated[bool, Flag()] = False
     psf: Annotated[str | None, BlurText()] = None
     deblur_method: Annotated[str, Word((AUTO, *PSF_METHODS, NETWORK))] = AUTO
     colorize: Annotated[str | None, Word(COLOUR_METHODS)] = None
     hints: Annotated[str | None, HintWords()] = None
     scale: Annotated[int, OneWhole(SCALES)] = 1
+    upscale_method: Annotated[str, Word(FITTED_METHODS)] = NETWORK
     tier: Annotated[str, Word((AUTO, *TIERS))] = AUTO
     format: Annotated[str | None, Word(FORMATS, synonyms={"jpg": "jpeg", "tif": "tiff"})] = None
     quality: Annotated[int, Whole(1, 100)] = DEFAULT_QUALITY
@@ -117,7 +129,8 @@ class Options:
         """Return what does not go together in options that are right by themselves."""
         return clashes(
             self.denoise_method,
-            denoises=self.wants("denoise") is not False,
+            self.translate_method,
+            passing={stage for stage in ("denoise", "translate") if self.wants(stage) is False},
             sigma_255=self.sigma_255,
             psf=self.psf,
             undoes_blur_by=self.undoes_blur_by,

@@ -1,13 +1,14 @@
-"""Tell how far a request is by the names of empty files in its directory. No torch here."""
+"""Tell how far a request is by small files in its directory. No torch here."""
 
 from __future__ import annotations
 
 import contextlib
 from pathlib import Path
 
+from photorestore.atomic import replacing
 from photorestore.options import STAGES
 
-SUFFIX = ".state"
+SUFFIX, STEPS_SUFFIX = ".state", ".steps"
 RUNNING = "running"
 """The state of a stage that is at work on a request."""
 
@@ -37,6 +38,23 @@ def noted_states(directory: Path) -> dict[str, str]:
         if notes.get(stage) != RUNNING:  # it may run again
             notes[stage] = state
     return {stage: notes[stage] for stage in STAGES if stage in notes}
+
+
+def note_steps(directory: Path, stage: str, done: int, total: int) -> None:
+    """Note how many steps of how many a stage that works for minutes has done, for others to see."""
+    with contextlib.suppress(OSError), replacing(directory / f"{stage}{STEPS_SUFFIX}") as temporary:
+        temporary.write_text(f"{done} {total}")
+
+
+def noted_steps(directory: Path) -> dict[str, tuple[int, int]]:
+    """Return the steps done and those there are at most, by stage that is at work and noted them."""
+    notes: dict[str, tuple[int, int]] = {}
+    for stage in STAGES:
+        with contextlib.suppress(OSError):
+            _note(directory, stage, RUNNING).stat()
+            done, total = (directory / f"{stage}{STEPS_SUFFIX}").read_text().split()
+            notes[stage] = int(done), int(total)
+    return notes
 
 
 def _note(directory: Path, stage: str, state: str) -> Path:

@@ -97,10 +97,11 @@ ROWS = _chained(
             MethodRow("network", 3.6),
             MethodRow("l0tv", 9.7),
             MethodRow("poisson-tv", 51.0),
-            MethodRow("csf", 3.6),
+            MethodRow("csf", 2.4),
             MethodRow("ksvd", 18.0),
             MethodRow("kriging", 1.8),
             MethodRow("bm3d", 190.0),
+            MethodRow("dip", 4000.0),
         ),
     ),
     StageRow(
@@ -157,6 +158,7 @@ ROWS = _chained(
                 "translate_tone", "photorestore.stages.translate.tone_network:ToneNetwork", has_tiers=False
             ),
         ),
+        methods=(MethodRow("network", 2.2), MethodRow("dip", 4000.0)),
         planes=(PlaneRow("translated", 3, holds=PICTURE),),
         findings="photorestore.stages.translate.findings:TranslateFindings",
     ),
@@ -203,6 +205,7 @@ ROWS = _chained(
             NetworkRow("upscale", "photorestore.stages.upscale.network:Upscaler"),
             NetworkRow("upscale_real", "photorestore.stages.upscale.network:Upscaler"),
         ),
+        methods=(MethodRow("network", 5.7), MethodRow("dip", 16000.0)),
         planes=(
             PlaneRow("upscaled", 3, holds=PICTURE, needs=frozenset({ENLARGED})),
             PlaneRow(

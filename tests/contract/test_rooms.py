@@ -59,7 +59,7 @@ PHOTORESTORE = (
     *("errors", "hint_words", "blur_words", "logs", "allocator"),
     *("kinds", "text_kinds", "methods", "records", "source", "folders", "directories", "atomic"),
     *("stage_row", "stage_table", "stage_planes"),
-    *("options", "findings", "envelope", "report", "progress", "tiers"),
+    *("options", "long_work", "findings", "envelope", "report", "progress", "tiers"),
     *("workspace", "housekeeping", "pixels", "fidelity", "imaging", "networks"),
     *("stages", "pipeline", "serving"),
 )

@@ -80,8 +80,12 @@ def test_options_survive_a_round_trip() -> None:
             {"psf": "estimate", "deblur_method": "network"},
             "psf is given, but deblur_method network works without",
         ),
-        ({"denoise_method": "median"}, "expected one of network, l0tv, poisson-tv, csf, ksvd, kriging, bm3d"),
+        (
+            {"denoise_method": "median"},
+            "expected one of network, l0tv, poisson-tv, csf, ksvd, kriging, bm3d, dip",
+        ),
         ({"denoise_method": "csf", "stages": "face"}, "'csf', but stages leaves denoise out"),
+        ({"translate_method": "dip", "stages": "face"}, "'dip', but stages leaves translate out"),
         ({"denoise_method": "l0tv", "sigma_255": 5}, "'l0tv' knows no level of noise"),
         (
             {"denoise_method": "poisson-tv", "psf": "gaussian:1", "deblur_method": "wiener"},

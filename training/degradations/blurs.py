@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.blur_words import Blur
-from photorestore.stages.deblur.psf import draw
+from photorestore.pixels.psf import draw
 from training.randomness import chance, log_uniform, uniform
 
 PATH_POINTS = 400

@@ -7,7 +7,7 @@ import torch
 from bench import methods
 from bench.report_methods import methods as render
 from photorestore.blur_words import Blur
-from photorestore.stages.deblur.psf import draw
+from photorestore.pixels.psf import draw
 from tests.conftest import make_photo
 
 GREY = make_photo(60, 70)[..., 0] // 2 + 60

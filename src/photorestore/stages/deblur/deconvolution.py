@@ -6,8 +6,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.networks.descriptor import IMAGE, Descriptor, Port
+from photorestore.pixels.optics import Optics, mirrored
+from photorestore.pixels.threads import one_thread
 from photorestore.stages.deblur.methods import Method
-from photorestore.stages.deblur.optics import Optics, mirrored, one_thread
 
 STRIDE = 8
 FAR_PX = 96

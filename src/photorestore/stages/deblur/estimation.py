@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from photorestore.pixels.optics import Optics, spectrum_of
+from photorestore.pixels.threads import one_thread
 from photorestore.stages.deblur.methods import Step
-from photorestore.stages.deblur.optics import Optics, one_thread, spectrum_of
 
 LARGEST_PX = 35
 """Side of the PSF that is looked for: room for motion of 25 px."""

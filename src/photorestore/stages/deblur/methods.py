@@ -13,7 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from photorestore.stages.deblur.optics import Optics, one_thread
+from photorestore.pixels.optics import Optics
+from photorestore.pixels.threads import one_thread
 
 FIRST_LEVEL = 49 / 255
 """Level at which the denoiser begins; it explains ringing and what the first solution makes of noise as noise."""

@@ -18,13 +18,13 @@ from photorestore.imaging.psf_picture import drawn, read_psf
 from photorestore.methods import NETWORK, RICHARDSON_LUCY, WIENER
 from photorestore.networks.runner import Runner
 from photorestore.networks.tiling import TileJob
+from photorestore.pixels.psf import draw
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.blend import Blend, blend
 from photorestore.stages.deblur.blind import find_blur
 from photorestore.stages.deblur.deconvolution import LEAST_SIGMA, Deconvolution
 from photorestore.stages.deblur.findings import DeblurFindings
 from photorestore.stages.deblur.methods import HalfQuadraticSplitting, Method, RichardsonLucy, Step, Wiener
-from photorestore.stages.deblur.psf import draw
 from photorestore.stages.denoise.findings import DenoiseFindings
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.preprocess.findings import findings_of, is_grey

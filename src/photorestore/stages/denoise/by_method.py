@@ -10,12 +10,14 @@ import numpy as np
 from torch import Tensor
 
 from photorestore.blur_words import Blur
-from photorestore.methods import BM3D, CSF, FIND_IMPULSES, KRIGING, KSVD, L0TV, POISSON_TV
+from photorestore.methods import BM3D, CSF, DIP, FIND_IMPULSES, KRIGING, KSVD, L0TV, POISSON_TV
+from photorestore.networks.deep_prior import DENOISES
 from photorestore.networks.descriptor import Network
 from photorestore.networks.runner import Runner
 from photorestore.networks.tiling import TileJob, Tiles
+from photorestore.pixels.psf import draw
 from photorestore.stages.blend import Blend, blend
-from photorestore.stages.deblur.psf import draw
+from photorestore.stages.deep_prior import fitted
 from photorestore.stages.denoise.findings import DenoiseFindings
 from photorestore.stages.denoise.levels import Level
 from photorestore.stages.denoise.methods.block_matching import BlockMatching
@@ -50,6 +52,8 @@ def remove_noise(workspace: Workspace, networks: Runners, level: Level, context:
     found = _findings(workspace, image, sigma)
     if name == CSF:
         runner: Runner[Tensor] = networks["denoise_csf"]
+    elif name == DIP:
+        runner = fitted(DENOISES, workspace, "denoise", networks["denoise"])
     else:
         usual = networks["denoise"]
         method = _method(found, _steps(workspace, usual))
@@ -91,7 +95,7 @@ def _method(found: DenoiseFindings, step: Step) -> Network[Tensor]:
 def _findings(workspace: Workspace, image: Array, sigma: float) -> DenoiseFindings:
     """Return what is known before the method works."""
     name = workspace.options.denoise_method
-    found = DenoiseFindings(name, None if name in FIND_IMPULSES else round(255 * sigma, 2))
+    found = DenoiseFindings(name, None if name in (*FIND_IMPULSES, DIP) else round(255 * sigma, 2))
     if name != POISSON_TV:
         return found
     mean = float(np.mean([band.mean() for band in _bands(image)])) / np.iinfo(image.dtype).max
@@ -137,4 +141,4 @@ def _described(found: DenoiseFindings, level: Level) -> str:
         told.append(f"{found.psf} undone, too")
     if found.impulses is not None:
         told.append(f"{100 * found.impulses:.2f} % of the pixels replaced")
-    return f"noise removed by {found.method} ({', '.join(told)})"
+    return f"noise removed by {found.method}" + (f" ({', '.join(told)})" if told else "")

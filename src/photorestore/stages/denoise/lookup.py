@@ -43,7 +43,7 @@ class Lookup(nn.Module):
         return weights @ self.basis
 
     def forward(self, responses: Tensor, tables: Tensor) -> Tensor:
-        """Return what the functions of tables (N, C, ENTRIES) make of responses (N, C, H, W)."""
+        """Return what the functions of tables (N, C, ENTRIES) make of responses (C, N, H, W)."""
         result: Tensor = _Looked.apply(responses, tables)  # type: ignore[no-untyped-call]
         return result
 
@@ -53,9 +53,10 @@ class _Looked(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, responses: Tensor, tables: Tensor) -> Tensor:
-        n, c = responses.shape[:2]
+        n, c = tables.shape[:2]
         places = responses.mul(STEPS).add_((ENTRIES - 1) / 2 + 0.5).clamp_(0, ENTRIES - 1).to(torch.int32)
-        places += ENTRIES * torch.arange(n * c, dtype=torch.int32, device=places.device).view(n, c, 1, 1)
+        first = ENTRIES * torch.arange(n * c, dtype=torch.int32, device=places.device)
+        places += first.view(n, c).T[..., None, None]
         ctx.save_for_backward(places, tables)
         return tables.reshape(-1).index_select(0, places.view(-1)).view(responses.shape)
 

@@ -8,27 +8,35 @@ what is learned is by how much a response changes, so that one beyond the radial
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from photorestore.networks.descriptor import Descriptor, Port
-from photorestore.stages.deblur.optics import mirrored, one_thread
+from photorestore.pixels.optics import mirrored
+from photorestore.pixels.threads import one_thread
 from photorestore.stages.denoise.lookup import Lookup
 from photorestore.stages.denoise.network import NOISY
 from photorestore.stages.denoise.opponents import noise_of, picture_of, planes_of
+from photorestore.stages.denoise.windows import (
+    RADIUS_PX,
+    SIDE_PX,
+    power_of,
+    repeated,
+    sum_of,
+    windows_of,
+    wrapped,
+)
 
 USUAL_255 = 25.0
 """Level at which a second set of weights does not count."""
 LEAST_SIGMA = 0.5 / 255
 """Least noise that is taken for there."""
-SIDE_PX = 5
-"""Of the filters."""
 PAD_PX = 8
-BAND_PX = 4096
-"""Blocks of a band."""
+BAND_PX = 8192
+"""Pixels of a band, which should fit where caches are."""
 REACH_PX = 32
 """A spectrum's reach has no end, but what is further off hardly counts."""
 CONDITIONS = 3
@@ -58,39 +66,37 @@ class ShrinkageField(nn.Module):
         """Return the next spectrum and picture.
 
         Args:
-            seen: spectra of the noisy planes (N, 1, H, W // 2 + 1).
+            seen: spectra of the noisy planes (N, H, W // 2 + 1).
             spectrum: those of the planes so far.
-            image: the planes so far (N, 1, H, W), in units of the noise, which repeat beyond their borders.
+            image: the planes so far (N, H, W), in units of the noise, which repeat beyond their borders.
             conditions: (N, CONDITIONS).
         """
-        kernels = (self.filters @ _cosines().to(image)).view(-1, 1, SIDE_PX, SIDE_PX)
+        kernels = self.filters @ _cosines().to(image)  # (filters, 25)
         tables = self.lookup.tables(torch.tensordot(conditions, self.weights, 1))  # (N, filters, entries)
-        changed = self._changed(image, kernels, tables)
-        size_hw = image.shape[-2:]
-        with one_thread():
-            power = torch.fft.rfft2(kernels, size_hw).abs().square().sum(0)
-            data = (conditions @ self.data).exp().view(-1, 1, 1, 1)
-            solved = (data * seen + power * spectrum + torch.fft.rfft2(changed)) / (data + power)
-            return solved, torch.fft.irfft2(solved, size_hw)
+        changed = torch.fft.rfft2(self._changed(image, kernels, tables))
+        power = power_of(kernels, (image.shape[1], image.shape[2]))
+        data = (conditions @ self.data).exp().view(-1, 1, 1)
+        solved = (data * seen + power * spectrum + changed) / (data + power)
+        return solved, torch.fft.irfft2(solved, image.shape[-2:])
 
     def _changed(self, image: Tensor, kernels: Tensor, tables: Tensor) -> Tensor:
-        """Return by how much the shrunk responses, filtered backwards, differ from the responses themselves.
+        """Return by how much the shrunk responses, filtered backwards, differ from the responses themselves."""
+        around = repeated(image)
+        if torch.is_grad_enabled():
+            return wrapped(self._changed_around(around, kernels, tables))
+        rows = max(8, BAND_PX // image.shape[2])
+        total = torch.zeros_like(around)
+        for n, top in itertools.product(range(len(image)), range(0, image.shape[1], rows)):
+            band = (slice(n, n + 1), slice(top, top + rows + 2 * RADIUS_PX))
+            total[band] += self._changed_around(around[band], kernels, tables[n : n + 1])
+        return wrapped(total)
 
-        Computed on blocks of 2 x 2 px, in bands that fit where caches are: a fifth of the time.
-        """
-        weights = _on_blocks(kernels)
-        backwards = weights.flip(2, 3).transpose(0, 1)
-        around = F.pixel_unshuffle(F.pad(image, (4, 4, 4, 4), mode="circular"), 2)
-        rows = around.shape[2] - 4 if torch.is_grad_enabled() else max(8, BAND_PX // around.shape[3])
-        changed = []
-        for top in range(0, around.shape[2] - 4, rows):
-            responses = F.conv2d(
-                around[:, :, top : top + rows + 4], weights
-            )  # (N, 4 * filters, rows + 2, W/2 + 2)
-            n, _, h, w = responses.shape
-            changes = self.lookup(responses.view(n, -1, 4 * h, w), tables).view(responses.shape)
-            changed.append(F.conv2d(changes, backwards))
-        return F.pixel_shuffle(torch.cat(changed, 2), 2)
+    def _changed_around(self, around: Tensor, kernels: Tensor, tables: Tensor) -> Tensor:
+        """Do so for planes with what lies around them, (N, H + 4, W + 4)."""
+        windows = windows_of(around)
+        responses = (kernels @ windows.flatten(1)).view(-1, *windows.shape[1:])
+        changes = self.lookup(responses, tables)
+        return sum_of((kernels.T @ changes.flatten(1)).view(windows.shape))
 
 
 class ShrinkageCascade(nn.Module):
@@ -147,25 +153,18 @@ class ShrinkageCascade(nn.Module):
             [torch.ones_like(noise), (255 * noise / USUAL_255).log(), is_colour.to(noise)], 1
         )
         h, w = planes.shape[-2:]
-        image = mirrored(planes, PAD_PX) / noise.view(-1, 1, 1, 1)
+        image = mirrored(planes, PAD_PX)[:, 0] / noise.view(-1, 1, 1)
         with one_thread():
             seen = spectrum = torch.fft.rfft2(image)
-        for number, stage in enumerate(self.stages[:depth]):
-            with torch.set_grad_enabled(torch.is_grad_enabled() and number >= frozen):
-                spectrum, image = stage(seen, spectrum, image, conditions)
-        return image[..., PAD_PX : PAD_PX + h, PAD_PX : PAD_PX + w] * noise.view(-1, 1, 1, 1)
+            for number, stage in enumerate(self.stages[:depth]):
+                with torch.set_grad_enabled(torch.is_grad_enabled() and number >= frozen):
+                    spectrum, image = stage(seen, spectrum, image, conditions)
+        return (image[:, None] * noise.view(-1, 1, 1, 1))[..., PAD_PX : PAD_PX + h, PAD_PX : PAD_PX + w]
 
     def at_canary(self, image: Tensor) -> Tensor:
         """See `canary.CanaryNetwork`."""
         seen: Tensor = self(image, torch.full((1,), 0.1, device=image.device))
         return seen - image
-
-
-def _on_blocks(kernels: Tensor) -> Tensor:
-    """Return kernels (C, 1, 5, 5) as those of blocks of 2 x 2 px: (4 * C, 4, 3, 3)."""
-    places = [(column, 1 - column, row, 1 - row) for row in (0, 1) for column in (0, 1)]
-    moved = torch.stack([F.pixel_unshuffle(F.pad(kernels, place), 2) for place in places], 1)
-    return moved.flatten(0, 1)
 
 
 def _cosines() -> Tensor:

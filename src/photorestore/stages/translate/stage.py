@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from photorestore.methods import DIP
 from photorestore.networks.cuts import grid
+from photorestore.networks.deep_prior import FILLS
 from photorestore.networks.tiling import TileJob, Tiles, to_float
 from photorestore.pixels.copied import copied
 from photorestore.pixels.grain import Grain
@@ -19,6 +21,7 @@ from photorestore.pixels.grey import for_grey
 from photorestore.pixels.region import Region
 from photorestore.pixels.surroundings import Surroundings
 from photorestore.stages.base import is_left_alone
+from photorestore.stages.deep_prior import fitted
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.preprocess.findings import findings_of, is_grey
 from photorestore.stages.scratch import masks
@@ -62,6 +65,11 @@ class Plan:
     is_callers: bool
     corrects_tone: bool
 
+    @property
+    def is_fitted(self) -> bool:
+        """Return whether the caller wants damage filled by a network that is fitted to this picture."""
+        return self.workspace.options.translate_method == DIP
+
     def trusted(self) -> Marked | None:
         """Return where the mask is beyond doubt (H, W); None = everywhere."""
         return None if self.certainty is None else masks.trusted(self.certainty, self.mask)
@@ -82,8 +90,10 @@ class TranslateStage(NetworkStage):
             targets = [
                 planes.enter_context(copied(plan.workspace, "translated", plan.image)) for plan in plans
             ]
-            self._fill(list(zip(plans, targets, strict=True)))
+            self._fill([one for one in zip(plans, targets, strict=True) if not one[0].is_fitted])
             for plan, target in zip(plans, targets, strict=True):
+                if plan.is_fitted:
+                    self._fill_fitted(plan, target)
                 _finish(plan, target)
                 if plan.corrects_tone:
                     correct_tone(self.networks[TONE], plan.workspace, target)
@@ -108,6 +118,13 @@ class TranslateStage(NetworkStage):
         for (_, target, places), pixels in zip(doubted, filled, strict=True):
             target[:, places] = pixels
 
+    def _fill_fitted(self, plan: Plan, target: Array) -> None:
+        """Fill what is damaged by a network that is fitted to what is sound of this picture."""
+        planes = {"image": plan.image, "scratch_mask": plan.mask}
+        context = Context(plan.workspace.options.strength_of(self.name), is_grey(plan.workspace))
+        job = TileJob(planes, target, context, wanted=plan.mask[0])
+        fitted(FILLS, plan.workspace, self.name, self.networks[USUAL]).fill([job], _blend)
+
     def _job(self, network: str, plan: Plan, target: Array, wanted: Array) -> TileJob[Context]:
         view, hole = (to_float(part)[None] for part in sample(plan.image, plan.mask))
         keys = self.networks[network].part("key_view")(view, hole)
@@ -127,8 +144,9 @@ class TranslateStage(NetworkStage):
         envelope.estimates[self.name] = TranslateFindings(
             filled=round(filled, 6), tiles=int(sum(tiles)), tone=plan.corrects_tone
         )
+        method = f" by {DIP}" if plan.is_fitted and filled else ""
         tone = ", faded tone corrected" if plan.corrects_tone else ""
-        plan.workspace.ran(self.name, f"{100 * filled:.2f} % filled{tone}")
+        plan.workspace.ran(self.name, f"{100 * filled:.2f} % filled{method}{tone}")
 
 
 def _blend(pred: Tensor, tiles: Tiles[Context]) -> Tensor:

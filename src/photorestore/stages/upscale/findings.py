@@ -13,7 +13,7 @@ class UpscaleFindings(Findings):
 
     Attributes:
         scale: 2 or 4.
-        network: name of the network that did it.
+        network: name of the network that did it; `dip` for one that was fitted to the picture.
     """
 
     scale: int

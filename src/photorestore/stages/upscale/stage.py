@@ -11,9 +11,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from photorestore.methods import DIP
 from photorestore.networks.blocks import enlarge_bilinear
+from photorestore.networks.deep_prior import ENLARGES
 from photorestore.networks.tiling import TileJob, Tiles
 from photorestore.pixels.grey import for_grey
+from photorestore.stages.deep_prior import fitted
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.preprocess.findings import findings_of, is_grey
 from photorestore.stages.upscale.findings import UpscaleFindings
@@ -57,17 +60,26 @@ class UpscaleStage(NetworkStage):
 
     def _enlarge(self, members: Sequence[Workspace], name: str, scale: int, *, has_alpha: bool) -> None:
         """Write the planes of pictures for one network and one scale."""
-        network = self.networks[name]
+        network = self.networks[CLEAN if name == DIP else name]
         with contextlib.ExitStack() as planes:
             jobs = [planes.enter_context(_job(workspace)) for workspace in members]
-            network.fill(jobs, _finish, scale=scale)
+            if name == DIP:
+                for workspace, job in zip(members, jobs, strict=True):
+                    fitted(ENLARGES, workspace, self.name, network).fill([job], _finish, scale=scale)
+            else:
+                network.fill(jobs, _finish, scale=scale)
             if has_alpha:
                 opacities = [planes.enter_context(_alpha_job(workspace)) for workspace in members]
                 replace(network, network=Bilinear()).fill(opacities, scale=scale)
 
 
 def choose(workspace: Workspace) -> str:
-    """Choose the network for a picture: `CLEAN` where nothing is wrong with it and no stage has changed it."""
+    """Choose the network for a picture: `CLEAN` where nothing is wrong with it and no stage has changed it.
+
+    Callers may choose `DIP` instead.
+    """
+    if workspace.options.upscale_method == DIP:
+        return DIP
     found = findings_of(workspace)
     is_clean = (
         workspace.name_before("upscaled") == "image"
@@ -109,5 +121,5 @@ def _report(workspace: Workspace, name: str) -> None:
     _, height, width = workspace.plane("upscaled").shape
     workspace.envelope.current = "upscaled"
     workspace.envelope.estimates["upscale"] = UpscaleFindings(scale, name)
-    kind = "a clean picture" if name == CLEAN else "a photograph as it came"
-    workspace.ran("upscale", f"x{scale} to {width}x{height} by {name}: {kind}")
+    kinds = {CLEAN: ": a clean picture", REAL: ": a photograph as it came"}
+    workspace.ran("upscale", f"x{scale} to {width}x{height} by {name}{kinds.get(name, '')}")

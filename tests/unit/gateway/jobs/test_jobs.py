@@ -103,10 +103,13 @@ async def test_progress_is_told_by_stage(edge: EdgeClient, server: FakeTorchServ
     (workspace / "denoise.running.state").touch()
     expected = dict.fromkeys(STAGES, "waiting") | {"preprocess": "ran", "denoise": "running"}
     assert (await look(edge, job))["progress"] == expected
+    (workspace / "denoise.steps").write_text("30 1500")
+    assert (await look(edge, job))["steps"] == {"denoise": {"done": 30, "total": 1500}}
     answer = await edge.get(f"{job['links']['self']}/result")
     assert problem(answer) == (409, "job-has-no-result")
     server.is_open.set()
-    assert (await wait(edge, job))["state"] == "succeeded"
+    ended = await wait(edge, job)
+    assert (ended["state"], ended["steps"]) == ("succeeded", {})
 
 
 async def test_header_of_an_upload_is_read_once_by_the_edge(
@@ -220,6 +223,12 @@ async def test_one_caller_never_sees_anothers_job(
 async def test_bad_requests_are_refused_at_once_and_leave_nothing(edge: EdgeClient, folder: Path) -> None:
     for query, content, headers, expected in (
         ("strength=2", make_picture(), {}, (400, "unsupported-option")),
+        (
+            "upscale_method=dip&scale=4",
+            make_picture(200, 200, "JPEG"),
+            {},
+            (400, "unsupported-option"),
+        ),
         ("webhook=https://example.org/", make_picture(), {}, (400, "unsupported-option")),
         ("webhook=a&webhook=b", make_picture(), {}, (400, "unsupported-option")),
         ("", make_picture(), {"Accept": "image/png"}, (406, "not-acceptable")),

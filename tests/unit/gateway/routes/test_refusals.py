@@ -4,12 +4,13 @@ import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from tests.edge import EdgeClient, FakeTorchServe, make_mask, make_picture, problem
+from tests.edge import EdgeClient, FakeTorchServe, make_mask, make_picture, problem, running_edge
 
 pytestmark = pytest.mark.anyio
 
@@ -55,6 +56,29 @@ async def test_bad_options_are_refused_before_anything_is_done(
     assert problem(answer) == (400, "unsupported-option")
     assert query.split("=", maxsplit=1)[0] in answer.json()["detail"]
     assert server.inferences == []
+
+
+@pytest.mark.parametrize(
+    "query", ["denoise_method=dip", "translate_method=dip&stages=translate", "scale=2&upscale_method=dip"]
+)
+async def test_what_takes_minutes_is_for_jobs(
+    server: FakeTorchServe, root: Path, tmp_path: Path, query: str
+) -> None:
+    async with running_edge(server, root, jobs_dir=tmp_path / "jobs", public_path="/photos") as edge:
+        fields = dict(pair.split("=") for pair in query.split("&"))
+        for answer in (
+            await edge.post(f"/v1/restore?{query}", content=make_picture()),
+            await edge.post("/v1/restore/report", files={"image": make_picture()}, data=fields),
+        ):
+            assert problem(answer) == (400, "unsupported-option")
+            assert (
+                "method=dip takes minutes: submit the picture as a job, POST /photos/v1/jobs"
+                in (answer.json()["detail"])
+            )
+        assert server.inferences == []
+        # Nothing is restored for a mask, so it is quick.
+        assert (await edge.post(f"/v1/restore/mask?{query}", content=make_picture())).status_code == 200
+        assert (await edge.post(f"/v1/jobs?{query}", content=make_picture())).status_code == 202
 
 
 async def test_a_tier_that_is_not_there_is_refused_before_anything_is_done(

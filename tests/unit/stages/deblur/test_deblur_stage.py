@@ -12,12 +12,12 @@ from photorestore.blur_words import Blur
 from photorestore.imaging.psf_picture import drawn, read_psf
 from photorestore.networks.runner import Runner
 from photorestore.options import Options
+from photorestore.pixels.psf import draw
 from photorestore.stages.base import run_stage
 from photorestore.stages.deblur.blind import Estimate
 from photorestore.stages.deblur.findings import DeblurFindings
 from photorestore.stages.deblur.methods import STEPS
 from photorestore.stages.deblur.network import DeblurUNet
-from photorestore.stages.deblur.psf import draw
 from photorestore.stages.deblur.stage import DOUBT, LEFT_BY_DENOISING, DeblurStage
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.stage import DenoiseStage

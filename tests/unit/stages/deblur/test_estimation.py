@@ -6,9 +6,9 @@ import torch
 from torch.nn import functional as F
 
 from photorestore.blur_words import Blur
+from photorestore.pixels.psf import draw
 from photorestore.stages.deblur.blind import LEAST_PX, find_blur
 from photorestore.stages.deblur.estimation import agreement, estimate
-from photorestore.stages.deblur.psf import draw
 
 
 def scene(side_px: int) -> torch.Tensor:

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from photorestore.blur_words import Blur
 from photorestore.fidelity import psnr
 from photorestore.networks.runner import Runner, load_runner
+from photorestore.pixels.optics import Optics, mirrored, spectrum_of
+from photorestore.pixels.psf import draw
 from photorestore.stages.deblur.deconvolution import Deconvolution
 from photorestore.stages.deblur.methods import (
     HalfQuadraticSplitting,
@@ -17,8 +19,6 @@ from photorestore.stages.deblur.methods import (
     Wiener,
     roughness,
 )
-from photorestore.stages.deblur.optics import Optics, mirrored, spectrum_of
-from photorestore.stages.deblur.psf import draw
 from tests.conftest import make_photo
 
 CLASSICAL: list[Method] = [Wiener(), RichardsonLucy()]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from photorestore.errors import UnsupportedOption
 from photorestore.networks.descriptor import Descriptor
-from photorestore.stages.deblur.optics import mirrored
+from photorestore.pixels.optics import mirrored
 from photorestore.stages.denoise.methods.contract import Step, contract
 from photorestore.stages.denoise.opponents import by_planes
 

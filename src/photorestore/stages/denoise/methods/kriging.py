@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.networks.descriptor import Descriptor
-from photorestore.stages.deblur.optics import mirrored
+from photorestore.pixels.optics import mirrored
 from photorestore.stages.denoise.methods.contract import Step, contract, distinct
 from photorestore.stages.denoise.methods.l0tv import is_salt_or_pepper
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.networks.descriptor import Descriptor
-from photorestore.stages.deblur.optics import mirrored
+from photorestore.pixels.optics import mirrored
 from photorestore.stages.denoise.methods.contract import Step, contract
 from photorestore.stages.denoise.opponents import by_planes
 

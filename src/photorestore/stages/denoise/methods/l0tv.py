@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.networks.descriptor import Descriptor
-from photorestore.stages.deblur.optics import mirrored, one_thread
+from photorestore.pixels.optics import mirrored
+from photorestore.pixels.threads import one_thread
 from photorestore.stages.denoise.methods.contract import Step, contract, distinct
 from photorestore.stages.denoise.methods.variation import gradient, gradient_back, gradient_power
 

@@ -6,8 +6,6 @@ lies beyond their borders, like what is damaged, counts as unknown: it may be wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -110,17 +108,6 @@ class Optics:
 def spectrum_of(image: Tensor) -> Tensor:
     """Return the spectra of pictures (..., H, W): (..., H, W // 2 + 1), complex."""
     return torch.fft.rfft2(image)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: how spectra are rounded depends on the number of threads, and results must not."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _dot(one: Tensor, other: Tensor) -> Tensor:

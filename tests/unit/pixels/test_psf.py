@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from photorestore.blur_words import Blur
-from photorestore.stages.deblur.psf import draw
+from photorestore.pixels.psf import draw
 
 WORDS = ("motion:15,30", "motion:2,0", "motion:64,-75.5", "gaussian:0.3", "gaussian:1.6", "gaussian:10")
 DISCS = ("defocus:0.5", "defocus:4", "defocus:24")
