@@ -7,6 +7,7 @@ plain: a leash, a watch chain, a twig before snow, a numeral on a card.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -30,7 +31,7 @@ def cords(h: int, w: int, rng: torch.Generator) -> Layer:
             end = width * uniform(0.5, 3, rng)
             draw.ellipse((x - end, y - end, x + end, y + end), fill=255)
         if width > 3 and chance(0.4, rng):  # twisted
-            for (x, y), (x_next, y_next) in zip(places, places[1:], strict=False):
+            for (x, y), (x_next, y_next) in pairwise(places):
                 across = (y_next - y + x_next - x) / 4, (x - x_next + y_next - y) / 4
                 draw.line((x - across[0], y - across[1], x + across[0], y + across[1]), fill=90)
     return lit(image, rng)
@@ -42,7 +43,7 @@ def chains(h: int, w: int, rng: torch.Generator) -> Layer:
     for _ in range(randint(1, 3, rng)):
         link = uniform(2, 9, rng)
         curve = _curve(image, 400, rng)
-        length = sum(math.dist(here, there) for here, there in zip(curve, curve[1:], strict=False))
+        length = sum(math.dist(here, there) for here, there in pairwise(curve))
         step = max(1, round(400 * 1.6 * link / max(length, 1)))
         is_open = link > 4 and chance(0.6, rng)
         for index, (x, y) in enumerate(curve[::step]):
