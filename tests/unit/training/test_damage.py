@@ -184,7 +184,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         load_damage_sources(tmp_path, held_out=False)
 
 
-@pytest.mark.parametrize("kind", (*lookalikes.MANY, *lookalikes.SINGLE))
+@pytest.mark.parametrize("kind", [*lookalikes.MANY, *lookalikes.SINGLE])
 def test_lookalikes_are_drawn(kind: Callable[..., Any], gt: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     for group in ("MANY", "SINGLE"):
         monkeypatch.setattr(lookalikes, group, (kind,))

@@ -43,8 +43,8 @@ SURE_DAMAGE = 0.5
 synthetic damage, and 3 of 91 undamaged ones, which are taken for prints whatever the limit."""
 
 FOUND, MUCH_FOUND = 0.95, 0.0125
-"""If the detector is as sure as the first of a larger share of the view than the second, that is damage whatever else is
-thought of the picture: so it is in 8 of 15 damaged pictures, held out and made in code, that would be treated gently
+"""If the detector is as sure as the first of a larger share of the view than the second, that is damage, whatever else
+is thought of the picture: so it is in 8 of 15 damaged pictures, held out and made in code, that would be treated gently
 otherwise, and in 1 of 152 sound ones, many of them with lookalikes."""
 LIKELY = 0.85
 """Least probability of damage of such a picture."""
