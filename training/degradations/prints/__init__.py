@@ -1,4 +1,4 @@
-"""Damage of prints: cracks, craquelure, creases, lost corners and worn edges, flaked emulsion, specks, ink.
+"""Damage of prints: cracks, craquelure, creases, tears, lost corners and worn edges, flaked emulsion, specks, ink.
 
 Film is scratched and dusty; a print is handled. It breaks where it was bent, loses emulsion in flakes, its corners and
 edges wear, and what shows below is white fibre, the paper's own colour, or dirt. Shapes of cracks are real
@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from training.degradations.prints.breaks import cracked, crazed, creased
+from training.degradations.prints.breaks import cracked, crazed, creased, torn
 from training.degradations.prints.emulsion import Layer
 from training.degradations.prints.losses import cut, flaked, inked, speckled
 from training.degradations.sources import PrintSources
@@ -26,9 +26,9 @@ VISIBLE = 10 / 255
 
 
 KINDS: tuple[Callable[[Tensor, PrintSources, torch.Generator], Layer], ...] = (
-    cracked, crazed, creased, cut, flaked, speckled, inked,
+    cracked, crazed, creased, cut, flaked, speckled, inked, torn,
 )  # fmt: skip
-KIND_WEIGHTS = (0.28, 0.08, 0.18, 0.1, 0.12, 0.17, 0.07)
+KIND_WEIGHTS = (0.26, 0.08, 0.16, 0.1, 0.14, 0.16, 0.06, 0.09)
 
 
 def damage_print(gt: Tensor, sources: PrintSources, rng: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Break a print: cracks, craquelure, creases."""
+"""Break a print: cracks, craquelure, creases, tears."""
 
 from __future__ import annotations
 
@@ -93,6 +93,27 @@ def creased(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Laye
     cover = (half_px - across.abs() + 0.5).clamp(0, 1) * (half_px > 0.1)
     lifted, alpha = lift(shaded, cover, rng)
     return lifted, 1 - (1 - told) * (1 - alpha)
+
+
+def torn(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer:
+    """Tear it: a ragged gap of 3 to 70 px, wide at one end and mostly closed before the other, white along its rim."""
+    h, w = image.shape[-2:]
+    across, along = _bent_line(h, w, rng)
+    length = float(along.max() - along.min())
+    from_end = (along - along.min()) / length * uniform(1, 2.5, rng)
+    if chance(0.5, rng):
+        from_end = uniform(0.3, 1, rng) - from_end + 0.5
+    wander = uniform(5, 60, rng) * (smooth_line(along, uniform(25, 120, rng), rng) - 0.5)
+    ragged = uniform(1, 8, rng) * (smooth_noise(h, w, uniform(3, 14, rng), rng) - 0.5)
+    half_px = log_uniform(1.5, 35, rng) * (1 - from_end).clamp(0, 1) ** uniform(0.3, 1, rng)
+    away = (across + wander).abs() + ragged
+    opened = (half_px - away + 0.5).clamp(0, 1) * (half_px > 0.3)
+    if chance(0.5, rng):
+        return lift(image, opened, rng)
+    rim_px = uniform(0.7, 6, rng) * smooth_noise(h, w, uniform(5, 30, rng), rng)
+    stripped, outer = lift(image, (half_px + rim_px - away + 0.5).clamp(0, 1) * (half_px > 0.3), rng)
+    through, inner = lift(stripped, opened, rng)
+    return through, 1 - (1 - outer) * (1 - inner)
 
 
 def _bent_line(h: int, w: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:

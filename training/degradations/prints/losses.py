@@ -20,9 +20,9 @@ def cut(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer:
     first, second = randint(0, 2, rng), randint(2, 4, rng)
     if chance(0.5, rng):
         lean = uniform(0.5, 2, rng)
-        depth, reach = inward[first] + lean * inward[second], uniform(6, 60, rng)
+        depth, reach = inward[first] + lean * inward[second], log_uniform(6, 150, rng)
     else:
-        depth, reach = inward[first if chance(0.5, rng) else second].expand(h, w), uniform(0.5, 6, rng)
+        depth, reach = inward[first if chance(0.5, rng) else second].expand(h, w), log_uniform(0.5, 20, rng)
     ragged = 0.4 * reach * (smooth_noise(h, w, uniform(8, 40, rng), rng) - 0.5)
     ragged = ragged + uniform(0.5, 5, rng) * (smooth_noise(h, w, uniform(2, 6, rng), rng) - 0.5)
     cover = (reach + 2 * ragged - depth + 0.5).clamp(0, 1)
@@ -37,7 +37,7 @@ def flaked(image: Tensor, _sources: PrintSources, rng: torch.Generator) -> Layer
     )
     if chance(0.5, rng):
         field = field + 0.7 * smooth_noise(h, w, 80, rng)
-    level = torch.quantile(field, 1 - uniform(0.002, 0.09, rng))
+    level = torch.quantile(field, 1 - log_uniform(0.002, 0.3, rng))
     return lift(image, ((field - level) * uniform(8, 40, rng) + 0.5).clamp(0, 1), rng)
 
 

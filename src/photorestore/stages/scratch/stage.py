@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from photorestore.stages.preprocess.scene import TRUNK, is_told, see
 from photorestore.stages.preprocess.scene_network import SCENE, spread
 from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.findings import ScratchFindings
-from photorestore.stages.scratch.scales import factors_of, fuse, shrunk
+from photorestore.stages.scratch.scales import average, factors_of, fuse, shrunk
 from photorestore.workspace import Array, Workspace
 
 PHOTOGRAPHS, PRINTS = "scratch", "scratch_print"
@@ -31,12 +32,20 @@ film rises from .71 to .75, and that of real prints stays at .56. Believed throu
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One network's look at a picture, shrunk by `factor`: what it sees, and the plane of what it finds."""
+    """One network's look at a picture, shrunk by `factor` or mirrored: what it sees, and the plane of what it finds."""
 
     network: str
     factor: int
     view: Array
     prob: Array
+    is_mirrored: bool = False
+
+    @classmethod
+    def at(cls, image: Array, network: str, factor: int = 1, *, mirrored: bool = False) -> Look:
+        """Look at a plane (3, H, W)."""
+        view = image if factor == 1 else shrunk(image, factor)
+        view = view[..., ::-1] if mirrored else view
+        return cls(network, factor, view, np.empty((1, *view.shape[1:]), np.uint16), mirrored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,7 @@ class Search:
     Attributes:
         certain: see `masks.find_damage`.
         features: of what the picture shows, see `scene.features_of`; None where no network is told.
-        looks: the first is at full size.
+        looks: the first is at full size; a mirrored one stands behind the same as it is.
     """
 
     workspace: Workspace
@@ -59,10 +68,12 @@ class Search:
         """Look at a picture as its options and its judgement ask."""
         image, search = workspace.plane("image"), cls(workspace, _certain(workspace), features)
         for network in choose(workspace):
-            is_wide = network == PRINTS and search.certain < masks.CERTAIN_IN_OTHERS
-            for factor in (1, *(factors_of(*image.shape[1:]) if is_wide else ())):
-                view = image if factor == 1 else shrunk(image, factor)
-                search.looks.append(Look(network, factor, view, np.empty((1, *view.shape[1:]), np.uint16)))
+            search.looks.append(Look.at(image, network))
+            if network == PRINTS and search.certain < masks.CERTAIN_IN_OTHERS:
+                search.looks.append(Look.at(image, network, mirrored=True))
+                search.looks.extend(
+                    Look.at(image, network, factor) for factor in factors_of(*image.shape[1:])
+                )
         return search
 
     def jobs(self, name: str, network: Runner[Tensor]) -> list[TileJob[None]]:
@@ -71,15 +82,20 @@ class Search:
         planes: list[dict[str, Array]] = [{"image": look.view} for look in looks]
         if looks and is_told(network) and self.features is not None:
             shown = network.part(SCENE)(self.features.float())
-            for given in planes:
-                _, h, w = given["image"].shape
-                scene = spread(shown, h, w, network.descriptor.stride)
+            for given, look in zip(planes, looks, strict=True):
+                _, h, w = look.view.shape
+                seen = shown.flip(-1) if look.is_mirrored else shown
+                scene = spread(seen, h, w, network.descriptor.stride)
                 given[SCENE] = to_integers(scene[0], np.dtype(np.uint16))
         return [TileJob(given, look.prob, None) for given, look in zip(planes, looks, strict=True)]
 
     def finish(self) -> float:
         """Write `scratch_prob` and `scratch_mask`, and return the share of pixels in the mask."""
-        probs = [look.prob for look in self.looks]
+        for look, mirrored in pairwise(self.looks):
+            if mirrored.is_mirrored:
+                average(look.prob, mirrored.prob)
+        looks = [look for look in self.looks if not look.is_mirrored]
+        probs = [look.prob for look in looks]
         if decided_of(self.workspace).is_print:
             most = np.iinfo(np.uint16).max
             probs[0][probs[0] < round(SURE_IN_PRINTS * most)] = 0
@@ -87,7 +103,7 @@ class Search:
                 most  # see `masks.trusted`
             )
         with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
-            fuse(probs, [look.factor for look in self.looks], target)
+            fuse(probs, [look.factor for look in looks], target)
         mask = masks.find_damage(self.workspace.plane("scratch_prob"), self.certain)
         self.workspace.write_plane("scratch_mask", mask)
         return masks.coverage(mask)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 from photorestore.networks.runner import Runner, load_runner
@@ -14,6 +15,7 @@ from photorestore.options import GENTLE, THOROUGH, UNTOUCHED, Options
 from photorestore.stages.preprocess.judgement import (
     CROP_CENTRES,
     CROP_PX,
+    LIKELY,
     VIEW_PX,
     Judgement,
     glimpse,
@@ -24,6 +26,7 @@ from photorestore.stages.preprocess.judgement import (
 )
 from photorestore.stages.preprocess.network import FLAGS, KINDS
 from photorestore.stages.preprocess.scene import TRUNK, features_of, plane_view
+from photorestore.stages.scratch.network import ScratchUNet
 from tests.conftest import add_noise, make_photo
 
 Networks = tuple[Runner[Any], Runner[Any], Runner[Any]]
@@ -114,6 +117,20 @@ def test_it_is_left_alone_as_a_jpeg(make: Callable[..., Any], networks: Networks
 @pytest.mark.parametrize("sigma_255", [0, 25])
 def test_photographs_are_treated_gently(hw: tuple[int, int], sigma_255: int, networks: Networks) -> None:
     assert mode_of(add_noise(make_photo(*hw, seed=3), sigma_255), networks) == GENTLE
+
+
+@pytest.mark.parametrize(("logit", "is_damaged"), [(4.0, True), (-4.0, False)])
+def test_where_the_detector_is_sure_of_much_the_picture_is_damaged(
+    logit: float, is_damaged: bool, networks: Networks
+) -> None:
+    judging, _, trunk = networks
+    detector = ScratchUNet((16, 16)).eval()
+    torch.nn.init.zeros_(detector.tail.weight)
+    assert detector.tail.bias is not None
+    torch.nn.init.constant_(detector.tail.bias, logit)
+    found = judged(as_plane(make_photo(200, 300)), (judging, Runner(detector, precision="float32"), trunk))
+    assert (found.flags["damaged"] >= LIKELY) == is_damaged
+    assert resolve_mode(Options(), found) == (THOROUGH if is_damaged else GENTLE)
 
 
 def test_a_judgement_comes_back_the_same(networks: Networks) -> None:

@@ -61,6 +61,7 @@ def test_the_stage_tells_each_scale_what_the_whole_picture_shows(
     features = torch.randn(1, FEATURES, 2, 16).half()
     jobs = Search.of(workspace, features).jobs(PRINTS, runner)
     assert [job.planes["scene"].shape for job in jobs] == [
+        (CHANNELS, 25, 151),  # and mirrored
         (CHANNELS, 25, 151),
         (CHANNELS, 13, 76),
     ]

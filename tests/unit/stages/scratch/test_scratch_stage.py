@@ -81,10 +81,14 @@ def test_damage_is_reported_as_a_share(workspace: Workspace) -> None:
     assert workspace.envelope.trace["scratch"].note == "100.00 % damaged"
 
 
-@pytest.mark.parametrize(("mode", "views"), [("gentle", [1]), ("thorough", [1, 1, 2])])
-def test_a_damaged_print_is_looked_at_at_several_scales(tmp_path: Path, mode: str, views: list[int]) -> None:
+@pytest.mark.parametrize(("mode", "views"), [("gentle", [1]), ("thorough", [1, 1, 1, 2])])
+def test_a_damaged_print_is_looked_at_at_several_scales_and_mirrored(
+    tmp_path: Path, mode: str, views: list[int]
+) -> None:
     workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 200, 1200), mode)
-    assert [look.factor for look in Search.of(workspace, None).looks] == views
+    looks = Search.of(workspace, None).looks
+    assert [look.factor for look in looks] == views
+    assert [look.is_mirrored for look in looks].count(True) == (mode == "thorough")
 
 
 @pytest.mark.parametrize(
@@ -109,6 +113,23 @@ def test_where_both_look_the_surer_one_counts(tmp_path: Path) -> None:
     workspace = judge(give_photo(Workspace.create(tmp_path, Options(mode="thorough"))), "gentle")
     run_stage(make_stage(-4.0, in_prints=0.0), [workspace])
     assert (workspace.plane("scratch_prob") == 32768).all()
+
+
+def test_what_is_found_in_a_print_is_the_same_in_the_mirrored_print(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    stage = make_stage(-30.0, in_prints=0.0)
+    network = stage.networks[PRINTS].network
+    assert isinstance(network, ScratchUNet)
+    torch.nn.init.normal_(network.tail.weight)
+    probs = []
+    for step in (1, -1):
+        workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 64, 96), "thorough")
+        image = workspace.plane("image")[..., ::step].copy()
+        workspace.write_plane("image", image)
+        run_stage(stage, [workspace])
+        probs.append(workspace.plane("scratch_prob")[..., ::step].astype(int))
+    assert np.ptp(probs[0]) > 1000
+    assert np.abs(probs[0] - probs[1]).max() <= 1
 
 
 def test_in_prints_the_network_for_photographs_counts_where_it_is_sure(tmp_path: Path) -> None:
