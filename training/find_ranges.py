@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.fidelity import psnr
+from photorestore.networks.descriptor import Network
 from photorestore.networks.eight_bits import Ranges, is_supported
 from photorestore.networks.engines import KEY, Recipe, quickened
 from photorestore.networks.precision import BFLOAT16, FLOAT32
@@ -94,8 +95,8 @@ def _damaged(data: Path) -> Maker:
 
     def make(patch: Tensor, _level: float, rng: torch.Generator) -> Example:
         lq, _, mask = damage_moderately(patch[0].clamp(0, 1), sources, rng)
-        shown = head(features_of(trunk, view_of(lq[None])))
-        return mask[None].float(), (lq[None], spread(shown, *lq.shape[1:], SCENE_STRIDE))
+        shown, (h, w) = head(features_of(trunk, view_of(lq[None]))), lq.shape[1:]
+        return mask[None].float(), (lq[None], spread(shown, h, w, SCENE_STRIDE))
 
     return make
 
@@ -154,7 +155,7 @@ def find_ranges(
         for index, part in enumerate(parts)
     ]
     for _, inputs in examples:
-        Runner(network, precision=BFLOAT16)(*inputs)  # type: ignore[arg-type]
+        _runner(network, BFLOAT16)(*inputs)
     for hook in hooks:
         hook.remove()
     found = {}
@@ -186,14 +187,19 @@ def losses(
     """Return by level the mean loss against float32, in bfloat16 and in 8 bits."""
     found: dict[float, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for level, (target, inputs) in examples:
-        best = Runner(network, precision=FLOAT32)(*inputs)  # type: ignore[arg-type]
+        best = _runner(network, FLOAT32)(*inputs)
         for way, tried in (("bfloat16", network), ("eight_bits", quick)):
-            result = Runner(tried, precision=BFLOAT16)(*inputs)  # type: ignore[arg-type]
+            result = _runner(tried, BFLOAT16)(*inputs)
             found[level][way].append(task.loss(result, best, target))
     return {
         f"{level:g}": {way: round(sum(each) / len(each), 4) for way, each in by_way.items()}
         for level, by_way in found.items()
     }
+
+
+def _runner(network: nn.Module, precision: str) -> Runner[Tensor]:
+    assert isinstance(network, Network)
+    return Runner(network, precision=precision)
 
 
 def _convolutions(module: nn.Module) -> list[nn.Module]:

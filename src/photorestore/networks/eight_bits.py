@@ -109,9 +109,11 @@ class SkipBlock(nn.Module):
         assert ranges.before is not None
         self.norm = getattr(plain, "norm", None) or nn.Identity()
         self._first = Convolution(
-            *_folded(plain.get_submodule("first")), ranges.before, has_sign=ranges.has_sign
+            *_parameters(plain.get_submodule("first")), ranges.before, has_sign=ranges.has_sign
         )
-        self._second = Convolution(*_folded(plain.get_submodule("second")), ranges.between, has_sign=False)
+        self._second = Convolution(
+            *_parameters(plain.get_submodule("second")), ranges.between, has_sign=False
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         numbers = self._first.rounded(self.norm(features))
@@ -129,14 +131,14 @@ class Pair(nn.Module):
 
     def __init__(self, plain: nn.Sequential, ranges: Ranges) -> None:
         super().__init__()
-        weight, bias = _folded(plain[0], plain[1])
+        weight, bias = _normed(plain[0], plain[1])
         self._first: Convolution | nn.Conv2d
         if ranges.before is None:
             self._first = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
-            self._first.weight, self._first.bias = (nn.Parameter(value, False) for value in (weight, bias))
+            self._first.weight, self._first.bias = nn.Parameter(weight, False), nn.Parameter(bias, False)
         else:
             self._first = Convolution(weight, bias, ranges.before, has_sign=ranges.has_sign)
-        self._second = Convolution(*_folded(plain[3], plain[4]), ranges.between, has_sign=False)
+        self._second = Convolution(*_normed(plain[3], plain[4]), ranges.between, has_sign=False)
 
     def forward(self, features: Tensor) -> Tensor:
         if isinstance(self._first, nn.Conv2d):
@@ -146,19 +148,22 @@ class Pair(nn.Module):
         return self._second.rectified(numbers, features.dtype)
 
 
-def _folded(convolution: nn.Module, norm: nn.Module | None = None) -> tuple[Tensor, Tensor | None]:
-    """Return weight and bias of a 3x3 convolution, with those of a batch normalisation behind it."""
-    assert isinstance(convolution, nn.Conv2d)
-    assert (convolution.kernel_size, convolution.stride) == ((3, 3), (1, 1))
-    weight, bias = convolution.weight.detach(), convolution.bias
-    if norm is None:
-        return weight, None if bias is None else bias.detach()
+def _normed(convolution: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of a 3x3 convolution with a batch normalisation behind it."""
+    weight, bias = _parameters(convolution)
     assert isinstance(norm, nn.BatchNorm2d)
     assert norm.running_mean is not None
     assert norm.running_var is not None
     gain = norm.weight.detach() / (norm.running_var + norm.eps).sqrt()
     shift = norm.bias.detach() - norm.running_mean * gain
-    return weight * gain.view(-1, 1, 1, 1), shift if bias is None else shift + bias.detach() * gain
+    return weight * gain.view(-1, 1, 1, 1), shift if bias is None else shift + bias * gain
+
+
+def _parameters(convolution: nn.Module) -> tuple[Tensor, Tensor | None]:
+    """Return weight and bias of a 3x3 convolution."""
+    assert isinstance(convolution, nn.Conv2d)
+    assert (convolution.kernel_size, convolution.stride) == ((3, 3), (1, 1))
+    return convolution.weight.detach(), None if convolution.bias is None else convolution.bias.detach()
 
 
 def is_supported() -> bool:
