@@ -33,7 +33,7 @@ maxRetryTimeoutInSec: 600     # how long a dying worker is started again
 deviceType: $DEVICE
 photorestore:
     tier: auto                # on a GPU quality where its weights are in the archive, else fast; a request may ask
-    precision: auto           # bfloat16 where the processor multiplies in it
+    precision: auto           # 8 bits and bfloat16 where weights and processor allow; or bfloat16, or float32
     tile_px: $TILE_PX
     tile_batch: $TILE_BATCH
 YAML

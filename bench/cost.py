@@ -50,7 +50,7 @@ def measure() -> dict[str, Any]:
     for name in sorted(NETWORKS):
         for tier in TIERS:
             if name in INPUTS and weights_file(name, tier).exists():
-                rows |= _count(f"{name}, {tier}", load_runner(name, tier), INPUTS[name]())
+                rows |= _count(f"{name}, {tier}", load_runner(name, tier, precision=FLOAT32), INPUTS[name]())
     for name in BASELINES:
         if loaded := learned.load(name):
             rows |= _count(loaded[0], loaded[1], INPUTS[name]())

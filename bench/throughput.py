@@ -38,6 +38,7 @@ from bench.replay import Recorder, recorded
 from bench.sound import SOUND
 from bench.statistics import RESULTS, write
 from photorestore import pipeline
+from photorestore.networks.precision import AUTO, BFLOAT16
 from photorestore.networks.runner import Runner
 from photorestore.options import SELECTABLE_STAGES, Options
 from photorestore.pipeline import Pipeline
@@ -165,7 +166,8 @@ def _check(batch: Sequence[Workspace]) -> None:
 
 def load(arguments: argparse.Namespace, root: Path, mode: str | None = None) -> Pipeline:
     """Load the stages with a network, each compiled in a mode of `torch.compile` or, for None, as it is."""
-    config = StageConfig(tile_px=arguments.tile_px, tile_batch=arguments.tile_batch)
+    precision = BFLOAT16 if mode else AUTO  # what is computed in 8 bits is not compiled
+    config = StageConfig(precision=precision, tile_px=arguments.tile_px, tile_batch=arguments.tile_batch)
     loaded = pipeline.load(arguments.tier, arguments.device, stages=STAGES, config=config, root=root)
     if mode:
         torch._dynamo.config.recompile_limit = 256  # noqa: SLF001 - every shape of a tile is a graph of its own

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from photorestore.networks.engines import KEY
 from photorestore.networks.weights import NETWORKS, build_network, read_metadata, save_network
 
 
@@ -34,6 +35,7 @@ def average(file: Path, other: Path) -> None:
     metadata = read_metadata(file)
     metadata["averaged_with"] = read_metadata(other)["commit"]
     metadata["metrics"] = {}  # those of the end of the training no longer hold
+    metadata.pop(KEY, None)  # nor do ranges: `training.find_ranges` finds them anew
     architecture = metadata.pop("architecture")
     del metadata["format"]
     save_network(file, network, architecture=architecture, metadata=metadata)

@@ -18,7 +18,18 @@ Metadata: TypeAlias = dict[str, Any]  # each training writes figures, names and 
 
 _CPU_LINES = ("model name", "flags", "Features", "CPU part")
 LONGEST_HEADER_BYTES = 1 << 20
-SHOWN = ("architecture", "commit", "data", "licence", "metrics", "origin", "seconds", "seed", "steps")
+SHOWN = (
+    "architecture",
+    "commit",
+    "data",
+    "eight_bits",
+    "licence",
+    "metrics",
+    "origin",
+    "seconds",
+    "seed",
+    "steps",
+)
 """What `/v1/stages` shows of a network's metadata."""
 
 

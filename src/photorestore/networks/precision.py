@@ -11,7 +11,7 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
     """Return the context to compute in.
 
     Args:
-        precision: `BFLOAT16`, `FLOAT32`, or `AUTO`: bfloat16 where the processor multiplies in it.
+        precision: `BFLOAT16`, `FLOAT32`, or `AUTO`: bfloat16 where the processor multiplies in it; see also `engines`.
     """
     is_bfloat16 = precision == BFLOAT16 or (precision == AUTO and _multiplies_bfloat16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16)

@@ -17,8 +17,9 @@ from torch import nn
 
 from photorestore.errors import BrokenArtifact
 from photorestore.networks import canary
+from photorestore.networks.engines import in_eight_bits
 from photorestore.networks.origin import Imported, origin_of
-from photorestore.networks.precision import FLOAT32
+from photorestore.networks.precision import AUTO, FLOAT32
 from photorestore.stage_table import NETWORK_ROWS
 
 NETWORKS: dict[str, type[nn.Module]] = {
@@ -103,9 +104,12 @@ def load_network(
     key = (name, tier, str(device), precision, _hash_of(file) if _shared is not None else "")
     if _shared is None or (network := _shared.get(key)) is None:
         network = build_network(NETWORKS[name], file, device, precision)
-        own_name = read_metadata(file).get("name", f"{name}.{tier}")
+        metadata = read_metadata(file)
+        own_name = metadata.get("name", f"{name}.{tier}")
         if own_name != f"{name}.{tier}":
             raise BrokenArtifact(f"{file.name} holds the weights of {own_name}")
+        if precision == AUTO:
+            network = in_eight_bits(network, metadata, own_name, device)
     _require_archived(file, root)
     if _shared is not None:
         _shared[key] = network

@@ -20,8 +20,8 @@ from photorestore.stages.base import LoadableStage, StageConfig
 Runners = Mapping[str, Runner[Any]]  # what they give differs by network: a tensor, faces, keys, a correction
 """The networks of a stage, by name."""
 
-_IN_USE: WeakValueDictionary[tuple[Path, int, str], Network[Any]] = WeakValueDictionary()
-"""By file, its time of writing and device: stages of one process that run the same network hold it once."""
+_IN_USE: WeakValueDictionary[tuple[Path, int, str, str], Network[Any]] = WeakValueDictionary()
+"""By file, its time of writing, device and precision: stages of one process that run the same network hold it once."""
 
 
 class NetworkStage(LoadableStage):
@@ -77,6 +77,6 @@ def load_networks(stage: str, config: StageConfig, weights: Path | None, device:
 def _shared(runner: Runner[Any], file: Path) -> Runner[Any]:
     """Return a runner with the network of these weights that is in use already, if there is one."""
     if isinstance(runner.network, nn.Module):
-        key = (file.resolve(), file.stat().st_mtime_ns, str(runner.device))
+        key = (file.resolve(), file.stat().st_mtime_ns, str(runner.device), runner.precision)
         runner.network = _IN_USE.setdefault(key, runner.network)
     return runner
