@@ -33,24 +33,24 @@ DENOISES, FILLS, ENLARGES = (
     )
 )
 """What it does, as networks. It looks at all of a picture, but `long_work.LARGEST_PX` are never cut into tiles."""
-WIDTH, SKIPPED, SEEDS = 32, 4, 32
+WIDTH, SKIPPED, SEEDS = 32, 4, 16
 """Channels of each scale, of what is handed past the coarser scales, and of what the network makes its picture of."""
 SCALES = 5
 STRIDE = 2**SCALES
 LEAST_PX = 2 * STRIDE
 """Least sides of what is made: a channel must have several values at the coarsest scale."""
-STEPS, LEAST_STEPS = 1500, 400
+STEPS, LEAST_STEPS = 1800, 400
 STEPS_PX = 2**25
 """Steps times pixels, at most: some minutes of one core."""
-RATE = 0.02
-LOUDNESS, SHAKE = 0.1, 0.015
+RATE = 0.01
+LOUDNESS, SHAKE = 0.1, 0.03
 """Of the seeds, and the standard deviation of the noise that is added to them in each step: more of it keeps noise
 longer out of the picture, but takes more steps."""
 HELD_OUT = 0.03
 """Share of the known pixels that the fit does not see."""
 KEPT = 0.99
 """Weight of the mean of earlier outputs, when another is added."""
-LOOK_EVERY, PATIENCE = 25, 12
+LOOK_EVERY, PATIENCE = 25, 14
 """Steps between looks at the held-out pixels, and how many looks in a row may find nothing better."""
 
 
