@@ -157,3 +157,11 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Networks: TypeAlias = Annotated[
     tuple[Network, ...], BeforeValidator(_networks), "networks like 10.0.0.0/8, separated by commas"
 ]
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether nobody from outside reaches a host of this name or address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

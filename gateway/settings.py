@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import ipaddress
 import re
 import typing
 from collections.abc import Mapping, Sequence
@@ -40,6 +39,7 @@ from gateway.setting_types import (
     RateStore,
     Url,
     Workflow,
+    is_loopback,
 )
 from photorestore.directories import default_root
 from photorestore.serving.management import WORKFLOW
@@ -152,7 +152,7 @@ class GatewaySettings:
     @classmethod
     def _has_keys_beyond_loopback(cls, no_keys: Flag, info: ValidationInfo) -> bool:
         host = info.data.get("host", "localhost")  # missing if it was invalid
-        if info.data.get("keys_file", ...) is None and not no_keys and not _is_loopback(host):
+        if info.data.get("keys_file", ...) is None and not no_keys and not is_loopback(host):
             raise _rule(f"{host} is not loopback: give --keys-file, or allow everybody by --no-keys")
         return no_keys
 
@@ -169,9 +169,7 @@ class GatewaySettings:
         hosts = info.data.get("webhook_hosts", secret_file)  # missing if they were invalid
         if bool(hosts) != (secret_file is not None):
             raise _rule("webhooks need both --webhook-hosts and --webhook-secret-file")
-        has_jobs = info.data.get("jobs_dir", ...) or info.data.get(
-            "jobs_url", ...
-        )  # missing if they were invalid
+        has_jobs = any(info.data.get(name, ...) for name in ("jobs_dir", "jobs_url"))  # likewise
         if secret_file is not None and not has_jobs:
             raise _rule("webhooks need --jobs-dir or --jobs-url, for they tell of the end of jobs")
         return secret_file
@@ -249,10 +247,3 @@ def _told(error: ErrorDetails, given: Mapping[str, _Given]) -> str:
 
 def _rule(text: str) -> PydanticCustomError:
     return PydanticCustomError(_RULE, "{text}", {"text": text})
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from photorestore.errors import CorruptImage, NotAnImage
 from photorestore.imaging.files.boxes import MOST_DEPTH, Box, Boxes, first
+from photorestore.imaging.files.ends import breaks_off
 from photorestore.imaging.files.pieces import FEWEST_PIECES
-from photorestore.imaging.files.sniff import breaks_off
 from photorestore.imaging.heads import check_head
 from photorestore.imaging.iso.heif_items import read_items
 from photorestore.imaging.iso.jp2_header import read_boxes

@@ -13,7 +13,7 @@ from PIL import Image
 from photorestore.errors import CorruptImage, ImageTooLarge, RestorationError, TruncatedImage
 from photorestore.imaging.colour import conversion
 from photorestore.imaging.colour.told import find_told
-from photorestore.imaging.files.sniff import breaks_off
+from photorestore.imaging.files.ends import breaks_off
 from photorestore.source import Source
 from photorestore.workspace import Array
 
