@@ -74,13 +74,16 @@ class Store(Lookups):
         )
 
     def hold(self, record: Record, now: float, progress: Mapping[str, str]) -> bool:
-        """Record that its edge is at work on a running job; return False if the job is no longer this edge's.
+        """Record that its edge is at work on a job; return False if it was cancelled, put back or taken over.
+
+        One that this edge has ended meanwhile stays its own: what its end calls for may not be done yet.
 
         Args:
             progress: the states of the stages that it has begun.
         """
         return self._change(
-            f"UPDATE jobs SET held = :now, progress = :progress WHERE {_STILL}",  # noqa: S608
+            "UPDATE jobs SET held = :now, progress = :progress"
+            " WHERE id = :id AND tries = :tries AND holder = :holder AND state NOT IN ('queued', 'cancelled')",
             _held(record, now=now, progress=json.dumps(progress)),
         )
 

@@ -37,13 +37,11 @@ class _Run:
 
     Attributes:
         held: when it was last entered that it is, by the monotonic clock.
-        has_ended: whether its end is entered.
     """
 
     record: Record
     task: asyncio.Task[None]
     held: float
-    has_ended: bool = False
 
 
 @dataclass(slots=True)
@@ -125,7 +123,7 @@ class Worker:
             is_ours = now < run.held + FENCE * lease_s
         else:
             run.held = now
-        if not is_ours and not run.has_ended:
+        if not is_ours:
             logger.warning("job %s: let go, for it is no longer this edge's", run.record.id)
             run.task.cancel()
 
@@ -197,7 +195,6 @@ class Worker:
         try:
             with tracing.later_span("job", record.work.traceparent, {"photorestore.job": record.id}):
                 if await entered(record.id, await self.attempts.attempt(record)):
-                    self._runs[record.id].has_ended = True
                     await self._let_go(record)
         except asyncio.CancelledError:
             with contextlib.suppress(RestorationError):  # the next start puts it back

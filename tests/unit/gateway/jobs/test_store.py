@@ -99,6 +99,14 @@ def test_end_that_is_entered_again_is_the_same_end(store: Store) -> None:
     assert store.succeed(begun, outcome, 3.0, 9.0)
     assert store.succeed(begun, outcome, 3.0, 9.0)
     assert not store.succeed(begun, replace(outcome, file="a.2"), 3.0, 9.0)
+    assert store.hold(begun, 4.0, {})  # its edge may be about to delete the upload
+
+
+def test_a_cancelled_job_is_nobodys(store: Store) -> None:
+    store.add(make_record(), WIDE, 1.0)
+    begun = begin(store)
+    store.cancel("a", 3.0, 9.0)
+    assert not store.hold(begun, 4.0, {})
 
 
 def test_what_was_taken_over_is_no_longer_held(store: Store) -> None:
