@@ -10,8 +10,8 @@ byte of them before.
 from __future__ import annotations
 
 from photorestore.errors import TruncatedImage
+from photorestore.imaging.by_pillow import EightBitTiff, open_by_pillow
 from photorestore.imaging.decoders.avif import open_avif
-from photorestore.imaging.decoders.by_pillow import EightBitTiff, open_by_pillow
 from photorestore.imaging.decoders.header import Picture, decoding
 from photorestore.imaging.decoders.heif import open_heif
 from photorestore.imaging.decoders.jp2 import open_jp2

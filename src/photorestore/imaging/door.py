@@ -10,8 +10,8 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from photorestore.errors import CorruptImage, NotAnImage
+from photorestore.imaging.by_pillow import apart
 from photorestore.imaging.colour import conversion
-from photorestore.imaging.decoders.by_pillow import apart
 from photorestore.imaging.decoders.sixteen_bits import cmyk_profile
 from photorestore.imaging.planes import check_array, luma, to_array, to_u8, write_array
 from photorestore.pixels.hidden import with_hidden
