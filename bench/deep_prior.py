@@ -1,4 +1,4 @@
-"""Deep Image Prior on a few small pictures: noise, missing pixels, enlarging, and whether a result repeats.
+"""Deep Image Prior on a few small pictures: noise, missing pixels and enlarging.
 
 Protocol: grey pictures of Set12, the first `PICTURES`, the middle `CROP_PX` x `CROP_PX` px; noise of sigma_255 25 and a
 fixed seed, neither clipped nor quantised; half of the pixels missing at random, beside Telea's filling; shrunk by 2 and
