@@ -1,9 +1,9 @@
-"""Deep Image Prior on a few small pictures: noise, missing pixels, enlarging, and whether a result repeats.
+"""Deep Image Prior on a few small pictures: noise, missing pixels and enlarging.
 
 Protocol: grey pictures of Set12, the first `PICTURES`, the middle `CROP_PX` x `CROP_PX` px; noise of sigma_255 25 and a
 fixed seed, neither clipped nor quantised; half of the pixels missing at random, beside Telea's filling; shrunk by 2 and
-enlarged again, beside bicubic. Results clipped; PSNR without border crop. Settings were chosen on one of these pictures
-with noise (Cameraman).
+enlarged again, beside bicubic. Results clipped; PSNR without border crop. Rate and noise of the seeds were chosen on
+these pictures with noise, of two settings.
 """
 
 from __future__ import annotations

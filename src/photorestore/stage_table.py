@@ -101,7 +101,7 @@ ROWS = _chained(
             MethodRow("ksvd", 18.0),
             MethodRow("kriging", 1.8),
             MethodRow("bm3d", 190.0),
-            MethodRow("dip", 4000.0),
+            MethodRow("dip", 1400.0),
         ),
     ),
     StageRow(
@@ -158,7 +158,7 @@ ROWS = _chained(
                 "translate_tone", "photorestore.stages.translate.tone_network:ToneNetwork", has_tiers=False
             ),
         ),
-        methods=(MethodRow("network", 2.2), MethodRow("dip", 4000.0)),
+        methods=(MethodRow("network", 2.2), MethodRow("dip", 1400.0)),
         planes=(PlaneRow("translated", 3, holds=PICTURE),),
         findings="photorestore.stages.translate.findings:TranslateFindings",
     ),
@@ -205,7 +205,7 @@ ROWS = _chained(
             NetworkRow("upscale", "photorestore.stages.upscale.network:Upscaler"),
             NetworkRow("upscale_real", "photorestore.stages.upscale.network:Upscaler"),
         ),
-        methods=(MethodRow("network", 5.7), MethodRow("dip", 16000.0)),
+        methods=(MethodRow("network", 5.7), MethodRow("dip", 5600.0)),
         planes=(
             PlaneRow("upscaled", 3, holds=PICTURE, needs=frozenset({ENLARGED})),
             PlaneRow(
