@@ -16,6 +16,8 @@ BINARY: Schema = {"type": "string", "format": "binary"}
 _TEXT: Schema = {"type": "string"}
 _FREE: Schema = {"type": "object", "additionalProperties": True}
 _TIME: Schema = {"type": "string", "format": "date-time"}
+_CHOICES = tuple(name for name, schema in describe().items() if "enum" in schema)
+"""The options that are one of a few values."""
 
 
 def ref(name: str) -> Schema:
@@ -30,8 +32,8 @@ def describe_options() -> dict[str, Schema]:
     default any more but asked for.
     """
     options = describe()
-    for name in ("mode", "tier", "format", "metadata", "colour", "scale"):
-        options[name] = _named(name.title(), options[name])
+    for name in _CHOICES:
+        options[name] = _named(_type_name(name), options[name])
     options["stages"]["items"] = ref("Stage")
     number, _ = options["strength"].pop("anyOf")
     options["strength"]["anyOf"] = [number, ref("StrengthByStage")]
@@ -48,6 +50,11 @@ def components() -> dict[str, Schema]:
     return {**_options(), **_reports(), **_jobs(), **_service(), "Problem": _problem()}
 
 
+def _type_name(option: str) -> str:
+    """Return `DenoiseMethod` of `denoise_method`."""
+    return option.title().replace("_", "")
+
+
 def _named(name: str, schema: Schema) -> Schema:
     """Return an option's schema that refers to the values' own."""
     rest = {key: schema[key] for key in ("default", "description")}
@@ -60,10 +67,7 @@ def _written(value: object) -> str:
 
 def _options() -> dict[str, Schema]:
     values = describe()
-    words = {
-        name.title(): {key: values[name][key] for key in ("type", "enum")}
-        for name in ("mode", "tier", "format", "metadata", "colour", "scale")
-    }
+    words = {_type_name(name): {key: values[name][key] for key in ("type", "enum")} for name in _CHOICES}
     strength = values["strength"]["anyOf"][0]
     returned = RETURN.schema() | {"description": "the part of the result that is sent"}
     pictures: Schema = {

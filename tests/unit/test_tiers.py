@@ -21,6 +21,7 @@ from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.stage import DenoiseStage
 from photorestore.stages.preprocess.network import JudgeNet
 from photorestore.stages.preprocess.scene import TRUNK
+from photorestore.stages.preprocess.stage import DEMOSAIC
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.tiered import TieredStage
 from photorestore.tiers import available_tiers, choose_tier, require_tier
@@ -57,7 +58,8 @@ def save_judge(root: Path) -> Path:
     ):
         file = weights_file(name, "fast", root)
         save_network(file, network, architecture={"widths": widths}, metadata=described)
-    shutil.copy(weights_file(TRUNK, "fast"), root / "preprocess")
+    for name in (TRUNK, DEMOSAIC):
+        shutil.copy(weights_file(name, "fast"), root / "preprocess")
     return root
 
 

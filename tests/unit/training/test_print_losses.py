@@ -36,14 +36,15 @@ def centre_of(cover: Tensor) -> tuple[float, float]:
     return float(rows), float(columns)
 
 
-def test_corners_and_edges_are_lost_at_the_border(photo: Tensor, sources: PrintSources) -> None:
+def test_corners_and_edges_are_lost_at_the_border(sources: PrintSources) -> None:
+    photo = torch.zeros(3, 640, 640)
     seen = set()
     for seed in range(40):
         _, alpha = losses.cut(photo, sources, seeded(seed))
         lost = alpha[0] > 0.5
         if not lost.any():
             continue
-        assert not lost[35:65, 50:90].any()  # never in the middle
+        assert not lost[300:340, 300:340].any()  # never in the middle
         rim = torch.cat([lost[0], lost[-1], lost[:, 0], lost[:, -1]])
         assert rim.any()
         rows, columns = centre_of(alpha)
@@ -53,7 +54,7 @@ def test_corners_and_edges_are_lost_at_the_border(photo: Tensor, sources: PrintS
 
 
 @pytest.mark.parametrize(
-    ("lose", "most"), [(losses.flaked, 0.12), (losses.speckled, 0.3), (losses.inked, 0.6)]
+    ("lose", "most"), [(losses.flaked, 0.35), (losses.speckled, 0.3), (losses.inked, 0.6)]
 )
 def test_most_of_the_print_stays(lose: Lose, most: float, photo: Tensor, sources: PrintSources) -> None:
     shares = []
@@ -74,7 +75,7 @@ def test_flakes_cover_the_share_that_was_drawn(photo: Tensor, sources: PrintSour
         float((losses.flaked(photo, sources, seeded(seed))[1] > 0.5).float().mean()) for seed in range(60)
     ]
     assert min(shares) < 0.015
-    assert 0.06 < max(shares) <= 0.095  # .2 to 9 %, by the quantile of a field
+    assert 0.15 < max(shares) <= 0.305  # .2 to 30 %, by the quantile of a field
 
 
 def test_specks_are_many_and_small(photo: Tensor, sources: PrintSources) -> None:
