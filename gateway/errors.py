@@ -34,6 +34,13 @@ class ForeignPage(InvalidInput):
     status = 403
 
 
+class KeysNeeded(InvalidInput):
+    """It is only for callers who are told apart by API keys, and this service knows none."""
+
+    type = "keys-needed"
+    status = 403
+
+
 class NotFound(InvalidInput):
     """There is no such resource."""
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from gateway.errors import NotFound
+from gateway.errors import KeysNeeded, NotFound
 from gateway.jobs.records import ENDED, PATH, STATES, Record
 from gateway.routes import jobs_openapi
 from gateway.routes.authorization import require_key
@@ -36,8 +36,14 @@ job_views = APIRouter(prefix=PATH, dependencies=[Depends(require_key)], tags=["j
     openapi_extra=jobs_openapi.page_operation(USUAL, MOST),
 )
 async def page(request: Request) -> Response:
-    """Return the caller's jobs, the latest first, a page at a time."""
+    """Return the caller's jobs, the latest first, a page at a time.
+
+    Raises:
+        KeysNeeded: all callers are one, so that each would be shown everybody's pictures.
+    """
     kept = jobs_of(request)
+    if edge_of(request).keys is None:
+        raise KeysNeeded("jobs are listed for callers with API keys only; without one, keep the job's id")
     state, limit, before = _read_page(dict(request.query_params))
     found = await asyncio.to_thread(kept.store.page, request.state.caller, state, before, limit + 1)
     shown = found[:limit]

@@ -78,7 +78,15 @@ def page_answers() -> dict[int | str, Schema]:
     """Return the answers of `GET /v1/jobs`."""
     return {
         200: {"description": "a page of jobs", "content": document("JobPage")},
-        **problems({400: STATUSES[400], 401: STATUSES[401], 404: "this service keeps no jobs", **_FAILING}),
+        **problems(
+            {
+                400: STATUSES[400],
+                401: STATUSES[401],
+                403: "this service has no API keys, by which callers are told apart",
+                404: "this service keeps no jobs",
+                **_FAILING,
+            }
+        ),
     }
 
 

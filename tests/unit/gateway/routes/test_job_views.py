@@ -20,7 +20,11 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def edge(server: FakeTorchServe, root: Path, tmp_path: Path) -> AsyncIterator[EdgeClient]:
-    async with running_edge(server, root, jobs_dir=tmp_path / "jobs", max_jobs=1) as client:
+    key, keys_file = make_key(), tmp_path / "keys"
+    keys_file.write_text(key_line("mine", key))
+    settings: dict[str, Any] = {"jobs_dir": tmp_path / "jobs", "keys_file": keys_file}
+    async with running_edge(server, root, max_jobs=1, **settings) as client:
+        client.headers["Authorization"] = f"Bearer {key}"
         yield client
 
 
@@ -66,6 +70,15 @@ async def test_a_page_goes_on_where_the_last_one_ended_although_jobs_came_and_we
 )
 async def test_what_a_page_cannot_be_is_refused(edge: EdgeClient, query: str) -> None:
     assert problem(await edge.get(f"/v1/jobs?{query}")) == (400, "unsupported-option")
+
+
+async def test_without_keys_nobody_is_shown_the_jobs_of_all(
+    server: FakeTorchServe, root: Path, tmp_path: Path
+) -> None:
+    async with running_edge(server, root, jobs_dir=tmp_path / "jobs") as edge:
+        job = await submit(edge)
+        assert problem(await edge.get("/v1/jobs")) == (403, "keys-needed")
+        assert (await edge.get(job["links"]["self"])).status_code == 200
 
 
 async def test_callers_list_and_follow_their_own_jobs_alone(
