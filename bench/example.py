@@ -15,8 +15,9 @@ from PIL import Image, ImageDraw
 from skimage import data
 from torch import Tensor
 
+from bench.service import MENDING
 from photorestore import pipeline
-from photorestore.options import SELECTABLE_STAGES, Options
+from photorestore.options import Options
 from training.degradations import fading, noise, strokes
 
 TARGET = Path("docs/example.jpg")
@@ -31,7 +32,7 @@ def main() -> None:
     worn = damage(gt, torch.Generator().manual_seed(SEED))
     lq = (worn * 255).round().byte().permute(1, 2, 0).numpy()
     Image.fromarray(lq).save(SAMPLE, quality=85)
-    options = Options(stages=SELECTABLE_STAGES, normalise=True, format="png")
+    options = Options(stages=MENDING, normalise=True, format="png")
     restored = pipeline.load().restore(lq, options)
     print(restored.report.trace)
     columns = {"before": lq, "after": restored.image[..., :3]}

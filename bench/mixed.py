@@ -23,10 +23,10 @@ from bench.looks import run_stages, translate_stage
 from bench.mixed_set import CROP_PX, SETS, load_mixed_set
 from bench.no_reference import load_brisque
 from bench.pictures import Pixels, as_floats, as_stored
+from bench.service import MENDING
 from bench.statistics import paired, summary
 from photorestore.fidelity import psnr, ssim
 from photorestore.networks.tiling import to_float, to_integers
-from photorestore.options import SELECTABLE_STAGES
 from photorestore.pipeline import Pipeline
 from photorestore.stages.scratch.masks import grow
 from photorestore.stages.translate.stage import USUAL
@@ -35,7 +35,7 @@ FULL = "full pipeline"
 PARTS = {
     "denoise alone": ("denoise",),
     "latent translation alone": ("scratch", "translate"),
-    FULL: SELECTABLE_STAGES,
+    FULL: MENDING,
 }
 PUBLISHED = {
     "pix2pix": (22.18, 0.62),
@@ -63,7 +63,7 @@ def measure(root: Path, pipeline: Pipeline, *, every: int = 1) -> dict[str, Any]
                 scores["brisque"][method].append(brisque(result))
     return {
         "set": f"{len(pictures)} crops of {CROP_PX} px from {' and '.join(SETS)}",
-        "stages": list(SELECTABLE_STAGES),
+        "stages": list(MENDING),
         "pixel_sha256": pixel_sha256(pictures),
         "scores": {
             name: {method: summary(values) for method, values in methods.items()}

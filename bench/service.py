@@ -29,8 +29,10 @@ from photorestore.options import SELECTABLE_STAGES, Options
 from photorestore.pipeline import Pipeline
 from photorestore.workspace import Workspace
 
+MENDING = tuple(stage for stage in SELECTABLE_STAGES if stage != "deblur")
+"""The stages that find out themselves what is to be done; `deblur` works on whatever it is asked to."""
 EVERYTHING = {
-    "stages": [stage for stage in SELECTABLE_STAGES if stage != "deblur"],
+    "stages": list(MENDING),
     "format": "jpeg",
     "timeout_s": 600,
 }
