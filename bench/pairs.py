@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -92,14 +92,30 @@ def compare(old: Side, new: Side, case: str, pairs: int) -> Compared:
     """Run a case in pairs; the first run of each side warms it up and says how often it is repeated."""
     slowest = max(side.run(case).wall for side in (old, new))
     times = max(1, math.ceil(LEAST_S / slowest))
-    runs: dict[Side, list[Run]] = {old: [], new: []}
-    for turn in range(pairs):
-        for side in (old, new) if turn % 2 == 0 else (new, old):
-            runs[side].append(side.run(case, times))
-    wall = ratio_of(*([run.wall for run in runs[side]] for side in (old, new)))
-    cpu = ratio_of(*([run.cpu for run in runs[side]] for side in (old, new)))
-    old_ms, new_ms = (1000 * min(run.cpu for run in runs[side]) for side in (old, new))
+    runs = run_in_pairs(lambda: old.run(case, times), lambda: new.run(case, times), pairs)
+    cpu, wall = ratios_of(*runs)
+    old_ms, new_ms = (1000 * min(run.cpu for run in each) for each in runs)
     return Compared(case, wall, cpu, old_ms, new_ms)
+
+
+def run_in_pairs(old: Callable[[], Run], new: Callable[[], Run], pairs: int) -> tuple[list[Run], list[Run]]:
+    """Run both sides in pairs, in every second one in the other order, and return the runs of each."""
+    before, after = list[Run](), list[Run]()
+    sides = [(old, before), (new, after)]
+    for turn in range(pairs):
+        for run, runs in sides if turn % 2 == 0 else reversed(sides):
+            runs.append(run())
+    return before, after
+
+
+def ratios_of(old: Sequence[Run], new: Sequence[Run]) -> tuple[Ratio, Ratio]:
+    """Return the ratios new / old of processor time and of wall time.
+
+    Raises:
+        ValueError: as by `ratio_of`.
+    """
+    cpu = ratio_of([run.cpu for run in old], [run.cpu for run in new])
+    return cpu, ratio_of([run.wall for run in old], [run.wall for run in new])
 
 
 @contextlib.contextmanager

@@ -25,9 +25,9 @@ from typing import NamedTuple
 
 import psutil
 
-from bench.pairs import Run
+from bench.pairs import Run, ratios_of, run_in_pairs
 from bench.service import made_once, session
-from bench.statistics import Ratio, ratio_of
+from bench.statistics import Ratio
 from bench.tables import table
 
 RESTORED = "stages=denoise,scratch,translate&format=jpeg"
@@ -120,13 +120,8 @@ def compare(old: Served, new: Served, case: Case) -> tuple[Ratio, Ratio]:
     """Return the ratios new / old of processor time and of wall time; the first run of each warms it up."""
     for side in (old, new):
         case.request(side)
-    runs: dict[str, list[Run]] = {old.url: [], new.url: []}
-    for turn in range(case.pairs):
-        for side in (old, new) if turn % 2 == 0 else (new, old):
-            runs[side.url].append(side.measured(case.request))
-    before, after = runs.values()
-    cpu = ratio_of([run.cpu for run in before], [run.cpu for run in after])
-    return cpu, ratio_of([run.wall for run in before], [run.wall for run in after])
+    runs = run_in_pairs(lambda: old.measured(case.request), lambda: new.measured(case.request), case.pairs)
+    return ratios_of(*runs)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,6 +12,9 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** Where the arrow keys lead, and the space bar, which stays: columns and rows. */
+export const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], " ": [0, 0] };
+
 /** Show some elements of the page by id, hide others: `show({report: true, problem: false})`. */
 export function show(states) {
   for (const [id, isShown] of Object.entries(states)) find(id).hidden = !isShown;

@@ -1,5 +1,7 @@
 // Painting what is to be filled, over the picture.
 
+import { STEPS } from "./dom.js";
+
 const LARGEST_PX = 4096;
 
 /** Strokes on a canvas above a photo, kept in the photo's own pixels. */
@@ -99,7 +101,7 @@ export class Mask {
 
   /** Arrows move the brush by half its width; space puts it down and lifts it. */
   #key(event) {
-    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], " ": [0, 0] }[event.key];
+    const move = STEPS[event.key];
     if (!move || event.shiftKey) return;
     event.preventDefault();
     const step = this.#brushWidth() / 2;

@@ -1,7 +1,7 @@
 // Points whose colours somebody knows, put on the photo by a press.
 
 import { album, change, isBusy, watch } from "./album.js";
-import { find, make, show } from "./dom.js";
+import { STEPS, find, make, show } from "./dom.js";
 import { viewer } from "./easel.js";
 
 const STEP = 0.02;
@@ -65,7 +65,7 @@ find("points").addEventListener("click", (event) => {
   put([(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]);
 });
 find("points").addEventListener("keydown", (event) => {
-  const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], " ": [0, 0] }[event.key];
+  const move = STEPS[event.key];
   if (!move || event.shiftKey || event.target !== find("points") || !isMarking()) return;
   event.preventDefault();
   if (event.key === " ") return put(cursor);
