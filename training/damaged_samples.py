@@ -32,6 +32,8 @@ from training.randomness import chance, randint, uniform, weighted_index
 
 DRAWN_SHEETS, DRAWN_PX = 80, 448
 """How many drawings a run makes for itself, and their sides."""
+MISTAKEN_SHARE = 0.4
+"""Of the patches of photographs, cut where a detector took sound things for damage, if that is known."""
 
 Sample = tuple[Tensor, Tensor, Tensor]
 """lq (3, S, S) in [0, 1], 8-bit values; target, 1 where damaged, and each pixel's weight in the loss, (1, S, S)."""
@@ -52,7 +54,10 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Sources that samples are drawn from."""
+    """Sources that samples are drawn from.
+
+    `mistaken` are parts of `photos` in which a detector found damage that is none, see `training.mistaken`.
+    """
 
     photos: Sequence[Tensor]
     film: DamageSources
@@ -60,6 +65,11 @@ class Pictures:
     marked: Sequence[MarkedPrint]
     drawn: Sequence[Tensor]
     old: Sequence[Tensor]
+    mistaken: Sequence[Tensor] = ()
+
+    def sound(self, rng: torch.Generator) -> Sequence[Tensor]:
+        """Choose what a sound patch is cut from: all photographs, or where a detector was wrong."""
+        return self.mistaken if self.mistaken and chance(MISTAKEN_SHARE, rng) else self.photos
 
 
 def load_pictures(data: Path, masks: Path, photos: Sequence[Tensor], size_px: int) -> Pictures:
@@ -104,7 +114,7 @@ def make_sample(pictures: Pictures, shares: Shares, size_px: int, rng: torch.Gen
         return _without_damage(lq)
     if kind == "drawn":
         return _without_damage(store(tone(scaled_patch(pictures.drawn, size_px, (0.7, 1.8), rng), rng), rng))
-    gt = photo_patch(pictures.photos, size_px, rng)
+    gt = photo_patch(pictures.sound(rng), size_px, rng)
     if chance(0.7 if kind == "sound" else 0.35, rng):
         gt = (draw_lookalike if chance(0.5, rng) else draw_structure)(gt, rng)
     if kind == "sound":

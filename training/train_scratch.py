@@ -7,7 +7,8 @@
 There are two, because one network knows each kind less well: what is a crack in a print is a twig in a photograph.
 Samples are made by training/damaged_samples.py, their kinds by the configuration's shares; a pixel counts as damaged
 where the damage's alpha is above .1. A part of the pictures stays whole, has grids, wires and writing drawn into it
-that are not damage, or is noisy, faded, grey, blurred and compressed, because that is what the detectors meet. Stamps
+that are not damage, or is noisy, faded, grey, blurred and compressed, because that is what the detectors meet. A run
+that begins with weights looks first where they find damage in sound photographs, and cuts many samples there. Stamps
 and label maps that are held out for the damage set are not used; others are kept for validation, which also chooses
 the threshold.
 """
@@ -15,7 +16,7 @@ the threshold.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -34,6 +35,7 @@ from training.damaged_samples import Pictures, Shares, load_pictures, make_sampl
 from training.data import hold_out, load_photos
 from training.detectors import Detector
 from training.marked import VALIDATION_PRINTS, load_marked_prints
+from training.mistaken import mistaken_crops
 from training.muon import MuonAdamW
 from training.place import Place, command_line, place_of
 from training.randomness import uniform
@@ -42,6 +44,8 @@ from training.run import Run
 EVALUATE_EVERY = 500
 VIEWED = (0.5, 1.0)
 """By how much a patch may be shrunk before what it shows is looked at."""
+MISTAKEN_PATCHES = 1.3
+"""Sides of what is cut out around mistakes, in patches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Config(RunConfig):
     widths: tuple[int, ...]  # channels at stride 2, 4, 8, 16
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     repeats: tuple[int, ...]  # how often a photograph of each folder is drawn, against one of the others
+    min_side_px: int  # photographs with a shorter side are left out; smaller ones than a patch are enlarged
     validation_every: int  # every n-th photograph of a folder is kept for validation
     frozen_share: (
         float  # of the time, at the end, with the statistics of batch normalisation as they are in use
@@ -77,7 +82,7 @@ def detection_loss(scratch_logits: Tensor, target: Tensor, weight: Tensor) -> Te
 
 def load(config: Config, place: Place) -> tuple[Pictures, Validation]:
     """Read pictures and damage to learn from, and those that are kept for validation."""
-    folders = [load_photos([place.data / name], min_side_px=config.patch_px) for name in config.photos]
+    folders = [load_photos([place.data / name], min_side_px=config.min_side_px) for name in config.photos]
     held_out, folders = hold_out(folders, config.validation_every)
     photos = [
         photo for folder, times in zip(folders, config.repeats, strict=True) for photo in folder * times
@@ -85,6 +90,14 @@ def load(config: Config, place: Place) -> tuple[Pictures, Validation]:
     pictures = load_pictures(place.data, place.masks, photos, config.patch_px)
     real = load_marked_prints(place.data, place.masks, names=VALIDATION_PRINTS)
     return pictures, Validation(hold_out_damaged(place.data, held_out, config.network), real)
+
+
+def with_mistakes(pictures: Pictures, detector: Detector, patch_px: int, rng: torch.Generator) -> Pictures:
+    """Return the sources with what a detector that has learned already takes for damage in them."""
+    photos = list({id(photo): photo for photo in pictures.photos}.values())
+    mistaken = mistaken_crops(detector, photos, round(MISTAKEN_PATCHES * patch_px), rng)
+    print(f"damage is found in {len(mistaken)} of {len(photos)} sound photographs", flush=True)
+    return replace(pictures, mistaken=mistaken)
 
 
 @torch.no_grad()
@@ -124,8 +137,12 @@ def train(config: Config, place: Place) -> ScratchUNet:
     trunk = load_runner(TRUNK, device=place.device, precision=BFLOAT16)
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
     run = Run(config.network, place, config, network, optimiser)
-    samples = run.samples(partial(make_sample, pictures, shares, config.patch_px))
     rng = torch.Generator().manual_seed(config.seed + run.step)
+    if place.begin is not None or run.step:
+        pictures = with_mistakes(
+            pictures, Detector(place.runner(run.averaged()), trunk), config.patch_px, rng
+        )
+    samples = run.samples(partial(make_sample, pictures, shares, config.patch_px))
 
     # 3. The loop.
     for progress in run.progress():

@@ -1,0 +1,48 @@
+"""Find what a detector of damage takes for damage in sound photographs, so that it learns most where it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.damaged_samples import age
+from training.detectors import Detector
+
+LOOKED_PX = 640
+"""Longest side of what is looked at of a photograph."""
+MISTAKEN = 0.4
+"""Probability of damage from which a sound pixel is counted."""
+LEAST_PX = 12
+"""So many such pixels in a window make a mistake: fewer are noise of the detector."""
+STRIDE_PX = 16
+
+
+@torch.no_grad()
+def mistaken_crops(
+    detector: Detector, photos: Sequence[Tensor], size_px: int, rng: torch.Generator
+) -> list[Tensor]:
+    """Look at each photograph once, aged as prints are, and cut out where most is taken for damage.
+
+    Args:
+        photos: sound ones, uint8 (3, H, W), sides at least 2 * `STRIDE_PX`.
+        size_px: sides of the crops, or less where a photograph is smaller.
+
+    Returns:
+        uint8 (3, h, w), h and w at most `size_px`; as the photographs are, not aged: of those with a mistake.
+    """
+    crops = []
+    for photo in photos:
+        part = photo[:, :LOOKED_PX, :LOOKED_PX]
+        prob = detector(age(part.float() / 255, rng).clamp(0, 1)[None]).sigmoid().cpu()
+        wrong = (prob >= MISTAKEN).float()
+        h, w = (min(size_px, side) for side in part.shape[-2:])
+        counts = F.avg_pool2d(wrong, (h, w), STRIDE_PX)[0, 0] * (h * w)
+        if counts.max() < LEAST_PX:
+            continue
+        row, column = divmod(int(counts.argmax()), counts.shape[1])
+        y, x = STRIDE_PX * row, STRIDE_PX * column
+        crops.append(part[:, y : y + h, x : x + w].clone())
+    return crops
