@@ -63,7 +63,6 @@ class Config(RunConfig):
     )
     shares: tuple[float, ...]  # of the kinds of samples, in the order of `damaged_samples.Shares`
     patch_px: int
-    threshold: float  # probability that is made one half at the end; 0: the best on held-out damage
     sees_scene: bool  # whether the detector is told what the picture shows
 
 
@@ -161,7 +160,7 @@ def train(config: Config, place: Place) -> ScratchUNet:
     trained = run.averaged()
     detector = Detector(place.runner(trained), trunk)
     bound_statistics(trained)
-    fold_threshold(trained, config.threshold or evaluate_damaged(detector, validation.damaged)["threshold"])
+    fold_threshold(trained, evaluate_damaged(detector, validation.damaged)["threshold"])
     run.finish(
         trained,
         evaluate(detector, validation) | {"threshold": 0.5},
