@@ -1,13 +1,16 @@
-"""Measure the options of the denoiser's training: small networks, equal steps, one option changed at a time.
+"""Measure options of the training: equal steps, one option changed at a time.
 
-    python -m training.experiments                    # all of them, about half an hour on one core
+    python -m training.experiments                    # all of the denoiser's, about half an hour on one core
     python -m training.experiments --only targets
+    python -m training.experiments --only adversary   # the translator's, half an hour more
 
 `targets`: noisy targets against clean ones, for Gaussian noise. `losses`: noisy targets where the noise replaces
 pixels, so that the picture is its mode. `poisson`: counted photons at given peaks, the noise level told or not.
-`sampler`: the on-demand sampler against an even one.
+`sampler`: the on-demand sampler against an even one. These are small networks. `adversary`: what an adversary of the
+translator's results sees, see `adversary_experiment`.
 
-Figures are PSNR on held-out photographs of BSDS400; results go to `bench/results/experiments.json`.
+Figures of the denoiser are PSNR on held-out photographs of BSDS400; results go to
+`bench/results/experiments.json`.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from training import adversary_experiment, train_translate
 from training.config import read_config
 from training.data import load_photos
 from training.degradations.levelled import Noise, gaussian_noise, impulse_noise, poisson_noise
@@ -30,6 +34,7 @@ from training.train_denoise import Config, Denoise, mean_psnr, psnr_by_difficult
 Figures = dict[str, dict[str, float]]
 """PSNR (dB) by run and by level."""
 RESULTS = Path("bench/results/experiments.json")
+ADVERSARY = Path("training/configs/translate.experiment.toml")
 LEVELS = 5
 PEAKS = {4: 1 / 3, 2: 2 / 3, 1: 1.0}
 """Strength of the noise by photons at white."""
@@ -125,7 +130,7 @@ def measure(
 
 def main() -> None:
     parser = command_line("denoise", __doc__, "workers")
-    parser.add_argument("--only", nargs="*", choices=EXPERIMENTS, default=list(EXPERIMENTS))
+    parser.add_argument("--only", nargs="*", choices=[*EXPERIMENTS, "adversary"], default=list(EXPERIMENTS))
     parser.set_defaults(
         workers=0,  # the same samples in every run
         config=Path("training/configs/denoise.experiment.toml"),
@@ -134,13 +139,24 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     base, place = read_config(Config, arguments.config), place_of(arguments)
-    photos = load_photos([place.data / name for name in base.photos], min_side_px=base.patch_px)
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in arguments.only:
-        config = smaller(base) if name == "targets" else base
-        found = EXPERIMENTS[name](place, config, photos[: base.validation])
-        results[name] = {"steps": config.total_steps, "psnr_db": found}
+        results[name] = adversaries(place) if name == "adversary" else of_denoiser(name, place, base)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def of_denoiser(name: str, place: Place, base: Config) -> dict[str, object]:
+    """Run one of `EXPERIMENTS`; return its steps and PSNR (dB)."""
+    photos = load_photos([place.data / folder for folder in base.photos], min_side_px=base.patch_px)
+    config = smaller(base) if name == "targets" else base
+    found = EXPERIMENTS[name](place, config, photos[: base.validation])
+    return {"steps": config.total_steps, "psnr_db": found}
+
+
+def adversaries(place: Place) -> dict[str, object]:
+    """Run the experiment with the translator's adversaries; return its steps and figures."""
+    config = read_config(train_translate.Config, ADVERSARY)
+    return {"steps": config.total_steps, "figures": adversary_experiment.compare(place, config)}
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def make_damage(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return (lq, scratch_mask, certainty, alpha): damaged, with what denoising leaves behind, an imperfect mask."""
     for _ in range(6):
-        lq, alpha = damage(gt, pictures.sources, rng, MODERATE_RECIPE if chance(0.67, rng) else FAINT)
+        lq, alpha = damage(gt, pictures.sources, rng, draw_recipe(rng))
         if float((alpha > MASK_ALPHA).float().mean()) > ENOUGH:
             break
     mask = certainty = imperfect_mask(alpha, rng)
@@ -157,10 +157,37 @@ def make_damage(
     return residue(lq, rng), mask, certainty, alpha
 
 
+def draw_recipe(rng: torch.Generator) -> DamageRecipe:
+    """Draw by which recipe film is damaged."""
+    return MODERATE_RECIPE if chance(0.67, rng) else FAINT
+
+
+def damage_anew(images: Tensor, sources: DamageSources, holes_share: float, rng: torch.Generator) -> Tensor:
+    """Damage pictures (N, 3, P, P) as samples are, each by a draw of its own, so that gradients reach the pictures.
+
+    Rounding and JPEG artefacts are left out, since they let none through.
+
+    Args:
+        holes_share: of the pictures that get holes; the others are damaged as film is.
+    """
+    damaged = []
+    for image in images.float().cpu():
+        if chance(holes_share, rng):
+            lq, _ = make_holes(image, rng)
+        else:
+            lq, _ = damage(image, sources, rng, draw_recipe(rng))
+        damaged.append(weak_noise(lq, rng))
+    return torch.stack(damaged).to(images.device)
+
+
+def weak_noise(lq: Tensor, rng: torch.Generator) -> Tensor:
+    """Add the noise that denoising leaves, to three pictures in ten."""
+    return gaussian(lq, uniform(0, 0.02, rng), rng) if chance(0.3, rng) else lq
+
+
 def residue(lq: Tensor, rng: torch.Generator) -> Tensor:
     """Add what is left after denoising: mostly nothing, else weak noise or JPEG artefacts."""
-    if chance(0.3, rng):
-        lq = gaussian(lq, uniform(0, 0.02, rng), rng)
+    lq = weak_noise(lq, rng)
     if chance(0.2, rng):
         return jpeg(lq, randint(60, 97, rng), subsample=chance(0.5, rng))
     return quantise(lq)

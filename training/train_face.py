@@ -26,11 +26,11 @@ from photorestore.stages.face.detector import Face
 from photorestore.stages.face.geometry import face_mask
 from photorestore.stages.face.judgement import landmark_shift, place_landmarks
 from photorestore.stages.face.network import FaceUNet
-from training.adversary import Opponent
+from training.adversary import Opponent, PatchAdversary, adversary_loss, fooling_loss
 from training.aligned_faces import Faces, load_faces
 from training.config import RunConfig, read_config
 from training.degradations.portraits import old_portrait
-from training.face_losses import PatchAdversary, adversary_loss, fooling_loss, refine_loss
+from training.face_losses import refine_loss
 from training.muon import MuonAdamW
 from training.place import Place, command_line, place_of
 from training.randomness import pick

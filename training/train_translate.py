@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,25 +33,30 @@ from photorestore.networks.precision import BFLOAT16
 from photorestore.networks.runner import Runner, load_runner
 from photorestore.networks.weights import FAST, weights_file
 from photorestore.stages.translate.network import Translator
-from training.adversary import Opponent
+from training.adversary import Opponent, PictureOpponent, picture_opponent
 from training.config import RunConfig, read_config
 from training.data import hold_out, load_photos
 from training.degradations.sources import load_damage_sources
 from training.filled_prints import load_prints
 from training.held_damage import Held, baselines, make_held_prints, make_validation
 from training.muon import MuonAdamW
-from training.old_photos import Photo, Pictures, Sample, make_sample, real_photos
+from training.old_photos import Photo, Pictures, Sample, damage_anew, make_sample, real_photos
 from training.place import Place, command_line, place_of
 from training.run import Run
 from training.translate_losses import (
     JointWeights,
     LatentAdversary,
-    adversary_loss,
+    fill,
     joint_loss,
     mapping_loss,
+    teach,
     vae_loss,
 )
 
+DATA = (
+    "BSDS400, CC0/CC-BY photographs, OSIE, ImageNet, SUN-Hays, old photographs, film damage stamps, shapes of cracks, "
+    "marked prints"
+)
 EVALUATE_EVERY = 200
 SQUARED_FROM = 0.65
 """From this share of the joint phases on, the squared error counts."""
@@ -73,7 +79,9 @@ class Config(RunConfig):
     false_weight: float  # how much an undamaged pixel in the mask counts, where the mask is certain
     doubt_weight: float  # the same where it is not
     kl_weight: float
-    adversary_weight: float
+    adversary_weight: float  # of the adversary of latents
+    adversary: str  # of the results, one of `adversary.KINDS`
+    fooling_weight: float  # how much the network pays where that one is not fooled
     gradient_weight: float
     translation_weight: float
 
@@ -149,19 +157,29 @@ def load(config: Config, place: Place) -> tuple[Pictures, list[Held], list[Held]
     return pictures, held, make_held_prints(held_out, unseen)
 
 
+def judge_of(config: Config, place: Place, pictures: Pictures) -> PictureOpponent | None:
+    """Return the adversary of the results that a configuration names, if any; damage for it is drawn as in samples."""
+    film, holes, *_ = config.shares
+    rng = torch.Generator().manual_seed(config.seed)
+    anew = partial(damage_anew, sources=pictures.sources, holes_share=holes / (film + holes), rng=rng)
+    return picture_opponent(config.adversary, config.fooling_weight, place, anew)
+
+
 def loss_of(
     network: Translator, adversary: LatentAdversary, sample: Sample, config: Config, progress: float
-) -> Tensor:
-    """Return the loss of the phase that `progress` lies in."""
+) -> tuple[Tensor, Tensor | None]:
+    """Return the loss of the phase that `progress` lies in, and the result (N, 3, P, P) where the phase makes one."""
     phase = phase_of(progress, config)
     if phase == "vae":
-        return vae_loss(network, adversary, sample, config.kl_weight, config.adversary_weight)
+        return vae_loss(network, adversary, sample, config.kl_weight, config.adversary_weight), None
     if phase == "mapping":
-        return mapping_loss(network, sample)
+        return mapping_loss(network, sample), None
     weights = JointWeights(
         config.false_weight, config.doubt_weight, config.gradient_weight, config.translation_weight
     )
-    return joint_loss(network, sample, weights, squared=joint_progress(progress, config) > SQUARED_FROM)
+    translation, pred = fill(network, sample)
+    squared = joint_progress(progress, config) > SQUARED_FROM
+    return joint_loss(translation, pred, sample, weights, squared=squared), pred
 
 
 def train(config: Config, place: Place) -> Translator:
@@ -179,10 +197,12 @@ def train(config: Config, place: Place) -> Translator:
     torch.manual_seed(config.seed)
     network = place.take(Translator(**config.architecture))
     opponent = Opponent(place.take(LatentAdversary(config.architecture["latent"])), 2e-4)
+    judge = judge_of(config, place, pictures)
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    judging: dict[str, Any] = {} if judge is None else {"judge": judge.network, "judging": judge.optimiser}
     run = Run(
         config.network, place, config, network, optimiser,
-        adversary=opponent.network, opponent=opponent.optimiser,
+        adversary=opponent.network, opponent=opponent.optimiser, **judging,
     )  # fmt: skip
     samples = run.samples(partial(make_sample, pictures, config.shares, config.patch_px))
 
@@ -192,12 +212,12 @@ def train(config: Config, place: Place) -> Translator:
         choose_trained(network, phase)
         sample = Sample._make(part.contiguous(memory_format=torch.channels_last) for part in next(samples))
         with place.autocast():
-            loss = loss_of(network, opponent.network, sample, config, progress)
+            loss, pred = loss_of(network, opponent.network, sample, config, progress)
+            if judge is not None and pred is not None:
+                loss = loss + judge.cost(pred)
         run.learn(loss, joint_progress(progress, config))
-        if phase == "vae":
-            with place.autocast():
-                verdict = adversary_loss(network, opponent.network, sample)
-            opponent.learn(verdict)
+        with place.autocast():
+            teach(opponent, judge, network, sample, pred, phase)
         if run.is_due(EVALUATE_EVERY):
             run.record(evaluate(place.runner(run.averaged()), held, held_prints))
 
@@ -207,8 +227,7 @@ def train(config: Config, place: Place) -> Translator:
         trained,
         evaluate(place.runner(trained), held, held_prints) | baseline,
         architecture=config.architecture,
-        data="BSDS400, CC0/CC-BY photographs, OSIE, ImageNet, SUN-Hays, old photographs, film damage stamps, "
-        "shapes of cracks, marked prints",
+        data=DATA,
         licence="BSDS500, ImageNet: academic use; see docs/models/translate.md",
     )
     return trained

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.stages.translate.network import Translator
+from training.adversary import Opponent, PictureOpponent
 from training.imperfect_masks import MASK_ALPHA
 from training.old_photos import Sample
 
@@ -74,18 +75,26 @@ class JointWeights:
     translation_weight: float
 
 
-def joint_loss(network: Translator, sample: Sample, weights: JointWeights, *, squared: bool) -> Tensor:
+def fill(network: Translator, sample: Sample) -> tuple[Tensor, Tensor]:
+    """Return the translation, and the result, which is the input where nothing is marked: both (N, 3, P, P)."""
+    keys = network.key_view(sample.view, sample.view_mask)
+    translation, filled = network.translate_and_fuse(sample.lq, sample.scratch_mask, keys, sample.certainty)
+    return translation, torch.lerp(sample.lq, filled.float(), sample.scratch_mask)
+
+
+def joint_loss(
+    translation: Tensor, pred: Tensor, sample: Sample, weights: JointWeights, *, squared: bool
+) -> Tensor:
     """Return the loss of phases (c) and (d): errors inside the mask, of values, of differences, and of the translation.
 
     Where the mask is wrong it may count less: those are places that look like damage, and a network that learns to
     doubt them doubts true damage too. Where the truth is unknown, nothing counts.
 
     Args:
+        translation, pred: from `fill`.
         squared: root mean square error, what PSNR asks for, in place of L1; the rest counts less then.
     """
     gt, scratch_mask, certainty, alpha = sample.gt, sample.scratch_mask, sample.certainty, sample.alpha
-    keys = network.key_view(sample.view, sample.view_mask)
-    translation, pred = network.translate_and_fuse(sample.lq, scratch_mask, keys, certainty)
     error = pred - gt  # outside the mask it is what denoising left, and no weight can change it
     sound = torch.where(certainty < 1, weights.doubt_weight, weights.false_weight)
     weight = scratch_mask * torch.where(alpha > MASK_ALPHA, 1.0, sound) * (alpha >= 0)
@@ -99,3 +108,18 @@ def joint_loss(network: Translator, sample: Sample, weights: JointWeights, *, sq
     coarse = ((translation - gt) * weight).abs().mean(1).sum((1, 2)) / area
     rest = weights.gradient_weight * (steps / area).mean() + weights.translation_weight * coarse.mean()
     return value + (0.3 if squared else 1) * rest
+
+
+def teach(
+    opponent: Opponent[LatentAdversary],
+    judge: PictureOpponent | None,
+    network: Translator,
+    sample: Sample,
+    pred: Tensor | None,
+    phase: str,
+) -> None:
+    """Update the adversaries that a phase has, of latents and of results (N, 3, P, P), once."""
+    if phase == "vae":
+        opponent.learn(adversary_loss(network, opponent.network, sample))
+    if judge is not None and pred is not None:
+        judge.learn(judge.verdict(pred, sample.gt))

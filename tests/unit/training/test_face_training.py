@@ -11,11 +11,12 @@ from photorestore.networks.descriptor import IMAGE, Descriptor, Part
 from photorestore.networks.runner import Runner
 from photorestore.stages.face.detector import Face
 from photorestore.stages.face.network import FaceUNet
+from training.adversary import PatchAdversary, adversary_loss
 from training.aligned_faces import Faces, load_faces, person_of
 from training.data import make_batch, worker_batches
 from training.degradations.fading import blur
 from training.degradations.portraits import old_portrait, worn
-from training.face_losses import PatchAdversary, adversary_loss, refine_loss
+from training.face_losses import refine_loss
 from training.place import Place
 from training.train_face import Held, denoise_some, evaluate, make_sample, make_validation
 

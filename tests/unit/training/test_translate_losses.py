@@ -13,6 +13,7 @@ from training.translate_losses import (
     JointWeights,
     LatentAdversary,
     adversary_loss,
+    fill,
     joint_loss,
     mapping_loss,
     vae_loss,
@@ -49,24 +50,8 @@ def sample_of(**changed: Tensor) -> Sample:
     return Sample(**{**plain, **changed})
 
 
-class Exact(Translator):
-    """Fuses to what it is told."""
-
-    told: tuple[Tensor, Tensor]
-
-    def translate_and_fuse(self, *_: object) -> tuple[Tensor, Tensor]:
-        return self.told
-
-
-def exact(translation: Tensor, pred: Tensor) -> Exact:
-    torch.manual_seed(0)
-    network = Exact(**SMALL)
-    network.told = translation, pred
-    return network
-
-
 def joint(pred: Tensor, sample: Sample, *, squared: bool = False, weights: JointWeights = WEIGHTS) -> float:
-    return float(joint_loss(exact(pred, pred), sample, weights, squared=squared))
+    return float(joint_loss(pred, pred, sample, weights, squared=squared))
 
 
 @pytest.mark.parametrize("squared", [False, True])
@@ -111,9 +96,17 @@ def test_each_weight_counts_its_own_error() -> None:
     assert joint(steps, sample, weights=replace(flat, gradient_weight=1.0)) > joint(
         steps, sample, weights=flat
     )
-    coarse = exact(sample.gt + 0.3, sample.gt)
-    assert float(joint_loss(coarse, sample, flat, squared=False)) == 0
-    assert float(joint_loss(coarse, sample, replace(flat, translation_weight=1.0), squared=False)) > 0
+    coarse = sample.gt + 0.3, sample.gt
+    assert float(joint_loss(*coarse, sample, flat, squared=False)) == 0
+    assert float(joint_loss(*coarse, sample, replace(flat, translation_weight=1.0), squared=False)) > 0
+
+
+def test_what_is_not_marked_is_filled_with_itself(network: Translator) -> None:
+    sample = sample_of()
+    translation, pred = fill(network, sample)
+    outside = (sample.scratch_mask == 0).expand_as(pred)
+    assert translation.shape == pred.shape
+    torch.testing.assert_close(pred[outside], sample.lq[outside])
 
 
 def test_specks_count_for_less_than_their_share() -> None:

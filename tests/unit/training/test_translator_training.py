@@ -114,7 +114,8 @@ def test_the_loss_of_a_phase_reaches_what_it_trains(network: Translator, phase: 
     choose_trained(network, phase)
     network.zero_grad(set_to_none=True)
     adversary = LatentAdversary(config.architecture["latent"])
-    loss = loss_of(network, adversary, sample_of(), config, progress)
+    loss, pred = loss_of(network, adversary, sample_of(), config, progress)
+    assert (pred is not None) == (phase in ("joint", "fusion"))
     assert loss.isfinite()
     loss.backward()
     moved = {
@@ -139,7 +140,7 @@ def test_the_squared_error_counts_at_the_end_of_the_joint_phases(network: Transl
     start = config.vae_share + config.mapping_share
     with torch.no_grad():
         early, late = (
-            float(loss_of(network, adversary, sample, config, start + share * (1 - start)))
+            float(loss_of(network, adversary, sample, config, start + share * (1 - start))[0])
             for share in (0.1, 0.9)
         )
     assert early != late
