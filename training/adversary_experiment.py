@@ -20,6 +20,7 @@ from photorestore.stages.preprocess.scene import TRUNK
 from photorestore.stages.preprocess.scene_network import STRIDE, unfolded
 from training.adversary import DEGRADED, NONE, PLAIN
 from training.data import hold_out, load_photos
+from training.detectors import Detector
 from training.held_damage import Held, make_validation
 from training.place import Place
 from training.train_translate import Config, load_detector, train
@@ -54,9 +55,7 @@ def compare(place: Place, config: Config) -> dict[str, dict[str, float]]:
     return {name: summed(found, scores["none"]) for name, found in scores.items()}
 
 
-def score(
-    network: Runner[Tensor], held: Sequence[Held], trunk: Runner[Tensor], detector: Runner[Tensor]
-) -> Scores:
+def score(network: Runner[Tensor], held: Sequence[Held], trunk: Runner[Tensor], detector: Detector) -> Scores:
     """Return by figure what a translator gives of each picture.
 
     `psnr_inside_db`, PSNR in the damage; `ssim` of the whole; `feature_distance`, see there; and without the truth

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from photorestore.networks.precision import BFLOAT16
 from photorestore.networks.runner import Runner, load_runner
+from photorestore.networks.weights import FAST
 from photorestore.stages.preprocess.scene import TRUNK, features_of, is_told, told
 from photorestore.stages.preprocess.scene_network import view_of
 
@@ -33,7 +34,9 @@ class Detector:
         return self.network(image, *told(self.network, features_of(self.trunk, view_of(image)), h, w))
 
 
-def load_detector(name: str, root: Path | None = None, precision: str = BFLOAT16) -> Detector:
-    """Load a detector that is delivered; `root` is the folder `weights/`, by default the one beside the package."""
-    network, trunk = (load_runner(one, root=root, precision=precision) for one in (name, TRUNK))
-    return Detector(network, trunk)
+def load_detector(
+    name: str, root: Path | None = None, precision: str = BFLOAT16, *, tier: str = FAST
+) -> Detector:
+    """Load a delivered detector of a tier; `root` is the folder `weights/`, by default the one beside the package."""
+    network = load_runner(name, tier, root=root, precision=precision)
+    return Detector(network, load_runner(TRUNK, root=root, precision=precision))

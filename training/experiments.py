@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from photorestore.networks.weights import default_root
 from training import adversary_experiment, train_translate
 from training.config import read_config
 from training.data import load_photos
@@ -156,7 +157,8 @@ def of_denoiser(name: str, place: Place, base: Config) -> dict[str, object]:
 def adversaries(place: Place) -> dict[str, object]:
     """Run the experiment with the translator's adversaries; return its steps and figures."""
     config = read_config(train_translate.Config, ADVERSARY)
-    return {"steps": config.total_steps, "figures": adversary_experiment.compare(place, config)}
+    today = replace(place, weights=default_root())
+    return {"steps": config.total_steps, "figures": adversary_experiment.compare(today, config)}
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.fidelity import psnr
-from photorestore.networks.runner import Runner
 from photorestore.stages.translate.fusion import FILL_STRIDE
 from training.degradations.damage import damage_moderately
 from training.degradations.sources import load_damage_sources
+from training.detectors import Detector
 from training.filled_prints import Prints, damage_as_print, find
 from training.imperfect_masks import MASK_ALPHA, detect
 
@@ -33,7 +33,7 @@ class Held:
     inside: Tensor
 
 
-def make_validation(photos: Sequence[Tensor], data: Path, detector: Runner[Tensor] | None) -> list[Held]:
+def make_validation(photos: Sequence[Tensor], data: Path, detector: Detector | None) -> list[Held]:
     """Damage crops of held-out photographs by what is kept for validation; always the same for one detector.
 
     Without a detector the mask is the true one, grown by 2 px.

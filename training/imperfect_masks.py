@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.networks.runner import Runner
 from training.degradations import strokes
 from training.degradations.fields import normal_field
+from training.detectors import Detector
 from training.randomness import chance, randint
 
 MASK_ALPHA = 0.1
@@ -27,7 +27,7 @@ def imperfect_mask(alpha: Tensor, rng: torch.Generator) -> Tensor:
     return F.max_pool2d(mask[None], 2 * radius + 1, 1, radius)[0]
 
 
-def detect(lq: Tensor, detector: Runner[Tensor], *, threshold: float, grow_px: int) -> tuple[Tensor, Tensor]:
+def detect(lq: Tensor, detector: Detector, *, threshold: float, grow_px: int) -> tuple[Tensor, Tensor]:
     """Return a detector's own mask, with its misses, false areas and ragged rims, and its probabilities."""
     prob = detector(lq[None]).sigmoid()
     return F.max_pool2d((prob >= threshold).float(), 2 * grow_px + 1, 1, grow_px)[0], prob[0]

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.networks.runner import Runner
 from photorestore.stages.translate.network import VIEW_PX, shrink
 from training.data import random_patch
 from training.degradations.damage import damage
 from training.degradations.damage.recipes import MODERATE_RECIPE, DamageRecipe
 from training.degradations.noise import gaussian, jpeg, quantise
 from training.degradations.sources import DamageSources
+from training.detectors import Detector
 from training.filled_prints import Prints, damage_as_print, find, unknown
 from training.holes import make_holes
 from training.imperfect_masks import MASK_ALPHA, detect, imperfect_mask
@@ -85,7 +85,7 @@ class Pictures:
     clean: Sequence[Photo]
     real: Sequence[Tensor]
     sources: DamageSources
-    detector: Runner[Tensor] | None = None
+    detector: Detector | None = None
     prints: Prints | None = None
     old: Sequence[Photo] = ()
 

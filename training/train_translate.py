@@ -29,10 +29,10 @@ import torch
 from torch import Tensor
 
 from photorestore.fidelity import psnr
-from photorestore.networks.precision import BFLOAT16
-from photorestore.networks.runner import Runner, load_runner
+from photorestore.networks.runner import Runner
 from photorestore.networks.weights import FAST, weights_file
 from photorestore.stages.translate.network import Translator
+from training import detectors
 from training.adversary import Opponent, PictureOpponent, picture_opponent
 from training.config import RunConfig, read_config
 from training.data import hold_out, load_photos
@@ -124,11 +124,11 @@ def joint_progress(progress: float, config: Config) -> float:
     return max(0.0, progress - start) / (1 - start)
 
 
-def load_detector(tier: str, weights: Path) -> Runner[Tensor] | None:
+def load_detector(tier: str, weights: Path) -> detectors.Detector | None:
     """Load the detector whose masks the translator will be given, of its tier or else the fast one, on the CPU."""
     for name in (tier, FAST):
         if weights_file("scratch", name, weights).exists():
-            return load_runner("scratch", name, root=weights, precision=BFLOAT16)
+            return detectors.load_detector("scratch", weights, tier=name)
     return None
 
 
