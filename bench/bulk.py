@@ -2,6 +2,7 @@
 
     python -m bench.bulk                                # 2,000 small pictures, 20 of them broken
     python -m bench.bulk --pictures 200 --broken 4
+    python -m bench.bulk --kills 0                      # the driver's memory over a run that nobody kills
 
 Prints what came of it as JSON. Exit status 1: a picture is missing, or was noted twice, or differs from what the
 pipeline makes of it in one process.
@@ -13,6 +14,7 @@ import argparse
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,10 +35,13 @@ from photorestore.options import Options
 LEDGER = "photorestore-ledger"
 SIDES = (96, 128)
 """Height and width of the pictures."""
-KILLED_AT = (1 / 3, 2 / 3)
-"""Parts of all results after which the process is killed."""
+KILLS = 2
+"""How often the process is killed, after equal parts of all results."""
 COMPARED = 50
 """Pictures that are restored in one process as well, for their bytes and for the time."""
+
+
+Held = tuple[int, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,8 @@ class Outcome:
         problems: how many rows have a problem, by type.
         differing: of those compared, how many differ from the pipeline's in one process.
         again_s: how long the run took that had nothing to do.
-        driver_mb: memory of the driver alone, early in the last run and at its most.
+        driver_mb: memory of the driver alone in the last run: pictures that came back, megabytes resident (RSS), and
+            what of them is not shared with other processes (PSS).
         mp_s: megapixels a second of the last run, actors' start not counted.
         alone_mp_s: the same of the pipeline in this process.
     """
@@ -61,14 +67,14 @@ class Outcome:
     problems: dict[str, int]
     differing: int
     again_s: float
-    driver_mb: tuple[float, float]
+    driver_mb: list[Held]
     mp_s: float
     alone_mp_s: float
 
 
-def make(folder: Path, pictures: int, broken: int) -> None:
-    """Write pictures, of which some are broken, spread evenly."""
-    height, width = SIDES
+def make(folder: Path, pictures: int, broken: int, sides: tuple[int, int] = SIDES) -> None:
+    """Write pictures of a height and width, of which some are broken, spread evenly."""
+    height, width = sides
     for number in range(pictures):
         rng = np.random.default_rng(number)
         coarse = Image.fromarray(rng.integers(20, 235, (6, 8, 3), np.uint8)).resize((width, height))
@@ -103,17 +109,16 @@ def kill_at(process: subprocess.Popen[str], output: Path, count: int) -> None:
     process.wait()
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[tuple[float, float], str]:
-    """Let bulk work end; return the driver's megabytes, early and at the most, and what it said last."""
-    driver, seen = psutil.Process(process.pid), list[float]()
-    lines: list[str] = []
+def finish(process: subprocess.Popen[str]) -> tuple[list[Held], str]:
+    """Let bulk work end; return the driver's memory at each of its lines, and what it said last."""
+    driver, held, line = psutil.Process(process.pid), list[Held](), ""
     assert process.stdout is not None
     for line in process.stdout:
-        lines.append(line)
-        if "pictures, " in line and "left" in line:
-            seen.append(driver.memory_info().rss / 1e6)
+        if found := re.match(r"(\d+)/\d+ pictures, ", line):
+            memory = driver.memory_full_info()
+            held.append((int(found[1]), round(memory.rss / 1e6, 1), round(memory.pss / 1e6, 1)))
     process.wait()
-    return (round(seen[0], 1), round(max(seen), 1)) if seen else (0.0, 0.0), lines[-1]
+    return held, line
 
 
 def compare(source: Path, output: Path) -> tuple[int, float]:
@@ -132,13 +137,13 @@ def compare(source: Path, output: Path) -> tuple[int, float]:
     return differing, pixels / 1e6 / (time.monotonic() - began)
 
 
-def measure(folder: Path, pictures: int, broken: int, actors: int) -> Outcome:
+def measure(folder: Path, pictures: int, broken: int, actors: int, kills: int) -> Outcome:
     """Run it all in a folder."""
     source, output = folder / "photos", folder / "restored"
     source.mkdir()
     make(source, pictures, broken)
-    for part in KILLED_AT:
-        kill_at(start(source, output, actors), output, round(part * pictures))
+    for kill in range(1, kills + 1):
+        kill_at(start(source, output, actors), output, round(pictures * kill / (kills + 1)))
         print(f"killed with {len(list(output.glob('*.jpg')))} results", file=sys.stderr, flush=True)
     driver_mb, said = finish(start(source, output, actors))
     began = time.monotonic()
@@ -169,9 +174,10 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=2000)
     parser.add_argument("--broken", type=int, default=20)
     parser.add_argument("--actors", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--kills", type=int, default=KILLS)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = measure(Path(folder), given.pictures, given.broken, given.actors)
+        outcome = measure(Path(folder), given.pictures, given.broken, given.actors, given.kills)
     print(json.dumps(asdict(outcome), indent=1))
     good = given.pictures - given.broken
     is_right = outcome.results == good and outcome.rows == given.pictures and not outcome.twice
