@@ -3,6 +3,10 @@
 Owners, which are API keys, share the places fairly. A restoration that finds no place waits if another owner holds more
 places than its own, and gets the next one that is given back. So one owner alone may have all places, and none keeps
 the others out.
+
+Restorations at work make each other slower, though. So while several keys ask, they take turns: each has few at work
+and its share of the places; what it has beyond those at work waits, and what it asks beyond its share is refused. All
+jobs together are like one key there. See ADR 39.
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ SMOOTHING = 0.2
 """Weight of the latest restoration in the mean duration."""
 RETRY_S = (1.0, 30.0)
 """Shortest and longest `Retry-After`."""
+ASKS_S = 600.0
+"""For so long after its last request a key counts among those that ask: the longest time that one may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +34,13 @@ class Limits:
 
     Attributes:
         of_key: restorations of one API key; None for as many as of all.
+        beside: restorations of one API key, or of all jobs, at work while other keys ask; None for as many as may be.
     """
 
     requests: int
     pixels: int
     of_key: int | None = None
+    beside: int | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -72,6 +80,7 @@ class Admission:
         self.waiting: list[Waiter] = []
         self.on_freed: Callable[[], None] = lambda: None
         self._mean_s = 1.0
+        self._asked: dict[Owner, float] = {}
 
     @property
     def retry_after_s(self) -> float:
@@ -81,7 +90,7 @@ class Admission:
 
     def has_room(self, pixels: int) -> bool:
         """Return whether a job of so many pixels would be admitted now."""
-        return not self.waiting and self._lacks(pixels) is None
+        return self._is_in_turn(None) and not self._in_turn() and self._lacks(pixels) is None
 
     def enter(self, pixels: int, owner: Owner) -> Place | None:
         """Return a place for a restoration, or None if there is none and it may wait for one.
@@ -92,12 +101,13 @@ class Admission:
             TooManyRequests: there is no place, and this restoration may not wait for one.
         """
         self._check_key(owner)
-        lack = self._lacks(pixels)
-        if lack is None and not self.waiting:
+        self._grant()  # some may have got their turn because another key asks no more
+        in_turn, lack, ahead = self._is_in_turn(owner), self._lacks(pixels), self._in_turn()
+        if in_turn and lack is None and not ahead:
             return self._take(pixels, owner)
-        if self._may_wait(owner):
+        if (owner and not in_turn) or self._may_wait(owner):
             return None
-        reason, text = lack or ("requests", f"{len(self.waiting)} restorations of others wait")
+        reason, text = lack or ("requests", f"{len(ahead)} restorations of others wait, or are due first")
         raise TooManyRequests(reason, text, self.retry_after_s)
 
     async def wait(self, pixels: int, owner: Owner, seconds: float) -> Place:
@@ -127,12 +137,40 @@ class Admission:
 
     def _check_key(self, owner: Owner) -> None:
         """Refuse an API key that has as many places as one may have, those counted that it waits for."""
-        most = self.limits.of_key
-        if not owner or most is None:
+        if not owner:
             return
-        if self.requests.of(owner) + sum(waiter.owner == owner for waiter in self.waiting) >= most:
-            text = f"{most} restorations of this API key are in flight, which is its limit"
+        self._asked.pop(owner, None)  # the latest goes last
+        self._asked[owner] = time.monotonic()
+        keys, of_all = self._others(owner) + 1, self.limits.requests
+        most, when = self.limits.of_key, ""
+        if keys > 1 and self.limits.beside is not None:
+            share = min(max(of_all // keys, self.limits.beside), of_all)
+            if most is None or share < most:
+                most, when = share, f" while {keys} keys ask"
+        if most is not None and self.requests.of(owner) + self._waiting(owner) >= most:
+            text = f"{most} restorations of this API key are in flight, which is its limit{when}"
             raise TooManyRequests("key", text, self.retry_after_s)
+
+    def _others(self, owner: Owner) -> int:
+        """Return how many API keys ask beside an owner."""
+        since = time.monotonic() - ASKS_S
+        while (first := next(iter(self._asked), None)) is not None and self._asked[first] < since:
+            del self._asked[first]
+        return len(self._asked.keys() - {owner})
+
+    def _is_in_turn(self, owner: Owner) -> bool:
+        """Return whether an owner may have one more at work, as far as other keys are concerned."""
+        beside = self.limits.beside
+        return beside is None or self.requests.of(owner) < beside or not self._others(owner)
+
+    def _in_turn(self) -> list[Waiter]:
+        """Return those who wait for nothing but room."""
+        return [
+            waiter for waiter in self.waiting if not waiter.place.done() and self._is_in_turn(waiter.owner)
+        ]
+
+    def _waiting(self, owner: Owner) -> int:
+        return sum(waiter.owner == owner for waiter in self.waiting)
 
     def _lacks(self, pixels: int) -> tuple[Excess, str] | None:
         """Return why a restoration would not be admitted, as reason and text; None if it would."""
@@ -158,13 +196,12 @@ class Admission:
         """Return whether an owner may wait: if another one holds more. Jobs may not, for they have their own queue."""
         if owner is None or len(self.waiting) >= self.limits.requests:
             return False
-        waiting = sum(waiter.owner == owner for waiter in self.waiting)
         others = [self._share(other) for other in self.requests.owners() if other != owner]
-        return self._share(owner, waiting) < max(others, default=0)
+        return self._share(owner, self._waiting(owner)) < max(others, default=0)
 
     def _grant(self) -> None:
-        """Give free places to those who wait. A large picture holds up the others, or it would wait for ever."""
-        while waiting := [waiter for waiter in self.waiting if not waiter.place.done()]:
+        """Give free places to those in turn. A large picture holds up the others, or it would wait for ever."""
+        while waiting := self._in_turn():
             waiter = min(waiting, key=lambda waiter: self._share(waiter.owner))
             if self._lacks(waiter.pixels) is not None:
                 return

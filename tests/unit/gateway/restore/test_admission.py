@@ -1,6 +1,8 @@
 """Places for restorations, and who has the next one."""
 
 import asyncio
+import contextlib
+from collections import deque
 
 import pytest
 
@@ -137,3 +139,125 @@ async def test_places_that_a_key_waits_for_count_among_its_own() -> None:
         admission.enter(1, "b")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_while_another_key_asks_a_key_has_one_at_work_and_its_share_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    admission = Admission(Limits(6, 100, beside=1))
+    places = [admission.enter(1, "a") for _ in range(3)]
+    assert all(places)
+    modest = admission.enter(1, "b")
+    assert modest is not None
+    with pytest.raises(
+        TooManyRequests, match=r"3 restorations of this API key .* while 2 keys ask"
+    ) as caught:
+        admission.enter(1, "a")
+    assert caught.value.reason == "key"
+    for place in places[1:]:
+        assert place is not None
+        admission.leave(place)
+    first, second = await waiting(admission, ("a", 1), ("a", 1))
+    assert admission.has_room(1)  # those wait for their turn, which holds up no job
+    admission.leave(modest)
+    await asyncio.sleep(0)
+    assert not first.done()  # `b` has asked just now
+    assert places[0] is not None
+    admission.leave(places[0])
+    await first
+    assert not second.done()
+    monkeypatch.setattr("gateway.restore.admission.ASKS_S", 0)
+    assert all(admission.enter(1, "a") for _ in range(4))
+    await second
+    assert admission.requests.of("a") == 6
+
+
+async def test_all_jobs_together_take_turns_as_one_key_does() -> None:
+    admission = Admission(Limits(6, 100, beside=2))
+    jobs = [admission.enter(1, None) for _ in range(3)]
+    assert admission.has_room(1)
+    assert admission.enter(1, "a")
+    assert not admission.has_room(1)
+    with pytest.raises(TooManyRequests, match="due first"):  # they have their own queue
+        admission.enter(1, None)
+    for job in jobs[:2]:
+        assert job is not None
+        admission.leave(job)
+    assert admission.has_room(1)
+
+
+def test_callers_without_a_key_are_alone() -> None:
+    admission = Admission(Limits(4, 100, beside=1))
+    assert all(admission.enter(1, "") for _ in range(4))
+
+
+def test_a_limit_of_a_key_that_is_below_its_share_stands() -> None:
+    admission = Admission(Limits(16, 100, of_key=2, beside=1))
+    assert admission.enter(1, "b")
+    assert admission.enter(1, "a")
+    assert admission.enter(1, "a") is None
+    admission.limits = Limits(16, 100, of_key=1, beside=1)
+    with pytest.raises(TooManyRequests, match=r"which is its limit$"):
+        admission.enter(1, "a")
+
+
+@pytest.mark.parametrize("beside", [4, 100])
+def test_where_a_key_may_have_all_places_beside_others_it_waits_for_no_more(beside: int) -> None:
+    admission = Admission(Limits(4, 100, beside=beside))
+    modest = admission.enter(1, "b")
+    assert modest is not None
+    admission.leave(modest)
+    assert all(admission.enter(1, "a") for _ in range(4))
+    with pytest.raises(TooManyRequests, match="4 restorations of this API key"):
+        admission.enter(1, "a")
+    assert admission.enter(1, "b") is None
+
+
+class OneByOne:
+    """A backend that restores one picture after the other."""
+
+    def __init__(self, admission: Admission) -> None:
+        self.admission, self.ended = admission, list[Place]()
+        self._queue: deque[tuple[Place, asyncio.Future[None]]] = deque()
+
+    async def restore(self, owner: str) -> None:
+        place = self.admission.enter(1, owner) or await self.admission.wait(1, owner, 20)
+        ended = asyncio.get_running_loop().create_future()
+        self._queue.append((place, ended))
+        await ended
+
+    async def work(self) -> None:
+        while True:
+            for _ in range(25):
+                await asyncio.sleep(0)
+            if self._queue:
+                place, ended = self._queue.popleft()
+                self.ended.append(place)
+                self.admission.leave(place)
+                ended.set_result(None)
+
+    async def be_greedy(self) -> None:
+        while True:
+            with contextlib.suppress(TooManyRequests):
+                await self.restore("greedy")
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("beside", "most"), [(1, 2), (2, 3), (None, 17)])
+async def test_beside_a_key_that_sends_very_many_another_waits_for_what_that_has_at_work(
+    beside: int | None, most: int
+) -> None:
+    backend = OneByOne(Admission(Limits(16, 1000, beside=beside)))
+    greedy = [backend.be_greedy() for _ in range(20)]
+    tasks = [asyncio.create_task(each) for each in (*greedy, backend.work())]
+    await until(lambda: len(backend.ended) > 3)
+    took = []
+    for _ in range(12):
+        came = len(backend.ended)
+        await backend.restore("modest")
+        took.append(len(backend.ended) - came)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert max(took[1:]) == most  # in restorations; the first one meets what was begun when nobody else asked
+    assert sum(place.owner == "greedy" for place in backend.ended[-10:]) >= 5
