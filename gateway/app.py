@@ -140,7 +140,7 @@ def _make_edge(settings: GatewaySettings, client: TorchServeClient, tracing: Tra
         settings.max_requests,
         settings.max_pixels,
         settings.max_key_requests,
-        settings.max_key_work_beside,
+        settings.max_in_turns,
     )
     admission = Admission(limits)
     transfers = Transfers(_transfer_limits(settings), lambda: admission.retry_after_s)

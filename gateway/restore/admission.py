@@ -4,9 +4,9 @@ Owners, which are API keys, share the places fairly. A restoration that finds no
 places than its own, and gets the next one that is given back. So one owner alone may have all places, and none keeps
 the others out.
 
-Restorations at work make each other slower, though. So while several keys ask, they take turns: each has few at work
-and its share of the places; what it has beyond those at work waits, and what it asks beyond its share is refused. All
-jobs together are like one key there. See ADR 39.
+Restorations at work make each other slower, though. So while several keys ask, they take turns: few are at work at a
+time, of all keys together, and the key whose latest turn is longest ago has the next one. Each key has its share of the
+places, in which it waits; what it asks beyond that is refused. Jobs have as many at work beside. See ADR 39.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Limits:
 
     Attributes:
         of_key: restorations of one API key; None for as many as of all.
-        beside: restorations of one API key, or of all jobs, at work while other keys ask; None for as many as may be.
+        in_turns: restorations at work while several API keys ask, and jobs while one does; None for as many as of all.
     """
 
     requests: int
     pixels: int
     of_key: int | None = None
-    beside: int | None = None
+    in_turns: int | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -81,6 +81,7 @@ class Admission:
         self.on_freed: Callable[[], None] = lambda: None
         self._mean_s = 1.0
         self._asked: dict[Owner, float] = {}
+        self._turns, self._turn_of = 0, dict[Owner, int]()
 
     @property
     def retry_after_s(self) -> float:
@@ -111,7 +112,9 @@ class Admission:
         raise TooManyRequests(reason, text, self.retry_after_s)
 
     async def wait(self, pixels: int, owner: Owner, seconds: float) -> Place:
-        """Wait for a place. The owner who holds least goes first, and each owner's requests go in their order.
+        """Wait for a place. The owner who holds least, and whose latest turn is longest ago, goes first.
+
+        Each owner's requests go in their order.
 
         Raises:
             DeadlineExceeded: no place was free within so many seconds.
@@ -143,8 +146,8 @@ class Admission:
         self._asked[owner] = time.monotonic()
         keys, of_all = self._others(owner) + 1, self.limits.requests
         most, when = self.limits.of_key, ""
-        if keys > 1 and self.limits.beside is not None:
-            share = min(max(of_all // keys, self.limits.beside), of_all)
+        if keys > 1 and self.limits.in_turns is not None:
+            share = max(of_all // keys, 1)
             if most is None or share < most:
                 most, when = share, f" while {keys} keys ask"
         if most is not None and self.requests.of(owner) + self._waiting(owner) >= most:
@@ -159,9 +162,10 @@ class Admission:
         return len(self._asked.keys() - {owner})
 
     def _is_in_turn(self, owner: Owner) -> bool:
-        """Return whether an owner may have one more at work, as far as other keys are concerned."""
-        beside = self.limits.beside
-        return beside is None or self.requests.of(owner) < beside or not self._others(owner)
+        """Return whether an owner may have one more at work, as far as turns are concerned."""
+        most, of_jobs = self.limits.in_turns, self.requests.of(None)
+        at_work = of_jobs if owner is None else self.requests.total - of_jobs
+        return most is None or at_work < most or not self._others(owner)
 
     def _in_turn(self) -> list[Waiter]:
         """Return those who wait for nothing but room."""
@@ -185,6 +189,8 @@ class Admission:
     def _take(self, pixels: int, owner: Owner) -> Place:
         self.requests.add(owner, 1)
         self.pixels.add(owner, pixels)
+        self._turns += 1
+        self._turn_of[owner] = self._turns
         return Place(pixels, owner)
 
     def _share(self, owner: Owner, waiting: int = 0) -> float:
@@ -202,7 +208,9 @@ class Admission:
     def _grant(self) -> None:
         """Give free places to those in turn. A large picture holds up the others, or it would wait for ever."""
         while waiting := self._in_turn():
-            waiter = min(waiting, key=lambda waiter: self._share(waiter.owner))
+            waiter = min(
+                waiting, key=lambda each: (self._share(each.owner), self._turn_of.get(each.owner, 0))
+            )
             if self._lacks(waiter.pixels) is not None:
                 return
             self.waiting.remove(waiter)
