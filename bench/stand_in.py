@@ -49,13 +49,24 @@ class Seen:
         at_work: those that go on.
         at_once: how often one was begun that went on already.
         told: webhooks.
+        ahead: how many others were at work when it came, the last time.
+
+    Args:
+        root: of the workspaces.
+        at_a_time: restorations that go on at a time; further ones wait in the order of their coming.
     """
 
     root: Path
+    at_a_time: int = 1000
     runs: Counter[str] = field(default_factory=Counter)
     at_work: Counter[str] = field(default_factory=Counter)
     at_once: int = 0
     told: Counter[str] = field(default_factory=Counter)
+    ahead: dict[str, int] = field(default_factory=dict)
+    _turns: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._turns = asyncio.Semaphore(self.at_a_time)
 
     async def restore(self, request: Request) -> Response:
         """Hand the upload back as the result."""
@@ -63,9 +74,11 @@ class Seen:
         name = envelope.request_id
         self.runs[name] += 1
         self.at_once += self.at_work[name] > 0
+        self.ahead[name] = self.at_work.total()
         self.at_work[name] += 1
         try:
-            await asyncio.sleep(RUN_S)
+            async with self._turns:
+                await asyncio.sleep(RUN_S)
             with contextlib.suppress(OSError):  # of an edge that was killed
                 workspace = Workspace.open(self.root, envelope)
                 shutil.copy(workspace.path("upload"), workspace.path("result"))

@@ -136,7 +136,13 @@ def create_server(app: FastAPI) -> Server:
 
 
 def _make_edge(settings: GatewaySettings, client: TorchServeClient, tracing: Tracing) -> Edge:
-    admission = Admission(Limits(settings.max_requests, settings.max_pixels, settings.max_key_requests))
+    limits = Limits(
+        settings.max_requests,
+        settings.max_pixels,
+        settings.max_key_requests,
+        settings.max_in_turns,
+    )
+    admission = Admission(limits)
     transfers = Transfers(_transfer_limits(settings), lambda: admission.retry_after_s)
     metrics = _make_metrics(settings, admission, transfers)
     readiness = Readiness(

@@ -3,6 +3,10 @@
 Owners, which are API keys, share the places fairly. A restoration that finds no place waits if another owner holds more
 places than its own, and gets the next one that is given back. So one owner alone may have all places, and none keeps
 the others out.
+
+Restorations at work make each other slower, though. So while several keys ask, they take turns: few are at work at a
+time, of all keys together, and the key whose latest turn is longest ago has the next one. Each key has its share of the
+places, in which it waits; what it asks beyond that is refused. Jobs have as many at work beside. See ADR 39.
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ SMOOTHING = 0.2
 """Weight of the latest restoration in the mean duration."""
 RETRY_S = (1.0, 30.0)
 """Shortest and longest `Retry-After`."""
+ASKS_S = 600.0
+"""For so long after its last request a key counts among those that ask: the longest time that one may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +34,13 @@ class Limits:
 
     Attributes:
         of_key: restorations of one API key; None for as many as of all.
+        in_turns: restorations at work while several API keys ask, and jobs while one does; None for as many as of all.
     """
 
     requests: int
     pixels: int
     of_key: int | None = None
+    in_turns: int | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -72,6 +80,8 @@ class Admission:
         self.waiting: list[Waiter] = []
         self.on_freed: Callable[[], None] = lambda: None
         self._mean_s = 1.0
+        self._asked: dict[Owner, float] = {}
+        self._turns, self._turn_of = 0, dict[Owner, int]()
 
     @property
     def retry_after_s(self) -> float:
@@ -81,7 +91,7 @@ class Admission:
 
     def has_room(self, pixels: int) -> bool:
         """Return whether a job of so many pixels would be admitted now."""
-        return not self.waiting and self._lacks(pixels) is None
+        return self._is_in_turn(None) and not self._in_turn() and self._lacks(pixels) is None
 
     def enter(self, pixels: int, owner: Owner) -> Place | None:
         """Return a place for a restoration, or None if there is none and it may wait for one.
@@ -92,16 +102,19 @@ class Admission:
             TooManyRequests: there is no place, and this restoration may not wait for one.
         """
         self._check_key(owner)
-        lack = self._lacks(pixels)
-        if lack is None and not self.waiting:
+        self._grant()  # some may have got their turn because another key asks no more
+        in_turn, lack, ahead = self._is_in_turn(owner), self._lacks(pixels), self._in_turn()
+        if in_turn and lack is None and not ahead:
             return self._take(pixels, owner)
-        if self._may_wait(owner):
+        if (owner and not in_turn) or self._may_wait(owner):
             return None
-        reason, text = lack or ("requests", f"{len(self.waiting)} restorations of others wait")
+        reason, text = lack or ("requests", f"{len(ahead)} restorations of others wait, or are due first")
         raise TooManyRequests(reason, text, self.retry_after_s)
 
     async def wait(self, pixels: int, owner: Owner, seconds: float) -> Place:
-        """Wait for a place. The owner who holds least goes first, and each owner's requests go in their order.
+        """Wait for a place. The owner who holds least, and whose latest turn is longest ago, goes first.
+
+        Each owner's requests go in their order.
 
         Raises:
             DeadlineExceeded: no place was free within so many seconds.
@@ -127,12 +140,41 @@ class Admission:
 
     def _check_key(self, owner: Owner) -> None:
         """Refuse an API key that has as many places as one may have, those counted that it waits for."""
-        most = self.limits.of_key
-        if not owner or most is None:
+        if not owner:
             return
-        if self.requests.of(owner) + sum(waiter.owner == owner for waiter in self.waiting) >= most:
-            text = f"{most} restorations of this API key are in flight, which is its limit"
+        self._asked.pop(owner, None)  # the latest goes last
+        self._asked[owner] = time.monotonic()
+        keys, of_all = self._others(owner) + 1, self.limits.requests
+        most, when = self.limits.of_key, ""
+        if keys > 1 and self.limits.in_turns is not None:
+            share = max(of_all // keys, 1)
+            if most is None or share < most:
+                most, when = share, f" while {keys} keys ask"
+        if most is not None and self.requests.of(owner) + self._waiting(owner) >= most:
+            text = f"{most} restorations of this API key are in flight, which is its limit{when}"
             raise TooManyRequests("key", text, self.retry_after_s)
+
+    def _others(self, owner: Owner) -> int:
+        """Return how many API keys ask beside an owner."""
+        since = time.monotonic() - ASKS_S
+        while (first := next(iter(self._asked), None)) is not None and self._asked[first] < since:
+            del self._asked[first]
+        return len(self._asked.keys() - {owner})
+
+    def _is_in_turn(self, owner: Owner) -> bool:
+        """Return whether an owner may have one more at work, as far as turns are concerned."""
+        most, of_jobs = self.limits.in_turns, self.requests.of(None)
+        at_work = of_jobs if owner is None else self.requests.total - of_jobs
+        return most is None or at_work < most or not self._others(owner)
+
+    def _in_turn(self) -> list[Waiter]:
+        """Return those who wait for nothing but room."""
+        return [
+            waiter for waiter in self.waiting if not waiter.place.done() and self._is_in_turn(waiter.owner)
+        ]
+
+    def _waiting(self, owner: Owner) -> int:
+        return sum(waiter.owner == owner for waiter in self.waiting)
 
     def _lacks(self, pixels: int) -> tuple[Excess, str] | None:
         """Return why a restoration would not be admitted, as reason and text; None if it would."""
@@ -147,6 +189,8 @@ class Admission:
     def _take(self, pixels: int, owner: Owner) -> Place:
         self.requests.add(owner, 1)
         self.pixels.add(owner, pixels)
+        self._turns += 1
+        self._turn_of[owner] = self._turns
         return Place(pixels, owner)
 
     def _share(self, owner: Owner, waiting: int = 0) -> float:
@@ -158,14 +202,15 @@ class Admission:
         """Return whether an owner may wait: if another one holds more. Jobs may not, for they have their own queue."""
         if owner is None or len(self.waiting) >= self.limits.requests:
             return False
-        waiting = sum(waiter.owner == owner for waiter in self.waiting)
         others = [self._share(other) for other in self.requests.owners() if other != owner]
-        return self._share(owner, waiting) < max(others, default=0)
+        return self._share(owner, self._waiting(owner)) < max(others, default=0)
 
     def _grant(self) -> None:
-        """Give free places to those who wait. A large picture holds up the others, or it would wait for ever."""
-        while waiting := [waiter for waiter in self.waiting if not waiter.place.done()]:
-            waiter = min(waiting, key=lambda waiter: self._share(waiter.owner))
+        """Give free places to those in turn. A large picture holds up the others, or it would wait for ever."""
+        while waiting := self._in_turn():
+            waiter = min(
+                waiting, key=lambda each: (self._share(each.owner), self._turn_of.get(each.owner, 0))
+            )
             if self._lacks(waiter.pixels) is not None:
                 return
             self.waiting.remove(waiter)

@@ -186,7 +186,7 @@ def _estimate(given: argparse.Namespace, todo: Todo, order: Order) -> int:
     actors, rate = _actors(given), found.megapixels / found.seconds
     print(
         f"about {found.megapixels:.1f} megapixels, {rate:.2f} a second for an actor; "
-        f"{duration(found.seconds / actors)} with {actors} actors"
+        f"{duration(found.seconds / actors)} with {actors} actors, when they have started"
     )
     return DONE
 
@@ -196,7 +196,7 @@ def _run(given: argparse.Namespace, items: Iterator[Item], todo: Todo, order: Or
 
     crew = engine.Crew(_actors(given), given.cpus, given.gpus, given.at_once)
     progress = Progress(todo.count, todo.size_bytes, quiet=given.quiet)
-    with engine.cluster(given.address, crew):
+    with engine.cluster(given.address, crew), progress:
         for row in engine.run(items, order, crew):
             progress.add(row)
             if row["problem"] == CANNOT_WRITE:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +34,11 @@ ACTOR_BYTES = 1_500_000_000
 STARTS = 4
 """How often Ray is started on this machine before that is an error: it gives up after 30 s, whatever the load is."""
 
+REACHED_S = 10.0
+"""How long a cluster's address may take to answer."""
+HOW_TO_ENTER = "a cluster that asks for a token is entered with RAY_AUTH_MODE=token in the environment"
+"""Ray sends no token to an address that is named, lest it go to a stranger; it says no more than that it failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Crew:
@@ -51,26 +58,26 @@ class Crew:
 
 
 class Actor:
-    """A `Restorer` as Ray Data calls it: with a table of items, answering with a table of rows."""
+    """A `Restorer` as Ray Data calls it: with a table of items, answering with tables of one row, a JSON list."""
 
     def __init__(self, order: Order) -> None:
         self._restorer = Restorer(order)
 
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        """Restore the pictures of a table, whose column `item` holds `Item`s as JSON."""
+    def __call__(self, batch: pa.Table) -> Iterator[pa.Table]:
+        """Restore the pictures of a table, whose column `item` holds `Item`s as JSON; tell of them once noted."""
         items = [Item(**json.loads(text)) for text in batch["item"].to_pylist()]
-        rows = [told(row) for row in self._restorer.restore(items)]
-        return pa.Table.from_pylist([{"row": json.dumps(row)} for row in rows], TOLD)
-
-
-TOLD = pa.schema([("row", pa.string())])
+        for rows in self._restorer.restore(items):
+            yield pa.table({"rows": [json.dumps([told(row) for row in rows])]})
 
 
 def told(row: Row) -> Row:
-    """Return what the driver is told of a picture."""
+    """Return what the driver is told of a picture; `ago_s`: how long ago it was begun."""
     pixels = int(str(row.get("width") or 0)) * int(str(row.get("height") or 0))
-    names = ("key", "work", "source_bytes", "seconds", "problem", "detail", "final")
-    return {name: row[name] for name in names} | {"pixels": pixels}
+    began = row["at"]
+    assert isinstance(began, datetime)
+    names = ("key", "work", "source_bytes", "problem", "detail", "final")
+    ago_s = (datetime.now(UTC) - began).total_seconds()
+    return {name: row[name] for name in names} | {"pixels": pixels, "ago_s": ago_s}
 
 
 @contextmanager
@@ -90,12 +97,13 @@ def cluster(address: str | None, crew: Crew) -> Iterator[None]:
                 if "timed out during startup" not in str(error) or not tries_left:
                     raise OSError(f"Ray does not start: {error}") from error
     else:
-        ray.init(address, logging_level="error")
+        _enter(address)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.print_on_execution_start = False
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # an actor that dies takes its pictures along, and not the run
+    context.target_max_block_size = 1  # byte: whatever an actor yields goes to the driver at once
     try:
         yield
     finally:
@@ -107,12 +115,27 @@ def default_actors(address: str | None, cpus: int, gpus: float) -> int:
     if address is None:
         memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         return max(1, min(len(os.sched_getaffinity(0)) // cpus, memory // ACTOR_BYTES))
-    ray.init(address, logging_level="error")
+    _enter(address)
     try:
         there = ray.cluster_resources()
     finally:
         ray.shutdown()
     return max(1, int(there.get("GPU", 0) / gpus if gpus else there.get("CPU", 0) // cpus))
+
+
+def _enter(address: str) -> None:
+    """Enter the cluster at an address.
+
+    Raises:
+        OSError: nobody answers there, or the cluster does not let us in.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        if host and port.isdecimal():  # Ray would look for it for four minutes
+            socket.create_connection((host, int(port)), REACHED_S).close()
+        ray.init(address, logging_level="error")
+    except (OSError, ray.exceptions.AuthenticationError) as error:
+        raise OSError(f"cannot enter the Ray cluster {address}: {error}; {HOW_TO_ENTER}") from error
 
 
 def run(items: Iterator[Item], order: Order, crew: Crew) -> Iterator[Row]:
@@ -161,8 +184,8 @@ def _stream(items: Sequence[Item], order: Order, crew: Crew, at_once: int) -> It
     )
     try:
         for batch in restored.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            for text in batch["row"].to_pylist():
-                yield json.loads(text)
+            for text in batch["rows"].to_pylist():
+                yield from json.loads(text)
     except ray.exceptions.RayError as error:
         raise OSError(f"Ray gives up: {str(error).strip().splitlines()[-1]}") from error
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections import Counter
-from typing import TextIO
+from typing import Self, TextIO
 
 from photorestore.errors import printable
 from photorestore_bulk.restorer import Row
@@ -15,7 +16,7 @@ EVERY_S = 5.0
 
 
 class Progress:
-    """Counts pictures and prints how far the run is.
+    """Counts pictures, and as a context prints how far the run is, every few seconds.
 
     Attributes:
         problems: how many pictures have none of a result, by type of problem.
@@ -42,14 +43,25 @@ class Progress:
         self.restored = self.pixels = self._bytes = 0
         self._total, self._total_bytes, self._quiet = total, total_bytes, quiet
         self._out, self._err = out or sys.stdout, err or sys.stderr
-        self._began = self._shown = time.monotonic()
+        self._began = time.monotonic()
         self._worked_from: float | None = None
+        self._over = threading.Event()
+        self._telling = threading.Thread(target=self._tell, daemon=True)
+
+    def __enter__(self) -> Self:
+        if not self._quiet:
+            self._telling.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if not self._quiet:
+            self._telling.join()
 
     def add(self, row: Row) -> None:
-        """Count a picture; print its problem, or a line where one is due."""
-        now = time.monotonic()
+        """Count a picture; print its problem."""
         if self._worked_from is None:  # actors load networks before the first picture
-            self._worked_from = max(self._began, now - float(str(row["seconds"])))
+            self._worked_from = max(self._began, time.monotonic() - float(str(row["ago_s"])))
         self._bytes += int(str(row["source_bytes"]))
         if row["problem"]:
             self.problems[str(row["problem"])] += 1
@@ -57,13 +69,13 @@ class Progress:
         else:
             self.restored += 1
             self.pixels += int(str(row["pixels"]))
-        if not self._quiet and now - self._shown > EVERY_S:
-            self._shown = now
-            print(self.line(now), file=self._out, flush=True)
 
     def line(self, now: float) -> str:
         """Return how far the run is at a moment of the monotonic clock."""
-        seen, worked_s = self.restored + self.problems.total(), max(now - (self._worked_from or now), 1e-3)
+        seen = self.restored + self.problems.total()
+        if self._worked_from is None:
+            return f"0/{self._total} pictures, for {duration(now - self._began)}"
+        worked_s = max(now - self._worked_from, 1e-3)
         left_s = worked_s * (self._total_bytes - self._bytes) / self._bytes if self._bytes else 0
         return (
             f"{seen}/{self._total} pictures, {self.pixels / 1e6 / worked_s:.2f} megapixels/s, "
@@ -81,6 +93,10 @@ class Progress:
                 file=self._out,
                 flush=True,
             )
+
+    def _tell(self) -> None:
+        while not self._over.wait(EVERY_S):
+            print(self.line(time.monotonic()), file=self._out, flush=True)
 
 
 def duration(seconds: float) -> str:

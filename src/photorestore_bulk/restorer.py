@@ -66,28 +66,29 @@ class Restorer:
         self._ledger = Ledger.of(self._output)
         self._pipeline = order.load("auto", order.device, weights=order.weights)
 
-    def restore(self, items: Sequence[Item]) -> Iterator[Row]:
-        """Restore pictures; yield each one's row when it is in the ledger, or when nothing can be written."""
+    def restore(self, items: Sequence[Item]) -> Iterator[list[Row]]:
+        """Restore pictures; yield rows, some at a time, when they are in the ledger, or when nothing can be written."""
         waiting: list[Row] = []
         noted = time.monotonic()
         with ThreadPoolExecutor(AHEAD, thread_name_prefix="read") as pool:
             for item, content in _read_ahead(pool, self._source, items):
                 row = self._row(item, content)
                 if row["problem"] == CANNOT_WRITE:
-                    yield row
+                    yield [row]
                     continue
                 waiting.append(row)
                 if time.monotonic() - noted > NOTED_EVERY_S:
-                    yield from self._note(waiting)
+                    yield self._note(waiting)
                     waiting, noted = [], time.monotonic()
-        yield from self._note(waiting)
+        if waiting:
+            yield self._note(waiting)
 
-    def _note(self, rows: list[Row]) -> Iterator[Row]:
+    def _note(self, rows: list[Row]) -> list[Row]:
         try:
             self._ledger.add(rows)
         except OSError as error:
-            rows = [{**row, "problem": CANNOT_WRITE, "detail": str(error)} for row in rows]
-        yield from rows
+            return [{**row, "problem": CANNOT_WRITE, "detail": str(error)} for row in rows]
+        return rows
 
     def _row(self, item: Item, reading: Future[bytes]) -> Row:
         began = time.monotonic()

@@ -1,3 +1,5 @@
+import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +19,9 @@ def item(number: int, size_bytes: int = 10) -> Item:
     return Item(f"{number}.jpg", f"{number}.jpg", "{}", size_bytes, number)
 
 
-def row(problem: str = "", *, seconds: float = 1.0) -> dict[str, object]:
+def row(problem: str = "", *, ago_s: float = 1.0) -> dict[str, object]:
     told = {"key": "a\n.jpg", "detail": "it is so", "source_bytes": 10, "pixels": 2_000_000}
-    return {**told, "problem": problem, "seconds": seconds}
+    return {**told, "problem": problem, "ago_s": ago_s}
 
 
 def test_what_is_done_is_left_out() -> None:
@@ -52,14 +54,26 @@ def test_progress_tells_rate_problems_and_time_left(
     now = [100.0]
     monkeypatch.setattr("photorestore_bulk.progress.time.monotonic", lambda: now[0])
     progress = Progress(10, 100)
+    now[0] += 5
+    assert progress.line(now[0]) == "0/10 pictures, for 5 s"
     for problem in ("", "corrupt-image", ""):
         now[0] += 2
-        progress.add(row(problem))
-    out, err = capsys.readouterr()
-    assert err == "a\\n.jpg: corrupt-image: it is so\n"
-    assert out == "3/10 pictures, 0.80 megapixels/s, 1 problems, 12 s left\n"
+        progress.add(row(problem, ago_s=2.0))
+    assert capsys.readouterr().err == "a\\n.jpg: corrupt-image: it is so\n"
+    assert progress.line(now[0]) == "3/10 pictures, 0.67 megapixels/s, 1 problems, 14 s left"
     progress.end()
-    assert capsys.readouterr().out == "2 restored, 1 problems in 6 s, 0.80 megapixels/s\n"
+    assert capsys.readouterr().out == "2 restored, 1 problems in 11 s, 0.67 megapixels/s\n"
+
+
+def test_lines_come_while_no_picture_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("photorestore_bulk.progress.EVERY_S", 0.01)
+    out = io.StringIO()
+    with Progress(10, 100, out=out), Progress(10, 100, quiet=True, out=(silent := io.StringIO())):
+        until = time.monotonic() + 60
+        while out.getvalue().count("\n") < 3 and time.monotonic() < until:
+            time.sleep(0.01)
+    assert out.getvalue().startswith("0/10 pictures, for 0 s\n" * 3)
+    assert silent.getvalue() == ""
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(3, "3 s"), (600, "10 min"), (36_000, "10.0 h")])

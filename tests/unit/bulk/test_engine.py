@@ -2,16 +2,18 @@
 
 import os
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import tests.bulk
+from deploy.ports import free_ports
 from photorestore.pipeline import Pipeline
 from photorestore_bulk.ledger import Ledger
 from photorestore_bulk.places import Place
-from photorestore_bulk.plan import items_in
-from photorestore_bulk.restorer import Order
+from photorestore_bulk.plan import Item, items_in
+from photorestore_bulk.restorer import Order, empty_row
 
 pytestmark = pytest.mark.filterwarnings(
     "default"
@@ -50,3 +52,19 @@ def test_all_good_pictures_are_restored_though_some_are_broken_and_one_kills_its
     assert len(ledger.done()) == 39  # the one that kills is tried again
     assert output.read("05.jpg") == b"picture 5"[::-1]
     assert len(list(output.files())) == 37
+
+
+def test_a_cluster_that_cannot_be_entered_is_named_at_once() -> None:
+    engine = pytest.importorskip("photorestore_bulk.engine", reason="Ray comes with the extra `bulk`")
+    address = f"127.0.0.1:{free_ports(1)}"
+    with pytest.raises(OSError, match=rf"{address}: .*refused; .*RAY_AUTH_MODE=token"):
+        engine.default_actors(address, 1, 0)
+
+
+def test_the_driver_is_told_how_long_ago_a_picture_was_begun() -> None:
+    engine = pytest.importorskip("photorestore_bulk.engine", reason="Ray comes with the extra `bulk`")
+    row = empty_row(Item("a.jpg", "a.jpg", "{}", 10, 1))
+    row |= {"at": datetime.now(UTC) - timedelta(seconds=90), "width": 4, "height": 3}
+    told = engine.told(row)
+    assert told["pixels"] == 12
+    assert 90 <= told["ago_s"] < 900

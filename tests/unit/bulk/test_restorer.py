@@ -1,5 +1,6 @@
 import hashlib
 import json
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def restore(photos: Path, output: Place) -> list[Row]:
     for item in items:
         if item.key.startswith("gone"):
             (photos / item.key).unlink()
-    return list(Restorer(Order(str(photos), output.base, load=load_quickly)).restore(items))
+    return list(chain(*Restorer(Order(str(photos), output.base, load=load_quickly)).restore(items)))
 
 
 def test_each_picture_is_restored_and_noted(photos: Path, output: Place) -> None:

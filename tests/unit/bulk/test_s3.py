@@ -39,7 +39,7 @@ def test_a_bucket_is_restored_into_another_and_nothing_is_done_twice(
     items = list(items_in(source, output, {}))
     assert [item.key for item in items] == ["a.jpg", "b/bad.jpg", "b/c d.png", "b/é.bmp"]
     order = Order("s3://album/2009/", "s3://restored/2009/", load=load_quickly)
-    rows = list(Restorer(order).restore(items))
+    (rows,) = Restorer(order).restore(items)
     assert [row["problem"] for row in rows] == ["", "not-an-image", "", ""]
     assert output.read("b/é.bmp.jpg") == "b/é.bmp".encode()[::-1]
     ledger = Ledger.of(output)

@@ -1,6 +1,8 @@
 """Places for restorations, and who has the next one."""
 
 import asyncio
+import contextlib
+from collections import deque
 
 import pytest
 
@@ -137,3 +139,111 @@ async def test_places_that_a_key_waits_for_count_among_its_own() -> None:
         admission.enter(1, "b")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_while_several_keys_ask_they_take_turns_and_each_has_its_share_of_the_places(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    admission = Admission(Limits(6, 100, in_turns=1))
+    places = [admission.enter(1, "a") for _ in range(2)]
+    assert all(places)
+    tasks = await waiting(admission, ("b", 1), ("b", 1), ("a", 1), ("b", 1))
+    for owner in ("a", "b"):
+        with pytest.raises(TooManyRequests, match=r"3 restorations .* while 2 keys ask") as caught:
+            admission.enter(1, owner)
+        assert caught.value.reason == "key"
+    assert admission.has_room(1)  # those wait for their turn, which holds up no job
+    owners = []
+    for place in places:
+        assert place is not None
+        admission.leave(place)
+    for count in range(1, 4):
+        await asyncio.sleep(0)
+        (task,) = [task for task in tasks if task.done()]
+        tasks.remove(task)
+        owners.append(task.result().owner)
+        assert len(admission.waiting) == 4 - count
+        if count < 3:
+            admission.leave(task.result())
+    assert owners == ["b", "a", "b"]
+    monkeypatch.setattr("gateway.restore.admission.ASKS_S", 0)
+    assert all(admission.enter(1, "b") for _ in range(4))
+    await tasks[0]
+    assert admission.requests.of("b") == 6
+
+
+async def test_all_jobs_together_take_turns_as_one_key_does() -> None:
+    admission = Admission(Limits(6, 100, in_turns=2))
+    jobs = [admission.enter(1, None) for _ in range(3)]
+    assert admission.has_room(1)
+    assert admission.enter(1, "a")
+    assert not admission.has_room(1)
+    with pytest.raises(TooManyRequests, match="due first"):  # they have their own queue
+        admission.enter(1, None)
+    for job in jobs[:2]:
+        assert job is not None
+        admission.leave(job)
+    assert admission.has_room(1)
+
+
+def test_callers_without_a_key_are_alone() -> None:
+    admission = Admission(Limits(4, 100, in_turns=1))
+    assert all(admission.enter(1, "") for _ in range(4))
+
+
+def test_a_limit_of_a_key_that_is_below_its_share_stands() -> None:
+    admission = Admission(Limits(16, 100, of_key=1, in_turns=1))
+    assert admission.enter(1, "b")
+    assert admission.enter(1, "a") is None
+    with pytest.raises(TooManyRequests, match=r"which is its limit$"):
+        admission.enter(1, "b")
+
+
+class OneByOne:
+    """A backend that restores one picture after the other."""
+
+    def __init__(self, admission: Admission) -> None:
+        self.admission, self.ended = admission, list[Place]()
+        self._queue: deque[tuple[Place, asyncio.Future[None]]] = deque()
+
+    async def restore(self, owner: str) -> None:
+        place = self.admission.enter(1, owner) or await self.admission.wait(1, owner, 20)
+        ended = asyncio.get_running_loop().create_future()
+        self._queue.append((place, ended))
+        await ended
+
+    async def work(self) -> None:
+        while True:
+            for _ in range(25):
+                await asyncio.sleep(0)
+            if self._queue:
+                place, ended = self._queue.popleft()
+                self.ended.append(place)
+                self.admission.leave(place)
+                ended.set_result(None)
+
+    async def be_greedy(self) -> None:
+        while True:
+            with contextlib.suppress(TooManyRequests):
+                await self.restore("greedy")
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("in_turns", "most"), [(1, 2), (2, 3), (None, 17)])
+async def test_beside_a_key_that_sends_very_many_another_waits_for_what_that_has_at_work(
+    in_turns: int | None, most: int
+) -> None:
+    backend = OneByOne(Admission(Limits(16, 1000, in_turns=in_turns)))
+    greedy = [backend.be_greedy() for _ in range(20)]
+    tasks = [asyncio.create_task(each) for each in (*greedy, backend.work())]
+    await until(lambda: len(backend.ended) > 3)
+    took = []
+    for _ in range(12):
+        came = len(backend.ended)
+        await backend.restore("modest")
+        took.append(len(backend.ended) - came)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert max(took[1:]) == most  # in restorations; the first one meets what was begun when nobody else asked
+    assert sum(place.owner == "greedy" for place in backend.ended[-10:]) >= 5

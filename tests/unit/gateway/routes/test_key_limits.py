@@ -18,33 +18,53 @@ def keys(tmp_path: Path) -> dict[str, str]:
     return {name: f"Bearer {key}" for name, key in keys.items()}
 
 
+async def ask(edge: EdgeClient, key: str, seed: int) -> tuple[int, str]:
+    """Restore a picture; return the status, and after how many seconds to come back."""
+    picture = make_picture(8, 8, seed=seed)
+    answer = await edge.post("/v1/restore?stages=", content=picture, headers={"Authorization": key})
+    if answer.status_code != 429:
+        return answer.status_code, ""
+    assert problem(answer) == (429, "too-many-requests")
+    return 429, answer.headers["retry-after"]
+
+
 @pytest.mark.anyio
 async def test_fifty_requests_of_one_key_leave_places_for_another(
     server: FakeTorchServe, root: Path, tmp_path: Path, keys: dict[str, str]
 ) -> None:
-    async def ask(edge: EdgeClient, name: str, seed: int) -> tuple[int, str]:
-        headers = {"Authorization": keys[name]}
-        picture = make_picture(8, 8, seed=seed)
-        answer = await edge.post("/v1/restore?stages=", content=picture, headers=headers)
-        if answer.status_code != 429:
-            return answer.status_code, ""
-        assert problem(answer) == (429, "too-many-requests")
-        return 429, answer.headers["retry-after"]
-
     async with running_edge(
         server, root, keys_file=tmp_path / "keys", max_requests=4, max_key_requests=2
     ) as edge:
         server.is_open.clear()
         async with asyncio.TaskGroup() as group:
-            greedy = [group.create_task(ask(edge, "greedy", seed)) for seed in range(50)]
+            greedy = [group.create_task(ask(edge, keys["greedy"], seed)) for seed in range(50)]
             await until(lambda: metric(edge, "rejected_total", reason="key") == 48)
-            modest = group.create_task(ask(edge, "modest", 50))
+            modest = group.create_task(ask(edge, keys["modest"], 50))
             await until(lambda: len(server.inferences) == 3)
             server.is_open.set()
         assert sorted(task.result() for task in greedy) == [(200, "")] * 2 + [(429, "1")] * 48
         assert modest.result() == (200, "")
         assert metric(edge, "key_requests_total", key="greedy", status="4xx") == 48
         assert metric(edge, "key_requests_total", key="modest", status="2xx") == 1
+
+
+@pytest.mark.anyio
+async def test_keys_that_ask_at_the_same_time_take_turns(
+    server: FakeTorchServe, root: Path, tmp_path: Path, keys: dict[str, str]
+) -> None:
+    async with running_edge(server, root, keys_file=tmp_path / "keys", max_requests=4) as edge:
+        assert await ask(edge, keys["modest"], 50) == (200, "")
+        server.is_open.clear()
+        async with asyncio.TaskGroup() as group:
+            greedy = [group.create_task(ask(edge, keys["greedy"], seed)) for seed in range(20)]
+            await until(lambda: metric(edge, "rejected_total", reason="key") == 18)
+            assert (metric(edge, "in_flight_requests"), metric(edge, "waiting_requests")) == (1, 1)
+            modest = group.create_task(ask(edge, keys["modest"], 51))
+            await until(lambda: metric(edge, "waiting_requests") == 2)
+            assert metric(edge, "in_flight_requests") == 1
+            server.is_open.set()
+        assert sorted(task.result()[0] for task in greedy) == [200] * 2 + [429] * 18
+        assert modest.result() == (200, "")
 
 
 @pytest.mark.anyio
