@@ -33,7 +33,7 @@ async def test_fifty_requests_of_one_key_leave_places_for_another(
     server: FakeTorchServe, root: Path, tmp_path: Path, keys: dict[str, str]
 ) -> None:
     async with running_edge(
-        server, root, keys_file=tmp_path / "keys", max_requests=4, max_key_requests=2
+        server, root, keys_file=tmp_path / "keys", max_requests=4, max_key_requests=2, max_in_turns=3
     ) as edge:
         server.is_open.clear()
         async with asyncio.TaskGroup() as group:
