@@ -13,9 +13,11 @@ from gateway.jobs import clock
 from gateway.jobs.attempts import Attempts
 from gateway.jobs.bounds import Bounds
 from gateway.jobs.destinations import Destinations
+from gateway.jobs.documents import document
+from gateway.jobs.elsewhere import Elsewhere
 from gateway.jobs.metrics import JobMetrics
 from gateway.jobs.places import open_places
-from gateway.jobs.records import ENDED, PATH, Record, document
+from gateway.jobs.records import ENDED, PATH, Record
 from gateway.jobs.signatures import read_secrets
 from gateway.jobs.sweeper import Sweeper
 from gateway.jobs.webhooks import Patience, Webhooks
@@ -39,6 +41,7 @@ class Jobs:
     Attributes:
         store: the records.
         files: the uploads and results.
+        elsewhere: reads pictures that are not uploaded, and writes results.
         webhooks: sends the webhooks when jobs end.
         sweeper: deletes what is no longer needed.
 
@@ -59,7 +62,8 @@ class Jobs:
         self._admission = admission
         self._metrics = metrics
         self._bounds = Bounds(settings.max_queued_jobs, settings.max_queued_bytes)
-        destinations = Destinations.parse(settings.webhook_hosts)
+        destinations = Destinations.parse(settings.webhook_hosts, "webhook")
+        self.elsewhere = Elsewhere(settings)
         patience = Patience(settings.webhook_tries, settings.webhook_wait_s)
         if settings.webhook_secret_file is not None:
             read_secrets(settings.webhook_secret_file)
@@ -70,7 +74,7 @@ class Jobs:
             self.store, metrics, destinations, settings.webhook_secret_file, patience, self.path_of
         )
         self.sweeper = Sweeper(settings, self.store, self.files, patience)
-        attempts = Attempts(settings, self.store, self.files, runner, metrics, release)
+        attempts = Attempts(settings, self.store, self.files, self.elsewhere, runner, metrics, release)
         self._worker = Worker(
             settings, self.store, self.files, attempts, admission, readiness, self.webhooks.wake
         )

@@ -43,7 +43,7 @@ async def receive(
     """
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     is_form = kind == FORM
-    limit_bytes = min(LIMITS.upload_bytes, place.limit_bytes, _all_bytes(workspace.root))
+    limit_bytes = min(LIMITS.upload_bytes, place.limit_bytes, all_bytes(workspace.root))
     _check_headers(request, limit_bytes, is_form=is_form)
     with contextlib.ExitStack() as files:
         parts = Parts(workspace, files, limit_bytes)
@@ -65,7 +65,7 @@ async def receive(
         return parts.received(), tuple(parts.fields)
 
 
-def _all_bytes(folder: Path) -> int:
+def all_bytes(folder: Path) -> int:
     """Return the size of a folder's file system."""
     state = os.statvfs(folder)
     return state.f_blocks * state.f_frsize

@@ -15,7 +15,7 @@ from gateway.jobs.records import ENDED, PATH, STATES, Record
 from gateway.routes import jobs_openapi
 from gateway.routes.authorization import require_key
 from gateway.routes.edge import edge_of
-from gateway.routes.jobs import jobs_of
+from gateway.routes.submission import jobs_of
 from photorestore.errors import UnsupportedOption
 
 LOOK_EVERY_S = 1.0

@@ -16,6 +16,11 @@ def submit_operation() -> Schema:
     """Return the query, headers and body of `POST /v1/jobs`."""
     operation = restore_operation()
     webhook = {**_TEXT, "description": "URL that is sent the job at its end, where this service allows it"}
+    source = {
+        **_TEXT,
+        "description": "URL of the picture, where this service allows it; there is no body then",
+    }
+    result = {**_TEXT, "description": "URL to which the result is written, too, where this service allows it"}
     key = {
         "name": "Idempotency-Key",
         "in": "header",
@@ -26,7 +31,15 @@ def submit_operation() -> Schema:
     kept = [found for found in operation["parameters"] if found["name"] != "If-None-Match"]
     return {
         **operation,
-        "parameters": [*kept, parameter("return", returned), parameter("webhook", webhook), key],
+        "parameters": [
+            *kept,
+            parameter("return", returned),
+            parameter("webhook", webhook),
+            parameter("source", source),
+            parameter("result", result),
+            key,
+        ],
+        "requestBody": {**operation["requestBody"], "required": False},
     }
 
 
@@ -34,6 +47,7 @@ def submit_answers() -> dict[int | str, Schema]:
     """Return the answers of `POST /v1/jobs`."""
     headers = {"Location": {"description": "of the job", "schema": _TEXT}}
     texts = {status: text for status, text in STATUSES.items() if status not in (412, 504)}
+    texts[403] = "source or result is not where this service lets jobs go"
     return {
         202: {**_job("the job, which waits"), "headers": headers},
         200: {**_job("the job that the Idempotency-Key stands for"), "headers": headers},

@@ -126,7 +126,9 @@ def _jobs() -> dict[str, Schema]:
         | {
             "description": "of stages at work that take minutes, by stage: steps done, and how many there are at most"
         },
+        "places": ref("JobPlaces"),
         "result": _or_null(ref("JobResult")),
+        "written": _or_null(ref("JobWritten")),
         "problem": _or_null(ref("Problem")),
         "webhook": _or_null(ref("JobWebhook")),
         "links": ref("JobLinks"),
@@ -149,6 +151,12 @@ def _jobs() -> dict[str, Schema]:
             }
         ),
         "JobResult": _object({"return": ref("Return"), "content_type": _TEXT, "etag": _TEXT}),
+        "JobPlaces": _object(dict.fromkeys(("source", "result"), _or_null(_TEXT)))
+        | {
+            "description": "where the picture lies and the result goes, without queries; null: uploaded, only kept"
+        },
+        "JobWritten": _object({"etag": _TEXT, "sha256": _TEXT, "size_bytes": {"type": "integer"}})
+        | {"description": "what was written to `places.result`"},
         "JobWebhook": _object(webhook),
         "JobLinks": _object({"self": _TEXT, "result": _TEXT}, required=["self"]),
     }
