@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from gateway.http.conditional import etag_of
 from gateway.jobs.allowed import shown
+from gateway.jobs.forecast import UNKNOWN, Outlook
 from gateway.jobs.records import Record, Webhook
 from gateway.restore.returns import MEDIA_TYPES
 from photorestore.options import STAGES
@@ -19,6 +20,7 @@ def document(
     states: Mapping[str, str],
     path: str,
     steps: Mapping[str, tuple[int, int]] = MappingProxyType({}),
+    outlook: Outlook = UNKNOWN,
 ) -> dict[str, object]:
     """Return the JSON document of a job for its caller.
 
@@ -26,6 +28,7 @@ def document(
         states: the states of the stages that a running job has begun.
         path: of the job's URL.
         steps: done and at most, of stages of a running job that work for minutes.
+        outlook: of a job that is queued or running.
     """
     links = {"self": path} | ({"result": f"{path}/result"} if record.has_result else {})
     return {
@@ -36,6 +39,8 @@ def document(
         "ended": _time(record.ended),
         "expires": _time(record.expires),
         "tries": record.tries,
+        "ahead": outlook.ahead if record.state == "queued" else None,
+        "seconds_left": outlook.seconds_left,
         "progress": _progress(record, states),
         "steps": {stage: {"done": done, "total": total} for stage, (done, total) in steps.items()},
         "places": {name: shown(url) or None for name, url in _places(record)},

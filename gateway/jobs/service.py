@@ -15,6 +15,7 @@ from gateway.jobs.bounds import Bounds
 from gateway.jobs.destinations import Destinations
 from gateway.jobs.documents import document
 from gateway.jobs.elsewhere import Elsewhere
+from gateway.jobs.forecast import Forecast
 from gateway.jobs.metrics import JobMetrics
 from gateway.jobs.places import open_places
 from gateway.jobs.records import ENDED, PATH, Record
@@ -70,6 +71,7 @@ class Jobs:
         with contextlib.ExitStack() as opened:
             self.store, self.files = opened.enter_context(open_places(settings))
             self._opened = opened.pop_all()
+        self._forecast = Forecast(self.store, settings.max_jobs)
         self.webhooks = Webhooks(
             self.store, metrics, destinations, settings.webhook_secret_file, patience, self.path_of
         )
@@ -168,11 +170,14 @@ class Jobs:
 
     async def describe(self, record: Record) -> dict[str, object]:
         """Return the JSON document of a job for its caller."""
-        if record.state != "running":
-            return document(record, record.progress, self.path_of(record))
+        if record.state in ENDED:
+            return document(record, {}, self.path_of(record))
+        outlook = await asyncio.to_thread(self._forecast.of, record.id)
+        if record.state == "queued":
+            return document(record, record.progress, self.path_of(record), outlook=outlook)
         states = await asyncio.to_thread(self._worker.states, record.id)
         steps = await asyncio.to_thread(self._worker.attempts.steps, record.id)
-        return document(record, states or record.progress, self.path_of(record), steps)
+        return document(record, states or record.progress, self.path_of(record), steps, outlook)
 
     async def result(self, record: Record, kind: str) -> Result:
         """Return a job's result.

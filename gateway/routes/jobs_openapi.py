@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.routes.openapi import STATUSES, document, parameter, problems, restore_operation
-from gateway.routes.schemas import ref
+from gateway.routes.schema_parts import ref
 from photorestore.kinds import Schema
 
 _TEXT: Schema = {"type": "string"}
@@ -61,6 +61,25 @@ def job_answers() -> dict[int | str, Schema]:
     return {
         200: {**_job("the job"), "headers": headers},
         **problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
+    }
+
+
+def batch_operation() -> Schema:
+    """Return the body of `POST /v1/jobs/batch`."""
+    return {"requestBody": {"required": True, "content": document("JobBatch")}}
+
+
+def batch_answers() -> dict[int | str, Schema]:
+    """Return the answers of `POST /v1/jobs/batch`."""
+    text = "what came of each job, in their order; Retry-After where some had no room"
+    return {
+        200: {"description": text, "content": document("JobAnswers")},
+        **problems(
+            {
+                **{status: STATUSES[status] for status in (400, 401, 406, 408, 413)},
+                404: "this service keeps no jobs",
+            }
+        ),
     }
 
 

@@ -18,7 +18,7 @@ from photorestore.errors import UnsupportedOption
 from photorestore.housekeeping import LONGEST_TIMEOUT_S
 from photorestore.options import Options
 
-_KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _APART = frozenset({"webhook", "source", "result"})
 
 
@@ -83,8 +83,16 @@ def idempotency_key(request: Request) -> str | None:
     Raises:
         BadRequest: it has other characters, or is too long.
     """
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _KEY.match(key):
+    return check_key(request.headers.get("idempotency-key"))
+
+
+def check_key(key: str | None) -> str | None:
+    """Return an idempotency key as it is.
+
+    Raises:
+        BadRequest: it has other characters, or is too long.
+    """
+    if key is not None and not _KEY.fullmatch(key):
         raise BadRequest("Idempotency-Key is not as expected: up to 255 visible characters of ASCII")
     return key
 

@@ -12,6 +12,7 @@ from gateway.jobs.disk_trouble import trouble_means_retry
 from gateway.jobs.records import Record, Webhook, Work
 from gateway.jobs.service import Jobs
 from gateway.restore.parts import Fields
+from gateway.restore.upload import patience_of
 from gateway.routes.edge import edge_of
 from gateway.routes.orders import Order, fingerprint, order_of
 from gateway.telemetry.tracing import current_traceparent
@@ -46,9 +47,10 @@ async def record_of(request: Request, order: Order, key: str | None) -> Record:
     """
     if order.source is None:
         return await _record_of_upload(request, order, key)
-    async for chunk in request.stream():
-        if chunk:
-            raise BadRequest("source is given, and an upload, too; expected one of them")
+    async with patience_of(edge_of(request).intake.pace):
+        async for chunk in request.stream():
+            if chunk:
+                raise BadRequest("source is given, and an upload, too; expected one of them")
     return record_of_source(request, order, key)
 
 
