@@ -145,6 +145,7 @@ async def test_limits_of_a_key_count_each_job(server: FakeTorchServe, root: Path
         (b'{"jobs": {}}', (400, "bad-request")),
         (b'{"jobs": [{"source": "https://a.example?X-Sig=hidden"}], "more": 1}', (400, "bad-request")),
         (json.dumps({"jobs": [{}] * (MOST_ORDERS + 1)}).encode(), (400, "bad-request")),
+        (b'{"jobs": [{"source": "s3://a/\\ud800"}]}', (400, "bad-request")),
         (b"[" * 100_000, (400, "bad-request")),
         (b" " * (batches.MOST_BYTES + 1), (413, "payload-too-large")),
     ],
