@@ -46,7 +46,11 @@ UNKNOWN = Outlook()
 
 
 class Speeds:
-    """How long jobs take, by those that have succeeded: all else is as long as long work is, or as short work."""
+    """How long jobs take, by those that have succeeded.
+
+    Args:
+        records: of these; what has no time or size is passed over.
+    """
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._measured: dict[object, list[tuple[int, float]]] = defaultdict(list)
@@ -59,7 +63,8 @@ class Speeds:
     def seconds(self, work: Work) -> float | None:
         """Return how long work takes; None where nothing like it was measured.
 
-        It is a line through the pixels and seconds of the jobs with equal options, or else of all that are no longer.
+        A line is drawn through pixels and seconds of the jobs with equal options. Where there are none, it is drawn through
+        those of all jobs that are not of minutes where this one is not, or are where this one is.
         """
         found = next((self._measured[kind] for kind in _kinds(work) if kind in self._measured), None)
         if found is None:
