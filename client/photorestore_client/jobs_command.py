@@ -25,6 +25,8 @@ from photorestore_client.results import Job
 from photorestore_client.tries import Timeouts
 
 LOOK_EVERY_S = 2.0
+USUAL = "jpeg"
+"""Format of results in a folder."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     given = _make_parser().parse_args(arguments)
     try:
-        options = options_of(given, given.format)
+        options = options_of(given, _format_of(given))
         check_psf(options)
         orders = [Order(source, result) for source, result in _planned(given)]
         with Client(
@@ -73,6 +75,20 @@ def _make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _is_folder(given: argparse.Namespace) -> bool:
+    return given.output is not None and (len(given.sources) > 1 or given.output.endswith("/"))
+
+
+def _format_of(given: argparse.Namespace) -> str | None:
+    """Return the format that is given, or that the name of the result stands for; None for the service's default."""
+    if given.format is not None or given.output is None:
+        return given.format
+    if _is_folder(given):
+        return USUAL
+    path = urlsplit(given.output).path.lower()
+    return next((name for name, suffixes in RESULT_SUFFIXES.items() if path.endswith(suffixes)), None)
+
+
 def _planned(given: argparse.Namespace) -> list[tuple[str, str | None]]:
     """Return the pictures, each with the place of its result.
 
@@ -81,9 +97,9 @@ def _planned(given: argparse.Namespace) -> list[tuple[str, str | None]]:
     """
     if given.output is None:
         return [(source, None) for source in given.sources]
-    if len(given.sources) == 1 and not given.output.endswith("/"):
+    if not _is_folder(given):
         return [(given.sources[0], given.output)]
-    folder, suffixes = given.output.rstrip("/"), RESULT_SUFFIXES[given.format or "jpeg"]
+    folder, suffixes = given.output.rstrip("/"), RESULT_SUFFIXES[given.format or USUAL]
     planned: dict[str, str] = {}
     for source in given.sources:
         name = PurePosixPath(urlsplit(source).path).name

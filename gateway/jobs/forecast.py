@@ -23,9 +23,7 @@ RECENT = 64
 """Jobs that are measured by."""
 FRESH_S, SHARE = 0.05, 0.1
 """Seconds for which an outlook counts as new, at least; and the part of the time that is spent on it, at most."""
-_EQUAL = frozenset(
-    {"format", "quality", "metadata", "colour", "timeout_s", "strength", "hints", "psf", "sigma_255"}
-)
+_EQUAL = frozenset({"format", "quality", "metadata", "colour", "timeout_s", "strength", "hints", "sigma_255"})
 """Options that change little in how long a job takes."""
 
 
@@ -63,8 +61,8 @@ class Speeds:
     def seconds(self, work: Work) -> float | None:
         """Return how long work takes; None where nothing like it was measured.
 
-        A line is drawn through pixels and seconds of the jobs with equal options. Where there are none, it is drawn through
-        those of all jobs that are not of minutes where this one is not, or are where this one is.
+        A line is drawn through pixels and seconds of the jobs with equal options. Where there are none, it is drawn
+        through those of all jobs that, like this one, take minutes or do not.
         """
         found = next((self._measured[kind] for kind in _kinds(work) if kind in self._measured), None)
         if found is None:
@@ -80,6 +78,7 @@ class Speeds:
 def _kinds(work: Work) -> tuple[str, bool]:
     """Return the work's own kind, then the one that it has in common with much other work."""
     own = {name: value for name, value in work.options.items() if name not in _EQUAL}
+    own["psf"] = work.options.get("psf") is not None
     is_long = any(value == DIP for name, value in own.items() if name.endswith("_method"))
     return json.dumps([own, work.kind], sort_keys=True), is_long
 

@@ -159,7 +159,7 @@ def test_command_names_results_and_tells_of_each(edge: Edge, capsys: pytest.Capt
         (places[0], "s3://to/there/one.jpg"),
         (places[1], "s3://to/there/two.tif.jpg"),
     ]
-    assert json.loads(edge.seen[0].body)["options"] == {"scale": 2}
+    assert json.loads(edge.seen[0].body)["options"] == {"scale": 2, "format": "jpeg"}
     assert sorted(capsys.readouterr().out.splitlines()) == [
         "https://b.example/x/two.tif -> s3://to/there/two.tif.jpg",
         "s3://a/one.jpg -> s3://to/there/one.jpg",
@@ -169,12 +169,15 @@ def test_command_names_results_and_tells_of_each(edge: Edge, capsys: pytest.Capt
 def test_command_takes_one_place_for_one_picture_or_none(
     edge: Edge, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(edge, "s3://a/1.jpg", "-o", "s3://to/2") == DONE
-    assert sent(edge)[0]["result"] == "s3://to/2"
+    for name, options in (("2", {}), ("2.PNG?X-Sig=a", {"format": "png"})):
+        assert run(edge, "s3://a/1.jpg", "-o", f"https://to.example/{name}") == DONE
+        assert sent(edge)[0]["result"] == f"https://to.example/{name}"
+        assert json.loads(edge.seen[0].body)["options"] == options
+        edge.seen.clear()
     edge.seen.clear()
     assert run(edge, "s3://a/3.jpg") == DONE
     assert "result" not in sent(edge)[0]
-    assert capsys.readouterr().out.splitlines()[-1] == "s3://a/3.jpg -> job job-1"
+    assert capsys.readouterr().out.splitlines()[-1] == "s3://a/3.jpg -> job job-2"
 
 
 def test_command_goes_on_as_there_is_room(edge: Edge, capsys: pytest.CaptureFixture[str]) -> None:

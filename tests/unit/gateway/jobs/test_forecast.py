@@ -70,6 +70,8 @@ def test_equal_options_count_first_and_work_of_minutes_is_apart() -> None:
     assert speeds.seconds(sized(100, scale=4, format="png").work) == 10.0
     assert speeds.seconds(sized(100, scale=2).work) == 6.0
     assert speeds.seconds(sized(100, upscale_method="dip").work) == 300.0
+    blurred = Speeds([took(2.0, 100), took(9.0, 100, psf="gaussian:2")])
+    assert [blurred.seconds(sized(100, psf=psf).work) for psf in ("motion:9,3", None)] == [9.0, 2.0]
     assert Speeds([took(2.0, 100)]).seconds(sized(100, denoise_method="dip").work) is None
 
 
