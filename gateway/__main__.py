@@ -13,8 +13,8 @@ import sys
 from collections.abc import Sequence
 
 from gateway.app import create_app, create_server
+from gateway.command_line import parse
 from gateway.http.keys import key_line, make_key
-from gateway.settings import parse
 from gateway.telemetry.logs import log_to_stderr
 from gateway.telemetry.tracing import Tracing
 from photorestore.allocator import give_freed_memory_back

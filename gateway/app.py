@@ -34,6 +34,7 @@ from gateway.restore.release import Release
 from gateway.restore.runner import Runner
 from gateway.restore.transfers import TransferLimits, Transfers
 from gateway.routes import openapi
+from gateway.routes.batches import batches
 from gateway.routes.edge import Edge
 from gateway.routes.job_views import job_views
 from gateway.routes.jobs import jobs
@@ -111,6 +112,7 @@ def create_app(
     app.include_router(about)
     app.include_router(jobs)
     app.include_router(job_views)
+    app.include_router(batches)
     app.include_router(operations)
     add_pages(app)
     return app

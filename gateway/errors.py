@@ -41,6 +41,34 @@ class KeysNeeded(InvalidInput):
     status = 403
 
 
+class PlaceNotAllowed(InvalidInput):
+    """The picture lies, or its result is to go, where the operator does not let jobs go."""
+
+    type = "place-not-allowed"
+    status = 403
+
+
+class SourceForbidden(InvalidInput):
+    """Who has the picture of a job does not hand it out to this service."""
+
+    type = "source-forbidden"
+    status = 403
+
+
+class SourceNotFound(InvalidInput):
+    """The picture of a job is not where it was said to be."""
+
+    type = "source-not-found"
+    status = 404
+
+
+class ResultRefused(InvalidInput):
+    """The place for the result of a job does not take it."""
+
+    type = "result-refused"
+    status = 403
+
+
 class NotFound(InvalidInput):
     """There is no such resource."""
 
@@ -141,6 +169,12 @@ class JobsUnavailable(RestorationError):
 
     type = "jobs-unavailable"
     status = 503
+
+
+class PlaceUnavailable(JobsUnavailable):
+    """Where a job's picture lies, or its result is to go, nothing can be read or written now."""
+
+    type = "place-unavailable"
 
 
 class TooManyConnections(RestorationError):

@@ -20,6 +20,7 @@ _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
 """An origin as browsers write it: lower case, no path, no slash at the end."""
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_PREFIX = re.compile(r"(s3|gs)://[a-z0-9][a-z0-9._-]*(/[^/@?#\s,]+)*/?")
 _OWN_PATHS = ("v1", "docs", "page")
 
 
@@ -81,6 +82,13 @@ def _destinations(text: str) -> str:
             ipaddress.ip_network(part)
         except ValueError:
             _host(part.removeprefix("*."))
+    return text
+
+
+def _places(text: str) -> str:
+    for part in _parts(text):
+        if not _PREFIX.fullmatch(part):
+            _destinations(part)
     return text
 
 
@@ -151,6 +159,11 @@ Origins: TypeAlias = Annotated[
 ]
 Destinations: TypeAlias = Annotated[
     str, AfterValidator(_destinations), "hosts, *.DOMAIN and networks like 10.0.0.0/8, separated by commas"
+]
+Places: TypeAlias = Annotated[
+    str,
+    AfterValidator(_places),
+    "places like s3://bucket/prefix, hosts, *.DOMAIN and networks like 10.0.0.0/8, separated by commas",
 ]
 PublicPath: TypeAlias = Annotated[str, AfterValidator(_public_path), "a path like /photos"]
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network

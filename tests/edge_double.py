@@ -178,13 +178,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def job(self, path: str) -> None:
         edge, (name, _, rest) = self.server.edge, path.partition("/")
+        if path == "batch":
+            orders = json.loads(self.seen.body)["jobs"]
+            self.send_json(200, {"jobs": [self.batched(order) for order in orders]})
+            return
         if self.command == "POST":
-            key = self.headers["Idempotency-Key"]
-            with edge.lock:
-                name = edge.keys.setdefault(key, f"job-{len(edge.keys)}")
-                job = edge.jobs.setdefault(name, {"id": name, "state": "queued", "progress": {}})
-                job.setdefault("picture", self.seen.body.hex())
-            self.send_json(202, job, Location=f"/v1/jobs/{name}")
+            job = self.enter(self.headers["Idempotency-Key"], self.seen.body)
+            self.send_json(202, job, Location=f"/v1/jobs/{job['id']}")
             return
         if name not in edge.jobs:
             self.problem(404, "no-such-job")
@@ -200,6 +200,27 @@ class Handler(BaseHTTPRequestHandler):
             steps = {"queued": "running", "running": job.get("end", "succeeded")}
             job["state"] = steps.get(job["state"], job["state"])
             job["progress"] = {"denoise": _STAGE.get(job["state"], "waiting")}
+
+    def enter(self, key: str, picture: bytes) -> dict[str, Any]:
+        edge = self.server.edge
+        with edge.lock:
+            name = edge.keys.setdefault(key, f"job-{len(edge.keys)}")
+            job = edge.jobs.setdefault(name, {"id": name, "state": "queued", "progress": {}})
+            job.setdefault("picture", picture.hex())
+            return job | {"ahead": len(edge.jobs) - 1, "seconds_left": 7}
+
+    def batched(self, order: dict[str, Any]) -> dict[str, Any]:
+        """What came of one job: there is room for `capacity` open ones, and none for those of `no.example`."""
+        edge = self.server.edge
+        is_open = [job for job in edge.jobs.values() if job["state"] in ("queued", "running")]
+        if "no.example" in order["source"]:
+            refused = {"type": "urn:photorestore:problem:place-not-allowed", "detail": "no"}
+            return {"status": 403, "job": None, "problem": refused}
+        if len(is_open) >= edge.capacity:
+            refused = {"type": "urn:photorestore:problem:too-many-requests", "detail": "full"}
+            return {"status": 429, "job": None, "problem": refused}
+        job = self.enter(order["idempotency_key"], order["source"].encode())
+        return {"status": 202, "job": job, "problem": None}
 
     def send_json(self, status: int, document: object, **headers: str) -> None:
         self.send(status, json.dumps(document).encode(), "application/json", **headers)

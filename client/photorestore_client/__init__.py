@@ -13,12 +13,12 @@ RestoreError
 ├── Unreachable           there was no answer, or it was not the service's; tried again
 │   └── TimedOut              an answer, or the time allowed for all tries, took too long
 ├── Problem               the service says why not (RFC 9457)
-│   ├── BadOption             an option is unknown, or what it asks for cannot be had          400 406
+│   ├── BadOption             an option is unknown, or what it asks for cannot be had          400 403 406
 │   ├── Denied                the API key is missing or wrong                                  401 403
 │   ├── NotFound              there is no such job, or its result is no longer kept            404 410
 │   ├── Conflict              the job has no result, or the idempotency key was used otherwise 409
 │   ├── Unchanged             the result is the one that the caller has (`if_none_match`)      412
-│   ├── BadPicture            not a picture of an accepted type, broken, or too large          413 415 422
+│   ├── BadPicture            not a picture of an accepted type, broken, or too large          403 404 413 415 422
 │   ├── Busy                  no room for this picture now; tried again                        429 503
 │   ├── TooLate               the option `timeout` allows no more time, or the upload is slow  408 504
 │   └── Failed                the service's own fault                                          500
@@ -47,6 +47,7 @@ from photorestore_client.errors import (
     Unreachable,
 )
 from photorestore_client.options import Options
+from photorestore_client.orders import Order
 from photorestore_client.results import Analysis, Bundle, Job, Restored, Service, Stage
 from photorestore_client.retry import Retry
 from photorestore_client.tries import Timeouts
@@ -68,6 +69,7 @@ __all__ = [
     "JobCancelled",
     "NotFound",
     "Options",
+    "Order",
     "Problem",
     "RestoreError",
     "Restored",

@@ -15,6 +15,7 @@ examples:
   photorestore old.jpg -o restored.jpg
   photorestore photos/ -o restored/ --jobs 8 --format png
   curl https://example.org/old.jpg | photorestore - -o - > restored.jpg
+  photorestore jobs s3://album/a.jpg s3://album/b.jpg -o s3://restored/     the service fetches and writes them
   photorestore --watch-throughput --every 5
   photorestore bulk s3://album/ -o s3://restored/     without a service: pip install photorestore[bulk]
 
@@ -60,13 +61,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="also replace files that were not made here")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if any file was left out")
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('photorestore-client')}")
-    _add_service(parser)
-    _add_options(parser)
+    add_service(parser)
+    _add_pictures(add_options(parser))
     _add_watch(parser)
     return parser
 
 
-def _add_service(parser: argparse.ArgumentParser) -> None:
+def add_service(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say where the service is."""
     group = parser.add_argument_group("service")
     url = os.environ.get("PHOTORESTORE_URL", "http://127.0.0.1:8000")
     group.add_argument("--url", default=url, help="where it listens (http://127.0.0.1:8000)")
@@ -80,7 +82,8 @@ def _add_service(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the options of the restoration, all of which can be sent as text; return their group."""
     group = parser.add_argument_group(
         "options of the restoration", "What is left out is the service's default."
     )
@@ -101,6 +104,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--normalise", action="store_true", default=None, help="correct cast and fading first")
     _add_methods(group)
     _add_delivery(group)
+    return group
+
+
+def _add_pictures(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--mask", type=Path, metavar="FILE", help="for one picture: what is white in it is filled"
     )

@@ -12,23 +12,33 @@ from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType
-from typing import cast
 
+from photorestore_client import jobs_command
 from photorestore_client.arguments import make_parser
 from photorestore_client.bulk import Did, Run
 from photorestore_client.client import Client
-from photorestore_client.errors import BadOption, Busy, Denied, Problem, RestoreError, Unreachable
+from photorestore_client.errors import Problem, RestoreError, Unreachable
+from photorestore_client.given import (
+    CANNOT_WRITE,
+    DONE,
+    INTERRUPTED,
+    NO_SERVICE,
+    SOME_FAILED,
+    USAGE,
+    api_key_of,
+    exit_code_of,
+    options_of,
+)
 from photorestore_client.ledger import CannotWriteError, Ledger, LedgerError
-from photorestore_client.options import Options
 from photorestore_client.plan import RESULT_SUFFIXES, Plan, plan
 from photorestore_client.progress import Progress, describe, shown
 from photorestore_client.throughput import watch
 from photorestore_client.tries import Timeouts
 
-DONE, SOME_FAILED, USAGE, NO_SERVICE, CANNOT_WRITE, INTERRUPTED = 0, 1, 2, 3, 4, 128
-"""Exit codes; the number of the signal is added to the last one."""
 COMMANDS = "photorestore.commands"
 """Entry points by which other packages add commands, whose name is the first argument; `./bulk` is always a file."""
+JOBS = "jobs"
+"""The command for pictures that the service fetches; `./jobs` is always a file."""
 STREAM = "-"
 """Stands for standard input, and for standard output."""
 STREAM_PATH = Path(STREAM)
@@ -45,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments and (further := entry_points(group=COMMANDS, name=arguments[0])):
         return int(further[arguments[0]].load()(arguments[1:]))
+    if arguments and arguments[0] == JOBS:
+        return jobs_command.main(arguments[1:])
     parser = make_parser()
     given = parser.parse_args(arguments)
     _check(parser, given)
@@ -53,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with Client(
             given.url,
-            api_key=_api_key(given),
+            api_key=api_key_of(given),
             timeouts=Timeouts(total_s=given.patience),
             connections=given.jobs,
         ) as client:
@@ -100,11 +112,11 @@ def _is_one_file(given: argparse.Namespace) -> bool:
 def _restore_one(given: argparse.Namespace, client: Client) -> int:
     source, target = given.inputs[0], Path(given.output)
     if given.output == STREAM:
-        options = _options(given, given.format)
+        options = options_of(given, given.format)
     else:
         if target.exists() and (_is_same(target, source) or not given.overwrite):
             raise ValueError(f"{target} is there already")
-        options = _options(given, given.format or _format_of(target))
+        options = options_of(given, given.format or _format_of(target))
     if source != STREAM_PATH:
         source.stat()
     if given.dry_run:
@@ -115,7 +127,7 @@ def _restore_one(given: argparse.Namespace, client: Client) -> int:
         restored = client.restore(picture, mask=given.mask, reference=given.reference, **options)
     except (RestoreError, OSError) as error:
         print(f"{shown(source)}: {describe(error)}", file=sys.stderr)
-        return _exit_code_of([error])
+        return exit_code_of([error])
     try:
         restored.save(sys.stdout.buffer if given.output == STREAM else target)
         sys.stdout.flush()
@@ -133,7 +145,7 @@ def _restore_many(given: argparse.Namespace, client: Client) -> int:
     folder, image_format = Path(given.output), given.format or "jpeg"
     found = plan(given.inputs, folder, image_format)
     with Ledger(folder, read_only=given.dry_run) as ledger:
-        options = _options(given, image_format)
+        options = options_of(given, image_format)
         run = Run(client, ledger, options, given.jobs, overwrite=given.overwrite, rehearse=given.dry_run)
         if given.dry_run:
             code = _rehearse(run, found)
@@ -177,22 +189,7 @@ def _run(run: Run, found: Plan, *, quiet: bool, strict: bool) -> int:
     if run.wrong_option:
         print(f"photorestore: {run.wrong_option}", file=sys.stderr)
         return USAGE
-    return _exit_code_of(errors, one=False)
-
-
-def _exit_code_of(errors: Sequence[Exception], *, one: bool = True) -> int:
-    """Return the exit code after errors.
-
-    Args:
-        one: whether there was one picture, whose error of an option is wrong usage.
-    """
-    if any(isinstance(error, CannotWriteError) for error in errors):
-        return CANNOT_WRITE
-    if any(isinstance(error, Unreachable | Busy | Denied) for error in errors):
-        return NO_SERVICE
-    if one and any(isinstance(error, BadOption) for error in errors):
-        return USAGE
-    return SOME_FAILED if errors else DONE
+    return exit_code_of(errors, one=False)
 
 
 @contextmanager
@@ -225,12 +222,6 @@ def _watch(given: argparse.Namespace, client: Client) -> int:
     return DONE
 
 
-def _options(given: argparse.Namespace, image_format: str | None) -> Options:
-    names = [name for name in Options.__annotations__ if name != "format"]
-    values = {name: value for name in names if (value := getattr(given, name)) is not None}
-    return cast("Options", values if image_format is None else {**values, "format": image_format})
-
-
 def _format_of(target: Path) -> str:
     """Return the format that the suffix of a name stands for.
 
@@ -241,9 +232,3 @@ def _format_of(target: Path) -> str:
         if target.suffix.lower() in suffixes:
             return image_format
     raise ValueError(f"{target}: its name ends in none of the formats' suffixes; use --format")
-
-
-def _api_key(given: argparse.Namespace) -> str | None:
-    if given.api_key_file is not None:
-        return str(given.api_key_file.read_text().strip())
-    return os.environ.get("PHOTORESTORE_API_KEY") or None

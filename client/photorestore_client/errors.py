@@ -54,7 +54,7 @@ class Problem(RestoreError):
 
 
 class BadOption(Problem):
-    """An option is unknown, or what it asks for cannot be had."""
+    """An option is unknown, or what it asks for cannot be had; or a place is not allowed, or refuses the result."""
 
 
 class Denied(Problem):
@@ -74,7 +74,7 @@ class Unchanged(Problem):
 
 
 class BadPicture(Problem):
-    """Not a picture of an accepted type, broken, or too large."""
+    """Not a picture of an accepted type, broken, or too large; or it cannot be fetched."""
 
 
 class TooLate(Problem):
@@ -93,6 +93,10 @@ _BY_TYPE: dict[str, type[Problem]] = {
     "unsupported-option": BadOption,
     "unavailable-tier": BadOption,
     "not-acceptable": BadOption,
+    "place-not-allowed": BadOption,
+    "result-refused": BadOption,
+    "source-forbidden": BadPicture,
+    "source-not-found": BadPicture,
     "payload-too-large": BadPicture,
     "image-too-large": BadPicture,
     "not-an-image": BadPicture,

@@ -133,6 +133,8 @@ class Job:
         problem: the problem document of a failed job.
         document: the whole answer of the service.
         request_id: finds the request in the service's log.
+        ahead: jobs that begin before it, while it waits; else None.
+        seconds_left: until its end, about, by how long others like it took; None if the service cannot tell.
     """
 
     id: str
@@ -141,6 +143,8 @@ class Job:
     problem: Mapping[str, Any] | None
     document: Mapping[str, Any]
     request_id: str = ""
+    ahead: int | None = None
+    seconds_left: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -161,6 +165,8 @@ class Job:
             problem=document.get("problem"),
             document=document,
             request_id=request_id,
+            ahead=document.get("ahead"),
+            seconds_left=document.get("seconds_left"),
         )
 
 

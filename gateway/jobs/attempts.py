@@ -10,24 +10,28 @@ import math
 import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from gateway.errors import JobsUnavailable, TooManyRequests
+from gateway.errors import JobsUnavailable, PlaceNotAllowed, PlaceUnavailable, ResultRefused, TooManyRequests
 from gateway.http.problems import problem_of
 from gateway.jobs import clock
+from gateway.jobs.elsewhere import Delivery, Elsewhere
 from gateway.jobs.files import Files
 from gateway.jobs.metrics import JobMetrics
 from gateway.jobs.records import Outcome, Record, Work
 from gateway.jobs.store import Store
 from gateway.restore.intake import Prepared, prepare
+from gateway.restore.parts import Received
 from gateway.restore.release import Release
 from gateway.restore.results import Result
 from gateway.restore.runner import Runner
 from gateway.settings import GatewaySettings
 from photorestore.envelope import Problem
 from photorestore.errors import BrokenArtifact, OutOfSpace, RestorationError
+from photorestore.long_work import check_size
 from photorestore.options import Options
 from photorestore.serving.answers import problem_answer
+from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -54,6 +58,7 @@ class Attempts:
     settings: GatewaySettings
     store: Store
     files: Files
+    elsewhere: Elsewhere
     runner: Runner
     metrics: JobMetrics
     release: Callable[[], Release]
@@ -81,32 +86,46 @@ class Attempts:
             self._keys.pop(record.id, None)
         # Of this try alone, so that a late one deletes no other's.
         file = f"{record.id}.{secrets.token_hex(4)}"
-        return functools.partial(self._keep, record, prepared.key, finished.result, file)
+        delivery = Delivery(self.elsewhere, self.settings.job_tries)
+        return functools.partial(self._keep, record, prepared.key, finished.result, file, delivery)
 
     async def _prepare(self, record: Record) -> Prepared:
-        """Copy the upload into a workspace."""
+        """Copy the upload into a workspace, or fetch the picture from elsewhere."""
         options = Options.from_mapping(record.work.options)
         root = self.settings.workspace_root
         workspace = Workspace.create(root, options, request_id=record.work.request_id)
         workspace.envelope.answer, workspace.envelope.measures_all = "report", True
         is_handed_over = False
         try:
-            await asyncio.to_thread(self.files.lay_out, record.work.upload, workspace)
+            received = await self._lay_out(record.work, workspace)
             workspace.allow_time()
-            prepared = await self._name(workspace, record.work)
+            prepared = await self._name(workspace, record, received)
             is_handed_over = True
         finally:
             if not is_handed_over:
                 workspace.remove()
         return prepared
 
-    async def _name(self, workspace: Workspace, work: Work) -> Prepared:
+    async def _lay_out(self, work: Work, workspace: Workspace) -> Received:
+        """Put the picture into its workspace; return its hashes."""
+        if work.received is None:
+            return await self.elsewhere.fetch(work.source, workspace)
+        await asyncio.to_thread(self.files.lay_out, work.upload, workspace)
+        return work.received
+
+    async def _name(self, workspace: Workspace, record: Record, received: Received) -> Prepared:
         """Name the result, by the promise made when the upload was taken in, if the record has one."""
-        release = self.release().fingerprint
-        if work.promise is None:
-            return await prepare(workspace, work.received, release, wants_mask=True)
-        workspace.envelope.promise = work.promise
-        return Prepared.of(workspace, work.received, work.pixels, release, wants_mask=True)
+        release, work = self.release(), record.work
+        if work.promise is not None and work.pixels is not None:
+            workspace.envelope.promise = work.promise
+            return Prepared.of(workspace, received, work.pixels, release.fingerprint, wants_mask=True)
+        require_tier(workspace.options, release.tiers)
+        prepared = await prepare(workspace, received, release.fingerprint, wants_mask=True)
+        check_size(workspace.options, prepared.pixels)
+        if prepared.pixels != work.pixels:  # so that it is not begun again before there is room
+            known = replace(work, pixels=prepared.pixels)
+            await asyncio.to_thread(self.store.learn, record, known)
+        return prepared
 
     def room(self) -> tuple[float, float]:
         """Return how many pixels shared memory has room for: now, and when it is empty."""
@@ -126,11 +145,21 @@ class Attempts:
         self.store.put_back(record, clock.now() + wait_s, is_try=is_try)
         return False
 
-    def _keep(self, record: Record, key: str, result: Result, file: str) -> bool:
-        """Keep the result and record it; drop it if the job was cancelled or begun anew meanwhile."""
+    def _keep(self, record: Record, key: str, result: Result, file: str, delivery: Delivery) -> bool:
+        """Keep the result, write it where the job says, and record it.
+
+        It is dropped if that place does not take it, or if the job was cancelled or begun anew meanwhile.
+        """
         stored_bytes = self.files.keep(file, result)
+        try:
+            written = delivery.deliver(record.work, result)
+        except (PlaceNotAllowed, ResultRefused, PlaceUnavailable) as error:
+            if isinstance(error, PlaceUnavailable) and delivery.tries > 0:
+                raise
+            self.files.drop_result(file)
+            return self.fail(record, problem_of(error))
         stages = {stage: trace.outcome for stage, trace in result.report.trace.items()}
-        outcome = Outcome(key, result.content_type, stored_bytes, stages, file)
+        outcome = Outcome(key, result.content_type, stored_bytes, stages, file, written)
         now = clock.now()
         has_ended = self.store.succeed(record, outcome, now, now + self.settings.job_expiry_s)
         if has_ended:
@@ -154,7 +183,7 @@ class Attempts:
     def _is_no_fault(self, record: Record, problem: Problem) -> bool:
         """Return whether only a lack of room that can be free again, or the jobs' folder, is the cause."""
         if problem.type == OutOfSpace.type:
-            return record.work.pixels <= self.room()[1]
+            return record.work.pixels is not None and record.work.pixels <= self.room()[1]
         return problem.type == JobsUnavailable.type and bool(self.files.find_problem())
 
     def fail(self, record: Record, problem: Problem) -> bool:

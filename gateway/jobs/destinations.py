@@ -1,4 +1,4 @@
-"""Where webhooks may go: to hosts and networks that the operator has listed, checked again at each delivery."""
+"""Hosts that jobs may reach: those that the operator has listed, whose addresses are checked at each use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PORTS = {"http": 80, "https": 443}
 HIGHEST_PORT = 65535
 LONGEST_NAME, LONGEST_LABEL = 253, 63
 _NAME = re.compile(r"^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$")
-_LOOKUPS = ThreadPoolExecutor(32, "webhook-lookup")
+_LOOKUPS = ThreadPoolExecutor(32, "host-lookup")
 """Threads of their own: a name server that does not answer must not block those that serve requests."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -40,7 +40,7 @@ _NEVER_PUBLIC = (
 
 
 class ForbiddenAddressError(Exception):
-    """Webhooks may not go to a host's address."""
+    """Nothing may go to a host's address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,15 @@ class Destinations:
     Attributes:
         names: host names; `*.example.org` stands for all below it.
         networks: networks whose addresses are allowed even if they are private, and without TLS.
+        what: has such a host in its URL, for messages.
     """
 
     names: frozenset[str]
     networks: tuple[Network, ...]
+    what: str
 
     @classmethod
-    def parse(cls, text: str) -> Destinations:
+    def parse(cls, text: str, what: str) -> Destinations:
         """Read names and networks separated by commas.
 
         Raises:
@@ -68,9 +70,11 @@ class Destinations:
                 networks.append(ipaddress.ip_network(entry))
             except ValueError:
                 if not _NAME.match(entry):
-                    raise ValueError(f"webhook hosts: {entry!r} is neither a host nor a network") from None
+                    raise ValueError(
+                        f"hosts of a {what}: {entry!r} is neither a host nor a network"
+                    ) from None
                 names.add(entry)
-        return cls(frozenset(names), tuple(networks))
+        return cls(frozenset(names), tuple(networks), what)
 
     def check(self, url: str) -> None:
         """Refuse a URL to which nothing could ever be delivered.
@@ -78,19 +82,28 @@ class Destinations:
         Raises:
             UnsupportedOption: it is not an HTTP URL, or its host is not listed.
         """
+        host = self.host_of(url)
+        if not self.lists(host):
+            raise UnsupportedOption(f"{self.what} goes to {host}, which this service does not allow")
+
+    def host_of(self, url: str) -> str:
+        """Return the host of a URL.
+
+        Raises:
+            UnsupportedOption: it is not an HTTP URL.
+        """
         try:
             parsed = httpx.URL(url)
         except httpx.InvalidURL:
-            raise UnsupportedOption(f"webhook is no URL; {EXPECTED}") from None
+            raise UnsupportedOption(f"{self.what} is no URL; {EXPECTED}") from None
         host = parsed.raw_host.decode()
         if parsed.scheme not in PORTS or not host or parsed.userinfo or len(url) > LONGEST_URL:
-            raise UnsupportedOption(f"webhook is not shown, for it may hold a secret; {EXPECTED}")
+            raise UnsupportedOption(f"{self.what} is not shown, for it may hold a secret; {EXPECTED}")
         if parsed.port is not None and not 0 < parsed.port <= HIGHEST_PORT:
-            raise UnsupportedOption(f"webhook has the port {parsed.port}; expected 1 to {HIGHEST_PORT}")
+            raise UnsupportedOption(f"{self.what} has the port {parsed.port}; expected 1 to {HIGHEST_PORT}")
         if len(host) > LONGEST_NAME or max(map(len, host.split("."))) > LONGEST_LABEL:
-            raise UnsupportedOption("webhook has a host whose name is too long to be one")
-        if not self._is_listed(host):
-            raise UnsupportedOption(f"webhook goes to {host}, which this service does not allow")
+            raise UnsupportedOption(f"{self.what} has a host whose name is too long to be one")
+        return host
 
     async def address_of(self, url: httpx.URL) -> str:
         """Return the address to connect to.
@@ -110,7 +123,8 @@ class Destinations:
                 raise ForbiddenAddressError(f"{host} is not allowed for {url.scheme} at its address")
         return str(addresses[0])
 
-    def _is_listed(self, host: str) -> bool:
+    def lists(self, host: str) -> bool:
+        """Return whether a host is listed."""
         try:
             return self._in_network(_address(host))
         except ValueError:

@@ -56,6 +56,20 @@ class Lookups(Queries):
         """Return the jobs that are running, or were when their edge stopped."""
         return self._all("SELECT * FROM jobs WHERE state = 'running'", {})
 
+    def queued(self) -> list[Record]:
+        """Return the jobs that wait."""
+        return self._all("SELECT * FROM jobs WHERE state = 'queued'", {})
+
+    def turns(self) -> dict[str, int]:
+        """Return by owner when a job of theirs was last begun, as a running number over all owners' jobs."""
+        with self._database.using() as db:
+            return {row["owner"]: row["turn"] for row in db.execute("SELECT * FROM turns", {}).fetchall()}
+
+    def latest(self, most: int) -> list[Record]:
+        """Return the jobs that have succeeded, of which `most` came last."""
+        query = "SELECT * FROM jobs WHERE state = 'succeeded' ORDER BY created DESC LIMIT :most"
+        return self._all(query, {"most": most})
+
     def expired(self, now: float, telling_s: float) -> list[Record]:
         """Return the jobs that have expired.
 

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 
 from obstore.exceptions import BaseError
-from obstore.store import ObjectStore, from_url
 
 from gateway.errors import JobsUnavailable
 from gateway.jobs.disk_trouble import trouble_means_retry
 from gateway.jobs.files import ORPHAN_S
 from gateway.jobs.folder_files import FolderFiles
+from gateway.jobs.object_store import first_line, lacks_bucket, open_store
 from gateway.restore.parts import FILES
 from gateway.restore.result_files import SUFFIX, read_result, write_result
 from gateway.restore.results import Result
@@ -25,14 +25,10 @@ from photorestore.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 PIECE_BYTES = 1 << 20
-_NO_BUCKET = "NoSuchBucket"
 
 
 class ObjectFiles:
     """Keys below a URL, as `Files` says: `uploads/UPLOAD/FILE` and `results/NAME.result`.
-
-    Whoever may read the bucket is known by what the store's own client looks for: variables of the environment such as
-    `AWS_ACCESS_KEY_ID`, or the role of the machine or the pod.
 
     Args:
         url: as `s3://bucket/prefix`.
@@ -47,14 +43,9 @@ class ObjectFiles:
     def __init__(self, url: str, spool: FolderFiles) -> None:
         self._spool = spool
         try:
-            self._store: ObjectStore = from_url(
-                url,
-                # http only where the operator's endpoint says so
-                client_options={"connect_timeout": "5s", "timeout": "60s", "allow_http": True},
-                retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=10)},
-            )
-        except (BaseError, ValueError) as error:
-            raise ValueError(f"the store of the jobs' files: {_first_line(error)}") from None
+            self._store = open_store(url)
+        except ValueError as error:
+            raise ValueError(f"the store of the jobs' files: {error}") from None
         spool.drop_others((), ())
 
     def close(self) -> None:
@@ -170,7 +161,7 @@ def _trouble_means_retry() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        if _NO_BUCKET not in str(error):
+        if not lacks_bucket(error):
             raise
         raise _failing(error) from None
     except BaseError as error:
@@ -178,10 +169,5 @@ def _trouble_means_retry() -> Iterator[None]:
 
 
 def _failing(error: Exception) -> JobsUnavailable:
-    logger.warning("the store of the jobs' files: %s", _first_line(error))
+    logger.warning("the store of the jobs' files: %s", first_line(error))
     return JobsUnavailable("the store of the jobs' files cannot be reached or written; try again later")
-
-
-def _first_line(error: Exception) -> str:
-    """Return what happened; below it stands what the client knows, which need not be in the log."""
-    return str(error).partition("\n")[0]

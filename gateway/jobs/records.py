@@ -1,19 +1,14 @@
-"""Records of jobs, and the JSON that callers see of them."""
+"""Records of jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any, Self
 
-from gateway.http.conditional import etag_of
 from gateway.restore.parts import Received
-from gateway.restore.returns import MEDIA_TYPES
 from gateway.telemetry.logs import Subject
 from photorestore.envelope import Promise
-from photorestore.options import STAGES
 
 PATH = "/v1/jobs"
 """Path of all jobs, below that by which a proxy offers the service."""
@@ -27,26 +22,30 @@ class Work:
     """What a job has to do.
 
     Attributes:
-        upload: the name of its upload's folder.
-        upload_bytes: the size of picture and mask together.
-        received: the hashes of picture and mask.
-        pixels: of the picture or of the result, whichever has more.
+        upload: the name of its upload's folder, which is not there if the picture comes from elsewhere.
+        upload_bytes: the size of picture and mask together; 0 then.
+        received: the hashes of picture and mask; None then.
+        pixels: of the picture or of the result, whichever has more; None as long as it has not been fetched.
         options: of the restoration, unchecked, since an earlier version may have written them.
         kind: the part of the result that callers get by default, one of `RETURNS`.
         request_id: the id of the request that submitted it.
         promise: what will be delivered; None in records of earlier versions, which decided at each try.
         traceparent: of that request; empty where it belongs to no trace.
+        source: URL by which the picture is fetched at each try; empty where it was uploaded.
+        result: URL to which the result is written, too; empty where it is only kept.
     """
 
     upload: str
     upload_bytes: int
-    received: Received
-    pixels: int
+    received: Received | None
+    pixels: int | None
     options: dict[str, object]
     kind: str
     request_id: str
     promise: Promise | None = None
     traceparent: str = ""
+    source: str = ""
+    result: str = ""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -54,20 +53,39 @@ class Work:
         return ("mask", "report") if self.kind == "mask" else ("image", "mask", "report", "bundle")
 
     def to_mapping(self) -> dict[str, object]:
-        """Return what `from_mapping` reads, ready for JSON."""
-        return asdict(self)
+        """Return what `from_mapping` reads, ready for JSON: also that of an earlier version, where it knows all."""
+        return {name: value for name, value in asdict(self).items() if value or name not in _ADDED}
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
         """Read decoded JSON."""
-        promise = values.get("promise")
+        received, promise = values["received"], values.get("promise")
         return cls(
             **{
                 **values,
-                "received": Received(**values["received"]),
+                "received": None if received is None else Received(**received),
                 "promise": None if promise is None else Promise(**promise),
             }
         )
+
+
+_ADDED = ("source", "result", "written")
+"""What earlier versions, which may share the records, do not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A result that was written elsewhere.
+
+    Attributes:
+        etag: as the place names it; empty if it does not.
+        sha256: of its bytes, in hexadecimal.
+        size_bytes: their number.
+    """
+
+    etag: str
+    sha256: str
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +98,7 @@ class Outcome:
         stored_bytes: the size of the result's file.
         stages: `ran` or `passed` by stage.
         file: the name by which the result is kept, as `Files` says.
+        written: what was written elsewhere; None if nothing was to be.
     """
 
     key: str
@@ -87,6 +106,17 @@ class Outcome:
     stored_bytes: int
     stages: dict[str, str]
     file: str = ""
+    written: Written | None = None
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return what `from_mapping` reads, ready for JSON."""
+        return {name: value for name, value in asdict(self).items() if value or name not in _ADDED}
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Read decoded JSON."""
+        written = values.get("written")
+        return cls(**{**values, "written": None if written is None else Written(**written)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,83 +190,3 @@ class Record:
 def subject_of(record: Record) -> Subject:
     """Return what the log's lines about a job name."""
     return Subject(record.work.request_id, record.work.traceparent, record.id, record.owner)
-
-
-def document(
-    record: Record,
-    states: Mapping[str, str],
-    path: str,
-    steps: Mapping[str, tuple[int, int]] = MappingProxyType({}),
-) -> dict[str, object]:
-    """Return the JSON document of a job for its caller.
-
-    Args:
-        states: the states of the stages that a running job has begun.
-        path: of the job's URL.
-        steps: done and at most, of stages of a running job that work for minutes.
-    """
-    links = {"self": path} | ({"result": f"{path}/result"} if record.has_result else {})
-    return {
-        "id": record.id,
-        "state": record.state,
-        "created": _time(record.created),
-        "started": _time(record.started),
-        "ended": _time(record.ended),
-        "expires": _time(record.expires),
-        "tries": record.tries,
-        "progress": _progress(record, states),
-        "steps": {stage: {"done": done, "total": total} for stage, (done, total) in steps.items()},
-        "result": _result(record),
-        "problem": record.problem,
-        "webhook": _delivery(record.webhook),
-        "links": links,
-    }
-
-
-def announcement(record: Record, path: str) -> dict[str, object]:
-    """Return the document that a webhook sends of a job that has ended: the same at every try.
-
-    Args:
-        path: of the job's URL.
-    """
-    return {name: value for name, value in document(record, {}, path).items() if name != "webhook"}
-
-
-def _progress(record: Record, states: Mapping[str, str]) -> dict[str, str]:
-    """Return `waiting`, `running`, `ran` or `passed` by stage; of a job that failed only the stage that failed."""
-    match record.state:
-        case "queued" | "running":
-            return {stage: states.get(stage, "waiting") for stage in STAGES}
-        case "succeeded" if record.outcome is not None:
-            return record.outcome.stages
-        case "failed" if record.problem is not None and record.problem["stage"] in STAGES:
-            return {str(record.problem["stage"]): "failed"}
-    return {}
-
-
-def _result(record: Record) -> dict[str, str] | None:
-    if record.outcome is None or not record.has_result:
-        return None
-    kind = record.work.kind
-    content_type = MEDIA_TYPES.get(kind, record.outcome.content_type)
-    return {"return": kind, "content_type": content_type, "etag": etag_of(record.outcome.key, kind)}
-
-
-def _delivery(webhook: Webhook | None) -> dict[str, object] | None:
-    if webhook is None:
-        return None
-    is_due = webhook.state == "pending" and webhook.due > 0
-    return {
-        "url": webhook.url,
-        "state": webhook.state,
-        "tries": webhook.tries,
-        "next": _time(webhook.due) if is_due else None,
-        "error": webhook.error or None,
-    }
-
-
-def _time(seconds: float | None) -> str | None:
-    """Return a time in the format of RFC 3339, in UTC."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -70,7 +70,7 @@ def from_row(row: Row) -> Record:
     return Record(
         **{name: row[name] for name in _SAME},
         work=Work.from_mapping(json.loads(row["work"])),
-        outcome=None if outcome is None else Outcome(**outcome),
+        outcome=None if outcome is None else Outcome.from_mapping(outcome),
         has_result=row["result_bytes"] > 0,
         problem=problem,
         progress=progress or {},

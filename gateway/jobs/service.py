@@ -13,9 +13,12 @@ from gateway.jobs import clock
 from gateway.jobs.attempts import Attempts
 from gateway.jobs.bounds import Bounds
 from gateway.jobs.destinations import Destinations
+from gateway.jobs.documents import document
+from gateway.jobs.elsewhere import Elsewhere
+from gateway.jobs.forecast import Forecast
 from gateway.jobs.metrics import JobMetrics
 from gateway.jobs.places import open_places
-from gateway.jobs.records import ENDED, PATH, Record, document
+from gateway.jobs.records import ENDED, PATH, Record
 from gateway.jobs.signatures import read_secrets
 from gateway.jobs.sweeper import Sweeper
 from gateway.jobs.webhooks import Patience, Webhooks
@@ -39,6 +42,7 @@ class Jobs:
     Attributes:
         store: the records.
         files: the uploads and results.
+        elsewhere: reads pictures that are not uploaded, and writes results.
         webhooks: sends the webhooks when jobs end.
         sweeper: deletes what is no longer needed.
 
@@ -59,18 +63,20 @@ class Jobs:
         self._admission = admission
         self._metrics = metrics
         self._bounds = Bounds(settings.max_queued_jobs, settings.max_queued_bytes)
-        destinations = Destinations.parse(settings.webhook_hosts)
+        destinations = Destinations.parse(settings.webhook_hosts, "webhook")
+        self.elsewhere = Elsewhere(settings)
         patience = Patience(settings.webhook_tries, settings.webhook_wait_s)
         if settings.webhook_secret_file is not None:
             read_secrets(settings.webhook_secret_file)
         with contextlib.ExitStack() as opened:
             self.store, self.files = opened.enter_context(open_places(settings))
             self._opened = opened.pop_all()
+        self._forecast = Forecast(self.store, settings.max_jobs)
         self.webhooks = Webhooks(
             self.store, metrics, destinations, settings.webhook_secret_file, patience, self.path_of
         )
         self.sweeper = Sweeper(settings, self.store, self.files, patience)
-        attempts = Attempts(settings, self.store, self.files, runner, metrics, release)
+        attempts = Attempts(settings, self.store, self.files, self.elsewhere, runner, metrics, release)
         self._worker = Worker(
             settings, self.store, self.files, attempts, admission, readiness, self.webhooks.wake
         )
@@ -164,11 +170,14 @@ class Jobs:
 
     async def describe(self, record: Record) -> dict[str, object]:
         """Return the JSON document of a job for its caller."""
-        if record.state != "running":
-            return document(record, record.progress, self.path_of(record))
+        if record.state in ENDED:
+            return document(record, {}, self.path_of(record))
+        outlook = await asyncio.to_thread(self._forecast.of, record.id)
+        if record.state == "queued":
+            return document(record, record.progress, self.path_of(record), outlook=outlook)
         states = await asyncio.to_thread(self._worker.states, record.id)
         steps = await asyncio.to_thread(self._worker.attempts.steps, record.id)
-        return document(record, states or record.progress, self.path_of(record), steps)
+        return document(record, states or record.progress, self.path_of(record), steps, outlook)
 
     async def result(self, record: Record, kind: str) -> Result:
         """Return a job's result.

@@ -13,7 +13,7 @@ from gateway.jobs.bounds import Bounds
 from gateway.jobs.database import Database
 from gateway.jobs.lookups import Lookups
 from gateway.jobs.queries import read
-from gateway.jobs.records import Outcome, Record, Webhook
+from gateway.jobs.records import Outcome, Record, Webhook, Work
 from gateway.jobs.rows import INSERT, to_row
 
 _KNOWN = "SELECT * FROM jobs WHERE owner = :owner AND idempotency_key = :key"
@@ -87,6 +87,13 @@ class Store(Lookups):
             _held(record, now=now, progress=json.dumps(progress)),
         )
 
+    def learn(self, record: Record, work: Work) -> bool:
+        """Record what a try has found out about the work; return False if the job is no longer this try's."""
+        return self._change(
+            f"UPDATE jobs SET work = :work, pixels = :pixels WHERE {_STILL}",  # noqa: S608
+            _held(record, work=json.dumps(work.to_mapping()), pixels=work.pixels),
+        )
+
     def put_back(self, record: Record, due: float, *, is_try: bool) -> bool:
         """Put a running job back into the queue.
 
@@ -112,7 +119,7 @@ class Store(Lookups):
                 record,
                 now=now,
                 expires=expires,
-                outcome=json.dumps(asdict(outcome)),
+                outcome=json.dumps(outcome.to_mapping()),
                 bytes=outcome.stored_bytes,
             ),
         )

@@ -18,8 +18,10 @@ import httpx
 from gateway.jobs import clock
 from gateway.jobs.destinations import Destinations, ForbiddenAddressError
 from gateway.jobs.disk_trouble import entered
+from gateway.jobs.documents import announcement
 from gateway.jobs.metrics import JobMetrics
-from gateway.jobs.records import Record, Webhook, announcement, subject_of
+from gateway.jobs.pinned import answer_to, new_client
+from gateway.jobs.records import Record, Webhook, subject_of
 from gateway.jobs.signatures import read_secrets, sign
 from gateway.jobs.store import Store
 from gateway.telemetry.logs import work_on
@@ -100,9 +102,7 @@ class Webhooks:
 
     async def run(self) -> None:
         """Send until cancelled. Webhooks in flight at that moment are sent again after the next start."""
-        async with httpx.AsyncClient(
-            trust_env=False, timeout=TRY_S, headers={"User-Agent": "photorestore"}
-        ) as http:
+        async with new_client(TRY_S) as http:
             try:
                 while True:
                     try:
@@ -199,23 +199,12 @@ class Webhooks:
         """Send once, to the address that was checked, without redirects; return the error, or an empty text."""
         assert self._secret_file is not None
         secrets = await asyncio.to_thread(read_secrets, self._secret_file)
-        target = httpx.URL(url)
-        address = await self._destinations.address_of(target)
         headers = {
-            "Host": target.netloc.decode(),
             "Content-Type": "application/json",
             **sign(secrets, message_id, body, int(time.time())),
         }
-        request = http.build_request(
-            "POST",
-            target.copy_with(host=address),
-            content=body,
-            headers=headers,
-            extensions={"sni_hostname": target.raw_host.decode()},
-        )
-        answer = await http.send(request, stream=True, follow_redirects=False)
-        await answer.aclose()
-        return "" if answer.is_success else f"it answered {answer.status_code}"
+        async with answer_to(http, self._destinations, "POST", url, headers, body) as answer:
+            return "" if answer.is_success else f"it answered {answer.status_code}"
 
     def _judge(self, webhook: Webhook, error: str) -> Webhook:
         """Return the webhook's state after a try."""

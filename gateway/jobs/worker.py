@@ -168,7 +168,7 @@ class Worker:
         if self.readiness.problem or len(self._runs) >= self.settings.max_jobs:
             return False
         record = await asyncio.to_thread(self._next)
-        self._lacks_room = record is not None and not self.admission.has_room(record.work.pixels)
+        self._lacks_room = record is not None and not self.admission.has_room(record.work.pixels or 0)
         if record is None or self._lacks_room:
             return False
         held = time.monotonic()

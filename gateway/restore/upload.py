@@ -43,14 +43,14 @@ async def receive(
     """
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     is_form = kind == FORM
-    limit_bytes = min(LIMITS.upload_bytes, place.limit_bytes, _all_bytes(workspace.root))
+    limit_bytes = min(LIMITS.upload_bytes, place.limit_bytes, all_bytes(workspace.root))
     _check_headers(request, limit_bytes, is_form=is_form)
     with contextlib.ExitStack() as files:
         parts = Parts(workspace, files, limit_bytes)
         form = form_parser(parts, parameters.get(b"boundary")) if is_form else None
         if form is None:
             parts.begin("image", is_file=True)
-        async with _patience(pace) as patience:
+        async with patience_of(pace) as patience:
             async for chunk in request.stream():
                 patience.grow(len(chunk))
                 place.grow(len(chunk))
@@ -65,7 +65,7 @@ async def receive(
         return parts.received(), tuple(parts.fields)
 
 
-def _all_bytes(folder: Path) -> int:
+def all_bytes(folder: Path) -> int:
     """Return the size of a folder's file system."""
     state = os.statvfs(folder)
     return state.f_blocks * state.f_frsize
@@ -82,7 +82,7 @@ def _check_headers(request: Request, limit_bytes: int, *, is_form: bool) -> None
         raise too_large("body", limit_bytes, int(length[:LONGEST_LENGTH]))
 
 
-class _Patience:
+class Patience:
     """Moves the deadline of an upload on as bytes arrive, and limits their number."""
 
     def __init__(self, pace: Pace, deadline: asyncio.Timeout) -> None:
@@ -105,11 +105,16 @@ class _Patience:
 
 
 @contextlib.asynccontextmanager
-async def _patience(pace: Pace) -> AsyncIterator[_Patience]:
+async def patience_of(pace: Pace) -> AsyncIterator[Patience]:
+    """Give who lets a transfer take as long as its pace allows.
+
+    Raises:
+        UploadTooSlow: it takes longer.
+    """
     start = time.monotonic()
     try:
         async with asyncio.timeout(None) as deadline:
-            patience = _Patience(pace, deadline)
+            patience = Patience(pace, deadline)
             try:
                 yield patience
             finally:

@@ -15,7 +15,7 @@ from gateway.jobs.records import ENDED, PATH, STATES, Record
 from gateway.routes import jobs_openapi
 from gateway.routes.authorization import require_key
 from gateway.routes.edge import edge_of
-from gateway.routes.jobs import jobs_of
+from gateway.routes.submission import jobs_of
 from photorestore.errors import UnsupportedOption
 
 LOOK_EVERY_S = 1.0
@@ -75,12 +75,13 @@ async def events(request: Request, job_id: str) -> Response:
 
 async def _events(request: Request, record: Record) -> AsyncIterator[str]:
     kept, readiness = jobs_of(request), edge_of(request).readiness
-    sent, quiet_s = "", 0.0
+    sent, quiet_s = dict[str, object](), 0.0
     while True:
-        text = json.dumps(await kept.describe(record))
-        if text != sent:
-            yield f"event: {record.state}\ndata: {text}\n\n"
-            sent, quiet_s = text, 0.0
+        seen = await kept.describe(record)
+        changing = {name: value for name, value in seen.items() if name != "seconds_left"}  # runs by itself
+        if changing != sent:
+            yield f"event: {record.state}\ndata: {json.dumps(seen)}\n\n"
+            sent, quiet_s = changing, 0.0
         elif quiet_s >= QUIET_S:
             yield ": still\n\n"
             quiet_s = 0.0

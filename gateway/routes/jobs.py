@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.errors import NotFound
 from gateway.http.conditional import etag_of, if_none_match
 from gateway.http.ranges import range_of
-from gateway.jobs import clock
-from gateway.jobs.disk_trouble import trouble_means_retry
-from gateway.jobs.records import ENDED, PATH, Record, Webhook, Work
-from gateway.jobs.service import Jobs
-from gateway.restore.parts import Fields
+from gateway.jobs.records import ENDED, PATH, Record
 from gateway.restore.returns import check_accept, choose_type
 from gateway.routes import jobs_openapi, openapi
 from gateway.routes.answers import answer, content_of
 from gateway.routes.authorization import require_key
 from gateway.routes.edge import edge_of
-from gateway.routes.orders import Order, fingerprint, idempotency_key, order_of
+from gateway.routes.orders import idempotency_key, order_of
 from gateway.routes.queries import read_return
-from gateway.telemetry.tracing import current_traceparent
-from photorestore.directories import token_of
+from gateway.routes.submission import jobs_of, record_of
 from photorestore.errors import UnsupportedOption
-from photorestore.long_work import check_size
 
 RUNNING_RETRY_S = 1.0
 
@@ -43,13 +35,17 @@ jobs = APIRouter(prefix=PATH, dependencies=[Depends(require_key)], tags=["jobs"]
     openapi_extra=jobs_openapi.submit_operation(),
 )
 async def submit(request: Request) -> Response:
-    """Submit a picture to be restored later, without waiting; the upload is as for `/v1/restore`."""
+    """Submit a picture to be restored later, without waiting; the upload is as for `/v1/restore`.
+
+    With `source` there is none: the service fetches the picture.
+    """
     kept = jobs_of(request)
     check_accept("application/json", request.headers.get("accept", ""))
-    order = order_of(request, (), kept.webhooks)
+    order = order_of(request, (), kept)
     key = idempotency_key(request)
     await kept.check_room(request.state.caller, key)
-    record, is_new = await _enter(request, order, key)
+    record = await record_of(request, order, key)
+    record, is_new = await kept.submit(record)
     headers = {"Location": kept.path_of(record), **_hint(request, record)}
     return JSONResponse(await kept.describe(record), 202 if is_new else 200, headers=headers)
 
@@ -119,61 +115,6 @@ async def delete(request: Request, job_id: str) -> Response:
     record = await jobs_of(request).find(job_id, request.state.caller)
     await jobs_of(request).end(record)
     return Response(None, 204)
-
-
-def jobs_of(request: Request) -> Jobs:
-    """Return the application's jobs.
-
-    Raises:
-        NotFound: the service keeps no jobs.
-    """
-    found = edge_of(request).jobs
-    if found is None:
-        raise NotFound("this service keeps no jobs: it was started without --jobs-dir and --jobs-url")
-    return found
-
-
-async def _enter(request: Request, order: Order, key: str | None) -> tuple[Record, bool]:
-    """Receive the upload onto the disk and submit the job; return it and whether it is new."""
-    kept = jobs_of(request)
-    upload = kept.files.new_upload(order.options, request.state.request_id)
-
-    def settle(fields: Fields) -> bool:
-        nonlocal order
-        if fields:
-            order = order_of(request, fields, kept.webhooks)
-            upload.envelope.options = order.options
-        return True
-
-    is_handed_over = False
-    try:
-        with trouble_means_retry():
-            prepared = await edge_of(request).intake.take_in(request, request.state.caller, upload, settle)
-        check_size(order.options, prepared.pixels)
-        record = Record(
-            id=token_of(upload.envelope.workspace_id),
-            owner=request.state.caller,
-            idempotency_key=key,
-            fingerprint=fingerprint(prepared.received, order),
-            work=Work(
-                upload=upload.envelope.workspace_id,
-                upload_bytes=await asyncio.to_thread(kept.files.secure, upload),
-                received=prepared.received,
-                pixels=prepared.pixels,
-                options=order.options.to_mapping(),
-                kind=order.kind,
-                request_id=request.state.request_id,
-                promise=upload.envelope.promise,
-                traceparent=current_traceparent(),
-            ),
-            created=clock.now(),
-            webhook=None if order.webhook is None else Webhook(order.webhook),
-        )
-        is_handed_over = True
-    finally:
-        if not is_handed_over:
-            upload.remove()
-    return await kept.submit(record)
 
 
 async def _result(request: Request, job_id: str, kind: str | None = None) -> Response:

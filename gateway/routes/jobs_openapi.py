@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.routes.openapi import STATUSES, document, parameter, problems, restore_operation
-from gateway.routes.schemas import ref
+from gateway.routes.schema_parts import ref
 from photorestore.kinds import Schema
 
 _TEXT: Schema = {"type": "string"}
@@ -16,6 +16,11 @@ def submit_operation() -> Schema:
     """Return the query, headers and body of `POST /v1/jobs`."""
     operation = restore_operation()
     webhook = {**_TEXT, "description": "URL that is sent the job at its end, where this service allows it"}
+    source = {
+        **_TEXT,
+        "description": "URL of the picture, where this service allows it; there is no body then",
+    }
+    result = {**_TEXT, "description": "URL to which the result is written, too, where this service allows it"}
     key = {
         "name": "Idempotency-Key",
         "in": "header",
@@ -26,7 +31,15 @@ def submit_operation() -> Schema:
     kept = [found for found in operation["parameters"] if found["name"] != "If-None-Match"]
     return {
         **operation,
-        "parameters": [*kept, parameter("return", returned), parameter("webhook", webhook), key],
+        "parameters": [
+            *kept,
+            parameter("return", returned),
+            parameter("webhook", webhook),
+            parameter("source", source),
+            parameter("result", result),
+            key,
+        ],
+        "requestBody": {**operation["requestBody"], "required": False},
     }
 
 
@@ -34,6 +47,7 @@ def submit_answers() -> dict[int | str, Schema]:
     """Return the answers of `POST /v1/jobs`."""
     headers = {"Location": {"description": "of the job", "schema": _TEXT}}
     texts = {status: text for status, text in STATUSES.items() if status not in (412, 504)}
+    texts[403] = "source or result is not where this service lets jobs go"
     return {
         202: {**_job("the job, which waits"), "headers": headers},
         200: {**_job("the job that the Idempotency-Key stands for"), "headers": headers},
@@ -47,6 +61,25 @@ def job_answers() -> dict[int | str, Schema]:
     return {
         200: {**_job("the job"), "headers": headers},
         **problems({401: STATUSES[401], **_UNKNOWN, **_FAILING}),
+    }
+
+
+def batch_operation() -> Schema:
+    """Return the body of `POST /v1/jobs/batch`."""
+    return {"requestBody": {"required": True, "content": document("JobBatch")}}
+
+
+def batch_answers() -> dict[int | str, Schema]:
+    """Return the answers of `POST /v1/jobs/batch`."""
+    text = "what came of each job, in their order; Retry-After where some had no room"
+    return {
+        200: {"description": text, "content": document("JobAnswers")},
+        **problems(
+            {
+                **{status: STATUSES[status] for status in (400, 401, 406, 408, 413)},
+                404: "this service keeps no jobs",
+            }
+        ),
     }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.restore.returns import FORM, MEDIA_TYPES, OCTETS
-from gateway.routes.schemas import BINARY, components, describe_options, ref
+from gateway.routes.schema_parts import BINARY, ref
+from gateway.routes.schemas import components, describe_options
 from photorestore.imaging.files.sniff import ACCEPTED, RAW
 from photorestore.kinds import Schema
 from photorestore.options import STRENGTH_STAGES

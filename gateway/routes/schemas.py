@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from pydantic import TypeAdapter
 
-from gateway.jobs.records import STATES
 from gateway.restore.parts import JSON_FIELD, PSF
 from gateway.restore.returns import RETURN
+from gateway.routes.job_schemas import job_schemas
 from gateway.routes.presets import NAMES
+from gateway.routes.schema_parts import BINARY, FREE, TEXT, object_of, ref
 from photorestore.kinds import Schema
 from photorestore.options import STRENGTH_STAGES, describe
 from photorestore.report import Report
 
-BINARY: Schema = {"type": "string", "format": "binary"}
-_TEXT: Schema = {"type": "string"}
-_FREE: Schema = {"type": "object", "additionalProperties": True}
-_TIME: Schema = {"type": "string", "format": "date-time"}
 _CHOICES = tuple(name for name, schema in describe().items() if "enum" in schema)
 """The options that are one of a few values."""
-
-
-def ref(name: str) -> Schema:
-    """Return a reference to a schema."""
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def describe_options() -> dict[str, Schema]:
@@ -41,13 +33,13 @@ def describe_options() -> dict[str, Schema]:
         default = schema.pop("default")
         schema["description"] += "" if default is None else f". Default: {_written(default)}"
     return {NAMES.get(name, name): schema for name, schema in options.items()} | {
-        "preset": {**_TEXT, "description": "a preset of the service's operator, for what is not given"}
+        "preset": {**TEXT, "description": "a preset of the service's operator, for what is not given"}
     }
 
 
 def components() -> dict[str, Schema]:
     """Return the schemas by name."""
-    return {**_options(), **_reports(), **_jobs(), **_service(), "Problem": _problem()}
+    return {**_options(), **_reports(), **job_schemas(), **_service(), "Problem": _problem()}
 
 
 def _type_name(option: str) -> str:
@@ -85,15 +77,15 @@ def _options() -> dict[str, Schema]:
     return {
         **words,
         "Stage": values["stages"]["items"],
-        "StrengthByStage": _object(dict.fromkeys(STRENGTH_STAGES, strength), required=()),
+        "StrengthByStage": object_of(dict.fromkeys(STRENGTH_STAGES, strength), required=()),
         "Return": returned,
-        "RestoreOptions": _object(describe_options(), required=()),
-        "RestoreForm": _object(
+        "RestoreOptions": object_of(describe_options(), required=()),
+        "RestoreForm": object_of(
             {**pictures, JSON_FIELD: ref("RestoreOptions")},
             required=["image"],
-            additionalProperties={**_TEXT, "description": "an option, as it is written in the query"},
+            additionalProperties={**TEXT, "description": "an option, as it is written in the query"},
         ),
-        "AnalyzeForm": _object({"image": pictures["image"]}, required=["image"]),
+        "AnalyzeForm": object_of({"image": pictures["image"]}, required=["image"]),
     }
 
 
@@ -103,62 +95,15 @@ def _reports() -> dict[str, Schema]:
     found: dict[str, Schema] = {**schema.pop("$defs"), "Report": schema}
     for entry in found.values():
         entry["description"] = entry["description"].split("\n\n")[0]
-    analysis = {"source": ref("Source"), "found": {**_FREE, "description": "by the stage that found it"}}
-    return {**found, "Analysis": _object(analysis)}
-
-
-def _jobs() -> dict[str, Schema]:
-    stage_states = ["waiting", "running", "ran", "passed", "failed"]
-    progress = {"type": "object", "additionalProperties": ref("StageState")}
-    counts = {name: {"type": "integer"} for name in ("done", "total")}
-    steps = {"type": "object", "additionalProperties": _object(counts)}
-    job = {
-        "id": _TEXT,
-        "state": ref("JobState"),
-        "created": _TIME,
-        "started": _or_null(_TIME) | {"description": "of the latest try"},
-        "ended": _or_null(_TIME),
-        "expires": _or_null(_TIME)
-        | {"description": "when job and result are forgotten; null before the end"},
-        "tries": {"type": "integer", "description": "how often it was begun"},
-        "progress": progress | {"description": "by stage; of a job that failed only the stage that did"},
-        "steps": steps
-        | {
-            "description": "of stages at work that take minutes, by stage: steps done, and how many there are at most"
-        },
-        "result": _or_null(ref("JobResult")),
-        "problem": _or_null(ref("Problem")),
-        "webhook": _or_null(ref("JobWebhook")),
-        "links": ref("JobLinks"),
-    }
-    webhook = {
-        "url": _TEXT,
-        "state": {"type": "string", "enum": ["pending", "delivered", "failed"]},
-        "tries": {"type": "integer"},
-        "next": _or_null(_TIME),
-        "error": {"type": ["string", "null"]},
-    }
-    return {
-        "JobState": {"type": "string", "enum": list(STATES)},
-        "StageState": {"type": "string", "enum": stage_states},
-        "Job": _object(job),
-        "JobPage": _object(
-            {
-                "jobs": {"type": "array", "items": ref("Job")},
-                "links": _object({"next": {"type": ["string", "null"]}}),
-            }
-        ),
-        "JobResult": _object({"return": ref("Return"), "content_type": _TEXT, "etag": _TEXT}),
-        "JobWebhook": _object(webhook),
-        "JobLinks": _object({"self": _TEXT, "result": _TEXT}, required=["self"]),
-    }
+    analysis = {"source": ref("Source"), "found": {**FREE, "description": "by the stage that found it"}}
+    return {**found, "Analysis": object_of(analysis)}
 
 
 def _service() -> dict[str, Schema]:
     stage = {
-        "name": _TEXT,
-        "label": _TEXT,
-        "does": _TEXT,
+        "name": TEXT,
+        "label": TEXT,
+        "does": TEXT,
         "selectable": {"type": "boolean"},
         "ready_workers": {"type": "integer"},
         "tiers": {"type": "array", "items": ref("Tier")},
@@ -167,55 +112,38 @@ def _service() -> dict[str, Schema]:
             "additionalProperties": {"type": "number"},
             "description": "seconds of one core for a megapixel, by method",
         },
-        "cards": {"type": "array", "items": _FREE},
+        "cards": {"type": "array", "items": FREE},
     }
     service = {
-        "version": _TEXT,
+        "version": TEXT,
         "stages": {"type": "array", "items": ref("ServiceStage")},
-        "options": {**_FREE, "description": "JSON schemas by option"},
-        "presets": {**_FREE, "description": "options by the name of their preset"},
+        "options": {**FREE, "description": "JSON schemas by option"},
+        "presets": {**FREE, "description": "options by the name of their preset"},
         "jobs": {"type": "boolean", "description": "whether jobs are taken"},
-        "formats": _FREE,
+        "formats": FREE,
         "limits": {"type": "object", "additionalProperties": {"type": "integer"}},
     }
     readiness = {
         "ready": {"type": "boolean"},
-        "problem": _TEXT,
-        "warnings": {"type": "array", "items": _TEXT},
-        "stages": _FREE,
+        "problem": TEXT,
+        "warnings": {"type": "array", "items": TEXT},
+        "stages": FREE,
     }
     return {
-        "Service": _object(service),
-        "ServiceStage": _object(stage),
-        "Liveness": _object({"status": _TEXT}),
-        "Readiness": _object(readiness),
+        "Service": object_of(service),
+        "ServiceStage": object_of(stage),
+        "Liveness": object_of({"status": TEXT}),
+        "Readiness": object_of(readiness),
     }
 
 
 def _problem() -> Schema:
     members = {
-        "type": {**_TEXT, "description": "stable name, a URN; docs/api.md lists them"},
-        "title": _TEXT,
+        "type": {**TEXT, "description": "stable name, a URN; docs/api.md lists them"},
+        "title": TEXT,
         "status": {"type": "integer"},
-        "detail": {**_TEXT, "description": "what was expected and what was got"},
-        "stage": {**_TEXT, "description": "where it was found"},
-        "request_id": _TEXT,
+        "detail": {**TEXT, "description": "what was expected and what was got"},
+        "stage": {**TEXT, "description": "where it was found"},
+        "request_id": TEXT,
     }
-    return _object(members)
-
-
-def _object(
-    properties: Schema, *, required: list[str] | tuple[()] | None = None, **keywords: object
-) -> Schema:
-    """Return the schema of an object; by default it has all of its properties."""
-    needed = list(properties) if required is None else list(required)
-    return {
-        "type": "object",
-        "properties": properties,
-        **({"required": needed} if needed else {}),
-        **keywords,
-    }
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
+    return object_of(members)

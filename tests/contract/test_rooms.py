@@ -80,6 +80,7 @@ GATEWAY = {
     "errors": set[str](),
     "setting_types": set[str](),
     "settings": {"setting_types"},
+    "command_line": {"settings"},
     "telemetry": set[str](),
     "http": {"errors", "settings", "telemetry"},
     "torchserve": {"errors", "settings", "telemetry"},
@@ -87,7 +88,7 @@ GATEWAY = {
     "jobs": {"errors", "settings", "telemetry", "http", "torchserve", "restore"},
     "routes": {"errors", "settings", "telemetry", "http", "torchserve", "restore", "jobs"},
     "app": {"errors", "settings", "telemetry", "http", "torchserve", "restore", "jobs", "routes"},
-    "__main__": {"settings", "telemetry", "http", "app"},
+    "__main__": {"command_line", "settings", "telemetry", "http", "app"},
 }
 """Rooms and modules of `gateway`, from the ground up: which of those below each may enter."""
 

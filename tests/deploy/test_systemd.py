@@ -8,7 +8,8 @@ import pytest
 
 from backend import command
 from backend.torchserve import STOP_S
-from gateway.settings import PREFIX, GatewaySettings, parse
+from gateway.command_line import PREFIX, parse
+from gateway.settings import GatewaySettings
 from tests.deploy.tools import DEPLOY, program, run
 
 FOLDER = DEPLOY / "systemd"

@@ -13,7 +13,7 @@ import pytest
 from backend import command, edge, launch, management, supervisor
 from backend.run_lock import holder_of, holding, only_user
 from backend.settings import HOME, HOST, Ports, Settings, own_root
-from gateway.settings import parse
+from gateway.command_line import parse
 from photorestore.directories import default_root
 from photorestore.options import STAGES
 from photorestore.serving.management import Node

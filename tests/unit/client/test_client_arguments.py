@@ -5,29 +5,27 @@ from pathlib import Path
 import pytest
 from photorestore_client.arguments import make_parser
 from photorestore_client.bulk import canonical, count_pixels
-from photorestore_client.command import (
+from photorestore_client.command import _format_of, _is_one_file, main
+from photorestore_client.errors import BadPicture, Busy, Denied, Unreachable
+from photorestore_client.given import (
     CANNOT_WRITE,
     DONE,
     NO_SERVICE,
     SOME_FAILED,
     USAGE,
-    _api_key,
-    _exit_code_of,
-    _format_of,
-    _is_one_file,
-    _options,
-    main,
+    api_key_of,
+    exit_code_of,
+    options_of,
 )
-from photorestore_client.errors import BadPicture, Busy, Denied, Unreachable
 from photorestore_client.ledger import CannotWriteError
 
 from tests.client_command import make_picture
 from tests.edge_double import Edge
 
 
-def options_of(*words: str) -> dict[str, object]:
+def options_in(*words: str) -> dict[str, object]:
     given = make_parser().parse_args(["a.jpg", "-o", "b.jpg", *words])
-    return dict(_options(given, "jpeg"))
+    return dict(options_of(given, "jpeg"))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +45,7 @@ def options_of(*words: str) -> dict[str, object]:
     ],
 )
 def test_what_is_not_said_is_left_to_the_service(words: list[str], expected: dict[str, object]) -> None:
-    assert options_of(*words) == {**expected, "format": "jpeg"}
+    assert options_in(*words) == {**expected, "format": "jpeg"}
 
 
 @pytest.mark.parametrize(
@@ -72,7 +70,7 @@ def test_values_that_mean_nothing_are_wrong_usage(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        options_of(*words)
+        options_in(*words)
     assert ended.value.code == USAGE
     assert f"argument {words[0]}" in capsys.readouterr().err.replace("-j/", "")
 
@@ -90,13 +88,13 @@ def test_the_key_comes_from_its_file_or_the_environment(
     monkeypatch.delenv("PHOTORESTORE_API_KEY", raising=False)
     (tmp_path / "key").write_text(" of the file\n")
     parse = make_parser().parse_args
-    assert _api_key(parse([])) is None
-    assert _api_key(parse(["--api-key-file", str(tmp_path / "key")])) == "of the file"
+    assert api_key_of(parse([])) is None
+    assert api_key_of(parse(["--api-key-file", str(tmp_path / "key")])) == "of the file"
     monkeypatch.setenv("PHOTORESTORE_API_KEY", "of the environment")
-    assert _api_key(parse([])) == "of the environment"
-    assert _api_key(parse(["--api-key-file", str(tmp_path / "key")])) == "of the file"
+    assert api_key_of(parse([])) == "of the environment"
+    assert api_key_of(parse(["--api-key-file", str(tmp_path / "key")])) == "of the file"
     monkeypatch.setenv("PHOTORESTORE_API_KEY", "")
-    assert _api_key(parse([])) is None
+    assert api_key_of(parse([])) is None
 
 
 @pytest.mark.parametrize(
@@ -143,7 +141,7 @@ def test_a_name_that_says_no_format_is_refused(name: str) -> None:
     ],
 )
 def test_the_exit_code_tells_the_gravest_of_what_went_wrong(errors: list[Exception], code: int) -> None:
-    assert _exit_code_of(errors) == code
+    assert exit_code_of(errors) == code
 
 
 def test_options_of_equal_results_are_equal_as_json() -> None:

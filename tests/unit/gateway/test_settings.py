@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import main
-from gateway.settings import GatewaySettings, parse
+from gateway.command_line import parse
+from gateway.settings import GatewaySettings
 
 PREFIX = "PHOTORESTORE_GATEWAY_"
 

@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from gateway.__main__ import main
+from gateway.command_line import parse
 from gateway.http.keys import key_line, make_key
-from gateway.settings import HOME, GatewaySettings, parse
+from gateway.settings import HOME, GatewaySettings
 from tests.edge import EdgeClient, FakeTorchServe, make_picture, running_edge
 
 pytestmark = pytest.mark.anyio

@@ -49,7 +49,7 @@ async def test_addresses_are_looked_at_when_they_are_used(
         return [(None, None, None, "", (address, 443)) for address in found]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    destinations = Destinations.parse(text)
+    destinations = Destinations.parse(text, "webhook")
     destinations.check(url)
     if is_allowed:
         assert await destinations.address_of(httpx.URL(url)) == str(ipaddress.ip_address(found[0]))
@@ -68,7 +68,7 @@ async def test_name_server_that_hangs_holds_no_thread_that_serves_requests(
         raise OSError("no answer")
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    destinations = Destinations.parse("hooks.example.org")
+    destinations = Destinations.parse("hooks.example.org", "webhook")
     url = httpx.URL("https://hooks.example.org")
     looking = [asyncio.create_task(destinations.address_of(url)) for _ in range(64)]
     await asyncio.sleep(0)
@@ -81,7 +81,7 @@ async def test_name_server_that_hangs_holds_no_thread_that_serves_requests(
 
 
 def test_names_may_stand_for_all_below_them() -> None:
-    destinations = Destinations.parse("*.example.org,10.0.0.0/8")
+    destinations = Destinations.parse("*.example.org,10.0.0.0/8", "webhook")
     destinations.check("https://a.b.EXAMPLE.org/x")
     destinations.check("http://10.1.2.3:8443/x")
     for url in ("https://example.org", "https://badexample.org"):
@@ -92,4 +92,4 @@ def test_names_may_stand_for_all_below_them() -> None:
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "https://example.org", "exa mple.org", "*"])
 def test_what_is_neither_host_nor_network_stops_the_start(text: str) -> None:
     with pytest.raises(ValueError, match="neither"):
-        Destinations.parse(text)
+        Destinations.parse(text, "webhook")

@@ -28,8 +28,7 @@ from tests.edge import (
     serving,
     until,
 )
-from tests.jobs import KEYED, emptied, look, ready, submit, wait
-from tests.unit.gateway.jobs.test_webhooks import SECRET, receiving
+from tests.jobs import KEYED, SECRET, emptied, look, ready, receiving, submit, wait
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick")]
 

@@ -2,18 +2,14 @@
 
 import asyncio
 import base64
-import contextlib
 import hashlib
 import hmac
 import json
 import socket
 import textwrap
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -37,52 +33,10 @@ from tests.edge import (
     running_edge,
     until,
 )
+from tests.jobs import SECRET, receiving
 from tests.unit.gateway.jobs.test_store import WIDE, make_record
 
 pytestmark = pytest.mark.anyio
-
-
-SECRET = b"0123456789abcdef"
-
-
-class ReceiverServer(ThreadingHTTPServer):
-    """What a receiver answers, and what it has got: path, headers and body of each request."""
-
-    statuses: deque[int]
-    got: list[tuple[str, dict[str, str], bytes]]
-    url: str
-
-
-class Receiver(BaseHTTPRequestHandler):
-    server: ReceiverServer
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((self.path, dict(self.headers), body))
-        self.send_response(self.server.statuses.popleft() if self.server.statuses else 204)
-        self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/elsewhere")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_GET = do_POST  # noqa: N815
-
-    def log_message(self, *_: object) -> None:
-        """Be quiet."""
-
-
-@contextlib.contextmanager
-def receiving(*statuses: int, port: int = 0) -> Iterator[ReceiverServer]:
-    """A receiver that answers so, then 204."""
-    with ReceiverServer(("127.0.0.1", port), Receiver) as server:
-        server.statuses, server.got = deque(statuses), []
-        server.url = f"http://127.0.0.1:{server.server_port}/told?album=7"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture

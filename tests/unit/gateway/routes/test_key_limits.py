@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.command_line import parse
 from gateway.http.keys import key_line, make_key
-from gateway.settings import parse
 from tests.edge import EdgeClient, FakeTorchServe, make_picture, metric, problem, running_edge, until
 
 
