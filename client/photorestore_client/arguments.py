@@ -17,6 +17,7 @@ examples:
   curl https://example.org/old.jpg | photorestore - -o - > restored.jpg
   photorestore --watch-throughput --every 5
   photorestore bulk s3://album/ -o s3://restored/     without a service: pip install photorestore[bulk]
+  photorestore import 4x-sharp.pth --stage upscale    into a checkout: pip install photorestore[import]
 
 A folder of results has a ledger, .photorestore.sqlite: run the same command again after an interruption, and it goes
 on where it was; a picture that has been restored with the same options is not restored again. Files that were not
@@ -145,6 +146,7 @@ def _add_delivery(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--scale", type=int, metavar="N", help="enlargement: 1, 2 or 4")
     group.add_argument("--upscale-method", choices=("network", "dip"), help="by which it is enlarged")
     group.add_argument("--tier", choices=("auto", "fast", "quality"), help="which networks work")
+    group.add_argument("--networks", metavar="NAMES", help="imported ones: denoise:old-film,upscale:sharp-x4")
     group.add_argument(
         "--format", choices=RESULT_SUFFIXES, help="by default that of the output's name, or jpeg"
     )

@@ -92,6 +92,7 @@ class Failed(Problem):
 _BY_TYPE: dict[str, type[Problem]] = {
     "unsupported-option": BadOption,
     "unavailable-tier": BadOption,
+    "unavailable-network": BadOption,
     "not-acceptable": BadOption,
     "payload-too-large": BadPicture,
     "image-too-large": BadPicture,
