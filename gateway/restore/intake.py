@@ -100,7 +100,7 @@ class Intake:
                 mask is wanted.
 
         Raises:
-            UnavailableTier, UnavailableNetwork: the tier or network does not exist; if the query says so, nothing is received.
+            UnavailableTier, UnavailableNetwork: it does not exist; if the query says so, nothing is received.
             InvalidInput: the upload is invalid, or cannot be restored as asked.
             TooManyRequests: too many or too large uploads are in flight.
             OutOfSpace: there is no room for it.

@@ -29,7 +29,7 @@ def name_from(text: str) -> str:
 
 
 def parse(text: str, stages: Collection[str]) -> dict[str, str] | None:
-    """Return names by stage; None if the text is none of these words, or names a stage twice or another than `stages`."""
+    """Return names by stage; None if the text is none of these words, or tells of a stage twice or of others."""
     parts = [part.strip().partition(":") for part in text.lower().split(",")]
     found = {stage.strip(): name.strip() for stage, _, name in parts}
     is_right = len(found) == len(parts) and found.keys() <= set(stages) and all(map(is_name, found.values()))
@@ -50,7 +50,9 @@ def clashes(names: Mapping[str, str], passing: Collection[str], methods: Mapping
         methods: by stage, those that are asked for.
     """
     left_out = [
-        f"networks names {names[stage]} for {stage}, but stages leaves it out" for stage in names if stage in passing
+        f"networks names {names[stage]} for {stage}, but stages leaves it out"
+        for stage in names
+        if stage in passing
     ]
     return left_out + [
         f"networks names {names[stage]} for {stage}, but {stage}_method is {methods[stage]!r}"

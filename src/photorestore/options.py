@@ -10,7 +10,18 @@ from typing import Annotated, Any, get_type_hints
 
 from photorestore import network_words
 from photorestore.errors import UnsupportedOption
-from photorestore.kinds import Flag, Kind, Number, NumberByName, OneWhole, Schema, Whole, Word, Words, shortened
+from photorestore.kinds import (
+    Flag,
+    Kind,
+    Number,
+    NumberByName,
+    OneWhole,
+    Schema,
+    Whole,
+    Word,
+    Words,
+    shortened,
+)
 from photorestore.methods import (
     COLOUR_METHODS,
     DENOISE_METHODS,
@@ -86,7 +97,7 @@ class Options:
         scale: enlargement, one of `SCALES`.
         upscale_method: by which it is enlarged: `network` or `dip`.
         tier: which networks work, one of `TIERS`; or `AUTO`.
-        networks: networks from elsewhere that work in place of ours, see `network_words`; naming one asks for its stage.
+        networks: those from elsewhere that work in place of ours, see `network_words`; naming one asks for its stage.
         format: one of `FORMATS`; None = what `Accept` allows: unchanged uploads' own bytes, else JPEG by default.
         quality: 1 to 100, for lossy formats.
         metadata: `keep`, `strip`, or `no-gps`.

@@ -87,4 +87,4 @@ def require_networks(options: Options, available: Mapping[str, Collection[str]])
         if (name := options.network_of(stage)) is not None and name not in names
     ]
     if lacking:
-        raise UnavailableNetwork(f"networks names {'; '.join(lacking)}: photorestore import adds one")
+        raise UnavailableNetwork(f"networks names {'; '.join(lacking)}")

@@ -33,7 +33,6 @@ HOME = Path(__file__).resolve().parents[2]
 OURS = {
     "photorestore",
     "photorestore_bulk",
-    "photorestore_import",
     "training",
     "gateway",
     "backend",
@@ -47,7 +46,6 @@ OURS = {
 DOORS = {
     "src/photorestore": {"photorestore"},
     "src/photorestore_bulk": {"photorestore", "photorestore_bulk"},
-    "src/photorestore_import": {"photorestore", "photorestore_import"},
     "deploy": {"deploy"},
     "handlers": {"photorestore"},
     "gateway": {"gateway", "photorestore"},

@@ -43,7 +43,7 @@ class ImportedNetwork(nn.Module):
         BrokenArtifact: spandrel is not installed, or takes the weights for another architecture.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what metadata tell, by name
         self,
         values: Mapping[str, Tensor],
         *,
@@ -130,8 +130,10 @@ def described(values: Mapping[str, Any]) -> Any:
     except spandrel.UnsupportedModelError as error:
         raise ValueError("the weights are of no architecture that spandrel knows") from error
     except (AssertionError, IndexError, KeyError, RuntimeError, TypeError) as error:
-        raise ValueError(f"the weights do not fit the architecture that they seem to be of: {error!r:.300}") from error
-    found.model.float().eval().requires_grad_(False)  # noqa: FBT003
+        raise ValueError(
+            f"the weights do not fit the architecture that they seem to be of: {error!r:.300}"
+        ) from error
+    found.model.float().eval().requires_grad_(False)
     return found
 
 

@@ -140,7 +140,7 @@ def build_network(
         BrokenArtifact: no such weights, or they do not fit what their metadata says.
     """
     metadata = read_metadata(file)
-    arguments = {
+    arguments: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in metadata["architecture"].items()
     }
