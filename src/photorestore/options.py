@@ -8,29 +8,10 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
 
-from photorestore import network_words
+from photorestore import methods, network_words
 from photorestore.errors import UnsupportedOption
-from photorestore.kinds import (
-    Flag,
-    Kind,
-    Number,
-    NumberByName,
-    OneWhole,
-    Schema,
-    Whole,
-    Word,
-    Words,
-    shortened,
-)
-from photorestore.methods import (
-    COLOUR_METHODS,
-    DENOISE_METHODS,
-    FITTED_METHODS,
-    HQS,
-    NETWORK,
-    PSF_METHODS,
-    clashes,
-)
+from photorestore.kinds import Flag, Kind, Number, NumberByName, OneWhole, Whole, Word, Words, shortened
+from photorestore.methods import NETWORK
 from photorestore.records import values_of
 from photorestore.stage_table import ROWS, STAGE_ROWS
 from photorestore.text_kinds import BlurText, HintWords, NetworkWords
@@ -114,15 +95,15 @@ class Options:
     ] = None
     strength: Annotated[float | Mapping[str, float], NumberByName(STRENGTH_STAGES, Number(0, 1))] = 1.0
     sigma_255: Annotated[float | None, Number(0, 100)] = None
-    denoise_method: Annotated[str, Word(DENOISE_METHODS)] = NETWORK
-    translate_method: Annotated[str, Word(FITTED_METHODS)] = NETWORK
+    denoise_method: Annotated[str, Word(methods.DENOISE_METHODS)] = NETWORK
+    translate_method: Annotated[str, Word(methods.FITTED_METHODS)] = NETWORK
     normalise: Annotated[bool, Flag()] = False
     psf: Annotated[str | None, BlurText()] = None
-    deblur_method: Annotated[str, Word((AUTO, *PSF_METHODS, NETWORK))] = AUTO
-    colorize: Annotated[str | None, Word(COLOUR_METHODS)] = None
+    deblur_method: Annotated[str, Word((AUTO, *methods.PSF_METHODS, NETWORK))] = AUTO
+    colorize: Annotated[str | None, Word(methods.COLOUR_METHODS)] = None
     hints: Annotated[str | None, HintWords()] = None
     scale: Annotated[int, OneWhole(SCALES)] = 1
-    upscale_method: Annotated[str, Word(FITTED_METHODS)] = NETWORK
+    upscale_method: Annotated[str, Word(methods.FITTED_METHODS)] = NETWORK
     tier: Annotated[str, Word((AUTO, *TIERS))] = AUTO
     networks: Annotated[str | None, NetworkWords(NETWORK_STAGES)] = None
     format: Annotated[str | None, Word(FORMATS, synonyms={"jpg": "jpeg", "tif": "tiff"})] = None
@@ -138,8 +119,8 @@ class Options:
     def _clashes(self) -> list[str]:
         """Return what does not go together in options that are right by themselves."""
         passing = {stage for stage in SELECTABLE_STAGES if self.wants(stage) is False}
-        methods = {stage: getattr(self, f"{stage}_method", NETWORK) for stage in NETWORK_STAGES}
-        found = clashes(
+        chosen = {stage: getattr(self, f"{stage}_method", NETWORK) for stage in NETWORK_STAGES}
+        found = methods.clashes(
             self.denoise_method,
             self.translate_method,
             passing=passing,
@@ -147,7 +128,7 @@ class Options:
             psf=self.psf,
             undoes_blur_by=self.undoes_blur_by,
         )
-        return found + network_words.clashes(self._networks, passing, methods)
+        return found + network_words.clashes(self._networks, passing, chosen)
 
     def wants(self, stage: str) -> bool | None:
         """Return True where a stage must work, False where it must pass, None where the picture decides."""
@@ -192,7 +173,7 @@ class Options:
         """Return the method of `deblur_method` that works where `deblur` does."""
         if self.deblur_method != AUTO:
             return self.deblur_method
-        return NETWORK if self.psf is None else HQS
+        return NETWORK if self.psf is None else methods.HQS
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], names: Mapping[str, str] = _OWN_NAMES) -> Options:
@@ -258,7 +239,7 @@ def _problems(values: Mapping[str, object], names: Mapping[str, str] = _OWN_NAME
     return problems
 
 
-def describe() -> dict[str, Schema]:
+def describe() -> dict[str, dict[str, Any]]:
     """Return each option as a JSON schema, with its default and what is expected."""
     return {
         name: {**kind.schema(), "default": _DEFAULTS[name], "description": kind.expected}

@@ -116,9 +116,10 @@ def tile_spec(descriptor: Descriptor, tile_px: int, batch: int, scale: int = 1) 
     stride = descriptor.stride
     halo_px = -(-descriptor.reach_px // stride) * stride
     if FAR * halo_px > tile_px:
-        tile_px = WIDER * tile_px // (4 * stride) * stride
+        tile_px = WIDER * tile_px // 4
     squares_px = {port.name: port.square_px for port in descriptor.inputs if port.square_px > 1}
-    return TileSpec(2 * tile_px // max(2, scale), halo_px, stride, batch, scale, squares_px)
+    side_px = 2 * tile_px // max(2, scale) // stride * stride
+    return TileSpec(side_px, halo_px, stride, batch, scale, squares_px)
 
 
 def whole_spec(descriptor: Descriptor, size_hw: tuple[int, int], tile_px: int, scale: int = 1) -> TileSpec:

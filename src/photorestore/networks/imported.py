@@ -117,6 +117,15 @@ class _Absent:
         raise ValueError(f"{self.name} needs torchvision, which cannot be imported: {self._why}")
 
 
+def canonical(stored: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the weights of a file out of the words that trainings wrap them in.
+
+    Raises:
+        ImportError: spandrel is not installed.
+    """
+    return dict(_spandrel().canonicalize_state_dict(dict(stored)))
+
+
 def described(values: Mapping[str, Any]) -> Any:
     """Return spandrel's `ModelDescriptor` of weights, float32, in evaluation mode, without gradients.
 

@@ -39,16 +39,8 @@ FORMAT_VERSION = 1
 _shared: dict[tuple[str, ...], nn.Module] | None = None
 """Networks by what `load_network` was told and by the hash of their file; None: each call loads its own."""
 REQUIRED = (
-    "architecture",
-    "commit",
-    "config",
-    "data",
-    "device",
-    "licence",
-    "metrics",
-    "seconds",
-    "seed",
-    "steps",
+    *("architecture", "commit", "config", "data", "device"),
+    *("licence", "metrics", "seconds", "seed", "steps"),
 )
 """Keys of the metadata of weights that were trained here."""
 REQUIRED_OF_IMPORTED = ("architecture", "data", "licence", "metrics", "origin")
