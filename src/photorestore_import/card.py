@@ -24,12 +24,13 @@ def card(stage: str, name: str, metadata: Mapping[str, Any], measured: Measured,
         "Licence": origin["licence"],
         "Enlarges by": architecture["scale"],
         "Pictures": _pictures(architecture, measured),
-        "Stride": f"{measured.stride} px",
-        "Looks": _reach(measured),
-        "bfloat16": f"{measured.bfloat16_db:.1f} dB of float32: {'' if architecture['in_bfloat16'] else 'not '}used"
-        f" (more than {LEAST_DB:g} dB are)",
-        "Repeats": "two runs on one picture gave equal values",
     }
+    if "side_px" not in architecture:
+        rows |= {"Stride": f"{measured.stride} px", "Looks": _reach(measured)}
+    rows["bfloat16"] = (
+        f"{measured.bfloat16_db:.1f} dB of float32: {'' if architecture['in_bfloat16'] else 'not '}used"
+        f" (more than {LEAST_DB:g} dB are)"
+    )
     lines = [f"| {key} | {value} |" for key, value in rows.items()]
     return "\n".join(
         [

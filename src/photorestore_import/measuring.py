@@ -2,12 +2,13 @@
 
 A strip in the middle of a long, low picture is changed, and what comes out shows how far a network looks. NaN spreads
 to everything that is computed from it, so it tells the reach exactly; convolutions must compute each value by itself
-for it, which oneDNN's and NNPACK's do not.
+for it, which those of oneDNN and NNPACK need not: they may transform small tiles.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -111,8 +112,10 @@ def reach_of(network: Function, scale: int) -> int | None:
         image[..., beside_px : beside_px + STRIP_PX] = math.nan
         return see(image).isnan()
 
-    with torch.backends.mkldnn.flags(enabled=False), torch.backends.nnpack.flags(enabled=False):
-        return _farther(touched, network, scale, farthest=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="TF32 acceleration")  # of which nothing is asked
+        with torch.backends.mkldnn.flags(enabled=False), torch.backends.nnpack.flags(enabled=False):
+            return _farther(touched, network, scale, farthest=False)
 
 
 def felt_reach_of(network: Function, scale: int) -> int | None:

@@ -20,20 +20,26 @@ class Refused(Exception):
     """A network is not taken in; the message says why."""
 
 
-def read(file: Path) -> tuple[dict[str, Tensor], str]:
+def read(file: Path, expected: str | None = None) -> tuple[dict[str, Tensor], str]:
     """Read weights, without running anything that a file may hold beside them.
+
+    Args:
+        expected: the file's SHA-256 in hexadecimal; None: any.
 
     Returns:
         The weights by name, in the form that spandrel tells architectures by, and the SHA-256 of the file.
 
     Raises:
-        Refused: the file holds anything else, is broken or is of another kind; or spandrel is not installed.
+        Refused: the file is another than expected, holds anything else, is broken or of another kind; or spandrel is
+            not installed.
     """
     if file.suffix.lower() not in (SAFETENSORS, *PICKLED):
         raise Refused(f"{file.name}: expected {', '.join((SAFETENSORS, *PICKLED))}")
     try:
         with file.open("rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        if expected is not None and expected.lower() != sha256:
+            raise Refused(f"{file.name} has the SHA-256 {sha256}")
         stored = _stored(file)
         values = canonical(stored) if isinstance(stored, Mapping) else {}
     except OSError as error:

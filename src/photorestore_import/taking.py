@@ -33,6 +33,7 @@ class Wanted:
         name: under which callers will ask for it.
         licence: under which the weights come, in words.
         root: the folder `weights/`.
+        sha256: in hexadecimal, which the file must have; None: any.
     """
 
     file: Path
@@ -40,6 +41,7 @@ class Wanted:
     name: str
     licence: str
     root: Path
+    sha256: str | None = None
 
     @property
     def target(self) -> Path:
@@ -59,7 +61,7 @@ def take(wanted: Wanted) -> str:
         Refused: it cannot work in the stage; nothing is written.
         OSError: weights or card cannot be written.
     """
-    values, sha256 = read(wanted.file)
+    values, sha256 = read(wanted.file, wanted.sha256)
     architecture, measured = _measured(values, wanted.stage)
     metrics = {name: value for name, value in asdict(measured).items() if value not in (None, -math.inf)}
     metadata = {

@@ -33,6 +33,7 @@ HOME = Path(__file__).resolve().parents[2]
 OURS = {
     "photorestore",
     "photorestore_bulk",
+    "photorestore_import",
     "training",
     "gateway",
     "backend",
@@ -46,6 +47,7 @@ OURS = {
 DOORS = {
     "src/photorestore": {"photorestore"},
     "src/photorestore_bulk": {"photorestore", "photorestore_bulk"},
+    "src/photorestore_import": {"photorestore", "photorestore_import"},
     "deploy": {"deploy"},
     "handlers": {"photorestore"},
     "gateway": {"gateway", "photorestore"},
