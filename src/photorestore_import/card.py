@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,8 +31,10 @@ def card(stage: str, name: str, metadata: Mapping[str, Any], measured: Measured,
     rows["bfloat16"] = (
         f"{measured.bfloat16_db:.1f} dB of float32: {'' if architecture['in_bfloat16'] else 'not '}used"
         f" (more than {LEAST_DB:g} dB are)"
+        if measured.bfloat16_db > -math.inf
+        else "cannot be computed in"
     )
-    lines = [f"| {key} | {value} |" for key, value in rows.items()]
+    lines = [f"| {key} | {_cell(value)} |" for key, value in rows.items()]
     return "\n".join(
         [
             f"# {name}: a network from elsewhere for `{stage}`",
@@ -45,6 +48,10 @@ def card(stage: str, name: str, metadata: Mapping[str, Any], measured: Measured,
             "",
         ]
     )
+
+
+def _cell(value: object) -> str:
+    return " ".join(str(value).split()).replace("|", "\\|")
 
 
 def _pictures(architecture: Mapping[str, Any], measured: Measured) -> str:
