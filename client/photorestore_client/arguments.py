@@ -17,6 +17,7 @@ examples:
   curl https://example.org/old.jpg | photorestore - -o - > restored.jpg
   photorestore --watch-throughput --every 5
   photorestore bulk s3://album/ -o s3://restored/     without a service: pip install photorestore[bulk]
+  photorestore import old-film.pth --stage denoise    a network from elsewhere: pip install photorestore[import]
 
 A folder of results has a ledger, .photorestore.sqlite: run the same command again after an interruption, and it goes
 on where it was; a picture that has been restored with the same options is not restored again. Files that were not
