@@ -24,9 +24,11 @@ RUN /opt/builder/bin/python -m pip --python /opt/photorestore/bin/python install
 FROM builder AS backend-packages
 # Where torch without its libraries for GPUs comes from, which are ten times its size; empty: torch with them.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# One more package of the lock: spandrel, where weights/ holds networks from elsewhere.
+ARG ALSO=
 RUN python -m venv --without-pip /opt/photorestore \
     && /opt/builder/bin/python -m pip --python /opt/photorestore/bin/python install --no-cache-dir \
-        --constraint requirements.lock ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --group backend
+        --constraint requirements.lock ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --group backend ${ALSO:+"$ALSO"}
 COPY src src
 RUN /opt/builder/bin/python -m pip --python /opt/photorestore/bin/python install --no-cache-dir --no-deps .
 

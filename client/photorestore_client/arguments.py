@@ -18,6 +18,7 @@ examples:
   photorestore jobs s3://album/a.jpg s3://album/b.jpg -o s3://restored/     the service fetches and writes them
   photorestore --watch-throughput --every 5
   photorestore bulk s3://album/ -o s3://restored/     without a service: pip install photorestore[bulk]
+  photorestore import old-film.pth --stage denoise    a network from elsewhere: pip install photorestore[import]
 
 A folder of results has a ledger, .photorestore.sqlite: run the same command again after an interruption, and it goes
 on where it was; a picture that has been restored with the same options is not restored again. Files that were not
@@ -152,6 +153,7 @@ def _add_delivery(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--scale", type=int, metavar="N", help="enlargement: 1, 2 or 4")
     group.add_argument("--upscale-method", choices=("network", "dip"), help="by which it is enlarged")
     group.add_argument("--tier", choices=("auto", "fast", "quality"), help="which networks work")
+    group.add_argument("--networks", metavar="NAMES", help="imported ones: denoise:old-film,upscale:sharp-x4")
     group.add_argument(
         "--format", choices=RESULT_SUFFIXES, help="by default that of the output's name, or jpeg"
     )

@@ -92,6 +92,7 @@ class Failed(Problem):
 _BY_TYPE: dict[str, type[Problem]] = {
     "unsupported-option": BadOption,
     "unavailable-tier": BadOption,
+    "unavailable-network": BadOption,
     "not-acceptable": BadOption,
     "place-not-allowed": BadOption,
     "result-refused": BadOption,

@@ -36,6 +36,8 @@ class Options(TypedDict, total=False):
         scale: enlargement: 1, 2 or 4.
         upscale_method: by which it is enlarged: `network`, the service's default, or `dip`.
         tier: which networks are used; `auto` leaves that to the service.
+        networks: those from elsewhere that work in stages: `denoise:old-film,upscale:sharp-x4`; `Client.stages` lists
+            them as `imported`.
         format: `jpeg`, `png`, `webp`, `tiff` or `avif`.
         quality: 1 to 100, for lossy formats.
         metadata: what happens to EXIF and XMP.
@@ -58,6 +60,7 @@ class Options(TypedDict, total=False):
     scale: int
     upscale_method: Literal["network", "dip"]
     tier: Literal["auto", "fast", "quality"]
+    networks: str
     format: str
     quality: int
     metadata: Literal["keep", "strip", "no-gps"]

@@ -60,6 +60,7 @@ const TEXTS = {
     value: (value) => ({ learned: "invented ones", exemplar: "a reference's, where it shows the same", transfer: "a reference's, by lightness" })[value] ?? value,
     hint: "No colour is measured in a grey photo: they are invented, or a reference's. The saved file says so.",
   },
+  networks: { label: "Networks from elsewhere", hint: "that the operator has imported, as denoise:old-film,upscale:sharp-x4" },
   hints: { label: "Colours that you know", hint: "120,80,#aa3311;40,200,#336699: column, row and colour of points" },
   quality: { label: "Quality", hint: "1 to 100, for JPEG, WebP and AVIF" },
   metadata: {

@@ -24,7 +24,7 @@ from photorestore.errors import BrokenArtifact
 from photorestore.imaging import CONTENT_TYPES, LIMITS, open_picture, promise
 from photorestore.imaging.psf_picture import open_psf
 from photorestore.options import Options
-from photorestore.tiers import require_tier
+from photorestore.tiers import require_networks, require_tier
 from photorestore.workspace import Workspace
 
 MASK_MARK = "-mask"
@@ -100,22 +100,28 @@ class Intake:
                 mask is wanted.
 
         Raises:
-            UnavailableTier: the tier does not exist; if the query says so, nothing is received.
+            UnavailableTier, UnavailableNetwork: it does not exist; if the query says so, nothing is received.
             InvalidInput: the upload is invalid, or cannot be restored as asked.
             TooManyRequests: too many or too large uploads are in flight.
             OutOfSpace: there is no room for it.
         """
         note(options=_asked(workspace.options))
-        require_tier(workspace.options, self.release().tiers)
+        self._require_weights(workspace.options)
         with self.tracing.span("upload"), self.transfers.uploading(owner) as place:
             received, fields = await receive(request, workspace, self.pace, place)
             wants_mask = settle(fields)
             note(options=_asked(workspace.options))
-            require_tier(workspace.options, self.release().tiers)
+            self._require_weights(workspace.options)
             workspace.allow_time()
             prepared = await prepare(workspace, received, self.release().fingerprint, wants_mask=wants_mask)
         note(pixels=prepared.pixels)
         return prepared
+
+    def _require_weights(self, options: Options) -> None:
+        """Raise `UnavailableTier` or `UnavailableNetwork` where weights that were asked for are not there."""
+        release = self.release()
+        require_tier(options, release.tiers)
+        require_networks(options, release.networks)
 
 
 async def prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Prepared:

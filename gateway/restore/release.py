@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 from photorestore.networks.origin import Trained
-from photorestore.options import STAGES
-from photorestore.tiers import available_tiers, has_one_tier
+from photorestore.options import NETWORK_STAGES, STAGES
+from photorestore.tiers import available_tiers, has_one_tier, imported_networks
 
 Metadata: TypeAlias = dict[str, Any]  # each training writes figures, names and tables of its own choosing
 
@@ -41,16 +41,19 @@ class Release:
         fingerprint: hash of everything that results depend on beside the request.
         cards: by stage, what each weights file says about itself: one card for each network and tier.
         tiers: by stage, the tiers to choose from; stages with a single one are missing.
+        networks: by stage that may have some, the names of networks from elsewhere.
     """
 
     fingerprint: str
     cards: dict[str, list[Metadata]]
     tiers: dict[str, tuple[str, ...]]
+    networks: dict[str, tuple[str, ...]]
 
     @classmethod
     def of(cls, home: Path) -> Self:
         """Read the release in a folder with `model_store` and `weights`."""
-        return cls(fingerprint(home), cards(home), tiers(home))
+        networks = {stage: imported_networks(home / "weights" / stage) for stage in NETWORK_STAGES}
+        return cls(fingerprint(home), cards(home), tiers(home), networks)
 
 
 def fingerprint(home: Path) -> str:

@@ -42,6 +42,7 @@ async def stages(request: Request) -> JSONResponse:
                 "selectable": row.is_selectable,
                 "ready_workers": ready.get(row.name, 0),
                 "tiers": edge.release.tiers.get(row.name, ()),
+                "imported": edge.release.networks.get(row.name, ()),
                 "methods": {method.name: method.seconds for method in row.methods},
                 "cards": edge.release.cards.get(row.name, []),
             }

@@ -3,7 +3,8 @@
 RestorationError
 ├── InvalidInput          the caller's: what was sent cannot be restored
 │   ├── UnsupportedOption     an option that is unknown, or a value out of range       400
-│   │   └── UnavailableTier       a tier whose weights are not there                       400
+│   │   ├── UnavailableTier       a tier whose weights are not there                       400
+│   │   └── UnavailableNetwork    a network that was not imported, or does not do that     400
 │   ├── ImageTooLarge         more pixels, or a longer side, than allowed              422
 │   │   └── PayloadTooLarge       more bytes than allowed                                413
 │   ├── NotAcceptable         none of the types that the caller accepts is to be had   406
@@ -66,6 +67,12 @@ class UnavailableTier(UnsupportedOption):
     """The weights of the tier that was asked for are not there."""
 
     type = "unavailable-tier"
+
+
+class UnavailableNetwork(UnsupportedOption):
+    """The network from elsewhere that was asked for is not there, or does not do what is to be done."""
+
+    type = "unavailable-network"
 
 
 class ImageTooLarge(InvalidInput):

@@ -14,6 +14,9 @@ from typing import Any, Protocol, TypeAlias
 Schema: TypeAlias = dict[str, Any]
 """A JSON schema; its keywords have values of all types."""
 
+LONGEST_QUOTED = 200
+"""Most characters of a wrong value that a message repeats."""
+
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -212,6 +215,12 @@ class NumberByName:
                 {"type": "object", "properties": by_name, "additionalProperties": False},
             ]
         }
+
+
+def shortened(value: object) -> str:
+    """Return a value as it was given; of a long text, as a picture in a data URL is, the beginning."""
+    written = repr(value)
+    return written if len(written) <= LONGEST_QUOTED else f"{written[:LONGEST_QUOTED]}..."
 
 
 def _number(value: object) -> object:

@@ -8,20 +8,13 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Annotated, Any, get_type_hints
 
+from photorestore import methods, network_words
 from photorestore.errors import UnsupportedOption
-from photorestore.kinds import Flag, Kind, Number, NumberByName, OneWhole, Schema, Whole, Word, Words
-from photorestore.methods import (
-    COLOUR_METHODS,
-    DENOISE_METHODS,
-    FITTED_METHODS,
-    HQS,
-    NETWORK,
-    PSF_METHODS,
-    clashes,
-)
+from photorestore.kinds import Flag, Kind, Number, NumberByName, OneWhole, Whole, Word, Words, shortened
+from photorestore.methods import NETWORK
 from photorestore.records import values_of
 from photorestore.stage_table import ROWS, STAGE_ROWS
-from photorestore.text_kinds import BlurText, HintWords
+from photorestore.text_kinds import BlurText, HintWords, NetworkWords
 
 STAGES = tuple(row.name for row in ROWS)
 """All stages, in the order of the pipeline."""
@@ -31,6 +24,9 @@ SELECTABLE_STAGES = tuple(row.name for row in ROWS if row.is_selectable)
 
 STRENGTH_STAGES = tuple(row.name for row in ROWS if row.has_strength)
 """The stages that can do their work in part."""
+
+NETWORK_STAGES = tuple(row.name for row in ROWS if row.takes_networks)
+"""The stages in which a network from elsewhere may work."""
 
 GENTLE, THOROUGH = "gentle", "thorough"
 """How much is done by default: what is beyond doubt, or the whole chain at full strength."""
@@ -53,8 +49,6 @@ FORMATS = ("jpeg", "png", "webp", "tiff", "avif")
 """Formats that can be delivered."""
 
 DEFAULT_QUALITY = 95
-LONGEST_QUOTED = 200
-"""Most characters of a wrong value that a message repeats."""
 
 _OWN_NAMES: Mapping[str, str] = MappingProxyType({})
 _MODES_EXPLAINED = (
@@ -70,26 +64,22 @@ class Options:
     Attributes:
         mode: one of `MODES`, for the stages that `stages` leaves undecided. `auto` is thorough with what is judged an
             old or damaged print, gentle with other photographs, and leaves line art alone.
-        stages: those of `SELECTABLE_STAGES` that must work, while the others pass; None lets the mode and the judgement
-            of the picture decide.
-        strength: 0 leaves the picture as it is, 1 restores fully; or such a number for each of some of
-            `STRENGTH_STAGES`, the others work fully.
+        stages: those of `SELECTABLE_STAGES` that must work, while the others pass; None: mode and picture decide.
+        strength: 0 leaves the picture as it is, 1 restores fully; or such a number for some of `STRENGTH_STAGES`.
         sigma_255: noise level in 8-bit units when the caller knows it; None = estimated.
-        denoise_method: by which noise is removed: `network`, or one of those of `docs/models/denoise_methods.md`;
-            naming one of these asks for it.
+        denoise_method: by which noise is removed: `network`, or one of `DENOISE_METHODS`, which asks for it.
         translate_method: by which damage is filled: `network` or `dip`.
         normalise: correct colour cast, fading and contrast by classical means first.
         psf: the blur to undo, see `blur_words`: in words, a picture as a data URL, or `estimate`; None = unknown.
         deblur_method: by which it is undone: `network`, without a PSF, or by a PSF `hqs`, `wiener` or
             `richardson-lucy`; `AUTO` is `hqs` with `psf`, else `network`.
-        colorize: by which the picture is given colours: `learned`, or `exemplar` or `transfer` with a reference; None =
-            not, unless there are hints.
+        colorize: by which it is given colours: `learned`, or `exemplar` or `transfer` with a reference; None = not.
         hints: points whose colours are known, in words, see `hint_words`; None = none.
         scale: enlargement, one of `SCALES`.
         upscale_method: by which it is enlarged: `network` or `dip`.
         tier: which networks work, one of `TIERS`; or `AUTO`.
-        format: one of `FORMATS`; None = what `Accept` allows: the upload's bytes where nothing was changed, else JPEG
-            by default.
+        networks: those from elsewhere that work in place of ours, see `network_words`; naming one asks for its stage.
+        format: one of `FORMATS`; None = what `Accept` allows: unchanged uploads' own bytes, else JPEG by default.
         quality: 1 to 100, for lossy formats.
         metadata: `keep`, `strip`, or `no-gps`.
         colour: `srgb`, or `source`: the upload's own colours.
@@ -105,16 +95,17 @@ class Options:
     ] = None
     strength: Annotated[float | Mapping[str, float], NumberByName(STRENGTH_STAGES, Number(0, 1))] = 1.0
     sigma_255: Annotated[float | None, Number(0, 100)] = None
-    denoise_method: Annotated[str, Word(DENOISE_METHODS)] = NETWORK
-    translate_method: Annotated[str, Word(FITTED_METHODS)] = NETWORK
+    denoise_method: Annotated[str, Word(methods.DENOISE_METHODS)] = NETWORK
+    translate_method: Annotated[str, Word(methods.FITTED_METHODS)] = NETWORK
     normalise: Annotated[bool, Flag()] = False
     psf: Annotated[str | None, BlurText()] = None
-    deblur_method: Annotated[str, Word((AUTO, *PSF_METHODS, NETWORK))] = AUTO
-    colorize: Annotated[str | None, Word(COLOUR_METHODS)] = None
+    deblur_method: Annotated[str, Word((AUTO, *methods.PSF_METHODS, NETWORK))] = AUTO
+    colorize: Annotated[str | None, Word(methods.COLOUR_METHODS)] = None
     hints: Annotated[str | None, HintWords()] = None
     scale: Annotated[int, OneWhole(SCALES)] = 1
-    upscale_method: Annotated[str, Word(FITTED_METHODS)] = NETWORK
+    upscale_method: Annotated[str, Word(methods.FITTED_METHODS)] = NETWORK
     tier: Annotated[str, Word((AUTO, *TIERS))] = AUTO
+    networks: Annotated[str | None, NetworkWords(NETWORK_STAGES)] = None
     format: Annotated[str | None, Word(FORMATS, synonyms={"jpg": "jpeg", "tif": "tiff"})] = None
     quality: Annotated[int, Whole(1, 100)] = DEFAULT_QUALITY
     metadata: Annotated[str, Word(("keep", "strip", "no-gps"))] = "keep"
@@ -127,18 +118,31 @@ class Options:
 
     def _clashes(self) -> list[str]:
         """Return what does not go together in options that are right by themselves."""
-        return clashes(
+        passing = {stage for stage in SELECTABLE_STAGES if self.wants(stage) is False}
+        chosen = {stage: getattr(self, f"{stage}_method", NETWORK) for stage in NETWORK_STAGES}
+        found = methods.clashes(
             self.denoise_method,
             self.translate_method,
-            passing={stage for stage in ("denoise", "translate") if self.wants(stage) is False},
+            passing=passing,
             sigma_255=self.sigma_255,
             psf=self.psf,
             undoes_blur_by=self.undoes_blur_by,
         )
+        return found + network_words.clashes(self._networks, passing, chosen)
 
     def wants(self, stage: str) -> bool | None:
         """Return True where a stage must work, False where it must pass, None where the picture decides."""
-        return None if self.stages is None else stage in self.stages
+        if self.stages is not None:
+            return stage in self.stages
+        return True if self.network_of(stage) else None
+
+    def network_of(self, stage: str) -> str | None:
+        """Return the name of the network from elsewhere that is to work in a stage; None for ours."""
+        return self._networks.get(stage)
+
+    @property
+    def _networks(self) -> Mapping[str, str]:
+        return {} if self.networks is None else network_words.parse(self.networks, NETWORK_STAGES) or {}
 
     def strength_of(self, stage: str) -> float:
         """Return how much of its work a stage is to do, 0 to 1."""
@@ -169,7 +173,7 @@ class Options:
         """Return the method of `deblur_method` that works where `deblur` does."""
         if self.deblur_method != AUTO:
             return self.deblur_method
-        return NETWORK if self.psf is None else HQS
+        return NETWORK if self.psf is None else methods.HQS
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], names: Mapping[str, str] = _OWN_NAMES) -> Options:
@@ -226,7 +230,7 @@ _DEFAULTS = {option.name: option.default for option in fields(Options)}
 def _problems(values: Mapping[str, object], names: Mapping[str, str] = _OWN_NAMES) -> list[str]:
     """Return what is wrong with values by option, in the caller's names."""
     problems = [
-        f"{names.get(name, name)} is {_shortened(value)}; expected {_KINDS[name].expected}"
+        f"{names.get(name, name)} is {shortened(value)}; expected {_KINDS[name].expected}"
         for name, value in values.items()
         if not (_KINDS[name].accepts(value) or value is _DEFAULTS[name] is None)
     ]
@@ -235,13 +239,7 @@ def _problems(values: Mapping[str, object], names: Mapping[str, str] = _OWN_NAME
     return problems
 
 
-def _shortened(value: object) -> str:
-    """Return a value as it was given; of a long text, as a picture in a data URL is, the beginning."""
-    written = repr(value)
-    return written if len(written) <= LONGEST_QUOTED else f"{written[:LONGEST_QUOTED]}..."
-
-
-def describe() -> dict[str, Schema]:
+def describe() -> dict[str, dict[str, Any]]:
     """Return each option as a JSON schema, with its default and what is expected."""
     return {
         name: {**kind.schema(), "default": _DEFAULTS[name], "description": kind.expected}

@@ -29,7 +29,7 @@ from photorestore.stage_table import STAGE_ROWS
 from photorestore.stages.base import LoadableStage, Stage, StageConfig, run_stage
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.tiered import TieredStage
-from photorestore.tiers import require_tier
+from photorestore.tiers import require_networks, require_tier
 from photorestore.workspace import Workspace
 
 STAGE_CLASSES: dict[str, type[LoadableStage]] = {
@@ -84,15 +84,15 @@ class Pipeline:
             measures_all: whether the report is to tell noise, tone and the like also where no stage goes by them.
 
         Raises:
-            InvalidInput: the picture, its mask or the options cannot be processed. `UnavailableTier` before any
-                work is done.
+            InvalidInput: the picture, its mask or the options cannot be processed. `UnavailableTier` and
+                `UnavailableNetwork` before any work is done.
             OutOfSpace: shared memory is full.
             BrokenArtifact: a stage failed.
         """
         options = options or Options()
-        require_tier(
-            options, {stage.name: stage.tiers for stage in self.stages if isinstance(stage, TieredStage)}
-        )
+        tiered = [stage for stage in self.stages if isinstance(stage, TieredStage)]
+        require_tier(options, {stage.name: stage.tiers for stage in tiered})
+        require_networks(options, {stage.name: stage.imported for stage in tiered})
         workspace = Workspace.create(self.root, options)
         workspace.envelope.measures_all = measures_all
         try:

@@ -71,6 +71,7 @@ class StageRow:
         after: the stages whose results it takes; empty: that of the row above.
         is_selectable: whether `stages` may name it.
         has_strength: whether it can do its work in part.
+        takes_networks: whether a network from elsewhere may work in place of the one that has its name.
         reads_estimates: whether it goes by what `preprocess` measures in the picture, beside the judgement.
         options: those that make it work if they differ from their defaults. A selectable stage that has some works if
             it is named, too, and not otherwise; one that has none and is not selectable always works.
@@ -92,6 +93,7 @@ class StageRow:
     after: tuple[str, ...] = ()
     is_selectable: bool = False
     has_strength: bool = False
+    takes_networks: bool = False
     reads_estimates: bool = True
     options: tuple[str, ...] = ()
     methods: tuple[MethodRow, ...] = ()

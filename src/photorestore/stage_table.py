@@ -80,6 +80,7 @@ ROWS = _chained(
         works_when="noise was found, or asked for",
         is_selectable=True,
         has_strength=True,
+        takes_networks=True,
         networks=(
             NetworkRow("denoise", "photorestore.stages.denoise.network:DenoiseUNet"),
             NetworkRow(
@@ -171,6 +172,7 @@ ROWS = _chained(
         ),
         is_selectable=True,
         has_strength=True,
+        takes_networks=True,
         networks=(
             NetworkRow("face", "photorestore.stages.face.network:FaceUNet"),
             NetworkRow("face_detector", "photorestore.stages.face.detector:FaceDetector", has_tiers=False),
@@ -200,6 +202,7 @@ ROWS = _chained(
         label="Enlarge",
         does="super-resolution x2 and x4: one network for clean pictures, one for photographs as they come",
         works_when="`scale` is above 1",
+        takes_networks=True,
         options=("scale",),
         networks=(
             NetworkRow("upscale", "photorestore.stages.upscale.network:Upscaler"),

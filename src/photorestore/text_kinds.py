@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from photorestore import blur_words, hint_words
+from photorestore import blur_words, hint_words, network_words
 from photorestore.kinds import Schema
 
 
@@ -55,3 +55,31 @@ class HintWords:
 
     def schema(self) -> Schema:
         return {"type": "string", "pattern": hint_words.PATTERN}
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkWords:
+    """Networks from elsewhere by stage, in words, see `network_words`.
+
+    Attributes:
+        stages: those that may have one.
+    """
+
+    stages: tuple[str, ...]
+
+    @property
+    def expected(self) -> str:
+        return (
+            "networks that were imported, as STAGE:NAME, separated by commas, for some of "
+            f"{', '.join(self.stages)}; a name has up to {network_words.LONGEST} of a-z, 0-9 and -"
+        )
+
+    def read(self, value: object) -> object:
+        names = network_words.parse(value, self.stages) if isinstance(value, str) else None
+        return value if names is None else network_words.written(names)
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and network_words.parse(value, self.stages) is not None
+
+    def schema(self) -> Schema:
+        return {"type": "string", "pattern": network_words.pattern(self.stages)}

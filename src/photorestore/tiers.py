@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from photorestore.errors import UnavailableTier
-from photorestore.options import AUTO, TIERS, Options
+from photorestore.errors import UnavailableNetwork, UnavailableTier
+from photorestore.network_words import is_name
+from photorestore.options import AUTO, NETWORK_STAGES, TIERS, Options
 from photorestore.stage_table import NETWORK_ROWS
 
 SHARED_NETWORKS = frozenset(network.name for network in NETWORK_ROWS if not network.has_tiers)
@@ -21,6 +22,14 @@ def available_tiers(folder: Path) -> tuple[str, ...]:
     found = {tuple(file.name.split(".")[:2]) for file in folder.glob("*.safetensors")}
     networks = {network for network, _ in found} - SHARED_NETWORKS
     return tuple(tier for tier in TIERS if networks and all((name, tier) in found for name in networks))
+
+
+def imported_networks(folder: Path) -> tuple[str, ...]:
+    """Return the names of the networks from elsewhere whose weights lie in a stage's folder."""
+    if folder.name not in NETWORK_STAGES:
+        return ()
+    names = [file.name.split(".")[1] for file in folder.glob(f"{folder.name}.*.safetensors")]
+    return tuple(sorted(filter(is_name, names)))
 
 
 def has_one_tier(folder: Path) -> bool:
@@ -61,3 +70,21 @@ def require_tier(options: Options, available: Mapping[str, Collection[str]]) -> 
         raise UnavailableTier(
             f"tier is {options.tier!r}; expected {AUTO}, or a tier of all stages that may work: {'; '.join(lacking)}"
         )
+
+
+def require_networks(options: Options, available: Mapping[str, Collection[str]]) -> None:
+    """Check that the networks from elsewhere that were asked for are there.
+
+    Args:
+        available: names by stage; a stage that is not named is not checked.
+
+    Raises:
+        UnavailableNetwork: one is not; says which there are.
+    """
+    lacking = [
+        f"{name} for {stage}, which has {', '.join(names) or 'none'}"
+        for stage, names in available.items()
+        if (name := options.network_of(stage)) is not None and name not in names
+    ]
+    if lacking:
+        raise UnavailableNetwork(f"networks names {'; '.join(lacking)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from photorestore.errors import ImageTooLarge
 from photorestore.networks.descriptor import Descriptor
 
 FAR = 8
@@ -115,6 +116,24 @@ def tile_spec(descriptor: Descriptor, tile_px: int, batch: int, scale: int = 1) 
     stride = descriptor.stride
     halo_px = -(-descriptor.reach_px // stride) * stride
     if FAR * halo_px > tile_px:
-        tile_px = WIDER * tile_px // (4 * stride) * stride
+        tile_px = WIDER * tile_px // 4
     squares_px = {port.name: port.square_px for port in descriptor.inputs if port.square_px > 1}
-    return TileSpec(2 * tile_px // max(2, scale), halo_px, stride, batch, scale, squares_px)
+    side_px = 2 * tile_px // max(2, scale) // stride * stride
+    return TileSpec(side_px, halo_px, stride, batch, scale, squares_px)
+
+
+def whole_spec(descriptor: Descriptor, size_hw: tuple[int, int], tile_px: int, scale: int = 1) -> TileSpec:
+    """Return one tile for a whole picture, for a network that looks at all of it.
+
+    Raises:
+        ImageTooLarge: the picture has more pixels than a tile.
+    """
+    height, width = size_hw
+    most = (2 * tile_px // max(2, scale)) ** 2
+    if height * width > most:
+        raise ImageTooLarge(
+            f"{descriptor.name} looks at whole pictures, of at most {most / 1e6:.2g} megapixels here; "
+            f"this one has {height * width / 1e6:.3g}"
+        )
+    stride = descriptor.stride
+    return TileSpec(-(-max(size_hw) // stride) * stride, 0, stride, 1, scale)

@@ -114,6 +114,7 @@ class Descriptor:
         reach_px: how far, in pixels, an input can influence an output (radius); None if it looks at the whole picture,
             which cannot be cut into tiles then.
         scales: by how much it can enlarge; where there is a choice, `SCALE` is among the inputs.
+        takes_whole: whether, without a reach, it is given pictures whole that have no more pixels than a tile.
         in_bfloat16: whether it may compute in bfloat16 where the processor multiplies in it.
 
     Raises:
@@ -127,6 +128,7 @@ class Descriptor:
     reach_px: int | None = None
     scales: tuple[int, ...] = (1,)
     in_bfloat16: bool = True
+    takes_whole: bool = False
 
     def __post_init__(self) -> None:
         if self.stride < 1 or (self.reach_px is not None and self.reach_px < 0):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from photorestore.errors import BrokenArtifact
 from photorestore.networks.blocks import pad_to_multiple
-from photorestore.networks.cuts import TileSpec, tile_spec
+from photorestore.networks.cuts import TileSpec, tile_spec, whole_spec
 from photorestore.networks.descriptor import SCALE, Collated, Descriptor, Network, PartedNetwork, Port, Result
 from photorestore.networks.precision import AUTO, FLOAT32, autocast
 from photorestore.networks.tiling import Context, TileJob, Tiles, run_tiles
@@ -111,6 +111,7 @@ class Runner(Generic[Result]):
 
         Raises:
             ValueError: a job does not give what the descriptor asks for, or the network cannot be run in tiles.
+            ImageTooLarge: a network that is given whole pictures was given a larger one than a tile.
         """
         descriptor = self.descriptor
         descriptor.check_scale(scale)
@@ -126,6 +127,11 @@ class Runner(Generic[Result]):
                 return finish(pred, tiles) if finish else pred
 
         with torch.inference_mode():
+            if descriptor.takes_whole:
+                for job in jobs:
+                    spec = whole_spec(descriptor, job.size_hw, self.tile_px, scale)
+                    run_tiles(forward, [job], spec, self.device)
+                return
             run_tiles(forward, jobs, self.spec(scale), self.device)
 
     def spec(self, scale: int = 1) -> TileSpec:

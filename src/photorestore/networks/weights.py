@@ -18,6 +18,7 @@ from torch import nn
 from photorestore.errors import BrokenArtifact
 from photorestore.networks import canary
 from photorestore.networks.engines import in_eight_bits
+from photorestore.networks.imported import ImportedNetwork
 from photorestore.networks.origin import Imported, origin_of
 from photorestore.networks.precision import AUTO, FLOAT32
 from photorestore.stage_table import NETWORK_ROWS
@@ -38,16 +39,8 @@ FORMAT_VERSION = 1
 _shared: dict[tuple[str, ...], nn.Module] | None = None
 """Networks by what `load_network` was told and by the hash of their file; None: each call loads its own."""
 REQUIRED = (
-    "architecture",
-    "commit",
-    "config",
-    "data",
-    "device",
-    "licence",
-    "metrics",
-    "seconds",
-    "seed",
-    "steps",
+    *("architecture", "commit", "config", "data", "device"),
+    *("licence", "metrics", "seconds", "seed", "steps"),
 )
 """Keys of the metadata of weights that were trained here."""
 REQUIRED_OF_IMPORTED = ("architecture", "data", "licence", "metrics", "origin")
@@ -103,8 +96,9 @@ def load_network(
     file = weights_file(name, tier, root)
     key = (name, tier, str(device), precision, _hash_of(file) if _shared is not None else "")
     if _shared is None or (network := _shared.get(key)) is None:
-        network = build_network(NETWORKS[name], file, device, precision)
         metadata = read_metadata(file)
+        cls = ImportedNetwork if "kind" in metadata["architecture"] else NETWORKS[name]
+        network = build_network(cls, file, device, precision)
         own_name = metadata.get("name", f"{name}.{tier}")
         if own_name != f"{name}.{tier}":
             raise BrokenArtifact(f"{file.name} holds the weights of {own_name}")
@@ -138,12 +132,18 @@ def build_network(
         BrokenArtifact: no such weights, or they do not fit what their metadata says.
     """
     metadata = read_metadata(file)
-    arguments = metadata["architecture"].items()
-    network = cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in arguments})
+    arguments: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in metadata["architecture"].items()
+    }
     with safe_open(file, framework="pt") as stored:
         values = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
     try:
-        network.load_state_dict(values)
+        if issubclass(cls, ImportedNetwork):
+            network: nn.Module = cls(values, **arguments)  # what it is made of shows in its weights
+        else:
+            network = cls(**arguments)
+            network.load_state_dict(values)
     except RuntimeError as error:
         raise BrokenArtifact(f"{file.name} does not fit its own architecture: {error}") from error
     if not all(bool(torch.isfinite(value).all()) for value in values.values()):
@@ -195,10 +195,22 @@ def save_network(
     }
     saved = copy.deepcopy(network).cpu().float().eval()
     saved.load_state_dict(values)
-    described = {"format": FORMAT_VERSION, "architecture": architecture, **metadata}
-    described |= {"name": file.name.removesuffix(SUFFIX), "canary": canary.output_of(saved)}
+    save_values(file, values, saved, {"architecture": architecture, **metadata})
+
+
+def save_values(
+    file: Path, values: Mapping[str, torch.Tensor], network: nn.Module, metadata: Mapping[str, object]
+) -> None:
+    """Write weights as they are, with their description, their name and the output for the canary.
+
+    Args:
+        network: made of these weights, on the CPU, in evaluation mode.
+        metadata: `REQUIRED`, or `REQUIRED_OF_IMPORTED`.
+    """
+    described = {"format": FORMAT_VERSION, **metadata}
+    described |= {"name": file.name.removesuffix(SUFFIX), "canary": canary.output_of(network)}
     file.parent.mkdir(parents=True, exist_ok=True)
-    save_file(values, file, {"photorestore": json.dumps(described, sort_keys=True)})
+    save_file(dict(values), file, {"photorestore": json.dumps(described, sort_keys=True)})
     read_metadata(file)
 
 

@@ -14,6 +14,7 @@ import torch
 from photorestore.envelope import Problem, Trace
 from photorestore.errors import Cancelled, DeadlineExceeded, RestorationError
 from photorestore.logs import about
+from photorestore.network_words import is_name
 from photorestore.networks.precision import AUTO as BY_PROCESSOR
 from photorestore.networks.precision import PRECISIONS
 from photorestore.options import AUTO, TIERS
@@ -46,10 +47,10 @@ class StageConfig:
     tile_batch: int = 1
 
     def __post_init__(self) -> None:
-        allowed = {"tier": (AUTO, *TIERS), "precision": PRECISIONS}
-        for name, words in allowed.items():
-            if (given := getattr(self, name)) not in words:
-                raise ValueError(f"{name} is {given!r}; expected {', '.join(words)}")
+        if self.tier not in (AUTO, *TIERS) and not is_name(self.tier):
+            raise ValueError(f"tier is {self.tier!r}; expected {', '.join((AUTO, *TIERS))}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision is {self.precision!r}; expected {', '.join(PRECISIONS)}")
         for name in ("tile_px", "tile_batch"):
             if (number := getattr(self, name)) < 1:
                 raise ValueError(f"{name} is {number}; expected a whole number of at least 1")

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import nn
 
+from photorestore.network_words import is_name
 from photorestore.networks.descriptor import Network
 from photorestore.networks.runner import Runner, load_runner
 from photorestore.networks.weights import FAST, weights_file
@@ -57,21 +58,24 @@ def load_networks(stage: str, config: StageConfig, weights: Path | None, device:
     """
     row = STAGE_ROWS[stage]
     tiers = {network.name: config.tier if network.has_tiers else FAST for network in row.networks}
-    return {
-        name: _shared(
-            load_runner(
-                name,
-                tier,
-                device,
-                root=weights,
-                precision=config.precision,
-                tile_px=config.tile_px,
-                tile_batch=config.tile_batch,
-            ),
-            weights_file(name, tier, weights),
+    tiers |= dict.fromkeys(row.borrows, FAST)
+
+    def load(name: str, tier: str) -> Runner[Any]:
+        runner = load_runner(
+            name,
+            tier,
+            device,
+            root=weights,
+            precision=config.precision,
+            tile_px=config.tile_px,
+            tile_batch=config.tile_batch,
         )
-        for name, tier in (tiers | dict.fromkeys(row.borrows, FAST)).items()
-    }
+        return _shared(runner, weights_file(name, tier, weights))
+
+    if is_name(config.tier):  # from elsewhere: it stands for all networks of the stage that have tiers
+        imported = load(stage, config.tier)
+        return {name: imported if tier == config.tier else load(name, tier) for name, tier in tiers.items()}
+    return {name: load(name, tier) for name, tier in tiers.items()}
 
 
 def _shared(runner: Runner[Any], file: Path) -> Runner[Any]:

@@ -1,4 +1,4 @@
-"""Run a stage in the tier that each request asks for."""
+"""Run a stage in the tier, or by the network from elsewhere, that each request asks for."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ from photorestore.networks.weights import default_root
 from photorestore.options import AUTO, Options
 from photorestore.stages.base import StageConfig
 from photorestore.stages.networked import NetworkStage
-from photorestore.tiers import available_tiers, choose_tier, require_tier
+from photorestore.tiers import (
+    available_tiers,
+    choose_tier,
+    imported_networks,
+    require_networks,
+    require_tier,
+)
 from photorestore.workspace import Workspace
 
 
 class TieredStage:
-    """Runs each request in the tier that it asks for.
+    """Runs each request in the tier that it asks for; a network from elsewhere is a tier of its own name.
 
     The tier for requests that name none is loaded at once, any other when it is first asked for.
 
@@ -30,6 +36,7 @@ class TieredStage:
     Attributes:
         tiers: those whose weights are there.
         tier: the one for requests that name none.
+        imported: names of the networks from elsewhere.
 
     Raises:
         BrokenArtifact: the weights are not what they should be.
@@ -39,7 +46,8 @@ class TieredStage:
         self, cls: type[NetworkStage], config: StageConfig, weights: Path | None, device: torch.device
     ) -> None:
         self.name = cls.name
-        self.tiers = available_tiers((weights or default_root()) / cls.name)
+        folder = (weights or default_root()) / cls.name
+        self.tiers, self.imported = available_tiers(folder), imported_networks(folder)
         self.tier = choose_tier(config.tier, self.tiers, device.type)
         self._cls, self._config, self._weights, self._device = cls, config, weights, device
         self._turn: AbstractContextManager[None] = nullcontext()
@@ -56,6 +64,7 @@ class TieredStage:
 
         Raises:
             UnavailableTier: a request asks for a tier that this stage does not have, though it may have to work.
+            UnavailableNetwork: it asks for a network from elsewhere that is not there.
         """
         groups: dict[str, list[Workspace]] = defaultdict(list)
         for workspace in batch:
@@ -81,6 +90,9 @@ class TieredStage:
             stage.take_turns(turn)
 
     def _tier_for(self, options: Options) -> str:
+        if name := options.network_of(self.name):
+            require_networks(options, {self.name: self.imported})
+            return name
         if options.tier == AUTO or not options.may_work(self.name):
             return self.tier
         require_tier(options, {self.name: self.tiers})

@@ -23,6 +23,9 @@ def test_a_command_of_another_package_gets_the_other_arguments(
     assert command.main(["more", "in", "-o", "out"]) == 7
 
 
-def test_bulk_is_such_a_command() -> None:
+def test_bulk_and_import_are_such_commands() -> None:
     project = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
-    assert project["entry-points"][command.COMMANDS] == {"bulk": "photorestore_bulk.command:main"}
+    assert project["entry-points"][command.COMMANDS] == {
+        "bulk": "photorestore_bulk.command:main",
+        "import": "photorestore_import.command:main",
+    }

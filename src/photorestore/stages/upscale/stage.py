@@ -11,6 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from photorestore.errors import UnavailableNetwork
 from photorestore.methods import DIP
 from photorestore.networks.blocks import enlarge_bilinear
 from photorestore.networks.deep_prior import ENLARGES
@@ -51,12 +52,20 @@ class UpscaleStage(NetworkStage):
             if workspace.options.scale == 1:
                 workspace.passed(self.name, "not asked for")
                 continue
+            self._require_scale(workspace)
             has_alpha = "alpha" in workspace.envelope.planes
             groups[choose(workspace), workspace.options.scale, has_alpha].append(workspace)
         for (name, scale, has_alpha), members in groups.items():
             self._enlarge(members, name, scale, has_alpha=has_alpha)
             for workspace in members:
                 _report(workspace, name)
+
+    def _require_scale(self, workspace: Workspace) -> None:
+        """Raise `UnavailableNetwork` where a network from elsewhere does not enlarge by what is asked for."""
+        scales, scale = self.networks[CLEAN].descriptor.scales, workspace.options.scale
+        if scale not in scales:
+            name = workspace.options.network_of(self.name)
+            raise UnavailableNetwork(f"scale is {scale}, but the network {name!r} enlarges by {scales[0]}")
 
     def _enlarge(self, members: Sequence[Workspace], name: str, scale: int, *, has_alpha: bool) -> None:
         """Write the planes of pictures for one network and one scale."""
@@ -122,4 +131,6 @@ def _report(workspace: Workspace, name: str) -> None:
     workspace.envelope.current = "upscaled"
     workspace.envelope.estimates["upscale"] = UpscaleFindings(scale, name)
     kinds = {CLEAN: ": a clean picture", REAL: ": a photograph as it came"}
-    workspace.ran("upscale", f"x{scale} to {width}x{height} by {name}{kinds.get(name, '')}")
+    imported = workspace.options.network_of("upscale")
+    by = imported or f"{name}{kinds.get(name, '')}"
+    workspace.ran("upscale", f"x{scale} to {width}x{height} by {by}")

@@ -94,6 +94,23 @@ async def test_a_tier_that_is_not_there_is_refused_before_anything_is_done(
     assert (answer.status_code, server.inferences[0]["options"]["tier"]) == (200, "quality")
 
 
+async def test_a_network_that_was_not_imported_is_refused_before_anything_is_done(
+    edge: EdgeClient, server: FakeTorchServe
+) -> None:
+    gateway = edge.app.state.edge
+    gateway.release = replace(gateway.release, networks={"denoise": ("old-film",), "face": ()})
+    for path, body in (
+        ("/v1/restore?networks=denoise:mine", {"content": make_picture()}),
+        ("/v1/restore", {"files": {"image": make_picture()}, "data": {"networks": "denoise:mine"}}),
+    ):
+        answer = await edge.post(path, **body)
+        assert problem(answer) == (400, "unavailable-network")
+        assert answer.json()["detail"] == "networks names mine for denoise, which has old-film"
+    assert server.inferences == []
+    stages = {stage["name"]: stage["imported"] for stage in (await edge.get("/v1/stages")).json()["stages"]}
+    assert {name: names for name, names in stages.items() if names} == {"denoise": ["old-film"]}
+
+
 @pytest.mark.parametrize("query", ["", "return=mask", "return=report", "return=bundle"])
 async def test_what_cannot_be_accepted_is_406(edge: EdgeClient, server: FakeTorchServe, query: str) -> None:
     answer = await edge.post(f"/v1/restore?{query}", content=make_picture(), headers={"Accept": "text/html"})
