@@ -81,6 +81,8 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"psf": "motion:7,30", "format": "png", "strength": {"deblur": 0.8, "face": 0}},
     {"psf": "gaussian:1.2", "deblur_method": "richardson-lucy", "format": "png", "stages": []},
     {"colorize": "learned", "hints": "5,6,#884422", "format": "png", "stages": []},
+    {"stages": ["weather"], "format": "png"},
+    {"weather_method": "dark-channel", "strength": {"weather": 0.7}, "format": "png", "stages": []},
     {"psf": "defocus:2", "deblur_method": "wiener", "format": "tiff", "sigma_255": 10},
 )
 CASES = [

@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.blur_words import Blur
+from photorestore.pixels.guided import guided
 from photorestore.pixels.psf import draw
 from photorestore.pixels.tensors import luma
-from photorestore.stages.weather.guided import guided
 from photorestore.stages.weather.hazing import hazy
 from training.degradations.fields import smooth_noise
 from training.degradations.kernels import blur_mirrored
