@@ -1,5 +1,6 @@
 """The stage `weather`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,15 @@ import torch
 from bench.sound import SOUND
 from photorestore.networks.runner import Runner
 from photorestore.options import Options
-from photorestore.stages.base import run_stage
+from photorestore.stages.base import Stage, run_stage
 from photorestore.stages.weather.falling import darkened_share
 from photorestore.stages.weather.findings import WeatherFindings
 from photorestore.stages.weather.network import WeatherUNet
 from photorestore.stages.weather.stage import LEAST_DARKENED, WeatherStage
 from photorestore.stages.weather.veil import Veil
 from photorestore.workspace import Workspace
-from tests.conftest import found_by, make_photo, problem_of
+from tests.conftest import found_by, loaded_stage, make_photo, problem_of
+from training.degradations.weather import rain, snow
 
 ASKED: dict[str, Any] = {"stages": ("weather",)}
 HAZE: dict[str, Any] = {"weather_method": "dark-channel"}
@@ -52,7 +54,7 @@ def prepared(
     return workspace
 
 
-def done(stage: WeatherStage, workspace: Workspace) -> np.ndarray:
+def done(stage: Stage, workspace: Workspace) -> np.ndarray:
     """The plane that the stage writes, in [0, 1]; it must have worked."""
     run_stage(stage, [workspace])
     assert workspace.envelope.problem is None
@@ -68,7 +70,7 @@ def before(workspace: Workspace) -> np.ndarray:
     return np.asarray(image / float(np.iinfo(image.dtype).max))
 
 
-def passed(stage: WeatherStage, workspace: Workspace) -> str:
+def passed(stage: Stage, workspace: Workspace) -> str:
     """Why the stage has passed; it must have."""
     run_stage(stage, [workspace])
     assert workspace.envelope.problem is None
@@ -171,6 +173,20 @@ def test_of_all_windows_the_one_counts_in_which_most_falls() -> None:
     image[:, 600:664, 600:664] = 200
     assert darkened_share(image, network) == pytest.approx((64 / 256) ** 2)
     assert darkened_share(image[:, :100, :100], network) == 0
+
+
+@pytest.mark.parametrize("falls", [rain, snow])
+def test_with_our_weights_what_falls_goes_and_a_dry_picture_stays(
+    tmp_path: Path, falls: Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+) -> None:
+    workspace = prepared(tmp_path, hw=(200, 240), **ASKED)
+    assert passed(loaded_stage("weather"), workspace).startswith("no rain or snow")
+    dry = before(workspace)
+    fallen = falls(torch.from_numpy(dry).float(), torch.Generator().manual_seed(5)).clamp(0, 1).numpy()
+    workspace = prepared(tmp_path, hw=(200, 240), **ASKED)
+    workspace.write_plane("image", (fallen * 255).round().astype(np.uint8))
+    result = done(loaded_stage("weather"), workspace)
+    assert np.square(result - dry).mean() < np.square(fallen - dry).mean() / 4
 
 
 def test_what_is_changed_both_ways_is_the_photographs_own() -> None:
