@@ -43,6 +43,7 @@ from bench import (
     unknown_blurs,
     untouched,
     upscale,
+    weather,
 )
 from bench.statistics import write
 from photorestore import pipeline
@@ -91,6 +92,7 @@ SUITES: dict[str, Suite] = {
     "old": _whole(old.measure),
     "untouched": lambda arguments, loaded: untouched.measure(loaded, every=arguments.every),
     "harmless": _whole(harmless.measure),
+    "weather": _whole(weather.measure),
     "upscale": lambda arguments, _: upscale.measure(arguments.data, every=arguments.every),
     "cost": lambda *_: cost.measure(),
     "speed": lambda _, loaded: speed.measure(loaded),

@@ -112,6 +112,8 @@ def network_of(stage: Stage) -> Runner[Any] | None:
 
 INPUTS: dict[str, Callable[[], Inputs]] = {
     "denoise": lambda: {"": (_image(),)},
+    "deblur": lambda: {"": (_image(),)},
+    "weather": lambda: {"": (_image(),)},
     "preprocess_demosaic": lambda: {"": (_image(1), _image(), torch.tensor([0.0]))},
     "preprocess_scene": lambda: {"picture": (_image(),)},
     "scratch": _to_search,

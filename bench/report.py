@@ -19,6 +19,7 @@ from bench import (
     report_prints,
     report_tone,
     report_training,
+    report_weather,
 )
 from bench.statistics import RESULTS
 from bench.tables import interval, scores, table
@@ -158,6 +159,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "old": report_prints.old,
     "untouched": report_prints.untouched,
     "harmless": _harmless,
+    "weather": report_weather.weather,
     "upscale": _upscale,
     "cost": report_cost.cost,
     "speed": report_cost.speed,

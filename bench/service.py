@@ -29,8 +29,9 @@ from photorestore.options import SELECTABLE_STAGES, Options
 from photorestore.pipeline import Pipeline
 from photorestore.workspace import Workspace
 
-MENDING = tuple(stage for stage in SELECTABLE_STAGES if stage != "deblur")
-"""The stages that find out themselves what is to be done; `deblur` works on whatever it is asked to."""
+MENDING = tuple(stage for stage in SELECTABLE_STAGES if stage not in ("deblur", "weather"))
+"""The stages that find out themselves what is to be done to an old print; `deblur` works on whatever it is asked to,
+and `weather` is for other photographs."""
 EVERYTHING = {
     "stages": list(MENDING),
     "format": "jpeg",

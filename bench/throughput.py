@@ -51,7 +51,7 @@ BATCHES = (1, 4, 8, 16)
 ASPECTS = (1.5, 1.0, 0.75, 1.33)
 """Width by height, in turn; sizes vary by a fifth around the wanted one, but their sum is kept."""
 SPREAD = (1.0, 0.8, 1.2, 0.9, 1.1)
-STAGES = tuple(stage for stage in SELECTABLE_STAGES if stage not in ("deblur", "face"))
+STAGES = tuple(stage for stage in SELECTABLE_STAGES if stage not in ("deblur", "weather", "face"))
 """What works on every pixel of every picture."""
 FORMS = ("eager", "compiled")
 """How the networks ran."""

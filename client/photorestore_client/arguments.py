@@ -140,6 +140,11 @@ def _add_methods(group: argparse._ArgumentGroup) -> None:
         help="by which it is undone (hqs with --psf, else network)",
     )
     group.add_argument(
+        "--weather-method",
+        choices=("network", "dark-channel"),
+        help="by which weather is taken out: network (rain and snow, with --stages weather) or dark-channel (haze)",
+    )
+    group.add_argument(
         "--colorize",
         choices=("learned", "exemplar", "transfer"),
         help="give colours: invented ones, or those of a reference",

@@ -55,6 +55,10 @@ const TEXTS = {
     label: "Undo it by",
     value: (value) => ({ hqs: "splitting, with our denoiser", wiener: "Wiener's filter", "richardson-lucy": "Richardson-Lucy" })[value] ?? value,
   },
+  weather_method: {
+    label: "Weather",
+    value: (value) => ({ network: "rain and snow, where chosen above", "dark-channel": "lift haze (dark channel)" })[value] ?? value,
+  },
   colorize: {
     label: "Give colours",
     value: (value) => ({ learned: "invented ones", exemplar: "a reference's, where it shows the same", transfer: "a reference's, by lightness" })[value] ?? value,

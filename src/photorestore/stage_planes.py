@@ -5,7 +5,7 @@ Imports only the standard library, like `stage_table`.
 
 from __future__ import annotations
 
-from photorestore.stage_row import ALPHA, BLURRED, COLOURED, ENLARGED, IMPULSES, MASK, WIDE
+from photorestore.stage_row import ALPHA, BLURRED, COLOURED, ENLARGED, IMPULSES, MASK, WEATHERED, WIDE
 from photorestore.stage_table import ROWS
 
 PLANES = tuple(plane for row in ROWS for plane in row.planes)
@@ -23,6 +23,7 @@ def room_bytes_px(  # noqa: PLR0913 - one for each condition
     has_mask: bool,
     scale: int,
     is_blurred: bool = False,
+    is_weathered: bool = False,
     is_coloured: bool = False,
     has_impulses: bool = False,
     is_wide: bool = False,
@@ -34,6 +35,7 @@ def room_bytes_px(  # noqa: PLR0913 - one for each condition
         has_alpha, has_mask: whether the picture has opacity, and whether the caller marked what is to be filled.
         scale: how many times larger the result is.
         is_blurred: whether a blur is to be undone.
+        is_weathered: whether weather is to be taken out.
         is_coloured: whether the caller asks for colours.
         has_impulses: whether impulses are looked for, and marked.
         is_wide: whether a raw file's own colours are asked for.
@@ -43,6 +45,7 @@ def room_bytes_px(  # noqa: PLR0913 - one for each condition
         MASK: has_mask,
         ENLARGED: scale > 1,
         BLURRED: is_blurred,
+        WEATHERED: is_weathered,
         COLOURED: is_coloured,
         IMPULSES: has_impulses,
         WIDE: is_wide,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ALPHA, MASK, ENLARGED, BLURRED = "alpha", "mask", "enlarged", "blurred"
-COLOURED, IMPULSES, WIDE = "coloured", "impulses", "wide"
+WEATHERED, COLOURED, IMPULSES, WIDE = "weathered", "coloured", "impulses", "wide"
 """What a plane may require: an alpha channel, a mask from the caller, a result larger than the picture, a blur to undo,
-colours asked for, impulses looked for, a raw file's own colours asked for."""
+weather to be taken out, colours asked for, impulses looked for, a raw file's own colours asked for."""
 
 PICTURE, OPACITY, DAMAGE = "picture", "opacity", "damage"
 """What a plane may hold: the result so far, or what of it is to be filled."""

@@ -17,6 +17,7 @@ from photorestore.stage_row import (
     MASK,
     OPACITY,
     PICTURE,
+    WEATHERED,
     WIDE,
     MethodRow,
     NetworkRow,
@@ -141,6 +142,21 @@ ROWS = _chained(
         planes=(PlaneRow("deblurred", 3, holds=PICTURE, needs=frozenset({BLURRED})),),
         findings="photorestore.stages.deblur.findings:DeblurFindings",
         batch_size=1,  # each picture has a blur of its own
+        gpu_batch_size=1,
+    ),
+    StageRow(
+        name="weather",
+        label="Take out rain, snow or haze",
+        does="takes out streaks of rain and flakes of snow, by a network, or haze, by the dark channel prior",
+        works_when="asked for, and there is rain or snow; or haze is to be lifted",
+        is_selectable=True,
+        has_strength=True,
+        options=("weather_method",),
+        networks=(NetworkRow("weather", "photorestore.stages.weather.network:WeatherUNet", has_tiers=False),),
+        methods=(MethodRow("network", 0.6), MethodRow("dark-channel", 0.3)),
+        planes=(PlaneRow("cleared", 3, holds=PICTURE, needs=frozenset({WEATHERED})),),
+        findings="photorestore.stages.weather.findings:WeatherFindings",
+        batch_size=1,  # each picture has weather of its own
         gpu_batch_size=1,
     ),
     StageRow(

@@ -143,7 +143,7 @@ def test_job_gives_what_a_direct_request_does_and_tells_its_progress(service: Se
     wait_for(has_ended)
     job = seen[-1]
     assert job["state"] == "succeeded", job
-    passed = dict.fromkeys(("deblur", "face", "colorize", "upscale"), "passed")
+    passed = dict.fromkeys(("deblur", "weather", "face", "colorize", "upscale"), "passed")
     assert job["progress"] == dict.fromkeys(STAGES, "ran") | passed
     assert any(now["state"] == "running" and "running" in now["progress"].values() for now in seen)
     result = requests.get(service.gateway_url + job["links"]["result"], timeout=30)

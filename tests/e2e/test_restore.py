@@ -77,11 +77,17 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"stages": ["translate"], "normalise": True, "format": "webp", "quality": 80},
     {"sigma_255": 20, "format": "avif", "colour": "source", "strength": {"denoise": 0.6, "face": 0}},
     {"stages": ["face"], "scale": 2, "format": "png"},
-    {"scale": 4, "format": "tiff", "stages": ["denoise"]},
+    {"scale": 4, "format": "tiff", "stages": ["denoise", "weather"]},
     {"psf": "motion:7,30", "format": "png", "strength": {"deblur": 0.8, "face": 0}},
     {"psf": "gaussian:1.2", "deblur_method": "richardson-lucy", "format": "png", "stages": []},
     {"colorize": "learned", "hints": "5,6,#884422", "format": "png", "stages": []},
-    {"psf": "defocus:2", "deblur_method": "wiener", "format": "tiff", "sigma_255": 10},
+    {
+        "psf": "defocus:2",
+        "deblur_method": "wiener",
+        "weather_method": "dark-channel",
+        "format": "tiff",
+        "sigma_255": 10,
+    },
 )
 CASES = [
     (name, options)

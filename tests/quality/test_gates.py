@@ -10,6 +10,7 @@ import torch
 from bench import faces, upscale
 from photorestore import pipeline
 from photorestore.fidelity import psnr
+from photorestore.methods import NETWORK
 from photorestore.options import Options
 from tests.conftest import add_noise, make_photo
 
@@ -147,6 +148,16 @@ def test_grain_and_paper_are_reduced_and_strong_colours_cost_little() -> None:
     assert min(gains[kind] for kind in ("linen", "silk", "honeycomb")) >= gate["gain_paper_db"]
     for level in found["strong"]["levels"].values():
         assert level["gain_db"]["mean"] >= gate["strong_db"]
+
+
+@needs_pictures
+def test_weather_is_taken_out_and_dry_photographs_stay(loaded: pipeline.Pipeline) -> None:
+    from bench import weather
+
+    figures, gate = weather.measure(BENCH, loaded, every=4)["looks"]["photographs"], GATES["weather"]
+    for name, found in figures["weathers"].items():
+        assert found["gain_db"]["mean"] >= gate[f"gain_{name}_db"]
+    assert figures["dry"][NETWORK]["psnr_db"]["mean"] >= gate["dry_db"]
 
 
 @needs_pictures

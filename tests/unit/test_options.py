@@ -32,13 +32,32 @@ def test_options_survive_a_round_trip() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "works"),
+    [
+        (Options(), False),
+        (Options(mode="thorough"), False),
+        (Options(stages=("denoise",)), False),
+        (Options(stages=("weather",)), True),
+        (Options(weather_method="dark-channel"), True),
+        (Options(stages=(), weather_method="dark-channel"), True),
+        (Options(stages=("weather",), strength={"weather": 0}), False),
+    ],
+)
+def test_weather_is_taken_out_only_where_it_is_asked_for(options: Options, works: bool) -> None:
+    assert options.may_work("weather") is works
+
+
+@pytest.mark.parametrize(
     ("values", "named"),
     [
         ({"strength": 1.5}, "strength is 1.5; expected a number from 0 to 1"),
         ({"strength": float("nan")}, "strength is nan"),
         ({"quality": 0}, "quality is 0"),
         ({"quality": True}, "quality is True"),
-        ({"stages": ["denoise", "magic"]}, "expected a list from denoise, scratch, deblur, translate"),
+        (
+            {"stages": ["denoise", "magic"]},
+            "expected a list from denoise, scratch, deblur, weather, translate",
+        ),
         ({"stages": "denoise magic"}, "stages is ('denoise magic',); expected a list from denoise"),
         ({"stages": ["", "denoise"]}, "stages"),
         ({"stages": 1}, "stages is 1"),
@@ -62,7 +81,7 @@ def test_options_survive_a_round_trip() -> None:
             {"strength": {"face": 1.5}},
             "strength is {'face': 1.5}; expected a number from 0 to 1, or one for each",
         ),
-        ({"strength": {"scratch": 0.5}}, "some of denoise, deblur, translate, face"),
+        ({"strength": {"scratch": 0.5}}, "some of denoise, deblur, weather, translate, face"),
         ({"strength": {"face": True}}, "strength"),
         ({"strength": [0.5]}, "strength"),
         ({"strength": "face:1,face:0.5"}, "strength is 'face:1,face:0.5'"),
@@ -70,6 +89,7 @@ def test_options_survive_a_round_trip() -> None:
         ({"strength": "face:0.5,denoise"}, "strength is {'face': 0.5, 'denoise': ''}"),
         ({"psf": "motion:15"}, "psf is 'motion:15'; expected motion:length in px (2 to 64),angle in degrees"),
         ({"psf": 4}, "psf is 4"),
+        ({"weather_method": "fog"}, "weather_method is 'fog'; expected one of network, dark-channel"),
         (
             {"deblur_method": "blind"},
             "deblur_method is 'blind'; expected one of auto, hqs, wiener, richardson-lucy, network",

@@ -5,7 +5,7 @@ import pytest
 from photorestore.stage_planes import PLANES, planes_that_hold, room_bytes_px
 from photorestore.stage_row import ALPHA, DAMAGE, ENLARGED, OPACITY, PICTURE
 
-CONDITIONS = ("has_alpha", "has_mask", "is_blurred", "is_coloured", "has_impulses")
+CONDITIONS = ("has_alpha", "has_mask", "is_blurred", "is_weathered", "is_coloured", "has_impulses")
 PLAIN = dict.fromkeys(CONDITIONS, False)
 
 
@@ -19,6 +19,7 @@ def room(sample_bytes: int = 1, scale: int = 1, **given: bool) -> int:
         ({"has_alpha": True}, 1 + 3),  # the opacity, and the colours that it hides
         ({"has_mask": True}, 1),
         ({"is_blurred": True}, 3 * 2),
+        ({"is_weathered": True}, 3 * 2),
         ({"is_coloured": True}, 3 * 2),
         ({"has_impulses": True}, 1),
     ],

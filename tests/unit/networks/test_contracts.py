@@ -28,6 +28,7 @@ from photorestore.stages.scratch.scene_head import CHANNELS
 from photorestore.stages.translate.network import Translator
 from photorestore.stages.translate.tone_network import ToneNetwork
 from photorestore.stages.upscale.network import Bilinear, Upscaler
+from photorestore.stages.weather.network import WeatherUNet
 from tests.conftest import make_photo
 
 TRANSLATOR = {
@@ -76,6 +77,7 @@ WHOLE = (
 CASES = {
     "denoise": Case(lambda: active(DenoiseUNet((8, 16), (1, 1))), 96),
     "deblur": Case(lambda: active(DeblurUNet((8, 12, 16), (1, 1, 1))), 320),
+    "weather": Case(lambda: active(WeatherUNet((8, 12, 16), (1, 1, 1))), 320),
     "scratch": Case(lambda: active(ScratchUNet((8, 12, 16))), 256),
     "scratch told the scene": Case(lambda: active(ScratchUNet((8, 12, 16), sees_scene=True)), 256),
     "translate": Case(lambda: active(Translator(**TRANSLATOR)), 320),

@@ -10,8 +10,9 @@ from PIL import Image
 from photorestore.networks.weights import build_network, read_metadata, weights_file
 from photorestore.stages.deblur.network import DeblurUNet
 from photorestore.stages.denoise.shrinkage import ShrinkageCascade
+from photorestore.stages.weather.network import WeatherUNet
 from tests.conftest import make_photo
-from training import train_csf, train_deblur
+from training import train_csf, train_deblur, train_weather
 from training.config import read_config
 from training.log import Log
 from training.place import Place
@@ -86,6 +87,20 @@ def test_a_deblurring_network_is_trained_and_delivered(place: Place) -> None:
     for name, value in delivered.state_dict().items():
         torch.testing.assert_close(value, network.state_dict()[name], atol=1e-2, rtol=1e-2)
     assert {"shake_gain_db", "sharp_db"} <= set(read_metadata(file)["metrics"])
+
+
+def test_a_network_against_rain_and_snow_is_trained_and_delivered(place: Place) -> None:
+    config = replace(
+        read_config(train_weather.Config, CONFIGS / "weather.fast.toml"),
+        tier="small", widths=(16, 16, 16), depths=(1, 1, 1), photos=("photos",), validation_every=2, patch_px=16,
+        batch_size=2, total_steps=2,
+    )  # fmt: skip
+    network = train_weather.train(config, place)
+    file = weights_file("weather", "small", place.weights)
+    delivered = build_network(WeatherUNet, file)
+    for name, value in delivered.state_dict().items():
+        torch.testing.assert_close(value, network.state_dict()[name], atol=1e-2, rtol=1e-2)
+    assert {"rain_gain_db", "snow_gain_db", "dry_db"} <= set(read_metadata(file)["metrics"])
 
 
 def test_a_finished_training_that_is_started_again_stays_as_it_is(place: Place) -> None:

@@ -1,8 +1,7 @@
 """Carry colours from a small view to a picture of any size, along its lightness, and put them into it.
 
-After He, Sun and Tang, *Guided Image Filtering* (TPAMI 2013): around each pixel of the view a and b are a linear
-function of lightness. The function's two numbers are smooth, so they can be enlarged; applied to the lightness of the
-picture itself they give colours whose edges are where its own are. That is done in strips, so memory is bounded.
+Around each pixel of the view a and b are a linear function of lightness, see `pixels.guided`; applied to the lightness
+of the picture itself it gives colours whose edges are where its own are. That is done in strips, so memory is bounded.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from photorestore.pixels.guided import at_places, at_rows, functions_of
 from photorestore.pixels.lab import encoded, lab_of, linear_rgb_of, luminance_of
 
 RADIUS_PX = 2
@@ -34,10 +33,7 @@ class Colours:
     @classmethod
     def of(cls, lightness: Tensor, ab: Tensor) -> Colours:
         """Fit the functions to a view's lightness (1, 1, V, U) and colours (1, 2, V, U)."""
-        mean_l, mean_ab = _mean(lightness), _mean(ab)
-        variance = _mean(lightness.square()) - mean_l.square()
-        slope = (_mean(lightness * ab) - mean_l * mean_ab) / (variance + FLAT)
-        return cls(torch.cat([_mean(slope), _mean(mean_ab - slope * mean_l)], 1))
+        return cls(functions_of(lightness, ab, RADIUS_PX, FLAT))
 
     def at(self, lightness: Tensor, top: int, height: int) -> Tensor:
         """Return a and b, (1, 2, h, W), of the rows from `top` of a picture, of whose lightness (1, 1, h, W) is given.
@@ -45,21 +41,11 @@ class Colours:
         Args:
             height: of the picture.
         """
-        _, _, h, w = lightness.shape
-        y, x = torch.arange(top, top + h), torch.arange(w)
-        return self.at_places(lightness, x.expand(h, w), y[:, None].expand(h, w), (height, w))
+        return at_rows(self.functions, lightness, top, height)
 
     def at_places(self, lightness: Tensor, x: Tensor, y: Tensor, size_hw: tuple[int, int]) -> Tensor:
         """Return a and b, (1, 2, ...), of pixels in columns x and rows y, (h, w), of a picture of a size."""
-        height, width = size_hw
-        grid = torch.stack([(x + 0.5) * (2 / width) - 1, (y + 0.5) * (2 / height) - 1], -1)[None]
-        numbers = F.grid_sample(self.functions, grid, padding_mode="border", align_corners=False)
-        slope, offset = numbers.split(2, 1)
-        return slope * lightness + offset
-
-
-def _mean(values: Tensor) -> Tensor:
-    return F.avg_pool2d(values, 2 * RADIUS_PX + 1, 1, RADIUS_PX, count_include_pad=False)
+        return at_places(self.functions, lightness, x, y, size_hw)
 
 
 def coloured(image: Tensor, colours: Colours, top: int, height: int, strength: float) -> Tensor:

@@ -15,10 +15,10 @@ TRUNK = "preprocess_scene"
 """The network that looks."""
 
 
-def plane_view(image: Array) -> Tensor:
+def plane_view(image: Array, longest_px: int = VIEW_PX) -> Tensor:
     """Return the view (1, 3, V, U) of a plane (3, H, W); of a large one few pixels are read."""
-    step = max(1, max(image.shape[1:]) // (2 * VIEW_PX))
-    return view_of(to_float(image[:, ::step, ::step])[None])
+    step = max(1, max(image.shape[1:]) // (2 * longest_px))
+    return view_of(to_float(image[:, ::step, ::step])[None], longest_px)
 
 
 def features_of(network: Runner[Tensor], view: Tensor) -> Tensor:

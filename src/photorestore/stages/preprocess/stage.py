@@ -181,6 +181,7 @@ def _reserve(
         has_mask=has_mask(workspace),
         scale=scale,
         is_blurred=workspace.options.may_look("deblur"),
+        is_weathered=workspace.options.may_work("weather"),
         is_coloured=workspace.options.may_work("colorize"),
         has_impulses=workspace.options.denoise_method in FIND_IMPULSES,
         is_wide=is_wide,

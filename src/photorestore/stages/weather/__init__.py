@@ -1,0 +1,1 @@
+"""Weather: take haze, rain and snow out of a picture."""

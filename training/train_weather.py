@@ -1,0 +1,124 @@
+"""Train the network that takes rain and snow out of photographs.
+
+    make train-weather                        # configs/weather.fast.toml
+    python -m training.train_weather --minutes 25 --threads 1
+
+Streaks or flakes are drawn into photographs, some of which are hazy, with noise; a third stays as it is, and so must
+come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from photorestore.fidelity import psnr
+from photorestore.networks.runner import Runner
+from photorestore.stages.weather.network import WeatherUNet
+from training.config import RunConfig, read_config
+from training.data import hold_out, load_photos, scaled_patch
+from training.degradations.noise import gaussian, quantise
+from training.degradations.weather import haze, rain, snow
+from training.losses import psnr as psnr_loss
+from training.muon import MuonAdamW
+from training.place import Place, command_line, place_of
+from training.randomness import chance, uniform
+from training.run import Run
+
+DRY_SHARE, SNOW_SHARE, HAZY_SHARE = 0.33, 0.4, 0.15
+SHRUNK = (0.8, 2.0)
+MOST_SIGMA_255 = 3.0
+FAINT_DB = (28.0, 46.0)
+"""A sample's error need hardly fall below that, at the start and at the end, see `train_deblur`."""
+VIEW_PX = 192
+"""Sides of the middle of a held-out photograph that is looked at."""
+WEATHERS = {"rain": rain, "snow": snow}
+
+
+@dataclass(frozen=True, slots=True)
+class Config(RunConfig):
+    """One training run."""
+
+    widths: tuple[int, int, int]  # channels at stride 2, 4, 8
+    depths: tuple[int, int, int]  # residual blocks at these strides
+    photos: tuple[str, ...]  # folders of clean photographs, below the data root
+    validation_every: int  # every n-th photograph of a folder is held out
+    patch_px: int
+    evaluate_every: int  # steps
+
+
+def make_sample(photos: Sequence[Tensor], config: Config, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return (lq, gt)."""
+    gt = scaled_patch(photos, config.patch_px, SHRUNK, rng)
+    if chance(HAZY_SHARE, rng):
+        gt = haze(gt, rng)[0]
+    if chance(0.5, rng):
+        gt = gaussian(gt, MOST_SIGMA_255 / 255 * uniform(0, 1, rng), rng)
+    gt = quantise(gt)
+    if chance(DRY_SHARE, rng):
+        return gt, gt
+    fallen = snow(gt, rng) if chance(SNOW_SHARE, rng) else rain(gt, rng)
+    return quantise(fallen), gt
+
+
+def evaluate(dry: Runner[Tensor], photos: Sequence[Tensor]) -> dict[str, float]:
+    """Return the mean gain (dB) over the input by weather, and the PSNR (dB) of what dry photographs become."""
+    scores, clean = {}, [photo.float() / 255 for photo in photos]
+    for name, falls in WEATHERS.items():
+        rng, total = torch.Generator().manual_seed(1), 0.0
+        for gt in clean:
+            lq = quantise(falls(gt, rng))
+            total += psnr(dry(lq[None])[0], gt) - psnr(lq, gt)
+        scores[f"{name}_gain_db"] = total / len(clean)
+    kept = [psnr(dry(gt[None])[0], gt) for gt in clean]
+    return scores | {"dry_db": sum(kept) / len(kept), "least_dry_db": min(kept)}
+
+
+def middle(photo: Tensor) -> Tensor:
+    """Return the middle of a photograph, of at most `VIEW_PX`."""
+    top, left = (max(0, side - VIEW_PX) // 2 for side in photo.shape[-2:])
+    return photo[:, top : top + VIEW_PX, left : left + VIEW_PX]
+
+
+def train(config: Config, place: Place) -> WeatherUNet:
+    """Train the network, write its weights, and return it."""
+    place.prepare()
+    folders = [load_photos([place.data / name], min_side_px=config.patch_px) for name in config.photos]
+    held_out, kept = hold_out(folders, config.validation_every)
+    photos = [photo for folder in kept for photo in folder]
+    held_out = [middle(photo) for photo in held_out]
+    torch.manual_seed(config.seed)
+    network = place.take(WeatherUNet(config.widths, config.depths))
+    optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    run = Run("weather", place, config, network, optimiser)
+    samples = run.samples(partial(make_sample, photos, config))
+    for progress in run.progress():
+        lq, gt = next(samples)
+        with place.autocast():
+            pred = network(lq.contiguous(memory_format=torch.channels_last))
+        faint_db = FAINT_DB[0] + (FAINT_DB[1] - FAINT_DB[0]) * progress
+        run.learn(psnr_loss(pred, gt, progress, faint=10 ** (-faint_db / 10)), progress)
+        if run.is_due(config.evaluate_every):
+            run.record(evaluate(place.runner(run.averaged()), held_out))
+    trained = run.averaged()
+    run.finish(
+        trained,
+        evaluate(place.runner(trained), held_out),
+        architecture={"widths": config.widths, "depths": config.depths},
+        data="BSDS400, CC0/CC-BY photographs, OSIE",
+        licence="BSDS500: academic use; see docs/models/weather.md",
+    )
+    return trained
+
+
+def main() -> None:
+    arguments = command_line("weather", __doc__, "workers").parse_args()
+    train(read_config(Config, arguments.config), place_of(arguments))
+
+
+if __name__ == "__main__":
+    main()
