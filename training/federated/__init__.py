@@ -1,0 +1,12 @@
+"""Federated training: sites improve a network together, each on pictures that it keeps, by Flower.
+
+    python -m training.federated --help
+
+Needs the extra `federated`, in an environment of its own (docs/federated.md). Flower reports its use to its makers and
+looks for newer releases by default; here it does neither, unless the environment says otherwise.
+"""
+
+import os
+
+os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+os.environ.setdefault("FLWR_DISABLE_UPDATE_CHECK", "1")

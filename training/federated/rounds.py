@@ -1,0 +1,73 @@
+"""Checkpoints of a federation: after each round, all that a restarted server goes on with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from training.checkpoints import load_checkpoint, save_checkpoint
+from training.federated.alignment import Moments
+from training.federated.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a federation stands.
+
+    Attributes:
+        round: the last that is done; 0 before the first.
+        weights: the global ones.
+        moments: the statistics of all sites, where they are aligned.
+        sites: those that counted so far.
+        seconds: since it began.
+    """
+
+    round: int
+    weights: dict[str, Tensor]
+    moments: Moments | None = None
+    sites: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class Rounds:
+    """The folder that a server keeps its federation in: `<runs>/federated.<network>.<tier>/`."""
+
+    def __init__(self, runs: Path, plan: Plan) -> None:
+        self.plan = plan
+        self.folder = runs / f"federated.{plan.network}.{plan.tier}"
+
+    @property
+    def file(self) -> Path:
+        """Return the checkpoint."""
+        return self.folder / "checkpoint.pt"
+
+    def load(self, begin: dict[str, Tensor]) -> State:
+        """Return where the federation stands; at its begin, with these weights, where there is no checkpoint.
+
+        Raises:
+            ValueError: the checkpoint's weights are of another architecture.
+        """
+        kept = load_checkpoint(self.file)
+        if kept is None:
+            return State(0, begin)
+        shapes = {name: value.shape for name, value in begin.items()}
+        if {name: value.shape for name, value in kept["weights"].items()} != shapes:
+            raise ValueError(f"{self.file} holds weights of another architecture; move it away to begin anew")
+        moments = Moments(**kept["moments"]) if kept["moments"] else None
+        return State(kept["round"], kept["weights"], moments, tuple(kept["sites"]), kept["seconds"])
+
+    def save(self, state: State) -> None:
+        """Write where the federation stands, atomically."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        moments = state.moments
+        save_checkpoint(
+            self.file,
+            round=state.round,
+            weights={name: torch.as_tensor(value) for name, value in state.weights.items()},
+            moments={"mean": moments.mean, "covariance": moments.covariance} if moments else None,
+            sites=list(state.sites),
+            seconds=state.seconds,
+        )
