@@ -38,7 +38,7 @@ def coordinate(grid: Grid, plan: Plan, begin: Weights, runs: Path, name_of: Call
     Args:
         grid: by which sites are reached.
         begin: the weights that it begins with where there is no checkpoint.
-        runs: its checkpoint goes to `federated.<network>.<tier>/` there.
+        runs: its checkpoint goes to `federated.<tier>/` there.
         name_of: gives a site's name by Flower's number of it.
 
     Raises:
@@ -57,7 +57,8 @@ def coordinate(grid: Grid, plan: Plan, begin: Weights, runs: Path, name_of: Call
         if number:
             sites = tuple(sorted({*state.sites, *strategy.counted}))
             spent_s = time.monotonic() - since
-            kept.append(State(state.round + number, to_weights(arrays), state.moments, sites, spent_s))
+            weights = to_weights(arrays)
+            kept.append(State(state.round + number, weights, state.moments, sites, strategy.figures, spent_s))
             rounds.save(kept[-1])
 
     left = plan.rounds - state.round

@@ -29,7 +29,7 @@ from training.degradations.levelled import Noisy, gaussian_noise
 from training.degradations.noise import gaussian, jpeg, quantise
 from training.degradations.surfaces import grain
 from training.federated.coordinator import coordinate
-from training.federated.local import Site, Weights, save_exactly
+from training.federated.local import WARM_UP_SHARE, Site, Weights, save_exactly
 from training.federated.messages import answering
 from training.federated.plan import Plan
 from training.federated.simulation import LocalGrid
@@ -55,6 +55,10 @@ SITES = {
     "grain of 2 px": Kind("photos_b/osie", "grain"),
     "JPEG, chroma noise": Kind("photos_a/hr", "chroma"),
 }
+CONFIG = Path("training/configs/denoise.experiment.toml")
+PLAN = Path("training/configs/federated.experiment.toml")
+BEGIN_STEPS = 400
+ONE_PLACE = "one place"
 OTHERS = "photos_b/sunhays80"
 """Pictures that the network at the begin has learned from, with plain noise."""
 
@@ -109,7 +113,8 @@ class Experiment:
     """
 
     def __init__(self, place: Place, config: train_denoise.Config, plan: Plan) -> None:
-        self.place, self.config, self.plan = place, config, plan
+        self.place, self.plan = place, plan
+        self.config = replace(config, loss="psnr", validation=1)  # its own pictures are held out here
         photos = {
             name: load_photos([place.data / kind.folder], min_side_px=MIDDLE_PX)
             for name, kind in SITES.items()
@@ -123,32 +128,32 @@ class Experiment:
     def begin(self, steps: int) -> Weights:
         """Return a network that knows plain noise, and no picture of the sites."""
         others = load_photos([self.place.data / OTHERS], min_side_px=self.config.patch_px)
-        config = replace(self.config, tier="begin", total_steps=steps)
+        config = replace(self.config, total_steps=steps, photos=(OTHERS,))
         sampler = partial(sample_plain, others, config.patch_px)
         return train_denoise.train(config, self._place("begin"), sampler=sampler).state_dict()
 
-    def centrally(self, begin: Weights) -> Weights:
-        """Return what is learned from all pictures in one place, in as many steps as each site does."""
-        plan, place = self.plan, self._place("central")
+    def in_one_place(self, begin: Weights, sites: Sequence[str]) -> Weights:
+        """Return what is learned from the pictures of some sites together, in as many steps as each site does."""
+        plan, place = self.plan, self._place("_".join(site.partition(" ")[0] for site in sites))
         file = place.runs / "begin.safetensors"
         file.parent.mkdir(parents=True, exist_ok=True)
         save_exactly(file, begin)
         config = replace(
-            self.config, tier="central", total_steps=plan.rounds * plan.steps,
+            self.config, total_steps=plan.rounds * plan.steps, photos=(SITES[sites[0]].folder,),
             learning_rate=plan.learning_rate, final_learning_rate=plan.final_learning_rate,
+            warm_up=plan.steps // WARM_UP_SHARE,
         )  # fmt: skip
-        sampler = partial(sample_of_any, list(self.samplers.values()))
-        network = train_denoise.train(config, replace(place, begin=file), sampler=sampler)
-        return network.state_dict()
+        sampler = partial(sample_of_any, [self.samplers[site] for site in sites])
+        return train_denoise.train(config, replace(place, begin=file), sampler=sampler).state_dict()
 
     def together(self, begin: Weights, alignment: float) -> Weights:
-        """Return what the sites learn together."""
+        """Return what the sites learn together, each on its own pictures."""
         place = self._place(f"federated_{alignment:g}")
         sites = {}
         for name, kind in SITES.items():
             config = replace(self.config, photos=(kind.folder,))
             own = replace(place, runs=place.runs / name.partition(" ")[0])
-            sites[name] = answering(Site(config, own, sampler=self.samplers[name]))
+            sites[name] = answering(Site(config, own, statistics=True, sampler=self.samplers[name]))
         grid = LocalGrid(sites)
         plan = replace(self.plan, alignment=alignment)
         return coordinate(grid, plan, begin, place.runs, grid.names.__getitem__).weights
@@ -170,22 +175,28 @@ def table(scores: dict[str, dict[str, float]]) -> str:
     for name, found in scores.items():
         cells = []
         for site, db in found.items():
-            gained, most = db - scores["begin"][site], scores["one place"][site] - scores["begin"][site]
+            gained, most = db - scores["begin"][site], scores[ONE_PLACE][site] - scores["begin"][site]
             share = f" ({gained / most:.2f})" if name != "begin" and most > 0 else ""
             cells.append(f"{db:.2f}{share}")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def run(place: Place, config_file: Path, plan_file: Path, alignment: float, begin_steps: int) -> str:
+def run(place: Place) -> str:
     """Do the experiment, write its figures to `experiment.json`, and return its table."""
-    config, plan = read_config(train_denoise.Config, config_file), read_config(Plan, plan_file)
-    place.prepare()
-    experiment = Experiment(place, config, plan)
-    begin = experiment.begin(begin_steps)
+    plan = read_config(Plan, PLAN)
+    experiment = Experiment(place, read_config(train_denoise.Config, CONFIG), plan)
+    begin = experiment.begin(BEGIN_STEPS)
     scores = {"begin": experiment.scores(begin)}
-    scores["one place"] = experiment.scores(experiment.centrally(begin))
-    scores["federated"] = experiment.scores(experiment.together(begin, 0.0))
-    scores["federated, aligned"] = experiment.scores(experiment.together(begin, alignment))
-    (place.runs / "experiment.json").write_text(json.dumps(scores, indent=1) + "\n")
+
+    def add(name: str, weights: Weights) -> None:
+        scores[name] = experiment.scores(weights)
+        (place.runs / "experiment.json").write_text(json.dumps(scores, indent=1) + "\n")
+        print(name, scores[name], flush=True)
+
+    add(ONE_PLACE, experiment.in_one_place(begin, list(SITES)))
+    add("federated", experiment.together(begin, 0.0))
+    add("federated, aligned", experiment.together(begin, plan.alignment))
+    for site in SITES:
+        add(f"only {site}", experiment.in_one_place(begin, [site]))
     return table(scores)

@@ -32,6 +32,8 @@ from flwr.superlink.routers.fleet.router import router
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 
+from training.federated.guard import Guard
+
 BEAT_S = 10.0
 """The state forgets a run that gives no sign of life for a minute."""
 OWNER = "server"
@@ -44,9 +46,11 @@ class Link(InMemoryGrid):  # type: ignore[misc]  # Flower is not in the environm
 
     Args:
         keys: public keys of the sites by name, PEM; others are turned away.
+        guard: of what they send.
     """
 
-    def __init__(self, keys: Mapping[str, bytes]) -> None:
+    def __init__(self, keys: Mapping[str, bytes], guard: Guard) -> None:
+        self.guard = guard
         objects = ObjectStoreFactory(FLWR_IN_MEMORY_DB_NAME)
         self.factory = LinkStateFactory(FLWR_IN_MEMORY_DB_NAME, NoOpFederationManager(), objects)
         super().__init__(self.factory, pull_interval=0.5)
@@ -67,8 +71,10 @@ class Link(InMemoryGrid):  # type: ignore[misc]  # Flower is not in the environm
             openapi_url=None,
             middleware=[
                 Middleware(BaseHTTPMiddleware, dispatch=http_error_translator),
+                Middleware(BaseHTTPMiddleware, dispatch=self.guard.before_reading),
                 Middleware(ProtobufTranslationMiddleware),
                 Middleware(NodeAuthMiddleware),
+                Middleware(BaseHTTPMiddleware, dispatch=self.guard.of_a_site),
             ],
         )
         app.state.linkstate_factory = self.factory
@@ -96,6 +102,7 @@ class Link(InMemoryGrid):  # type: ignore[misc]  # Flower is not in the environm
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
         """Lay messages ready for their sites; equal contents lie there once."""
+        self.guard.begin_round()
         run = self.run.run_id
         numbers = []
         for message in messages:
@@ -136,9 +143,7 @@ class Link(InMemoryGrid):  # type: ignore[misc]  # Flower is not in the environm
                 time.sleep(0.1)
             pieces[name] = piece
         message = inflate_object_from_contents(number, pieces)
-        message.metadata.__dict__.update(
-            head.metadata.__dict__
-        )  # as the server knows them, not as they are told
+        message.metadata.__dict__.update(head.metadata.__dict__)  # as the server knows it, not as it is told
         store.delete(number)
         return message
 

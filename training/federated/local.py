@@ -1,6 +1,6 @@
-"""What a site does in a round, on pictures that stay where they are: the training of `training.train_*`.
+"""What a site does in a round, on pictures that stay where they are: the training of `training.train_denoise`.
 
-Nothing here knows of Flower, nor of a network other than the one that is trained.
+Nothing here knows of Flower.
 """
 
 from __future__ import annotations
@@ -12,28 +12,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor
 
 from photorestore.networks.weights import FORMAT_VERSION, REQUIRED, read_metadata, weights_file
 from photorestore.stages.denoise.network import DenoiseUNet
-from training import train_denoise, train_scratch
+from training import train_denoise
 from training.data import SUFFIXES
 from training.federated.alignment import Alignment, Moments, measure
-from training.federated.plan import Task
+from training.federated.plan import Refusal, Task
 from training.on_demand import OnDemand
 from training.place import Place
 
-TRAININGS: dict[str, Any] = {
-    "denoise": train_denoise,
-    "scratch": train_scratch,
-    "scratch_print": train_scratch,
-}
-"""Networks that can be trained together: modules with `Config` and `train(config, place)`."""
-ALIGNED = "denoise"
-"""The network whose features can be aligned."""
+NETWORK = "denoise"
+"""What is trained together."""
+WARM_UP_SHARE = 10
+"""Of a round's steps one in so many warms up: the optimiser's state is new, the weights are not."""
 Weights = dict[str, Tensor]
 
 
@@ -45,12 +40,14 @@ class Site:
         config: of the training, with the site's folders and degradations; what a task says goes before it.
         place: its pictures, runs, device and threads.
         most_steps: that it does in a round; a task that asks for more is refused.
+        statistics: whether it sends statistics of its pictures' features; otherwise a task that aligns is refused.
         sampler: draws its samples, in experiments; None: from its pictures, by its configuration.
     """
 
-    config: Any
+    config: train_denoise.Config
     place: Place
     most_steps: int = 20_000
+    statistics: bool = False
     sampler: train_denoise.Sampler | None = None
 
     def count_pictures(self) -> int:
@@ -63,16 +60,12 @@ class Site:
         """Check that the site does what it is asked for.
 
         Raises:
-            ValueError: another network, too many steps, or an alignment that it cannot do.
+            Refusal: too many steps, or statistics that it does not send.
         """
-        if task.network not in TRAININGS:
-            raise ValueError(f"no network {task.network!r}; there are {', '.join(TRAININGS)}")
-        if type(self.config) is not TRAININGS[task.network].Config:
-            raise ValueError(f"this site is not configured for {task.network}")
         if not 1 <= task.steps <= self.most_steps:
-            raise ValueError(f"{task.steps} steps are asked for; this site does 1 to {self.most_steps}")
-        if task.alignment and task.network != ALIGNED:
-            raise ValueError(f"only {ALIGNED} can be aligned, {task.network} cannot")
+            raise Refusal(f"{task.steps} steps are asked for; this site does 1 to {self.most_steps}")
+        if task.alignment and not self.statistics:
+            raise Refusal("this site sends no statistics of its pictures' features")
 
 
 def learn(
@@ -86,25 +79,23 @@ def learn(
         target: statistics that the network's features are pulled to, where the task says so.
 
     Raises:
-        ValueError: it is not what the site does.
+        Refusal: it is not what the site does.
         RuntimeError: the weights are of another architecture than the site is configured for.
     """
     site.check(task)
-    name = f"{task.network}-{task.round:03}-{_digest(weights)}"
-    folder = site.place.runs / "federated" / name
+    folder = site.place.runs / "federated" / f"{task.round:03}-{_digest(weights)}"
     folder.mkdir(parents=True, exist_ok=True)
     begin = folder / "begin.safetensors"
     save_exactly(begin, weights)
     config = replace(
-        site.config, tier=task.tier, total_steps=task.steps, learning_rate=task.learning_rate,
+        site.config, total_steps=task.steps, learning_rate=task.learning_rate,
         final_learning_rate=task.final_learning_rate, seed=site.config.seed + 1000 * task.round,
+        warm_up=max(1, min(site.config.warm_up, task.steps // WARM_UP_SHARE)),
     )  # fmt: skip
     place = replace(site.place, runs=folder, weights=folder, begin=begin)
-    more: dict[str, Any] = {} if site.sampler is None else {"sampler": site.sampler}
-    if task.alignment and target is not None:
-        more["penalty"] = Alignment(target, task.alignment)
-    network = TRAININGS[task.network].train(config, place, **more)
-    figures = read_metadata(weights_file(task.network, task.tier, folder))["metrics"]
+    penalty = Alignment(target, task.alignment) if task.alignment and target is not None else None
+    network = train_denoise.train(config, place, sampler=site.sampler, penalty=penalty)
+    figures = read_metadata(weights_file(NETWORK, config.tier, folder))["metrics"]
     shutil.rmtree(folder)
     return {key: value.cpu() for key, value in network.state_dict().items()}, dict(figures)
 

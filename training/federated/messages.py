@@ -1,8 +1,8 @@
 """What server and sites send each other: Flower's records with these names, and nothing else.
 
 To a site: `arrays`, the global weights; `config`, the task; `statistics`, where a plan aligns. From it: `arrays`, its
-weights; `metrics`, its number of pictures and the figures of its held-out ones; or, when asked for
-them, `statistics` and the number of pictures.
+weights; `metrics`, its number of pictures and the figures of its held-out ones; or, when asked for them, `statistics`
+and the number of pictures.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
-from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, MetricRecord, RecordDict
-from flwr.clientapp import ClientApp
+from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, MessageType, MetricRecord, RecordDict
 from torch import Tensor
 
 from training.federated.alignment import Moments
 from training.federated.local import Site, learn, statistics
-from training.federated.plan import Task
+from training.federated.plan import Refusal, Task
 from training.federated.updates import PICTURES, Numbers
 
 WEIGHTS, TASK, STATISTICS, METRICS = "arrays", "config", "statistics", "metrics"
@@ -56,43 +55,39 @@ def to_moments(record: ArrayRecord) -> Moments:
     return Moments(**to_weights(record))
 
 
-def make_app(site: Site) -> ClientApp:
-    """Return a site as Flower calls it."""
-    app = ClientApp()
+def train(site: Site, message: Message) -> RecordDict:
+    """Return a site's answer to a round."""
+    content = message.content
+    task = Task.of(content[TASK])
+    target = to_moments(content[STATISTICS]) if STATISTICS in content else None
+    print(f"round {task.round}: {task.steps} steps", flush=True)
+    weights, figures = learn(site, task, to_weights(content[WEIGHTS]), target)
+    metrics = MetricRecord({PICTURES: site.count_pictures(), **figures})
+    return RecordDict({WEIGHTS: to_record(weights), METRICS: metrics})
 
-    def train(message: Message, _context: Context) -> Message:
-        content = message.content
-        task = Task.of(dict(content[TASK]))
-        target = to_moments(content[STATISTICS]) if STATISTICS in content else None
-        print(f"round {task.round}: {task.steps} steps of {task.network}", flush=True)
-        weights, figures = learn(site, task, to_weights(content[WEIGHTS]), target)
-        metrics = MetricRecord({PICTURES: site.count_pictures(), **figures})
-        return Message(RecordDict({WEIGHTS: to_record(weights), METRICS: metrics}), reply_to=message)
 
-    def query(message: Message, _context: Context) -> Message:
-        site.check(Task.of(dict(message.content[TASK])))
-        print("statistics of the pictures' features are measured, and sent", flush=True)
-        found = statistics(site, to_weights(message.content[WEIGHTS]))
-        metrics = MetricRecord({PICTURES: site.count_pictures()})
-        content = RecordDict({STATISTICS: moments_to_record(found), METRICS: metrics})
-        return Message(content, reply_to=message)
+def query(site: Site, message: Message) -> RecordDict:
+    """Return a site's answer to who asks for its statistics."""
+    site.check(Task.of(message.content[TASK]))
+    print("statistics of the pictures' features are measured, and sent", flush=True)
+    found = statistics(site, to_weights(message.content[WEIGHTS]))
+    metrics = MetricRecord({PICTURES: site.count_pictures()})
+    return RecordDict({STATISTICS: moments_to_record(found), METRICS: metrics})
 
-    app.train()(train)
-    app.query()(query)
-    return app
+
+ANSWERS = {MessageType.TRAIN: train, MessageType.QUERY: query}
 
 
 def answering(site: Site) -> Answer:
-    """Return what answers each message of a server; where the site cannot, the answer says why."""
-    app = make_app(site)
-    context = Context(run_id=0, series_id=0, node_id=0, node_config={}, state=RecordDict(), run_config={})
+    """Return what answers each message of a server; where the site cannot, it says so, but names no file."""
 
     def answer(message: Message) -> Message:
         try:
-            return app(message, context)
+            return Message(ANSWERS[message.metadata.message_type](site, message), reply_to=message)
         except Exception as error:  # noqa: BLE001 - whatever it is, the server has to hear of it
-            print(f"failed: {error}", flush=True)
-            return Message(Error(FAILED, f"{type(error).__name__}: {error}"[:500]), reply_to=message)
+            print(f"failed: {type(error).__name__}: {error}", flush=True)
+            told = str(error) if isinstance(error, Refusal) else f"it failed ({type(error).__name__})"
+            return Message(Error(FAILED, told), reply_to=message)
 
     return answer
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from training.schedule import cosine
 
-WARMED_UP = 1000
-"""A step at which the learning rate's warm-up is over: each round has one of its own, at the sites."""
+
+class Refusal(ValueError):
+    """A site does not do what it is asked. Its words are sent; those of other errors stay at the site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,41 +18,34 @@ class Task:
     """What a site does in a round.
 
     Attributes:
-        network: what is trained, one of `local.TRAININGS`.
-        tier: of its weights.
         round: counted from 1.
         steps: updates of the network.
         learning_rate, final_learning_rate: at the begin and at the end of the round.
         alignment: weight of the penalty of `alignment`; 0 for none.
     """
 
-    network: str
-    tier: str
     round: int
     steps: int
     learning_rate: float
     final_learning_rate: float
     alignment: float
 
-    def values(self) -> dict[str, str | int | float]:
+    def values(self) -> dict[str, int | float]:
         """Return the task as named values, as they are sent."""
         return asdict(self)
 
     @classmethod
-    def of(cls, values: dict[str, Any]) -> Self:
+    def of(cls, values: Mapping[str, Any]) -> Self:
         """Read a task from named values; names that are not known are passed over.
 
         Raises:
-            ValueError: one is missing, or of another kind.
+            Refusal: one is missing, or of another kind.
         """
-        kinds = {"network": str, "tier": str, "round": int, "steps": int}
         found = {}
         for name in cls.__dataclass_fields__:
-            kind = kinds.get(name, float)
-            if not isinstance(values.get(name), kind):
-                raise ValueError(  # noqa: TRY004 - what was sent is a value
-                    f"a task's {name} is {values.get(name)!r}; expected {kind.__name__}"
-                )
+            kind = int if name in ("round", "steps") else float
+            if type(values.get(name)) is not kind:
+                raise Refusal(f"a task's {name} is {values.get(name)!r:.40}; expected {kind.__name__}")
             found[name] = values[name]
         return cls(**found)
 
@@ -59,7 +54,6 @@ class Task:
 class Plan:
     """A federation: the table that `server` and `simulate` read."""
 
-    network: str  # one of `local.TRAININGS`
     tier: str  # of the weights that come out
     rounds: int
     steps: int  # of each site in a round
@@ -74,7 +68,7 @@ class Plan:
     def task(self, number: int) -> Task:
         """Return what each site does in round `number`, counted from 1."""
         begin, end = (
-            cosine(done / self.rounds, WARMED_UP, top=self.learning_rate, bottom=self.final_learning_rate)
+            cosine(done / self.rounds, 0, top=self.learning_rate, bottom=self.final_learning_rate, warm_up=1)
             for done in (number - 1, number)
         )
-        return Task(self.network, self.tier, number, self.steps, begin, end, self.alignment)
+        return Task(number, self.steps, begin, end, self.alignment)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from training.checkpoints import load_checkpoint, save_checkpoint
@@ -22,6 +22,7 @@ class State:
         weights: the global ones.
         moments: the statistics of all sites, where they are aligned.
         sites: those that counted so far.
+        figures: the sites' mean of the last round's.
         seconds: since it began.
     """
 
@@ -29,15 +30,27 @@ class State:
     weights: dict[str, Tensor]
     moments: Moments | None = None
     sites: tuple[str, ...] = ()
+    figures: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
 
 
+def read_weights(file: Path) -> dict[str, Tensor]:
+    """Return the weights of a file in the precision in which they are averaged."""
+    return {
+        name: value.float() if value.is_floating_point() else value for name, value in load_file(file).items()
+    }
+
+
+def size_of(weights: dict[str, Tensor]) -> int:
+    """Return how many bytes the weights are."""
+    return sum(value.nbytes for value in weights.values())
+
+
 class Rounds:
-    """The folder that a server keeps its federation in: `<runs>/federated.<network>.<tier>/`."""
+    """The folder that a server keeps its federation in: `<runs>/federated.<tier>/`."""
 
     def __init__(self, runs: Path, plan: Plan) -> None:
-        self.plan = plan
-        self.folder = runs / f"federated.{plan.network}.{plan.tier}"
+        self.folder = runs / f"federated.{plan.tier}"
 
     @property
     def file(self) -> Path:
@@ -57,7 +70,9 @@ class Rounds:
         if {name: value.shape for name, value in kept["weights"].items()} != shapes:
             raise ValueError(f"{self.file} holds weights of another architecture; move it away to begin anew")
         moments = Moments(**kept["moments"]) if kept["moments"] else None
-        return State(kept["round"], kept["weights"], moments, tuple(kept["sites"]), kept["seconds"])
+        return State(
+            kept["round"], kept["weights"], moments, tuple(kept["sites"]), kept["figures"], kept["seconds"]
+        )
 
     def save(self, state: State) -> None:
         """Write where the federation stands, atomically."""
@@ -66,8 +81,9 @@ class Rounds:
         save_checkpoint(
             self.file,
             round=state.round,
-            weights={name: torch.as_tensor(value) for name, value in state.weights.items()},
+            weights=state.weights,
             moments={"mean": moments.mean, "covariance": moments.covariance} if moments else None,
             sites=list(state.sites),
+            figures=state.figures,
             seconds=state.seconds,
         )

@@ -43,6 +43,7 @@ class CheckedAverage(FedAvg):  # type: ignore[misc]  # Flower is not in the envi
 
     Attributes:
         counted: names of the sites that counted in any round.
+        figures: means of their figures in the last round.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class CheckedAverage(FedAvg):  # type: ignore[misc]  # Flower is not in the envi
         )
         self.plan, self.done, self.moments, self.name_of, self.log = plan, done, moments, name_of, log
         self.counted: set[str] = set()
+        self.figures: dict[str, float] = {}
         self._given: Numbers = {}
         self._asked: set[int] = set()
         self._since = time.monotonic()
@@ -100,11 +102,12 @@ class CheckedAverage(FedAvg):  # type: ignore[misc]  # Flower is not in the envi
         _keep_common_metrics(good.values())
         arrays, metrics = super().aggregate_train(server_round, list(good.values()))
         self.counted |= good.keys()
+        self.figures = dict(metrics or {})
         change = 0.0
         if arrays is not None:
             arrays = _as_given(to_numbers(arrays), self._given)
             change = change_of(to_numbers(arrays), self._given)
-        print(f"  counted: {', '.join(sorted(good)) or 'none'}; {dict(metrics or {})}", flush=True)
+        print(f"  counted: {', '.join(sorted(good)) or 'none'}; {self.figures}", flush=True)
         self.log.write(
             self.done + server_round,
             seconds=time.monotonic() - self._since,
