@@ -10,13 +10,15 @@ where a plan asks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from training.data import make_batch
+from training.federated.updates import Numbers, problem_of_shapes
 
 BOTTLENECK = "body"
 """The module of a `DenoiseUNet` whose output is looked at."""
@@ -51,6 +53,24 @@ def pooled(parts: Sequence[Moments], weights: Sequence[float]) -> Moments:
         apart = part.mean - mean
         covariance += share * (part.covariance + torch.outer(apart, apart))
     return Moments(mean, covariance)
+
+
+def problem_of_moments(numbers: Numbers, weights: Mapping[str, Tensor]) -> str | None:
+    """Say what is wrong with a site's statistics; None where nothing is.
+
+    Args:
+        weights: of the network that they were measured in.
+    """
+    channels = [len(value) for name, value in weights.items() if name.startswith(f"{BOTTLENECK}.")][-1]
+    expected = {
+        "mean": np.zeros(channels, np.float32),
+        "covariance": np.zeros((channels, channels), np.float32),
+    }
+    if problem := problem_of_shapes(numbers, expected):
+        return problem
+    if (numbers["covariance"].diagonal() < 0).any():
+        return "a variance is negative"
+    return None
 
 
 class Alignment:

@@ -97,7 +97,7 @@ def _story(end: State, plan: Plan, begin: Metadata) -> dict[str, Any]:
     """Return what the weights say of themselves; of the sites, how many they were."""
     told = ("steps", "seconds", "device", "commit", "metrics", "begun_with")
     return {
-        "config": asdict(plan), "steps": plan.rounds * plan.steps, "seconds": round(end.seconds),
+        "config": asdict(plan), "steps": end.steps, "seconds": round(end.seconds),
         "device": "sites", "seed": None, "commit": commit_hash(), "metrics": end.figures,
         "data": f"{begin['data']}; pictures of {len(end.sites)} sites", "licence": begin["licence"],
         "begun_with": {key: begin[key] for key in told if key in begin},

@@ -16,7 +16,7 @@ from torch import Tensor
 from training.federated.alignment import Moments
 from training.federated.local import Site, learn, statistics
 from training.federated.plan import Refusal, Task
-from training.federated.updates import PICTURES, Numbers
+from training.federated.updates import PICTURES, Numbers, problem_of_metrics
 
 WEIGHTS, TASK, STATISTICS, METRICS = "arrays", "config", "statistics", "metrics"
 """Names of the records."""
@@ -90,6 +90,27 @@ def answering(site: Site) -> Answer:
             return Message(Error(FAILED, told), reply_to=message)
 
     return answer
+
+
+def problem_of(
+    reply: Message, name: str, most_pictures: int, check: Callable[[Numbers], str | None]
+) -> str | None:
+    """Say why a site's answer does not count; None where it does.
+
+    Args:
+        name: of the arrays that it has beside its metrics.
+        most_pictures: that it may say it has.
+        check: says what is wrong with the arrays.
+    """
+    if reply.has_error():
+        return f"it says: {reply.error.reason[:200]}"
+    if set(reply.content) != {name, METRICS}:
+        return f"it sent {', '.join(sorted(reply.content))[:80]}; expected {name}, {METRICS}"
+    try:
+        metrics = dict(reply.content[METRICS])
+        return problem_of_metrics(metrics, most_pictures) or check(to_numbers(reply.content[name]))
+    except Exception as error:  # noqa: BLE001 - bytes of others: whatever is wrong with them, they do not count
+        return f"what it sent cannot be read: {str(error)[:200]}"
 
 
 def to_task_record(task: Task) -> ConfigRecord:

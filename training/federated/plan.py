@@ -60,9 +60,10 @@ class Plan:
     learning_rate: float  # of the first round; falls along half a cosine over all of them
     final_learning_rate: float
     alignment: float  # weight of the penalty of `alignment`; 0.0 for none, and then no statistics are sent
-    least_sites: int  # a round begins when so many are there
+    least_sites: int  # a round begins when so many are there, and counts when so many answers do
     wait_s: float  # for the sites' answers, in a round
-    most_change: float  # norm of an update's difference, against the norm of the weights, that still counts
+    clip: float  # norm of an update's difference, against the norm of the weights, to which it is scaled back
+    most_change: float  # the same, beyond which an update does not count at all
     most_pictures: int  # that a site may say it has: they are its weight in the mean
 
     def task(self, number: int) -> Task:

@@ -22,7 +22,8 @@ class State:
         weights: the global ones.
         moments: the statistics of all sites, where they are aligned.
         sites: those that counted so far.
-        figures: the sites' mean of the last round's.
+        figures: the sites' mean of the last round's that counted.
+        steps: that each site has done in rounds that counted.
         seconds: since it began.
     """
 
@@ -31,6 +32,7 @@ class State:
     moments: Moments | None = None
     sites: tuple[str, ...] = ()
     figures: dict[str, float] = field(default_factory=dict)
+    steps: int = 0
     seconds: float = 0.0
 
 
@@ -70,9 +72,7 @@ class Rounds:
         if {name: value.shape for name, value in kept["weights"].items()} != shapes:
             raise ValueError(f"{self.file} holds weights of another architecture; move it away to begin anew")
         moments = Moments(**kept["moments"]) if kept["moments"] else None
-        return State(
-            kept["round"], kept["weights"], moments, tuple(kept["sites"]), kept["figures"], kept["seconds"]
-        )
+        return State(**kept | {"moments": moments, "sites": tuple(kept["sites"])})
 
     def save(self, state: State) -> None:
         """Write where the federation stands, atomically."""
@@ -85,5 +85,6 @@ class Rounds:
             moments={"mean": moments.mean, "covariance": moments.covariance} if moments else None,
             sites=list(state.sites),
             figures=state.figures,
+            steps=state.steps,
             seconds=state.seconds,
         )

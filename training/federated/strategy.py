@@ -1,11 +1,10 @@
-"""How the answers of a round become the next weights: Flower's FedAvg over what passed the checks."""
+"""The rounds of a federation, by Flower: who is asked what, and what becomes of the answers."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
-import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
@@ -17,15 +16,17 @@ from training.federated.messages import (
     TASK,
     WEIGHTS,
     moments_to_record,
+    problem_of,
     to_numbers,
     to_task_record,
 )
 from training.federated.plan import Plan
 from training.federated.updates import (
-    PICTURES,
     Numbers,
+    Update,
     change_of,
-    problem_of_metrics,
+    mean_metrics,
+    mean_weights,
     problem_of_weights,
 )
 from training.log import Log
@@ -43,7 +44,8 @@ class CheckedAverage(FedAvg):  # type: ignore[misc]  # Flower is not in the envi
 
     Attributes:
         counted: names of the sites that counted in any round.
-        figures: means of their figures in the last round.
+        figures: means of their figures in the last round that counted.
+        steps: that each site has done in rounds that counted.
     """
 
     def __init__(
@@ -53,13 +55,13 @@ class CheckedAverage(FedAvg):  # type: ignore[misc]  # Flower is not in the envi
             fraction_evaluate=0.0,
             min_train_nodes=plan.least_sites,
             min_available_nodes=plan.least_sites,
-            weighted_by_key=PICTURES,
             arrayrecord_key=WEIGHTS,
             configrecord_key=TASK,
         )
         self.plan, self.done, self.moments, self.name_of, self.log = plan, done, moments, name_of, log
         self.counted: set[str] = set()
         self.figures: dict[str, float] = {}
+        self.steps = 0
         self._given: Numbers = {}
         self._asked: set[int] = set()
         self._since = time.monotonic()
@@ -85,29 +87,25 @@ class CheckedAverage(FedAvg):  # type: ignore[misc]  # Flower is not in the envi
         return messages
 
     def aggregate_train(
-        self, server_round: int, replies: Iterable[Message]
+        self,
+        server_round: int,
+        replies: Iterable[Message],
     ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """Return the mean of what counts; nothing where nothing does, so that the weights stay as they are."""
-        good: dict[str, Message] = {}
-        silent = set(self._asked)
-        for reply in replies:
-            silent.discard(reply.metadata.src_node_id)
-            name = self.name_of(reply.metadata.src_node_id)
-            if problem := self._problem(reply):
-                print(f"  {name} is left out: {problem}", flush=True)
-            else:
-                good[name] = reply
-        for name in sorted(map(self.name_of, silent)):
-            print(f"  {name} is left out: it did not answer in time", flush=True)
-        _keep_common_metrics(good.values())
-        arrays, metrics = super().aggregate_train(server_round, list(good.values()))
-        self.counted |= good.keys()
-        self.figures = dict(metrics or {})
-        change = 0.0
-        if arrays is not None:
-            arrays = _as_given(to_numbers(arrays), self._given)
-            change = change_of(to_numbers(arrays), self._given)
-        print(f"  counted: {', '.join(sorted(good)) or 'none'}; {self.figures}", flush=True)
+        """Return the mean of what counts; nothing where too few do, so that the weights stay as they are."""
+        good = self._good(replies)
+        arrays, metrics, change = None, None, 0.0
+        if len(good) < self.plan.least_sites:
+            print(f"  nothing counts: {len(good)} of at least {self.plan.least_sites} answers", flush=True)
+        else:
+            updates = list(good.values())
+            mean = mean_weights(updates, self._given, self.plan.clip)
+            change = change_of(mean, self._given)
+            self.figures = mean_metrics(updates)
+            self.counted |= good.keys()
+            self.steps += self.plan.steps
+            arrays = ArrayRecord({name: Array(values) for name, values in mean.items()})
+            metrics = MetricRecord(self.figures)
+            print(f"  counted: {', '.join(sorted(good))}; {self.figures}", flush=True)
         self.log.write(
             self.done + server_round,
             seconds=time.monotonic() - self._since,
@@ -117,39 +115,21 @@ class CheckedAverage(FedAvg):  # type: ignore[misc]  # Flower is not in the envi
         )
         return arrays, metrics
 
-    def _problem(self, reply: Message) -> str | None:
-        """Say why an answer does not count; None where it does."""
-        if reply.has_error():
-            return str(reply.error.reason)
-        content = reply.content
-        if set(content) != {WEIGHTS, METRICS}:
-            return f"it sent {', '.join(sorted(content))[:80]}; expected {WEIGHTS}, {METRICS}"
-        if problem := problem_of_metrics(content[METRICS], self.plan.most_pictures):
-            return problem
-        try:
-            update = to_numbers(content[WEIGHTS])
-        except Exception as error:  # noqa: BLE001 - bytes of others: whatever is wrong with them, they do not count
-            return f"its weights cannot be read: {error}"
+    def _good(self, replies: Iterable[Message]) -> dict[str, Update]:
+        """Return the answers that count, by their sites; tell why the others do not."""
+        good: dict[str, Update] = {}
+        silent = set(self._asked)
+        for reply in replies:
+            site = reply.metadata.src_node_id
+            silent.discard(site)
+            if problem := problem_of(reply, WEIGHTS, self.plan.most_pictures, self._problem):
+                print(f"  {self.name_of(site)} is left out: {problem}", flush=True)
+            else:
+                content = reply.content
+                good[self.name_of(site)] = Update(to_numbers(content[WEIGHTS]), dict(content[METRICS]))
+        for name in sorted(map(self.name_of, silent)):
+            print(f"  {name} is left out: it did not answer in time", flush=True)
+        return good
+
+    def _problem(self, update: Numbers) -> str | None:
         return problem_of_weights(update, self._given, self.plan.most_change)
-
-
-def _keep_common_metrics(replies: Iterable[Message]) -> None:
-    """Drop metrics that not all sites have; Flower averages none where one is missing."""
-    records: list[Mapping[str, float]] = [reply.content[METRICS] for reply in replies]
-    if not records:
-        return
-    common = set.intersection(*(set(record) for record in records))
-    for reply, record in zip(replies, records, strict=True):
-        reply.content[METRICS] = MetricRecord({name: record[name] for name in record if name in common})
-
-
-def _as_given(mean: Numbers, given: Numbers) -> ArrayRecord:
-    """Return the mean with the kinds of numbers that were given: Flower makes floats of counters."""
-    return ArrayRecord(
-        {
-            name: Array(
-                (np.rint(values) if given[name].dtype.kind in "iu" else values).astype(given[name].dtype)
-            )
-            for name, values in mean.items()
-        }
-    )

@@ -1,14 +1,17 @@
-"""Check what a site sends before it counts.
+"""Check what a site sends, and take the mean of what counts. Nothing here knows of Flower.
 
 A site may be broken, or ill-meant. What it sends is compared with the weights that it was given: the same names,
-shapes and kinds of numbers, all finite, and not further away than a bound. That keeps out accidents and crude attacks;
-an update that is bad within the bound counts.
+shapes and kinds of numbers, all finite, and not further away than a bound. Within that, a difference beyond a lower
+bound is scaled back to it (Sun et al., *Can You Really Backdoor Federated Learning?*, arXiv:1911.07963). That keeps out
+accidents and crude attacks, and no site moves the mean further than its share of the lower bound; an update that is bad
+within it counts.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +19,52 @@ PICTURES = "pictures"
 """Name of the metric that is a site's weight in the mean."""
 Numbers = Mapping[str, np.ndarray]
 """Tensors by their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An answer that counts.
+
+    Attributes:
+        weights: as the site sent them.
+        metrics: its number of pictures by the name `PICTURES`, and figures of its held-out ones.
+    """
+
+    weights: Numbers
+    metrics: Mapping[str, float]
+
+
+def mean_weights(updates: Sequence[Update], given: Numbers, clip: float) -> dict[str, np.ndarray]:
+    """Return the mean of weights, each site weighted by its pictures, with the kinds of numbers that were given.
+
+    Args:
+        given: the weights that the sites began with.
+        clip: norm of a site's difference, against the norm of what was given, beyond which it is scaled back.
+    """
+    total = sum(update.metrics[PICTURES] for update in updates)
+    parts = [
+        update.metrics[PICTURES] / total * min(1.0, clip / max(change_of(update.weights, given), 1e-30))
+        for update in updates
+    ]
+    mean = {}
+    for name, before in given.items():
+        begin = before.astype(np.float64)
+        moved = sum(
+            (part * (update.weights[name] - begin) for part, update in zip(parts, updates, strict=True)),
+            begin,
+        )
+        mean[name] = (np.rint(moved) if before.dtype.kind in "iu" else moved).astype(before.dtype)
+    return mean
+
+
+def mean_metrics(updates: Sequence[Update]) -> dict[str, float]:
+    """Return the means of the figures that all sites sent, each site weighted by its pictures."""
+    common = set.intersection(*(set(update.metrics) for update in updates)) - {PICTURES}
+    total = sum(update.metrics[PICTURES] for update in updates)
+    return {
+        name: sum(update.metrics[PICTURES] * update.metrics[name] for update in updates) / total
+        for name in sorted(common)
+    }
 
 
 def problem_of_weights(update: Numbers, given: Numbers, most_change: float) -> str | None:

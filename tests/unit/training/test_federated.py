@@ -18,14 +18,24 @@ from photorestore.stages.denoise.network import DenoiseUNet
 from tests.conftest import make_photo
 from training.config import read_config
 from training.federated import delivery
-from training.federated.alignment import Alignment, Moments, measure, moments_of, pooled
+from training.federated.alignment import (
+    Alignment,
+    Moments,
+    measure,
+    moments_of,
+    pooled,
+    problem_of_moments,
+)
 from training.federated.local import Site, Weights, learn, statistics
 from training.federated.plan import Plan, Refusal, Task
 from training.federated.rounds import Rounds, State, read_weights, size_of
 from training.federated.updates import (
     PICTURES,
     Numbers,
+    Update,
     change_of,
+    mean_metrics,
+    mean_weights,
     problem_of_metrics,
     problem_of_shapes,
     problem_of_weights,
@@ -34,7 +44,7 @@ from training.place import Place
 from training.train_denoise import Config
 
 TASK = Task(1, 2, 1e-3, 1e-4, 0.0)
-PLAN = Plan("test", 4, 20, 1e-3, 1e-5, 0.0, 2, 5.0, 1.0, 1000)
+PLAN = Plan("test", 4, 20, 1e-3, 1e-5, 0.0, 2, 5.0, 0.5, 1.0, 1000)
 GIVEN: Numbers = {"kernel": np.ones((2, 3), np.float32), "count": np.array([4], np.int64)}
 MADE_PICTURE = ("tests/quality/test_gates.py::test_noise_is_removed_from_a_made_picture",)
 
@@ -140,6 +150,41 @@ def test_names_that_a_site_chose_do_not_flood_the_log() -> None:
     assert len(problem_of_shapes({"x" * 10_000: np.zeros(1)}, {}) or "") < 120
 
 
+# Averages
+
+
+def sent(factor: float, pictures: int, **figures: float) -> Update:
+    weights = {"kernel": GIVEN["kernel"] * np.float32(factor), "count": GIVEN["count"] + pictures}
+    return Update(weights, {PICTURES: pictures, **figures})
+
+
+def test_sites_count_by_their_pictures() -> None:
+    mean = mean_weights([sent(1.2, 1), sent(0.8, 3)], GIVEN, 0.5)
+    np.testing.assert_allclose(mean["kernel"], 0.25 * 1.2 + 0.75 * 0.8, rtol=1e-6)
+    assert mean["count"].item() == 6  # 4 + (1 * 1 + 3 * 3) / 4, rounded
+    assert {name: values.dtype for name, values in mean.items()} == {
+        name: values.dtype for name, values in GIVEN.items()
+    }
+
+
+def test_the_mean_of_what_was_given_is_what_was_given() -> None:
+    same = Update(GIVEN, {PICTURES: 7})
+    mean = mean_weights([same, same, same], GIVEN, 0.5)
+    assert all(np.array_equal(mean[name], GIVEN[name]) for name in GIVEN)
+
+
+@pytest.mark.parametrize("factor", [1.4, 2.0, 1e30])
+def test_no_site_moves_the_mean_further_than_its_share_of_the_clip(factor: float) -> None:
+    mean = mean_weights([sent(1.0, 3), sent(factor, 1)], GIVEN, 0.4)
+    assert change_of(mean, GIVEN) == pytest.approx(0.25 * 0.4, rel=1e-5)
+    np.testing.assert_allclose(mean["kernel"], 1.1, rtol=1e-6)  # its direction stays
+
+
+def test_figures_count_by_pictures_where_all_sites_have_them() -> None:
+    updates = [sent(1, 1, psnr=30.0, own=1.0), sent(1, 3, psnr=34.0)]
+    assert mean_metrics(updates) == {"psnr": 33.0}
+
+
 # Alignment
 
 
@@ -155,6 +200,24 @@ def test_statistics_of_all_sites_are_those_of_their_features_together() -> None:
     expected = moments_of(torch.cat(parts))
     torch.testing.assert_close(found.mean, expected.mean)
     torch.testing.assert_close(found.covariance, expected.covariance)
+
+
+@pytest.mark.parametrize(
+    ("mean", "covariance", "told"),
+    [
+        (np.zeros(16, np.float32), np.eye(16, dtype=np.float32), None),
+        (np.zeros(8, np.float32), np.eye(8, dtype=np.float32), "expected float32"),
+        (np.float32(3), np.eye(16, dtype=np.float32), "expected float32"),
+        (np.full(16, np.nan, np.float32), np.eye(16, dtype=np.float32), "not finite"),
+        (np.zeros(16, np.float32), -np.eye(16, dtype=np.float32), "variance is negative"),
+    ],
+)
+def test_statistics_are_those_of_the_networks_channels(
+    weights: Weights, mean: np.ndarray, covariance: np.ndarray, told: str | None
+) -> None:
+    problem = problem_of_moments({"mean": np.asarray(mean), "covariance": covariance}, weights)
+    assert (problem is None) == (told is None)
+    assert (told or "") in (problem or "")
 
 
 class Passing(torch.nn.Module):
@@ -251,14 +314,10 @@ def test_a_federation_goes_on_where_it_was(tmp_path: Path, weights: Weights) -> 
     assert rounds.load(weights) == State(0, weights)
     moved = {name: value + 1 for name, value in weights.items()}
     moments = Moments(torch.ones(4), torch.eye(4))
-    rounds.save(State(2, moved, moments, ("anna", "bert"), {"psnr": 30.0}, 12.5))
+    rounds.save(State(2, moved, moments, ("anna", "bert"), {"psnr": 30.0}, 40, 12.5))
     found = rounds.load(weights)
-    assert (found.round, found.sites, found.figures, found.seconds) == (
-        2,
-        ("anna", "bert"),
-        {"psnr": 30.0},
-        12.5,
-    )
+    assert (found.round, found.sites, found.figures) == (2, ("anna", "bert"), {"psnr": 30.0})
+    assert (found.steps, found.seconds) == (40, 12.5)
     assert all(torch.equal(found.weights[name], moved[name]) for name in moved)
     assert found.moments is not None
     assert torch.equal(found.moments.covariance, torch.eye(4))
@@ -272,7 +331,7 @@ def test_a_federation_goes_on_where_it_was(tmp_path: Path, weights: Weights) -> 
 def delivered(tmp_path: Path, change: Callable[[Tensor], Tensor], **more: tuple[str, ...]) -> Path:
     begin = weights_file("denoise", "fast")
     weights = {name: change(value) for name, value in read_weights(begin).items()}
-    end = State(4, weights, None, ("anna", "bert"), {"psnr_25_db": 30.0}, 9.0)
+    end = State(4, weights, None, ("anna", "bert"), {"psnr_25_db": 30.0}, 60, 9.0)
     return delivery.deliver(end, PLAN, begin, tmp_path / "federation", tmp_path / "weights", **more)
 
 
@@ -281,7 +340,7 @@ def test_weights_that_pass_are_delivered_with_their_story(tmp_path: Path) -> Non
     assert file == tmp_path / "weights/denoise/denoise.test.safetensors"
     build_network(DenoiseUNet, file)  # shows it the canary
     story = read_metadata(file)
-    assert (story["steps"], story["metrics"]) == (80, {"psnr_25_db": 30.0})
+    assert (story["steps"], story["metrics"]) == (60, {"psnr_25_db": 30.0})
     assert "2 sites" in story["data"]
     assert "anna" not in str(story)
     assert story["begun_with"]["commit"] == read_metadata(weights_file("denoise", "fast"))["commit"]
@@ -291,7 +350,7 @@ def test_weights_that_fail_stay_candidates_with_the_reason(tmp_path: Path) -> No
     before = default_root().joinpath("denoise/denoise.fast.safetensors").read_bytes()
     file = delivered(tmp_path, torch.zeros_like, gates=MADE_PICTURE)
     assert file == tmp_path / "federation/candidate/denoise/denoise.test.safetensors"
-    assert read_metadata(file)["steps"] == 80
+    assert read_metadata(file)["steps"] == 60
     assert "gain_db" in (tmp_path / "federation/candidate/reason.txt").read_text()
     assert not (tmp_path / "weights").exists()
     assert default_root().joinpath("denoise/denoise.fast.safetensors").read_bytes() == before
