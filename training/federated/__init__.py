@@ -2,8 +2,9 @@
 
     python -m training.federated --help
 
-Needs the extra `federated`, in an environment of its own (docs/federated.md). Flower reports its use to its makers and
-looks for newer releases by default; here it does neither, unless the environment says otherwise.
+Server, sites and experiment need Flower's environment, which `make flower` makes (docs/federated.md). Flower reports
+its use to its makers and looks for newer releases by default; here it does neither, unless the environment says
+otherwise.
 """
 
 import os

@@ -113,26 +113,35 @@ class Connection:
 
 def attend(connection: Connection, answer: Answer, going_on: Callable[[], bool] = lambda: True) -> None:
     """Answer a server for as long as it is wished; where it is gone, wait until it is back."""
-    threading.Thread(target=_beat, args=(connection,), daemon=True).start()
-    while going_on():
-        try:
-            if not connection.node.node_id:
-                connection.open()
-                print("connected", flush=True)
-            message = connection.fetch()
-            if message is None:
-                time.sleep(ASK_S)
-            else:
-                connection.send(answer(message))
-        except httpx.HTTPError as error:
-            connection.node = Node()
-            print(f"no server, or not one that knows this site: {error}; trying again", flush=True)
-            time.sleep(AGAIN_S)
+    is_over = threading.Event()
+    beats = threading.Thread(target=_beat, args=(connection, is_over), daemon=True)
+    beats.start()
+    try:
+        while going_on():
+            _answer_once(connection, answer)
+    finally:
+        is_over.set()
+        beats.join()
 
 
-def _beat(connection: Connection) -> None:
-    while True:
-        time.sleep(ALIVE_S / 2)
+def _answer_once(connection: Connection, answer: Answer) -> None:
+    try:
+        if not connection.node.node_id:
+            connection.open()
+            print("connected", flush=True)
+        message = connection.fetch()
+        if message is None:
+            time.sleep(ASK_S)
+        else:
+            connection.send(answer(message))
+    except httpx.HTTPError as error:
+        connection.node = Node()
+        print(f"no server, or not one that knows this site: {error}; trying again", flush=True)
+        time.sleep(AGAIN_S)
+
+
+def _beat(connection: Connection, is_over: threading.Event) -> None:
+    while not is_over.wait(ALIVE_S / 2):
         if connection.node.node_id:
             try:
                 connection.beat()

@@ -89,7 +89,13 @@ class Link(InMemoryGrid):  # type: ignore[misc]  # Flower is not in the environm
             OSError: nothing can listen there.
         """
         config = uvicorn.Config(
-            self.app(), host=host, port=port, ssl_certfile=certificate, ssl_keyfile=key, log_level="warning"
+            self.app(),
+            host=host,
+            port=port,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            log_level="warning",
+            ws="none",
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)
