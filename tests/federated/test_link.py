@@ -174,6 +174,17 @@ def asked(federation: Federation, weights: Weights) -> Message:
     return message
 
 
+def test_who_has_died_is_named_where_flower_answers_for_it(federation: Federation, weights: Weights) -> None:
+    for connection in federation.connections.values():
+        connection.open()  # and give no sign of life for twice `ALIVE_S`
+    link = federation.link
+    content = RecordDict({WEIGHTS: to_record(weights)})
+    messages = [Message(content, node, "train") for node in link.names]
+    replies = list(link.send_and_receive(messages, timeout=60))
+    assert all(reply.has_error() for reply in replies)
+    assert {reply.metadata.src_node_id for reply in replies} == set(link.names)
+
+
 def test_a_site_answers_in_its_own_name(federation: Federation, weights: Weights) -> None:
     message = asked(federation, weights)
     robert = federation.connections["robert"]

@@ -54,6 +54,7 @@ class Link(InMemoryGrid):  # type: ignore[misc]  # Flower is not in the environm
         objects = ObjectStoreFactory(FLWR_IN_MEMORY_DB_NAME)
         self.factory = LinkStateFactory(FLWR_IN_MEMORY_DB_NAME, NoOpFederationManager(), objects)
         super().__init__(self.factory, pull_interval=0.5)
+        self._asked: dict[str, int] = {}
         self.names = {self.state.create_node(OWNER, OWNER, key, 0): name for name, key in keys.items()}
         run = self.state.create_run(None, None, None, {}, NOOP_FEDERATION_ID, None, None, TaskType.SERVER_APP)
         self.set_run(self.state.get_run_info(run_ids=[run])[0])
@@ -120,14 +121,19 @@ class Link(InMemoryGrid):  # type: ignore[misc]  # Flower is not in the environm
             )
             if stored:
                 numbers.append(message.object_id)
+                self._asked[message.object_id] = message.metadata.dst_node_id
             for name in missing:
                 self.state.store_object(run, session, name, objects[name].deflate())
         return numbers
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """Return the answers that have come whole; one that did not is an error."""
+        """Return the answers that have come whole; one that did not is an error.
+
+        Flower answers for a site that has died, in its server's name; here each answer is from who was asked.
+        """
         found = []
         for head in super().pull_messages(message_ids):
+            head.metadata.__dict__["_src_node_id"] = self._asked[head.metadata.reply_to_message_id]
             if head.has_error():
                 found.append(head)
                 continue

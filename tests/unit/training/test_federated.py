@@ -328,11 +328,13 @@ def test_a_federation_goes_on_where_it_was(tmp_path: Path, weights: Weights) -> 
 # Where weights go
 
 
-def delivered(tmp_path: Path, change: Callable[[Tensor], Tensor], **more: tuple[str, ...]) -> Path:
+def delivered(
+    tmp_path: Path, change: Callable[[Tensor], Tensor], gates: tuple[str, ...], steps: int = 60
+) -> Path:
     begin = weights_file("denoise", "fast")
     weights = {name: change(value) for name, value in read_weights(begin).items()}
-    end = State(4, weights, None, ("anna", "bert"), {"psnr_25_db": 30.0}, 60, 9.0)
-    return delivery.deliver(end, PLAN, begin, tmp_path / "federation", tmp_path / "weights", **more)
+    end = State(4, weights, None, ("anna", "bert"), {"psnr_25_db": 30.0}, steps, 9.0)
+    return delivery.deliver(end, PLAN, begin, tmp_path / "federation", tmp_path / "weights", gates)
 
 
 def test_weights_that_pass_are_delivered_with_their_story(tmp_path: Path) -> None:
@@ -362,6 +364,12 @@ def test_gates_that_cannot_be_tried_are_not_passed(tmp_path: Path) -> None:
     file = delivered(tmp_path, lambda values: values, gates=(str(tmp_path),))
     assert "candidate" in file.parts
     assert "1 skipped" in (tmp_path / "federation/candidate/reason.txt").read_text()
+
+
+def test_where_no_round_counted_nothing_is_delivered(tmp_path: Path) -> None:
+    file = delivered(tmp_path, lambda values: values, gates=("--version",), steps=0)
+    assert "candidate" in file.parts
+    assert (tmp_path / "federation/candidate/reason.txt").read_text() == "no round counted\n"
 
 
 def test_weights_are_measured_in_bytes(weights: Weights) -> None:
