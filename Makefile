@@ -5,6 +5,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+FLOWER := .tools/flower
 NODE_MODULES := tests/generated/node_modules
 DATA ?= ../shared/data
 WORKERS ?= 2
@@ -52,7 +53,7 @@ $(NODE_MODULES)/.installed: tests/generated/package-lock.json | $(INSTALLED)
 # One thread a worker: two that each use all cores wait for one another. The files that prepare much for few tests come
 # first, since a worker that has nothing left takes over the other's last tests.
 test: setup archive $(NODE_MODULES)/.installed  ## unit, contract and deployment tests, and the quality gates where the pictures are at hand
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --durations=20 tests/contract tests/deploy tests/quality tests/unit
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --durations=20 tests/contract tests/deploy tests/federated tests/quality tests/unit
 
 e2e: setup archive  ## end-to-end tests through a real TorchServe
 	$(BIN)/python -m pytest -q --durations=20 tests/e2e
@@ -73,6 +74,18 @@ bench: setup archive  ## measure everything; writes bench/results/*.json and RES
 train-%: setup  ## train one network, for example `make train-denoise`
 	$(BIN)/python -m training.train_$* --data $(DATA)/train
 
+flower: $(FLOWER)/.installed  ## make the environment of federated training in .tools/flower
+
+# Flower wants older protobuf, fastapi and others than the service: what it needs of its own goes before what is in .venv.
+$(FLOWER)/.installed: training/federated/requirements.txt | $(INSTALLED)
+	test -x $(FLOWER)/bin/python || $(PYTHON) -m venv $(FLOWER)
+	echo "import site; site.addsitedir('$(CURDIR)/$(VENV)/lib/python3.11/site-packages')" > $(FLOWER)/lib/python3.11/site-packages/below.pth
+	$(FLOWER)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+federated: $(FLOWER)/.installed  ## tests of federated training through Flower, in its environment
+	OMP_NUM_THREADS=1 $(FLOWER)/bin/python -m pytest -q --durations=5 tests/federated
+
 rehearse: setup  ## build and start both images' contents without Docker; ARGS="--arg TORCH_INDEX=" takes any torch
 	$(BIN)/python -m deploy.rehearse $(ARGS)
 
@@ -90,4 +103,4 @@ audit: setup  ## look for known vulnerabilities of what requirements.lock pins, 
 clean:  ## remove what was built; keeps .venv and runs
 	rm -rf model_store/*.mar model_store/*.war .run .tools .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help setup archive stages rules serve stop smoke test e2e quality check ci bench rehearse lock sbom audit clean
+.PHONY: help setup archive stages rules serve stop smoke test e2e quality check ci bench flower federated rehearse lock sbom audit clean

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,6 +25,7 @@ class RunConfig:
     final_learning_rate: float
     ema_decay: float
     seed: int
+    warm_up: int = field(default=100, kw_only=True)  # steps until the learning rate is whole
 
 
 def read_config(cls: type[Config], file: Path, *, table: str | None = None) -> Config:
@@ -36,9 +37,9 @@ def read_config(cls: type[Config], file: Path, *, table: str | None = None) -> C
     values = tomllib.loads(file.read_text())
     if table is not None:
         values = values[table]
-    fields = {field.name for field in dataclasses.fields(cls)}
-    problems = [f"unknown key {key}" for key in sorted(values.keys() - fields)]
-    problems += [f"missing key {key}" for key in sorted(fields - values.keys())]
+    required = {each.name: each.default is MISSING for each in dataclasses.fields(cls)}
+    problems = [f"unknown key {key}" for key in sorted(values.keys() - required.keys())]
+    problems += [f"missing key {key}" for key in sorted(required) if required[key] and key not in values]
     if problems:
         raise ValueError(f"{file}: {', '.join(problems)}")
     frozen = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}

@@ -8,8 +8,9 @@ So noisy targets serve as well as clean ones where mean, median or mode of the n
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 Loss = Callable[[Tensor, Tensor, float], Tensor]
@@ -48,3 +49,13 @@ def l0(pred: Tensor, target: Tensor, progress: float) -> Tensor:
 
 
 LOSSES: dict[str, Loss] = {"l0": l0, "l1": l1, "l2": l2, "psnr": psnr}
+
+
+class Penalty(Protocol):
+    """What a loss has in addition, from what happens inside a network."""
+
+    def watch(self, network: nn.Module) -> None:
+        """Look, from now on, at each step of the network."""
+
+    def value(self) -> Tensor:
+        """Return, (), what the last step costs in addition."""

@@ -101,8 +101,9 @@ class Run(Generic[Network]):
         """Update the network once, at the learning rate that belongs to `progress`."""
         config = self.config
         self.learning_rate = cosine(
-            progress, self.step, top=config.learning_rate, bottom=config.final_learning_rate
-        )
+            progress, self.step, top=config.learning_rate, bottom=config.final_learning_rate,
+            warm_up=config.warm_up,
+        )  # fmt: skip
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate
         self.optimiser.zero_grad(set_to_none=True)

@@ -30,7 +30,7 @@ from training.config import RunConfig, read_config
 from training.data import load_photos, random_patch, read_photo, scaled_patch
 from training.degradations.colours import strong_colours
 from training.degradations.levelled import NOISES, Noise, gaussian_noise, mixed_noise, on_surface, rough_level
-from training.losses import LOSSES
+from training.losses import LOSSES, Penalty
 from training.muon import MuonAdamW
 from training.on_demand import OnDemand, Span
 from training.place import Place, command_line, place_of
@@ -39,6 +39,9 @@ from training.run import Run
 
 Denoise = Callable[[Tensor, Tensor | None], Tensor]
 """Denoises (N, 3, H, W), told the level or nothing: the runner of a denoiser, or what is called like it."""
+
+Sampler = Callable[[torch.Generator], tuple[Tensor, ...]]
+"""Draws one sample, as `make_sample` returns it."""
 
 PAIRS_SHARE = 0.2
 """Share of the samples with mixed noise that have real camera noise."""
@@ -181,8 +184,15 @@ def load(config: Config, place: Place) -> tuple[Pictures, list[Tensor]]:
     return Pictures(photos[config.validation :], pairs, papers), photos[: config.validation]
 
 
-def train(config: Config, place: Place) -> DenoiseUNet:
-    """Train a denoiser, write its weights, and return it."""
+def train(
+    config: Config, place: Place, *, sampler: Sampler | None = None, penalty: Penalty | None = None
+) -> DenoiseUNet:
+    """Train a denoiser, write its weights, and return it.
+
+    Args:
+        sampler: draws a sample as `make_sample` does; None: by the configuration, from the pictures to learn from.
+        penalty: what the loss has in addition.
+    """
     place.prepare()
 
     # 1. Pictures, and how difficult samples of them are to be.
@@ -194,14 +204,17 @@ def train(config: Config, place: Place) -> DenoiseUNet:
     network = place.take(DenoiseUNet(config.widths, config.depths))
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0)
     run = Run("denoise", place, config, network, optimiser)
-    samples = run.samples(partial(make_sample, pictures, config, difficulty))
+    samples = run.samples(sampler or partial(make_sample, pictures, config, difficulty))
+    if penalty is not None:
+        penalty.watch(network)
 
     # 3. The loop.
     for progress in run.progress():
         lq, target, sigma = next(samples)
         with place.autocast():
             pred = network(lq.contiguous(memory_format=torch.channels_last), sigma)
-        run.learn(LOSSES[config.loss](pred, target, progress), progress)
+        loss = LOSSES[config.loss](pred, target, progress)
+        run.learn(loss if penalty is None else loss + penalty.value(), progress)
         if run.step % config.evaluate_every == 0:
             averaged = place.runner(run.averaged())
             run.record(evaluate(averaged, held_out, config))

@@ -1,0 +1,376 @@
+"""Federated training without Flower: plans, checks of updates, alignment, what a site does, where weights go."""
+
+import dataclasses
+import itertools
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from photorestore.networks.weights import build_network, default_root, read_metadata, weights_file
+from photorestore.stages.denoise.network import DenoiseUNet
+from tests.conftest import make_photo
+from training.config import read_config
+from training.federated import delivery
+from training.federated.alignment import (
+    Alignment,
+    Moments,
+    measure,
+    moments_of,
+    pooled,
+    problem_of_moments,
+)
+from training.federated.local import Site, Weights, learn, statistics
+from training.federated.plan import Plan, Refusal, Task
+from training.federated.rounds import Rounds, State, read_weights, size_of
+from training.federated.updates import (
+    PICTURES,
+    Numbers,
+    Update,
+    change_of,
+    mean_metrics,
+    mean_weights,
+    problem_of_metrics,
+    problem_of_shapes,
+    problem_of_weights,
+)
+from training.place import Place
+from training.train_denoise import Config
+
+TASK = Task(1, 2, 1e-3, 1e-4, 0.0)
+PLAN = Plan("test", 4, 20, 1e-3, 1e-5, 0.0, 2, 5.0, 0.5, 1.0, 1000)
+GIVEN: Numbers = {"kernel": np.ones((2, 3), np.float32), "count": np.array([4], np.int64)}
+MADE_PICTURE = ("tests/quality/test_gates.py::test_noise_is_removed_from_a_made_picture",)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A site with three pictures, and a network that learns in no time."""
+    base = read_config(Config, Path("training/configs/denoise.experiment.toml"))
+    config = dataclasses.replace(
+        base, widths=(8, 16), depths=(1, 1), photos=("mine",), validation=1, patch_px=32, batch_size=2
+    )
+    (tmp_path / "mine").mkdir()
+    for number in range(3):
+        Image.fromarray(make_photo(96, 128, seed=number)).save(tmp_path / "mine" / f"{number}.png")
+    (tmp_path / "mine" / "notes.txt").write_text("not a picture")
+    return Site(config, Place(data=tmp_path, runs=tmp_path / "runs", threads=1))
+
+
+@pytest.fixture
+def weights() -> Weights:
+    torch.manual_seed(1)
+    return DenoiseUNet((8, 16), (1, 1)).state_dict()
+
+
+# Plans and tasks
+
+
+def test_the_learning_rate_falls_over_all_rounds_without_a_leap() -> None:
+    tasks = [PLAN.task(number) for number in range(1, 5)]
+    assert tasks[0].learning_rate == pytest.approx(1e-3)
+    assert tasks[-1].final_learning_rate == pytest.approx(1e-5)
+    for before, after in itertools.pairwise(tasks):
+        assert before.final_learning_rate == pytest.approx(after.learning_rate)
+        assert before.learning_rate > after.learning_rate
+
+
+def test_a_task_arrives_as_it_was_sent() -> None:
+    assert Task.of(TASK.values() | {"of a later version": 1}) == TASK
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("steps", None), ("steps", 2.0), ("round", "1"), ("learning_rate", 1), ("alignment", "x")],
+)
+def test_a_task_of_another_kind_is_refused(name: str, value: object) -> None:
+    with pytest.raises(Refusal, match=name):
+        Task.of(TASK.values() | {name: value})
+
+
+def test_the_experiments_plan_can_be_read() -> None:
+    assert read_config(Plan, Path("training/configs/federated.experiment.toml")).rounds > 1
+
+
+# Checks of updates
+
+
+def test_an_update_near_what_was_given_counts() -> None:
+    update = {"kernel": GIVEN["kernel"] * 1.1, "count": GIVEN["count"] + 5}
+    update["kernel"] = update["kernel"].astype(np.float32)
+    assert problem_of_weights(update, GIVEN, 0.2) is None
+    assert change_of(update, GIVEN) == pytest.approx(0.1, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"kernel": None}, "kernel is missing"),
+        ({"pixels": np.zeros(3, np.uint8)}, "pixels is not known"),
+        ({"kernel": np.ones((3, 2), np.float32)}, r"kernel is float32 \(3, 2\); expected float32 \(2, 3\)"),
+        ({"kernel": np.ones((2, 3), np.float64)}, "kernel is float64"),
+        ({"kernel": np.full((2, 3), np.nan, np.float32)}, "not finite"),
+        ({"kernel": np.full((2, 3), np.inf, np.float32)}, "not finite"),
+        ({"kernel": np.full((2, 3), 1.3, np.float32)}, "at most 0.2 counts"),
+        ({"kernel": np.full((2, 3), 3e38, np.float32)}, "at most 0.2 counts"),
+    ],
+)
+def test_another_update_does_not(change: dict[str, np.ndarray | None], told: str) -> None:
+    update = {name: values for name, values in (dict(GIVEN) | change).items() if values is not None}
+    problem = problem_of_weights(update, GIVEN, 0.2)
+    assert problem is not None
+    assert re.search(told, problem)
+
+
+def test_no_update_counts_for_weights_that_are_all_zero_unless_it_is_zero_too() -> None:
+    zero = {"kernel": np.zeros(2, np.float32)}
+    assert problem_of_weights(zero, zero, 0.2) is None
+    assert problem_of_weights({"kernel": np.ones(2, np.float32)}, zero, 0.2) is not None
+
+
+@pytest.mark.parametrize("pictures", [None, 0, -1, 1001, 3.0, True, "12", [12]])
+def test_a_site_says_how_many_pictures_it_has(pictures: object) -> None:
+    assert problem_of_metrics({PICTURES: pictures}, 1000) is not None
+    assert problem_of_metrics({PICTURES: 1000}, 1000) is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "text", [1.0]])
+def test_metrics_are_finite_numbers(value: object) -> None:
+    assert problem_of_metrics({PICTURES: 3, "psnr": 30.1}, 10) is None
+    assert "psnr" in (problem_of_metrics({PICTURES: 3, "psnr": value}, 10) or "")
+
+
+def test_names_that_a_site_chose_do_not_flood_the_log() -> None:
+    assert len(problem_of_shapes({"x" * 10_000: np.zeros(1)}, {}) or "") < 120
+
+
+# Averages
+
+
+def sent(factor: float, pictures: int, **figures: float) -> Update:
+    weights = {"kernel": GIVEN["kernel"] * np.float32(factor), "count": GIVEN["count"] + pictures}
+    return Update(weights, {PICTURES: pictures, **figures})
+
+
+def test_sites_count_by_their_pictures() -> None:
+    mean = mean_weights([sent(1.2, 1), sent(0.8, 3)], GIVEN, 0.5)
+    np.testing.assert_allclose(mean["kernel"], 0.25 * 1.2 + 0.75 * 0.8, rtol=1e-6)
+    assert mean["count"].item() == 6  # 4 + (1 * 1 + 3 * 3) / 4, rounded
+    assert {name: values.dtype for name, values in mean.items()} == {
+        name: values.dtype for name, values in GIVEN.items()
+    }
+
+
+def test_the_mean_of_what_was_given_is_what_was_given() -> None:
+    same = Update(GIVEN, {PICTURES: 7})
+    mean = mean_weights([same, same, same], GIVEN, 0.5)
+    assert all(np.array_equal(mean[name], GIVEN[name]) for name in GIVEN)
+
+
+@pytest.mark.parametrize("factor", [1.4, 2.0, 1e30])
+def test_no_site_moves_the_mean_further_than_its_share_of_the_clip(factor: float) -> None:
+    mean = mean_weights([sent(1.0, 3), sent(factor, 1)], GIVEN, 0.4)
+    assert change_of(mean, GIVEN) == pytest.approx(0.25 * 0.4, rel=1e-5)
+    np.testing.assert_allclose(mean["kernel"], 1.1, rtol=1e-6)  # its direction stays
+
+
+def test_figures_count_by_pictures_where_all_sites_have_them() -> None:
+    updates = [sent(1, 1, psnr=30.0, own=1.0), sent(1, 3, psnr=34.0)]
+    assert mean_metrics(updates) == {"psnr": 33.0}
+
+
+# Alignment
+
+
+def features(shift: float, scale: float = 1.0) -> Tensor:
+    rng = torch.Generator().manual_seed(3)
+    mixing = torch.randn(4, 4, generator=rng)
+    return torch.einsum("nchw,cd->ndhw", torch.randn(6, 4, 8, 8, generator=rng), mixing) * scale + shift
+
+
+def test_statistics_of_all_sites_are_those_of_their_features_together() -> None:
+    parts = [features(0.0), features(2.0, 0.5)[:2]]
+    found = pooled([moments_of(part) for part in parts], [6, 2])
+    expected = moments_of(torch.cat(parts))
+    torch.testing.assert_close(found.mean, expected.mean)
+    torch.testing.assert_close(found.covariance, expected.covariance)
+
+
+@pytest.mark.parametrize(
+    ("mean", "covariance", "told"),
+    [
+        (np.zeros(16, np.float32), np.eye(16, dtype=np.float32), None),
+        (np.zeros(8, np.float32), np.eye(8, dtype=np.float32), "expected float32"),
+        (np.float32(3), np.eye(16, dtype=np.float32), "expected float32"),
+        (np.full(16, np.nan, np.float32), np.eye(16, dtype=np.float32), "not finite"),
+        (np.zeros(16, np.float32), -np.eye(16, dtype=np.float32), "variance is negative"),
+    ],
+)
+def test_statistics_are_those_of_the_networks_channels(
+    weights: Weights, mean: np.ndarray, covariance: np.ndarray, told: str | None
+) -> None:
+    problem = problem_of_moments({"mean": np.asarray(mean), "covariance": covariance}, weights)
+    assert (problem is None) == (told is None)
+    assert (told or "") in (problem or "")
+
+
+class Passing(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = torch.nn.Identity()
+
+    def forward(self, values: Tensor) -> Tensor:
+        return self.body(values)
+
+
+def penalty_of(values: Tensor, target: Moments) -> Tensor:
+    network, penalty = Passing(), Alignment(target, 0.5)
+    penalty.watch(network)
+    network(values.requires_grad_())
+    with torch.no_grad():
+        network(torch.zeros(1, 4, 2, 2))  # an evaluation in between
+    return penalty.value()
+
+
+def test_the_penalty_is_zero_where_statistics_agree_and_leads_there() -> None:
+    target = moments_of(features(0.0))
+    assert penalty_of(features(0.0), target).item() == pytest.approx(0, abs=1e-6)
+    shifted = features(1.0)
+    cost = penalty_of(shifted, target)
+    (gradient,) = torch.autograd.grad(cost, shifted)
+    nearer = shifted.detach() - 10 * gradient
+    assert 0 < penalty_of(nearer, target).item() < cost.item()
+
+
+def test_statistics_are_of_samples_and_the_same_each_time(site: Site, weights: Weights) -> None:
+    first, again = (statistics(site, weights) for _ in range(2))
+    assert torch.equal(first.mean, again.mean)
+    assert first.covariance.shape == (16, 16)
+    other = measure(DenoiseUNet((8, 16), (1, 1)).eval(), lambda _rng: black())
+    assert not torch.allclose(first.mean, other.mean)
+
+
+def black() -> tuple[Tensor, ...]:
+    return torch.zeros(3, 32, 32), torch.zeros(3, 32, 32), torch.tensor(-1.0)
+
+
+# What a site does
+
+
+def test_a_site_counts_its_pictures(site: Site) -> None:
+    assert site.count_pictures() == 3
+
+
+@pytest.mark.parametrize(("steps", "alignment"), [(0, 0.0), (20_001, 0.0), (-1, 0.0), (2, 0.01)])
+def test_a_site_refuses_more_than_it_offers(
+    site: Site, weights: Weights, steps: int, alignment: float
+) -> None:
+    with pytest.raises(Refusal):
+        learn(site, dataclasses.replace(TASK, steps=steps, alignment=alignment), weights)
+
+
+def test_a_site_learns_and_keeps_nothing_of_the_round(site: Site, weights: Weights) -> None:
+    before = {name: value.clone() for name, value in weights.items()}
+    learned, figures = learn(site, TASK, weights)
+    assert learned.keys() == before.keys()
+    assert any(not torch.equal(learned[name], before[name]) for name in before)
+    assert set(figures) == {"psnr_15_db", "psnr_25_db", "psnr_50_db"}
+    assert not list((site.place.runs / "federated").iterdir())
+
+
+def test_weights_of_another_architecture_are_no_beginning(site: Site) -> None:
+    with pytest.raises(RuntimeError):
+        learn(site, TASK, DenoiseUNet((8, 8), (1, 1)).state_dict())
+
+
+def test_a_short_round_warms_up_in_a_tenth_of_it(
+    site: Site, weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Config] = []
+
+    def watch(config: Config, *_: object, **__: object) -> None:
+        seen.append(config)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.train_denoise.train", watch)
+    for steps in (5, 120, 5000):
+        with pytest.raises(KeyboardInterrupt):
+            learn(site, dataclasses.replace(TASK, steps=steps), weights)
+    assert [config.warm_up for config in seen] == [1, 12, 100]
+    assert [config.learning_rate for config in seen] == [1e-3] * 3
+
+
+# Rounds
+
+
+def test_a_federation_goes_on_where_it_was(tmp_path: Path, weights: Weights) -> None:
+    rounds = Rounds(tmp_path, PLAN)
+    assert rounds.load(weights) == State(0, weights)
+    moved = {name: value + 1 for name, value in weights.items()}
+    moments = Moments(torch.ones(4), torch.eye(4))
+    rounds.save(State(2, moved, moments, ("anna", "bert"), {"psnr": 30.0}, 40, 12.5))
+    found = rounds.load(weights)
+    assert (found.round, found.sites, found.figures) == (2, ("anna", "bert"), {"psnr": 30.0})
+    assert (found.steps, found.seconds) == (40, 12.5)
+    assert all(torch.equal(found.weights[name], moved[name]) for name in moved)
+    assert found.moments is not None
+    assert torch.equal(found.moments.covariance, torch.eye(4))
+    with pytest.raises(ValueError, match="another architecture"):
+        rounds.load({"other": torch.zeros(1)})
+
+
+# Where weights go
+
+
+def delivered(
+    tmp_path: Path, change: Callable[[Tensor], Tensor], gates: tuple[str, ...], steps: int = 60
+) -> Path:
+    begin = weights_file("denoise", "fast")
+    weights = {name: change(value) for name, value in read_weights(begin).items()}
+    end = State(4, weights, None, ("anna", "bert"), {"psnr_25_db": 30.0}, steps, 9.0)
+    return delivery.deliver(end, PLAN, begin, tmp_path / "federation", tmp_path / "weights", gates)
+
+
+def test_weights_that_pass_are_delivered_with_their_story(tmp_path: Path) -> None:
+    file = delivered(tmp_path, lambda values: values, gates=MADE_PICTURE)
+    assert file == tmp_path / "weights/denoise/denoise.test.safetensors"
+    build_network(DenoiseUNet, file)  # shows it the canary
+    story = read_metadata(file)
+    assert (story["steps"], story["metrics"]) == (60, {"psnr_25_db": 30.0})
+    assert "2 sites" in story["data"]
+    assert "anna" not in str(story)
+    assert story["begun_with"]["commit"] == read_metadata(weights_file("denoise", "fast"))["commit"]
+
+
+def test_weights_that_fail_stay_candidates_with_the_reason(tmp_path: Path) -> None:
+    before = default_root().joinpath("denoise/denoise.fast.safetensors").read_bytes()
+    file = delivered(tmp_path, torch.zeros_like, gates=MADE_PICTURE)
+    assert file == tmp_path / "federation/candidate/denoise/denoise.test.safetensors"
+    assert read_metadata(file)["steps"] == 60
+    assert "gain_db" in (tmp_path / "federation/candidate/reason.txt").read_text()
+    assert not (tmp_path / "weights").exists()
+    assert default_root().joinpath("denoise/denoise.fast.safetensors").read_bytes() == before
+
+
+def test_gates_that_cannot_be_tried_are_not_passed(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("def pytest_addoption(parser): parser.addoption('--weights')\n")
+    (tmp_path / "test_gate.py").write_text("import pytest\ndef test_it(): pytest.skip('no pictures')\n")
+    file = delivered(tmp_path, lambda values: values, gates=(str(tmp_path),))
+    assert "candidate" in file.parts
+    assert "1 skipped" in (tmp_path / "federation/candidate/reason.txt").read_text()
+
+
+def test_where_no_round_counted_nothing_is_delivered(tmp_path: Path) -> None:
+    file = delivered(tmp_path, lambda values: values, gates=("--version",), steps=0)
+    assert "candidate" in file.parts
+    assert (tmp_path / "federation/candidate/reason.txt").read_text() == "no round counted\n"
+
+
+def test_weights_are_measured_in_bytes(weights: Weights) -> None:
+    assert size_of(weights) == sum(4 * value.numel() for value in weights.values())
