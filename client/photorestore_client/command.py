@@ -14,13 +14,14 @@ from pathlib import Path
 from types import FrameType
 from typing import cast
 
+from photorestore_client import single
 from photorestore_client.arguments import make_parser
 from photorestore_client.bulk import Did, Run
 from photorestore_client.client import Client
 from photorestore_client.errors import BadOption, Busy, Denied, Problem, RestoreError, Unreachable
 from photorestore_client.ledger import CannotWriteError, Ledger, LedgerError
 from photorestore_client.options import Options
-from photorestore_client.plan import RESULT_SUFFIXES, Plan, plan
+from photorestore_client.plan import Plan, format_of, plan
 from photorestore_client.progress import Progress, describe, shown
 from photorestore_client.throughput import watch
 from photorestore_client.tries import Timeouts
@@ -80,9 +81,11 @@ def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
         parser.error("say with -o where the results go")
     if (given.output == STREAM or STREAM_PATH in given.inputs) and not _is_one_file(given):
         parser.error(f"{STREAM} stands for one picture, whose result goes to one file or to {STREAM}")
-    for name in ("mask", "reference"):
+    for name in ("mask", "reference", "confidence"):
         if getattr(given, name) is not None and not _is_one_file(given):
             parser.error(f"--{name} is for one picture and one file as the output")
+    if given.confidence and not (given.colorize or given.hints):
+        parser.error("--confidence is of new colours: say with --colorize or --hints which")
 
 
 def _do(given: argparse.Namespace, client: Client) -> int:
@@ -104,7 +107,8 @@ def _restore_one(given: argparse.Namespace, client: Client) -> int:
     else:
         if target.exists() and (_is_same(target, source) or not given.overwrite):
             raise ValueError(f"{target} is there already")
-        options = _options(given, given.format or _format_of(target))
+        options = _options(given, given.format or format_of(target))
+    single.check_beside(given)
     if source != STREAM_PATH:
         source.stat()
     if given.dry_run:
@@ -112,12 +116,14 @@ def _restore_one(given: argparse.Namespace, client: Client) -> int:
         return DONE
     try:
         picture = sys.stdin.buffer if source == STREAM_PATH else source
-        restored = client.restore(picture, mask=given.mask, reference=given.reference, **options)
+        restored, confidence = single.restore(client, picture, given, options)
     except (RestoreError, OSError) as error:
         print(f"{shown(source)}: {describe(error)}", file=sys.stderr)
         return _exit_code_of([error])
     try:
         restored.save(sys.stdout.buffer if given.output == STREAM else target)
+        if confidence is not None:
+            confidence.save(given.confidence)
         sys.stdout.flush()
     except OSError as error:
         print(f"photorestore: {error}", file=sys.stderr)
@@ -229,18 +235,6 @@ def _options(given: argparse.Namespace, image_format: str | None) -> Options:
     names = [name for name in Options.__annotations__ if name != "format"]
     values = {name: value for name in names if (value := getattr(given, name)) is not None}
     return cast("Options", values if image_format is None else {**values, "format": image_format})
-
-
-def _format_of(target: Path) -> str:
-    """Return the format that the suffix of a name stands for.
-
-    Raises:
-        ValueError: it stands for none.
-    """
-    for image_format, suffixes in RESULT_SUFFIXES.items():
-        if target.suffix.lower() in suffixes:
-            return image_format
-    raise ValueError(f"{target}: its name ends in none of the formats' suffixes; use --format")
 
 
 def _api_key(given: argparse.Namespace) -> str | None:

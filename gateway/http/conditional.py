@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from gateway.restore.returns import FILES
+
 
 def etag_of(key: str, kind: str) -> str:
     """Return the ETag of a result.
 
-    It is strong for pictures, which are the same byte for byte, and weak where the answer holds durations of the run.
+    It is strong for pictures and masks, which are the same byte for byte, and weak where the answer holds durations of
+    the run.
     """
     name = f'"{key[:40]}-{kind}"'
-    return name if kind in ("image", "mask") else f"W/{name}"
+    return name if kind in FILES else f"W/{name}"
 
 
 def if_none_match(request: Request) -> set[str]:

@@ -104,9 +104,9 @@ class Attempts:
         """Name the result, by the promise made when the upload was taken in, if the record has one."""
         release = self.release().fingerprint
         if work.promise is None:
-            return await prepare(workspace, work.received, release, wants_mask=True)
+            return await prepare(workspace, work.received, release, wants_masks=True)
         workspace.envelope.promise = work.promise
-        return Prepared.of(workspace, work.received, work.pixels, release, wants_mask=True)
+        return Prepared.of(workspace, work.received, work.pixels, release, wants_masks=True)
 
     def room(self) -> tuple[float, float]:
         """Return how many pixels shared memory has room for: now, and when it is empty."""

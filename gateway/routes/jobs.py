@@ -16,13 +16,13 @@ from gateway.jobs.disk_trouble import trouble_means_retry
 from gateway.jobs.records import ENDED, PATH, Record, Webhook, Work
 from gateway.jobs.service import Jobs
 from gateway.restore.parts import Fields
-from gateway.restore.returns import check_accept, choose_type
+from gateway.restore.returns import FILES, check_accept, choose_type
 from gateway.routes import jobs_openapi, openapi
 from gateway.routes.answers import answer, content_of
 from gateway.routes.authorization import require_key
 from gateway.routes.edge import edge_of
 from gateway.routes.orders import Order, fingerprint, idempotency_key, order_of
-from gateway.routes.queries import read_return
+from gateway.routes.queries import read_return, require_colours
 from gateway.telemetry.tracing import current_traceparent
 from photorestore.directories import token_of
 from photorestore.errors import UnsupportedOption
@@ -86,6 +86,17 @@ async def mask(request: Request, job_id: str) -> Response:
 
 
 @jobs.get(
+    "/{job_id}/result/confidence",
+    operation_id="get_job_confidence",
+    response_class=Response,
+    responses=jobs_openapi.result_answers(openapi.MASK),
+)
+async def confidence(request: Request, job_id: str) -> Response:
+    """Return how sure the colours are that a job has given: a grey PNG of the picture's size, white if told."""
+    return await _result(request, job_id, "confidence")
+
+
+@jobs.get(
     "/{job_id}/result/report",
     operation_id="get_job_report",
     response_class=JSONResponse,
@@ -103,7 +114,7 @@ async def report(request: Request, job_id: str) -> Response:
     responses=jobs_openapi.result_answers(openapi.BUNDLES),
 )
 async def bundle(request: Request, job_id: str) -> Response:
-    """Return the picture, the mask and the report of a job as the parts of one answer."""
+    """Return the picture, the masks and the report of a job as the parts of one answer."""
     return await _result(request, job_id, "bundle")
 
 
@@ -143,6 +154,7 @@ async def _enter(request: Request, order: Order, key: str | None) -> tuple[Recor
         if fields:
             order = order_of(request, fields, kept.webhooks)
             upload.envelope.options = order.options
+        require_colours(order.kind, order.options)
         return True
 
     is_handed_over = False
@@ -187,7 +199,7 @@ async def _result(request: Request, job_id: str, kind: str | None = None) -> Res
     if not if_none_match(request).isdisjoint({etag.removeprefix("W/"), "*"}):
         return Response(None, 304, headers=headers)
     part = None
-    if kind in ("image", "mask"):
+    if kind in FILES:
         headers["Accept-Ranges"] = "bytes"
         part = range_of(request, len(content_of(kind, found)), etag)
     return answer(kind, found, content_type, headers, edge_of(request).transfers, part)
