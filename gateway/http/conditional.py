@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from gateway.restore.returns import FILES
-
 
 def etag_of(key: str, kind: str) -> str:
     """Return the ETag of a result.
@@ -14,7 +12,7 @@ def etag_of(key: str, kind: str) -> str:
     the run.
     """
     name = f'"{key[:40]}-{kind}"'
-    return name if kind in FILES else f"W/{name}"
+    return name if kind in ("image", "mask", "confidence") else f"W/{name}"
 
 
 def if_none_match(request: Request) -> set[str]:

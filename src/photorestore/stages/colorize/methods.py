@@ -64,7 +64,7 @@ def learned(lightness: Tensor, see: See, guess: Guess) -> View:
     share = (guess(grey, *see(grey)).float() / TEMPERATURE).softmax(1)
     bins = colours_of(cells_in_gamut()).to(share)
     ab = torch.einsum("nbhw,bc->nchw", share, bins)
-    near = (ab[:, None] - bins[None, :, :, None, None]).norm(dim=2) <= NEAR
+    near = (torch.cdist(bins, ab[0].flatten(1).T) <= NEAR).view_as(share)
     return View(
         lightness,
         _enlarged(ab, lightness),
