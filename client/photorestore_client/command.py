@@ -84,7 +84,7 @@ def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
     for name in ("mask", "reference", "confidence"):
         if getattr(given, name) is not None and not _is_one_file(given):
             parser.error(f"--{name} is for one picture and one file as the output")
-    if given.confidence and not (given.colorize or given.hints):
+    if given.confidence and not (given.colorize or given.hints or given.preset):
         parser.error("--confidence is of new colours: say with --colorize or --hints which")
 
 

@@ -33,12 +33,12 @@ def check_beside(given: argparse.Namespace) -> None:
     """Check that the file for the confidence may be written.
 
     Raises:
-        ValueError: it is there already, or is that of the picture itself.
+        ValueError: it is there already, or is another file of this call.
     """
     if given.confidence is None:
         return
     if given.confidence.exists() and not given.overwrite:
         raise ValueError(f"{given.confidence} is there already")
-    taken = [given.inputs[0], Path(given.output)]
-    if given.confidence.resolve() in [path.resolve() for path in taken]:
-        raise ValueError(f"{given.confidence} is the picture itself")
+    taken = [given.inputs[0], Path(given.output), given.mask, given.reference]
+    if given.confidence.resolve() in [path.resolve() for path in taken if path is not None]:
+        raise ValueError(f"{given.confidence} is another file of this call")

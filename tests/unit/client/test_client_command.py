@@ -65,7 +65,20 @@ def test_how_sure_new_colours_are_goes_beside(edge: Edge, photos: Path, tmp_path
     same = run(
         edge, photos / "a.png", "-o", target, "--confidence", target, "--colorize", "learned", "--overwrite"
     )
-    assert (same.returncode, "is the picture itself" in same.stderr) == (2, True)
+    assert (same.returncode, "is another file" in same.stderr) == (2, True)
+    reference = photos / "b.JPG"
+    others = (
+        photos / "a.png",
+        "-o",
+        target,
+        "--overwrite",
+        "--colorize",
+        "exemplar",
+        "--reference",
+        reference,
+    )
+    assert run(edge, *others, "--confidence", reference).returncode == 2
+    assert reference.read_bytes() == make_picture(1)
 
 
 def test_folder_keeps_its_structure_and_each_result_the_name(
