@@ -5,8 +5,9 @@ compared with its own a and b: the root mean square error, and PSNR of a and b w
 is another crop of the photograph (`SHARES` of its sides), turned by a multiple of 90 degrees, up to `EXPOSURE` stops
 brighter or darker; an unrelated one is another photograph of the set. `transfer` is the baseline with a reference;
 without one grey, and a transfer from the mean picture: of all photographs of the set, which knows more of them than it
-should. Colourfulness is that of Hasler and Suesstrunk (2003) in a and b; of the mean over the set, the share of the
-originals'.
+should. How often references are accepted is told, and what errors (of the view) the confidence of colours stands for:
+guesses have at most half of the greatest. Colourfulness is that of Hasler and Suesstrunk (2003) in a and b; of the mean
+over the set, the share of the originals'.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,8 @@ LEARNED, UNRELATED = "learned", "exemplar, unrelated reference"
 TRANSFER, EXEMPLAR = "transfer", "exemplar"
 PEAK = 255.0
 L_STEP = 100 / 255
+CONFIDENCES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
+"""Bounds of the parts of the scale of confidence that errors are told for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,35 @@ class Case:
     unrelated: Tensor
 
 
+class Confident:
+    """Errors in a and b of views, counted by the confidence of the colours."""
+
+    def __init__(self) -> None:
+        self.pixels, self.squares = np.zeros((2, len(CONFIDENCES) - 1))
+
+    def count(self, found: View, gt: Tensor) -> None:
+        """Count a view's pixels; `gt` is its CIELab (1, 3, V, U)."""
+        squares = (found.ab - gt[:, 1:]).square().mean(1).flatten().numpy()
+        values = (found.confidence - 1e-6).clamp_min(0).flatten().numpy()  # the surest guess is a guess
+        self.pixels += np.histogram(values, CONFIDENCES)[0]
+        self.squares += np.histogram(values, CONFIDENCES, weights=squares)[0]
+
+    def table(self) -> list[dict[str, float]]:
+        """Return the share of the pixels and the error for each part of the scale that has any."""
+        return [
+            {
+                "from": low,
+                "to": high,
+                "share": round(float(pixels / self.pixels.sum()), 3),
+                "rmse_ab": round(float((squares / pixels) ** 0.5), 2),
+            }
+            for (low, high), pixels, squares in zip(
+                pairwise(CONFIDENCES), self.pixels, self.squares, strict=True
+            )
+            if pixels
+        ]
+
+
 def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
     """Return errors in a and b, colourfulness and lightness by method; `every` takes each n-th photograph only."""
     see, guess = sight_of(load_runner(TRUNK, tier)), load_runner("colorize")
@@ -60,14 +93,21 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
     errors: dict[str, list[float]] = defaultdict(list)
     colourfulnesses: dict[str, list[float]] = defaultdict(list)
     seconds: dict[str, float] = defaultdict(float)
+    confident = {name: Confident() for name in (LEARNED, EXEMPLAR)}
+    accepted: dict[str, list[bool]] = defaultdict(list)
     off = []
     for case in cases(photos):
         results = {GREY: torch.cat([case.gt[:, :1], torch.zeros_like(case.gt[:, 1:])], 1)}
         for name, way in ways(case, mean, see, guess).items():
             start = time.process_time()
             with torch.inference_mode():
-                results[name] = painted(case.gt, way())
+                found = way()
+                results[name] = painted(case.gt, found)
             seconds[name] += time.process_time() - start
+            if found.accepted is not None:
+                accepted[name].append(found.accepted > 0)
+            if name in confident:
+                confident[name].count(found, case.view)
         off.append(share_off(results[EXEMPLAR], case.gt))
         for name, lab in results.items():
             errors[name].append(float((lab - case.gt)[:, 1:].square().mean().sqrt()))
@@ -85,6 +125,8 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
         "colourfulness_share": {
             name: round(float(np.mean(values)) / original, 3) for name, values in colourfulnesses.items()
         },
+        "accepted_share": {name: round(float(np.mean(values)), 3) for name, values in accepted.items()},
+        "by_confidence": {name: counted.table() for name, counted in confident.items()},
         "lightness_off_share": max(off),
         "seconds_per_megapixel": {name: round(spent / megapixels, 2) for name, spent in seconds.items()},
     }

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 from photorestore_client import Retry
 
 QUICK = Retry(tries=4, first_s=0.01, longest_s=0.02)
+CONFIDENCE = b"\x89PNG\r\n\x1a\n--how sure"
 JPEG = b"\xff\xd8\xff\xe0 restored "
 
 
@@ -168,6 +169,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         parts = [("report", "application/json", b'{"tier": "fast"}'), ("image", "image/jpeg", picture)]
         parts.append(("mask", "image/png", b"\r\n--not the end\r\n\r\n"))
+        if "colorize" in self.seen.query:
+            parts.append(("confidence", "image/png", CONFIDENCE))
         body = b"".join(
             f'--b0\r\nContent-Disposition: attachment; name="{name}"\r\nContent-Type: {kind}\r\n\r\n'.encode()
             + content

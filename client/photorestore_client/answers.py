@@ -26,7 +26,7 @@ def as_job(answer: Answer) -> Job:
 
 
 def as_bundle(answer: Answer) -> Bundle:
-    """Return the picture, mask and report in an answer.
+    """Return the picture, masks and report in an answer.
 
     Raises:
         Unreachable: it holds no bundle.
@@ -38,7 +38,8 @@ def as_bundle(answer: Answer) -> Bundle:
     except (KeyError, ValueError) as error:
         raise Unreachable("the service answered without a bundle", request_id=answer.request_id) from error
     restored = _picture(answer, content, content_type)
-    return Bundle(restored, parts.get("mask", ("", b""))[1] or None, report)
+    mask, confidence = (parts.get(name, ("", b""))[1] or None for name in ("mask", "confidence"))
+    return Bundle(restored, mask, report, confidence)
 
 
 def as_restored(answer: Answer) -> Restored:

@@ -118,6 +118,13 @@ def _add_pictures(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help="for one picture: a photograph whose colours it is to get",
     )
+    group.add_argument(
+        "--confidence",
+        type=Path,
+        metavar="FILE",
+        help="for one picture: also write a grey PNG of how sure its new colours are: white where a hint or a "
+        "reference tells them, at most half as bright where they are guessed",
+    )
 
 
 def _add_methods(group: argparse._ArgumentGroup) -> None:

@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType
 
-from photorestore_client import jobs_command
+from photorestore_client import jobs_command, single
 from photorestore_client.arguments import make_parser
 from photorestore_client.bulk import Did, Run
 from photorestore_client.client import Client
@@ -30,7 +30,7 @@ from photorestore_client.given import (
     options_of,
 )
 from photorestore_client.ledger import CannotWriteError, Ledger, LedgerError
-from photorestore_client.plan import RESULT_SUFFIXES, Plan, plan
+from photorestore_client.plan import Plan, format_of, plan
 from photorestore_client.progress import Progress, describe, shown
 from photorestore_client.throughput import watch
 from photorestore_client.tries import Timeouts
@@ -92,9 +92,11 @@ def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
         parser.error("say with -o where the results go")
     if (given.output == STREAM or STREAM_PATH in given.inputs) and not _is_one_file(given):
         parser.error(f"{STREAM} stands for one picture, whose result goes to one file or to {STREAM}")
-    for name in ("mask", "reference"):
+    for name in ("mask", "reference", "confidence"):
         if getattr(given, name) is not None and not _is_one_file(given):
             parser.error(f"--{name} is for one picture and one file as the output")
+    if given.confidence and not (given.colorize or given.hints or given.preset):
+        parser.error("--confidence is of new colours: say with --colorize or --hints which")
 
 
 def _do(given: argparse.Namespace, client: Client) -> int:
@@ -116,7 +118,8 @@ def _restore_one(given: argparse.Namespace, client: Client) -> int:
     else:
         if target.exists() and (_is_same(target, source) or not given.overwrite):
             raise ValueError(f"{target} is there already")
-        options = options_of(given, given.format or _format_of(target))
+        options = options_of(given, given.format or format_of(target))
+    single.check_beside(given)
     if source != STREAM_PATH:
         source.stat()
     if given.dry_run:
@@ -124,12 +127,14 @@ def _restore_one(given: argparse.Namespace, client: Client) -> int:
         return DONE
     try:
         picture = sys.stdin.buffer if source == STREAM_PATH else source
-        restored = client.restore(picture, mask=given.mask, reference=given.reference, **options)
+        restored, confidence = single.restore(client, picture, given, options)
     except (RestoreError, OSError) as error:
         print(f"{shown(source)}: {describe(error)}", file=sys.stderr)
         return exit_code_of([error])
     try:
         restored.save(sys.stdout.buffer if given.output == STREAM else target)
+        if confidence is not None:
+            confidence.save(given.confidence)
         sys.stdout.flush()
     except OSError as error:
         print(f"photorestore: {error}", file=sys.stderr)
@@ -220,15 +225,3 @@ def _watch(given: argparse.Namespace, client: Client) -> int:
         print(f"photorestore: {describe(error)}", file=sys.stderr)
         return NO_SERVICE
     return DONE
-
-
-def _format_of(target: Path) -> str:
-    """Return the format that the suffix of a name stands for.
-
-    Raises:
-        ValueError: it stands for none.
-    """
-    for image_format, suffixes in RESULT_SUFFIXES.items():
-        if target.suffix.lower() in suffixes:
-            return image_format
-    raise ValueError(f"{target}: its name ends in none of the formats' suffixes; use --format")

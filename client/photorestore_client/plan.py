@@ -183,3 +183,15 @@ def _why_no_file(mode: int) -> str:
 def _name(below: Path, image_format: str) -> Path:
     suffixes = RESULT_SUFFIXES[image_format]
     return below if below.suffix.lower() in suffixes else below.with_name(below.name + suffixes[0])
+
+
+def format_of(target: Path) -> str:
+    """Return the format that the suffix of a name stands for.
+
+    Raises:
+        ValueError: it stands for none.
+    """
+    for image_format, suffixes in RESULT_SUFFIXES.items():
+        if target.suffix.lower() in suffixes:
+            return image_format
+    raise ValueError(f"{target}: its name ends in none of the formats' suffixes; use --format")

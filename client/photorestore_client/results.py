@@ -80,11 +80,15 @@ class Bundle:
         restored: the picture.
         mask: PNG of the picture's size, white where damage was filled; None if the service made none.
         report: what each stage found and did.
+        confidence: grey PNG of the picture's size that says how sure its new colours are: 255 = told by a hint or seen
+            in a reference, 128 and less = guessed, 0 = as good as any other; None if no colours were asked for, or the
+            service tells no such thing.
     """
 
     restored: Restored
     mask: bytes | None
     report: Mapping[str, Any]
+    confidence: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

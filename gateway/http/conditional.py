@@ -8,10 +8,11 @@ from starlette.requests import Request
 def etag_of(key: str, kind: str) -> str:
     """Return the ETag of a result.
 
-    It is strong for pictures, which are the same byte for byte, and weak where the answer holds durations of the run.
+    It is strong for pictures and masks, which are the same byte for byte, and weak where the answer holds durations of
+    the run.
     """
     name = f'"{key[:40]}-{kind}"'
-    return name if kind in ("image", "mask") else f"W/{name}"
+    return name if kind in ("image", "mask", "confidence") else f"W/{name}"
 
 
 def if_none_match(request: Request) -> set[str]:

@@ -118,9 +118,9 @@ class Attempts:
         release, work = self.release(), record.work
         if work.promise is not None and work.pixels is not None:
             workspace.envelope.promise = work.promise
-            return Prepared.of(workspace, received, work.pixels, release.fingerprint, wants_mask=True)
+            return Prepared.of(workspace, received, work.pixels, release.fingerprint, wants_masks=True)
         require_tier(workspace.options, release.tiers)
-        prepared = await prepare(workspace, received, release.fingerprint, wants_mask=True)
+        prepared = await prepare(workspace, received, release.fingerprint, wants_masks=True)
         check_size(workspace.options, prepared.pixels)
         if prepared.pixels != work.pixels:  # so that it is not begun again before there is room
             known = replace(work, pixels=prepared.pixels)

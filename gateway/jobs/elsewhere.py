@@ -138,6 +138,8 @@ def _part(kind: str, result: Result) -> tuple[bytes, str]:
         return json.dumps(document_of(result.report)).encode(), MEDIA_TYPES["report"]
     if kind == "mask":
         return _whole(result.mask or b""), MEDIA_TYPES["mask"]
+    if kind == "confidence":
+        return _whole(result.confidence or b""), MEDIA_TYPES["confidence"]
     return _whole(result.picture), result.content_type
 
 

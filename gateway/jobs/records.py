@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from gateway.restore.parts import Received
+from gateway.restore.returns import RETURNS
 from gateway.telemetry.logs import Subject
 from photorestore.envelope import Promise
+from photorestore.stage_table import STAGE_ROWS
 
 PATH = "/v1/jobs"
 """Path of all jobs, below that by which a proxy offers the service."""
@@ -50,7 +52,10 @@ class Work:
     @property
     def kinds(self) -> tuple[str, ...]:
         """Return the parts of its result that callers can get; for a mask alone nothing is restored."""
-        return ("mask", "report") if self.kind == "mask" else ("image", "mask", "report", "bundle")
+        if self.kind == "mask":
+            return ("mask", "report")
+        gives_colours = any(self.options.get(name) is not None for name in STAGE_ROWS["colorize"].options)
+        return tuple(kind for kind in RETURNS if kind != "confidence" or gives_colours)
 
     def to_mapping(self) -> dict[str, object]:
         """Return what `from_mapping` reads, ready for JSON: also that of an earlier version, where it knows all."""

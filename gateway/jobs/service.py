@@ -196,6 +196,8 @@ class Jobs:
         result = await asyncio.to_thread(self.files.result, record.result_file) if record.has_result else None
         if result is None:
             raise ResultGone("the result has made room for later ones; submit the picture again")
+        if kind == "confidence" and result.confidence is None:
+            raise JobHasNoResult("an earlier version made the result, and no confidence of its colours")
         return result
 
     async def end(self, record: Record) -> None:

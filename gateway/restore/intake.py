@@ -38,20 +38,20 @@ class Prepared:
     Attributes:
         workspace: holds the upload, and the optional mask and reference.
         received: the hashes of all.
-        key: hexadecimal hash of everything that the result depends on, with `MASK_MARK` if the mask is wanted, too.
+        key: hexadecimal hash of everything that the result depends on, with `MASK_MARK` if masks are wanted, too.
         pixels: of the picture or of the result, whichever has more.
-        wants_mask: whether the result must include the mask of what was filled.
+        wants_masks: whether the result must include masks: of what was filled, and of how sure colours are.
     """
 
     workspace: Workspace
     received: Received
     key: str
     pixels: int
-    wants_mask: bool
+    wants_masks: bool
 
     @classmethod
     def of(
-        cls, workspace: Workspace, received: Received, pixels: int, release: str, *, wants_mask: bool
+        cls, workspace: Workspace, received: Received, pixels: int, release: str, *, wants_masks: bool
     ) -> Self:
         """Compute the key of a picture whose envelope holds the promise.
 
@@ -66,7 +66,7 @@ class Prepared:
         measured = workspace.envelope.is_measured  # the report, which is kept with the result, has more then
         parts = [release, received.image, received.mask, received.reference, options, measured]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-        return cls(workspace, received, key + MASK_MARK * wants_mask, pixels, wants_mask)
+        return cls(workspace, received, key + MASK_MARK * wants_masks, pixels, wants_masks)
 
     @property
     def left_s(self) -> float:
@@ -96,8 +96,8 @@ class Intake:
         """Receive the upload and read its header. The caller's time-out counts from the end of the upload.
 
         Args:
-            settle: is called with the form's fields, enters what they ask for in the envelope, and returns whether the
-                mask is wanted.
+            settle: is called with the form's fields, enters what they ask for in the envelope, and returns whether
+                masks are wanted.
 
         Raises:
             UnavailableTier, UnavailableNetwork: it does not exist; if the query says so, nothing is received.
@@ -109,11 +109,11 @@ class Intake:
         self._require_weights(workspace.options)
         with self.tracing.span("upload"), self.transfers.uploading(owner) as place:
             received, fields = await receive(request, workspace, self.pace, place)
-            wants_mask = settle(fields)
+            wants_masks = settle(fields)
             note(options=_asked(workspace.options))
             self._require_weights(workspace.options)
             workspace.allow_time()
-            prepared = await prepare(workspace, received, self.release().fingerprint, wants_mask=wants_mask)
+            prepared = await prepare(workspace, received, self.release().fingerprint, wants_masks=wants_masks)
         note(pixels=prepared.pixels)
         return prepared
 
@@ -124,7 +124,7 @@ class Intake:
         require_networks(options, release.networks)
 
 
-async def prepare(workspace: Workspace, received: Received, release: str, *, wants_mask: bool) -> Prepared:
+async def prepare(workspace: Workspace, received: Received, release: str, *, wants_masks: bool) -> Prepared:
     """Read the picture's header, and enter in the envelope what will be delivered.
 
     The header is read in a thread: a hostile one must not block the event loop.
@@ -136,7 +136,7 @@ async def prepare(workspace: Workspace, received: Received, release: str, *, wan
         InvalidInput: the picture is invalid, or no accepted type can be delivered.
     """
     pixels = await asyncio.to_thread(_read_header, workspace)
-    return Prepared.of(workspace, received, pixels, release, wants_mask=wants_mask)
+    return Prepared.of(workspace, received, pixels, release, wants_masks=wants_masks)
 
 
 def _asked(options: Options) -> dict[str, object]:

@@ -1,15 +1,17 @@
-"""Files of results: a first line of JSON that describes the result, then the picture, then the mask."""
+"""Files of results: a first line of JSON that describes the result, then the picture and the masks."""
 
 from __future__ import annotations
 
 import json
 import logging
 import secrets
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway.restore.content import PIECE_BYTES, Content, File, content_of, piece
 from gateway.restore.results import Result
+from gateway.restore.returns import MASKS
 from photorestore.records import document_of, read_record
 from photorestore.report import Report
 
@@ -28,13 +30,17 @@ def read_result(file: Path) -> Result | None:
         with file.open("rb") as stored:
             line, opened = stored.readline(), File(stored)
         head = json.loads(line)
-        sizes = [head["picture"], head["mask"] or 0]
-        if opened.length != len(line) + sum(sizes):
+        sizes = [head["picture"], *(head.get(name) for name in MASKS)]
+        starts = list(accumulate((size or 0 for size in sizes), initial=len(line)))
+        if opened.length != starts.pop():
             raise ValueError("it is not whole")
-        picture = content_of(opened, len(line), sizes[0], in_memory=False)
-        has_mask, start = head["mask"] is not None, len(line) + sizes[0]
-        mask = content_of(opened, start, sizes[1], in_memory=False) if has_mask else None
-        return Result(picture, head["content_type"], read_record(Report, head["report"]), mask)
+        picture, *masks = (
+            None if size is None else content_of(opened, start, size, in_memory=False)
+            for start, size in zip(starts, sizes, strict=True)
+        )
+        if picture is None:
+            raise ValueError("it has no picture")
+        return Result(picture, head["content_type"], read_record(Report, head["report"]), *masks)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -55,12 +61,15 @@ def write_result(file: Path, result: Result) -> None:
         "picture": len(result.picture),
         "mask": None if result.mask is None else len(result.mask),
     }
+    if result.confidence is not None:  # earlier versions know no such member
+        head["confidence"] = len(result.confidence)
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
         with temporary.open("wb") as part:
             part.write(json.dumps(head).encode() + b"\n")
             _copy(result.picture, part)
             _copy(result.mask or b"", part)
+            _copy(result.confidence or b"", part)
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)

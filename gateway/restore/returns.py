@@ -6,10 +6,18 @@ from photorestore.errors import NotAcceptable
 from photorestore.imaging.negotiate import weigh
 from photorestore.kinds import Word
 
-RETURNS = ("image", "mask", "report", "bundle")
+RETURNS = ("image", "mask", "confidence", "report", "bundle")
 """Values of the option `return`."""
 RETURN = Word(RETURNS)
-MEDIA_TYPES = {"mask": "image/png", "report": "application/json", "bundle": "multipart/mixed"}
+MASKS = ("mask", "confidence")
+"""Those that are made from what the stages leave in the workspace, on request, as grey pictures."""
+FILES = ("image", *MASKS)
+"""Those that are the same byte for byte whenever they are sent, so that a part of them may be."""
+MEDIA_TYPES = {
+    **dict.fromkeys(MASKS, "image/png"),
+    "report": "application/json",
+    "bundle": "multipart/mixed",
+}
 """Media types of all parts but the picture, whose type is negotiated."""
 FORM = "multipart/form-data"
 """A bundle's other media type, which browsers and Node can take apart (`Response.formData`)."""

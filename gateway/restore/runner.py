@@ -147,7 +147,7 @@ class Runner:
                     self.tracing.add_stages(error.trace, begun)
                     raise
                 self.tracing.add_stages(report.trace, begun)
-                result = await collect(workspace, report, wants_mask=prepared.wants_mask)
+                result = await collect(workspace, report, wants_masks=prepared.wants_masks)
         except PipelineProblem as error:
             self._metrics.observe_problem(error.problem.type, error.problem.stage)
             raise

@@ -1,4 +1,4 @@
-"""Answers that send a result: the picture, the mask, the report or all of them."""
+"""Answers that send a result: the picture, a mask, the report or all of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def answer(
     """Return the answer with the part `kind` of a result, one of `RETURNS`, sent as a media type.
 
     Args:
-        part: which bytes of the picture or the mask are sent; None for all.
+        part: which bytes of the picture or a mask are sent; None for all.
     """
     match kind:
         case "report":
@@ -41,8 +41,9 @@ def answer(
 
 
 def content_of(kind: str, result: Result) -> Content:
-    """Return the picture, or the mask if that is the kind."""
-    return (result.mask or b"") if kind == "mask" else result.picture
+    """Return the picture, or a mask if that is the kind."""
+    contents = {"mask": result.mask, "confidence": result.confidence}
+    return contents.get(kind, result.picture) or b""
 
 
 class Answer(Response):
@@ -102,13 +103,15 @@ async def _pieces(content: Content, part: range) -> AsyncIterator[bytes]:
 
 
 def _bundle(result: Result, content_type: str, headers: dict[str, str], transfers: Transfers) -> Response:
-    """Return report, picture and mask as a form (RFC 7578) if that is the media type, else as parts (RFC 2046)."""
+    """Return report, picture and masks as a form (RFC 7578) if that is the media type, else as parts (RFC 2046)."""
     boundary = secrets.token_hex(16)
-    parts: tuple[tuple[str, str, Content], ...] = (
+    parts: list[tuple[str, str, Content]] = [
         ("report", MEDIA_TYPES["report"], json.dumps(document_of(result.report)).encode()),
         ("image", result.content_type, result.picture),
         ("mask", MEDIA_TYPES["mask"], result.mask or b""),
-    )
+    ]
+    if result.confidence is not None:
+        parts.append(("confidence", MEDIA_TYPES["confidence"], result.confidence))
     contents: list[Content] = []
     for name, part_type, content in parts:
         disposition, length = f'attachment; name="{name}"', f"Content-Length: {len(content)}\r\n"

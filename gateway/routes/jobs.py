@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from gateway.http.conditional import etag_of, if_none_match
 from gateway.http.ranges import range_of
 from gateway.jobs.records import ENDED, PATH, Record
-from gateway.restore.returns import check_accept, choose_type
+from gateway.restore.returns import FILES, check_accept, choose_type
 from gateway.routes import jobs_openapi, openapi
 from gateway.routes.answers import answer, content_of
 from gateway.routes.authorization import require_key
@@ -82,6 +82,17 @@ async def mask(request: Request, job_id: str) -> Response:
 
 
 @jobs.get(
+    "/{job_id}/result/confidence",
+    operation_id="get_job_confidence",
+    response_class=Response,
+    responses=jobs_openapi.result_answers(openapi.MASK),
+)
+async def confidence(request: Request, job_id: str) -> Response:
+    """Return how sure the colours are that a job has given: a grey PNG of the picture's size, white if told."""
+    return await _result(request, job_id, "confidence")
+
+
+@jobs.get(
     "/{job_id}/result/report",
     operation_id="get_job_report",
     response_class=JSONResponse,
@@ -99,7 +110,7 @@ async def report(request: Request, job_id: str) -> Response:
     responses=jobs_openapi.result_answers(openapi.BUNDLES),
 )
 async def bundle(request: Request, job_id: str) -> Response:
-    """Return the picture, the mask and the report of a job as the parts of one answer."""
+    """Return the picture, the masks and the report of a job as the parts of one answer."""
     return await _result(request, job_id, "bundle")
 
 
@@ -128,7 +139,7 @@ async def _result(request: Request, job_id: str, kind: str | None = None) -> Res
     if not if_none_match(request).isdisjoint({etag.removeprefix("W/"), "*"}):
         return Response(None, 304, headers=headers)
     part = None
-    if kind in ("image", "mask"):
+    if kind in FILES:
         headers["Accept-Ranges"] = "bytes"
         part = range_of(request, len(content_of(kind, found)), etag)
     return answer(kind, found, content_type, headers, edge_of(request).transfers, part)

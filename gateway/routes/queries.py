@@ -119,6 +119,20 @@ def parse(pairs: Iterable[tuple[str, object]], presets: Presets = NO_PRESETS) ->
     return Asked(options, returned, frozenset(known))
 
 
+def require_colours(returned: str, options: Options) -> None:
+    """Check that options ask for colours where it is wanted to know how sure they are.
+
+    To be called when the form has been received, of which fields may ask for them.
+
+    Raises:
+        UnsupportedOption: they do not.
+    """
+    if returned == "confidence" and not options.may_look("colorize"):
+        raise UnsupportedOption(
+            "return is 'confidence', which is of new colours; colorize or hints asks for them"
+        )
+
+
 def _gather(pairs: Iterable[tuple[str, object]]) -> tuple[dict[str, object], list[str]]:
     """Return values by name, and what is given twice."""
     values: dict[str, object] = {}

@@ -16,13 +16,13 @@ from gateway.http.conditional import etag_of, if_none_match
 from gateway.http.disconnect import until_left
 from gateway.jobs.records import PATH as JOBS_PATH
 from gateway.restore.parts import Fields
-from gateway.restore.returns import OCTETS, check_accept, choose_type, names_no_picture
+from gateway.restore.returns import MASKS, OCTETS, check_accept, choose_type, names_no_picture
 from gateway.restore.runner import Finished
 from gateway.routes import openapi
 from gateway.routes.answers import answer
 from gateway.routes.authorization import check_key, require_key
 from gateway.routes.edge import Edge, edge_of
-from gateway.routes.queries import FINDING, ask, pairs_of
+from gateway.routes.queries import FINDING, ask, pairs_of, require_colours
 from gateway.routes.timing import server_timing
 from photorestore.errors import UnsupportedOption
 from photorestore.long_work import long_methods
@@ -86,6 +86,18 @@ async def restore_mask(request: Request) -> Response:
 
 
 @restoring.post(
+    "/restore/confidence",
+    operation_id="restore_confidence",
+    response_class=Response,
+    responses=openapi.answers(openapi.MASK),
+    openapi_extra=openapi.restore_operation(),
+)
+async def restore_confidence(request: Request) -> Response:
+    """Give a picture colours and return how sure they are: a grey PNG of its size, white if told."""
+    return await _restore(request, "confidence")
+
+
+@restoring.post(
     "/restore/report",
     operation_id="restore_report",
     response_class=JSONResponse,
@@ -105,7 +117,7 @@ async def restore_report(request: Request) -> Response:
     openapi_extra=openapi.restore_operation(),
 )
 async def restore_bundle(request: Request) -> Response:
-    """Restore a picture and return it with its mask and its report, as the parts of one answer."""
+    """Restore a picture and return it with its masks and its report, as the parts of one answer."""
     return await _restore(request, "bundle")
 
 
@@ -177,7 +189,8 @@ async def _produce(
             _check_time(edge, wanted.options)
             workspace.envelope.options, workspace.envelope.accept = wanted.options, wanted.accept
             workspace.envelope.measures_all = wanted.kind in REPORTED
-        return wanted.kind in ("mask", "bundle")
+        require_colours(wanted.kind, wanted.options)
+        return wanted.kind in (*MASKS, "bundle")
 
     is_handed_over = False
     try:

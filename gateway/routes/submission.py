@@ -15,6 +15,7 @@ from gateway.restore.parts import Fields
 from gateway.restore.upload import patience_of
 from gateway.routes.edge import edge_of
 from gateway.routes.orders import Order, fingerprint, order_of
+from gateway.routes.queries import require_colours
 from gateway.telemetry.tracing import current_traceparent
 from photorestore.directories import new_name, token_of
 from photorestore.errors import UnsupportedOption
@@ -58,8 +59,10 @@ def record_of_source(request: Request, order: Order, key: str | None) -> Record:
     """Return the record of a job whose picture lies elsewhere.
 
     Raises:
+        UnsupportedOption: it is wanted how sure colours are that are not asked for.
         UnavailableTier: the tier does not exist.
     """
+    require_colours(order.kind, order.options)
     require_tier(order.options, edge_of(request).release.tiers)
     name = new_name(0)
     work = Work(
@@ -88,6 +91,7 @@ async def _record_of_upload(request: Request, order: Order, key: str | None) -> 
             upload.envelope.options = order.options
         if order.source is not None:
             raise UnsupportedOption("source is given in a form that is an upload; expected it in the query")
+        require_colours(order.kind, order.options)
         return True
 
     is_handed_over = False

@@ -208,7 +208,10 @@ ROWS = _chained(
             NetworkRow("colorize", "photorestore.stages.colorize.network:ColorizeNetwork", has_tiers=False),
         ),
         borrows=("preprocess_scene",),
-        planes=(PlaneRow("colorized", 3, holds=PICTURE, needs=frozenset({COLOURED})),),
+        planes=(
+            PlaneRow("colorized", 3, holds=PICTURE, needs=frozenset({COLOURED})),
+            PlaneRow("colour_confidence", 0),  # of the view, at most 64 KiB
+        ),
         findings="photorestore.stages.colorize.findings:ColorizeFindings",
         batch_size=1,  # each picture has colours of its own
         gpu_batch_size=1,

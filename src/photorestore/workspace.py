@@ -36,6 +36,9 @@ MASKS = planes_that_hold(DAMAGE)
 """The planes that say what is to be filled, (1, H, W), 255 = fill. The first that is there counts; the caller's is the
 first."""
 CALLERS_MASK = MASKS[0]
+CONFIDENCE = "colour_confidence"
+"""The plane (1, V, U) that says for a view of the whole picture how sure its new colours are: 255 = told by a hint or
+seen in a reference, 128 and less = guessed, 0 = as good as any other."""
 
 Array = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 

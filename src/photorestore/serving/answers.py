@@ -14,7 +14,7 @@ from photorestore.directories import DONE, done_since, is_name
 from photorestore.envelope import Envelope, Problem, Trace
 from photorestore.errors import BrokenArtifact, ImageTooLarge
 from photorestore.records import document_of
-from photorestore.workspace import MASKS, Workspace
+from photorestore.workspace import CONFIDENCE, MASKS, Workspace
 
 PROBLEM_TYPE = "urn:photorestore:problem:"
 KEPT_FILES = frozenset({"result", "report.json", DONE})
@@ -23,6 +23,8 @@ MASK_FILES = tuple(f"{name}.npy" for name in MASKS)
 """The damage that the caller marked, or else that was found; kept beside the result for a caller who fetches both."""
 IMPULSES_FILE = "impulses.npy"
 """What denoising replaced, where its method tells; kept likewise."""
+CONFIDENCE_FILE = f"{CONFIDENCE}.npy"
+"""How sure new colours are; kept likewise."""
 
 LARGEST_BODY_BYTES = 256 << 20
 """Largest picture that is sent through TorchServe; a larger body than its `max_response_size` kills a worker."""
@@ -101,7 +103,7 @@ def settle(workspace: Workspace, *, keep: bool) -> None:
     is_callers = workspace.envelope.answer == "report"
     if keep and (is_callers or workspace.envelope.problem is None):
         workspace.mark_done()
-        kept = KEPT_FILES.union(MASK_FILES, {IMPULSES_FILE}) if is_callers else KEPT_FILES
+        kept = KEPT_FILES.union(MASK_FILES, {IMPULSES_FILE, CONFIDENCE_FILE}) if is_callers else KEPT_FILES
         for file in workspace.directory.iterdir():
             if file.name not in kept:
                 file.unlink(missing_ok=True)

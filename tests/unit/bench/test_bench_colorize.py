@@ -17,6 +17,10 @@ def test_the_suite_measures_all_methods_and_can_be_reported(tmp_path: Path) -> N
     assert set(result["rmse_ab"]) == {colorize.GREY, *result["seconds_per_megapixel"]}
     assert result["lightness_off_share"] < 0.001
     assert result["colourfulness_share"][colorize.GREY] == 0
+    assert result["accepted_share"].keys() == {colorize.EXEMPLAR, colorize.UNRELATED}
+    guessed = result["by_confidence"][colorize.LEARNED]
+    assert sum(part["share"] for part in guessed) == pytest.approx(1, abs=0.01)
+    assert max(part["to"] for part in guessed) == 0.5
     assert "| exemplar |" in report_colorize.colorize(result)
 
 

@@ -10,7 +10,7 @@ from photorestore_client import (
     Unreachable,
 )
 
-from tests.edge_double import JPEG, Edge, drop, refuse, say
+from tests.edge_double import CONFIDENCE, JPEG, Edge, drop, refuse, say
 
 
 def test_picture_and_options_are_sent_and_the_result_is_typed(
@@ -97,6 +97,8 @@ def test_bundle_has_picture_mask_and_report(edge: Edge, client: Client) -> None:
     assert bundle.restored.content == JPEG + bytes(range(256)) + b"\r\n\r\n"
     assert (bundle.restored.content_type, bundle.restored.stages_ms["deliver"]) == ("image/jpeg", 3.0)
     assert (bundle.mask, bundle.report) == (b"\r\n--not the end\r\n\r\n", {"tier": "fast"})
+    assert bundle.confidence is None
+    assert client.bundle(b"old", colorize="learned").confidence == CONFIDENCE
 
 
 @pytest.mark.parametrize(

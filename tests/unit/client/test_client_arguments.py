@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from photorestore_client.arguments import make_parser
 from photorestore_client.bulk import canonical, count_pixels
-from photorestore_client.command import _format_of, _is_one_file, main
+from photorestore_client.command import _is_one_file, main
 from photorestore_client.errors import BadPicture, Busy, Denied, Unreachable
 from photorestore_client.given import (
     CANNOT_WRITE,
@@ -18,6 +18,7 @@ from photorestore_client.given import (
     options_of,
 )
 from photorestore_client.ledger import CannotWriteError
+from photorestore_client.plan import format_of
 
 from tests.client_command import make_picture
 from tests.edge_double import Edge
@@ -120,13 +121,13 @@ def test_one_file_becomes_one_file_unless_a_folder_is_named(
     [("a.jpg", "jpeg"), ("a.JPE", "jpeg"), ("a.tif", "tiff"), ("a.b.webp", "webp"), ("a.avif", "avif")],
 )
 def test_a_name_says_its_format(name: str, image_format: str) -> None:
-    assert _format_of(Path(name)) == image_format
+    assert format_of(Path(name)) == image_format
 
 
 @pytest.mark.parametrize("name", ["a", "a.bmp", "a.jpg.part", ".jpg"])
 def test_a_name_that_says_no_format_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="use --format"):
-        _format_of(Path(name))
+        format_of(Path(name))
 
 
 @pytest.mark.parametrize(
@@ -216,6 +217,8 @@ def test_one_file_that_cannot_be_written_is_another_code(
         ([], "name a picture or a folder"),
         (["a.png"], "say with -o"),
         (["a.png", "b.png", "-o", "c/", "--mask", "m.png"], "--mask is for one picture"),
+        (["a.png", "b.png", "-o", "c/", "--confidence", "m.png"], "--confidence is for one picture"),
+        (["a.png", "-o", "b.png", "--confidence", "m.png"], "--confidence is of new colours"),
     ],
 )
 def test_arguments_that_do_not_fit_together_are_wrong_usage(

@@ -16,7 +16,7 @@ from photorestore_client.command import main
 from photorestore_client.ledger import NAME, Ledger, LedgerError
 
 from tests.client_command import answer, files_below, make_picture, run, sha256, start
-from tests.edge_double import Edge, drop, refuse
+from tests.edge_double import CONFIDENCE, Edge, drop, refuse
 
 JOBS = 4
 
@@ -47,6 +47,38 @@ def test_mask_of_one_file(edge: Edge, photos: Path, tmp_path: Path) -> None:
     mask = photos / "b.JPG"
     assert run(edge, photos / "a.png", "-o", tmp_path / "new.png", "--mask", mask).returncode == 0
     assert edge.seen[0].parts() == {"image": make_picture(0), "mask": make_picture(1)}
+
+
+def test_how_sure_new_colours_are_goes_beside(edge: Edge, photos: Path, tmp_path: Path) -> None:
+    target, beside = tmp_path / "new.png", tmp_path / "confidence.png"
+    words = (photos / "a.png", "-o", target, "--confidence", beside)
+    assert run(edge, *words, "--colorize", "learned").returncode == 0
+    assert edge.seen[0].query == {"return": "bundle", "format": "png", "colorize": "learned"}
+    assert (target.read_bytes(), beside.read_bytes()) == (answer(make_picture(0)), CONFIDENCE)
+    target.unlink()
+    again = run(edge, *words, "--colorize", "learned")
+    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+    assert run(edge, *words, "--colorize", "learned", "--overwrite").returncode == 0
+    earlier = run(edge, *words, "--hints", "1,1,#aabbcc", "--overwrite")  # this double tells nothing of hints
+    assert "tells no confidence" in earlier.stderr
+    assert earlier.returncode != 0
+    same = run(
+        edge, photos / "a.png", "-o", target, "--confidence", target, "--colorize", "learned", "--overwrite"
+    )
+    assert (same.returncode, "is another file" in same.stderr) == (2, True)
+    reference = photos / "b.JPG"
+    others = (
+        photos / "a.png",
+        "-o",
+        target,
+        "--overwrite",
+        "--colorize",
+        "exemplar",
+        "--reference",
+        reference,
+    )
+    assert run(edge, *others, "--confidence", reference).returncode == 2
+    assert reference.read_bytes() == make_picture(1)
 
 
 def test_folder_keeps_its_structure_and_each_result_the_name(

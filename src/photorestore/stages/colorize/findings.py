@@ -14,9 +14,10 @@ class ColorizeFindings(Findings):
     Attributes:
         method: by which they were found.
         invented: the share of the picture, 0 to 1, whose colours are guessed from what photographs usually show.
-        from_reference: the share whose colours are those of the caller's reference.
+        from_reference: the share whose colours are those of the caller's reference, before hints correct them.
         hints: points whose colours the caller told.
         strength: 0 to 1, how far the picture was given them.
+        accepted: how likely the reference of an `exemplar` has to do with the picture, .5 to 1; at 0 it was refused.
     """
 
     method: str
@@ -24,6 +25,7 @@ class ColorizeFindings(Findings):
     from_reference: float
     hints: int
     strength: float
+    accepted: float | None = None
 
     @property
     def in_words(self) -> str:
@@ -35,4 +37,9 @@ class ColorizeFindings(Findings):
             parts.append(f"taken from a reference photograph in {100 * self.from_reference:.0f} %")
         if self.hints:
             parts.append(f"told at {self.hints} points")
-        return f"The colours are not the photograph's own: {', '.join(parts)}"
+        unused = (
+            "; the reference was not used: it shows too little of what the photograph shows"
+            if self.accepted == 0
+            else ""
+        )
+        return f"The colours are not the photograph's own: {', '.join(parts)}{unused}"

@@ -7,6 +7,7 @@ where it came from. What differs: a network that is small and frozen, and a refe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,21 +23,53 @@ SQUARE_PX = 4
 SHARES = {4: 0.15, 8: 0.25, 16: 0.35, 32: 0.25}
 """How much each stride's features count."""
 TURNS = 4
-SURE, SURE_IF_ALIKE, DOUBT = 0.62, 0.4, 0.06
-"""Likeness at which a match is as likely right as wrong, in any reference and in one that shows the same on the whole;
+SURE, SURE_IF_RELATED, DOUBT = 0.62, 0.4, 0.06
+"""Likeness at which a match is as likely right as wrong, in any reference and in one that has to do with the picture;
 and how fast that changes."""
-OFF_SQUARES, OFF_IF_ALIKE = 2.0, 8.0
+OFF_SQUARES, OFF_IF_RELATED = 2.0, 8.0
 """Distance, in squares, between a square and where its match leads back to, that lowers trust by a third."""
-FOREIGN, ALIKE = 0.2, 0.4
-"""Mean trust, if a reference is taken for one that shows the same, below which it does not, and from which it does:
-unrelated ones have .11 to .19, other crops of one photograph .53 and more."""
+ACCEPTANCE = (1.87, -0.30, 6.04)
+"""By what the log-odds that a reference has to do with the picture grow with those of its mean strict and lenient
+trust, and what they are without (`python -m training.tune_references`)."""
+LEAST_TRUST = 1e-4
+"""Mean trusts count as at least this far from 0 and 1."""
+LEAST_ACCEPTED = 0.5
+"""Nothing of a reference is used that is less likely than this to have to do with the picture."""
 LEAST_EXPOSURE, MOST_EXPOSURE = 0.6, 1.6
 """Factors by which the colours of a match are made paler or stronger, where it is brighter or darker."""
 MATCHES, SHARPNESS = 4, 40.0
 """The likest squares whose colours are mixed, and how much the likest of them counts."""
 
+Evidence = tuple[float, float]
+"""Log-odds of the mean strict and lenient trusts of a reference."""
+Acceptance = tuple[float, float, float]
+"""See `ACCEPTANCE`."""
 See = Callable[[Tensor], Seen]
 """Looks at grey views, see `sight.Sight`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a reference shows of a view, and how sure that is, before it is judged as a whole.
+
+    Attributes:
+        ab: (1, 2, V/4, U/4) colours of what is alike.
+        strict: (1, 1, V/4, U/4) in [0, 1], trust that any reference deserves.
+        lenient: (1, 1, V/4, U/4) in [0, 1], trust that one deserves which has to do with the picture.
+    """
+
+    ab: Tensor
+    strict: Tensor
+    lenient: Tensor
+
+    @property
+    def evidence(self) -> Evidence:
+        """Return what tells references apart."""
+        strict, lenient = (
+            float(trust.mean().clamp(LEAST_TRUST, 1 - LEAST_TRUST).logit())
+            for trust in (self.strict, self.lenient)
+        )
+        return strict, lenient
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +78,38 @@ class Matched:
 
     Attributes:
         ab: (1, 2, V/4, U/4) colours of what is alike.
-        trust: (1, 1, V/4, U/4) in [0, 1].
-        alike: 0 to 1, whether the reference shows the same on the whole.
+        trust: (1, 1, V/4, U/4) in [0, 1]; 0 everywhere where the reference is refused.
+        accepted: how likely the reference has to do with the picture, at least `LEAST_ACCEPTED`; 0 if it is refused.
     """
 
     ab: Tensor
     trust: Tensor
-    alike: float
+    accepted: float
 
 
 def match(see: See, lightness: Tensor, reference: Tensor) -> Matched:
     """Match a view's lightness (1, 1, V, U) with a reference's view, CIELab (1, 3, v, u)."""
+    return judged(find(see, lightness, reference))
+
+
+def judged(found: Found, acceptance: Acceptance = ACCEPTANCE) -> Matched:
+    """Decide how far a reference is believed: as far as it is likely to have to do with the picture."""
+    likely = likelihood(found.evidence, acceptance)
+    accepted = likely if likely >= LEAST_ACCEPTED else 0.0
+    return Matched(found.ab, accepted * found.lenient, accepted)
+
+
+def likelihood(evidence: Evidence, acceptance: Acceptance = ACCEPTANCE) -> float:
+    """Return how likely a reference has to do with the picture, 0 to 1, related and unrelated ones being as common."""
+    by_strict, by_lenient, offset = acceptance
+    return 1 / (1 + math.exp(-(by_strict * evidence[0] + by_lenient * evidence[1] + offset)))
+
+
+def find(see: See, lightness: Tensor, reference: Tensor) -> Found:
+    """Find in a reference's view, CIELab (1, 3, v, u), what a view shows whose lightness is (1, 1, V, U)."""
     target = see(grey_of(lightness))
     turned = max(_orientations(reference), key=lambda lab: _likeness(target, see(_as_bright(lab, lightness))))
-    return _matched(target, see(_as_bright(turned, lightness)), turned, lightness)
+    return _found(target, see(_as_bright(turned, lightness)), turned, lightness)
 
 
 def _orientations(lab: Tensor) -> list[Tensor]:
@@ -94,7 +145,7 @@ def _vectors(seen: Seen, usual: Seen, strides: list[int], square_px: int) -> Ten
     return torch.cat(parts, 1)[0].flatten(1)
 
 
-def _matched(target: Seen, seen: Seen, reference: Tensor, lightness: Tensor) -> Matched:
+def _found(target: Seen, seen: Seen, reference: Tensor, lightness: Tensor) -> Found:
     strides = list(SHARES)
     likeness = _vectors(target, target, strides, SQUARE_PX).T @ _vectors(seen, target, strides, SQUARE_PX)
     h, w = target[0].shape[-2:]
@@ -108,10 +159,11 @@ def _matched(target: Seen, seen: Seen, reference: Tensor, lightness: Tensor) -> 
     back = likeness.argmax(0)[at[:, 0]]
     here = torch.arange(h * w)
     off = torch.hypot((back // w - here // w).float(), (back % w - here % w).float())
-    strict = _trust(likest[:, 0], off, SURE, OFF_SQUARES)
-    lenient = _trust(likest[:, 0], off, SURE_IF_ALIKE, OFF_IF_ALIKE)
-    alike = min(1.0, max(0.0, (float(lenient.mean()) - FOREIGN) / (ALIKE - FOREIGN)))
-    return Matched(ab, torch.lerp(strict, lenient, alike).view(1, 1, h, w), alike)
+    strict, lenient = (
+        _trust(likest[:, 0], off, *limits).view(1, 1, h, w)
+        for limits in ((SURE, OFF_SQUARES), (SURE_IF_RELATED, OFF_IF_RELATED))
+    )
+    return Found(ab, strict, lenient)
 
 
 def _trust(likeness: Tensor, off: Tensor, sure: float, usual_off: float) -> Tensor:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from photorestore.errors import UnsupportedOption
 from photorestore.hint_words import parse
-from photorestore.methods import EXEMPLAR, LEARNED, TRANSFER
+from photorestore.methods import LEARNED, TRANSFER
 from photorestore.networks.tiling import to_float, to_integers
 from photorestore.pixels.bands import strips
 from photorestore.stages.base import is_left_alone
@@ -22,7 +24,7 @@ from photorestore.stages.networked import NetworkStage
 from photorestore.stages.preprocess.findings import decided_of
 from photorestore.stages.preprocess.referenced import REFERENCE
 from photorestore.stages.preprocess.scene import TRUNK
-from photorestore.workspace import Array, Workspace
+from photorestore.workspace import CONFIDENCE, Array, Workspace
 
 STRIP_SHARE = 4
 """Strips are smaller than elsewhere by this factor, since each takes many floats for a pixel."""
@@ -43,14 +45,19 @@ class ColorizeStage(NetworkStage):
         points = _points(workspace, image)
         with torch.inference_mode():
             view = self._view(workspace, image)
-            colours = Colours.of(view.lightness, view.ab) if points is None else hinted(view, points)
+            found = _found(workspace, view)
+            colours = Colours.of(view.lightness, view.ab)
+            if points is not None:
+                colours, view = hinted(view, points)
+                invented = min(found.invented, _share(1 - view.known))
+                found = replace(found, invented=invented, hints=points.x.shape[1])
+            workspace.write_plane(CONFIDENCE, to_integers(view.confidence[0], np.dtype(np.uint8)))
             with workspace.new_plane("colorized", image.shape, "uint16") as target:
                 for strip in strips(image.shape[1], STRIP_SHARE * image.shape[2]):
                     workspace.require_wanted()
                     rows = to_float(image[:, strip])[None]
                     result = coloured(rows, colours, strip.start, image.shape[1], strength)
                     target[:, strip] = to_integers(result[0], np.dtype(np.uint16))
-        found = _found(workspace, view, 0 if points is None else points.x.shape[1])
         workspace.envelope.current = "colorized"
         workspace.envelope.estimates[self.name] = found
         workspace.ran(self.name, found.in_words)
@@ -101,9 +108,19 @@ def _points(workspace: Workspace, image: Array) -> Points | None:
     return Points.of(hints, to_float(pixels)[None, :, None], (height, width))
 
 
-def _found(workspace: Workspace, view: View, hints: int) -> ColorizeFindings:
+def _found(workspace: Workspace, view: View) -> ColorizeFindings:
+    """Return what is to be told of colours that no hint has corrected yet."""
     method = _method(workspace)
-    shares = {LEARNED: 0.0, TRANSFER: 1.0, EXEMPLAR: 0.0 if view.trust is None else float(view.trust.mean())}
-    from_reference = round(shares[method], 3)
-    strength = workspace.options.strength_of("colorize")
-    return ColorizeFindings(method, round(1 - from_reference, 3), from_reference, hints, strength)
+    from_reference = 1.0 if method == TRANSFER else _share(view.known)
+    return ColorizeFindings(
+        method=method,
+        invented=round(1 - from_reference, 3),
+        from_reference=from_reference,
+        hints=0,
+        strength=workspace.options.strength_of("colorize"),
+        accepted=None if view.accepted is None else round(view.accepted, 3),
+    )
+
+
+def _share(of_view: Tensor) -> float:
+    return round(float(of_view.mean()), 3)

@@ -14,12 +14,12 @@ def request(*sent: str) -> Request:
 
 def test_names_are_strong_where_the_answer_is_the_same_byte_for_byte() -> None:
     strong, weak = (
-        {etag_of(KEY, kind) for kind in ("image", "mask")},
+        {etag_of(KEY, kind) for kind in ("image", "mask", "confidence")},
         {etag_of(KEY, kind) for kind in ("report", "bundle")},
     )
     assert all(name.startswith('"') for name in strong)
     assert all(name.startswith('W/"') for name in weak)
-    assert len(strong | weak) == 4, "each part of a result has its own"
+    assert len(strong | weak) == 5, "each part of a result has its own"
     assert etag_of(KEY, "image") != etag_of("f" * 64, "image")
 
 

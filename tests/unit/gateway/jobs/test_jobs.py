@@ -84,6 +84,26 @@ async def test_all_kinds_of_results_can_be_had(edge: EdgeClient) -> None:
     assert problem(await edge.get(f"{link}?scale=2")) == (400, "unsupported-option")
 
 
+async def test_how_sure_new_colours_are_can_be_had(edge: EdgeClient) -> None:
+    job = await wait(edge, await submit(edge, "colorize=learned&return=confidence"))
+    link = job["links"]["result"]
+    direct = await edge.post("/v1/restore/confidence?colorize=learned", content=make_picture())
+    for path in (link, f"{link}/confidence", f"{link}?return=confidence"):
+        confidence = await edge.get(path)
+        assert (confidence.content, confidence.headers["content-type"]) == (direct.content, "image/png")
+    part = await edge.get(link, headers={"Range": "bytes=0-7"})
+    assert (part.status_code, part.content) == (206, direct.content[:8])
+    assert direct.content in (await edge.get(f"{link}/bundle")).content
+
+
+async def test_without_new_colours_there_is_no_confidence(edge: EdgeClient) -> None:
+    job = await wait(edge, await submit(edge))
+    answer = await edge.get(f"{job['links']['result']}/confidence")
+    assert problem(answer) == (409, "job-has-no-result")
+    refused = await edge.post("/v1/jobs?return=confidence", content=make_picture())
+    assert problem(refused) == (400, "unsupported-option")
+
+
 async def test_job_for_a_mask_alone_restores_nothing(edge: EdgeClient, server: FakeTorchServe) -> None:
     job = await wait(edge, await submit(edge, "return=mask"))
     assert server.inferences[0]["options"]["strength"] == 0

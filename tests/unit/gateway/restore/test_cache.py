@@ -44,6 +44,15 @@ def test_a_long_result_stays_in_its_file(tmp_path: Path) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 
+def test_cache_keeps_both_masks_or_one_or_none(tmp_path: Path) -> None:
+    cache = ResultCache(tmp_path, 10_000)
+    for masks in ((b"mask", b"confidence"), (None, b"confidence"), (b"mask", None), (None, None), (b"", b"")):
+        cache.put("a", Result(b"picture", "image/png", REPORT, *masks))
+        kept = cache.get("a")
+        assert kept is not None
+        assert (kept.picture, kept.mask, kept.confidence) == (b"picture", *masks)
+
+
 def test_cache_takes_no_broken_file(tmp_path: Path) -> None:
     cache = ResultCache(tmp_path, 10_000)
     cache.put("a", Result(b"picture", "image/png", REPORT))

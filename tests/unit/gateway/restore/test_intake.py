@@ -56,7 +56,7 @@ async def longest_silence_s(work: Awaitable[object]) -> float:
 def prepare(root: Path, upload: bytes) -> Awaitable[intake.Prepared]:
     workspace = Workspace.create(root, Options())
     workspace.write_file("upload", upload)
-    return intake.prepare(workspace, Received("", None), "", wants_mask=False)
+    return intake.prepare(workspace, Received("", None), "", wants_masks=False)
 
 
 @pytest.mark.parametrize("name", WORST)

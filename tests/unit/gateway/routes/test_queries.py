@@ -57,7 +57,7 @@ def test_all_that_is_wrong_is_named_at_once_as_the_caller_wrote_it() -> None:
         "unknown option Format, timeout_s",
         f"there are {', '.join(sorted(NAMES_IN_QUERIES))}",
         "return is 'text'",
-        "expected one of image, mask, report, bundle",
+        "expected one of image, mask, confidence, report, bundle",
         "preset is 'a'",
         "this service has none",
         "scale is 3",

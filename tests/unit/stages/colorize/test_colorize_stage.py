@@ -119,7 +119,43 @@ def test_a_reference_of_the_same_is_trusted(stage: ColorizeStage, tmp_path: Path
     workspace.write_plane("reference", reference)
     lab = done(stage, workspace)
     assert float(lab[0, 2].median()) > 5  # yellow, as the reference, not blue, as the guess
-    assert found_by(workspace, ColorizeFindings).from_reference > 0.5
+    found = found_by(workspace, ColorizeFindings)
+    assert found.from_reference > 0.5
+    assert found.accepted is not None
+    assert found.accepted > 0.9
+    assert workspace.plane("colour_confidence").mean() > 0.75 * 255
+
+
+def test_how_sure_colours_are_is_kept(stage: ColorizeStage, tmp_path: Path) -> None:
+    guessed = prepared(tmp_path / "guessed", hw=(200, 300))
+    done(stage, guessed)
+    confidence = guessed.plane("colour_confidence")
+    assert confidence.shape[0] == 1
+    assert set(np.unique(confidence)) == {128}  # the network says one thing only
+    hinted = prepared(tmp_path / "hinted", hw=(200, 300), hints="40,50,#607060")
+    done(stage, hinted)
+    confidence = hinted.plane("colour_confidence")[0]
+    _, v, u = hinted.plane("colour_confidence").shape
+    assert confidence[50 * v // 200, 40 * u // 300] > 250
+    assert confidence.min() == 128
+    found = found_by(hinted, ColorizeFindings)
+    assert 0 < found.invented < 1
+    assert found.from_reference == 0
+
+
+def test_a_transfer_is_as_sure_as_a_level_of_the_reference_has_one_colour(
+    stage: ColorizeStage, tmp_path: Path
+) -> None:
+    ramp = np.linspace(0, 255, 96 * 96).astype(np.uint8).reshape(96, 96)
+    motley = np.random.default_rng(0).integers(-60, 60, (3, 96, 96))
+    shares = []
+    for name, reference in (("one", np.stack([ramp] * 3)), ("motley", ramp + motley)):
+        workspace = prepared(tmp_path / name, colorize="transfer")
+        workspace.write_plane("reference", reference.clip(0, 255).astype(np.uint8))
+        done(stage, workspace)
+        shares.append(float(workspace.plane("colour_confidence").mean()))
+    assert shares[0] == 128
+    assert shares[1] < 100
 
 
 @pytest.mark.parametrize("options", [{"colorize": None}, {"strength": 0.0}])

@@ -84,6 +84,18 @@ def test_a_reference_that_is_no_picture_is_named(loaded: Pipeline, grey: Image.I
         loaded.restore(file_of(grey), Options(colorize="transfer"), reference=b"no picture")
 
 
+def test_an_unrelated_reference_is_not_used_and_that_is_told(loaded: Pipeline, grey: Image.Image) -> None:
+    reference = np.random.default_rng(0).integers(0, 256, (90, 90, 3)).astype(np.uint8)
+    options = Options(colorize="exemplar", stages=(), format="png")
+    restored = loaded.restore(file_of(grey), options, reference=reference)
+    np.testing.assert_array_equal(restored.image, loaded.restore(file_of(grey), LEARNED).image)
+    found = restored.report.find(ColorizeFindings)
+    assert found is not None
+    assert (found.accepted, found.from_reference, found.invented) == (0, 0, 1)
+    assert "the reference was not used: it shows too little" in found.in_words
+    assert found.in_words in Image.open(io.BytesIO(restored.encoded)).info["xmp"].decode()
+
+
 @pytest.mark.parametrize("method", ["exemplar", "transfer"])
 def test_references_of_other_sizes_and_depths_are_taken(
     loaded: Pipeline, grey: Image.Image, method: str
