@@ -158,7 +158,7 @@ async def test_caller_is_told_of_the_place_and_of_the_time_that_is_left(
     monkeypatch.setattr(forecast, "SHARE", 1e6)
     async with running_edge(server, root, jobs_dir=folder, max_jobs=1) as edge:
         first = await submit(edge)
-        assert (first["ahead"], first["seconds_left"]) == (0, None)
+        assert (first["ahead"] or 0, first["seconds_left"]) == (0, None)  # it may have begun already
         done = await wait(edge, first)
         assert (done["ahead"], done["seconds_left"]) == (None, None)
         server.is_open.clear()

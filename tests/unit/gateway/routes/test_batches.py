@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from gateway.http.keys import key_line, make_key
+from gateway.jobs import forecast
 from gateway.routes import batches
 from gateway.routes.job_schemas import MOST_ORDERS
 from tests.edge import EdgeClient, FakeTorchServe, make_picture, problem, running_edge, until
@@ -106,7 +107,11 @@ async def test_idempotency_keys_are_those_of_single_jobs(
         assert single.json()["id"] == first.json()["jobs"][0]["job"]["id"]
 
 
-async def test_limits_of_a_key_count_each_job(server: FakeTorchServe, root: Path, tmp_path: Path) -> None:
+async def test_limits_of_a_key_count_each_job(
+    server: FakeTorchServe, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecast, "FRESH_S", 0.0)
+    monkeypatch.setattr(forecast, "SHARE", 1e9)
     keys = {name: make_key() for name in ("ann", "bob")}
     (tmp_path / "keys").write_text("\n".join(key_line(name, key) for name, key in keys.items()))
     settings: dict[str, Any] = {
