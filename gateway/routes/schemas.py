@@ -107,7 +107,7 @@ def _service() -> dict[str, Schema]:
         "selectable": {"type": "boolean"},
         "ready_workers": {"type": "integer"},
         "tiers": {"type": "array", "items": ref("Tier")},
-        "imported": {"type": "array", "items": _TEXT, "description": "networks that `networks` may name"},
+        "imported": {"type": "array", "items": TEXT, "description": "networks that `networks` may name"},
         "methods": {
             "type": "object",
             "additionalProperties": {"type": "number"},

@@ -40,7 +40,8 @@ MANY_HUES_255 = 4.5
 """A picture has many hues from this on: 7 of 95 old training photographs, 153 of 172 others."""
 SURE_DAMAGE = 0.7
 """Least probability of damage that alone makes the restoration thorough: so are 21 of 31 held-out photographs under
-synthetic damage, and 4 of 91 undamaged ones, 3 of which are taken for prints whatever the limit; at .5 one more of each."""
+synthetic damage, and 4 of 91 undamaged ones, 3 of which are taken for prints whatever the limit; at .5 one more of
+each."""
 
 FOUND, MUCH_FOUND = 0.95, 0.0125
 """If the detector is as sure as the first of a larger share of the view than the second, that is damage, whatever else
