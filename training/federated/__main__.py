@@ -6,7 +6,6 @@ See docs/federated.md.
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 
@@ -114,7 +113,6 @@ COMMANDS = {"server": serve, "site": attend_as_site, "simulate": simulate}
 def main() -> None:
     """Run one of the commands."""
     arguments = make_parser().parse_args()
-    logging.getLogger("flwr").setLevel(logging.WARNING)
     COMMANDS[arguments.command](arguments)
 
 

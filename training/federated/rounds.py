@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import Tensor
 
+from photorestore.networks.weights import build_network
+from photorestore.stages.denoise.network import DenoiseUNet
 from training.checkpoints import load_checkpoint, save_checkpoint
 from training.federated.alignment import Moments
 from training.federated.plan import Plan
@@ -37,10 +38,14 @@ class State:
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
-    """Return the weights of a file in the precision in which they are averaged."""
-    return {
-        name: value.float() if value.is_floating_point() else value for name, value in load_file(file).items()
-    }
+    """Return the weights of a denoiser in the precision in which they are averaged.
+
+    Raises:
+        BrokenArtifact: they could not be delivered after the last round: no such weights, or they do not describe
+            themselves.
+    """
+    network = build_network(DenoiseUNet, file)
+    return {name: value.contiguous() for name, value in network.state_dict().items()}
 
 
 def size_of(weights: dict[str, Tensor]) -> int:

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor
 
+from photorestore.errors import BrokenArtifact
 from photorestore.networks.weights import build_network, default_root, read_metadata, weights_file
 from photorestore.stages.denoise.network import DenoiseUNet
 from tests.conftest import make_photo
@@ -370,6 +372,15 @@ def test_where_no_round_counted_nothing_is_delivered(tmp_path: Path) -> None:
     file = delivered(tmp_path, lambda values: values, gates=("--version",), steps=0)
     assert "candidate" in file.parts
     assert (tmp_path / "federation/candidate/reason.txt").read_text() == "no round counted\n"
+
+
+def test_a_federation_begins_with_nothing_that_could_not_be_delivered(
+    tmp_path: Path, weights: Weights
+) -> None:
+    save_file(weights, tmp_path / "bare.safetensors")
+    for file in (tmp_path / "bare.safetensors", tmp_path / "none.safetensors"):
+        with pytest.raises(BrokenArtifact):
+            read_weights(file)
 
 
 def test_weights_are_measured_in_bytes(weights: Weights) -> None:
