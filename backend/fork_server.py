@@ -39,12 +39,17 @@ class Order:
 
 
 def listen(folder: Path) -> socket.socket:
-    """Return a socket that listens in a folder, in place of any other; the process goes to that folder."""
+    """Return a socket that listens in a folder, in place of any other; the process goes to that folder.
+
+    It gets its name when it listens, so that nobody who finds it is refused.
+    """
     os.chdir(folder)
     listener = socket.socket(socket.AF_UNIX)
-    Path(SOCKET).unlink(missing_ok=True)
-    listener.bind(SOCKET)
+    unnamed = Path(f"{SOCKET}.{os.getpid()}")
+    unnamed.unlink(missing_ok=True)
+    listener.bind(str(unnamed))
     listener.listen(64)
+    unnamed.rename(SOCKET)
     return listener
 
 

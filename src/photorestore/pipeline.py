@@ -29,7 +29,7 @@ from photorestore.stage_table import STAGE_ROWS
 from photorestore.stages.base import LoadableStage, Stage, StageConfig, run_stage
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.tiered import TieredStage
-from photorestore.tiers import require_networks, require_tier
+from photorestore.tiers import check_tier, require_networks, require_tier
 from photorestore.workspace import Workspace
 
 STAGE_CLASSES: dict[str, type[LoadableStage]] = {
@@ -138,9 +138,11 @@ def load(
 
     Raises:
         BrokenArtifact: weights are missing or are not what they should be.
+        ValueError: there is no such tier.
     """
     if torch.device(device).type == "cpu":
         keep_freed_memory()
+    check_tier(tier)
     config = replace(config or StageConfig(), tier=tier)
     loaded = [load_stage(name, config, weights, torch.device(device)) for name in stages]
     root = root or default_root().with_name("photorestore-in-process")

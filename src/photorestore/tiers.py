@@ -50,6 +50,16 @@ def choose_tier(configured: str, available: Collection[str], device_type: str) -
     return "quality" if device_type == "cuda" and "quality" in available else "fast"
 
 
+def check_tier(configured: str) -> None:
+    """Check the tier of a configuration, which names no network from elsewhere.
+
+    Raises:
+        ValueError: there is no such tier.
+    """
+    if configured not in (AUTO, *TIERS):
+        raise ValueError(f"tier is {configured!r}; expected {', '.join((AUTO, *TIERS))}")
+
+
 def require_tier(options: Options, available: Mapping[str, Collection[str]]) -> None:
     """Check that all stages that may work have the tier that was asked for.
 

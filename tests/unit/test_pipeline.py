@@ -165,3 +165,8 @@ def test_a_clean_file_comes_back_byte_for_byte_beside_its_pixels(loaded: pipelin
     assert (restored.encoded, restored.content_type) == (buffer.getvalue(), "image/jpeg")
     assert restored.report.unchanged
     assert (restored.image == np.asarray(Image.open(buffer))).all()
+
+
+def test_a_pipeline_has_the_tiers_that_there_are() -> None:
+    with pytest.raises(ValueError, match="tier is 'best'; expected auto, fast, quality"):
+        pipeline.load(stages=("deliver",), tier="best")

@@ -12,6 +12,7 @@ from photorestore.networks.weights import share_networks
 from photorestore.pipeline import load_stage
 from photorestore.records import read_record
 from photorestore.stages.base import Stage, StageConfig
+from photorestore.tiers import check_tier
 
 OURS = "photorestore"
 """Key of our settings in `model-config.yaml`."""
@@ -46,6 +47,7 @@ def load_stages(
     settings = {name: value for name, value in _settings(model_config).items() if name != WORKSPACE}
     try:
         config = read_record(StageConfig, settings)
+        check_tier(config.tier)
     except ValueError as error:
         raise BrokenArtifact(f"model-config.yaml: {OURS}: {error}") from error
     names = dict.fromkeys(("preprocess", stage, "deliver"))

@@ -17,9 +17,10 @@ from photorestore.logs import about
 from photorestore.network_words import is_name
 from photorestore.networks.precision import AUTO as BY_PROCESSOR
 from photorestore.networks.precision import PRECISIONS
-from photorestore.options import AUTO, TIERS
+from photorestore.options import AUTO
 from photorestore.progress import RUNNING, note_state
 from photorestore.stages.preprocess.findings import decided_of
+from photorestore.tiers import check_tier
 from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class StageConfig:
 
     Attributes:
         tier: for requests that name none: `fast`, `quality`, or `auto`, which is `quality` on a GPU if its weights are
-            there, else `fast`.
+            there, else `fast`; or a network from elsewhere by its name, which `TieredStage` chooses.
         precision, tile_px, tile_batch: see `networks.runner.Runner`.
 
     Raises:
@@ -47,8 +48,8 @@ class StageConfig:
     tile_batch: int = 1
 
     def __post_init__(self) -> None:
-        if self.tier not in (AUTO, *TIERS) and not is_name(self.tier):
-            raise ValueError(f"tier is {self.tier!r}; expected {', '.join((AUTO, *TIERS))}")
+        if not is_name(self.tier):
+            check_tier(self.tier)
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}; expected {', '.join(PRECISIONS)}")
         for name in ("tile_px", "tile_batch"):

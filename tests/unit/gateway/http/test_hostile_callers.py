@@ -349,7 +349,7 @@ async def test_what_can_never_fit_is_413(server: FakeTorchServe, root: Path) -> 
 async def test_what_is_larger_than_all_shared_memory_is_413(
     server: FakeTorchServe, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.restore.upload._all_bytes", lambda _: 1000)
+    monkeypatch.setattr("gateway.restore.upload.all_bytes", lambda _: 1000)
     async with running_edge(server, root) as edge:
         refused = await edge.post("/v1/restore", content=make_picture())
         assert problem(refused) == (413, "payload-too-large")
