@@ -24,6 +24,7 @@ MOST_SIGMA_255 = 12.0
 CHANGED = 0.1
 """Darkening, the mean of 3 x 3 pixels, from which a dry pixel is mistaken; that of grain comes to nothing there."""
 SHARPNESS = 100.0
+"""By what the logit of a mistake grows with darkening."""
 
 
 def wear(gt: Tensor, rng: torch.Generator) -> Tensor:

@@ -2,7 +2,6 @@
 
     make train-weather                        # configs/weather.fast.toml
     python -m training.train_weather --minutes 25 --threads 1
-
     python -m training.train_weather --begin weights/weather/weather.fast.safetensors --minutes 22   # trains on
 
 Streaks or flakes are drawn into photographs, some of which are hazy, grey or grainy; two fifths stay as they are, and
@@ -53,9 +52,7 @@ class Config(RunConfig):
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     validation_every: int  # every n-th photograph of a folder is held out
     patch_px: int
-    faint_db: tuple[
-        float, float
-    ]  # hardly any error need be less, at the start and the end, see `train_deblur`
+    faint_db: tuple[float, float]  # errors need hardly fall below, at start and end, see `train_deblur`
     evaluate_every: int  # steps
 
 
