@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from training.damaged_samples import age
-from training.detectors import Detector
 
 LOOKED_PX = 640
 """Longest side of what is looked at of a photograph."""
@@ -22,11 +21,12 @@ STRIDE_PX = 16
 
 @torch.no_grad()
 def mistaken_crops(
-    detector: Detector, photos: Sequence[Tensor], size_px: int, rng: torch.Generator
+    detector: Callable[[Tensor], Tensor], photos: Sequence[Tensor], size_px: int, rng: torch.Generator
 ) -> list[Tensor]:
     """Look at each photograph once, aged as prints are, and cut out where most is taken for damage.
 
     Args:
+        detector: gives logits (1, 1, H, W) of a picture (1, 3, H, W), as `Detector` does.
         photos: sound ones, uint8 (3, H, W), sides at least 2 * `STRIDE_PX`.
         size_px: sides of the crops, or less where a photograph is smaller.
 

@@ -35,7 +35,7 @@ def unaged(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_part_with_most_mistakes_is_cut_out() -> None:
     rng = torch.Generator().manual_seed(0)
     wrong = (slice(150, 170), slice(200, 220))
-    (crop,) = mistaken_crops(finds_red, [photo(wrong)], 96, rng)  # type: ignore[arg-type]
+    (crop,) = mistaken_crops(finds_red, [photo(wrong)], 96, rng)
     assert crop.shape == (3, 96, 96)
     assert crop.dtype == torch.uint8
     assert (crop[0] == 255).sum() == 400
@@ -44,12 +44,12 @@ def test_the_part_with_most_mistakes_is_cut_out() -> None:
 def test_photographs_without_mistakes_are_left_out() -> None:
     rng = torch.Generator().manual_seed(0)
     few = (slice(20, 21), slice(20, 20 + LEAST_PX - 2))
-    assert mistaken_crops(finds_red, [photo(None), photo(few)], 96, rng) == []  # type: ignore[arg-type]
+    assert mistaken_crops(finds_red, [photo(None), photo(few)], 96, rng) == []
 
 
 def test_a_photograph_smaller_than_a_crop_is_taken_whole() -> None:
     rng = torch.Generator().manual_seed(0)
-    (crop,) = mistaken_crops(finds_red, [photo((slice(5, 30), slice(5, 30)))], 416, rng)  # type: ignore[arg-type]
+    (crop,) = mistaken_crops(finds_red, [photo((slice(5, 30), slice(5, 30)))], 416, rng)
     assert crop.shape == (3, 200, 240)
 
 

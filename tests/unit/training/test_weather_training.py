@@ -66,20 +66,33 @@ def test_depth_fills_its_range() -> None:
 def test_dry_samples_are_their_own_targets_and_others_are_brighter() -> None:
     config = read_config(Config, Path("training/configs/weather.fast.toml"))
     rng, photos = seeded(0), [photo(3 * config.patch_px)]
-    samples = [make_sample(photos, config, rng) for _ in range(30)]
+    samples = [make_sample(photos, [], config, rng) for _ in range(30)]
     assert all(part.shape == (3, config.patch_px, config.patch_px) for sample in samples for part in sample)
     kept = [torch.equal(lq, gt) for lq, gt in samples]
-    assert 4 <= sum(kept) <= 16
+    assert 5 <= sum(kept) <= 19
     fallen = [float((lq - gt).mean()) for (lq, gt), is_dry in zip(samples, kept, strict=True) if not is_dry]
     assert sum(fallen) / len(fallen) > 0.01
+
+
+def test_mistaken_parts_are_seen_dry_only() -> None:
+    config = read_config(Config, Path("training/configs/weather.fast.toml"))
+    side_px, rng = 2 * config.patch_px, seeded(0)
+    photos = [torch.full((3, side_px, side_px), 20, dtype=torch.uint8)]
+    mistaken = [torch.full((3, side_px, side_px), 230, dtype=torch.uint8)]
+    samples = [make_sample(photos, mistaken, config, rng) for _ in range(100)]
+    from_mistaken = [torch.equal(lq, gt) for lq, gt in samples if float(gt.median()) > 0.8]
+    assert len(from_mistaken) >= 6
+    assert sum(from_mistaken) >= len(from_mistaken) - 4  # haze and things drawn in make others bright as well
 
 
 def test_gains_are_over_the_wet_picture_and_dry_ones_are_measured_as_well() -> None:
     photos = [photo(100), photo(110)]
     kept = evaluate(lambda image: image, photos)  # type: ignore[arg-type]
-    assert set(kept) == {*(f"{name}_gain_db" for name in WEATHERS), "dry_db", "least_dry_db"}
-    assert all(kept[f"{name}_gain_db"] == 0 for name in WEATHERS)
-    assert kept["dry_db"] == kept["least_dry_db"] == math.inf
+    gains = {f"{look}{name}_gain_db" for name in WEATHERS for look in ("", "print_")}
+    dry = {"dry_db", "least_dry_db", "print_dry_db", "least_print_dry_db"}
+    assert set(kept) == gains | dry
+    assert all(kept[name] == 0 for name in gains)
+    assert all(kept[name] == math.inf for name in dry)
     darkened = evaluate(lambda image: image - 0.1, photos)  # type: ignore[arg-type]
     assert darkened["dry_db"] == pytest.approx(20, abs=1e-3)
 

@@ -25,7 +25,7 @@ from photorestore.workspace import Array, Workspace
 PLANE = "cleared"
 VIEW_PX = 512
 """Longest side of the view of the whole picture in which haze is looked for."""
-LEAST_DARKENED = 0.02
+LEAST_DARKENED = 0.03
 """Share of a window's pixels, at least, that something falls in front of; see docs/models/weather.md."""
 STRIP_SHARE = 4
 """Strips are smaller than elsewhere by this factor, since each takes many floats for a pixel."""

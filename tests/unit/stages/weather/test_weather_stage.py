@@ -20,6 +20,8 @@ from photorestore.stages.weather.stage import LEAST_DARKENED, WeatherStage
 from photorestore.stages.weather.veil import Veil
 from photorestore.workspace import Workspace
 from tests.conftest import found_by, loaded_stage, make_photo, problem_of
+from training.degradations.lookalikes.things import grass
+from training.degradations.noise import gaussian, quantise
 from training.degradations.weather import rain, snow
 
 ASKED: dict[str, Any] = {"stages": ("weather",)}
@@ -187,6 +189,16 @@ def test_with_our_weights_what_falls_goes_and_a_dry_picture_stays(
     workspace.write_plane("image", (fallen * 255).round().astype(np.uint8))
     result = done(loaded_stage("weather"), workspace)
     assert np.square(result - dry).mean() < np.square(fallen - dry).mean() / 4
+
+
+@pytest.mark.parametrize("seed", [1, 8])
+def test_with_our_weights_bright_grass_on_a_grainy_print_is_no_rain(tmp_path: Path, seed: int) -> None:
+    photo = torch.from_numpy(make_photo(200, 240, seed)).permute(2, 0, 1) / 510
+    grown = torch.lerp(photo, *grass(200, 240, torch.Generator().manual_seed(seed))).mean(0, keepdim=True)
+    grainy = gaussian(grown, 8 / 255, torch.Generator().manual_seed(seed)).expand(3, -1, -1)
+    workspace = prepared(tmp_path, hw=(200, 240), **ASKED)
+    workspace.write_plane("image", (quantise(grainy) * 255).byte().numpy())
+    assert passed(loaded_stage("weather"), workspace).startswith("no rain or snow")
 
 
 def test_what_is_changed_both_ways_is_the_photographs_own() -> None:
