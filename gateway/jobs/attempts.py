@@ -31,7 +31,6 @@ from photorestore.errors import BrokenArtifact, OutOfSpace, RestorationError
 from photorestore.long_work import check_size
 from photorestore.options import Options
 from photorestore.serving.answers import problem_answer
-from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -119,7 +118,7 @@ class Attempts:
         if work.promise is not None and work.pixels is not None:
             workspace.envelope.promise = work.promise
             return Prepared.of(workspace, received, work.pixels, release.fingerprint, wants_masks=True)
-        require_tier(workspace.options, release.tiers)
+        release.require(workspace.options)
         prepared = await prepare(workspace, received, release.fingerprint, wants_masks=True)
         check_size(workspace.options, prepared.pixels)
         if prepared.pixels != work.pixels:  # so that it is not begun again before there is room

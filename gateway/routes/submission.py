@@ -20,7 +20,6 @@ from gateway.telemetry.tracing import current_traceparent
 from photorestore.directories import new_name, token_of
 from photorestore.errors import UnsupportedOption
 from photorestore.long_work import check_size
-from photorestore.tiers import require_tier
 
 
 def jobs_of(request: Request) -> Jobs:
@@ -60,10 +59,10 @@ def record_of_source(request: Request, order: Order, key: str | None) -> Record:
 
     Raises:
         UnsupportedOption: it is wanted how sure colours are that are not asked for.
-        UnavailableTier: the tier does not exist.
+        UnavailableTier, UnavailableNetwork: it does not exist.
     """
     require_colours(order.kind, order.options)
-    require_tier(order.options, edge_of(request).release.tiers)
+    edge_of(request).release.require(order.options)
     name = new_name(0)
     work = Work(
         upload=name,  # of a folder that is never made

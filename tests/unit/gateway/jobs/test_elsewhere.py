@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,9 @@ async def test_answers_of_a_source_that_do_not_pass(
     with hosting(a=make_picture()) as host:
         host.statuses.append(status)
         async with running_edge(server, root, jobs_dir=folder, **EVERYWHERE) as edge:
-            assert failure(await ended(edge, source=f"{host.url}/a")) == found
+            job = await ended(edge, source=f"{host.url}/a")
+            assert failure(job) == found
+            assert ("redirects are not followed" in job["problem"]["detail"]) == (status == 302)
         assert len(host.got) == 1
     assert list(root.iterdir()) == []
 
@@ -163,7 +166,9 @@ async def test_limits_of_size_hold_while_it_is_fetched(
             monkeypatch.setattr(httpx.Headers, "get", lambda *_: "")  # nobody says how large it is
             assert failure(await ended(edge, source=f"{host.url}/a")) == (413, "payload-too-large")
             monkeypatch.undo()
-            assert failure(await ended(edge, source=f"{host.url}/b")) == (415, "not-an-image")
+            empty = await ended(edge, source=f"{host.url}/b")
+            assert failure(empty) == (415, "not-an-image")
+            assert empty["problem"]["detail"] == "the source is empty; expected a picture"
         async with running_edge(server, root, jobs_dir=folder, **EVERYWHERE) as edge:
             asked: dict[str, Any] = {"stages": "denoise", "denoise_method": "dip"}
             job = await ended(edge, source=f"{host.url}/c", **asked)
@@ -194,6 +199,20 @@ async def test_internal_address_is_not_asked(server: FakeTorchServe, root: Path,
         places: dict[str, Any] = {"source_places": "localhost", "result_places": "localhost"}
         async with running_edge(server, root, jobs_dir=folder, **places) as edge:
             assert failure(await ended(edge, source=f"{by_name}/a")) == (403, "place-not-allowed")
+        assert host.got == []
+
+
+async def test_network_that_was_not_imported_is_refused_before_the_picture_is_fetched(
+    server: FakeTorchServe, root: Path, folder: Path
+) -> None:
+    with hosting(a=make_picture()) as host:
+        async with running_edge(server, root, jobs_dir=folder, **EVERYWHERE) as edge:
+            gateway = edge.app.state.edge
+            gateway.release = replace(gateway.release, networks={"denoise": ("old-film",)})
+            asked: dict[str, Any] = {"source": f"{host.url}/a", "stages": "denoise"}
+            refused = await order(edge, **asked, networks="denoise:mine")
+            assert problem(refused) == (400, "unavailable-network")
+            assert refused.json()["detail"] == "networks names mine for denoise, which has old-film"
         assert host.got == []
 
 
