@@ -145,18 +145,18 @@ class Attempts:
         return False
 
     def _keep(self, record: Record, key: str, result: Result, file: str, delivery: Delivery) -> bool:
-        """Keep the result, write it where the job says, and record it.
+        """Write the result where the job says, keep it, and record it.
 
-        It is dropped if that place does not take it, or if the job was cancelled or begun anew meanwhile.
+        It is kept once that place has taken it: until then the job may be cancelled between two tries, and nobody would
+        delete it. It is dropped if the job was cancelled or begun anew meanwhile.
         """
-        stored_bytes = self.files.keep(file, result)
         try:
             written = delivery.deliver(record.work, result)
         except (PlaceNotAllowed, ResultRefused, PlaceUnavailable) as error:
             if isinstance(error, PlaceUnavailable) and delivery.tries > 0:
                 raise
-            self.files.drop_result(file)
             return self.fail(record, problem_of(error))
+        stored_bytes = self.files.keep(file, result)
         stages = {stage: trace.outcome for stage, trace in result.report.trace.items()}
         outcome = Outcome(key, result.content_type, stored_bytes, stages, file, written)
         now = clock.now()
