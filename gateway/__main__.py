@@ -1,7 +1,7 @@
 """The REST edge.
 
     python -m gateway serve [--help]     serve HTTP in front of a TorchServe that runs on this machine
-    python -m gateway key NAME           print a new API key, and its line for the file of keys
+    python -m gateway key NAME           print a new API key, and, on the second line, its line for the file of keys
 
 On SIGTERM `/readyz` answers 503 at once, the port closes after `--drain-delay-s`, and requests in flight are answered.
 """
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _serve(options)
         case ["key", name] if name.split() == [name] and name.isprintable():
             key = make_key()
-            print(f"key, shown only once:      {key}\nline of the file of keys:  {key_line(name, key)}")
+            print(f"key, shown only once: {key}\n{key_line(name, key)}")
             return 0
     print((__doc__ or "").split("\n\n")[1], file=sys.stderr)
     return 2

@@ -100,7 +100,7 @@ def create_app(
     app.state.edge = edge
     app.add_middleware(
         Middleware,
-        metrics=RequestMetrics(edge.metrics),
+        metrics=edge.of_requests,
         express={("POST", "/v1/restore"): restore_directly},
         origins=settings.cors_origins,
         proxies=Proxies(settings.public_path, settings.trusted_proxies),
@@ -162,6 +162,7 @@ def _make_edge(settings: GatewaySettings, client: TorchServeClient, tracing: Tra
         rates=Rates(settings.key_rate, settings.key_rate_store) if settings.key_rate else None,
         transfers=transfers,
         metrics=metrics,
+        of_requests=RequestMetrics(metrics),
         readiness=readiness,
         intake=Intake(
             Pace(settings.upload_grace_s, settings.upload_bytes_s), transfers, tracing, lambda: edge.release

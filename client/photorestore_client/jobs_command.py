@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from photorestore_client.arguments import add_options, add_service
 from photorestore_client.client import Client
-from photorestore_client.errors import Busy, JobCancelled, RestoreError, problem
+from photorestore_client.errors import Busy, JobCancelled, NotFound, RestoreError, problem
 from photorestore_client.given import INTERRUPTED, USAGE, api_key_of, exit_code_of, options_of
 from photorestore_client.options import Options
 from photorestore_client.orders import MOST_ORDERS, Order, check_psf
@@ -25,6 +25,8 @@ from photorestore_client.results import Job
 from photorestore_client.tries import Timeouts
 
 LOOK_EVERY_S = 2.0
+BUCKETS = ("s3://", "gs://")
+"""What places in buckets begin with; their keys are meant letter by letter, `?` and `#` included."""
 USUAL = "jpeg"
 """Format of results in a folder."""
 
@@ -85,7 +87,7 @@ def _format_of(given: argparse.Namespace) -> str | None:
         return given.format
     if _is_folder(given):
         return USUAL
-    path = urlsplit(given.output).path.lower()
+    path = _path(given.output).lower()
     return next((name for name, suffixes in RESULT_SUFFIXES.items() if path.endswith(suffixes)), None)
 
 
@@ -102,7 +104,7 @@ def _planned(given: argparse.Namespace) -> list[tuple[str, str | None]]:
     folder, suffixes = given.output.rstrip("/"), RESULT_SUFFIXES[given.format or USUAL]
     planned: dict[str, str] = {}
     for source in given.sources:
-        name = PurePosixPath(urlsplit(source).path).name
+        name = PurePosixPath(_path(source)).name
         if not name:
             raise ValueError(f"{_shown(source)} has no name of a file at its end")
         result = f"{folder}/{name if name.lower().endswith(suffixes) else name + suffixes[0]}"
@@ -161,7 +163,12 @@ class _Run:
     def _look(self) -> None:
         """Ask for the open jobs, and say which have ended."""
         for name, (order, _) in list(self._open.items()):
-            job = self.client.job(name)
+            try:
+                job = self.client.job(name)
+            except NotFound as error:  # somebody has deleted it: no matter to the others
+                del self._open[name]
+                self._fail(order, error)
+                continue
             self._open[name] = order, job
             if not job.ended:
                 continue
@@ -183,6 +190,13 @@ class _Run:
         print(f"{_shown(order.source)}: {describe(error)}", file=sys.stderr)
 
 
+def _path(url: str) -> str:
+    """Return the path of a place, or its key in a bucket."""
+    return url.partition("://")[2].partition("/")[2] if url.startswith(BUCKETS) else urlsplit(url).path
+
+
 def _shown(url: str) -> str:
     """Return a place without its query, in which a presigned URL has its signature."""
+    if url.startswith(BUCKETS):
+        return url
     return urlunsplit(urlsplit(url)._replace(query="", fragment=""))

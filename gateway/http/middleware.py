@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import PreconditionFailed, TooManyConnections, TooManyRequests
+from gateway.errors import TooManyConnections
 from gateway.http.metrics import RequestMetrics
 from gateway.http.origins import check_origin
 from gateway.http.problems import problem_response
@@ -110,18 +110,11 @@ class Middleware:
         except Exception as error:
             if exchange.status:
                 raise
-            self._count(error)
+            self._metrics.count(error)
             await problem_response(error, label)(scope, receive, send_labelled)
         finally:
             exchange.route = getattr(scope.get("route"), "path", exchange.route)
             self._note(method, scope, exchange)
-
-    def _count(self, error: Exception) -> None:
-        match error:
-            case TooManyRequests():
-                self._metrics.rejected.labels(error.reason).inc()
-            case PreconditionFailed():
-                self._metrics.not_modified.inc()
 
     def _note(self, method: str, scope: Scope, exchange: Exchange) -> None:
         seconds = time.perf_counter() - exchange.start

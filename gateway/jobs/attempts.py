@@ -31,7 +31,6 @@ from photorestore.errors import BrokenArtifact, OutOfSpace, RestorationError
 from photorestore.long_work import check_size
 from photorestore.options import Options
 from photorestore.serving.answers import problem_answer
-from photorestore.tiers import require_tier
 from photorestore.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -119,7 +118,7 @@ class Attempts:
         if work.promise is not None and work.pixels is not None:
             workspace.envelope.promise = work.promise
             return Prepared.of(workspace, received, work.pixels, release.fingerprint, wants_masks=True)
-        require_tier(workspace.options, release.tiers)
+        release.require(workspace.options)
         prepared = await prepare(workspace, received, release.fingerprint, wants_masks=True)
         check_size(workspace.options, prepared.pixels)
         if prepared.pixels != work.pixels:  # so that it is not begun again before there is room
@@ -146,18 +145,18 @@ class Attempts:
         return False
 
     def _keep(self, record: Record, key: str, result: Result, file: str, delivery: Delivery) -> bool:
-        """Keep the result, write it where the job says, and record it.
+        """Write the result where the job says, keep it, and record it.
 
-        It is dropped if that place does not take it, or if the job was cancelled or begun anew meanwhile.
+        It is kept once that place has taken it: until then the job may be cancelled between two tries, and nobody would
+        delete it. It is dropped if the job was cancelled or begun anew meanwhile.
         """
-        stored_bytes = self.files.keep(file, result)
         try:
             written = delivery.deliver(record.work, result)
         except (PlaceNotAllowed, ResultRefused, PlaceUnavailable) as error:
             if isinstance(error, PlaceUnavailable) and delivery.tries > 0:
                 raise
-            self.files.drop_result(file)
             return self.fail(record, problem_of(error))
+        stored_bytes = self.files.keep(file, result)
         stages = {stage: trace.outcome for stage, trace in result.report.trace.items()}
         outcome = Outcome(key, result.content_type, stored_bytes, stages, file, written)
         now = clock.now()

@@ -18,7 +18,7 @@ from gateway.restore.results import Result
 from gateway.restore.returns import MEDIA_TYPES
 from gateway.restore.upload import all_bytes
 from gateway.settings import GatewaySettings
-from photorestore.errors import UnsupportedOption
+from photorestore.errors import NotAnImage, UnsupportedOption
 from photorestore.imaging import LIMITS
 from photorestore.records import document_of
 from photorestore.workspace import Workspace
@@ -57,7 +57,7 @@ class Elsewhere:
             return
         self._results.check(result)
         if kind == "bundle":
-            raise UnsupportedOption("result takes one file: an image, a mask or a report, and no bundle")
+            raise UnsupportedOption("result takes one file: image, mask, confidence or report, and no bundle")
         if source is not None and shown(source) == shown(result):
             raise UnsupportedOption("result is the same as source; a source is never replaced")
 
@@ -83,7 +83,10 @@ class Elsewhere:
                 await asyncio.to_thread(buckets.read, url, parts, limit_bytes)
             else:
                 await hosts.read(url, self._sources.hosts, parts, limit_bytes)
-            parts.end()
+            try:
+                parts.end()
+            except NotAnImage:
+                raise NotAnImage("the source is empty; expected a picture") from None
             return parts.received()
 
     def write(self, work: Work, result: Result) -> Written:

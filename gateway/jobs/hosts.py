@@ -38,7 +38,7 @@ async def read(url: str, hosts: Destinations, parts: Parts, limit_bytes: int) ->
         if answer.status_code in _GONE:
             raise SourceNotFound(f"the source is not there: its host answered {answer.status_code}")
         if answer.status_code != http.HTTPStatus.OK:
-            raise SourceForbidden(f"the host of the source answered {answer.status_code}")
+            raise SourceForbidden(f"the host of the source answered {_told(answer)}")
         length = answer.headers.get("content-length", "")
         if length.isdecimal() and int(length) > limit_bytes:
             raise too_large("source", limit_bytes, int(length))
@@ -56,8 +56,15 @@ async def write(url: str, hosts: Destinations, content: bytes, content_type: str
     """
     async with _answer(hosts, "PUT", url, {"Content-Type": content_type}, content) as answer:
         if not answer.is_success:
-            raise ResultRefused(f"the host for the result answered {answer.status_code}")
+            raise ResultRefused(f"the host for the result answered {_told(answer)}")
         return answer.headers.get("etag", "")
+
+
+def _told(answer: httpx.Response) -> str:
+    """Say what a host answered, which does not do, and what to do about it if that is known."""
+    if answer.is_redirect:
+        return f"{answer.status_code}, and redirects are not followed; expected the URL that it leads to"
+    return str(answer.status_code)
 
 
 @contextlib.asynccontextmanager

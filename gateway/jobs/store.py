@@ -178,6 +178,6 @@ def _held(record: Record, **values: object) -> dict[str, object]:
 def _same_request(known: Record, fingerprint: str) -> Record:
     if known.fingerprint != fingerprint:
         raise IdempotencyKeyReused(
-            "the Idempotency-Key stands for a job of another picture, other options or another webhook"
+            "the Idempotency-Key stands for a job of another picture, other options, places or another webhook"
         )
     return known

@@ -24,7 +24,6 @@ from photorestore.errors import BrokenArtifact
 from photorestore.imaging import CONTENT_TYPES, LIMITS, open_picture, promise
 from photorestore.imaging.psf_picture import open_psf
 from photorestore.options import Options
-from photorestore.tiers import require_networks, require_tier
 from photorestore.workspace import Workspace
 
 MASK_MARK = "-mask"
@@ -106,22 +105,16 @@ class Intake:
             OutOfSpace: there is no room for it.
         """
         note(options=_asked(workspace.options))
-        self._require_weights(workspace.options)
+        self.release().require(workspace.options)
         with self.tracing.span("upload"), self.transfers.uploading(owner) as place:
             received, fields = await receive(request, workspace, self.pace, place)
             wants_masks = settle(fields)
             note(options=_asked(workspace.options))
-            self._require_weights(workspace.options)
+            self.release().require(workspace.options)
             workspace.allow_time()
             prepared = await prepare(workspace, received, self.release().fingerprint, wants_masks=wants_masks)
         note(pixels=prepared.pixels)
         return prepared
-
-    def _require_weights(self, options: Options) -> None:
-        """Raise `UnavailableTier` or `UnavailableNetwork` where weights that were asked for are not there."""
-        release = self.release()
-        require_tier(options, release.tiers)
-        require_networks(options, release.networks)
 
 
 async def prepare(workspace: Workspace, received: Received, release: str, *, wants_masks: bool) -> Prepared:

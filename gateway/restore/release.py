@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 from photorestore.networks.origin import Trained
-from photorestore.options import NETWORK_STAGES, STAGES
-from photorestore.tiers import available_tiers, has_one_tier, imported_networks
+from photorestore.options import NETWORK_STAGES, STAGES, Options
+from photorestore.tiers import (
+    available_tiers,
+    has_one_tier,
+    imported_networks,
+    require_networks,
+    require_tier,
+)
 
 Metadata: TypeAlias = dict[str, Any]  # each training writes figures, names and tables of its own choosing
 
@@ -54,6 +60,15 @@ class Release:
         """Read the release in a folder with `model_store` and `weights`."""
         networks = {stage: imported_networks(home / "weights" / stage) for stage in NETWORK_STAGES}
         return cls(fingerprint(home), cards(home), tiers(home), networks)
+
+    def require(self, options: Options) -> None:
+        """Check that the weights that are asked for are there.
+
+        Raises:
+            UnavailableTier, UnavailableNetwork: they are not.
+        """
+        require_tier(options, self.tiers)
+        require_networks(options, self.networks)
 
 
 def fingerprint(home: Path) -> str:

@@ -65,6 +65,10 @@ async def submit_all(request: Request) -> Response:
     check_accept("application/json", request.headers.get("accept", ""))
     if names := sorted(request.query_params.keys()):
         raise BadRequest(f"the query has {', '.join(names)}; expected all in the body")
+    if "idempotency-key" in request.headers:
+        raise BadRequest(
+            "Idempotency-Key stands for one job; expected an idempotency_key in each of the batch"
+        )
     batch = await _read(request)
     entered = [await _enter(request, given, batch.options) for given in batch.jobs]
     answers: list[dict[str, object]] = []
@@ -110,6 +114,7 @@ async def _enter(
         record = _record(request, given, shared)
         return await jobs_of(request).submit(record)
     except RestorationError as error:
+        edge_of(request).of_requests.count(error)
         return problem_response(error, request.state.request_id)
 
 
@@ -119,6 +124,8 @@ def _record(request: Request, given: object, shared: dict[str, object]) -> Recor
     Raises:
         UnsupportedOption, PlaceNotAllowed, UnavailableTier: as for a job that is submitted alone.
     """
+    if not isinstance(given, dict):
+        raise UnsupportedOption("the job is no JSON object; expected one with a source")
     try:
         item = _Item.model_validate(given)
     except ValidationError as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from gateway.http.keys import Keys
+from gateway.http.metrics import RequestMetrics
 from gateway.jobs.service import Jobs
 from gateway.restore.admission import Admission
 from gateway.restore.intake import Intake
@@ -27,6 +28,7 @@ class Edge:
     """The parts of the edge that the routes work with.
 
     Attributes:
+        of_requests: the metrics of requests of all routes.
         rates: None if API keys may ask as often as they like.
         jobs: None if no folder is given for them.
         keys: the valid API keys; None if none is required.
@@ -39,6 +41,7 @@ class Edge:
     rates: Rates | None
     transfers: Transfers
     metrics: Metrics
+    of_requests: RequestMetrics
     readiness: Readiness
     intake: Intake
     runner: Runner

@@ -36,13 +36,9 @@ job_views = APIRouter(prefix=PATH, dependencies=[Depends(require_key)], tags=["j
     openapi_extra=jobs_openapi.page_operation(USUAL, MOST),
 )
 async def page(request: Request) -> Response:
-    """Return the caller's jobs, the latest first, a page at a time.
-
-    Raises:
-        KeysNeeded: all callers are one, so that each would be shown everybody's pictures.
-    """
+    """Return the caller's jobs, the latest first, a page at a time; only where API keys tell callers apart."""
     kept = jobs_of(request)
-    if edge_of(request).keys is None:
+    if edge_of(request).keys is None:  # all callers are one: each would be shown everybody's pictures
         raise KeysNeeded("jobs are listed for callers with API keys only; without one, keep the job's id")
     state, limit, before = _read_page(dict(request.query_params))
     found = await asyncio.to_thread(kept.store.page, request.state.caller, state, before, limit + 1)

@@ -20,7 +20,7 @@ from gateway.telemetry.tracing import current_traceparent
 from photorestore.directories import new_name, token_of
 from photorestore.errors import UnsupportedOption
 from photorestore.long_work import check_size
-from photorestore.tiers import require_tier
+from photorestore.methods import EXEMPLAR, TRANSFER
 
 
 def jobs_of(request: Request) -> Jobs:
@@ -59,11 +59,16 @@ def record_of_source(request: Request, order: Order, key: str | None) -> Record:
     """Return the record of a job whose picture lies elsewhere.
 
     Raises:
-        UnsupportedOption: it is wanted how sure colours are that are not asked for.
-        UnavailableTier: the tier does not exist.
+        UnsupportedOption: it is wanted how sure colours are that are not asked for, or colours are wanted that need a
+            reference.
+        UnavailableTier, UnavailableNetwork: it does not exist.
     """
     require_colours(order.kind, order.options)
-    require_tier(order.options, edge_of(request).release.tiers)
+    if order.options.colorize in (EXEMPLAR, TRANSFER):
+        raise UnsupportedOption(
+            f"colorize={order.options.colorize} needs a reference, which only comes with an upload"
+        )
+    edge_of(request).release.require(order.options)
     name = new_name(0)
     work = Work(
         upload=name,  # of a folder that is never made

@@ -166,6 +166,32 @@ def test_command_names_results_and_tells_of_each(edge: Edge, capsys: pytest.Capt
     ]
 
 
+def test_command_takes_keys_of_buckets_letter_by_letter(
+    edge: Edge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["s3://a/one#1.jpg", "gs://a/one#2?.jpg"]
+    assert run(edge, *places, "-o", "s3://to/") == DONE
+    assert [order["result"] for order in sent(edge)] == ["s3://to/one#1.jpg", "s3://to/one#2?.jpg"]
+    assert f"{places[1]} -> s3://to/one#2?.jpg" in capsys.readouterr().out.splitlines()
+
+
+def test_command_goes_on_where_somebody_deletes_a_job(
+    edge: Edge, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = Client.job
+
+    def deleted_first(client: Client, job: str) -> Job:
+        if job == "job-0":
+            edge.jobs.pop(job, None)
+        return ask(client, job)
+
+    monkeypatch.setattr(Client, "job", deleted_first)
+    assert run(edge, "s3://a/1.jpg", "s3://a/2.jpg") == SOME_FAILED
+    shown = capsys.readouterr()
+    assert shown.out == "s3://a/2.jpg -> job job-1\n"
+    assert shown.err.startswith("s3://a/1.jpg: no-such-job: why no-such-job")
+
+
 def test_command_takes_one_place_for_one_picture_or_none(
     edge: Edge, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,18 +3,19 @@
 import hashlib
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from gateway.jobs import hosts
+from gateway.jobs import disk_trouble, hosts
 from gateway.jobs.elsewhere import Elsewhere
 from gateway.settings import GatewaySettings
 from photorestore.imaging import LIMITS
 from tests.edge import EdgeClient, FakeTorchServe, make_picture, problem, running_edge, until
-from tests.jobs import SECRET, hosting, receiving, wait
+from tests.jobs import SECRET, hosting, look, receiving, wait
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick")]
 
@@ -133,7 +134,9 @@ async def test_answers_of_a_source_that_do_not_pass(
     with hosting(a=make_picture()) as host:
         host.statuses.append(status)
         async with running_edge(server, root, jobs_dir=folder, **EVERYWHERE) as edge:
-            assert failure(await ended(edge, source=f"{host.url}/a")) == found
+            job = await ended(edge, source=f"{host.url}/a")
+            assert failure(job) == found
+            assert ("redirects are not followed" in job["problem"]["detail"]) == (status == 302)
         assert len(host.got) == 1
     assert list(root.iterdir()) == []
 
@@ -163,7 +166,9 @@ async def test_limits_of_size_hold_while_it_is_fetched(
             monkeypatch.setattr(httpx.Headers, "get", lambda *_: "")  # nobody says how large it is
             assert failure(await ended(edge, source=f"{host.url}/a")) == (413, "payload-too-large")
             monkeypatch.undo()
-            assert failure(await ended(edge, source=f"{host.url}/b")) == (415, "not-an-image")
+            empty = await ended(edge, source=f"{host.url}/b")
+            assert failure(empty) == (415, "not-an-image")
+            assert empty["problem"]["detail"] == "the source is empty; expected a picture"
         async with running_edge(server, root, jobs_dir=folder, **EVERYWHERE) as edge:
             asked: dict[str, Any] = {"stages": "denoise", "denoise_method": "dip"}
             job = await ended(edge, source=f"{host.url}/c", **asked)
@@ -197,6 +202,36 @@ async def test_internal_address_is_not_asked(server: FakeTorchServe, root: Path,
         assert host.got == []
 
 
+async def test_network_that_was_not_imported_is_refused_before_the_picture_is_fetched(
+    server: FakeTorchServe, root: Path, folder: Path
+) -> None:
+    with hosting(a=make_picture()) as host:
+        async with running_edge(server, root, jobs_dir=folder, **EVERYWHERE) as edge:
+            gateway = edge.app.state.edge
+            gateway.release = replace(gateway.release, networks={"denoise": ("old-film",)})
+            asked: dict[str, Any] = {"source": f"{host.url}/a", "stages": "denoise"}
+            refused = await order(edge, **asked, networks="denoise:mine")
+            assert problem(refused) == (400, "unavailable-network")
+            assert refused.json()["detail"] == "networks names mine for denoise, which has old-film"
+        assert host.got == []
+
+
+async def test_job_cancelled_while_its_result_cannot_be_written_leaves_nothing(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk_trouble, "FIRST_WAIT_S", 60.0)
+    with hosting(a=make_picture()) as host:
+        async with running_edge(server, root, jobs_dir=folder, **EVERYWHERE) as edge:
+            host.statuses.extend([0, 503])  # 0: as it is
+            answer = await order(edge, source=f"{host.url}/a", result=f"{host.url}/b")
+            await until(lambda: len(host.got) == 2)
+            assert (await edge.delete(answer.headers["location"])).status_code == 204
+            await until(lambda: not edge.app.state.edge.jobs._worker._runs)
+            assert (await look(edge, answer.json()))["state"] == "cancelled"
+            assert list((folder / "results").iterdir()) == []
+    assert list(root.iterdir()) == []
+
+
 async def test_orders_that_make_no_sense(server: FakeTorchServe, root: Path, folder: Path) -> None:
     places: dict[str, Any] = {"source_places": "s3://a", "result_places": "s3://a, https.example"}
     async with running_edge(server, root, jobs_dir=folder, **places) as edge:
@@ -204,6 +239,8 @@ async def test_orders_that_make_no_sense(server: FakeTorchServe, root: Path, fol
             {"source": "s3://a/b", "result": "s3://a/b"},
             {"source": "s3://a/b", "result": "s3://a/c", "return": "bundle"},
             {"source": "s3://a/b", "tier": "best"},
+            {"source": "s3://a/b", "colorize": "exemplar"},
+            {"source": "s3://a/b", "colorize": "transfer"},
         )
         for query in queries:
             assert problem(await order(edge, **query)) == (400, "unsupported-option")

@@ -13,7 +13,7 @@ from gateway.http.keys import key_line, make_key
 from gateway.jobs import forecast
 from gateway.routes import batches
 from gateway.routes.job_schemas import MOST_ORDERS
-from tests.edge import EdgeClient, FakeTorchServe, make_picture, problem, running_edge, until
+from tests.edge import EdgeClient, FakeTorchServe, make_picture, metric, problem, running_edge, until
 from tests.jobs import hosting, wait
 
 pytestmark = pytest.mark.anyio
@@ -93,6 +93,7 @@ async def test_one_that_is_wrong_spoils_no_other(server: FakeTorchServe, root: P
         assert all(each["job"] is None for each in found[1:-1])
         assert len({found[0]["job"]["id"], found[-1]["job"]["id"]}) == 2
         assert found[3]["problem"]["detail"] == "the job is not as expected: source: Field required"
+        assert found[4]["problem"]["detail"] == "the job is no JSON object; expected one with a source"
         server.is_open.set()
 
 
@@ -105,6 +106,7 @@ async def test_idempotency_keys_are_those_of_single_jobs(
         assert outcomes(first) == [(202, ""), (200, ""), (422, "idempotency-key-reused")]
         single = await edge.post("/v1/jobs?source=http://127.0.0.1:9/a", headers={"Idempotency-Key": "k"})
         assert single.json()["id"] == first.json()["jobs"][0]["job"]["id"]
+        assert problem(await send(edge, job, headers={"Idempotency-Key": "k"})) == (400, "bad-request")
 
 
 async def test_limits_of_a_key_count_each_job(
@@ -132,6 +134,7 @@ async def test_limits_of_a_key_count_each_job(
             assert outcomes(answer) == [(202, "")] * 3 + [(429, "too-many-requests")] * 2
             assert int(answer.headers["Retry-After"]) >= 1
             assert "of this API key" in answer.json()["jobs"][-1]["problem"]["detail"]
+            assert metric(edge, "rejected_total", reason="jobs") == 2
             told = [each["job"]["ahead"] for each in answer.json()["jobs"][:3]]
             assert told == [0, 1, 2]
             other = await send(edge, job, headers=bob)
