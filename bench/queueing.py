@@ -54,6 +54,8 @@ COUNT = 40_000
 """Pictures of a simulation."""
 REFUSED = 0.001
 """The largest share that may be refused."""
+MOST_USE = 0.85
+"""At the peak: fits are not better than that, and with many pods waits alone would ask for less room."""
 ALBUMS = (1.0, 5.0)
 HEADER = ["pictures a month", "album", "a second at the peak", "pods", "cores", "use at the peak"]
 HEADER += ["wait p50 s", "p95", "p99", "refused", "cost per 1,000", "at full use"]
@@ -84,10 +86,10 @@ def fewest(per_s: float, seconds: Array, wanted: Wanted) -> tuple[int, Found]:
     """Return how many pods are the fewest that do, and how long pictures wait then.
 
     Raises:
-        ValueError: three times what is at work all the time, and 20, do not do.
+        ValueError: three times as many as use asks for, and 20, do not do.
     """
     came_s = arrivals(per_s, len(seconds), np.random.default_rng(wanted.seed), wanted.album)
-    least = max(1, math.ceil(per_s * seconds.mean()))
+    least = max(1, math.ceil(per_s * seconds.mean() / MOST_USE))
     tried: dict[int, Found] = {}
 
     def does(count: int) -> bool:

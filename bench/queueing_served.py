@@ -21,20 +21,19 @@ from PIL import Image
 from bench import machine
 from bench.jobs import picture, running_edge
 from bench.queues import Array, Cost, Found, Pods, arrivals, fitted, simulate
-from bench.served_pairs import PASSED, RESTORED, Served
+from bench.served_pairs import RESTORED, Served
 from bench.service import MENDING, made_once, running_service
 from bench.stand_in import Seen, serving
 from bench.statistics import write
 from bench.tables import table
 
 KINDS = {
-    "photograph": ("timeout=600", (0.25, 1.0, 4.0), 6),
-    "print": ("timeout=600", (0.25, 0.5, 1.0), 9),
-    "enlarged": ("timeout=600&upscale=2", (0.1, 0.25), 4),
-    "encoded anew": (f"timeout=600&{PASSED}", (1.0, 4.0), 4),
-    "every stage": (f"timeout=600&stages={','.join(MENDING)}", (0.25, 0.5, 1.0), 3),
+    "photograph": ("timeout=600", (0.25, 2.0), 3),
+    "print": ("timeout=600", (0.25, 1.0), 5),
+    "enlarged": ("timeout=600&scale=2", (0.1, 0.25), 2),
+    "every stage": (f"timeout=600&stages={','.join(MENDING)}", (0.25, 1.0), 1),
 }
-"""Query, megapixels in turn, and how many pictures; made pictures where every stage is to work on every tile."""
+"""Query, megapixels, and how many pictures, each at all sizes; made ones where every stage is to work on all tiles."""
 STAND_INS = 2
 STAND_IN_S = 1.0
 """Mean of the stand-ins' known service times, which vary as exponentially distributed ones do."""
@@ -58,15 +57,15 @@ def fit(photographs: Path, prints: Path) -> None:
         served = Served(service.supervisor, service.url)
         for name, (query, megapixels, count) in KINDS.items():
             folder = prints if name == "print" else photographs
-            pairs = list(zip(itertools.cycle(megapixels), files_of(folder, count), strict=False))
-            sent = [made(mp) if name == "every stage" else scaled(file, mp) for mp, file in pairs]
+            pairs = list(itertools.product(files_of(folder, count), megapixels))
+            sent = [made(mp) if name == "every stage" else scaled(file, mp) for file, mp in pairs]
             served.restore(sent[0], query)
             seconds = [served.measured(partial(Served.restore, picture=one, query=query)).cpu for one in sent]
-            mp = np.array([size for size, _ in pairs])
+            mp = np.array([size for _, size in pairs])
             kinds[name] = fitted(mp, np.array(seconds))
             print(line_of(name, kinds[name], seconds), flush=True)
-    result = {"processor": machine.processor(), "kinds": {name: asdict(cost) for name, cost in kinds.items()}}
-    write("queueing", result)
+    entered = {name: asdict(cost) for name, cost in kinds.items()}
+    write("queueing", {"processor": machine.processor(), "kinds": entered})
 
 
 def line_of(name: str, cost: Cost, seconds: Sequence[float]) -> str:

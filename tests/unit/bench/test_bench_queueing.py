@@ -183,6 +183,13 @@ def test_the_fewest_pods_do_and_one_less_does_not() -> None:
         fewest(4.0, seconds, replace(wanted, p95_s=-1.0))
 
 
+def test_many_pods_keep_some_room() -> None:
+    seconds = np.full(20_000, 1.0)
+    count, found = fewest(200.0, seconds, Wanted())
+    assert count == math.ceil(200 / queueing.MOST_USE)
+    assert found.p95 < 0.1
+
+
 def test_sizes_grow_with_pictures_and_costs_do_not() -> None:
     wanted = Wanted(peak=2.0, price=0.1)
     rows = sizes((1e6, 1e7), ONE_SECOND, wanted)
