@@ -21,6 +21,8 @@ Mix = Sequence[tuple[str, float, float]]
 
 PLACES = 16
 """`max_requests` of an edge."""
+ROUNDS = 20
+"""In which weights of a fit and what it expects settle."""
 WARM_UP = 0.1
 """The share of a simulation's pictures that is left out, since pods are idle at first."""
 
@@ -52,10 +54,13 @@ class Cost:
 
 
 def fitted(megapixels: Array, seconds: Array) -> Cost:
-    """Fit a line without negative parts to pictures, (n,) each, by the least relative errors."""
+    """Fit a line without negative parts to pictures, (n,) each, whose deviation is a share of what is expected."""
     design = np.stack([np.ones_like(megapixels), megapixels], axis=1)
-    line, _ = nnls(design / seconds[:, None], np.ones_like(seconds))
-    ratios = seconds / (design @ line)
+    expected = np.full_like(seconds, seconds.mean())
+    for _ in range(ROUNDS):
+        line, _ = nnls(design / expected[:, None], seconds / expected)
+        expected = design @ line
+    ratios = seconds / expected
     fixed_s, s_per_mp = line * ratios.mean()
     return Cost(float(fixed_s), float(s_per_mp), tuple((ratios / ratios.mean()).tolist()))
 

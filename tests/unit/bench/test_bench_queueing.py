@@ -143,7 +143,7 @@ def test_arrivals_have_rate_albums_and_seed(album: float) -> None:
 
 def test_a_cost_is_found_again() -> None:
     rng = np.random.default_rng(0)
-    cost = Cost(0.5, 2.0, (0.5, 1.0, 1.5))
+    cost = Cost(0.5, 2.0, (0.1, 1.0, 1.9))  # contents count for more than sizes
     megapixels = rng.uniform(0.1, 4, 3000)
     seconds = np.array([cost.draw(size, 1, rng)[0] for size in megapixels])
     found = fitted(megapixels, seconds)
