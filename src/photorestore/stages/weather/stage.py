@@ -50,7 +50,8 @@ class WeatherStage(NetworkStage):
                 veil = self._veil(workspace)
                 if veil is None:
                     workspace.passed(
-                        self.name, "no haze was found; weather_method network takes out rain and snow"
+                        self.name,
+                        "no haze was found; weather_method dark-channel does not ask whether there is any",
                     )
                 else:
                     _lift(workspace, veil)

@@ -144,7 +144,7 @@ def test_the_haze_that_the_network_sees_is_lifted(tmp_path: Path) -> None:
 def test_where_the_network_sees_no_haze_the_picture_stays(tmp_path: Path) -> None:
     workspace = prepared(tmp_path, **SEEN)
     note = passed(stage_of(presence=LEAST_PRESENCE - 0.01), workspace)
-    assert note.startswith("no haze was found; weather_method network")
+    assert note.startswith("no haze was found; weather_method dark-channel")
     assert "weather" not in workspace.envelope.estimates
 
 
