@@ -12,13 +12,15 @@ def weather(result: dict[str, Any]) -> str:
     rows = [
         [
             name,
+            method,
             look,
             *(interval(found[key]) for key in ("before_db", "after_db", "gain_db")),
             f"{found['gain_db']['min']:.2f}",
             f"{100 * found['worked_share']:.0f} %",
         ]
         for look, figures in result["looks"].items()
-        for name, found in figures["weathers"].items()
+        for name, by_method in figures["weathers"].items()
+        for method, found in by_method.items()
     ]
     dry = [
         [
@@ -33,9 +35,9 @@ def weather(result: dict[str, Any]) -> str:
     ]
     return (
         f"## Rain, snow and haze: {result['set']}, RGB PSNR in dB\n\nDrawn into the photographs, and into the same as "
-        "old prints show them: grey, with grain. Rain and snow by the network, haze by the dark channel prior, which "
-        "knows neither how much of it there is nor whether there is any.\n\n"
-        + table(["weather", "of", "before", "after", "gain", "least gain", "worked on"], rows)
+        "old prints show them: grey, with grain. The dark channel prior knows neither how much haze there is nor "
+        "whether there is any.\n\n"
+        + table(["weather", "method", "of", "before", "after", "gain", "least gain", "worked on"], rows)
         + "\nThe same pictures without weather, what is left of them (60 dB: unchanged):\n\n"
         + table(["method", "of", "PSNR", "worst", "worked on"], dry)
     )

@@ -148,8 +148,9 @@ def _add_methods(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--weather-method",
-        choices=("network", "dark-channel"),
-        help="by which weather is taken out: network (rain and snow, with --stages weather) or dark-channel (haze)",
+        choices=("network", "haze-network", "dark-channel"),
+        help="by which weather is taken out: network (rain and snow, with --stages weather), or haze-network or "
+        "dark-channel (haze)",
     )
     group.add_argument(
         "--colorize",

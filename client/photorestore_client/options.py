@@ -31,7 +31,8 @@ class Options(TypedDict, total=False):
         deblur_method: by which it is undone: `network`, which needs no `psf`, or by one `hqs`, `wiener` or
             `richardson-lucy`; `auto`, the service's default, is `hqs` with `psf`, else `network`.
         weather_method: by which weather is taken out: `network`, the service's default, which takes out rain and snow
-            where `stages` names `weather`, or `dark-channel`, which lifts haze, and needs not be named.
+            where `stages` names `weather`, or `haze-network` or `dark-channel`, which lift haze, and need not be
+            named; the former only where it finds some.
         colorize: give a grey photograph colours: `learned`, invented by what photographs usually show; `exemplar`, a
             reference's where it shows the same; `transfer`, a reference's by lightness alone.
         hints: points whose colours are known: `120,80,#aa3311;40,200,#336699`, in pixels of the upright picture.
@@ -57,7 +58,7 @@ class Options(TypedDict, total=False):
     normalise: bool
     psf: str | bytes | PathLike[str]
     deblur_method: Literal["auto", "hqs", "wiener", "richardson-lucy", "network"]
-    weather_method: Literal["network", "dark-channel"]
+    weather_method: Literal["network", "haze-network", "dark-channel"]
     colorize: Literal["learned", "exemplar", "transfer"]
     hints: str
     scale: int

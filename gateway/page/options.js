@@ -57,7 +57,7 @@ const TEXTS = {
   },
   weather_method: {
     label: "Weather",
-    value: (value) => ({ network: "rain and snow, where chosen above", "dark-channel": "lift haze (dark channel)" })[value] ?? value,
+    value: (value) => ({ network: "rain and snow, where chosen above", "haze-network": "lift haze, if there is any", "dark-channel": "lift haze (dark channel)" })[value] ?? value,
   },
   colorize: {
     label: "Give colours",

@@ -23,9 +23,9 @@ L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D = "l0tv", "poisson-tv", "csf", "ksvd"
 DIP = "dip"
 """Deep Image Prior, which denoises, fills and enlarges by a network that learns from this one picture."""
 
-DARK_CHANNEL = "dark-channel"
-WEATHER_METHODS = (NETWORK, DARK_CHANNEL)
-"""Methods that take weather out: our network rain and snow, the dark channel prior haze."""
+HAZE_NETWORK, DARK_CHANNEL = "haze-network", "dark-channel"
+WEATHER_METHODS = (NETWORK, HAZE_NETWORK, DARK_CHANNEL)
+"""Methods that take weather out: one network of ours rain and snow, another haze, and so the dark channel prior."""
 
 DENOISE_METHODS = (NETWORK, L0TV, POISSON_TV, CSF, KSVD, KRIGING, BM3D, DIP)
 FITTED_METHODS = (NETWORK, DIP)

@@ -73,8 +73,8 @@ class Options:
         psf: the blur to undo, see `blur_words`: in words, a picture as a data URL, or `estimate`; None = unknown.
         deblur_method: by which it is undone: `network`, without a PSF, or by a PSF `hqs`, `wiener` or
             `richardson-lucy`; `AUTO` is `hqs` with `psf`, else `network`.
-        weather_method: by which weather is taken out: `network`, rain and snow where there are any, or `dark-channel`,
-            haze; naming that asks for it.
+        weather_method: by which weather is taken out: `network`, rain and snow where there are any, `haze-network`,
+            haze where there is some, or `dark-channel`, haze; naming one of the latter two asks for it.
         colorize: by which it is given colours: `learned`, or `exemplar` or `transfer` with a reference; None = not.
         hints: points whose colours are known, in words, see `hint_words`; None = none.
         scale: enlargement, one of `SCALES`.

@@ -147,13 +147,18 @@ ROWS = _chained(
     StageRow(
         name="weather",
         label="Take out rain, snow or haze",
-        does="takes out streaks of rain and flakes of snow, by a network, or haze, by the dark channel prior",
-        works_when="asked for, and there is rain or snow; or haze is to be lifted",
+        does="takes out rain and snow, by a network, or haze, by another network or by the dark channel prior",
+        works_when="asked for, and there is such weather",
         is_selectable=True,
         has_strength=True,
         options=("weather_method",),
-        networks=(NetworkRow("weather", "photorestore.stages.weather.network:WeatherUNet", has_tiers=False),),
-        methods=(MethodRow("network", 0.6), MethodRow("dark-channel", 0.3)),
+        networks=(
+            NetworkRow("weather", "photorestore.stages.weather.network:WeatherUNet", has_tiers=False),
+            NetworkRow(
+                "weather_haze", "photorestore.stages.weather.haze_network:HazeNetwork", has_tiers=False
+            ),
+        ),
+        methods=(MethodRow("network", 0.6), MethodRow("haze-network", 0.3), MethodRow("dark-channel", 0.3)),
         planes=(PlaneRow("cleared", 3, holds=PICTURE, needs=frozenset({WEATHERED})),),
         findings="photorestore.stages.weather.findings:WeatherFindings",
         batch_size=1,  # each picture has weather of its own

@@ -39,6 +39,7 @@ def test_options_survive_a_round_trip() -> None:
         (Options(stages=("denoise",)), False),
         (Options(stages=("weather",)), True),
         (Options(weather_method="dark-channel"), True),
+        (Options(weather_method="haze-network"), True),
         (Options(stages=(), weather_method="dark-channel"), True),
         (Options(stages=("weather",), strength={"weather": 0}), False),
     ],
@@ -89,7 +90,10 @@ def test_weather_is_taken_out_only_where_it_is_asked_for(options: Options, works
         ({"strength": "face:0.5,denoise"}, "strength is {'face': 0.5, 'denoise': ''}"),
         ({"psf": "motion:15"}, "psf is 'motion:15'; expected motion:length in px (2 to 64),angle in degrees"),
         ({"psf": 4}, "psf is 4"),
-        ({"weather_method": "fog"}, "weather_method is 'fog'; expected one of network, dark-channel"),
+        (
+            {"weather_method": "fog"},
+            "weather_method is 'fog'; expected one of network, haze-network, dark-channel",
+        ),
         (
             {"deblur_method": "blind"},
             "deblur_method is 'blind'; expected one of auto, hqs, wiener, richardson-lucy, network",

@@ -17,13 +17,14 @@ def test_weather_is_measured_and_reported(tmp_path: Path) -> None:
     assert set(result["looks"]) == {"photographs", "old prints"}
     for figures in result["looks"].values():
         assert set(figures["weathers"]) == {"rain", "snow", "haze"}
-        for found in figures["weathers"].values():
+        for found in (found for by_method in figures["weathers"].values() for found in by_method.values()):
             change_db = found["after_db"]["mean"] - found["before_db"]["mean"]
             assert found["gain_db"]["mean"] == pytest.approx(change_db, abs=1e-3)
-        assert figures["weathers"]["haze"]["worked_share"] == 1
+        assert figures["weathers"]["haze"]["dark-channel"]["worked_share"] == 1
+        assert set(figures["weathers"]["haze"]) == {"haze-network", "dark-channel"}
         assert figures["dry"]["dark-channel"]["psnr_db"]["mean"] < 60
     text = report.SECTIONS["weather"](json.loads(json.dumps(result)))
-    assert "| rain | photographs |" in text
+    assert "| rain | network | photographs |" in text
     assert "| dark-channel | old prints |" in text
 
 

@@ -28,6 +28,7 @@ from photorestore.stages.scratch.scene_head import CHANNELS
 from photorestore.stages.translate.network import Translator
 from photorestore.stages.translate.tone_network import ToneNetwork
 from photorestore.stages.upscale.network import Bilinear, Upscaler
+from photorestore.stages.weather.haze_network import HazeNetwork
 from photorestore.stages.weather.network import WeatherUNet
 from tests.conftest import make_photo
 
@@ -70,6 +71,7 @@ WHOLE = (
     JudgeNet.descriptor,
     SceneTrunk.descriptor,
     ToneNetwork.descriptor,
+    HazeNetwork.descriptor,
     FaceDetector.descriptor,
     ColorizeNetwork.descriptor,
 )

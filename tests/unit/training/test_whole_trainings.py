@@ -10,9 +10,10 @@ from PIL import Image
 from photorestore.networks.weights import build_network, read_metadata, weights_file
 from photorestore.stages.deblur.network import DeblurUNet
 from photorestore.stages.denoise.shrinkage import ShrinkageCascade
+from photorestore.stages.weather.haze_network import HazeNetwork
 from photorestore.stages.weather.network import WeatherUNet
 from tests.conftest import make_photo
-from training import train_csf, train_deblur, train_weather
+from training import train_csf, train_deblur, train_weather, train_weather_haze
 from training.config import read_config
 from training.log import Log
 from training.place import Place
@@ -101,6 +102,20 @@ def test_a_network_against_rain_and_snow_is_trained_and_delivered(place: Place) 
     for name, value in delivered.state_dict().items():
         torch.testing.assert_close(value, network.state_dict()[name], atol=1e-2, rtol=1e-2)
     assert {"rain_gain_db", "snow_gain_db", "dry_db"} <= set(read_metadata(file)["metrics"])
+
+
+def test_a_network_that_sees_haze_is_trained_and_delivered(place: Place) -> None:
+    config = replace(
+        read_config(train_weather_haze.Config, CONFIGS / "weather_haze.fast.toml"),
+        tier="small", widths=(4, 8, 8, 8, 8), photos=("photos",), validation_every=2, patch_px=32, batch_size=2,
+        total_steps=2,
+    )  # fmt: skip
+    network = train_weather_haze.train(config, place)
+    file = weights_file("weather_haze", "small", place.weights)
+    delivered = build_network(HazeNetwork, file)
+    for name, value in delivered.state_dict().items():
+        torch.testing.assert_close(value, network.state_dict()[name], atol=1e-2, rtol=1e-2)
+    assert {"haze_gain_db", "least_gain_db", "told_share"} <= set(read_metadata(file)["metrics"])
 
 
 def test_a_finished_training_that_is_started_again_stays_as_it_is(place: Place) -> None:

@@ -12,7 +12,7 @@ class WeatherFindings(Findings):
     """What was taken out of the picture.
 
     Attributes:
-        method: by which; `network` takes out rain and snow.
+        method: by which; `network` takes out rain and snow, the others haze.
         haze: share of the scene's light, 0 to 1, that the haze was taken to keep back, on average; None: of no haze.
     """
 

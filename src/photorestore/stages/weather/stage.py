@@ -1,4 +1,4 @@
-"""Weather: take rain and snow, or haze, out of a photograph; one in which nothing falls stays as it is."""
+"""Weather: take rain and snow, or haze, out of a photograph; one in which the network finds none stays as it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from photorestore.methods import DARK_CHANNEL
+from photorestore.methods import DARK_CHANNEL, NETWORK
 from photorestore.networks.tiling import TileJob, to_float, to_integers
 from photorestore.pixels.bands import strips
 from photorestore.stages.base import is_left_alone
@@ -16,15 +16,18 @@ from photorestore.stages.blend import Blend, blend
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.preprocess.findings import decided_of, is_grey
 from photorestore.stages.preprocess.scene import plane_view
+from photorestore.stages.weather import haze_network
 from photorestore.stages.weather.dark_channel import haze_of
 from photorestore.stages.weather.falling import darkened_share
 from photorestore.stages.weather.findings import WeatherFindings
 from photorestore.stages.weather.veil import Veil
-from photorestore.workspace import Array, Workspace
+from photorestore.workspace import Workspace
 
 PLANE = "cleared"
 VIEW_PX = 512
-"""Longest side of the view of the whole picture in which haze is looked for."""
+"""Longest side of the view of the whole picture that the dark channel prior looks at."""
+LEAST_PRESENCE = 0.0
+"""Logit from which the network is taken to see haze; see docs/models/weather_haze.md."""
 LEAST_DARKENED = 0.03
 """Share of a window's pixels, at least, that something falls in front of; see docs/models/weather.md."""
 STRIP_SHARE = 4
@@ -40,27 +43,45 @@ class WeatherStage(NetworkStage):
         for workspace in batch:
             if not _engages(workspace):
                 continue
-            if workspace.options.weather_method == DARK_CHANNEL:
-                with torch.inference_mode():
-                    _lift(workspace)
-            else:
+            if workspace.options.weather_method == NETWORK:
                 self._dry(workspace)
+                continue
+            with torch.inference_mode():
+                veil = self._veil(workspace)
+                if veil is None:
+                    workspace.passed(
+                        self.name,
+                        "no haze was found; weather_method dark-channel does not ask whether there is any",
+                    )
+                else:
+                    _lift(workspace, veil)
 
     def _dry(self, workspace: Workspace) -> None:
         """Take out rain and snow, if there are any."""
         image, network = workspace.before(PLANE), self.networks[self.name]
         if darkened_share(image, network) < LEAST_DARKENED:
-            workspace.passed(self.name, "no rain or snow was found; weather_method dark-channel lifts haze")
+            workspace.passed(self.name, "no rain or snow was found; weather_method haze-network lifts haze")
             return
         with workspace.new_plane(PLANE, image.shape, "uint16") as target:
             network.fill([TileJob({"image": image}, target, _how(workspace))], blend)
         _note(workspace, WeatherFindings(workspace.options.weather_method), "rain or snow taken out")
 
+    def _veil(self, workspace: Workspace) -> Veil | None:
+        """Return the haze of a picture; None where the network sees none."""
+        image = workspace.before(PLANE)
+        if workspace.options.weather_method == DARK_CHANNEL:
+            view = plane_view(image, VIEW_PX)
+            return Veil.of(view, *haze_of(view))
+        view = plane_view(image, haze_network.VIEW_PX)
+        seen = self.networks["weather_haze"](view)
+        if float(seen.presence) < LEAST_PRESENCE:
+            return None
+        return Veil.of(view, seen.share, seen.air, haze_network.RADIUS_PX)
 
-def _lift(workspace: Workspace) -> None:
+
+def _lift(workspace: Workspace, veil: Veil) -> None:
     """Lift the haze."""
     image, how = workspace.before(PLANE), _how(workspace)
-    veil = _veil(image)
     _, height, width = image.shape
     with workspace.new_plane(PLANE, image.shape, "uint16") as target:
         for strip in strips(height, STRIP_SHARE * width):
@@ -69,12 +90,6 @@ def _lift(workspace: Workspace) -> None:
             target[:, strip] = to_integers(rows[0], np.dtype(np.uint16))
     found = WeatherFindings(workspace.options.weather_method, veil.taken)
     _note(workspace, found, f"haze that had taken {100 * veil.taken:.0f} % of the light lifted")
-
-
-def _veil(image: Array) -> Veil:
-    """Return the haze of a picture."""
-    view = plane_view(image, VIEW_PX)
-    return Veil.of(view, *haze_of(view))
 
 
 def _how(workspace: Workspace) -> Blend:

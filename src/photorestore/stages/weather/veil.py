@@ -35,9 +35,9 @@ class Veil:
     taken: float
 
     @classmethod
-    def of(cls, view: Tensor, share: Tensor, air: Tensor) -> Veil:
+    def of(cls, view: Tensor, share: Tensor, air: Tensor, radius_px: int = RADIUS_PX) -> Veil:
         """Fit the functions to a view (1, 3, V, U) and the share (1, 1, V, U) seen there."""
-        return cls(functions_of(luma(view), share, RADIUS_PX, FLAT), air, round(1 - float(share.mean()), 3))
+        return cls(functions_of(luma(view), share, radius_px, FLAT), air, round(1 - float(share.mean()), 3))
 
     def lifted(self, image: Tensor, top: int, height: int, how: Blend) -> Tensor:
         """Return rows of a picture, sRGB (1, 3, h, W), without the haze, in [0, 1].

@@ -15,17 +15,23 @@ from photorestore.options import Options
 from photorestore.stages.base import Stage, run_stage
 from photorestore.stages.weather.falling import darkened_share
 from photorestore.stages.weather.findings import WeatherFindings
+from photorestore.stages.weather.haze_network import Haze, HazeNetwork
+from photorestore.stages.weather.hazing import clear
 from photorestore.stages.weather.network import WeatherUNet
-from photorestore.stages.weather.stage import LEAST_DARKENED, WeatherStage
+from photorestore.stages.weather.stage import LEAST_DARKENED, LEAST_PRESENCE, WeatherStage
 from photorestore.stages.weather.veil import Veil
 from photorestore.workspace import Workspace
 from tests.conftest import found_by, loaded_stage, make_photo, problem_of
 from training.degradations.lookalikes.things import grass
 from training.degradations.noise import gaussian, quantise
-from training.degradations.weather import rain, snow
+from training.degradations.weather import haze, rain, snow
 
 ASKED: dict[str, Any] = {"stages": ("weather",)}
 HAZE: dict[str, Any] = {"weather_method": "dark-channel"}
+SEEN: dict[str, Any] = {"weather_method": "haze-network"}
+
+
+AIR = 0.8
 
 
 class Darkening(torch.nn.Module):
@@ -41,8 +47,26 @@ class Darkening(torch.nn.Module):
         return image + self.change
 
 
-def stage_of(change: float = -0.1) -> WeatherStage:
-    return WeatherStage({"weather": Runner(Darkening(change), precision="float32")})
+class Even(torch.nn.Module):
+    """Sees even haze."""
+
+    descriptor = HazeNetwork.descriptor
+
+    def __init__(self, share: float, presence: float) -> None:
+        super().__init__()
+        self.share, self.presence = share, presence
+
+    def forward(self, view: torch.Tensor) -> Haze:
+        share = torch.full_like(view[:, :1], self.share)
+        return Haze(share, torch.full((1, 3, 1, 1), AIR), torch.tensor([self.presence]))
+
+
+def stage_of(change: float = -0.1, share: float = 0.7, presence: float = 1.0) -> WeatherStage:
+    networks: dict[str, Runner[Any]] = {
+        "weather": Runner(Darkening(change), precision="float32"),
+        "weather_haze": Runner(Even(share, presence), precision="float32"),
+    }
+    return WeatherStage(networks)
 
 
 def prepared(
@@ -81,7 +105,7 @@ def passed(stage: Stage, workspace: Workspace) -> str:
     return workspace.envelope.trace["weather"].note
 
 
-@pytest.mark.parametrize("options", [ASKED, HAZE])
+@pytest.mark.parametrize("options", [ASKED, HAZE, SEEN])
 @pytest.mark.parametrize("depth", ["uint8", "uint16"])
 @pytest.mark.parametrize("hw", [(60, 81), (1, 2), (5, 3), (700, 30)])
 def test_pictures_of_all_depths_and_sizes_are_cleared(
@@ -109,30 +133,54 @@ def test_it_says_by_what_and_how_much(tmp_path: Path) -> None:
     assert f"{100 * found.haze:.0f} % of the light lifted" in workspace.envelope.trace["weather"].note
 
 
+def test_the_haze_that_the_network_sees_is_lifted(tmp_path: Path) -> None:
+    workspace = prepared(tmp_path, **SEEN)
+    result = torch.from_numpy(done(stage_of(share=0.7), workspace))[None]
+    share, air = torch.full((1, 1, 60, 81), 0.7), torch.full((1, 3, 1, 1), AIR)
+    expected = clear(torch.from_numpy(before(workspace))[None], share, air).clamp(0, 1)
+    torch.testing.assert_close(result, expected, atol=1e-3, rtol=0)
+    assert found_by(workspace, WeatherFindings) == WeatherFindings("haze-network", 0.3)
+    assert workspace.envelope.trace["weather"].note == "haze that had taken 30 % of the light lifted"
+
+
+def test_where_the_network_sees_no_haze_the_picture_stays(tmp_path: Path) -> None:
+    workspace = prepared(tmp_path, **SEEN)
+    note = passed(stage_of(presence=LEAST_PRESENCE - 0.01), workspace)
+    assert note.startswith("no haze was found; weather_method dark-channel")
+    assert "weather" not in workspace.envelope.estimates
+
+
 @pytest.mark.parametrize("change", [-0.01, 0.0, 0.1])
 def test_where_nothing_falls_the_picture_stays_and_haze_is_pointed_to(tmp_path: Path, change: float) -> None:
     workspace = prepared(tmp_path, **ASKED)
     assert passed(stage_of(change), workspace).startswith(
-        "no rain or snow was found; weather_method dark-channel"
+        "no rain or snow was found; weather_method haze-network"
     )
     assert "weather" not in workspace.envelope.estimates
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"mode": "thorough"}, {"stages": ("denoise",)}, {**HAZE, "strength": 0.0}]
+    "options",
+    [
+        {},
+        {"mode": "thorough"},
+        {"stages": ("denoise",)},
+        {**HAZE, "strength": 0.0},
+        {**SEEN, "strength": 0.0},
+    ],
 )
 def test_it_works_only_where_it_is_asked_for(tmp_path: Path, options: dict[str, Any]) -> None:
     assert passed(stage_of(), prepared(tmp_path, **options)) == "not asked for"
 
 
-@pytest.mark.parametrize("options", [ASKED, HAZE])
+@pytest.mark.parametrize("options", [ASKED, HAZE, SEEN])
 def test_a_picture_of_one_colour_stays(tmp_path: Path, options: dict[str, Any]) -> None:
     workspace = prepared(tmp_path, **options)
     workspace.envelope.estimates["preprocess"] = replace(SOUND, one_colour=True)
     assert "one colour" in passed(stage_of(), workspace)
 
 
-@pytest.mark.parametrize("options", [ASKED, HAZE])
+@pytest.mark.parametrize("options", [ASKED, HAZE, SEEN])
 def test_strength_mixes_with_what_was_there(tmp_path: Path, options: dict[str, Any]) -> None:
     workspace = prepared(tmp_path, **options)
     fully, image = done(stage_of(), workspace), before(workspace)
@@ -199,6 +247,19 @@ def test_with_our_weights_bright_grass_on_a_grainy_print_is_no_rain(tmp_path: Pa
     workspace = prepared(tmp_path, hw=(200, 240), **ASKED)
     workspace.write_plane("image", (quantise(grainy) * 255).byte().numpy())
     assert passed(loaded_stage("weather"), workspace).startswith("no rain or snow")
+
+
+def test_with_our_weights_haze_goes_and_a_clear_picture_stays(tmp_path: Path) -> None:
+    deep = (make_photo(200, 240, 1) / 255.0) ** 2 * 255  # a made photograph's own blacks are pale
+    workspace, clear_one = prepared(tmp_path, **SEEN), deep.round().astype(np.uint8).transpose(2, 0, 1)
+    workspace.write_plane("image", clear_one)
+    assert passed(loaded_stage("weather"), workspace).startswith("no haze")
+    scene = torch.from_numpy(clear_one).float() / 255
+    hazy = haze(scene, torch.Generator().manual_seed(5))[0]
+    workspace = prepared(tmp_path, **SEEN)
+    workspace.write_plane("image", (hazy * 255).round().byte().numpy())
+    result = done(loaded_stage("weather"), workspace)
+    assert np.square(result - scene.numpy()).mean() < float((hazy - scene).square().mean()) / 4
 
 
 def test_what_is_changed_both_ways_is_the_photographs_own() -> None:
