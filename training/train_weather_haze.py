@@ -1,7 +1,7 @@
 """Train the network that sees how thick haze is.
 
     make train-weather_haze                   # configs/weather_haze.fast.toml
-    python -m training.train_weather_haze --minutes 22 --threads 1
+    python -m training.train_weather_haze --minutes 25 --threads 1
 
 Haze of made depth is put into large parts of small photographs, in linear light; half of them stay clear. The network
 is judged by what the model of haze makes of its answer, and told whether there was any.
@@ -34,7 +34,9 @@ from training.place import Place, command_line, place_of
 from training.randomness import chance, pick, randint, uniform
 from training.run import Run
 
-CLEAR_SHARE, GREY_SHARE, GRAINY_SHARE = 0.45, 0.25, 0.4
+CLEAR_SHARE, GREY_SHARE, GRAINY_SHARE, LEVELLED_SHARE = 0.45, 0.25, 0.4, 0.35
+MOST_CUT = 0.01
+"""Share of the values that levels cut off at either end, at most."""
 MOST_SIGMA_255 = 4.0
 """Of grain: in a view less is left of it than in the picture."""
 ZOOMED = 1.5
@@ -73,18 +75,30 @@ def large_part(photo: Tensor, size_px: int, rng: torch.Generator) -> Tensor:
 
 
 def make_sample(photos: Sequence[Tensor], config: Config, rng: torch.Generator) -> tuple[Tensor, ...]:
-    """Return (lq, gt, share, air, presence)."""
+    """Return (lq, gt, share, air, presence, whether share and air are what the model of haze has)."""
     gt = large_part(pick(photos, rng), config.patch_px, rng)
     if chance(GREY_SHARE, rng):
         gt = luma(gt[None])[0].expand(3, -1, -1)
     if chance(GRAINY_SHARE, rng):
         grain = gaussian(torch.zeros_like(gt[:1]), MOST_SIGMA_255 / 255 * uniform(0, 1, rng), rng)
         gt = (gt + grain).clamp(0, 1)
+    is_levelled, yes = chance(LEVELLED_SHARE, rng), torch.ones(())
     if chance(CLEAR_SHARE, rng):
-        gt = quantise(gt)
-        return gt, gt, torch.ones_like(gt[:1]), torch.ones((3, 1, 1)), torch.zeros(())
+        gt = quantise(levelled(gt, rng) if is_levelled else gt)
+        return gt, gt, torch.ones_like(gt[:1]), torch.ones((3, 1, 1)), torch.zeros(()), yes
     lq, share, air = haze(gt, rng)
-    return quantise(lq), gt, share, air, torch.ones(())
+    lq = quantise(lq)
+    if is_levelled:
+        return quantise(levelled(lq, rng)), gt, share, air, yes, torch.zeros(())
+    return lq, gt, share, air, yes, yes
+
+
+def levelled(image: Tensor, rng: torch.Generator) -> Tensor:
+    """Stretch sRGB values as cameras do: some of the darkest become 0, some of the brightest 1."""
+    ordered = image.flatten().sort().values
+    low, high = (round(uniform(0, MOST_CUT, rng) * len(ordered)) for _ in range(2))
+    darkest, brightest = ordered[low], ordered[-1 - high]
+    return ((image - darkest) / (brightest - darkest).clamp_min(0.05)).clamp(0, 1)
 
 
 def lifted(lq: Tensor, seen: Haze) -> Tensor:
@@ -95,15 +109,16 @@ def lifted(lq: Tensor, seen: Haze) -> Tensor:
 
 def loss_of(seen: Haze, sample: Sequence[Tensor], progress: float) -> Tensor:
     """Return what a batch is learned by."""
-    lq, gt, share, air, presence = sample
-    there = presence.view(-1, 1, 1, 1)
+    lq, gt, share, air, presence, known = (
+        part.view(-1, 1, 1, 1) if part.ndim == 1 else part for part in sample
+    )
     restored = clear(lq, seen.share, seen.air)
     restored = restored.clamp(0, 1).lerp(restored, LEAKED)
     return (
         psnr_loss(restored, gt, progress, faint=FAINT)
-        + SHARE_WEIGHT * (seen.share.log() - share.clamp_min(LEAST_SHARE).log()).abs().mean()
-        + AIR_WEIGHT * ((seen.air - air).abs() * there).mean()
-        + PRESENCE_WEIGHT * F.binary_cross_entropy_with_logits(seen.presence, presence)
+        + SHARE_WEIGHT * ((seen.share.log() - share.clamp_min(LEAST_SHARE).log()).abs() * known).mean()
+        + AIR_WEIGHT * ((seen.air - air).abs() * presence * known).mean()
+        + PRESENCE_WEIGHT * F.binary_cross_entropy_with_logits(seen.presence, presence.flatten())
     )
 
 

@@ -158,7 +158,7 @@ ROWS = _chained(
                 "weather_haze", "photorestore.stages.weather.haze_network:HazeNetwork", has_tiers=False
             ),
         ),
-        methods=(MethodRow("network", 0.6), MethodRow("haze-network", 0.3), MethodRow("dark-channel", 0.3)),
+        methods=(MethodRow("network", 0.6), MethodRow("haze-network", 0.2), MethodRow("dark-channel", 0.3)),
         planes=(PlaneRow("cleared", 3, holds=PICTURE, needs=frozenset({WEATHERED})),),
         findings="photorestore.stages.weather.findings:WeatherFindings",
         batch_size=1,  # each picture has weather of its own

@@ -26,7 +26,7 @@ from photorestore.workspace import Workspace
 PLANE = "cleared"
 VIEW_PX = 512
 """Longest side of the view of the whole picture that the dark channel prior looks at."""
-LEAST_PRESENCE = 0.0
+LEAST_PRESENCE = 1.0
 """Logit from which the network is taken to see haze; see docs/models/weather_haze.md."""
 LEAST_DARKENED = 0.03
 """Share of a window's pixels, at least, that something falls in front of; see docs/models/weather.md."""
@@ -76,7 +76,7 @@ class WeatherStage(NetworkStage):
         seen = self.networks["weather_haze"](view)
         if float(seen.presence) < LEAST_PRESENCE:
             return None
-        return Veil.of(view, seen.share, seen.air, haze_network.RADIUS_PX)
+        return Veil.of(view, seen.share.cpu(), seen.air.cpu(), haze_network.RADIUS_PX)
 
 
 def _lift(workspace: Workspace, veil: Veil) -> None:

@@ -61,7 +61,7 @@ class Even(torch.nn.Module):
         return Haze(share, torch.full((1, 3, 1, 1), AIR), torch.tensor([self.presence]))
 
 
-def stage_of(change: float = -0.1, share: float = 0.7, presence: float = 1.0) -> WeatherStage:
+def stage_of(change: float = -0.1, share: float = 0.7, presence: float = LEAST_PRESENCE) -> WeatherStage:
     networks: dict[str, Runner[Any]] = {
         "weather": Runner(Darkening(change), precision="float32"),
         "weather_haze": Runner(Even(share, presence), precision="float32"),
