@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import threading
 from collections import deque
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ import httpx
 
 from gateway.jobs.records import ENDED
 from tests.edge import make_picture
+from tests.local_servers import answering
 
 KEYED: dict[str, Any] = {"Idempotency-Key": "a"}
 
@@ -95,13 +95,8 @@ def receiving(*statuses: int, port: int = 0) -> Iterator[ReceiverServer]:
     with ReceiverServer(("127.0.0.1", port), Receiver) as server:
         server.statuses, server.got = deque(statuses), []
         server.url = f"http://127.0.0.1:{server.server_port}/told?album=7"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
+        with answering(server):
             yield server
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 class HostServer(ThreadingHTTPServer):
@@ -154,10 +149,5 @@ def hosting(**files: bytes) -> Iterator[HostServer]:
         server.statuses, server.got = deque(), []
         server.files = {f"/{name}": content for name, content in files.items()}
         server.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
+        with answering(server):
             yield server
-        finally:
-            server.shutdown()
-            thread.join()

@@ -1,12 +1,13 @@
 """A receiver of OTLP over HTTP."""
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+
+from tests.local_servers import answering
 
 trace_service = pytest.importorskip(
     "opentelemetry.proto.collector.trace.v1.trace_service_pb2", reason="the extra `tracing` is not installed"
@@ -68,11 +69,5 @@ def attributes_of(described: Any) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def receiving_spans() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            receiver.shutdown()
-            thread.join()
+    with Receiver() as receiver, answering(receiver):
+        yield receiver

@@ -47,6 +47,12 @@ def read_photo(file: Path) -> Tensor:
         return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()
 
 
+def middle(photo: Tensor, side_px: int) -> Tensor:
+    """Return the middle of a photograph (C, H, W), of at most `side_px` each way."""
+    top, left = (max(0, side - side_px) // 2 for side in photo.shape[-2:])
+    return photo[:, top : top + side_px, left : left + side_px]
+
+
 def random_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) -> Tensor:
     """Cut a randomly placed, flipped and turned square: float (3, size_px, size_px) in [0, 1]."""
     photo = pick(photos, rng)

@@ -21,7 +21,7 @@ from photorestore.fidelity import psnr
 from photorestore.networks.runner import Runner
 from photorestore.stages.deblur.network import DeblurUNet
 from training.config import RunConfig, read_config
-from training.data import hold_out, load_photos, scaled_patch
+from training.data import hold_out, load_photos, middle, scaled_patch
 from training.degradations.blurs import BLURS, blur_randomly
 from training.degradations.noise import gaussian, jpeg, quantise
 from training.losses import psnr as psnr_loss
@@ -97,11 +97,6 @@ def evaluate(deblur: Runner[Tensor], photos: Sequence[Tensor]) -> dict[str, floa
     return scores | {"sharp_db": sum(kept) / len(kept), "least_sharp_db": min(kept)}
 
 
-def _middle(photo: Tensor) -> Tensor:
-    top, left = (max(0, side - VIEW_PX) // 2 for side in photo.shape[-2:])
-    return photo[:, top : top + VIEW_PX, left : left + VIEW_PX]
-
-
 def train(config: Config, place: Place) -> DeblurUNet:
     """Train the network, write its weights, and return it."""
     place.prepare()
@@ -111,7 +106,7 @@ def train(config: Config, place: Place) -> DeblurUNet:
     folders = [load_photos([place.data / name], min_side_px=least_px) for name in config.photos]
     held_out, kept = hold_out(folders, config.validation_every)
     photos = [photo for folder in kept for photo in folder]
-    held_out = [_middle(photo) for photo in held_out]
+    held_out = [middle(photo, VIEW_PX) for photo in held_out]
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)

@@ -21,7 +21,7 @@ from photorestore.networks.runner import Runner
 from photorestore.pixels.lab import encoded, linear_of
 from photorestore.stages.preprocess.demosaic_network import Demosaicker, pattern_planes
 from training.config import RunConfig, read_config
-from training.data import hold_out, load_photos, scaled_patch
+from training.data import hold_out, load_photos, middle, scaled_patch
 from training.losses import psnr as psnr_loss
 from training.muon import MuonAdamW
 from training.place import Place, command_line, place_of
@@ -121,11 +121,6 @@ def evaluate(demosaic: Runner[Tensor], photos: Sequence[Tensor]) -> dict[str, fl
     return scores
 
 
-def _middle(photo: Tensor) -> Tensor:
-    top, left = (max(0, side - VIEW_PX) // 2 for side in photo.shape[-2:])
-    return photo[:, top : top + VIEW_PX, left : left + VIEW_PX]
-
-
 def train(config: Config, place: Place) -> Demosaicker:
     """Train the network, write its weights, and return it."""
     place.prepare()
@@ -134,7 +129,7 @@ def train(config: Config, place: Place) -> Demosaicker:
     folders = [load_photos([place.data / name], min_side_px=config.patch_px) for name in config.photos]
     held_out, kept = hold_out(folders, config.validation_every)
     photos = [photo for folder in kept for photo in folder]
-    held_out = [_middle(photo) for photo in held_out]
+    held_out = [middle(photo, VIEW_PX) for photo in held_out]
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)

@@ -21,7 +21,7 @@ from photorestore.fidelity import psnr
 from photorestore.networks.runner import Runner
 from photorestore.stages.weather.network import WeatherUNet
 from training.config import RunConfig, read_config
-from training.data import hold_out, load_photos, scaled_patch
+from training.data import hold_out, load_photos, middle, scaled_patch
 from training.degradations.fading import grey
 from training.degradations.noise import film_grain, quantise
 from training.degradations.weather import haze, rain, snow
@@ -102,19 +102,13 @@ def _evaluate(dry: Runner[Tensor], clean: Sequence[Tensor], look: str) -> dict[s
     return scores | {f"{look}dry_db": sum(kept) / len(kept), f"least_{look}dry_db": min(kept)}
 
 
-def middle(photo: Tensor) -> Tensor:
-    """Return the middle of a photograph, of at most `VIEW_PX`."""
-    top, left = (max(0, side - VIEW_PX) // 2 for side in photo.shape[-2:])
-    return photo[:, top : top + VIEW_PX, left : left + VIEW_PX]
-
-
 def train(config: Config, place: Place) -> WeatherUNet:
     """Train the network, write its weights, and return it."""
     place.prepare()
     folders = [load_photos([place.data / name], min_side_px=config.patch_px) for name in config.photos]
     held_out, kept = hold_out(folders, config.validation_every)
     photos = [photo for folder in kept for photo in folder]
-    held_out = [middle(photo) for photo in held_out]
+    held_out = [middle(photo, VIEW_PX) for photo in held_out]
     torch.manual_seed(config.seed)
     network = place.take(WeatherUNet(config.widths, config.depths))
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)

@@ -139,11 +139,7 @@ def _part(kind: str, result: Result) -> tuple[bytes, str]:
     """Return a part of a result as a whole, and its media type."""
     if kind == "report":
         return json.dumps(document_of(result.report)).encode(), MEDIA_TYPES["report"]
-    if kind == "mask":
-        return _whole(result.mask or b""), MEDIA_TYPES["mask"]
-    if kind == "confidence":
-        return _whole(result.confidence or b""), MEDIA_TYPES["confidence"]
-    return _whole(result.picture), result.content_type
+    return _whole(result.file(kind)), MEDIA_TYPES.get(kind, result.content_type)
 
 
 def _whole(content: Content) -> bytes:

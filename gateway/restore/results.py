@@ -44,6 +44,10 @@ class Result:
     mask: Content | None = None
     confidence: Content | None = None
 
+    def file(self, kind: str) -> Content:
+        """Return the picture, or the mask if `kind` is one of `returns.MASKS`; empty if it was not asked for."""
+        return {"mask": self.mask, "confidence": self.confidence}.get(kind, self.picture) or b""
+
 
 async def collect(workspace: Workspace, report: Report, *, wants_masks: bool) -> Result:
     """Return the result, which stays readable when the workspace is deleted. Masks are made in a thread.

@@ -37,13 +37,7 @@ def answer(
             return JSONResponse(document_of(result.report), headers=headers, media_type=content_type)
         case "bundle":
             return _bundle(result, content_type, headers, transfers)
-    return Answer([content_of(kind, result)], content_type, headers, transfers, part)
-
-
-def content_of(kind: str, result: Result) -> Content:
-    """Return the picture, or a mask if that is the kind."""
-    contents = {"mask": result.mask, "confidence": result.confidence}
-    return contents.get(kind, result.picture) or b""
+    return Answer([result.file(kind)], content_type, headers, transfers, part)
 
 
 class Answer(Response):

@@ -12,7 +12,7 @@ from gateway.http.ranges import range_of
 from gateway.jobs.records import ENDED, PATH, Record
 from gateway.restore.returns import FILES, check_accept, choose_type
 from gateway.routes import jobs_openapi, openapi
-from gateway.routes.answers import answer, content_of
+from gateway.routes.answers import answer
 from gateway.routes.authorization import require_key
 from gateway.routes.edge import edge_of
 from gateway.routes.orders import idempotency_key, order_of
@@ -141,7 +141,7 @@ async def _result(request: Request, job_id: str, kind: str | None = None) -> Res
     part = None
     if kind in FILES:
         headers["Accept-Ranges"] = "bytes"
-        part = range_of(request, len(content_of(kind, found)), etag)
+        part = range_of(request, len(found.file(kind)), etag)
     return answer(kind, found, content_type, headers, edge_of(request).transfers, part)
 
 

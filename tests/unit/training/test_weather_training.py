@@ -9,8 +9,9 @@ import torch
 from photorestore.stages.weather.hazing import clear
 from tests.conftest import make_photo
 from training.config import read_config
+from training.data import middle
 from training.degradations.weather import depth, haze, rain, snow
-from training.train_weather import VIEW_PX, WEATHERS, Config, evaluate, make_sample, middle
+from training.train_weather import VIEW_PX, WEATHERS, Config, evaluate, make_sample
 
 
 def photo(side_px: int, seed: int = 0) -> torch.Tensor:
@@ -98,6 +99,6 @@ def test_gains_are_over_the_wet_picture_and_dry_ones_are_measured_as_well() -> N
 
 
 def test_the_middle_of_a_photograph_is_looked_at() -> None:
-    assert middle(photo(100)).shape == (3, 100, 110)
+    assert middle(photo(100), VIEW_PX).shape == (3, 100, 110)
     large = photo(400)
-    assert torch.equal(middle(large), large[:, 104 : 104 + VIEW_PX, 109 : 109 + VIEW_PX])
+    assert torch.equal(middle(large, VIEW_PX), large[:, 104 : 104 + VIEW_PX, 109 : 109 + VIEW_PX])
