@@ -1,7 +1,6 @@
-"""Detect at several scales and mirrored: shrink a plane to half and a quarter, and fuse what is found in each view.
+"""Detect at several scales: shrink a plane to half and a quarter, and fuse what is found in each view.
 
-At native resolution a detector does not recognise a crack forty pixels wide; at a quarter of the size it does. What it
-takes for damage by mistake, it often leaves alone in the mirrored picture. Work is
+At native resolution a detector does not recognise a crack forty pixels wide; at a quarter of the size it does. Work is
 done in bands of rows, so that memory does not grow with the picture.
 """
 
@@ -47,13 +46,6 @@ def shrunk(plane: Array, factor: int) -> Array:
         means = squares.mean(axis=(2, 4), dtype=np.float32)
         small[:, rows.start // factor :][:, : means.shape[1]] = np.round(means)
     return small
-
-
-def average(prob: Array, mirrored: Array) -> None:
-    """Replace a probability (1, H, W), uint16, by the mean with what was found in the mirrored picture."""
-    for rows in bands(prob.shape[1], BAND_ROWS):
-        both = prob[0, rows].astype(np.uint32) + mirrored[0, rows, ::-1]
-        prob[0, rows] = both // 2
 
 
 def fuse(probs: Sequence[Array], factors: Sequence[int], target: Array) -> None:

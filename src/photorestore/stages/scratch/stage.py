@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
@@ -11,17 +11,17 @@ import numpy as np
 from torch import Tensor
 
 from photorestore.networks.runner import Runner
-from photorestore.networks.tiling import TileJob, Tiles, to_integers
+from photorestore.networks.tiling import TileJob, Tiles
 from photorestore.options import THOROUGH
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.networked import NetworkStage
 from photorestore.stages.preprocess.findings import decided_of
-from photorestore.stages.preprocess.scene import TRUNK, is_told, see
-from photorestore.stages.preprocess.scene_network import SCENE, spread
+from photorestore.stages.preprocess.scene import TRUNK, features_of, is_told, plane_view, see
 from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.findings import ScratchFindings
-from photorestore.stages.scratch.scales import average, factors_of, fuse, shrunk
-from photorestore.workspace import Array, Workspace
+from photorestore.stages.scratch.looks import Look, average, turn
+from photorestore.stages.scratch.scales import factors_of, fuse, shrunk
+from photorestore.workspace import Workspace
 
 PHOTOGRAPHS, PRINTS = "scratch", "scratch_print"
 """The network trained on damaged film and on sound photographs, and the one trained on damaged prints."""
@@ -31,70 +31,45 @@ film rises from .71 to .75, and that of real prints stays at .56. Believed throu
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One network's look at a picture, shrunk by `factor` or mirrored: what it sees, and the plane of what it finds."""
-
-    network: str
-    factor: int
-    view: Array
-    prob: Array
-    is_mirrored: bool = False
-
-    @classmethod
-    def at(cls, image: Array, network: str, factor: int = 1, *, mirrored: bool = False) -> Look:
-        """Look at a plane (3, H, W)."""
-        view = image if factor == 1 else shrunk(image, factor)
-        view = view[..., ::-1] if mirrored else view
-        return cls(network, factor, view, np.empty((1, *view.shape[1:]), np.uint16), mirrored)
-
-
-@dataclass(frozen=True, slots=True)
 class Search:
     """The search for damage in one picture.
 
     Attributes:
         certain: see `masks.find_damage`.
-        features: of what the picture shows, see `scene.features_of`; None where no network is told.
-        looks: the first is at full size; a mirrored one stands behind the same as it is.
+        looks: the first is at full size; a turned one stands behind the same as it is.
     """
 
     workspace: Workspace
     certain: float
-    features: Tensor | None
-    looks: list[Look] = field(default_factory=list)
+    looks: list[Look]
 
     @classmethod
-    def of(cls, workspace: Workspace, features: Tensor | None) -> Search:
-        """Look at a picture as its options and its judgement ask."""
-        image, search = workspace.plane("image"), cls(workspace, _certain(workspace), features)
-        for network in choose(workspace):
-            search.looks.append(Look.at(image, network))
-            if network == PRINTS and search.certain < masks.CERTAIN_IN_OTHERS:
-                search.looks.append(Look.at(image, network, mirrored=True))
-                search.looks.extend(
-                    Look.at(image, network, factor) for factor in factors_of(*image.shape[1:])
-                )
-        return search
+    def of(cls, workspace: Workspace, trunk: Runner[Tensor] | None) -> Search:
+        """Look at a picture as its options and its judgement ask.
+
+        Args:
+            trunk: a `SceneTrunk`, which tells the detectors what is pictured; None where none of them is told.
+        """
+        image, certain = workspace.plane("image"), _certain(workspace)
+        features = None if trunk is None else see(workspace, trunk)
+        looks = [Look.at(image, network, features) for network in choose(workspace)]
+        if PRINTS in choose(workspace) and certain < masks.CERTAIN_IN_OTHERS:
+            turned = turn(image)
+            seen = None if trunk is None else features_of(trunk, plane_view(turned))
+            looks.append(Look.at(turned, PRINTS, seen, is_turned=True))
+            looks += [Look.at(shrunk(image, n), PRINTS, features, n) for n in factors_of(*image.shape[1:])]
+        return cls(workspace, certain, looks)
 
     def jobs(self, name: str, network: Runner[Tensor]) -> list[TileJob[None]]:
         """Return what a network has to do."""
-        looks = [look for look in self.looks if look.network == name]
-        planes: list[dict[str, Array]] = [{"image": look.view} for look in looks]
-        if looks and is_told(network) and self.features is not None:
-            shown = network.part(SCENE)(self.features.float())
-            for given, look in zip(planes, looks, strict=True):
-                _, h, w = look.view.shape
-                seen = shown.flip(-1) if look.is_mirrored else shown
-                scene = spread(seen, h, w, network.descriptor.stride)
-                given[SCENE] = to_integers(scene[0], np.dtype(np.uint16))
-        return [TileJob(given, look.prob, None) for given, look in zip(planes, looks, strict=True)]
+        return [look.job(network) for look in self.looks if look.network == name]
 
     def finish(self) -> float:
         """Write `scratch_prob` and `scratch_mask`, and return the share of pixels in the mask."""
-        for look, mirrored in pairwise(self.looks):
-            if mirrored.is_mirrored:
-                average(look.prob, mirrored.prob)
-        looks = [look for look in self.looks if not look.is_mirrored]
+        for look, turned in pairwise(self.looks):
+            if turned.is_turned:
+                average(look.prob, turned.prob)
+        looks = [look for look in self.looks if not look.is_turned]
         probs = [look.prob for look in looks]
         if decided_of(self.workspace).is_print:
             most = np.iinfo(np.uint16).max
@@ -119,12 +94,8 @@ class ScratchStage(NetworkStage):
 
     def run(self, batch: Sequence[Workspace]) -> None:
         detectors = {name: self.networks[name] for name in (PHOTOGRAPHS, PRINTS)}
-        are_told = any(map(is_told, detectors.values()))
-        searches = [
-            Search.of(workspace, see(workspace, self.networks[TRUNK]) if are_told else None)
-            for workspace in batch
-            if _engages(workspace)
-        ]
+        trunk = self.networks[TRUNK] if any(map(is_told, detectors.values())) else None
+        searches = [Search.of(workspace, trunk) for workspace in batch if _engages(workspace)]
         for name, network in detectors.items():
             network.fill([job for search in searches for job in search.jobs(name, network)], _probability)
         for search in searches:

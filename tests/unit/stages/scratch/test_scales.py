@@ -49,11 +49,3 @@ def test_what_is_sure_at_half_the_size_is_sure() -> None:
     fused = np.empty_like(doubtful)
     scales.fuse([doubtful, sure], (1, 2), fused)
     assert (fused == 65000).all()
-
-
-def test_the_mean_with_the_mirrored_picture_stands_where_it_belongs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scales, "BAND_ROWS", 8)
-    prob, mirrored = make_prob(20, 30, 0), make_prob(20, 30, 1)
-    wanted = (prob.astype(int) + mirrored[..., ::-1]) // 2
-    scales.average(prob, mirrored)
-    assert np.array_equal(prob, wanted)

@@ -8,8 +8,9 @@ import torch
 
 from photorestore.networks.runner import Runner
 from photorestore.options import Options
-from photorestore.stages.preprocess.scene import told
-from photorestore.stages.preprocess.scene_network import FEATURES
+from photorestore.stages.preprocess.scene import features_of, plane_view, told
+from photorestore.stages.preprocess.scene_network import FEATURES, SceneTrunk
+from photorestore.stages.scratch.looks import turn
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.scene_head import CHANNELS
 from photorestore.stages.scratch.stage import PRINTS, Search
@@ -53,21 +54,18 @@ def test_what_is_shown_changes_the_answer_there_only(detector: ScratchUNet) -> N
     assert float(change[..., 128:].max()) == 0
 
 
-def test_the_stage_tells_each_scale_what_the_whole_picture_shows(
-    detector: ScratchUNet, tmp_path: Path
-) -> None:
+def test_the_stage_tells_each_look_what_its_view_shows(detector: ScratchUNet, tmp_path: Path) -> None:
     workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 200, 1201), "thorough")
     runner = Runner(detector, precision="float32", tile_px=256)
-    features = torch.randn(1, FEATURES, 2, 16).half()
-    jobs = Search.of(workspace, features).jobs(PRINTS, runner)
-    assert [job.planes["scene"].shape for job in jobs] == [
-        (CHANNELS, 25, 151),  # and mirrored
-        (CHANNELS, 25, 151),
-        (CHANNELS, 13, 76),
-    ]
-    (expected,) = told(runner, features, 200, 1201)
-    given = torch.from_numpy(jobs[0].planes["scene"].astype(np.float32)) / 65535
-    assert float((given - expected[0]).abs().max()) < 1e-4
+    trunk = Runner(SceneTrunk().eval(), precision="float32")
+    jobs = Search.of(workspace, trunk).jobs(PRINTS, runner)
+    shapes = [job.planes["scene"].shape for job in jobs]
+    assert shapes == [(CHANNELS, 25, 151), (CHANNELS, 151, 25), (CHANNELS, 13, 76)]
+    image = workspace.plane("image")
+    for job, view, size in zip(jobs, (image, turn(image)), ((200, 1201), (1201, 200)), strict=False):
+        (expected,) = told(runner, features_of(trunk, plane_view(view)), *size)
+        given = torch.from_numpy(job.planes["scene"].astype(np.float32)) / 65535
+        assert float((given - expected[0]).abs().max()) < 1e-4
 
 
 def test_a_detector_that_is_to_be_told_does_not_answer_without_a_map(detector: ScratchUNet) -> None:
