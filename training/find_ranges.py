@@ -43,7 +43,7 @@ SCENE_STRIDE = 16
 """Of what detectors are told of the scene."""
 SHARES = torch.linspace(0.25, 1, 31)
 """Of the greatest value: where ranges are tried to end."""
-LEAST_255 = 12.0
+LEAST_255 = 7.0
 """Below this noise the denoiser loses more than .02 dB by 8 bits."""
 
 Example = tuple[Tensor, tuple[Any, ...]]
@@ -119,7 +119,7 @@ def _lost_overlap(logits: Tensor, best: Tensor, _target: Tensor) -> float:
 
 _DETECTOR = Task(_damaged, gentle=("encoders.0", "decoders.0", "decoders.2"), loss=_lost_overlap)
 TASKS = {
-    "denoise": Task(_noisy, (3.0, 5.0, 10.0, 15.0, 25.0, 50.0), {"sigma": LEAST_255 / 255}),
+    "denoise": Task(_noisy, (3.0, 5.0, 7.0, 10.0, 15.0, 25.0, 50.0), {"sigma": LEAST_255 / 255}),
     "upscale": Task(_small, (2.0, 4.0)),
     "upscale_real": Task(_small, (2.0, 4.0)),
     "scratch": _DETECTOR,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -38,6 +39,19 @@ def enlarge_bilinear(image: Tensor, scale: int) -> Tensor:
     torch 2.13 gives some values another last bit, which bfloat16 can make a visible one.
     """
     return F.interpolate(image, scale_factor=scale, mode="bilinear", antialias=True)
+
+
+def convolve_exactly(convolution: nn.Conv2d, image: Tensor) -> Tensor:
+    """Convolve a picture in float32 also where the network computes in bfloat16, whose steps near 1 are 1/256.
+
+    The picture, so rounded, would have noise of its own. What comes out may be rounded: its steps are fine where its
+    values are small.
+    """
+    kind = image.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+    with torch.autocast(kind, enabled=False):
+        result: Tensor = convolution(image.float())
+    return result.to(dtype)
 
 
 def constant_map(value: Tensor, like: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.networks.blocks import constant_map, pad_to_multiple, residual_stack
+from photorestore.networks.blocks import constant_map, convolve_exactly, pad_to_multiple, residual_stack
 from photorestore.networks.descriptor import Descriptor, Port
 
 NOISY = Port("image", "N 3 H W", -0.5, 1.5)
@@ -76,7 +76,7 @@ class DenoiseUNet(nn.Module):
         return seen - image
 
     def _residual(self, features: Tensor) -> Tensor:
-        features = self.head(features)
+        features = convolve_exactly(self.head, features)
         skips = []
         for encoder, down in zip(self.encoders, self.downs, strict=True):
             skips.append(encoder(features))
