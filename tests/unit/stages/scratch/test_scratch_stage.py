@@ -131,11 +131,16 @@ def test_what_is_found_in_a_print_is_the_mean_of_how_it_is_seen(tmp_path: Path) 
     assert torch.allclose(prob, torch.stack(seen).mean(0)[0], atol=0.01)
 
 
-def test_in_prints_the_network_for_photographs_counts_where_it_is_sure(tmp_path: Path) -> None:
-    for logit, prob in ((1.0, 0), (4.0, 65535)):
-        workspace = judge(give_photo(Workspace.create(tmp_path, Options())), "thorough")
-        run_stage(make_stage(logit, in_prints=-30.0), [workspace])
-        assert np.abs(workspace.plane("scratch_prob").astype(int) - prob).max() <= 1
+@pytest.mark.parametrize(
+    ("logit", "in_prints", "prob"),
+    [(1.0, -3.0, 3109), (4.0, -3.0, 65535), (4.0, -30.0, 0)],  # not sure; sure; sure, and ruled out
+)
+def test_in_prints_the_network_for_photographs_counts_where_it_is_sure(
+    tmp_path: Path, logit: float, in_prints: float, prob: int
+) -> None:
+    workspace = judge(give_photo(Workspace.create(tmp_path, Options())), "thorough")
+    run_stage(make_stage(logit, in_prints), [workspace])
+    assert np.abs(workspace.plane("scratch_prob").astype(int) - prob).max() <= 1
 
 
 @pytest.mark.usefixtures("_everything_may_be_damaged")
