@@ -20,7 +20,7 @@ from bench.service import Service, made_once, running_service
 
 QUERY = "stages=denoise,translate&format=png"
 LONG = "stages=denoise&denoise_method=dip"
-JOB_HW, REQUEST_HW = (450, 500), (300, 400)
+JOB_HW, REQUEST_HW = (250, 250), (300, 400)
 POLL_S = 0.1
 
 numbers = itertools.count()
