@@ -50,8 +50,13 @@ def look(job: str) -> dict[str, Any]:
 
 
 def whole_worker(service: Service) -> int:
+    """The id of the process that runs all stages, once it is ready, for which the service does not wait."""
     url = f"http://127.0.0.1:{service.port + 1}/models/restore_{WHOLE}"
-    (worker,) = requests.get(url, timeout=30).json()[0]["workers"]
-    assert worker["status"] == "READY"
-    pid: int = worker["pid"]
+
+    def described() -> dict[str, Any]:
+        (worker,) = requests.get(url, timeout=30).json()[0]["workers"]
+        return worker
+
+    wait_for(lambda: described()["status"] == "READY")
+    pid: int = described()["pid"]
     return pid
