@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds model_store/*.mar, one archive per stage, and model_store/restore.war, the workflow.
+# Builds model_store/*.mar, one archive per stage and one that holds them all, and model_store/restore.war, the workflow.
 #
 #   ./archive.sh [cpu|gpu] [FOLDER]
 #
@@ -39,13 +39,15 @@ photorestore:
 YAML
 }
 
-# The stages by the table of them, a line for each: its name, and the networks that its archive holds, none of which works
-# without the weights of its fast tier.
+# The archives by the table of stages, a line for each: its name, and the networks that it holds, none of which works without
+# the weights of its fast tier.
 stages_and_networks() {
     PYTHONPATH=src PYTHONDONTWRITEBYTECODE=1 python -c '
-from photorestore.stage_table import ROWS
+from photorestore.serving.management import WHOLE
+from photorestore.stage_table import NETWORK_ROWS, ROWS
 from photorestore.stages.written import packed_networks
-for row in ROWS: print(row.name, *packed_networks(row))'
+for row in ROWS: print(row.name, *packed_networks(row))
+print(WHOLE, *(network.name for network in NETWORK_ROWS))'
 }
 
 # Files at the archive's root: the package, and the weights of the archive's networks in all tiers that are there.

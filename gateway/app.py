@@ -176,7 +176,7 @@ def _make_edge(settings: GatewaySettings, client: TorchServeClient, tracing: Tra
     )
     job_metrics = JobMetrics(metrics)
     if settings.jobs_dir is not None or settings.jobs_url:
-        edge.jobs = Jobs(settings, runner, admission, readiness, job_metrics, lambda: edge.release)
+        edge.jobs = Jobs(settings, runner, admission, readiness, job_metrics, transfers, lambda: edge.release)
     return edge
 
 

@@ -83,7 +83,7 @@ class GatewaySettings:
     max_key_requests: Annotated[
         OptionalCount, "restorations in flight of one API key; default: as many as of all"
     ] = None
-    max_in_turns: Annotated[Count, "restorations at work while several API keys ask, which take turns"] = 1
+    max_in_turns: Annotated[Count, "restorations of each API key at work while others ask"] = 1
     key_rate: Annotated[
         Rate, "restorations that one API key may ask for, like 100/minute; default: as many as it likes"
     ] = ""

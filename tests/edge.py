@@ -26,6 +26,7 @@ from gateway.settings import HOME, GatewaySettings
 from gateway.telemetry.tracing import Tracing
 from photorestore.options import STAGES
 from photorestore.serving.handler import StageHandler
+from photorestore.serving.management import WHOLE
 from tests.conftest import make_photo
 from tests.fakes import FakeContext
 
@@ -54,6 +55,8 @@ def load_handlers(root: Path) -> dict[str, StageHandler]:
         handlers[stage] = type("Handler", (StageHandler,), {"stage_name": stage})()
         handlers[stage].initialize(FakeContext(model_dir=str(HOME)))
         handlers[stage].root = root
+    whole = handlers[WHOLE] = type("Handler", (StageHandler,), {"stage_name": WHOLE})()
+    whole.root, whole.stages = root, {stage: handlers[stage].stages[stage] for stage in STAGES}
     return handlers
 
 
@@ -61,7 +64,8 @@ class FakeTorchServe:
     """Answers as TorchServe's workflow and management interfaces do.
 
     Attributes:
-        inferences: bodies of the workflow's requests so far.
+        inferences: bodies of the workflow's requests so far, and of those to the process that runs all stages.
+        paths: by request id, where they were sent.
         is_open: cleared, requests to the workflow wait.
         is_registered: whether the workflow is known.
         registrations: how often it was registered.
@@ -73,6 +77,7 @@ class FakeTorchServe:
     def __init__(self, handlers: dict[str, StageHandler]) -> None:
         self.handlers = handlers
         self.inferences: list[dict[str, Any]] = []
+        self.paths: dict[str, str] = {}
         self.headers: list[dict[str, Any]] = []
         self.is_open = asyncio.Event()
         self.is_open.set()
@@ -84,6 +89,7 @@ class FakeTorchServe:
         self.answer: Response | None = None
         routes = [
             Route("/wfpredict/{workflow}", self._restore, methods=["POST"]),
+            Route("/predictions/{workflow}_whole", self._restore, methods=["POST"]),
             Route("/workflows", self._register, methods=["POST"]),
             Route("/workflows/{workflow}", self._workflow),
             Route("/models", self._models),
@@ -105,15 +111,21 @@ class FakeTorchServe:
     async def _restore(self, request: Request) -> Response:
         body = await request.body()
         self.inferences.append(json.loads(body))
+        self.paths[self.inferences[-1]["request_id"]] = request.url.path
         self.headers.append(dict(request.headers))
         await self.is_open.wait()
         if not self.is_registered or request.path_params["workflow"] != self.workflow:
             return JSONResponse({"code": 404, "message": "Workflow not found: restore"}, 404)
         if self.answer is not None:
             return self.answer
+        run = self._run_whole if request.url.path.startswith("/predictions/") else self._run
         return Response(
-            await asyncio.to_thread(self._run, body, dict(request.headers)), media_type="application/json"
+            await asyncio.to_thread(run, body, dict(request.headers)), media_type="application/json"
         )
+
+    def _run_whole(self, body: bytes, headers: dict[str, Any]) -> bytes:
+        (output,) = self.handlers[WHOLE].handle([{"body": body}], FakeContext(headers))
+        return output
 
     def _run(self, body: bytes, headers: dict[str, Any]) -> bytes:
         """The nodes of workflow.yaml, one after the other."""
@@ -142,7 +154,7 @@ class FakeTorchServe:
         return JSONResponse({"models": [{"modelName": name} for name in names]})
 
     async def _model(self, request: Request) -> Response:
-        if not self.is_registered or not request.path_params["name"].startswith(f"{self.workflow}__"):
+        if not self.is_registered or not request.path_params["name"].startswith(f"{self.workflow}_"):
             return JSONResponse({"code": 404}, 404)
         workers = [{"status": "READY"}] * self.ready_workers + [{"status": "LOADING"}]
         return JSONResponse([{"workers": workers, "maxWorkers": 2, "jobQueueStatus": {"pendingRequests": 3}}])

@@ -18,13 +18,14 @@ from gateway.jobs import clock
 from gateway.jobs.elsewhere import Delivery, Elsewhere
 from gateway.jobs.files import Files
 from gateway.jobs.metrics import JobMetrics
-from gateway.jobs.records import Outcome, Record, Work
+from gateway.jobs.records import Outcome, Record
 from gateway.jobs.store import Store
 from gateway.restore.intake import Prepared, prepare
 from gateway.restore.parts import Received
 from gateway.restore.release import Release
 from gateway.restore.results import Result
 from gateway.restore.runner import Runner
+from gateway.restore.transfers import Transfers
 from gateway.settings import GatewaySettings
 from photorestore.envelope import Problem
 from photorestore.errors import BrokenArtifact, OutOfSpace, RestorationError
@@ -51,6 +52,7 @@ class Attempts:
     """Runs single tries of jobs.
 
     Attributes:
+        transfers: counts pictures that are fetched among the uploads.
         release: returns the release that restores at present.
     """
 
@@ -60,6 +62,7 @@ class Attempts:
     elsewhere: Elsewhere
     runner: Runner
     metrics: JobMetrics
+    transfers: Transfers
     release: Callable[[], Release]
     _keys: dict[str, str] = field(default_factory=dict)
 
@@ -77,8 +80,9 @@ class Attempts:
             prepared = await self._prepare(record)
             self._keys[record.id] = prepared.key
             finished = await self.runner.restore(prepared)
-        except TooManyRequests:  # the place was taken while the upload was copied
-            return functools.partial(self.put_back, record, is_try=False)
+        except TooManyRequests as error:  # of uploads; or the place was taken while the upload was copied
+            wait_s = error.retry_after_s if error.reason == "uploads" else 0.0
+            return functools.partial(self.put_back, record, wait_s, is_try=False)
         except Exception as error:  # noqa: BLE001 - any error becomes the job's problem
             return await asyncio.to_thread(self._judge_failure, record, error)
         finally:
@@ -96,7 +100,7 @@ class Attempts:
         workspace.envelope.answer, workspace.envelope.measures_all = "report", True
         is_handed_over = False
         try:
-            received = await self._lay_out(record.work, workspace)
+            received = await self._lay_out(record, workspace)
             workspace.allow_time()
             prepared = await self._name(workspace, record, received)
             is_handed_over = True
@@ -105,12 +109,13 @@ class Attempts:
                 workspace.remove()
         return prepared
 
-    async def _lay_out(self, work: Work, workspace: Workspace) -> Received:
+    async def _lay_out(self, record: Record, workspace: Workspace) -> Received:
         """Put the picture into its workspace; return its hashes."""
-        if work.received is None:
-            return await self.elsewhere.fetch(work.source, workspace)
-        await asyncio.to_thread(self.files.lay_out, work.upload, workspace)
-        return work.received
+        if record.work.received is None:
+            with self.transfers.uploading(record.owner):
+                return await self.elsewhere.fetch(record.work.source, workspace)
+        await asyncio.to_thread(self.files.lay_out, record.work.upload, workspace)
+        return record.work.received
 
     async def _name(self, workspace: Workspace, record: Record, received: Received) -> Prepared:
         """Name the result, by the promise made when the upload was taken in, if the record has one."""

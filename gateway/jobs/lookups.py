@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.jobs.queries import UNREADABLE, Queries
 from gateway.jobs.records import STATES, Record
-from gateway.jobs.rows import BEYOND, ENDED_SQL, NEXT, PAGE, TO_TELL
+from gateway.jobs.rows import BEYOND, ENDED_SQL, LONGS, NEXT, PAGE, TO_TELL
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,19 @@ class Lookups(Queries):
             PAGE, {"owner": owner, "state": state or "", "created": created, "id": job_id, "most": most}
         )
 
-    def next_queued(self, now: float, free_pixels: float, all_pixels: float) -> Record | None:
+    def next_queued(
+        self, now: float, free_pixels: float, all_pixels: float, *, long: bool = True
+    ) -> Record | None:
         """Return the job to begin next: the oldest one of the owner who has waited longest since their last job began.
 
         Args:
             free_pixels: pixels that there is room for now. Larger pictures are skipped.
             all_pixels: pixels that there is room for when nothing is in flight. Even larger pictures are not skipped,
                 since waiting would not help them.
+            long: whether it may be one that takes minutes.
         """
-        return self._one(NEXT, {"now": now, "free": free_pixels, "all": all_pixels})
+        rooms = {"free": free_pixels, "all": all_pixels}
+        return self._one(NEXT, {"now": now, **rooms, "long": int(long), "longs": LONGS})
 
     def running(self) -> list[Record]:
         """Return the jobs that are running, or were when their edge stopped."""

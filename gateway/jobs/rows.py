@@ -6,6 +6,7 @@ import json
 
 from gateway.jobs.database import Row
 from gateway.jobs.records import ENDED, STATES, Outcome, Record, Webhook, Work
+from photorestore.methods import DIP
 
 ENDED_SQL = ", ".join(f"'{state}'" for state in ENDED)
 _GIVEN = (
@@ -17,9 +18,12 @@ INSERT = f"INSERT INTO jobs ({', '.join(_GIVEN)}) VALUES ({', '.join(f':{name}' 
 NEXT = """
 SELECT jobs.* FROM jobs LEFT JOIN turns ON turns.owner = jobs.owner
 WHERE state = 'queued' AND due <= :now AND (pixels IS NULL OR pixels NOT BETWEEN :free AND :all)
+    AND (:long = 1 OR work NOT LIKE :longs)
 ORDER BY coalesce(turn, 0), created LIMIT 1
 """
 """Finds the job to begin next."""
+LONGS = f'%_method": "{DIP}"%'
+"""What the options of work that takes minutes are like; see `long_work`."""
 PAGE = f"""
 SELECT * FROM jobs WHERE owner = :owner AND state IN ({", ".join(f"'{state}'" for state in STATES)})
     AND (:state = '' OR state = :state) AND (created, id) < (:created, :id)

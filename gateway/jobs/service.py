@@ -27,6 +27,7 @@ from gateway.restore.admission import Admission
 from gateway.restore.release import Release
 from gateway.restore.results import Result
 from gateway.restore.runner import Runner
+from gateway.restore.transfers import Transfers
 from gateway.settings import GatewaySettings
 from gateway.torchserve.readiness import Readiness
 
@@ -57,6 +58,7 @@ class Jobs:
         admission: Admission,
         readiness: Readiness,
         metrics: JobMetrics,
+        transfers: Transfers,
         release: Callable[[], Release],
     ) -> None:
         self._settings = settings
@@ -76,7 +78,9 @@ class Jobs:
             self.store, metrics, destinations, settings.webhook_secret_file, patience, self.path_of
         )
         self.sweeper = Sweeper(settings, self.store, self.files, patience)
-        attempts = Attempts(settings, self.store, self.files, self.elsewhere, runner, metrics, release)
+        attempts = Attempts(
+            settings, self.store, self.files, self.elsewhere, runner, metrics, transfers, release
+        )
         self._worker = Worker(
             settings, self.store, self.files, attempts, admission, readiness, self.webhooks.wake
         )

@@ -22,6 +22,8 @@ from gateway.telemetry.logs import work_on
 from gateway.torchserve.readiness import Readiness
 from photorestore.envelope import Problem
 from photorestore.errors import RestorationError
+from photorestore.long_work import long_methods
+from photorestore.options import Options
 
 logger = logging.getLogger(__name__)
 
@@ -180,9 +182,13 @@ class Worker:
         return True
 
     def _next(self) -> Record | None:
-        """Return the job to begin next, among those for which shared memory has room."""
+        """Return the job to begin next, among those for which shared memory has room.
+
+        Of those that take minutes one is at work at a time: another would wait in TorchServe, within its own time.
+        """
         free, total = self.attempts.room()
-        return self.store.next_queued(clock.now(), free, total)
+        options = [Options.from_mapping(run.record.work.options) for run in list(self._runs.values())]
+        return self.store.next_queued(clock.now(), free, total, long=not any(map(long_methods, options)))
 
     def _leave(self, job_id: str) -> None:
         self._runs.pop(job_id, None)

@@ -4,9 +4,9 @@ Owners, which are API keys, share the places fairly. A restoration that finds no
 places than its own, and gets the next one that is given back. So one owner alone may have all places, and none keeps
 the others out.
 
-Restorations at work make each other slower, though. So while several keys ask, they take turns: few are at work at a
-time, of all keys together, and the key whose latest turn is longest ago has the next one. Each key has its share of the
-places, in which it waits; what it asks beyond that is refused. Jobs have as many at work beside. See ADR 39.
+Restorations at work make each other slower, though. So while other keys ask, a key has few at work, and as many more
+for each half minute in which no other has asked: whoever comes finds a place at once, and little beside. Each key has
+its share of the places, in which its others wait; what it asks beyond that is refused. Jobs are as one key. See ADR 39.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ RETRY_S = (1.0, 30.0)
 """Shortest and longest `Retry-After`."""
 ASKS_S = 600.0
 """For so long after its last request a key counts among those that ask: the longest time that one may take."""
+SILENT_S = 30.0
+"""For each so many seconds in which no other key asks, an owner may have `Limits.in_turns` more at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class Limits:
 
     Attributes:
         of_key: restorations of one API key; None for as many as of all.
-        in_turns: restorations at work while several API keys ask, and jobs while one does; None for as many as of all.
+        in_turns: restorations of one API key at work while others ask, and jobs while one does; None for as many as of
+            all.
     """
 
     requests: int
@@ -132,6 +135,7 @@ class Admission:
 
     def leave(self, place: Place) -> None:
         """Give a place back."""
+        self._note_asking(place.owner)  # whoever has an answer may be about to ask again
         self.requests.add(place.owner, -1)
         self.pixels.add(place.owner, -place.pixels)
         self._mean_s += SMOOTHING * (time.monotonic() - place.start - self._mean_s)
@@ -142,8 +146,7 @@ class Admission:
         """Refuse an API key that has as many places as one may have, those counted that it waits for."""
         if not owner:
             return
-        self._asked.pop(owner, None)  # the latest goes last
-        self._asked[owner] = time.monotonic()
+        self._note_asking(owner)
         keys, of_all = self._others(owner) + 1, self.limits.requests
         most, when = self.limits.of_key, ""
         if keys > 1 and self.limits.in_turns is not None:
@@ -154,6 +157,11 @@ class Admission:
             text = f"{most} restorations of this API key are in flight, which is its limit{when}"
             raise TooManyRequests("key", text, self.retry_after_s)
 
+    def _note_asking(self, owner: Owner) -> None:
+        if owner:
+            self._asked.pop(owner, None)  # the latest goes last
+            self._asked[owner] = time.monotonic()
+
     def _others(self, owner: Owner) -> int:
         """Return how many API keys ask beside an owner."""
         since = time.monotonic() - ASKS_S
@@ -161,11 +169,17 @@ class Admission:
             del self._asked[first]
         return len(self._asked.keys() - {owner})
 
+    def _silent_s(self, owner: Owner) -> float:
+        """Return for how many seconds no API key but an owner's has asked, waited or had anything at work."""
+        busy, now = {*self.requests.owners(), *(waiter.owner for waiter in self.waiting)}, time.monotonic()
+        return now - max(now if key in busy else last for key, last in self._asked.items() if key != owner)
+
     def _is_in_turn(self, owner: Owner) -> bool:
         """Return whether an owner may have one more at work, as far as turns are concerned."""
-        most, of_jobs = self.limits.in_turns, self.requests.of(None)
-        at_work = of_jobs if owner is None else self.requests.total - of_jobs
-        return most is None or at_work < most or not self._others(owner)
+        if self.limits.in_turns is None or not self._others(owner):
+            return True
+        most = self.limits.in_turns * (1 + self._silent_s(owner) // SILENT_S)
+        return self.requests.of(owner) < most
 
     def _in_turn(self) -> list[Waiter]:
         """Return those who wait for nothing but room."""

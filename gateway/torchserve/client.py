@@ -15,11 +15,12 @@ from gateway.settings import GatewaySettings
 from gateway.torchserve.connections import Connections
 from photorestore.envelope import Envelope, Problem, Trace
 from photorestore.housekeeping import LONGEST_TIMEOUT_S
+from photorestore.long_work import long_methods
 from photorestore.options import STAGES
 from photorestore.records import read_record
 from photorestore.report import Report
 from photorestore.serving.answers import PROBLEM_TYPE
-from photorestore.serving.management import REGISTER_S, Management, Node
+from photorestore.serving.management import REGISTER_S, WHOLE, Management, Node
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,9 @@ class TorchServeClient:
         self._metrics = settings.metrics_url.rstrip("/")
         self._transport = transport or Connections()
         self._http = httpx.AsyncClient(transport=self._transport, trust_env=False, timeout=MANAGEMENT_S)
-        self._restore = httpx.URL(f"{settings.inference_url.rstrip('/')}/wfpredict/{settings.workflow}")
+        inference = settings.inference_url.rstrip("/")
+        self._restore = httpx.URL(f"{inference}/wfpredict/{settings.workflow}")
+        self._restore_long = httpx.URL(f"{inference}/predictions/{self._management.whole_model}")
 
     async def __aenter__(self) -> Self:
         return self
@@ -50,6 +53,8 @@ class TorchServeClient:
     async def restore(self, envelope: Envelope) -> Report:
         """Send a prepared workspace's envelope through the workflow; return the report.
 
+        Work of minutes goes to the process that runs all stages, so that the workflow's workers are free for others.
+
         Raises:
             PipelineProblem: a stage reports a problem.
             BackendUnavailable: TorchServe does not answer as it should.
@@ -57,7 +62,7 @@ class TorchServeClient:
         wait_s = envelope.options.timeout_s + LONGEST_TIMEOUT_S  # running stages are not interrupted
         request = httpx.Request(
             "POST",
-            self._restore,
+            self._restore_long if long_methods(envelope.options) else self._restore,
             content=envelope.to_json(),
             headers={"X-Restore-Door": "envelope"},  # TorchServe passes every header on to all stages
             extensions={"timeout": httpx.Timeout(wait_s, connect=CONNECT_S).as_dict()},
@@ -73,7 +78,12 @@ class TorchServeClient:
 
     async def nodes(self) -> list[Node]:
         """Return every stage of the workflow; those that TorchServe does not know have no workers."""
-        return list(await asyncio.gather(*map(self._node, STAGES)))
+        urls = {stage: self._management.model_url(stage) for stage in STAGES}
+        return list(await asyncio.gather(*(self._node(stage, url) for stage, url in urls.items())))
+
+    async def whole(self) -> Node:
+        """Return the process that runs all stages, as if it were one."""
+        return await self._node(WHOLE, self._management.whole_url)
 
     async def is_registered(self) -> bool | None:
         """Return whether the workflow is registered; None when TorchServe does not answer."""
@@ -111,8 +121,8 @@ class TorchServeClient:
             raise BackendUnavailable("TorchServe does not answer")
         return answer.content
 
-    async def _node(self, stage: str) -> Node:
-        answer = await self._get(self._management.model_url(stage))
+    async def _node(self, stage: str, url: str) -> Node:
+        answer = await self._get(url)
         return Node.of(stage, answer.json()) if answer is not None and answer.is_success else Node(stage)
 
     async def _get(self, url: str) -> httpx.Response | None:

@@ -112,7 +112,7 @@ class Readiness:
         nodes = tuple(await self._client.nodes())
         problem = await self._find_problem(nodes)
         self.state = State(problem, nodes)
-        self._metrics.observe(nodes)
+        self._metrics.observe((*nodes, await self._client.whole()))
         if was_ready and problem:
             logger.warning("not ready: %s", problem)
             self._succeeded = float("-inf")

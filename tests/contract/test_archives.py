@@ -16,6 +16,7 @@ from PIL import Image
 
 from photorestore.networks.weights import MANIFEST, stage_of
 from photorestore.options import STAGES
+from photorestore.serving.management import WHOLE
 from photorestore.stage_table import STAGE_ROWS
 from tests.conftest import make_photo
 
@@ -56,7 +57,7 @@ print(json.dumps(answer))
 """
 
 
-@pytest.fixture(scope="module", params=STAGES)
+@pytest.fixture(scope="module", params=(*STAGES, WHOLE))
 def stage(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -101,9 +102,8 @@ def test_archive_loads_and_answers_a_picture_by_itself(
 
 def test_archive_holds_its_own_weights_and_those_of_the_judgement_only(stage: str, archive: Path) -> None:
     weights = {file.relative_to(archive / "weights") for file in archive.rglob("*.safetensors")}
-    names = networks_of("preprocess") | networks_of(
-        stage
-    )  # every stage runs the first for a picture by itself
+    stages = STAGES if stage == WHOLE else ("preprocess", stage)  # which all run for a picture by itself
+    names = set().union(*map(networks_of, stages))
     assert {file.name.partition(".")[0] for file in weights} == names
     assert weights == {
         file.relative_to(HOME / "weights")

@@ -22,6 +22,7 @@ from photorestore.network_words import is_name
 from photorestore.networks.weights import NETWORKS, stage_of, weights_file
 from photorestore.options import FORMATS, STAGES, TIERS, Options, describe
 from photorestore.pipeline import STAGE_CLASSES
+from photorestore.serving.management import WHOLE
 from photorestore.stage_row import StageRow
 from photorestore.stage_table import ROWS
 from photorestore.stages.written import FILES
@@ -133,7 +134,8 @@ def test_stages_are_the_same_in_every_room() -> None:
     nodes = set(spec["dag"]) | {node for targets in spec["dag"].values() for node in targets}
     assert tuple(STAGE_CLASSES) == STAGES
     assert [getattr(cls, "name", "") for cls in STAGE_CLASSES.values()] == list(STAGES)
-    assert {file.stem.removesuffix("_handler") for file in (HOME / "handlers").glob("*.py")} == set(STAGES)
+    handled = {file.stem.removesuffix("_handler") for file in (HOME / "handlers").glob("*.py")}
+    assert handled == {*STAGES, WHOLE}
     assert {file.parent.name for file in (HOME / "src/photorestore/stages").glob("*/stage.py")} == set(STAGES)
     assert set(spec["models"]) - settings == set(STAGES) == nodes
 
@@ -213,7 +215,7 @@ def test_weights_lie_where_their_network_is_looked_for() -> None:
     assert {weights_file(name, "fast", HOME / "weights") for name in NETWORKS} <= files
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [*STAGES, WHOLE])
 def test_handler_is_a_name_plate(stage: str) -> None:
     text = (HOME / f"handlers/{stage}_handler.py").read_text()
     tree = ast.parse(text)

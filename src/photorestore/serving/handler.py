@@ -22,6 +22,7 @@ from photorestore.serving import answers, requests
 from photorestore.serving.answers import Answer
 from photorestore.serving.context import Context
 from photorestore.serving.loading import configured_workspace, load_stages
+from photorestore.serving.management import WHOLE
 from photorestore.serving.metrics import observe
 from photorestore.serving.turns import Turn
 from photorestore.stages.base import Stage, run_stage
@@ -36,6 +37,9 @@ ROOT_VARIABLE = "PHOTORESTORE_WORKSPACE"
 
 TURN_FILES = "photorestore-turn"
 """Name of the lock files in the temp dir, of which each TorchServe has its own."""
+
+WHOLE_NICE = 5
+"""How much the process that runs all stages yields to the others: it gets a quarter of a core that they want, too."""
 
 
 @dataclass(slots=True)
@@ -54,11 +58,11 @@ class Request:
 
 
 class StageHandler:
-    """Runs one stage for TorchServe. `handlers/` has a subclass for each, which names the stage.
+    """Runs one stage for TorchServe. `handlers/` has a subclass for each, which names the stage, and one for `WHOLE`.
 
     In the workflow a request comes and goes as an envelope; `deliver` answers with the picture, or with a
     problem document. A picture sent to a stage's own endpoint is pre-processed, run through that stage and
-    delivered here.
+    delivered here. `WHOLE` runs an envelope through all stages and answers as `deliver` does.
     """
 
     stage_name: ClassVar[str]
@@ -70,6 +74,8 @@ class StageHandler:
             BrokenArtifact: weights or `model-config.yaml` are not what they should be; no worker starts.
         """
         format_ours_as_json(lambda: {"worker": os.getpid()})
+        if self.stage_name == WHOLE:
+            os.nice(WHOLE_NICE)
         model_config = context.model_yaml_config or {}
         root = os.environ.get(ROOT_VARIABLE) or configured_workspace(model_config)
         self.root = Path(root) if root else default_root()
@@ -125,23 +131,22 @@ class StageHandler:
             return Request(envelope, None, alone=False)
 
     def _run(self, batch: Sequence[Request], context: Context) -> None:
-        names = [self.stage_name]
         passing = [
             request.workspace
             for request in batch
             if request.workspace and not request.alone and not answers.is_delivered(request.workspace)
         ]
         alone = [request.workspace for request in batch if request.workspace and request.alone]
-        run_stage(self.stages[self.stage_name], passing)
-        if alone:
-            names = list(self.stages)
-            for stage in self.stages.values():
-                run_stage(stage, alone)
-        for workspace in (*passing, *alone):
-            observe(context, names, workspace.envelope)
+        of_all = list(self.stages)
+        of_passing = of_all if self.stage_name == WHOLE else [self.stage_name]
+        for names, workspaces in ((of_passing, passing), (of_all, alone)):
+            for name in names if workspaces else ():
+                run_stage(self.stages[name], workspaces)
+            for workspace in workspaces:
+                observe(context, names, workspace.envelope)
 
     def _answer(self, request: Request, context: Context, index: int) -> bytes:
-        is_last = request.alone or self.stage_name == "deliver"
+        is_last = request.alone or self.stage_name in ("deliver", WHOLE)
         try:
             answer = self._deliver(request) if is_last else answers.envelope_answer(request.envelope)
         except Exception as error:  # noqa: BLE001 - exactly one answer per item

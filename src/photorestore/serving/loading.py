@@ -9,8 +9,10 @@ import torch
 
 from photorestore.errors import BrokenArtifact
 from photorestore.networks.weights import share_networks
+from photorestore.options import STAGES
 from photorestore.pipeline import load_stage
 from photorestore.records import read_record
+from photorestore.serving.management import WHOLE
 from photorestore.stages.base import Stage, StageConfig
 from photorestore.tiers import check_tier
 
@@ -41,6 +43,8 @@ def load_stages(
 ) -> dict[str, Stage]:
     """Load a stage, and those before and behind it that it runs when it answers alone; by name, in order.
 
+    For `WHOLE` it loads all.
+
     Raises:
         BrokenArtifact: weights or `model-config.yaml` are not what they should be.
     """
@@ -50,7 +54,7 @@ def load_stages(
         check_tier(config.tier)
     except ValueError as error:
         raise BrokenArtifact(f"model-config.yaml: {OURS}: {error}") from error
-    names = dict.fromkeys(("preprocess", stage, "deliver"))
+    names = STAGES if stage == WHOLE else dict.fromkeys(("preprocess", stage, "deliver"))
     return {name: load_stage(name, config, weights, device) for name in names}
 
 

@@ -12,6 +12,9 @@ from urllib.parse import urlencode
 
 WORKFLOW = "restore"
 """The workflow's archive, and the name under which it is registered by default."""
+WHOLE = "whole"
+"""The archive that runs all stages in one process, one picture after the other. Work of minutes goes there, which would
+keep a stage's only worker from everybody else."""
 REGISTER_S = 600.0
 """How long a registration may take: it loads every model."""
 
@@ -46,6 +49,16 @@ class Management:
     def model_url(self, stage: str) -> str:
         """Return where the model of a stage is described; see `Node.of`."""
         return f"{self.models_url}/{self._model_name(stage)}"
+
+    @property
+    def whole_model(self) -> str:
+        """Return the name under which TorchServe has `WHOLE`."""
+        return f"{self.workflow}_{WHOLE}"
+
+    @property
+    def whole_url(self) -> str:
+        """Return where the model that runs all stages is described; see `Node.of`."""
+        return f"{self.models_url}/{self.whole_model}"
 
     def has_models_of_workflow(self, listed: Mapping[str, Any]) -> bool:
         """Return whether one of the models in the answer of `models_url` belongs to the workflow."""

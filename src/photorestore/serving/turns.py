@@ -14,14 +14,15 @@ from pathlib import Path
 from types import TracebackType
 
 HALVES = 2
-POLL_S = 0.01
-"""Polling more often would disturb the threads that compute."""
+POLL_S = 0.002
+"""One of those who wait looks so often; the cores idle until it does."""
 
 
 class Turn:
     """Gives, as a context, the right to compute: on all cores if they are free, on half of them if others wait as well.
 
-    Each half is a lock on a file, and so is waiting; the kernel releases the locks of a process that dies.
+    Each half is a lock on a file, as is the door, behind which all but one wait; the kernel releases the locks of a
+    process that dies. Whoever ends a turn and wants the next goes behind those who wait.
 
     Args:
         files: path of the lock files, without their endings.
@@ -35,12 +36,18 @@ class Turn:
     def __init__(self, files: Path, cores: int, use_cores: Callable[[int], None]) -> None:
         self._cores = cores
         self._use_cores = use_cores
-        self._waiting = _open(files.with_name(f"{files.name}-waiting"))
+        self._door, self._waiting = (
+            _open(files.with_name(f"{files.name}-{name}")) for name in ("door", "waiting")
+        )
         self._halves = [_open(files.with_name(f"{files.name}-{n}")) for n in range(min(HALVES, cores))]
         self._held: list[int] = []
 
     def __enter__(self) -> None:
-        self._held = [half for half in self._halves if _try_lock(half)] or self._wait()
+        self._pass_door()
+        try:
+            self._held = self._take()
+        finally:
+            _unlock(self._door)
         self._use_cores(self._cores * len(self._held) // len(self._halves))
 
     def __exit__(
@@ -49,12 +56,17 @@ class Turn:
         for half in self._held:
             _unlock(half)
 
-    def _wait(self) -> list[int]:
-        fcntl.flock(self._waiting, fcntl.LOCK_SH)
+    def _pass_door(self) -> None:
+        if not _try_lock(self._door):
+            fcntl.flock(self._waiting, fcntl.LOCK_SH)
+            fcntl.flock(self._door, fcntl.LOCK_EX)
+            _unlock(self._waiting)
+
+    def _take(self) -> list[int]:
+        """Wait for a half; return it, with the other one if that is free and nobody waits behind the door."""
         while (first := next((half for half in self._halves if _try_lock(half)), None)) is None:
             time.sleep(POLL_S)
-        _unlock(self._waiting)
-        if not _try_lock(self._waiting):  # others hold it, too
+        if not _try_lock(self._waiting):
             return [first]
         _unlock(self._waiting)
         return [first, *(half for half in self._halves if half != first and _try_lock(half))]

@@ -1,4 +1,4 @@
-"""Run Deep Image Prior as a stage's network: in steps that are noted, take turns, and stop once nobody waits."""
+"""Run Deep Image Prior as a stage's network: in steps that are noted, and stop once nobody waits."""
 
 from __future__ import annotations
 
@@ -30,13 +30,11 @@ class Fitted:
         descriptor: what it does, one of `DENOISES`, `FILLS` and `ENLARGES`.
         workspace: of the request.
         stage: which works on it.
-        usual: a network of the stage, whose turns it takes.
     """
 
     descriptor: Descriptor
     workspace: Workspace
     stage: str
-    usual: Runner[Tensor]
 
     def __call__(self, image: Tensor, told: Tensor | int) -> Tensor:
         """Restore pictures (N, 3, H, W), told the level of their noise, where they are damaged, or the scale."""
@@ -55,11 +53,11 @@ class Fitted:
 
     @contextmanager
     def _step(self, number: int, steps: int) -> Iterator[None]:
+        """Take no turn, which is half of the cores at least: a step computes on one thread."""
         self.workspace.require_wanted()
         if number % NOTED_EVERY == 1:
             note_steps(self.workspace.directory, self.stage, number - 1, steps)
-        with self.usual.turn:
-            yield
+        yield
 
 
 def fitted(descriptor: Descriptor, workspace: Workspace, stage: str, usual: Runner[Tensor]) -> Runner[Tensor]:
@@ -70,5 +68,5 @@ def fitted(descriptor: Descriptor, workspace: Workspace, stage: str, usual: Runn
     """
     _, height, width = workspace.plane("image").shape
     check_size(workspace.options, height * width * workspace.options.scale**2)
-    network = Fitted(descriptor, workspace, stage, usual)
+    network = Fitted(descriptor, workspace, stage)
     return replace(usual, network=network, tile_px=TILE_PX, tile_batch=1, turn=nullcontext())

@@ -16,7 +16,7 @@ from backend.settings import HOME, HOST, Ports, Settings, own_root
 from gateway.command_line import parse
 from photorestore.directories import default_root
 from photorestore.options import STAGES
-from photorestore.serving.management import Node
+from photorestore.serving.management import WHOLE, Management, Node
 from tests.edge import ENVIRONMENT
 
 
@@ -44,6 +44,12 @@ def test_everything_listens_on_loopback_only() -> None:
     addresses = [value for name, value in properties.items() if name.endswith("_address")]
     assert len(addresses) == 5
     assert all("127.0.0.1" in address for address in addresses)
+
+
+def test_what_runs_all_stages_is_loaded_at_every_start_and_has_one_worker() -> None:
+    properties = launch.read_properties(HOME)
+    assert properties["load_models"] == f"{Management('').whole_model}={WHOLE}.mar"
+    assert properties["default_workers_per_model"] == "1"
 
 
 def test_workers_inherit_no_python_path(

@@ -10,9 +10,10 @@ from bench.sound import SOUND
 from photorestore.envelope import Envelope, Problem
 from photorestore.errors import BrokenArtifact, NotAnImage, OutOfSpace, TruncatedImage
 from photorestore.findings import Findings
-from photorestore.options import Options
+from photorestore.options import STAGES, Options
 from photorestore.serving import answers
 from photorestore.serving.handler import StageHandler
+from photorestore.serving.management import WHOLE
 from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.workspace import Workspace
 from tests.conftest import problem_of
@@ -55,7 +56,8 @@ def make_handler(stage: str, root: Path) -> StageHandler:
     handler = type("Handler", (StageHandler,), {"stage_name": stage})()
     assert isinstance(handler, StageHandler)
     handler.root = root
-    handler.stages = {name: FakeStage(name) for name in dict.fromkeys(("preprocess", stage, "deliver"))}
+    names = STAGES if stage == WHOLE else dict.fromkeys(("preprocess", stage, "deliver"))
+    handler.stages = {name: FakeStage(name) for name in names}
     return handler
 
 
@@ -326,3 +328,23 @@ def test_settings_of_an_archive_that_make_no_sense_are_named(name: str, value: o
     handler = type("Handler", (StageHandler,), {"stage_name": "deliver"})()
     with pytest.raises(BrokenArtifact, match=f"model-config.yaml: photorestore: {expected}"):
         handler.initialize(FakeContext(config={"photorestore": {name: value}}))
+
+
+def test_an_envelope_goes_through_all_stages_in_one_process_and_comes_back_delivered(tmp_path: Path) -> None:
+    handler = make_handler(WHOLE, tmp_path)
+    done, failed, picture = (
+        make_workspace(tmp_path, answer="report"),
+        make_workspace(tmp_path, PICTURE + b"short", answer="report"),
+        make_workspace(tmp_path),
+    )
+    bodies = handler.handle([body(done), body(failed), body(picture)], FakeContext())
+    assert json.loads(bodies[0]) == {"content_type": "image/png"}
+    problem = json.loads(bodies[1])
+    assert (problem["status"], problem["stage"], list(problem["trace"])) == (
+        422,
+        "preprocess",
+        ["preprocess"],
+    )
+    assert bodies[2] == b"restored " + PICTURE
+    assert done.read_file("result") == b"restored " + PICTURE
+    assert handler.handle([body(done)], FakeContext()) == [bodies[0]]  # TorchServe may ask again

@@ -1,9 +1,11 @@
 """Processes that share the cores."""
 
+import fcntl
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -87,6 +89,36 @@ def test_two_who_wait_get_half_of_the_cores_each(workers: list[Worker]) -> None:
     others[0].finish()
     first.ask()
     assert first.cores() == CORES // 2
+
+
+def test_who_has_had_a_turn_goes_behind_those_who_wait(tmp_path: Path) -> None:
+    given, has_ended = list[tuple[str, int]](), threading.Event()
+    first = Turn(tmp_path / "turn", CORES, lambda cores: given.append(("first", cores)))
+    second = Turn(tmp_path / "turn", CORES, lambda cores: given.append(("second", cores)))
+
+    def work_long() -> None:
+        with second:
+            has_ended.wait(TIMEOUT_S)
+
+    other = threading.Thread(target=work_long)
+    with first:
+        other.start()
+        until = time.monotonic() + TIMEOUT_S
+        while not is_locked(tmp_path / "turn-door"):
+            assert time.monotonic() < until
+    with first:  # at once, sooner than the other one looks
+        has_ended.set()
+    other.join(TIMEOUT_S)
+    assert given == [("first", CORES), ("second", CORES // 2), ("first", CORES // 2)]
+
+
+def is_locked(file: Path) -> bool:
+    with file.open() as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def test_who_dies_in_its_turn_gives_it_up(workers: list[Worker], tmp_path: Path) -> None:

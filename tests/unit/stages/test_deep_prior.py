@@ -14,7 +14,7 @@ from photorestore import long_work
 from photorestore.networks import deep_prior
 from photorestore.networks.runner import Runner
 from photorestore.options import Options
-from photorestore.progress import noted_steps
+from photorestore.progress import note_steps, noted_steps
 from photorestore.stages.base import run_stage
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.stage import DenoiseStage
@@ -94,23 +94,27 @@ def test_pictures_of_all_kinds_are_restored_and_the_bytes_repeat(
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_it_takes_a_turn_for_each_step_notes_them_and_stops_once_cancelled(
+def test_it_notes_its_steps_stops_once_cancelled_and_keeps_no_turn_from_others(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deep_prior, "STEPS", 12)
-    workspace, stage, turns = prepared(tmp_path, name), stage_of(name), list[int]()
+    workspace, stage, seen = prepared(tmp_path, name), stage_of(name), list[dict[str, tuple[int, int]]]()
 
-    class Turn(nullcontext[None]):
+    def note(*given: Any) -> None:
+        note_steps(*given)
+        seen.append(noted_steps(workspace.directory))
+        if len(seen) == 2:
+            workspace.cancel()
+
+    class NoTurn(nullcontext[None]):
         def __enter__(self) -> None:
-            turns.append(1)
-            if len(turns) == 11:
-                assert noted_steps(workspace.directory) == {name: (10, 12)}
-                workspace.cancel()
+            raise AssertionError("it computes on one thread, which is less than a turn gives")
 
-    stage.take_turns(Turn())
+    monkeypatch.setattr("photorestore.stages.deep_prior.note_steps", note)
+    stage.take_turns(NoTurn())
     run_stage(stage, [workspace])
     assert problem_of(workspace.envelope).type == "cancelled"
-    assert len(turns) == 11
+    assert seen == [{name: (0, 12)}, {name: (10, 12)}]
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from gateway.jobs import disk_trouble, hosts
+from gateway.jobs.attempts import Attempts
 from gateway.jobs.elsewhere import Elsewhere
 from gateway.settings import GatewaySettings
 from photorestore.imaging import LIMITS
@@ -174,6 +175,26 @@ async def test_limits_of_size_hold_while_it_is_fetched(
             job = await ended(edge, source=f"{host.url}/c", **asked)
             assert failure(job) == (400, "unsupported-option")
             assert "280000" in job["problem"]["detail"]
+
+
+async def test_a_picture_that_is_fetched_counts_among_the_uploads(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, put_back = list[bool](), Attempts.put_back
+
+    def note(*given: Any, **named: Any) -> bool:
+        seen.append(True)
+        return put_back(*given, **named)
+
+    monkeypatch.setattr(Attempts, "put_back", note)
+    with hosting(a=make_picture()) as host:
+        async with running_edge(server, root, jobs_dir=folder, max_uploads=1, **EVERYWHERE) as edge:
+            with edge.app.state.edge.transfers.uploading(""):
+                job = (await order(edge, source=f"{host.url}/a")).json()
+                await until(lambda: seen)
+                assert not host.got
+            now = await wait(edge, job)
+            assert (now["state"], now["tries"], len(host.got)) == ("succeeded", 1, 1)
 
 
 async def test_by_default_no_place_is_allowed(edge: EdgeClient) -> None:

@@ -317,6 +317,18 @@ def test_what_there_is_no_room_for_is_passed_over(store: Store) -> None:
     assert next_id(store, 10.0, 600.0, 1000.0) == "large"
 
 
+def test_what_takes_minutes_is_passed_over_on_demand(store: Store) -> None:
+    for name, options in (("long", {"denoise_method": "dip"}), ("short", {"denoise_method": "csf"})):
+        work = Work(f"folder-{name}", 10, Received("00", None), 100, dict(options), "image", "dip")
+        store.add(make_record(name, work=work, created=len(name)), WIDE, 1.0)
+    assert next_id(store, 10.0, *ROOM) == "long"
+    found = store.next_queued(10.0, *ROOM, long=False)
+    assert found is not None
+    assert found.id == "short"
+    begin(store, "short")
+    assert store.next_queued(10.0, *ROOM, long=False) is None
+
+
 def test_store_is_opened_without_a_file_that_a_full_disk_has_no_room_for(
     tmp_path: Path,
 ) -> None:

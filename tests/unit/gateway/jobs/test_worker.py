@@ -11,6 +11,7 @@ from gateway.jobs import worker
 from gateway.jobs.sqlite import SqliteDatabase
 from gateway.jobs.store import Store
 from gateway.settings import GatewaySettings
+from photorestore.networks import deep_prior
 from tests.edge import (
     EdgeClient,
     FakeTorchServe,
@@ -59,6 +60,29 @@ async def test_some_jobs_run_at_a_time_in_the_order_they_came(
         assert all(
             envelope["measures_all"] for envelope in server.inferences
         )  # for the report, which is kept
+
+
+async def test_what_takes_minutes_goes_one_at_a_time_and_past_the_workers_of_the_workflow(
+    server: FakeTorchServe, root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deep_prior, "STEPS", 12)
+    long = "stages=denoise&denoise_method=dip"
+    async with running_edge(server, root, jobs_dir=folder, max_jobs=3) as edge:
+        server.is_open.clear()
+        jobs = [
+            await submit(edge, query, seed, **{"X-Request-Id": f"r{seed}"})
+            for seed, query in enumerate((long, long, "stages="))
+        ]
+        await wait(edge, jobs[2], "running")
+        assert [(await look(edge, job))["state"] for job in jobs] == ["running", "queued", "running"]
+        server.is_open.set()
+        ended = [await wait(edge, job) for job in jobs]
+        assert [(job["state"], job["progress"]["denoise"]) for job in ended] == [
+            *[("succeeded", "ran")] * 2,
+            ("succeeded", "passed"),
+        ]
+    whole = "/predictions/restore_whole"
+    assert [server.paths[f"r{number}"] for number in range(3)] == [whole, whole, "/wfpredict/restore"]
 
 
 async def test_problem_of_a_stage_is_the_jobs(edge: EdgeClient, folder: Path) -> None:

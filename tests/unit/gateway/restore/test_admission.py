@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
+from types import SimpleNamespace
 
 import pytest
 
@@ -141,35 +142,70 @@ async def test_places_that_a_key_waits_for_count_among_its_own() -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_while_several_keys_ask_they_take_turns_and_each_has_its_share_of_the_places(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_while_several_keys_ask_each_has_one_at_work_and_waits_within_its_share_of_the_places() -> None:
     admission = Admission(Limits(6, 100, in_turns=1))
-    places = [admission.enter(1, "a") for _ in range(2)]
-    assert all(places)
-    tasks = await waiting(admission, ("b", 1), ("b", 1), ("a", 1), ("b", 1))
+    first, second = (admission.enter(1, "a") for _ in range(2))
+    others = admission.enter(1, "b")  # finds a place at once
+    assert first
+    assert second
+    assert others
+    a, b, last = await waiting(admission, ("a", 1), ("b", 1), ("b", 1))
     for owner in ("a", "b"):
         with pytest.raises(TooManyRequests, match=r"3 restorations .* while 2 keys ask") as caught:
             admission.enter(1, owner)
         assert caught.value.reason == "key"
     assert admission.has_room(1)  # those wait for their turn, which holds up no job
-    owners = []
-    for place in places:
-        assert place is not None
-        admission.leave(place)
-    for count in range(1, 4):
-        await asyncio.sleep(0)
-        (task,) = [task for task in tasks if task.done()]
-        tasks.remove(task)
-        owners.append(task.result().owner)
-        assert len(admission.waiting) == 4 - count
-        if count < 3:
-            admission.leave(task.result())
-    assert owners == ["b", "a", "b"]
-    monkeypatch.setattr("gateway.restore.admission.ASKS_S", 0)
-    assert all(admission.enter(1, "b") for _ in range(4))
-    await tasks[0]
-    assert admission.requests.of("b") == 6
+    admission.leave(first)
+    await asyncio.sleep(0)
+    assert not a.done()
+    admission.leave(second)
+    assert (await a).owner == "a"
+    assert not b.done()
+    admission.leave(others)
+    admission.leave(await b)
+    assert (await last).owner == "b"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the time is for those that ask."""
+    now = [1000.0]
+    monkeypatch.setattr("gateway.restore.admission.time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def test_a_key_has_more_at_work_the_longer_the_others_are_silent(clock: list[float]) -> None:
+    admission = Admission(Limits(16, 100, in_turns=1))
+    others = admission.enter(1, "b")
+    assert admission.enter(1, "a")
+    clock[0] += 120
+    assert admission.enter(1, "a") is None  # the other one has had something at work all the while
+    assert others is not None
+    admission.leave(others)
+    for seconds, most in ((29, 1), (1, 2), (30, 3), (240, 8)):
+        clock[0] += seconds
+        while admission.requests.of("a") < most:
+            assert admission.enter(1, "a")
+        if most < 8:
+            assert admission.enter(1, "a") is None
+    with pytest.raises(TooManyRequests, match=r"8 restorations .* while 2 keys ask"):
+        admission.enter(1, "a")  # its share of the places
+    clock[0] += 301
+    assert all(admission.enter(1, "a") for _ in range(8))  # alone
+
+
+def test_who_comes_back_ends_the_others_liberty(clock: list[float]) -> None:
+    admission = Admission(Limits(16, 100, in_turns=1))
+    first = admission.enter(1, "b")
+    assert first is not None
+    admission.leave(first)
+    clock[0] += 30
+    places = [admission.enter(1, "a") for _ in range(2)]
+    assert all(places)
+    assert admission.enter(1, "b")
+    assert places[0] is not None
+    admission.leave(places[0])
+    assert admission.enter(1, "a") is None
 
 
 async def test_all_jobs_together_take_turns_as_one_key_does() -> None:
@@ -193,8 +229,7 @@ def test_callers_without_a_key_are_alone() -> None:
 
 def test_a_limit_of_a_key_that_is_below_its_share_stands() -> None:
     admission = Admission(Limits(16, 100, of_key=1, in_turns=1))
-    assert admission.enter(1, "b")
-    assert admission.enter(1, "a") is None
+    assert all(admission.enter(1, owner) for owner in ("b", "a"))
     with pytest.raises(TooManyRequests, match=r"which is its limit$"):
         admission.enter(1, "b")
 
