@@ -20,12 +20,13 @@ from torch.nn import functional as F
 from photorestore.networks.precision import AUTO
 from photorestore.stages.scratch.glance_network import Glance
 from photorestore.stages.scratch.masks import CERTAIN_IN_OTHERS
+from photorestore.stages.scratch.network import ScratchUNet
 from training.batch_norm import freeze_statistics
 from training.config import RunConfig, read_config
 from training.damaged_samples import DRAWN_SHEETS, Pictures, Shares, draw_sheets, load_sound_old
 from training.data import hold_out, load_photos
 from training.degradations.sources import load_crack_shapes, load_damage_sources
-from training.detectors import load_detector
+from training.detectors import Detector, load_detector
 from training.glance_samples import Plan, draw, make
 from training.glance_validation import Held, evaluate, hold
 from training.muon import MuonAdamW
@@ -73,7 +74,7 @@ def glance_loss(glance_logits: Tensor, most: Tensor) -> Tensor:
     )
 
 
-def load(config: Config, place: Place) -> tuple[tuple[Tensor, Tensor], Sequence[Held]]:
+def load(config: Config, place: Place, detector: Detector) -> tuple[tuple[Tensor, Tensor], Sequence[Held]]:
     """Make, or read again, what is learned from and what is kept for validation."""
     folders = [load_photos([place.data / name], min_side_px=config.min_side_px) for name in config.photos]
     held_out, folders = hold_out(folders, config.validation_every)
@@ -89,7 +90,7 @@ def load(config: Config, place: Place) -> tuple[tuple[Tensor, Tensor], Sequence[
         load_sound_old(place.data, config.patch_px),
     )
     plan = Plan(Shares(*config.shares), config.plain_share, config.patch_px, config.samples, config.seed)
-    detector, folder = load_detector("scratch", place.weights, AUTO), place.runs / "scratch_glance.samples"
+    folder = place.runs / "scratch_glance.samples"
     return make(folder, plan, pictures, detector), hold(folder, place.data, held_out, detector)
 
 
@@ -107,11 +108,14 @@ def train(config: Config, place: Place) -> Glance:
     place.prepare()
 
     # 1. What the detector encodes and finds; a part is kept for validation.
-    (features, most), held = load(config, place)
+    detector = load_detector("scratch", place.weights, AUTO)
+    (features, most), held = load(config, place, detector)
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
     network = place.take(Glance(config.widths))
+    assert isinstance(detector.network.network, ScratchUNet)
+    network.tail.copy_(detector.network.network.tail.weight)
     optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
     run = Run("scratch_glance", place, config, network, optimiser)
     rng = torch.Generator().manual_seed(config.seed + run.step)

@@ -31,13 +31,19 @@ class Glance(nn.Module):
 
     Args:
         widths: of the detector.
+
+    Attributes:
+        tail: weights of the last layer of the detector that it was trained with.
     """
+
+    tail: Tensor
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
         self.widths = widths
         ports = (Port(f"level_{n}", f"N {width} h{n} w{n}") for n, width in enumerate(widths))
         self.descriptor = Descriptor("Glance", tuple(ports), Port("glance_logits", "N 1 v u"))
+        self.register_buffer("tail", torch.zeros(4, widths[0], 3, 3))
         self.layers = nn.Sequential(
             nn.BatchNorm2d(sum(widths)),
             nn.Conv2d(sum(widths), HIDDEN, 1),
@@ -50,6 +56,10 @@ class Glance(nn.Module):
     def forward(self, *maps: Tensor) -> Tensor:
         """Return glance_logits (N, 1, h, w), float32, of the maps that `ScratchUNet.encoded` gives."""
         return self.judge(gathered(maps))
+
+    def fits(self, detector: ScratchUNet) -> bool:
+        """Return whether this is the detector that it was trained with: what another one encodes tells it nothing."""
+        return torch.equal(self.tail, detector.tail.weight)
 
     def judge(self, features: Tensor) -> Tensor:
         """Return glance_logits of what `gathered` gives."""

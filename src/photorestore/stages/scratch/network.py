@@ -47,7 +47,7 @@ class ScratchUNet(nn.Module):
 
     def __init__(self, widths: tuple[int, ...], *, sees_scene: bool = False) -> None:
         super().__init__()
-        self.widths, stride = widths, 2 ** len(widths)
+        stride = 2 ** len(widths)
         told = Port(SCENE, f"N {CHANNELS} H/{stride} W/{stride}", 0, 1)
         self.descriptor = Descriptor(
             "ScratchUNet",

@@ -149,9 +149,9 @@ def choose(workspace: Workspace) -> tuple[str, ...]:
 
 
 def with_glance(detector: Runner[Tensor], glance: Runner[Tensor]) -> Runner[Tensor]:
-    """Return a detector that is stopped by a glance; or as it is, where the glance was made for another size."""
+    """Return a detector that is stopped by a glance; or as it is, where the glance was trained with another one."""
     one, other = detector.network, glance.network
-    if isinstance(one, ScratchUNet) and isinstance(other, Glance) and one.widths == other.widths:
+    if isinstance(one, ScratchUNet) and isinstance(other, Glance) and other.fits(one):
         return replace(detector, network=Glanced(one, other))
     return detector
 

@@ -10,7 +10,7 @@ import torch
 
 from bench.sound import SOUND
 from photorestore.networks.descriptor import Network
-from photorestore.networks.runner import Runner
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
 from photorestore.stages.scratch import masks
@@ -218,7 +218,16 @@ def test_in_what_may_be_damaged_nobody_goes_by_the_glance(
     assert (workspace.plane("scratch_prob") > 65000).all()
 
 
-def test_a_detector_of_another_size_is_not_stopped() -> None:
-    detector, glance = Runner(constant_detector(0.0)), Runner(Glance((16, 32)).eval())
-    assert with_glance(detector, glance) is detector
-    assert isinstance(with_glance(detector, Runner(constant_glance(0.0))).network, Glanced)
+def test_a_detector_that_the_glance_was_not_trained_with_is_not_stopped() -> None:
+    detector, glance = constant_detector(0.0), Runner(constant_glance(0.0))
+    assert isinstance(with_glance(Runner(detector), glance).network, Glanced)
+    other = Runner(ScratchUNet(WIDTHS).eval())
+    wider = Runner(ScratchUNet((32, 32)).eval())
+    assert with_glance(other, glance) is other
+    assert with_glance(wider, glance) is wider
+
+
+def test_the_delivered_glance_was_trained_with_the_delivered_detector() -> None:
+    for precision in ("float32", "auto"):  # as it is, and in 8 bits where the processor can
+        detector, glance = (load_runner(name, precision=precision) for name in (PHOTOGRAPHS, GLANCE))
+        assert isinstance(with_glance(detector, glance).network, Glanced)
