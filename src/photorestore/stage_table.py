@@ -117,6 +117,9 @@ ROWS = _chained(
         networks=(
             NetworkRow("scratch", "photorestore.stages.scratch.network:ScratchUNet"),
             NetworkRow("scratch_print", "photorestore.stages.scratch.network:ScratchUNet"),
+            NetworkRow(
+                "scratch_glance", "photorestore.stages.scratch.glance_network:Glance", has_tiers=False
+            ),
         ),
         borrows=("preprocess_scene",),
         planes=(PlaneRow("scratch_prob", 1), PlaneRow("scratch_mask", 1, sample_bytes=1, holds=DAMAGE)),

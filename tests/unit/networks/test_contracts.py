@@ -23,6 +23,7 @@ from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.preprocess.demosaic_network import Demosaicker
 from photorestore.stages.preprocess.network import JudgeNet
 from photorestore.stages.preprocess.scene_network import SceneTrunk
+from photorestore.stages.scratch.glance_network import Glance
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.scene_head import CHANNELS
 from photorestore.stages.translate.network import Translator
@@ -94,10 +95,10 @@ MEASURED: set[type] = {type(case.make()) for case in CASES.values()}
 CASES |= {
     name: Case(partial(trained, name), 1024)
     for name, cls in NETWORKS.items()
-    if cls not in {*MEASURED, ShrinkageCascade} and getattr(cls, "descriptor", None) not in WHOLE
+    if cls not in {*MEASURED, ShrinkageCascade, Glance} and getattr(cls, "descriptor", None) not in WHOLE
 }
 """Networks of which there is no small one here are measured with their own weights. A spectrum's reach has no end: how
-tiles of shrinkage fields differ from the whole is measured with its stage."""
+tiles of shrinkage fields differ from the whole is measured with its stage. A glance is given no pictures."""
 
 
 def runner_of(case: Case, batch: int = 1) -> Runner[Tensor]:

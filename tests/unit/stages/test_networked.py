@@ -45,7 +45,15 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         ),
         ("denoise", {"denoise": "quality", "denoise_csf": "fast"}),
         ("deblur", {"deblur": "fast", "denoise": "fast"}),
-        ("scratch", {"scratch": "quality", "scratch_print": "quality", "preprocess_scene": "fast"}),
+        (
+            "scratch",
+            {
+                "scratch": "quality",
+                "scratch_print": "quality",
+                "scratch_glance": "fast",
+                "preprocess_scene": "fast",
+            },
+        ),
         ("translate", {"translate": "quality", "translate_print": "fast", "translate_tone": "fast"}),
         ("face", {"face": "quality", "face_detector": "fast"}),
     ],

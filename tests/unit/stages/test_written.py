@@ -33,7 +33,7 @@ def test_the_workflow_has_a_model_and_a_place_for_each_stage(device: str) -> Non
 def test_an_archive_holds_its_own_networks_those_it_borrows_and_those_of_the_first_stage_each_once() -> None:
     first = ("preprocess_judge", "preprocess_scene", "preprocess_demosaic", "scratch_print")
     assert written.packed_networks(STAGE_ROWS["preprocess"]) == first
-    assert written.packed_networks(STAGE_ROWS["scratch"]) == (*first, "scratch")
+    assert written.packed_networks(STAGE_ROWS["scratch"]) == (*first, "scratch", "scratch_glance")
     assert written.packed_networks(STAGE_ROWS["deliver"]) == first
 
 

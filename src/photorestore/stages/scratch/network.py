@@ -16,7 +16,7 @@ see `scene_head.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -82,18 +82,26 @@ class ScratchUNet(nn.Module):
             scratch_logits (N, 1, H, W), float32.
         """
         h, w = image.shape[-2:]
+        return self.decoded(self.encoded(image, scene_map))[..., :h, :w]
+
+    def encoded(self, image: Tensor, scene_map: Tensor | None = None) -> list[Tensor]:
+        """Return features (N, C, h, w) at stride 2, 4, 8 and so on; arguments are those of `forward`."""
         padded = pad_to_multiple(image.float().expand(-1, 3, -1, -1), self.descriptor.stride)
         features = F.pixel_unshuffle(describe(padded), 2)  # (N, 4 * INPUTS, H/2, W/2)
-        skips = []
+        maps = []
         for encoder in self.encoders[:-1]:
-            skips.append(encoder(features))
-            features = F.max_pool2d(skips[-1], 2)
+            maps.append(encoder(features))
+            features = F.max_pool2d(maps[-1], 2)
         if scene_map is not None:
             features = features + self.told(scene_map)
-        features = self.encoders[-1](features)
+        return [*maps, self.encoders[-1](features)]
+
+    def decoded(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return scratch_logits, float32, of what `encoded` gives for pictures or for parts of them."""
+        *skips, features = maps
         for up, decoder in zip(reversed(self.ups), reversed(self.decoders), strict=True):
             features = decoder(torch.cat([up(features), skips.pop()], 1))
-        return F.pixel_shuffle(self.tail(features).float(), 2)[..., :h, :w]
+        return F.pixel_shuffle(self.tail(features).float(), 2)
 
     def at_canary(self, image: Tensor) -> Tensor:
         """See `canary.CanaryNetwork`."""

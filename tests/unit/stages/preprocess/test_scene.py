@@ -33,7 +33,7 @@ def trunk() -> Runner[torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def stages() -> tuple[PreprocessStage, ScratchStage]:
-    names = ("preprocess_judge", "scratch_print", "scratch", scene.TRUNK)
+    names = ("preprocess_judge", "scratch_print", "scratch", "scratch_glance", scene.TRUNK)
     networks = {name: load_runner(name, precision="float32") for name in names}
     return PreprocessStage(networks), ScratchStage(networks)
 

@@ -9,25 +9,37 @@ import pytest
 import torch
 
 from bench.sound import SOUND
-from photorestore.networks.runner import Runner
+from photorestore.networks.descriptor import Network
+from photorestore.networks.runner import Runner, load_runner
 from photorestore.networks.tiling import to_float
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
 from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.findings import ScratchFindings
+from photorestore.stages.scratch.glance_network import Glance, Glanced
 from photorestore.stages.scratch.network import ScratchUNet
-from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, ScratchStage, Search, choose
+from photorestore.stages.scratch.stage import (
+    GLANCE,
+    GLANCED,
+    PHOTOGRAPHS,
+    PRINTS,
+    ScratchStage,
+    Search,
+    choose,
+    with_glance,
+)
 from photorestore.workspace import Workspace
 from tests.conftest import found_by, make_photo
 
 WIDTHS = (16, 16)
 
 
-def make_stage(logit: float = -4.0, in_prints: float | None = None) -> ScratchStage:
-    """Detectors that answer the same everywhere; that for prints with a logit of its own, if one is given."""
-    networks = {
+def make_stage(logit: float = -4.0, in_prints: float | None = None, glance: float = 9.0) -> ScratchStage:
+    """Detectors and a glance that answer the same everywhere; that for prints by a logit of its own, if given."""
+    networks: dict[str, Network[torch.Tensor]] = {
         PHOTOGRAPHS: constant_detector(logit),
         PRINTS: constant_detector(logit if in_prints is None else in_prints),
+        GLANCE: constant_glance(glance),
     }
     runners = {name: Runner(network, precision="float32", tile_px=256) for name, network in networks.items()}
     return ScratchStage(runners)
@@ -38,6 +50,15 @@ def constant_detector(logit: float) -> ScratchUNet:
     torch.nn.init.zeros_(network.tail.weight)
     assert network.tail.bias is not None
     torch.nn.init.constant_(network.tail.bias, logit)
+    return network
+
+
+def constant_glance(logit: float) -> Glance:
+    network = Glance(WIDTHS).eval()
+    last = network.layers[-1]
+    assert isinstance(last, torch.nn.Conv2d)
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.constant_(last.bias, logit)  # type: ignore[arg-type]
     return network
 
 
@@ -96,7 +117,7 @@ def test_a_damaged_print_is_looked_at_at_several_scales_and_turned(
     ("judged", "options", "networks"),
     [
         ({"kind": "print", "mode": "thorough"}, {}, (PHOTOGRAPHS, PRINTS)),
-        ({"kind": "photograph", "mode": "gentle"}, {}, (PHOTOGRAPHS,)),
+        ({"kind": "photograph", "mode": "gentle"}, {}, (GLANCED,)),
         ({"kind": "photograph", "mode": "thorough"}, {}, (PHOTOGRAPHS, PRINTS)),
         ({"kind": "photograph", "mode": "gentle"}, {"mode": "thorough"}, (PHOTOGRAPHS, PRINTS)),
         ({"kind": "photograph", "mode": "gentle"}, {"stages": ("scratch",)}, (PHOTOGRAPHS, PRINTS)),
@@ -180,3 +201,37 @@ def test_a_batch_gives_what_each_picture_gives_alone(tmp_path: Path) -> None:
         run_stage(stage, [workspace])
     for one, other in zip(together, alone, strict=True):
         assert np.abs(one.plane("scratch_prob").astype(int) - other.plane("scratch_prob")).max() <= 1
+
+
+def test_where_the_glance_sees_nothing_the_probability_is_0(workspace: Workspace) -> None:
+    run_stage(make_stage(9.0, glance=-1.0), [give_photo(workspace)])
+    assert not workspace.plane("scratch_prob").any()
+    assert not workspace.plane("scratch_mask").any()
+    assert workspace.envelope.trace["scratch"].note == "no damage found"
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [("thorough", {}), ("gentle", {"mode": "thorough"}), ("gentle", {"stages": ("scratch",)})],
+)
+def test_in_what_may_be_damaged_nobody_goes_by_the_glance(
+    tmp_path: Path, mode: str, options: dict[str, Any]
+) -> None:
+    workspace = judge(give_photo(Workspace.create(tmp_path, Options(**options))), mode)
+    run_stage(make_stage(9.0, in_prints=-3.0, glance=-1.0), [workspace])
+    assert (workspace.plane("scratch_prob") > 65000).all()
+
+
+def test_a_detector_that_the_glance_was_not_trained_with_is_not_stopped() -> None:
+    detector, glance = constant_detector(0.0), Runner(constant_glance(0.0))
+    assert isinstance(with_glance(Runner(detector), glance).network, Glanced)
+    other = Runner(ScratchUNet(WIDTHS).eval())
+    wider = Runner(ScratchUNet((32, 32)).eval())
+    assert with_glance(other, glance) is other
+    assert with_glance(wider, glance) is wider
+
+
+def test_the_delivered_glance_was_trained_with_the_delivered_detector() -> None:
+    for precision in ("float32", "auto"):  # as it is, and in 8 bits where the processor can
+        detector, glance = (load_runner(name, precision=precision) for name in (PHOTOGRAPHS, GLANCE))
+        assert isinstance(with_glance(detector, glance).network, Glanced)
