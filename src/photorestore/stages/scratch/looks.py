@@ -57,8 +57,8 @@ class Look:
         """Return what the network has to do."""
         planes = {"image": self.view}
         if self.features is not None and is_told(network):
-            shown = network.part(SCENE)(self.features.float())
-            scene = spread(shown, *self.view.shape[1:], network.descriptor.stride)
+            _, h, w = self.view.shape
+            scene = spread(network.part(SCENE)(self.features.float()), h, w, network.descriptor.stride)
             planes[SCENE] = to_integers(scene[0], np.dtype(np.uint16))
         return TileJob(planes, self.prob, None)
 
