@@ -1,11 +1,15 @@
 """Tables by which the constants of the judgement are chosen, and the pictures that they are counted on."""
 
 import pytest
+import torch
 
 from photorestore.stages.preprocess import judgement
 from photorestore.stages.preprocess.judgement import Judgement
 from photorestore.stages.preprocess.network import FLAGS, KINDS
-from training.tune_judgement import CONSTANTS, SURE, print_flags, print_modes
+from tests.conftest import make_photo
+from training.degradations.sources import DamageSources, PrintSources
+from training.judged.pictures import Sources
+from training.tune_judgement import CONSTANTS, MOST_PX, SURE, print_flags, print_modes, worn
 
 
 def judged(*, drawing: float = 0.0, print_: float = 0.0, damaged: float = 0.0) -> Judgement:
@@ -58,3 +62,15 @@ def test_flags_are_counted_by_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[0] == ["print", *FLAGS]
     assert rows[1] == ["first", "1", "1", *["0"] * (len(FLAGS) - 1), "of", "2"]
     assert rows[2] == ["second", "0", *["0"] * len(FLAGS), "of", "1"]
+
+
+@pytest.mark.parametrize("wide", [200, 1000])
+def test_a_worn_print_is_at_most_as_large_as_prints_are_scanned(wide: int) -> None:
+    crack = torch.zeros((320, 480), dtype=torch.uint8)
+    crack[100:110] = crack[:, 200:206] = 255
+    sources = Sources([], [], DamageSources({}, (), ()), PrintSources((crack,)))
+    photo = torch.from_numpy(make_photo(wide // 2, wide)).permute(2, 0, 1).float() / 255
+    made = [worn(photo, sources, torch.Generator().manual_seed(1)) for _ in range(2)]
+    assert made[0].shape == (3, min(wide, MOST_PX) // 2, min(wide, MOST_PX))
+    assert torch.equal(*made)
+    assert torch.equal(made[0], (made[0] * 255).round() / 255)

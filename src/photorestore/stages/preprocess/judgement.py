@@ -24,7 +24,8 @@ VIEW_PX = 288
 CROP_PX = 96
 CROP_CENTRES = ((0.3, 0.35), (0.35, 0.7), (0.7, 0.3), (0.65, 0.65))
 """As shares of height and width, around the middle; crops stay out of a border of a tenth."""
-PHOTOGRAPHIC = [KINDS.index(kind) for kind in ("photograph", "print")]
+MAY_BE_DAMAGED = [KINDS.index(kind) for kind in ("photograph", "print", "screenshot")]
+"""Kinds of which the detector is asked. A drawing may be torn and is left alone; a screenshot cannot be."""
 DRAWN = ("line_art", "halftone", "screenshot")
 """Kinds that are no photograph."""
 FEW_LEVELS = 4
@@ -39,14 +40,14 @@ SURE_COLOUR_PRINT = 0.7
 MANY_HUES_255 = 4.5
 """A picture has many hues from this on: 7 of 95 old training photographs, 153 of 172 others."""
 SURE_DAMAGE = 0.7
-"""Least probability of damage that alone makes the restoration thorough: so are 21 of 31 held-out photographs under
+"""Least probability of damage that alone makes the restoration thorough: so are 23 of 31 held-out photographs under
 synthetic damage, and 4 of 91 undamaged ones, 3 of which are taken for prints whatever the limit; at .5 one more of
-each."""
+these."""
 
-FOUND, MUCH_FOUND = 0.95, 0.0125
+FOUND, MUCH_FOUND = 0.95, 0.004
 """If the detector is as sure as the first of a larger share of the view than the second, that is damage, whatever else
-is thought of the picture: so it is in 8 of 15 damaged pictures, held out and made in code, that would be treated gently
-otherwise, and in 1 of 152 sound ones, many of them with lookalikes."""
+is thought of the picture: so it is in 31 of 56 damaged pictures, held out and made in code, that would be treated
+gently otherwise, and in 2 of 218 sound ones (`python -m training.tune_judgement`, also with `--much-found 1`)."""
 LIKELY = 0.85
 """Least probability of damage of such a picture."""
 
@@ -118,25 +119,34 @@ def judge(
 
     Args:
         network: a `JudgeNet`.
-        detector: a `ScratchUNet` for damage in prints; runs only if the picture may be one.
+        detector: a `ScratchUNet` for damage in prints; runs unless the picture is likelier a drawing or a halftone.
         see: looks at what the picture shows, for the detector; see `scene.features_of`.
         alpha: the picture's plane (1, H, W); colours that it hides are not looked at.
     """
     view, crops = glimpse(image, alpha)
     seen = _as_input(view)
     logits, least = network(seen, _as_input(crops)), 0.0
-    if float(logits[:, : len(KINDS)].softmax(1)[:, PHOTOGRAPHIC].sum()) >= 0.5:
+    if float(logits[:, : len(KINDS)].softmax(1)[:, MAY_BE_DAMAGED].sum()) >= 0.5:
         scratch_logits = detector(seen, *told(detector, see(), VIEW_PX, VIEW_PX))
         scratch_prob = scratch_logits.sigmoid()
         logits = network.part("weigh")(logits, scratch_prob)
         least = LIKELY if float((scratch_prob >= FOUND).float().mean()) >= MUCH_FOUND else 0.0
     logits = logits[0].double().cpu()
     kinds = dict(zip(KINDS, logits[: len(KINDS)].softmax(0).tolist(), strict=True))
+    if least:
+        kinds = _no_screenshot(kinds)
     if has_few_levels(image, alpha):
         kinds = dict.fromkeys(KINDS, 0.0) | {max(DRAWN, key=kinds.__getitem__): 1.0}
     flags = dict(zip(FLAGS, logits[len(KINDS) :].sigmoid().tolist(), strict=True))
     flags["damaged"] = max(flags["damaged"], least)
     return Judgement(kinds, flags, stray_hues(view))
+
+
+def _no_screenshot(kinds: Mapping[str, float]) -> dict[str, float]:
+    """What is cracked is none: its probability goes to photographs and prints, whose ratio stays."""
+    factor = 1 + kinds["screenshot"] / (kinds["photograph"] + kinds["print"])
+    told = {kind: factor * kinds[kind] for kind in ("photograph", "print")}
+    return {**kinds, **told, "screenshot": 0.0}
 
 
 def stray_hues(view: Pixels) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from torch import Tensor
 
 from photorestore.networks.runner import Runner, load_runner
 from photorestore.options import GENTLE, THOROUGH, UNTOUCHED, Options
@@ -24,7 +25,7 @@ from photorestore.stages.preprocess.judgement import (
     resolve_mode,
     stray_hues,
 )
-from photorestore.stages.preprocess.network import FLAGS, KINDS
+from photorestore.stages.preprocess.network import FLAGS, KINDS, JudgeNet
 from photorestore.stages.preprocess.scene import TRUNK, features_of, plane_view
 from photorestore.stages.scratch.network import ScratchUNet
 from tests.conftest import add_noise, make_photo
@@ -119,18 +120,71 @@ def test_photographs_are_treated_gently(hw: tuple[int, int], sigma_255: int, net
     assert mode_of(add_noise(make_photo(*hw, seed=3), sigma_255), networks) == GENTLE
 
 
+def detector_that_says(logit: float) -> Runner[Any]:
+    """A detector that gives every pixel this logit."""
+    detector = ScratchUNet((16, 16)).eval()
+    torch.nn.init.zeros_(detector.tail.weight)
+    assert detector.tail.bias is not None
+    torch.nn.init.constant_(detector.tail.bias, logit)
+    return Runner(detector, precision="float32")
+
+
+def judge_that_says(kind: str) -> Runner[Any]:
+    """A judge that takes every picture for one of this kind, and for nothing else."""
+    network = JudgeNet().eval()
+    last = network.head[-1]
+    assert isinstance(last, torch.nn.Linear)
+    torch.nn.init.zeros_(last.weight)
+    with torch.no_grad():
+        last.bias.copy_(torch.tensor([6.0 * (name == kind) for name in KINDS] + [-3.0] * len(FLAGS)))
+    return Runner(network, precision="float32")
+
+
 @pytest.mark.parametrize(("logit", "is_damaged"), [(4.0, True), (-4.0, False)])
 def test_where_the_detector_is_sure_of_much_the_picture_is_damaged(
     logit: float, is_damaged: bool, networks: Networks
 ) -> None:
     judging, _, trunk = networks
-    detector = ScratchUNet((16, 16)).eval()
-    torch.nn.init.zeros_(detector.tail.weight)
-    assert detector.tail.bias is not None
-    torch.nn.init.constant_(detector.tail.bias, logit)
-    found = judged(as_plane(make_photo(200, 300)), (judging, Runner(detector, precision="float32"), trunk))
+    found = judged(as_plane(make_photo(200, 300)), (judging, detector_that_says(logit), trunk))
     assert (found.flags["damaged"] >= LIKELY) == is_damaged
     assert resolve_mode(Options(), found) == (THOROUGH if is_damaged else GENTLE)
+
+
+class FindsRows(ScratchUNet):
+    """A detector that is sure of the first rows of a view, and of nothing else."""
+
+    rows = 0
+
+    def forward(self, image: Tensor, scene_map: Tensor | None = None) -> Tensor:
+        logits = torch.full_like(image[:, :1], -6.0)
+        logits[:, :, : self.rows] = 6.0
+        return logits
+
+
+@pytest.mark.parametrize(("rows", "mode"), [(1, GENTLE), (2, THOROUGH)])
+def test_damage_in_two_rows_of_a_view_is_much(rows: int, mode: str, networks: Networks) -> None:
+    detector = FindsRows((16, 16)).eval()
+    detector.rows = rows
+    others = judge_that_says("photograph"), Runner(detector, precision="float32"), networks[2]
+    assert resolve_mode(Options(), judged(as_plane(make_photo(200, 300)), others)) == mode
+
+
+@pytest.mark.parametrize(
+    ("kind", "logit", "mode"),
+    [
+        ("screenshot", 4.0, THOROUGH),  # cracks of a print with straight lines: it was none
+        ("screenshot", -4.0, UNTOUCHED),
+        ("line_art", 4.0, UNTOUCHED),  # a torn plan is one still
+        ("halftone", 4.0, UNTOUCHED),
+    ],
+)
+def test_what_is_cracked_is_no_screenshot(kind: str, logit: float, mode: str, networks: Networks) -> None:
+    others = judge_that_says(kind), detector_that_says(logit), networks[2]
+    found = judged(as_plane(make_photo(200, 300)), others)
+    assert (found.kind == kind) == (mode == UNTOUCHED)
+    assert sum(found.kinds.values()) == pytest.approx(1)
+    assert found.kinds["photograph"] == pytest.approx(found.kinds["print"])
+    assert resolve_mode(Options(), found) == mode
 
 
 def test_a_judgement_comes_back_the_same(networks: Networks) -> None:
