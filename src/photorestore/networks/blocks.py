@@ -48,10 +48,12 @@ def convolve_exactly(convolution: nn.Conv2d, image: Tensor) -> Tensor:
     values are small.
     """
     kind = image.device.type
-    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+    if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
+        plain: Tensor = convolution(image)
+        return plain
     with torch.autocast(kind, enabled=False):
-        result: Tensor = convolution(image.float())
-    return result.to(dtype)
+        exact: Tensor = convolution(image.float())
+    return exact.to(torch.get_autocast_dtype(kind))
 
 
 def constant_map(value: Tensor, like: Tensor) -> Tensor:

@@ -168,7 +168,8 @@ async def test_a_refused_registration_is_logged_and_tried_again(
             server.registrations += 1
             return JSONResponse({"message": "no such archive"}, 500)
 
-        monkeypatch.setattr(server.app.router.routes[1], "app", request_response(refused))
+        registering = next(one for one in server.app.routes if getattr(one, "path", "") == "/workflows")
+        monkeypatch.setattr(registering, "app", request_response(refused))
         for _ in range(4):
             await found.look()
         assert server.registrations >= 2

@@ -112,13 +112,13 @@ def test_what_is_handed_on_comes_back_bit_for_bit(
     ("options", "count"),
     [
         ({}, 1),
-        ({"mode": "thorough"}, 1),
-        ({"stages": ("scratch",)}, 1),  # not judged, so the stage looks
+        ({"mode": "thorough"}, 2),  # and turned
+        ({"stages": ("scratch",)}, 2),  # not judged, so the stage looks; and turned
         ({"normalise": True}, 2),  # judged as it came
         ({"stages": ("denoise",)}, 0),
     ],
 )
-def test_a_picture_is_looked_at_once(
+def test_no_view_is_looked_at_twice(
     stages: tuple[PreprocessStage, ScratchStage],
     given: Callable[..., Workspace],
     looks: list[tuple[int, ...]],
