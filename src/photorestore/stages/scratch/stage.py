@@ -59,8 +59,9 @@ class Search:
         """
         image, certain = workspace.plane("image"), _certain(workspace)
         features = None if trunk is None else see(workspace, trunk)
-        looks = [Look.at(image, network, features) for network in choose(workspace)]
-        if PRINTS in choose(workspace) and certain < masks.CERTAIN_IN_OTHERS:
+        networks = choose(workspace)
+        looks = [Look.at(image, network, features) for network in networks]
+        if PRINTS in networks and certain < masks.CERTAIN_IN_OTHERS:
             turned = turn(image)
             seen = None if trunk is None else features_of(trunk, plane_view(turned))
             looks.append(Look.at(turned, PRINTS, seen, is_turned=True))
