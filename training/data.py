@@ -35,6 +35,15 @@ def load_photos(folders: Sequence[Path], *, min_side_px: int, limit: int | None 
     return [photo for photo in photos if min(photo.shape[-2:]) >= min_side_px]
 
 
+def repeated(folders: Sequence[Sequence[Tensor]], times: Sequence[int]) -> list[Tensor]:
+    """Return the photographs of all folders, those of each so many times as is told for it.
+
+    Raises:
+        ValueError: a folder has no number.
+    """
+    return [photo for folder, count in zip(folders, times, strict=True) for photo in [*folder] * count]
+
+
 def hold_out(folders: Sequence[Sequence[Tensor]], every: int) -> tuple[list[Tensor], list[list[Tensor]]]:
     """Return each folder's first photograph and every `every`-th after it, for validation; the others, by folder."""
     held = [photo for folder in folders for photo in folder[::every]]

@@ -61,7 +61,9 @@ def make(folder: Path, plan: Plan, pictures: Pictures, detector: Detector) -> tu
             rng = torch.Generator().manual_seed(1000 * plan.seed + index)
             made = [look(detector, _picture(plan, pictures, rng)) for _ in range(SHARD)]
             unfinished = file.with_suffix(".part")
-            found = torch.cat([F.max_pool2d(logits, _stride(detector)) for _, logits in made])
+            found = torch.cat(
+                [F.max_pool2d(logits, detector.network.descriptor.stride) for _, logits in made]
+            )
             torch.save((torch.cat([features for features, _ in made]), found.half()), unfinished)
             unfinished.rename(file)
             print(f"{(index + 1) * SHARD} samples", flush=True)
@@ -81,10 +83,6 @@ def look(detector: Detector, lq: Tensor) -> tuple[Tensor, Tensor]:
     with detector.network.computing():
         maps = network.encoded(lq[None].contiguous(memory_format=torch.channels_last), *shown)
         return gathered(maps).half(), network.decoded(maps)[..., :h, :w]
-
-
-def _stride(detector: Detector) -> int:
-    return detector.network.descriptor.stride
 
 
 def _picture(plan: Plan, pictures: Pictures, rng: torch.Generator) -> Tensor:

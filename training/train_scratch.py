@@ -32,7 +32,7 @@ from training.batch_norm import bound_statistics, freeze_statistics
 from training.config import RunConfig, read_config
 from training.damage_validation import Validation, evaluate, evaluate_damaged, hold_out_damaged
 from training.damaged_samples import Pictures, Shares, load_pictures, make_sample
-from training.data import hold_out, load_photos
+from training.data import hold_out, load_photos, repeated
 from training.detectors import Detector
 from training.marked import VALIDATION_PRINTS, load_marked_prints
 from training.mistaken import mistaken_crops
@@ -84,9 +84,7 @@ def load(config: Config, place: Place) -> tuple[Pictures, Validation]:
     """Read pictures and damage to learn from, and those that are kept for validation."""
     folders = [load_photos([place.data / name], min_side_px=config.min_side_px) for name in config.photos]
     held_out, folders = hold_out(folders, config.validation_every)
-    photos = [
-        photo for folder, times in zip(folders, config.repeats, strict=True) for photo in folder * times
-    ]
+    photos = repeated(folders, config.repeats)
     pictures = load_pictures(place.data, place.masks, photos, config.patch_px)
     real = load_marked_prints(place.data, place.masks, names=VALIDATION_PRINTS)
     return pictures, Validation(hold_out_damaged(place.data, held_out, config.network), real)

@@ -24,7 +24,7 @@ from photorestore.stages.scratch.network import ScratchUNet
 from training.batch_norm import freeze_statistics
 from training.config import RunConfig, read_config
 from training.damaged_samples import DRAWN_SHEETS, Pictures, Shares, draw_sheets, load_sound_old
-from training.data import hold_out, load_photos
+from training.data import hold_out, load_photos, repeated
 from training.degradations.sources import load_crack_shapes, load_damage_sources
 from training.detectors import Detector, load_detector
 from training.glance_samples import Plan, draw, make
@@ -78,9 +78,7 @@ def load(config: Config, place: Place, detector: Detector) -> tuple[tuple[Tensor
     """Make, or read again, what is learned from and what is kept for validation."""
     folders = [load_photos([place.data / name], min_side_px=config.min_side_px) for name in config.photos]
     held_out, folders = hold_out(folders, config.validation_every)
-    photos = [
-        photo for folder, times in zip(folders, config.repeats, strict=True) for photo in folder * times
-    ]
+    photos = repeated(folders, config.repeats)
     pictures = Pictures(
         photos,
         load_damage_sources(place.data, held_out=False),

@@ -8,7 +8,6 @@ of the fit; where the mean of the latest outputs is nearest to them, fitting end
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +16,8 @@ from torch.nn import functional as F
 from photorestore.networks.descriptor import IMAGE, SCALE, Descriptor, Port
 from photorestore.pixels.threads import one_thread
 
-Step = Callable[[int, int], AbstractContextManager[None]]
-"""Makes what is entered for each step of fitting, told its number and how many there are at most; may raise to stop."""
+Step = Callable[[int, int], None]
+"""Called before each step of fitting with its number and how many there are at most; may raise to stop."""
 
 SEED = 1
 _NOISY = Port("image", "N 3 H W", -0.5, 1.5)
@@ -99,7 +98,7 @@ def restore(seen: Tensor, known: Tensor, step: Step, scale: int = 1) -> Tensor:
     Args:
         seen: the picture (1, C, H, W) in [0, 1]; noise may take it outside.
         known: (1, 1, H, W), False where `seen` says nothing.
-        step: entered for each step of fitting.
+        step: called before each step of fitting.
         scale: how many times larger the result is.
 
     Returns:
@@ -136,7 +135,8 @@ class _Fit:
         mean = best = torch.zeros(0)
         least, looks = float("inf"), 0
         for number in range(1, steps + 1):
-            with step(number, steps), one_thread():
+            step(number, steps)
+            with one_thread():
                 output = self._learn()
                 # The first outputs are forgotten soon, later ones ever more slowly.
                 mean = output if number == 1 else mean.lerp(output, max(1 - KEPT, 2 / (number + 1)))

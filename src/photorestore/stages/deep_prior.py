@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -51,17 +50,16 @@ class Fitted:
             restored.append(result.expand(-1, 3, -1, -1))
         return torch.cat(restored).to(image.device)
 
-    @contextmanager
-    def _step(self, number: int, steps: int) -> Iterator[None]:
-        """Take no turn, which is half of the cores at least: a step computes on one thread."""
+    def _step(self, number: int, steps: int) -> None:
         self.workspace.require_wanted()
         if number % NOTED_EVERY == 1:
             note_steps(self.workspace.directory, self.stage, number - 1, steps)
-        yield
 
 
 def fitted(descriptor: Descriptor, workspace: Workspace, stage: str, usual: Runner[Tensor]) -> Runner[Tensor]:
     """Return a runner of a network that is fitted to a request's picture.
+
+    It takes no turn, which is half of the cores at least: a step of fitting computes on one thread.
 
     Raises:
         UnsupportedOption: the picture is too large for that.

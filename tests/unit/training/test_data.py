@@ -16,6 +16,7 @@ from training.data import (
     make_batch,
     random_patch,
     read_photo,
+    repeated,
     sample_batches,
     scaled_patch,
 )
@@ -154,3 +155,11 @@ def test_without_workers_a_thread_prepares_the_same_batches() -> None:
     rng = seeded(4)
     for _ in range(3):
         assert torch.equal(next(batches)[1], make_batch(draw, 3, rng)[1])
+
+
+def test_photographs_are_repeated_by_folder() -> None:
+    first, second, third = (torch.full((3, 1, 1), value) for value in (1, 2, 3))
+    found = repeated([[first, second], [third]], [2, 1])
+    assert [int(photo[0, 0, 0]) for photo in found] == [1, 2, 1, 2, 3]
+    with pytest.raises(ValueError, match="zip"):
+        repeated([[first], [second]], [1])
