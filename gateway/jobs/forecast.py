@@ -79,35 +79,51 @@ def _kinds(work: Work) -> tuple[str, bool]:
     """Return the work's own kind, then the one that it has in common with much other work."""
     own = {name: value for name, value in work.options.items() if name not in _EQUAL}
     own["psf"] = work.options.get("psf") is not None
-    is_long = any(value == DIP for name, value in own.items() if name.endswith("_method"))
-    return json.dumps([own, work.kind], sort_keys=True), is_long
+    return json.dumps([own, work.kind], sort_keys=True), _is_long(work)
+
+
+def _is_long(work: Work) -> bool:
+    return any(value == DIP for name, value in work.options.items() if name.endswith("_method"))
 
 
 def outlooks(
-    queued: Iterable[Record], turns: Mapping[str, int], running: Iterable[Record], speeds: Speeds, lanes: int
+    queued: Iterable[Record],
+    turns: Mapping[str, int],
+    running: Iterable[Record],
+    speeds: Speeds,
+    lanes: int,
+    long_lanes: int = 1,
 ) -> dict[str, Outlook]:
     """Return what is expected of each job, by its id: as if jobs began in their order whenever one has ended.
 
     Args:
         turns: when a job of each owner was last begun, as a running number.
         lanes: how many jobs run at a time.
+        long_lanes: how many of them may take minutes, see `Worker`; others overtake those that wait for that.
     """
     now = clock.now()
     found: dict[str, Outlook] = {}
     free: list[float] = []
+    free_for_long: list[float] = []
     for record in running:
         takes_s = speeds.seconds(record.work)
         left_s = math.inf if takes_s is None else max(0.0, takes_s - (now - (record.started or now)))
         free.append(left_s)
+        if _is_long(record.work):
+            free_for_long.append(left_s)
         found[record.id] = Outlook(None, _whole(left_s))
     free += [0.0] * (lanes - len(free))
-    heapq.heapify(free)
+    free_for_long += [0.0] * (long_lanes - len(free_for_long))
     for ahead, record in enumerate(_in_order(queued, turns)):
         takes_s = speeds.seconds(record.work)
-        begins_s = max(heapq.heappop(free), record.due - now)
-        ends_s = math.inf if takes_s is None else begins_s + takes_s
-        heapq.heappush(free, ends_s)
+        may_begin_s = max(0.0, record.due - now, min(free_for_long) if _is_long(record.work) else 0.0)
+        lane_s = max((lane_s for lane_s in free if lane_s <= may_begin_s), default=min(free))
+        ends_s = math.inf if takes_s is None else max(lane_s, may_begin_s) + takes_s
         found[record.id] = Outlook(ahead, _whole(ends_s))
+        if math.isfinite(may_begin_s):  # what begins nobody knows when holds up nobody
+            free[free.index(lane_s)] = ends_s
+            if _is_long(record.work):
+                free_for_long[free_for_long.index(min(free_for_long))] = ends_s
     return found
 
 
@@ -164,4 +180,5 @@ class Forecast:
         running = self._store.running()
         edges = len({record.holder for record in running}) or 1
         speeds = Speeds(self._store.latest(RECENT))
-        return outlooks(self._store.queued(), self._store.turns(), running, speeds, edges * self._max_jobs)
+        lanes = edges * self._max_jobs
+        return outlooks(self._store.queued(), self._store.turns(), running, speeds, lanes, edges)

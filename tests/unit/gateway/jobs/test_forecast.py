@@ -103,6 +103,34 @@ def test_behind_what_is_not_known_nothing_is_known() -> None:
     assert seen(queued, [unknown], speeds, lanes=2) == {"r": (None, None), "a": (0, 10)}
 
 
+@pytest.mark.usefixtures("at_100")
+def test_of_those_that_take_minutes_one_runs_at_a_time_and_others_overtake() -> None:
+    speeds = Speeds([took(10.0, 100), took(300.0, 100, denoise_method="dip")])
+    fitted = [
+        replace(sized(100, denoise_method="dip"), id=name, created=float(at)) for at, name in enumerate("pq")
+    ]
+    queued = [*fitted, waiting("a", created=2.0), waiting("b", created=3.0)]
+    expected = {"p": (0, 300), "q": (1, 600), "a": (2, 10), "b": (3, 20)}
+    assert seen(queued, [], speeds, lanes=2) == expected
+    running = replace(fitted[0], state="running", started=90.0)
+    assert seen(queued[1:], [running], speeds, lanes=2) == {
+        "p": (None, 290),
+        "q": (0, 590),
+        "a": (1, 10),
+        "b": (2, 20),
+    }
+    found = outlooks(queued, {}, [], speeds, 2, 2)  # two edges
+    assert [found[name].seconds_left for name in "pqab"] == [300, 300, 310, 310]
+
+
+@pytest.mark.usefixtures("at_100")
+def test_what_waits_for_a_fit_of_unknown_length_holds_up_nobody() -> None:
+    running = replace(sized(100, denoise_method="dip"), id="r", state="running", started=99.0)
+    queued = [replace(running, id="p", state="queued"), waiting("a", created=5.0)]
+    found = seen(queued, [running], Speeds([took(10.0, 100)]), lanes=2)
+    assert found == {"r": (None, None), "p": (0, None), "a": (1, 10)}
+
+
 def test_place_is_the_one_in_which_the_store_begins_jobs(store: Store) -> None:
     owners = {"a": "ann", "b": "ann", "c": "bob", "d": "ann", "e": "cy", "f": "bob"}
     store.add(make_record("z", owner="bob"), WIDE, 1.0)
