@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.networks.cuts import Span, TileSpec, grid
+from photorestore.networks.cuts import Span, TileSpec, grid, narrowed
 from photorestore.workspace import Array
 
 Context = TypeVar("Context")
@@ -32,7 +32,8 @@ class TileJob(Generic[Context]):
             result.
         context: what else belongs to this picture; the network does not see it.
         values: the network's other inputs by name, the same for all tiles of this picture.
-        wanted: (H, W); a tile whose core is zero there is not computed and leaves the target as it is.
+        wanted: (H, W); where it is 0 the result does not count: the target may stay as it is, and what of a tile is
+            not needed for the rest is not computed.
     """
 
     planes: Mapping[str, Array]
@@ -105,8 +106,9 @@ def _tiles(job: TileJob[Context], spec: TileSpec) -> Iterator[_Tile[Context]]:
     if job.target.shape[-2:] != (spec.scale * h, spec.scale * w):
         raise ValueError(f"target is {job.target.shape[-2:]} for a picture of {(h, w)} at scale {spec.scale}")
     for rows, columns in grid(h, w, spec):
-        if job.wanted is None or _core(job.wanted, rows, columns).any():
-            yield _Tile(job, rows, columns)
+        parts = [(rows, columns)] if job.wanted is None else narrowed(rows, columns, job.wanted, spec)
+        for part in parts:
+            yield _Tile(job, *part)
 
 
 def _core(plane: Array, rows: Span, columns: Span) -> Array:

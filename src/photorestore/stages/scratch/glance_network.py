@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.networks.descriptor import Descriptor, Network, Port
-from photorestore.stages.scratch.glancing import Box, boxes_of, with_halo
+from photorestore.pixels.boxes import Box, boxes_of, with_halo
 from photorestore.stages.scratch.network import ScratchUNet
 
 HIDDEN = 64
