@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from photorestore.networks.box import Box
 from photorestore.networks.cuts import Span, TileSpec, grid, narrowed
 from photorestore.workspace import Array
 
@@ -56,10 +57,12 @@ class Tiles(Generic[Context]):
     Attributes:
         planes: by name, (N, C, h, w), float32, channels-last.
         jobs: the one that each tile belongs to.
+        core: what is kept of any of them, edges multiples of `TileSpec.multiple`.
     """
 
     planes: Mapping[str, Tensor]
     jobs: Sequence[TileJob[Context]]
+    core: Box
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -119,6 +122,11 @@ def _padded(span: Span, spec: TileSpec) -> int:
     return -(-(span.stop - span.start) // spec.multiple) * spec.multiple
 
 
+def _kept(span: Span, spec: TileSpec) -> tuple[int, int]:
+    """Return where in a tile its core begins and ends."""
+    return span.core_start - span.start, -(-(span.core_stop - span.start) // spec.multiple) * spec.multiple
+
+
 def _run_batch(
     forward: Forward[Context],
     tiles: Sequence[_Tile[Context]],
@@ -131,7 +139,10 @@ def _run_batch(
     for name in filled[0].job.planes:
         batch = torch.stack([_read(tile, name, shape, spec.squares_px.get(name, 1)) for tile in filled])
         planes[name] = batch.to(device, memory_format=torch.channels_last)
-    results = forward(Tiles(planes, [tile.job for tile in filled]))
+    edges = [(*_kept(tile.rows, spec), *_kept(tile.columns, spec)) for tile in tiles]
+    tops, bottoms, lefts, rights = zip(*edges, strict=True)
+    core = Box(min(tops), max(bottoms), min(lefts), max(rights))
+    results = forward(Tiles(planes, [tile.job for tile in filled], core))
     for tile, result in zip(tiles, results, strict=False):
         _write(tile, result, spec.scale)
 
