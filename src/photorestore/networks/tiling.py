@@ -154,7 +154,7 @@ def _read(tile: _Tile[Context], name: str, shape: tuple[int, int], square_px: in
     part = to_float(tile.job.planes[name][:, rows, columns])
     h, w = part.shape[-2:]
     missing = (0, shape[1] // square_px - w, 0, shape[0] // square_px - h)
-    return F.pad(part[None], missing, mode="replicate")[0]
+    return F.pad(part[None], missing, mode="replicate")[0] if any(missing) else part
 
 
 def _write(tile: _Tile[Context], result: Tensor, scale: int) -> None:
