@@ -16,11 +16,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from photorestore.allocator import drop_freed_memory
 from photorestore.networks.box import Box
 from photorestore.networks.cuts import Span, TileSpec, grid, narrowed
 from photorestore.workspace import Array
 
 Context = TypeVar("Context")
+MANY_TILES = 4
+"""Behind so many tiles freed memory is given back. The next network has to get it again, which for small pictures would
+take a part of the time that counts."""
 
 
 @dataclass(slots=True)
@@ -98,6 +102,8 @@ def run_tiles(
     for shape, tiles in groups.items():
         for first in range(0, len(tiles), spec.batch):
             _run_batch(forward, tiles[first : first + spec.batch], shape, spec, device)
+    if sum(map(len, groups.values())) >= MANY_TILES:
+        drop_freed_memory()
 
 
 def _tiles(job: TileJob[Context], spec: TileSpec) -> Iterator[_Tile[Context]]:
