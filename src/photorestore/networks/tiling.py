@@ -23,8 +23,8 @@ from photorestore.workspace import Array
 
 Context = TypeVar("Context")
 MANY_TILES = 4
-"""Behind so many tiles freed memory is given back. The next network has to get it again, which for small pictures would
-take a part of the time that counts."""
+"""Behind so many tiles, if others of another shape or network follow, freed memory is given back. These have to get it
+again, which for small pictures would take a part of the time that counts."""
 
 
 @dataclass(slots=True)
@@ -99,11 +99,14 @@ def run_tiles(
         for tile in _tiles(job, spec):
             shape = (_padded(tile.rows, spec), _padded(tile.columns, spec))
             groups[shape].append(tile)
+    kept = 0
     for shape, tiles in groups.items():
         for first in range(0, len(tiles), spec.batch):
             _run_batch(forward, tiles[first : first + spec.batch], shape, spec, device)
-    if sum(map(len, groups.values())) >= MANY_TILES:
-        drop_freed_memory()
+        kept += len(tiles)
+        if kept >= MANY_TILES:
+            drop_freed_memory()
+            kept = 0
 
 
 def _tiles(job: TileJob[Context], spec: TileSpec) -> Iterator[_Tile[Context]]:
