@@ -1,7 +1,8 @@
 """One side of `bench.pairs`: a process that runs cases of one build when it is told to.
 
 It reads a line of JSON for each run, `{"case": ..., "times": ...}`, and answers with one, `{"wall": ..., "cpu": ...}`:
-seconds for each time. Of the build only what seldom changes is used, so that older ones can be measured.
+seconds for each time. Of the build only what seldom changes is used, so that older ones can be measured; of one that
+has its networks elsewhere only whole pictures are.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
@@ -23,15 +24,17 @@ from torch import Tensor
 from bench.machine import SHARED
 from bench.service import EVERYTHING, PASSING, in_process, made_picture
 from photorestore import pipeline
-from photorestore.networks.runner import Runner
 from photorestore.stages.base import StageConfig
-from photorestore.stages.networked import NetworkStage
-from photorestore.stages.tiered import TieredStage
+
+if TYPE_CHECKING:
+    from photorestore.networks.runner import Runner
 
 SIDES = {".25 MP": (408, 612), "1 MP": (816, 1224)}
 """Height and width of the pictures."""
 JUDGING = PASSING | {"stages": ["translate"], "strength": 0}
 """Asks for a stage that goes by the judgement, and leaves it nothing to do."""
+RESTORING = PASSING | {"stages": ["denoise", "scratch", "translate"]}
+"""Asks for what a noisy, scratched picture needs."""
 SIDE_PX = 1024
 """Sides of what a network is given alone; a quarter as many pixels where it enlarges."""
 
@@ -48,6 +51,9 @@ def cases(loaded: pipeline.Pipeline) -> dict[str, Case]:
     large = [made_picture(*SIDES["1 MP"])]
     found["judged 1 MP"] = functools.partial(in_process, loaded, large, JUDGING)
     found["all networks 1 MP"] = functools.partial(in_process, loaded, large, EVERYTHING | {"scale": 2})
+    found["three stages 1.5 MP"] = functools.partial(
+        in_process, loaded, [made_picture(1024, 1536)], RESTORING
+    )
     for name, network in _networks(loaded):
         found[name] = functools.partial(network, *INPUTS[name]()[: len(network.descriptor.inputs)])
     return found
@@ -61,6 +67,11 @@ def _recode(picture: bytes) -> None:
 
 def _networks(loaded: pipeline.Pipeline) -> Iterator[tuple[str, Runner[Any]]]:
     """Yield each network that works on pixels of any picture, by name."""
+    try:
+        from photorestore.stages.networked import NetworkStage
+        from photorestore.stages.tiered import TieredStage
+    except ImportError:  # a build from before stages had their networks by name
+        return
     for stage in loaded.stages:
         configured = stage.configured if isinstance(stage, TieredStage) else stage
         if isinstance(configured, NetworkStage):

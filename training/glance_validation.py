@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from photorestore.networks.runner import Runner
+from photorestore.pixels.boxes import Cells, boxes_of, with_halo
 from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.glance_network import HALO_PX
-from photorestore.stages.scratch.glancing import Cells, boxes_of, with_halo
 from photorestore.workspace import Array
 from training.degradations.damage import damage_moderately
 from training.degradations.sources import load_damage_sources

@@ -19,6 +19,23 @@ for _ in range(2):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
+HOLES = """
+import ctypes, psutil
+from photorestore.allocator import drop_freed_memory, keep_freed_memory
+keep_freed_memory()
+library = ctypes.CDLL(None)
+library.malloc.restype = ctypes.c_void_p
+library.free.argtypes = [ctypes.c_void_p]
+blocks = [library.malloc(16 << 20) for _ in range(20)]
+for block in blocks:
+    ctypes.memset(block, 1, 16 << 20)
+for block in blocks[::2]:
+    library.free(block)
+kept = psutil.Process().memory_info().rss
+drop_freed_memory()
+print(kept - psutil.Process().memory_info().rss)
+"""
+
 THREADS = """
 import threading, psutil
 from photorestore.allocator import give_freed_memory_back
@@ -49,3 +66,9 @@ def test_freed_memory_is_used_again() -> None:
 def test_an_edge_of_many_threads_gives_large_blocks_back() -> None:
     done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 12 << 20  # 40 MB and more without
+
+
+@is_glibc
+def test_holes_between_what_is_in_use_are_given_back_when_told() -> None:
+    done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 150 << 20

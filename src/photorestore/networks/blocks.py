@@ -27,9 +27,10 @@ def residual_stack(channels: int, depth: int, *, bias: bool = False) -> nn.Seque
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column until height and width are multiples of `multiple`."""
+    """Repeat the last row and column until height and width are multiples of `multiple`; without need copy nothing."""
     h, w = image.shape[-2:]
-    return F.pad(image, (0, -w % multiple, 0, -h % multiple), mode="replicate")
+    missing = (0, -w % multiple, 0, -h % multiple)
+    return F.pad(image, missing, mode="replicate") if any(missing) else image
 
 
 def enlarge_bilinear(image: Tensor, scale: int) -> Tensor:

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from photorestore.errors import ImageTooLarge
 from photorestore.networks.descriptor import Descriptor
+from photorestore.pixels.boxes import boxes_of, with_halo
+from photorestore.workspace import Array
 
 FAR = 8
 """A network looks far if so many halos are more than a tile's side. Its tiles are wider by a quarter (`WIDER` is in
@@ -30,6 +34,7 @@ class TileSpec:
         batch: tiles a forward pass takes; a group's last batch is padded to it.
         scale: the network's result has this many times the sides of its input.
         squares_px: by name, of planes that have a value for each square of so many pixels: the sides of these.
+        is_narrowed: whether what of a tile nobody wants may be left out, see `narrowed`.
 
     Raises:
         ValueError: the halo leaves no core, or halo, tile or squares do not fit the network's grid.
@@ -41,6 +46,7 @@ class TileSpec:
     batch: int = 1
     scale: int = 1
     squares_px: Mapping[str, int] = field(default_factory=dict)
+    is_narrowed: bool = True
 
     def __post_init__(self) -> None:
         if any(self.multiple % square_px for square_px in self.squares_px.values()):
@@ -102,6 +108,42 @@ def grid(height: int, width: int, spec: TileSpec) -> Iterator[tuple[Span, Span]]
             yield rows, columns
 
 
+def narrowed(rows: Span, columns: Span, wanted: Array, spec: TileSpec) -> Iterator[tuple[Span, Span]]:
+    """Yield what of a tile is computed so that its core has what is wanted: boxes with halos, none of them twice.
+
+    Tiles that share batches, and those that must have one shape, stay whole.
+
+    Args:
+        wanted: (H, W) of the whole picture; where it is 0 the result does not count.
+    """
+    marked = wanted[rows.core_start : rows.core_stop, columns.core_start : columns.core_stop]
+    if not marked.any():
+        return
+    if not spec.is_narrowed or spec.batch > 1 or spec.multiple == spec.tile_px:
+        yield rows, columns
+        return
+    cells = np.zeros([-(-(axis.stop - axis.start) // spec.multiple) for axis in (rows, columns)], bool)
+    for axis, span in enumerate((rows, columns)):
+        firsts = np.arange(0, span.core_stop - span.core_start, spec.multiple)
+        marked = np.maximum.reduceat(marked, firsts, axis=axis)
+    top, left = ((span.core_start - span.start) // spec.multiple for span in (rows, columns))
+    cells[top:, left:][: marked.shape[0], : marked.shape[1]] = marked > 0
+    halo = spec.halo_px // spec.multiple
+    for box in boxes_of(cells, halo):
+        read = with_halo(box, halo, cells.shape)
+        yield (
+            _part(rows, box[:2], read[:2], spec.multiple),
+            _part(columns, box[2:], read[2:], spec.multiple),
+        )
+
+
+def _part(span: Span, core: tuple[int, int], read: tuple[int, int], cell_px: int) -> Span:
+    """Return a part of a span: the cells from the first to behind the last that it keeps, and that it reads."""
+    low, high = (span.start + cell_px * cell for cell in core)
+    start, stop = (min(span.start + cell_px * cell, span.stop) for cell in read)
+    return Span(start, stop, max(low, span.core_start), min(high, span.core_stop))
+
+
 def tile_spec(descriptor: Descriptor, tile_px: int, batch: int, scale: int = 1) -> TileSpec:
     """Return tiles that fit a network: multiples of its stride, with a halo of its reach or more.
 
@@ -136,4 +178,4 @@ def whole_spec(descriptor: Descriptor, size_hw: tuple[int, int], tile_px: int, s
             f"this one has {height * width / 1e6:.3g}"
         )
     stride = descriptor.stride
-    return TileSpec(-(-max(size_hw) // stride) * stride, 0, stride, 1, scale)
+    return TileSpec(-(-max(size_hw) // stride) * stride, 0, stride, 1, scale, is_narrowed=False)

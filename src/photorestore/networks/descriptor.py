@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from torch import Tensor
 
+from photorestore.networks.box import Box
 from photorestore.workspace import Array
 
 Result = TypeVar("Result")
@@ -100,6 +101,9 @@ class Port:
 IMAGE = Port("image", "N 3 H W", 0, 1)
 SCALE = Port("scale", kind=int)
 """By how much the network enlarges."""
+CORE = Port("core", kind=Box, is_optional=True)
+"""The part of the input whose result counts, edges multiples of the stride; what comes back elsewhere may be anything.
+By default all of it. Tiles have one, so that a network need not finish their halos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +187,7 @@ class Descriptor:
             ValueError: one is unknown or missing, or a plane has other channels.
         """
         given = {**planes, **values}
-        known = {port.name: port for port in self.inputs if port != SCALE}
+        known = {port.name: port for port in self.inputs if port not in (SCALE, CORE)}
         missing = {name for name, port in known.items() if not port.is_optional} - given.keys()
         if missing or given.keys() - known.keys():
             raise ValueError(f"{self.name} was given {', '.join(sorted(given))}; expected {', '.join(known)}")

@@ -85,7 +85,7 @@ class Convolution:
         return result
 
     def add_to(self, sums: Tensor, numbers: Tensor) -> Tensor:
-        """Add the result to `sums` in place, and return it."""
+        """Add the result to `sums`, which are changed, and return a copy of them."""
         result: Tensor = torch.ops.onednn.qconv2d_pointwise.binary(
             *self._operands(numbers), sums, self.bias, *SAME_SIZE, 1.0, 0, sums.dtype,
             1.0, 0, "sum", 1.0, "none", [], "",
@@ -102,11 +102,15 @@ class SkipBlock(nn.Module):
     Args:
         plain: has the convolutions `first` and `second`, and may have a `norm` before them.
         ranges: both convolutions are computed in 8 bits.
+
+    Attributes:
+        owns_input: whether nobody else needs what the block is given, so that it may be changed.
     """
 
     def __init__(self, plain: nn.Module, ranges: Ranges) -> None:
         super().__init__()
         assert ranges.before is not None
+        self.owns_input = False
         self.norm = getattr(plain, "norm", None) or nn.Identity()
         self._first = Convolution(
             *_parameters(plain.get_submodule("first")), ranges.before, has_sign=ranges.has_sign
@@ -118,7 +122,8 @@ class SkipBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         numbers = self._first.rounded(self.norm(features))
         inside = self._first.rectified(numbers, torch.uint8, self._second.scale)
-        return self._second.add_to(features.clone(memory_format=torch.channels_last), inside)
+        sums = features if self.owns_input else features.clone(memory_format=torch.channels_last)
+        return self._second.add_to(sums, inside)
 
 
 class Pair(nn.Module):

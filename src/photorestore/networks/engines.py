@@ -10,6 +10,7 @@ import copy
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -96,7 +97,8 @@ class Recipe:
 def quickened(network: nn.Module, recipe: Recipe) -> nn.Module:
     """Return a network in 8 bits, which shares with the one given what both have.
 
-    A block around a skip that never gives anything but 0 between its convolutions is left out.
+    A block around a skip that never gives anything but 0 between its convolutions is left out. One that follows another
+    has its input for itself.
     """
     shared: dict[int, Any] = {id(value): value for value in (*network.parameters(), *network.buffers())}
     quick = copy.deepcopy(network, shared)
@@ -109,6 +111,10 @@ def quickened(network: nn.Module, recipe: Recipe) -> nn.Module:
         elif ranges.between > 0 or plain.get_submodule("second").bias is not None:
             block = SkipBlock(plain, ranges)
         setattr(quick.get_submodule(parent), child, block)
+    for sequence in (module for module in quick.modules() if isinstance(module, nn.Sequential)):
+        for before, block in pairwise(sequence):
+            if isinstance(before, SkipBlock) and isinstance(block, SkipBlock):
+                block.owns_input = True
     return quick
 
 

@@ -15,7 +15,16 @@ from torch import Tensor
 from photorestore.errors import BrokenArtifact
 from photorestore.networks.blocks import pad_to_multiple
 from photorestore.networks.cuts import TileSpec, tile_spec, whole_spec
-from photorestore.networks.descriptor import SCALE, Collated, Descriptor, Network, PartedNetwork, Port, Result
+from photorestore.networks.descriptor import (
+    CORE,
+    SCALE,
+    Collated,
+    Descriptor,
+    Network,
+    PartedNetwork,
+    Port,
+    Result,
+)
 from photorestore.networks.precision import AUTO, FLOAT32, autocast
 from photorestore.networks.tiling import Context, TileJob, Tiles, run_tiles
 from photorestore.networks.weights import FAST, load_network
@@ -195,6 +204,8 @@ def _of_tiles(port: Port, tiles: Tiles[Context], scale: int, device: torch.devic
     """Return one input of the network for a batch of tiles."""
     if port == SCALE:
         return scale
+    if port == CORE:
+        return tiles.core
     if port.is_map:
         return tiles.planes.get(port.name)
     values = [job.values.get(port.name) for job in tiles.jobs]

@@ -16,10 +16,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photorestore.networks.cuts import Span, TileSpec, grid
+from photorestore.allocator import drop_freed_memory
+from photorestore.networks.box import Box
+from photorestore.networks.cuts import Span, TileSpec, grid, narrowed
 from photorestore.workspace import Array
 
 Context = TypeVar("Context")
+MANY_TILES = 4
+"""Behind so many tiles, if others of another shape or network follow, freed memory is given back. These have to get it
+again, which for small pictures would take a part of the time that counts."""
 
 
 @dataclass(slots=True)
@@ -32,7 +37,8 @@ class TileJob(Generic[Context]):
             result.
         context: what else belongs to this picture; the network does not see it.
         values: the network's other inputs by name, the same for all tiles of this picture.
-        wanted: (H, W); a tile whose core is zero there is not computed and leaves the target as it is.
+        wanted: (H, W); where it is 0 the result does not count: the target may stay as it is, and what of a tile is
+            not needed for the rest is not computed.
     """
 
     planes: Mapping[str, Array]
@@ -55,10 +61,12 @@ class Tiles(Generic[Context]):
     Attributes:
         planes: by name, (N, C, h, w), float32, channels-last.
         jobs: the one that each tile belongs to.
+        core: what is kept of any of them, edges multiples of `TileSpec.multiple`.
     """
 
     planes: Mapping[str, Tensor]
     jobs: Sequence[TileJob[Context]]
+    core: Box
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -91,9 +99,14 @@ def run_tiles(
         for tile in _tiles(job, spec):
             shape = (_padded(tile.rows, spec), _padded(tile.columns, spec))
             groups[shape].append(tile)
+    kept = 0
     for shape, tiles in groups.items():
         for first in range(0, len(tiles), spec.batch):
             _run_batch(forward, tiles[first : first + spec.batch], shape, spec, device)
+        kept += len(tiles)
+        if kept >= MANY_TILES:
+            drop_freed_memory()
+            kept = 0
 
 
 def _tiles(job: TileJob[Context], spec: TileSpec) -> Iterator[_Tile[Context]]:
@@ -105,8 +118,9 @@ def _tiles(job: TileJob[Context], spec: TileSpec) -> Iterator[_Tile[Context]]:
     if job.target.shape[-2:] != (spec.scale * h, spec.scale * w):
         raise ValueError(f"target is {job.target.shape[-2:]} for a picture of {(h, w)} at scale {spec.scale}")
     for rows, columns in grid(h, w, spec):
-        if job.wanted is None or _core(job.wanted, rows, columns).any():
-            yield _Tile(job, rows, columns)
+        parts = [(rows, columns)] if job.wanted is None else narrowed(rows, columns, job.wanted, spec)
+        for part in parts:
+            yield _Tile(job, *part)
 
 
 def _core(plane: Array, rows: Span, columns: Span) -> Array:
@@ -115,6 +129,11 @@ def _core(plane: Array, rows: Span, columns: Span) -> Array:
 
 def _padded(span: Span, spec: TileSpec) -> int:
     return -(-(span.stop - span.start) // spec.multiple) * spec.multiple
+
+
+def _kept(span: Span, spec: TileSpec) -> tuple[int, int]:
+    """Return where in a tile its core begins and ends."""
+    return span.core_start - span.start, -(-(span.core_stop - span.start) // spec.multiple) * spec.multiple
 
 
 def _run_batch(
@@ -129,7 +148,10 @@ def _run_batch(
     for name in filled[0].job.planes:
         batch = torch.stack([_read(tile, name, shape, spec.squares_px.get(name, 1)) for tile in filled])
         planes[name] = batch.to(device, memory_format=torch.channels_last)
-    results = forward(Tiles(planes, [tile.job for tile in filled]))
+    edges = [(*_kept(tile.rows, spec), *_kept(tile.columns, spec)) for tile in tiles]
+    tops, bottoms, lefts, rights = zip(*edges, strict=True)
+    core = Box(min(tops), max(bottoms), min(lefts), max(rights))
+    results = forward(Tiles(planes, [tile.job for tile in filled], core))
     for tile, result in zip(tiles, results, strict=False):
         _write(tile, result, spec.scale)
 
@@ -141,7 +163,7 @@ def _read(tile: _Tile[Context], name: str, shape: tuple[int, int], square_px: in
     part = to_float(tile.job.planes[name][:, rows, columns])
     h, w = part.shape[-2:]
     missing = (0, shape[1] // square_px - w, 0, shape[0] // square_px - h)
-    return F.pad(part[None], missing, mode="replicate")[0]
+    return F.pad(part[None], missing, mode="replicate")[0] if any(missing) else part
 
 
 def _write(tile: _Tile[Context], result: Tensor, scale: int) -> None:

@@ -74,7 +74,9 @@ def test_a_gate_is_a_ratio() -> None:
 
 def test_a_side_runs_its_cases_in_a_process_of_its_own() -> None:
     with open_side(".:precision=float32", 1) as side:
-        assert {"passing .25 MP", "judged 1 MP", "denoise", "upscale_real"} <= set(side.cases)
+        assert {"passing .25 MP", "judged 1 MP", "three stages 1.5 MP", "denoise", "upscale_real"} <= set(
+            side.cases
+        )
         run = side.run("Pillow .25 MP", 2)
         with pytest.raises(RuntimeError, match="has ended"):
             side.run("no such case")

@@ -23,7 +23,7 @@ from photorestore.stages.face.network import FaceUNet
 from photorestore.stages.preprocess.demosaic_network import Demosaicker
 from photorestore.stages.preprocess.network import JudgeNet
 from photorestore.stages.preprocess.scene_network import SceneTrunk
-from photorestore.stages.scratch.glance_network import Glance
+from photorestore.stages.scratch.glance_network import Cored, Glance
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.scene_head import CHANNELS
 from photorestore.stages.translate.network import Translator
@@ -83,6 +83,7 @@ CASES = {
     "weather": Case(lambda: active(WeatherUNet((8, 12, 16), (1, 1, 1))), 320),
     "scratch": Case(lambda: active(ScratchUNet((8, 12, 16))), 256),
     "scratch told the scene": Case(lambda: active(ScratchUNet((8, 12, 16), sees_scene=True)), 256),
+    "scratch without halos": Case(lambda: Cored(active(ScratchUNet((8, 12, 16), sees_scene=True))), 256),
     "translate": Case(lambda: active(Translator(**TRANSLATOR)), 320),
     "demosaic": Case(lambda: active(Demosaicker(8, 1, 2)), 96),
     "face": Case(lambda: active(FaceUNet((8, 12), (1, 2), 4)), 160),

@@ -1,11 +1,15 @@
 import itertools
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photorestore.networks.cuts import TileSpec, grid, spans, tile_spec
+from photorestore.networks.cuts import Span, TileSpec, grid, narrowed, spans, tile_spec, whole_spec
 from photorestore.networks.descriptor import IMAGE, Descriptor
+
+WHOLE = Descriptor("Whole", (IMAGE,), IMAGE, stride=8, takes_whole=True)
 
 
 @pytest.mark.parametrize(("reach_px", "side_px"), [(0, 1024), (128, 1024), (129, 1280), (160, 1280)])
@@ -102,3 +106,59 @@ def test_tiles_that_do_not_fit_the_grid_or_leave_no_core(tile_px: int, halo_px: 
         return
     with pytest.raises(ValueError, match=r"multiples of|no core"):
         TileSpec(tile_px, halo_px, multiple)
+
+
+def wanted_at(*cells: tuple[int, int], side_px: int = 200) -> np.ndarray:
+    wanted = np.zeros((side_px, side_px), np.uint8)
+    for cell in cells:
+        wanted[cell] = 255
+    return wanted
+
+
+def test_of_a_tile_only_what_is_wanted_is_computed_with_its_halo() -> None:
+    whole = Span(0, 200, 0, 200)
+    boxes = list(narrowed(whole, whole, wanted_at((100, 50), (110, 50), (199, 199)), TileSpec(200, 8, 4)))
+    assert boxes == [
+        (Span(92, 120, 100, 112), Span(40, 60, 48, 52)),
+        (Span(188, 200, 196, 200), Span(188, 200, 196, 200)),
+    ]
+    assert not list(narrowed(whole, whole, wanted_at(), TileSpec(200, 8, 4)))
+
+
+def test_what_is_wanted_in_a_halo_belongs_to_another_tile() -> None:
+    rows, columns = Span(0, 64, 0, 56), Span(48, 112, 56, 104)
+    assert not list(narrowed(rows, columns, wanted_at((60, 60), (20, 50)), TileSpec(64, 8, 4)))
+    part = list(narrowed(rows, columns, wanted_at((55, 103), (60, 60)), TileSpec(64, 8, 4)))
+    assert part == [(Span(44, 64, 52, 56), Span(92, 112, 100, 104))]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [TileSpec(200, 8, 4, batch=2), TileSpec(200, 0, 200), whole_spec(WHOLE, (200, 200), 256)],
+    ids=["shares a batch", "has one shape", "is looked at as a whole"],
+)
+def test_tiles_that_stay_whole(spec: TileSpec) -> None:
+    whole = Span(0, 200, 0, 200)
+    assert list(narrowed(whole, whole, wanted_at((3, 3)), spec)) == [(whole, whole)]
+
+
+@given(
+    length=st.integers(1, 60), spec=specs(), cells=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 59)))
+)
+def test_all_that_is_wanted_is_kept_once_and_no_more_is_read_than_the_tiles(
+    length: int, spec: TileSpec, cells: list[tuple[int, int]]
+) -> None:
+    spec, wanted = replace(spec, batch=1), np.zeros((length, length), np.uint8)
+    for row, column in cells:
+        wanted[min(row, length - 1), min(column, length - 1)] = 1
+    kept = np.zeros(wanted.shape, int)
+    for tile in grid(length, length, spec):
+        for rows, columns in narrowed(*tile, wanted, spec):
+            kept[rows.core_start : rows.core_stop, columns.core_start : columns.core_stop] += 1
+            for part, span in zip((rows, columns), tile, strict=True):
+                assert span.start <= part.start <= part.core_start < part.core_stop <= part.stop <= span.stop
+                assert part.start % spec.multiple == 0
+                assert part.start == span.start or part.core_start - part.start >= spec.halo_px
+                assert part.stop == span.stop or part.stop - part.core_stop >= spec.halo_px
+    assert (kept[wanted > 0] == 1).all()
+    assert kept.max() <= 1

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from photorestore.networks.descriptor import IMAGE, SCALE, Descriptor, Port
+from photorestore.networks.box import Box
+from photorestore.networks.descriptor import CORE, IMAGE, SCALE, Descriptor, Port
 
 MASK = Port("mask", "N 1 H W", 0, 1)
 CONTRACT = Descriptor(
@@ -82,3 +83,14 @@ def test_a_job_gives_what_is_asked_for_by_its_name() -> None:
 def test_an_impossible_contract_is_refused(impossible: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="Some has stride"):
         Descriptor("Some", (IMAGE,), IMAGE, **impossible)
+
+
+def test_the_part_that_counts_may_be_left_out_and_is_no_jobs() -> None:
+    contract = Descriptor("Cored", (IMAGE, CORE), IMAGE)
+    image = torch.rand(1, 3, 8, 8)
+    for core in (None, Box(0, 4, 0, 4)):
+        assert contract.check([image, core])["H"] == 8
+    plane = np.zeros((3, 8, 8), np.uint8)
+    contract.check_job({"image": plane}, {})
+    with pytest.raises(ValueError, match="Cored was given core, image; expected image"):
+        contract.check_job({"image": plane}, {"core": Box(0, 4, 0, 4)})

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from photorestore.networks import canary, engines
-from photorestore.networks.blocks import ResidualBlock
+from photorestore.networks.blocks import ResidualBlock, residual_stack
 from photorestore.networks.eight_bits import MIDDLE, Convolution, Pair, Ranges, SkipBlock, is_supported
 from photorestore.networks.engines import KEY, ByLevel, Recipe, in_eight_bits, quickened
 from photorestore.networks.precision import AUTO, FLOAT32
@@ -106,6 +106,31 @@ def test_a_block_is_the_same_alone_in_a_batch_and_on_more_threads() -> None:
         torch.set_num_threads(threads)
     for index in range(3):
         assert torch.equal(block(given[index : index + 1]), together[index : index + 1])
+
+
+@needs_vnni
+def test_blocks_that_follow_blocks_write_over_what_they_are_given_and_the_result_is_the_same() -> None:
+    plain = made(residual_stack(32, 3))
+    quick = quickened(plain, Recipe({str(number): Ranges(4.0, 8.0) for number in range(3)}))
+    blocks = [block for block in quick.modules() if isinstance(block, SkipBlock)]
+    assert [block.owns_input for block in blocks] == [False, True, True]
+    given = features(2, 32, 24, 40)
+    before = given.clone()
+    found = quick(given)
+    assert torch.equal(given, before), "what others may still need stays"
+    for block in blocks:
+        block.owns_input = False
+    assert torch.equal(quick(given), found)
+
+
+@needs_vnni
+def test_a_block_behind_one_that_is_left_out_keeps_what_it_is_given() -> None:
+    plain = made(residual_stack(32, 2))
+    quick = quickened(plain, Recipe({"0": Ranges(4.0, 0.0), "1": Ranges(4.0, 8.0)}))
+    given = features(1, 32, 24, 40)
+    before = given.clone()
+    quick(given)
+    assert torch.equal(given, before)
 
 
 @needs_vnni

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from photorestore.errors import BrokenArtifact
-from photorestore.networks.descriptor import IMAGE, SCALE, Descriptor, Part, Port
+from photorestore.networks.box import Box
+from photorestore.networks.descriptor import CORE, IMAGE, SCALE, Descriptor, Part, Port
 from photorestore.networks.runner import Runner, load_runner
 from photorestore.networks.tiling import TileJob, Tiles
 
@@ -149,6 +150,29 @@ def test_a_scale_that_there_is_not_is_refused() -> None:
 def test_larger_results_come_from_smaller_tiles() -> None:
     runner = Runner(Engine(scales=(1, 2, 4)), tile_px=64)
     assert [runner.spec(scale).tile_px for scale in (1, 2, 4)] == [64, 64, 32]
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_network_need_not_compute_more_than_the_cores_of_tiles(batch: int) -> None:
+    cores: list[Box | None] = []
+
+    def darken_rest(image: Tensor, core: Box | None) -> Tensor:
+        cores.append(core)
+        result = torch.zeros_like(image)
+        part = core or Box.all_of(image)
+        part.of(result).copy_(part.of(image))
+        return result
+
+    part = Part(Descriptor("Cored", (IMAGE, CORE), RESULT, stride=4, reach_px=8), darken_rest)
+    runner = Runner(part, tile_px=48, tile_batch=batch)
+    plane = np.random.default_rng(0).integers(1, 256, (3, 150, 61), np.uint8)
+    target = np.zeros_like(plane)
+    runner.fill([TileJob({"image": plane}, target, None)])
+    assert np.array_equal(target, plane)
+    assert len(cores) > 1
+    assert all(core is not None and not any(edge % 4 for edge in core) for core in cores)
+    runner(torch.rand(1, 3, 16, 16))
+    assert cores[-1] is None
 
 
 def test_what_looks_at_whole_pictures_is_not_run_in_tiles() -> None:

@@ -1,5 +1,6 @@
-"""Stop a detector half-way where it would find nothing that counts: Glance, and Glanced, a detector that has one.
+"""Stop a detector half-way where it would find nothing that counts: Cored, Glance, and Glanced, which has both.
 
+What it decodes in the halo of a tile does not count.
 Most photographs have no damage anywhere. What a detector has encoded tells a small network in which cells it might find
 some; only these are decoded.
 """
@@ -7,14 +8,16 @@ some; only these are decoded.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from photorestore.networks.descriptor import Descriptor, Network, Port
-from photorestore.stages.scratch.glancing import Box, boxes_of, with_halo
+from photorestore.networks.box import Box
+from photorestore.networks.descriptor import CORE, Descriptor, Network, Port
+from photorestore.pixels import boxes
 from photorestore.stages.scratch.network import ScratchUNet
 
 HIDDEN = 64
@@ -78,65 +81,88 @@ def gathered(maps: Sequence[Tensor]) -> Tensor:
     return torch.cat([each.to(maps[-1].dtype) for each in pooled], 1)
 
 
-class Glanced(nn.Module):
-    """A detector that decodes only cells in which its glance sees something, and what is next to them.
+class Cored(nn.Module):
+    """A detector that decodes only cells whose result counts. Elsewhere the logit is `NOTHING`."""
 
-    Elsewhere the logit is `NOTHING`. Whether a cell is decoded depends on what is around it, not on its tile.
-    """
-
-    def __init__(self, detector: ScratchUNet, glance: Glance) -> None:
+    def __init__(self, detector: ScratchUNet) -> None:
         super().__init__()
-        self.detector, self.glance = detector, glance
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """Return that of the detector."""
-        return self.detector.descriptor
+        self.detector = detector
+        told = detector.descriptor
+        self.descriptor = replace(told, inputs=(*told.inputs, CORE))
 
     @property
     def parts(self) -> Mapping[str, Network[Any]]:
         """Return those of the detector."""
         return self.detector.parts
 
-    def forward(self, image: Tensor, scene_map: Tensor | None = None) -> Tensor:
-        """See `ScratchUNet.forward`."""
+    def forward(self, image: Tensor, *told: Tensor | Box | None) -> Tensor:
+        """Look for damage; see `ScratchUNet.forward`.
+
+        Args:
+            told: the map of the scene, where the detector is told it, and the part that counts, see `descriptor.CORE`.
+        """
         h, w = image.shape[-2:]
-        maps = self.detector.encoded(image, scene_map)
-        seen = F.max_pool2d((self.glance(*maps) > 0).float(), 3, 1, 1) > 0
+        cores = [each for each in told if isinstance(each, Box)]
+        maps = self.detector.encoded(image, *(each for each in told if isinstance(each, Tensor)))
         cell_px = self.descriptor.stride
-        _, _, rows, columns = seen.shape
+        decoded = self.cells(maps)
+        if cores:
+            inside = torch.zeros_like(decoded)
+            Box(*(edge // cell_px for edge in cores[0])).of(inside).fill_(True)
+            decoded = decoded & inside
+        _, rows, columns = decoded.shape
         logits = image.new_full(
             (len(image), 1, cell_px * rows, cell_px * columns), NOTHING, dtype=torch.float32
         )
-        for sample, cells in enumerate(seen[:, 0].cpu().numpy()):
-            for box in boxes_of(cells, HALO_PX // cell_px):
-                self._decode([each[sample : sample + 1] for each in maps], box, seen[sample], logits[sample])
+        for sample, cells in enumerate(decoded.cpu().numpy()):
+            for box in boxes.boxes_of(cells, HALO_PX // cell_px):
+                own = [each[sample : sample + 1] for each in maps]
+                self._decode(own, box, decoded[sample : sample + 1], logits[sample])
         return logits[..., :h, :w]
 
-    def _decode(self, maps: list[Tensor], box: Box, seen: Tensor, logits: Tensor) -> None:
-        """Write the logits of a box of one picture where something was seen.
+    def cells(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return which cells are decoded by what has been encoded, (N, h, w): all of them."""
+        return torch.ones_like(maps[-1][:, 0], dtype=torch.bool)
+
+    def _decode(self, maps: list[Tensor], box: boxes.Box, shown: Tensor, logits: Tensor) -> None:
+        """Write the logits of a box of one picture where cells are to be decoded.
 
         Args:
             maps: of one picture.
-            seen: (1, h, w), by cells.
+            shown: (1, h, w), by cells.
             logits: (1, H, W).
         """
         cell_px = self.descriptor.stride
-        read = with_halo(box, HALO_PX // cell_px, seen.shape[1:])
+        read = boxes.with_halo(box, HALO_PX // cell_px, shown.shape[1:])
         parts = []
         for level, each in enumerate(maps):
             rows, columns = _slices(read, 2 ** (len(maps) - 1 - level))
-            parts.append(each[..., rows, columns].contiguous(memory_format=torch.channels_last))
+            parts.append(each[..., rows, columns])
         rows, columns = _slices(box, cell_px)
         top, left = cell_px * (box[0] - read[0]), cell_px * (box[2] - read[2])
         found = self.detector.decoded(parts)[0, :, top:, left:]
-        shown = seen[:, box[0] : box[1], box[2] : box[3]]
-        shown = shown.repeat_interleave(cell_px, 1).repeat_interleave(cell_px, 2)
+        inside = shown[:, box[0] : box[1], box[2] : box[3]]
+        inside = inside.repeat_interleave(cell_px, 1).repeat_interleave(cell_px, 2)
         target = logits[:, rows, columns]
-        target[shown] = found[:, : target.shape[1], : target.shape[2]][shown]
+        target[inside] = found[:, : target.shape[1], : target.shape[2]][inside]
 
 
-def _slices(box: Box, factor: int) -> tuple[slice, slice]:
+class Glanced(Cored):
+    """A detector that decodes only cells in which its glance sees something, and what is next to them.
+
+    Whether a cell is decoded depends on what is around it, not on its tile.
+    """
+
+    def __init__(self, detector: ScratchUNet, glance: Glance) -> None:
+        super().__init__(detector)
+        self.glance = glance
+
+    def cells(self, maps: Sequence[Tensor]) -> Tensor:
+        """See `Cored.cells`."""
+        return F.max_pool2d((self.glance(*maps) > 0).float(), 3, 1, 1)[:, 0] > 0
+
+
+def _slices(box: boxes.Box, factor: int) -> tuple[slice, slice]:
     """Return rows and columns of a box where a cell has `factor` of both."""
     top, bottom, left, right = (factor * edge for edge in box)
     return slice(top, bottom), slice(left, right)

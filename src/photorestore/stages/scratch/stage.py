@@ -19,7 +19,7 @@ from photorestore.stages.preprocess.findings import decided_of
 from photorestore.stages.preprocess.scene import TRUNK, features_of, is_told, plane_view, see
 from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.findings import ScratchFindings
-from photorestore.stages.scratch.glance_network import Glance, Glanced
+from photorestore.stages.scratch.glance_network import Cored, Glance, Glanced
 from photorestore.stages.scratch.looks import Look, average, turn
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.scales import factors_of, fuse, shrunk
@@ -97,8 +97,8 @@ class ScratchStage(NetworkStage):
     name: ClassVar[str] = "scratch"
 
     def run(self, batch: Sequence[Workspace]) -> None:
-        detectors = {name: self.networks[name] for name in (PHOTOGRAPHS, PRINTS)}
-        detectors[GLANCED] = with_glance(detectors[PHOTOGRAPHS], self.networks[GLANCE])
+        detectors = {name: without_halos(self.networks[name]) for name in (PHOTOGRAPHS, PRINTS)}
+        detectors[GLANCED] = with_glance(self.networks[PHOTOGRAPHS], self.networks[GLANCE])
         trunk = self.networks[TRUNK] if any(map(is_told, detectors.values())) else None
         searches = [Search.of(workspace, trunk) for workspace in batch if _engages(workspace)]
         for name, network in detectors.items():
@@ -117,12 +117,19 @@ def choose(workspace: Workspace) -> tuple[str, ...]:
     return (GLANCED,) if is_sound else (PHOTOGRAPHS, PRINTS)
 
 
+def without_halos(detector: Runner[Tensor]) -> Runner[Tensor]:
+    """Return a detector that does not decode the halos of tiles; one from elsewhere as it is."""
+    if isinstance(detector.network, ScratchUNet):
+        return replace(detector, network=Cored(detector.network))
+    return detector
+
+
 def with_glance(detector: Runner[Tensor], glance: Runner[Tensor]) -> Runner[Tensor]:
-    """Return a detector that is stopped by a glance; or as it is, where the glance was trained with another one."""
+    """Return a detector that is stopped by a glance, or not, where the glance was trained with another one."""
     one, other = detector.network, glance.network
     if isinstance(one, ScratchUNet) and isinstance(other, Glance) and other.fits(one):
         return replace(detector, network=Glanced(one, other))
-    return detector
+    return without_halos(detector)
 
 
 def doubt(prob: Array, in_print: Array, certain: float) -> None:

@@ -63,16 +63,28 @@ class Fusion(nn.Module):
         Returns:
             (N, 3, H, W), float32, not clamped: sensible inside the mask only.
         """
-        smooth = smooth_fill(image, hole)
+        return self.fuse(image, smooth_fill(image, hole), translation, hole, certainty)
+
+    def fuse(
+        self,
+        image: Tensor,
+        smooth: Tensor,
+        translation: Tensor,
+        hole: Tensor,
+        certainty: Tensor | None = None,
+    ) -> Tensor:
+        """Fill, as `forward` does, where what `smooth_fill` gives is known; sides are multiples of 4."""
         marked = hole if certainty is None else hole * certainty
-        inputs = (image - 0.5, smooth - 0.5, translation - 0.5, marked)
-        out = self._judge(F.pixel_unshuffle(torch.cat(inputs, dim=1), 2))  # (N, 5, H, W)
+        joined = torch.cat([image - 0.5, smooth - 0.5, translation - 0.5, marked], dim=1)
+        features = self.head(F.pixel_unshuffle(joined, 2))
+        del joined  # the largest map there is
+        out = self._judge(features)  # (N, 5, H, W)
         opacity, detail, trust = torch.sigmoid(out[:, :1]), out[:, 1:4], torch.sigmoid(out[:, 4:])
         return image + opacity * (torch.lerp(smooth, translation, trust) - image) + detail
 
-    def _judge(self, inputs: Tensor) -> Tensor:
-        """(N, 4 * 10, H/2, W/2) to opacity, detail and trust before their ranges: (N, 5, H, W), float32."""
-        skip = self.encoder(self.head(inputs))  # (N, width, H/2, W/2)
+    def _judge(self, features: Tensor) -> Tensor:
+        """(N, width, H/2, W/2) to opacity, detail and trust before their ranges: (N, 5, H, W), float32."""
+        skip = self.encoder(features)
         features = self.decoder(skip + self.up(self.body(self.down(skip))))
         return F.pixel_shuffle(self.tail(features).float(), 2)
 

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.networks.blocks import pad_to_multiple
-from photorestore.networks.descriptor import IMAGE, Descriptor, Part, Port
+from photorestore.networks.box import Box
+from photorestore.networks.descriptor import CORE, IMAGE, Descriptor, Part, Port
 from photorestore.networks.vae import STRIDE, VAE
-from photorestore.stages.translate.fusion import FILL_STRIDE, Fusion
+from photorestore.stages.translate.fusion import FILL_STRIDE, Fusion, smooth_fill
 from photorestore.stages.translate.latent_mapping import KeyView, LatentMapping, hole_at_stride
 
 VIEW_PX = 128
@@ -49,7 +50,7 @@ class Translator(nn.Module):
         self.latent_mapping = LatentMapping(latent, mapping_width, mapping_depth)
         self.clean_vae = VAE(latent, vae_width, vae_depth)
         self.fusion = Fusion(fusion_width, fusion_depth)
-        translation_px = self.old_vae.reach_px + self.latent_mapping.reach_px
+        self.translation_px = self.old_vae.reach_px + self.latent_mapping.reach_px
         self.descriptor = Descriptor(
             "Translator",
             (
@@ -57,10 +58,11 @@ class Translator(nn.Module):
                 SCRATCH_MASK,
                 Port("context", kind=KeyView, is_optional=True),
                 Port("certainty", "N 1 H W", 0, 1, is_optional=True),
+                CORE,
             ),
             Port("translated", "N 3 H W", 0, 1),
             stride=FILL_STRIDE,
-            reach_px=max(translation_px + self.fusion.reach_px, self.fusion.fill_reach_px),
+            reach_px=max(self.translation_px + self.fusion.reach_px, self.fusion.fill_reach_px),
         )
 
     def forward(
@@ -69,6 +71,7 @@ class Translator(nn.Module):
         scratch_mask: Tensor,
         context: KeyView | None = None,
         certainty: Tensor | None = None,
+        core: Box | None = None,
     ) -> Tensor:
         """Fill the damage.
 
@@ -79,6 +82,7 @@ class Translator(nn.Module):
             context: from `key_view` of the whole picture; by default that of `image`.
             certainty: (N, 1, H, W) in [0, 1], how likely each pixel of the mask is damaged; by default 1. The lower it
                 is, the more of the pixel is kept.
+            core: where it is to be filled, see `descriptor.CORE`.
 
         Returns:
             (N, 3, H, W), float32, not clamped; equal to `image` where `scratch_mask` is 0.
@@ -88,7 +92,7 @@ class Translator(nn.Module):
         padded = pad_to_multiple(image, self.descriptor.stride)
         hole = (pad_to_multiple(scratch_mask, self.descriptor.stride) > 0).to(padded.dtype)
         certainty = None if certainty is None else pad_to_multiple(certainty, self.descriptor.stride)
-        _, filled = self.translate_and_fuse(padded, hole, keys, certainty)
+        filled = self._filled(padded, hole, keys, certainty, Box.all_of(padded) if core is None else core)
         return torch.lerp(image.float(), filled[..., :h, :w], scratch_mask.float())
 
     @property
@@ -116,6 +120,27 @@ class Translator(nn.Module):
         """
         translation = self.clean_vae.decode(self.map_latents(image, hole, keys))
         return translation, self.fusion(image, translation, hole, certainty)
+
+    def _filled(
+        self, image: Tensor, hole: Tensor, keys: KeyView, certainty: Tensor | None, core: Box
+    ) -> Tensor:
+        """Return the picture with the fusion's filling in its core.
+
+        The smooth filling looks furthest. What else there is computes what the core needs of it.
+        """
+        fused = core.grown(self.fusion.reach_px, STRIDE, image)
+        seen = fused.grown(self.translation_px, STRIDE, image)
+        translation = self.clean_vae.decode(self.map_latents(seen.of(image), seen.of(hole), keys))
+        filling = self.fusion.fuse(
+            fused.of(image),
+            fused.of(smooth_fill(image, hole)),
+            fused.within(seen).of(translation),
+            fused.of(hole),
+            None if certainty is None else fused.of(certainty),
+        )
+        filled = image.float().clone()
+        fused.of(filled).copy_(filling)
+        return filled
 
     def decoded(self, image: Tensor, scratch_mask: Tensor) -> Tensor:
         """Return what the paper delivers of a whole picture: (N, 3, H, W), not clamped; sides are multiples of 4."""

@@ -92,7 +92,7 @@ class TranslateStage(NetworkStage):
             ]
             self._fill([one for one in zip(plans, targets, strict=True) if not one[0].is_fitted])
             for plan, target in zip(plans, targets, strict=True):
-                if plan.is_fitted:
+                if plan.is_fitted and plan.mask.any():
                     self._fill_fitted(plan, target)
                 _finish(plan, target)
                 if plan.corrects_tone:
@@ -122,7 +122,7 @@ class TranslateStage(NetworkStage):
         """Fill what is damaged by a network that is fitted to what is sound of this picture."""
         planes = {"image": plan.image, "scratch_mask": plan.mask}
         context = Context(plan.workspace.options.strength_of(self.name), is_grey(plan.workspace))
-        job = TileJob(planes, target, context, wanted=plan.mask[0])
+        job = TileJob(planes, target, context)
         fitted(FILLS, plan.workspace, self.name, self.networks[USUAL]).fill([job], _blend)
 
     def _job(self, network: str, plan: Plan, target: Array, wanted: Array) -> TileJob[Context]:

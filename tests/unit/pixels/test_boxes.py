@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photorestore.stages.scratch.glancing import Box, boxes_of, with_halo
+from photorestore.pixels.boxes import Box, boxes_of, with_halo
 
 HALO = 2
 ROWS, COLUMNS = 30, 40

@@ -1,4 +1,4 @@
-"""Choose few boxes of cells that a detector decodes, by what was seen at a glance. No torch here."""
+"""Choose few boxes that hold all marked cells, so that little else is computed. No torch here."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Box = tuple[int, int, int, int]
 def boxes_of(cells: Cells, halo: int) -> list[Box]:
     """Return boxes that hold all marked cells, none twice.
 
-    What lies between is in a box where to decode both parts by themselves would cost more, halos included.
+    What lies between is in a box where to compute both parts by themselves would cost more, halos included.
 
     Args:
         cells: (h, w).
-        halo: cells that are decoded around a box.
+        halo: cells that are computed around a box.
     """
 
     def apart(box: Box) -> list[Box]:
