@@ -29,7 +29,7 @@ from training.degradations.levelled import Noisy, gaussian_noise
 from training.degradations.noise import gaussian, jpeg, quantise
 from training.degradations.surfaces import grain
 from training.federated.coordinator import coordinate
-from training.federated.local import WARM_UP_SHARE, Site, Weights, save_exactly
+from training.federated.local import Site, Weights, save_exactly
 from training.federated.messages import answering
 from training.federated.plan import Plan
 from training.federated.simulation import LocalGrid
@@ -58,6 +58,8 @@ SITES = {
 CONFIG = Path("training/configs/denoise.experiment.toml")
 PLAN = Path("training/configs/federated.experiment.toml")
 BEGIN_STEPS = 400
+WARM_UP = 30
+"""Steps from the begin, whose weights are no new ones."""
 ONE_PLACE = "one place"
 OTHERS = "photos_b/sunhays80"
 """Pictures that the network at the begin has learned from, with plain noise."""
@@ -140,8 +142,7 @@ class Experiment:
         save_exactly(file, begin)
         config = replace(
             self.config, total_steps=plan.rounds * plan.steps, photos=(SITES[sites[0]].folder,),
-            learning_rate=plan.learning_rate, final_learning_rate=plan.final_learning_rate,
-            warm_up=plan.steps // WARM_UP_SHARE,
+            learning_rate=plan.learning_rate, final_learning_rate=plan.final_learning_rate, warm_up=WARM_UP,
         )  # fmt: skip
         sampler = partial(sample_of_any, [self.samplers[site] for site in sites])
         return train_denoise.train(config, replace(place, begin=file), sampler=sampler).state_dict()
@@ -151,7 +152,7 @@ class Experiment:
         place = self._place(f"federated_{alignment:g}")
         sites = {}
         for name, kind in SITES.items():
-            config = replace(self.config, photos=(kind.folder,))
+            config = replace(self.config, photos=(kind.folder,), warm_up=WARM_UP)
             own = replace(place, runs=place.runs / name.partition(" ")[0])
             sites[name] = answering(Site(config, own, statistics=True, sampler=self.samplers[name]))
         grid = LocalGrid(sites)
@@ -196,7 +197,7 @@ def run(place: Place) -> str:
 
     add(ONE_PLACE, experiment.in_one_place(begin, list(SITES)))
     add("federated", experiment.together(begin, 0.0))
-    add("federated, aligned", experiment.together(begin, plan.alignment))
     for site in SITES:
         add(f"only {site}", experiment.in_one_place(begin, [site]))
+    add("federated, aligned", experiment.together(begin, plan.alignment))
     return table(scores)
