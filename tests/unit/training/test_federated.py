@@ -349,6 +349,27 @@ def test_a_site_goes_on_with_the_momentum_that_it_is_given(site: Site, weights: 
         assert (with_it[name] - weights[name]).mean() < 0 < (against[name] - weights[name]).mean()
 
 
+def test_one_site_in_short_rounds_learns_what_it_does_in_a_long_one(site: Site, weights: Weights) -> None:
+    at_once, momentum_at_once, _ = Learner(site).learn(
+        dataclasses.replace(TASK, rounds=1, steps=6), weights, still(weights)
+    )
+    learner, learned, momentum = Learner(site), weights, still(weights)
+    for number in (1, 2, 3):
+        learned, momentum, _ = learner.learn(dataclasses.replace(TASK, round=number), learned, momentum)
+    for name in weights:
+        torch.testing.assert_close(learned[name], at_once[name])
+        torch.testing.assert_close(momentum[name], momentum_at_once[name])
+
+
+def test_a_site_that_was_stopped_joins_again_in_the_next_round(site: Site, weights: Weights) -> None:
+    learned, momentum, _ = Learner(site).learn(TASK, weights, still(weights))
+    again, _, _ = Learner(site).learn(dataclasses.replace(TASK, round=2), learned, momentum)
+    kernels = [name for name, value in weights.items() if len(value) >= FEWEST_OUTPUTS]
+    way = torch.cat([(again[name] - learned[name]).flatten() for name in kernels])
+    before = torch.cat([(learned[name] - weights[name]).flatten() for name in kernels])
+    assert torch.nn.functional.cosine_similarity(way, before, dim=0) > 0.3  # by the momentum it was given
+
+
 def test_what_a_site_sends_does_not_change_as_it_goes_on(site: Site, weights: Weights) -> None:
     learner = Learner(site)
     learned, momentum, _ = learner.learn(TASK, weights, still(weights))
