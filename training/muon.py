@@ -7,6 +7,7 @@ its outputs by its inputs. At the same number of steps a detector's loss falls f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
@@ -31,7 +32,7 @@ class MuonAdamW:
     def __init__(
         self, network: nn.Module, learning_rate: float, *, betas: tuple[float, float], weight_decay: float
     ) -> None:
-        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.parameters = parameters = [p for p in network.parameters() if p.requires_grad]
         self.kernels = [p for p in parameters if p.ndim == 4 and len(p) >= FEWEST_OUTPUTS]
         self.matrices = [nn.Parameter(_channels_last(k.data).view(len(k), -1)) for k in self.kernels]
         taken = {id(kernel) for kernel in self.kernels}
@@ -70,6 +71,25 @@ class MuonAdamW:
         """Take over the state of both optimisers."""
         self.muon.load_state_dict(state["muon"])
         self.adamw.load_state_dict(state["adamw"])
+
+    def momentum(self) -> list[Tensor]:
+        """Return the running mean of each parameter's gradient, in its shape; zeros before the first step."""
+        found: dict[Tensor, Tensor] = {p: state["exp_avg"] for p, state in self.adamw.state.items()}
+        for kernel, matrix in zip(self.kernels, self.matrices, strict=True):
+            if (kept := self.muon.state[matrix].get("momentum_buffer")) is not None:
+                found[kernel] = kept.view(_channels_last(kernel).shape).permute(0, 3, 1, 2)
+        return [found.get(p, torch.zeros_like(p)).detach().clone() for p in self.parameters]
+
+    def load_momentum(self, values: Iterable[Tensor]) -> None:
+        """Take over what `momentum` returned; AdamW's half only after its first step, since it corrects for that."""
+        matrices = dict(zip(self.kernels, self.matrices, strict=True))
+        for parameter, value in zip(self.parameters, values, strict=True):
+            if parameter in matrices:
+                matrix = matrices[parameter]
+                kept = _channels_last(value.to(matrix)).reshape(matrix.shape)
+                self.muon.state[matrix]["momentum_buffer"] = kept.clone()
+            elif parameter in self.adamw.state:
+                self.adamw.state[parameter]["exp_avg"].copy_(value)
 
 
 def _channels_last(kernel: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from torch import Tensor
 from photorestore.fidelity import psnr
 from photorestore.stages.denoise.network import DenoiseUNet
 from training.config import RunConfig, read_config
-from training.data import load_photos, random_patch, read_photo, scaled_patch
+from training.data import Batch, load_photos, random_patch, read_photo, scaled_patch
 from training.degradations.colours import strong_colours
 from training.degradations.levelled import NOISES, Noise, gaussian_noise, mixed_noise, on_surface, rough_level
 from training.losses import LOSSES, Penalty
@@ -184,14 +184,38 @@ def load(config: Config, place: Place) -> tuple[Pictures, list[Tensor]]:
     return Pictures(photos[config.validation :], pairs, papers), photos[: config.validation]
 
 
-def train(
-    config: Config, place: Place, *, sampler: Sampler | None = None, penalty: Penalty | None = None
-) -> DenoiseUNet:
+def make_optimiser(network: DenoiseUNet, config: Config) -> MuonAdamW:
+    """Return what updates a denoiser."""
+    return MuonAdamW(network, config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0)
+
+
+def loss_of(
+    network: DenoiseUNet,
+    batch: Batch,
+    config: Config,
+    place: Place,
+    progress: float,
+    penalty: Penalty | None = None,
+) -> Tensor:
+    """Return, (), what a batch of samples costs.
+
+    Args:
+        batch: (lq, target, sigma), each of `make_sample` stacked.
+        progress: of the run, 0 to 1.
+        penalty: what the loss has in addition; it watches the network.
+    """
+    lq, target, sigma = batch
+    with place.autocast():
+        pred = network(lq.contiguous(memory_format=torch.channels_last), sigma)
+    loss = LOSSES[config.loss](pred, target, progress)
+    return loss if penalty is None else loss + penalty.value()
+
+
+def train(config: Config, place: Place, *, sampler: Sampler | None = None) -> DenoiseUNet:
     """Train a denoiser, write its weights, and return it.
 
     Args:
         sampler: draws a sample as `make_sample` does; None: by the configuration, from the pictures to learn from.
-        penalty: what the loss has in addition.
     """
     place.prepare()
 
@@ -202,19 +226,12 @@ def train(
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
     network = place.take(DenoiseUNet(config.widths, config.depths))
-    optimiser = MuonAdamW(network, config.learning_rate, betas=(0.9, 0.9), weight_decay=0.0)
-    run = Run("denoise", place, config, network, optimiser)
+    run = Run("denoise", place, config, network, make_optimiser(network, config))
     samples = run.samples(sampler or partial(make_sample, pictures, config, difficulty))
-    if penalty is not None:
-        penalty.watch(network)
 
     # 3. The loop.
     for progress in run.progress():
-        lq, target, sigma = next(samples)
-        with place.autocast():
-            pred = network(lq.contiguous(memory_format=torch.channels_last), sigma)
-        loss = LOSSES[config.loss](pred, target, progress)
-        run.learn(loss if penalty is None else loss + penalty.value(), progress)
+        run.learn(loss_of(network, next(samples), config, place, progress), progress)
         if run.step % config.evaluate_every == 0:
             averaged = place.runner(run.averaged())
             run.record(evaluate(averaged, held_out, config))

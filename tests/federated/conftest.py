@@ -41,8 +41,8 @@ def make_site(tmp_path: Path) -> MakeSite:
 @pytest.fixture
 def plan() -> Plan:
     return Plan(
-        "test", rounds=2, steps=2, learning_rate=1e-3, final_learning_rate=1e-4, alignment=0.0, least_sites=2,
-        wait_s=60.0, clip=0.5, most_change=1.0, most_pictures=1000,
+        "test", rounds=2, steps=2, learning_rate=1e-3, final_learning_rate=1e-4, measure_every=1,
+        by_pictures=True, alignment=0.0, least_sites=2, wait_s=60.0, clip=0.5, most_change=1.0, most_pictures=1000,
     )  # fmt: skip
 
 

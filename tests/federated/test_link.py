@@ -28,12 +28,12 @@ from training.federated.connection import Connection, attend
 from training.federated.coordinator import coordinate
 from training.federated.guard import FRAME_BYTES, Guard
 from training.federated.link import Link
-from training.federated.messages import METRICS, WEIGHTS, answering, to_record, to_weights
+from training.federated.messages import METRICS, MOMENTUM, WEIGHTS, answering, to_record, to_weights
 from training.federated.updates import PICTURES
 from training.train_denoise import load
 
 NAMES = ("anna", "robert")
-AROUND_BYTES = 16_384
+AROUND_BYTES = 24_576
 """Most bytes of names, shapes and signatures in a round; a picture here has 36,864."""
 
 
@@ -69,7 +69,7 @@ class Federation:
 @pytest.fixture
 def federation(tmp_path: Path, weights: Weights) -> Iterator[Federation]:
     keys = {name: make_key(tmp_path / f"{name}.key") for name in NAMES}
-    link = Link(keys, Guard(size_of(weights)))
+    link = Link(keys, Guard(2 * size_of(weights)))
     port = free_ports(1)
     server = link.serve("127.0.0.1", port, None, None)
     connections = {name: Connection(f"127.0.0.1:{port}", tmp_path / f"{name}.key", None) for name in NAMES}
@@ -82,6 +82,10 @@ def federation(tmp_path: Path, weights: Weights) -> Iterator[Federation]:
 def crops_of(site: Site) -> list[torch.Tensor]:
     pictures, held_out = load(site.config, site.place)
     return [*pictures.photos, *held_out]
+
+
+def kinds_of(weights: Weights) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {name: (value.shape, value.dtype) for name, value in weights.items()}
 
 
 def test_only_weights_counts_and_figures_leave_a_site(
@@ -113,24 +117,22 @@ def test_only_weights_counts_and_figures_leave_a_site(
     # 1. By the messages: the records, the tensors and the numbers are those that are known, and no other.
     assert len(answers) == plan.rounds * len(NAMES)
     for reply in answers:
-        assert set(reply.content) == {WEIGHTS, METRICS}
-        sent = to_weights(reply.content[WEIGHTS])
-        assert {name: (value.shape, value.dtype) for name, value in sent.items()} == {
-            name: (value.shape, value.dtype) for name, value in weights.items()
-        }
+        assert set(reply.content) == {WEIGHTS, MOMENTUM, METRICS}
+        assert kinds_of(to_weights(reply.content[WEIGHTS])) == kinds_of(weights)
+        assert kinds_of(to_weights(reply.content[MOMENTUM])) == kinds_of(weights)
         figures = dict(reply.content[METRICS])
         assert figures.pop(PICTURES) == 3
         assert set(figures) == {"psnr_15_db", "psnr_25_db", "psnr_50_db"}
         assert all(type(value) is float for value in figures.values())
 
-    # 2. By the bytes: nothing else goes over the wire, and what goes is no longer than the weights and their frame.
+    # 2. By the bytes: nothing else goes over the wire, and that is no longer than weights, momentum and their frame.
     allowed = {"activate-node", "send-node-heartbeat", "pull-messages", "pull-object"}
     allowed |= {"confirm-message-received", "push-messages", "push-object"}
     for name, requests in federation.sent.items():
         assert {request.url.path.rpartition("/")[2] for request in requests} <= allowed
         pushed = [request.read() for request in requests if "/push-" in request.url.path]
         assert len(pushed) > plan.rounds
-        assert sum(map(len, pushed)) < plan.rounds * (size_of(weights) + AROUND_BYTES)
+        assert sum(map(len, pushed)) < plan.rounds * (2 * size_of(weights) + AROUND_BYTES)
         assert sum(len(request.read()) for request in requests if "/push-" not in request.url.path) < 20_000
         everything = b"".join(request.read() for request in requests)
         for photo in crops_of(sites[name]):

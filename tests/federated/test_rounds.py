@@ -18,7 +18,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDic
 
 from training.federated import messages
 from training.federated.coordinator import coordinate
-from training.federated.messages import METRICS, STATISTICS, WEIGHTS, Answer, answering
+from training.federated.messages import METRICS, MOMENTUM, STATISTICS, WEIGHTS, Answer, answering
 from training.federated.simulation import LocalGrid
 from training.federated.updates import PICTURES
 
@@ -31,14 +31,19 @@ def see_through(sites: dict[str, Answer], plan: Plan, begin: Weights, runs: Path
 
 
 def sending(moved: float, pictures: int, change: Change = lambda content: None) -> Answer:
-    """A site that answers with the weights it got, each moved by a value; `change` spoils the answer."""
+    """A site that answers with the weights it got, each moved by a value, and a tenth of it for momentum.
+
+    `change` spoils the answer.
+    """
 
     def answer(message: Message) -> Message:
         weights = messages.to_weights(message.content[WEIGHTS])
         record = messages.to_record({name: values + moved for name, values in weights.items()})
-        content = RecordDict(
-            {WEIGHTS: record, METRICS: MetricRecord({PICTURES: pictures, "psnr": 30.0 + moved})}
+        momentum = messages.to_record(
+            {name: torch.full_like(values, moved / 10) for name, values in weights.items()}
         )
+        metrics = MetricRecord({PICTURES: pictures, "psnr": 30.0 + moved})
+        content = RecordDict({WEIGHTS: record, MOMENTUM: momentum, METRICS: metrics})
         change(content)
         return Message(content, reply_to=message)
 
@@ -68,6 +73,16 @@ def say_too_many_pictures(content: RecordDict) -> None:
     content[METRICS] = MetricRecord({PICTURES: 10**9})
 
 
+def spoil_the_momentum(content: RecordDict) -> None:
+    momentum = messages.to_weights(content[MOMENTUM])
+    next(iter(momentum.values())).view(-1)[0] = float("inf")
+    content[MOMENTUM] = messages.to_record(momentum)
+
+
+def keep_the_momentum_back(content: RecordDict) -> None:
+    del content[MOMENTUM]
+
+
 def send_nothing(content: RecordDict) -> None:
     content[WEIGHTS] = ArrayRecord({})
 
@@ -78,7 +93,33 @@ def test_the_mean_goes_by_pictures_and_figures_with_it(tmp_path: Path, plan: Pla
     assert (end.round, end.steps, end.sites) == (2, 4, ("anna", "bert"))
     for name, values in weights.items():
         torch.testing.assert_close(end.weights[name], values + 2 * 0.0175)
+        torch.testing.assert_close(end.momentum[name], torch.full_like(values, 0.00175))
     assert end.figures == pytest.approx({"psnr": 30.0175})
+
+
+def test_sites_count_alike_where_the_plan_says_so(tmp_path: Path, plan: Plan, weights: Weights) -> None:
+    alike = dataclasses.replace(plan, by_pictures=False)
+    end = see_through({"anna": sending(0.01, 1), "bert": sending(0.02, 3)}, alike, weights, tmp_path)
+    for name, values in weights.items():
+        torch.testing.assert_close(end.weights[name], values + 2 * 0.015)
+    assert end.figures == pytest.approx({"psnr": 30.015})
+
+
+def test_each_round_gives_the_sites_the_momentum_of_all(tmp_path: Path, plan: Plan, weights: Weights) -> None:
+    given: list[float] = []
+
+    def noting(answer: Answer) -> Answer:
+        def noted(message: Message) -> Message:
+            momentum = messages.to_weights(message.content[MOMENTUM])
+            given.append(next(iter(momentum.values())).mean().item())
+            return answer(message)
+
+        return noted
+
+    sites = {"anna": noting(sending(0.01, 1)), "bert": noting(sending(0.03, 1))}
+    see_through(sites, dataclasses.replace(plan, rounds=1), weights, tmp_path)
+    see_through(sites, plan, weights, tmp_path)  # another server goes on
+    assert given == pytest.approx([0.0, 0.0, 0.002, 0.002])
 
 
 @pytest.mark.parametrize(
@@ -89,6 +130,8 @@ def test_the_mean_goes_by_pictures_and_figures_with_it(tmp_path: Path, plan: Pla
         send_a_text,
         send_what_cannot_be_read,
         say_too_many_pictures,
+        spoil_the_momentum,
+        keep_the_momentum_back,
         send_nothing,
     ],
 )

@@ -72,7 +72,7 @@ def serve(arguments: argparse.Namespace) -> None:
     if not keys:
         sys.exit(f"{arguments.sites} holds no public key of a site (NAME.pem)")
     plan, begin = read_config(Plan, arguments.plan), read_weights(arguments.begin)
-    link = Link(keys, Guard(size_of(begin)))
+    link = Link(keys, Guard(2 * size_of(begin)))  # weights and momentum
     server = link.serve(
         arguments.host, arguments.port, *(None if arguments.insecure else str(file) for file in certificates)
     )

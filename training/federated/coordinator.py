@@ -50,7 +50,7 @@ def coordinate(grid: Grid, plan: Plan, begin: Weights, runs: Path, name_of: Call
     if plan.alignment and state.moments is None:
         state = replace(state, moments=gather(grid, plan, state.weights, name_of))
         rounds.save(state)
-    strategy = CheckedAverage(plan, state.round, state.moments, name_of, Log(rounds.folder))
+    strategy = CheckedAverage(plan, state, name_of, Log(rounds.folder))
     kept, since = [state], time.monotonic() - state.seconds
 
     def keep(number: int, arrays: ArrayRecord) -> None:
@@ -59,6 +59,7 @@ def coordinate(grid: Grid, plan: Plan, begin: Weights, runs: Path, name_of: Call
                 State(
                     state.round + number,
                     to_weights(arrays),
+                    strategy.momentum,
                     state.moments,
                     sites=tuple(sorted({*state.sites, *strategy.counted})),
                     figures=strategy.figures or state.figures,
@@ -85,8 +86,8 @@ def gather(grid: Grid, plan: Plan, weights: Weights, name_of: Callable[[int], st
     messages = [Message(content, node, MessageType.QUERY) for node in {*nodes, *grid.get_node_ids()}]
     found, pictures = [], []
     for reply in grid.send_and_receive(messages, timeout=plan.wait_s):
-        check = partial(problem_of_moments, weights=weights)
-        if problem := problem_of(reply, STATISTICS, plan.most_pictures, check):
+        checks = {STATISTICS: partial(problem_of_moments, weights=weights)}
+        if problem := problem_of(reply, checks, plan.most_pictures):
             name = name_of(reply.metadata.src_node_id)
             print(f"  {name}'s statistics are left out: {problem}", flush=True)
             continue

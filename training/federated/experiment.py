@@ -4,8 +4,9 @@
 
 Each site has pictures of its own, damaged in its own way: noise on strong colours, grain of 2 px, JPEG with noise in
 its colours. A small denoiser that has learned plain noise from other pictures goes on at the three sites, with or
-without alignment, or on all pictures in one place for as many steps as each site does. The table is PSNR (dB) on the
-sites' held-out pictures, and the gain over the begin as a share of that in one place, where that gains anything.
+without alignment, or on all pictures in one place for as many steps as each site does: with batches of the same size,
+or of three times that, which are as many samples as the sites have together. The table is PSNR (dB) on the sites'
+held-out pictures, and the gain over the begin as a share of that in one place, where that gains anything.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from training.degradations.levelled import Noisy, gaussian_noise
 from training.degradations.noise import gaussian, jpeg, quantise
 from training.degradations.surfaces import grain
 from training.federated.coordinator import coordinate
-from training.federated.local import WARM_UP_SHARE, Site, Weights, save_exactly
+from training.federated.local import Site, Weights, save_exactly
 from training.federated.messages import answering
 from training.federated.plan import Plan
 from training.federated.simulation import LocalGrid
@@ -58,6 +59,8 @@ SITES = {
 CONFIG = Path("training/configs/denoise.experiment.toml")
 PLAN = Path("training/configs/federated.experiment.toml")
 BEGIN_STEPS = 400
+WARM_UP = 30
+"""Steps from the begin, whose weights are no new ones."""
 ONE_PLACE = "one place"
 OTHERS = "photos_b/sunhays80"
 """Pictures that the network at the begin has learned from, with plain noise."""
@@ -132,16 +135,21 @@ class Experiment:
         sampler = partial(sample_plain, others, config.patch_px)
         return train_denoise.train(config, self._place("begin"), sampler=sampler).state_dict()
 
-    def in_one_place(self, begin: Weights, sites: Sequence[str]) -> Weights:
-        """Return what is learned from the pictures of some sites together, in as many steps as each site does."""
-        plan, place = self.plan, self._place("_".join(site.partition(" ")[0] for site in sites))
+    def in_one_place(self, begin: Weights, sites: Sequence[str], times: int = 1) -> Weights:
+        """Return what is learned from the pictures of some sites together, in as many steps as each site does.
+
+        Args:
+            times: how many times the batch of a site each batch is.
+        """
+        plan = self.plan
+        place = self._place("_".join([*(site.partition(" ")[0] for site in sites), str(times)]))
         file = place.runs / "begin.safetensors"
         file.parent.mkdir(parents=True, exist_ok=True)
         save_exactly(file, begin)
         config = replace(
             self.config, total_steps=plan.rounds * plan.steps, photos=(SITES[sites[0]].folder,),
-            learning_rate=plan.learning_rate, final_learning_rate=plan.final_learning_rate,
-            warm_up=plan.steps // WARM_UP_SHARE,
+            batch_size=times * self.config.batch_size,
+            learning_rate=plan.learning_rate, final_learning_rate=plan.final_learning_rate, warm_up=WARM_UP,
         )  # fmt: skip
         sampler = partial(sample_of_any, [self.samplers[site] for site in sites])
         return train_denoise.train(config, replace(place, begin=file), sampler=sampler).state_dict()
@@ -151,7 +159,7 @@ class Experiment:
         place = self._place(f"federated_{alignment:g}")
         sites = {}
         for name, kind in SITES.items():
-            config = replace(self.config, photos=(kind.folder,))
+            config = replace(self.config, photos=(kind.folder,), warm_up=WARM_UP)
             own = replace(place, runs=place.runs / name.partition(" ")[0])
             sites[name] = answering(Site(config, own, statistics=True, sampler=self.samplers[name]))
         grid = LocalGrid(sites)
@@ -195,8 +203,9 @@ def run(place: Place) -> str:
         print(name, scores[name], flush=True)
 
     add(ONE_PLACE, experiment.in_one_place(begin, list(SITES)))
+    add(f"{ONE_PLACE}, as many samples", experiment.in_one_place(begin, list(SITES), times=len(SITES)))
     add("federated", experiment.together(begin, 0.0))
-    add("federated, aligned", experiment.together(begin, plan.alignment))
     for site in SITES:
         add(f"only {site}", experiment.in_one_place(begin, [site]))
+    add("federated, aligned", experiment.together(begin, plan.alignment))
     return table(scores)

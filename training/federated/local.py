@@ -5,30 +5,28 @@ Nothing here knows of Flower.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from safetensors.torch import save_file
 from torch import Tensor
 
-from photorestore.networks.weights import FORMAT_VERSION, REQUIRED, read_metadata, weights_file
+from photorestore.networks.weights import FORMAT_VERSION, REQUIRED
 from photorestore.stages.denoise.network import DenoiseUNet
 from training import train_denoise
-from training.data import SUFFIXES
+from training.data import SUFFIXES, Batch, sample_batches
 from training.federated.alignment import Alignment, Moments, measure
 from training.federated.plan import Refusal, Task
+from training.muon import MuonAdamW
 from training.on_demand import OnDemand
 from training.place import Place
+from training.run import Run
 
 NETWORK = "denoise"
 """What is trained together."""
-WARM_UP_SHARE = 10
-"""Of a round's steps one in so many warms up: the optimiser's state is new, the weights are not."""
 Weights = dict[str, Tensor]
 
 
@@ -68,48 +66,103 @@ class Site:
             raise Refusal("this site sends no statistics of its pictures' features")
 
 
-def learn(
-    site: Site, task: Task, weights: Weights, target: Moments | None = None
-) -> tuple[Weights, dict[str, float]]:
-    """Train from given weights; return those that come out, on the CPU, and the figures of held-out pictures.
-
-    A site that is stopped in a round goes on with it when it is asked again.
+class Learner:
+    """A site in a federation: its pictures are read once; what a round begins with is given, but for second moments.
 
     Args:
-        target: statistics that the network's features are pulled to, where the task says so.
-
-    Raises:
-        Refusal: it is not what the site does.
-        RuntimeError: the weights are of another architecture than the site is configured for.
+        site: whose pictures it learns from.
     """
-    site.check(task)
-    folder = site.place.runs / "federated" / f"{task.round:03}-{_digest(weights)}"
-    folder.mkdir(parents=True, exist_ok=True)
-    begin = folder / "begin.safetensors"
-    save_exactly(begin, weights)
-    config = replace(
-        site.config, total_steps=task.steps, learning_rate=task.learning_rate,
-        final_learning_rate=task.final_learning_rate, seed=site.config.seed + 1000 * task.round,
-        warm_up=max(1, min(site.config.warm_up, task.steps // WARM_UP_SHARE)),
-    )  # fmt: skip
-    place = replace(site.place, runs=folder, weights=folder, begin=begin)
-    penalty = Alignment(target, task.alignment) if task.alignment and target is not None else None
-    network = train_denoise.train(config, place, sampler=site.sampler, penalty=penalty)
-    figures = read_metadata(weights_file(NETWORK, config.tier, folder))["metrics"]
-    shutil.rmtree(folder)
-    return {key: value.cpu() for key, value in network.state_dict().items()}, dict(figures)
 
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._terms: Task | None = None
+        self._run: Run[DenoiseUNet]
+        self._optimiser: MuonAdamW
+        self._config: train_denoise.Config
+        self._penalty: Alignment | None
 
-def statistics(site: Site, weights: Weights) -> Moments:
-    """Return the statistics of the site's features in a denoiser with given weights, as `alignment.measure` does."""
-    config, place = site.config, site.place
-    network = DenoiseUNet(config.widths, config.depths)
-    network.load_state_dict(weights)
-    sampler = site.sampler
-    if sampler is None:
-        pictures, _ = train_denoise.load(config, place)
-        sampler = partial(train_denoise.make_sample, pictures, config, OnDemand(config.difficulty_levels))
-    return measure(place.take(network).eval(), sampler, config.seed)
+    def learn(
+        self, task: Task, weights: Weights, momentum: Weights, target: Moments | None = None
+    ) -> tuple[Weights, Weights, dict[str, float]]:
+        """Train from given weights and momentum of the optimiser.
+
+        Args:
+            weights, momentum: by the same names.
+            target: statistics that the network's features are pulled to, where the task says so.
+
+        Returns:
+            Weights and momentum that come out, on the CPU, and the figures of held-out pictures, where the task asks
+            for these. The weights are the last: in a short round their moving average is hardly away from the first.
+
+        Raises:
+            Refusal: it is not what the site does.
+            KeyError, RuntimeError: the weights are of another architecture than the site is configured for.
+        """
+        self.site.check(task)
+        terms = replace(task, round=0, is_measured=False)
+        if terms != self._terms:
+            self._begin(task, target)
+            self._terms = terms
+        run, network, place = self._run, self._run.network, self.site.place
+        run.step = (task.round - 1) * task.steps  # the site may have missed rounds
+        network.load_state_dict(weights)
+        self._optimiser.load_momentum(momentum[name] for name, _ in network.named_parameters())
+        for _ in range(task.steps):
+            progress = run.budget.progress(run.step)
+            batch = next(self._samples)
+            run.learn(
+                train_denoise.loss_of(network, batch, self._config, place, progress, self._penalty), progress
+            )
+        figures: dict[str, float] = {}
+        if task.is_measured:
+            figures = train_denoise.evaluate(place.runner(network.eval()), self._loaded[1], self._config)
+            network.train()
+        names = (name for name, _ in network.named_parameters())
+        moved = dict(zip(names, self._optimiser.momentum(), strict=True))
+        return _on_cpu(network.state_dict()), _on_cpu(moved), figures
+
+    def statistics(self, weights: Weights) -> Moments:
+        """Return the statistics of the site's features in a denoiser of given weights, by `alignment.measure`."""
+        network = self._network()
+        network.load_state_dict(weights)
+        return measure(network.eval(), self._sampler, self.site.config.seed)
+
+    def _begin(self, task: Task, target: Moments | None) -> None:
+        """Make what goes on from round to round: network, optimiser, penalty."""
+        place = self.site.place
+        place.prepare()
+        self._config = config = replace(
+            self.site.config, total_steps=task.rounds * task.steps,
+            learning_rate=task.learning_rate, final_learning_rate=task.final_learning_rate,
+        )  # fmt: skip
+        network = self._network()
+        self._optimiser = train_denoise.make_optimiser(network, config)
+        runs = replace(place, runs=place.runs / "federated")
+        self._run = Run(NETWORK, runs, config, network, self._optimiser)
+        self._penalty = None
+        if task.alignment and target is not None:
+            self._penalty = Alignment(target, task.alignment)
+            self._penalty.watch(network)
+
+    def _network(self) -> DenoiseUNet:
+        return self.site.place.take(DenoiseUNet(self.site.config.widths, self.site.config.depths))
+
+    @cached_property
+    def _loaded(self) -> tuple[train_denoise.Pictures, list[Tensor]]:
+        return train_denoise.load(self.site.config, self.site.place)
+
+    @property
+    def _sampler(self) -> train_denoise.Sampler:
+        """Return what draws samples: those of all difficulties alike."""
+        if self.site.sampler is not None:
+            return self.site.sampler
+        config = self.site.config
+        return partial(train_denoise.make_sample, self._loaded[0], config, OnDemand(config.difficulty_levels))
+
+    @cached_property
+    def _samples(self) -> Iterator[Batch]:
+        config, place = self.site.config, self.site.place
+        return sample_batches(self._sampler, config.batch_size, config.seed, place.workers, place.device)
 
 
 def save_exactly(file: Path, weights: Mapping[str, Tensor]) -> None:
@@ -119,9 +172,6 @@ def save_exactly(file: Path, weights: Mapping[str, Tensor]) -> None:
     save_file(contiguous, file, {"photorestore": json.dumps(story)})
 
 
-def _digest(weights: Weights) -> str:
-    """Return some letters by which weights are known."""
-    found = hashlib.sha256()
-    for key in sorted(weights):
-        found.update(weights[key].contiguous().numpy().tobytes())
-    return found.hexdigest()[:12]
+def _on_cpu(values: Weights) -> Weights:
+    """Return copies, which further training does not change."""
+    return {name: value.detach().to("cpu", copy=True) for name, value in values.items()}

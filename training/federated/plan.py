@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
-
-from training.schedule import cosine
+from typing import Any, Self, get_type_hints
 
 
 class Refusal(ValueError):
@@ -18,19 +16,22 @@ class Task:
     """What a site does in a round.
 
     Attributes:
-        round: counted from 1.
-        steps: updates of the network.
-        learning_rate, final_learning_rate: at the begin and at the end of the round.
+        round, rounds: which round it is, counted from 1, and how many there are: the learning rate goes by it.
+        steps: updates of the network in a round.
+        learning_rate, final_learning_rate: at the begin and at the end of the federation.
         alignment: weight of the penalty of `alignment`; 0 for none.
+        is_measured: whether the site measures its held-out pictures after the round.
     """
 
     round: int
+    rounds: int
     steps: int
     learning_rate: float
     final_learning_rate: float
     alignment: float
+    is_measured: bool
 
-    def values(self) -> dict[str, int | float]:
+    def values(self) -> dict[str, int | float | bool]:
         """Return the task as named values, as they are sent."""
         return asdict(self)
 
@@ -42,8 +43,7 @@ class Task:
             Refusal: one is missing, or of another kind.
         """
         found = {}
-        for name in cls.__dataclass_fields__:
-            kind = int if name in ("round", "steps") else float
+        for name, kind in get_type_hints(cls).items():
             if type(values.get(name)) is not kind:
                 raise Refusal(f"a task's {name} is {values.get(name)!r:.40}; expected {kind.__name__}")
             found[name] = values[name]
@@ -57,19 +57,21 @@ class Plan:
     tier: str  # of the weights that come out
     rounds: int
     steps: int  # of each site in a round
-    learning_rate: float  # of the first round; falls along half a cosine over all of them
+    learning_rate: float  # falls along half a cosine over all rounds
     final_learning_rate: float
+    measure_every: int  # rounds after which sites measure held-out pictures; and after the last
+    by_pictures: bool  # each site counts by its pictures; otherwise all alike
     alignment: float  # weight of the penalty of `alignment`; 0.0 for none, and then no statistics are sent
     least_sites: int  # a round begins when so many are there, and counts when so many answers do
     wait_s: float  # for the sites' answers, in a round
     clip: float  # norm of an update's difference, against the norm of the weights, to which it is scaled back
     most_change: float  # the same, beyond which an update does not count at all
-    most_pictures: int  # that a site may say it has: they are its weight in the mean
+    most_pictures: int  # that a site may say it has
 
     def task(self, number: int) -> Task:
         """Return what each site does in round `number`, counted from 1."""
-        begin, end = (
-            cosine(done / self.rounds, 0, top=self.learning_rate, bottom=self.final_learning_rate, warm_up=1)
-            for done in (number - 1, number)
-        )
-        return Task(number, self.steps, begin, end, self.alignment)
+        is_measured = number % self.measure_every == 0 or number == self.rounds
+        return Task(
+            number, self.rounds, self.steps, self.learning_rate, self.final_learning_rate, self.alignment,
+            is_measured,
+        )  # fmt: skip

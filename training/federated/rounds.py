@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from photorestore.networks.weights import build_network
@@ -21,15 +22,17 @@ class State:
     Attributes:
         round: the last that is done; 0 before the first.
         weights: the global ones.
+        momentum: the global one of the optimisers, by the weights' names.
         moments: the statistics of all sites, where they are aligned.
         sites: those that counted so far.
-        figures: the sites' mean of the last round's that counted.
+        figures: the sites' mean, of the last round that had any.
         steps: that each site has done in rounds that counted.
         seconds: since it began.
     """
 
     round: int
     weights: dict[str, Tensor]
+    momentum: dict[str, Tensor]
     moments: Moments | None = None
     sites: tuple[str, ...] = ()
     figures: dict[str, float] = field(default_factory=dict)
@@ -72,7 +75,7 @@ class Rounds:
         """
         kept = load_checkpoint(self.file)
         if kept is None:
-            return State(0, begin)
+            return State(0, begin, {name: torch.zeros_like(value) for name, value in begin.items()})
         shapes = {name: value.shape for name, value in begin.items()}
         if {name: value.shape for name, value in kept["weights"].items()} != shapes:
             raise ValueError(f"{self.file} holds weights of another architecture; move it away to begin anew")
@@ -87,6 +90,7 @@ class Rounds:
             self.file,
             round=state.round,
             weights=state.weights,
+            momentum=state.momentum,
             moments={"mean": moments.mean, "covariance": moments.covariance} if moments else None,
             sites=list(state.sites),
             figures=state.figures,

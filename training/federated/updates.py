@@ -16,9 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 
 PICTURES = "pictures"
-"""Name of the metric that is a site's weight in the mean."""
+"""Name of the metric that says how many pictures a site has."""
 Numbers = Mapping[str, np.ndarray]
 """Tensors by their names."""
+
+
+MOST_MOMENTUM = 1.0
+"""Norm that a site's momentum has at most: it is a running mean of gradients, each of which `Run.learn` clips to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,42 +31,70 @@ class Update:
 
     Attributes:
         weights: as the site sent them.
+        momentum: of its optimiser, the same.
         metrics: its number of pictures by the name `PICTURES`, and figures of its held-out ones.
     """
 
     weights: Numbers
+    momentum: Numbers
     metrics: Mapping[str, float]
 
 
-def mean_weights(updates: Sequence[Update], given: Numbers, clip: float) -> dict[str, np.ndarray]:
-    """Return the mean of weights, each site weighted by its pictures, with the kinds of numbers that were given.
+def shares_of(updates: Sequence[Update], *, by_pictures: bool) -> list[float]:
+    """Return how much each site counts in a mean: by its pictures, or all alike; together 1."""
+    counts = [update.metrics[PICTURES] if by_pictures else 1 for update in updates]
+    return [count / sum(counts) for count in counts]
+
+
+def mean_weights(
+    updates: Sequence[Update], shares: Sequence[float], given: Numbers, clip: float
+) -> dict[str, np.ndarray]:
+    """Return the mean of weights, with the kinds of numbers that were given.
 
     Args:
+        shares: by which the sites count.
         given: the weights that the sites began with.
         clip: norm of a site's difference, against the norm of what was given, beyond which it is scaled back.
     """
-    total = sum(update.metrics[PICTURES] for update in updates)
-    parts = [
-        update.metrics[PICTURES] / total * min(1.0, clip / max(change_of(update.weights, given), 1e-30))
-        for update in updates
-    ]
-    mean = {}
+    scales = [min(1.0, clip / max(change_of(update.weights, given), 1e-30)) for update in updates]
+    parts = [share * scale for share, scale in zip(shares, scales, strict=True)]
+    return _moved([update.weights for update in updates], parts, given)
+
+
+def mean_momentum(
+    updates: Sequence[Update], shares: Sequence[float], given: Numbers
+) -> dict[str, np.ndarray]:
+    """Return the mean of momenta, each scaled back to `MOST_MOMENTUM`, with the kinds of numbers that were given.
+
+    Args:
+        shares: by which the sites count.
+        given: the momentum that the sites began with.
+    """
+    scales = [min(1.0, MOST_MOMENTUM / max(norm_of(update.momentum), 1e-30)) for update in updates]
+    parts = [share * scale for share, scale in zip(shares, scales, strict=True)]
+    nothing = {name: np.zeros_like(values) for name, values in given.items()}
+    return _moved([update.momentum for update in updates], parts, nothing)
+
+
+def _moved(found: Sequence[Numbers], parts: Sequence[float], given: Numbers) -> dict[str, np.ndarray]:
+    """Return what was given, moved by a part of each one's difference from it."""
+    moved = {}
     for name, before in given.items():
         begin = before.astype(np.float64)
-        moved = sum(
-            (part * (update.weights[name] - begin) for part, update in zip(parts, updates, strict=True)),
-            begin,
-        )
-        mean[name] = (np.rint(moved) if before.dtype.kind in "iu" else moved).astype(before.dtype)
-    return mean
+        end = sum((part * (each[name] - begin) for part, each in zip(parts, found, strict=True)), begin)
+        moved[name] = (np.rint(end) if before.dtype.kind in "iu" else end).astype(before.dtype)
+    return moved
 
 
-def mean_metrics(updates: Sequence[Update]) -> dict[str, float]:
-    """Return the means of the figures that all sites sent, each site weighted by its pictures."""
+def mean_metrics(updates: Sequence[Update], shares: Sequence[float]) -> dict[str, float]:
+    """Return the means of the figures that all sites sent.
+
+    Args:
+        shares: by which the sites count.
+    """
     common = set.intersection(*(set(update.metrics) for update in updates)) - {PICTURES}
-    total = sum(update.metrics[PICTURES] for update in updates)
     return {
-        name: sum(update.metrics[PICTURES] * update.metrics[name] for update in updates) / total
+        name: sum(share * update.metrics[name] for share, update in zip(shares, updates, strict=True))
         for name in sorted(common)
     }
 
@@ -97,10 +129,19 @@ def problem_of_shapes(update: Numbers, given: Numbers) -> str | None:
 
 def change_of(update: Numbers, given: Numbers) -> float:
     """Return the norm of the difference over all floating tensors, against the norm of what was given."""
-    names = [name for name, values in given.items() if values.dtype.kind == "f"]
-    apart = sum(float(np.square(update[name].astype(np.float64) - given[name]).sum()) for name in names)
-    norm = sum(float(np.square(given[name].astype(np.float64)).sum()) for name in names)
-    return math.sqrt(apart / max(norm, 1e-30))
+    apart = {name: update[name].astype(np.float64) - values for name, values in _floating(given).items()}
+    return norm_of(apart) / max(norm_of(given), 1e-15)
+
+
+def norm_of(numbers: Numbers) -> float:
+    """Return the norm of all floating tensors together."""
+    return math.sqrt(
+        sum(float(np.square(values.astype(np.float64)).sum()) for values in _floating(numbers).values())
+    )
+
+
+def _floating(numbers: Numbers) -> Numbers:
+    return {name: values for name, values in numbers.items() if values.dtype.kind == "f"}
 
 
 def problem_of_metrics(metrics: Mapping[str, object], most_pictures: int) -> str | None:

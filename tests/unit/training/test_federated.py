@@ -1,7 +1,6 @@
 """Federated training without Flower: plans, checks of updates, alignment, what a site does, where weights go."""
 
 import dataclasses
-import itertools
 import math
 import re
 from collections.abc import Callable
@@ -28,25 +27,32 @@ from training.federated.alignment import (
     pooled,
     problem_of_moments,
 )
-from training.federated.local import Site, Weights, learn, statistics
+from training.federated.local import Learner, Site, Weights
 from training.federated.plan import Plan, Refusal, Task
 from training.federated.rounds import Rounds, State, read_weights, size_of
 from training.federated.updates import (
+    MOST_MOMENTUM,
     PICTURES,
     Numbers,
     Update,
     change_of,
     mean_metrics,
+    mean_momentum,
     mean_weights,
+    norm_of,
     problem_of_metrics,
     problem_of_shapes,
     problem_of_weights,
+    shares_of,
 )
+from training.muon import FEWEST_OUTPUTS
 from training.place import Place
+from training.run import Run
+from training.schedule import cosine
 from training.train_denoise import Config
 
-TASK = Task(1, 2, 1e-3, 1e-4, 0.0)
-PLAN = Plan("test", 4, 20, 1e-3, 1e-5, 0.0, 2, 5.0, 0.5, 1.0, 1000)
+TASK = Task(1, 3, 2, 1e-3, 1e-4, 0.0, is_measured=True)
+PLAN = Plan("test", 7, 20, 1e-3, 1e-5, 3, True, 0.0, 2, 5.0, 0.5, 1.0, 1000)
 GIVEN: Numbers = {"kernel": np.ones((2, 3), np.float32), "count": np.array([4], np.int64)}
 MADE_PICTURE = ("tests/quality/test_gates.py::test_noise_is_removed_from_a_made_picture",)
 
@@ -74,13 +80,12 @@ def weights() -> Weights:
 # Plans and tasks
 
 
-def test_the_learning_rate_falls_over_all_rounds_without_a_leap() -> None:
-    tasks = [PLAN.task(number) for number in range(1, 5)]
-    assert tasks[0].learning_rate == pytest.approx(1e-3)
-    assert tasks[-1].final_learning_rate == pytest.approx(1e-5)
-    for before, after in itertools.pairwise(tasks):
-        assert before.final_learning_rate == pytest.approx(after.learning_rate)
-        assert before.learning_rate > after.learning_rate
+def test_sites_measure_now_and_then_and_after_the_last_round() -> None:
+    tasks = [PLAN.task(number) for number in range(1, 8)]
+    assert [task.round for task in tasks if task.is_measured] == [3, 6, 7]
+    assert {(task.rounds, task.steps, task.learning_rate, task.final_learning_rate) for task in tasks} == {
+        (7, 20, 1e-3, 1e-5)
+    }
 
 
 def test_a_task_arrives_as_it_was_sent() -> None:
@@ -89,7 +94,15 @@ def test_a_task_arrives_as_it_was_sent() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("steps", None), ("steps", 2.0), ("round", "1"), ("learning_rate", 1), ("alignment", "x")],
+    [
+        ("steps", None),
+        ("steps", 2.0),
+        ("round", "1"),
+        ("rounds", True),
+        ("learning_rate", 1),
+        ("alignment", "x"),
+        ("is_measured", 1),
+    ],
 )
 def test_a_task_of_another_kind_is_refused(name: str, value: object) -> None:
     with pytest.raises(Refusal, match=name):
@@ -157,11 +170,18 @@ def test_names_that_a_site_chose_do_not_flood_the_log() -> None:
 
 def sent(factor: float, pictures: int, **figures: float) -> Update:
     weights = {"kernel": GIVEN["kernel"] * np.float32(factor), "count": GIVEN["count"] + pictures}
-    return Update(weights, {PICTURES: pictures, **figures})
+    momentum = {"kernel": np.full((2, 3), 0.1 * factor, np.float32), "count": np.array([0])}
+    return Update(weights, momentum, {PICTURES: pictures, **figures})
 
 
-def test_sites_count_by_their_pictures() -> None:
-    mean = mean_weights([sent(1.2, 1), sent(0.8, 3)], GIVEN, 0.5)
+def test_sites_count_by_their_pictures_or_alike() -> None:
+    updates = [sent(1.2, 1), sent(0.8, 3)]
+    assert shares_of(updates, by_pictures=True) == [0.25, 0.75]
+    assert shares_of(updates, by_pictures=False) == [0.5, 0.5]
+
+
+def test_weights_move_by_the_shares_of_sites() -> None:
+    mean = mean_weights([sent(1.2, 1), sent(0.8, 3)], [0.25, 0.75], GIVEN, 0.5)
     np.testing.assert_allclose(mean["kernel"], 0.25 * 1.2 + 0.75 * 0.8, rtol=1e-6)
     assert mean["count"].item() == 6  # 4 + (1 * 1 + 3 * 3) / 4, rounded
     assert {name: values.dtype for name, values in mean.items()} == {
@@ -170,21 +190,34 @@ def test_sites_count_by_their_pictures() -> None:
 
 
 def test_the_mean_of_what_was_given_is_what_was_given() -> None:
-    same = Update(GIVEN, {PICTURES: 7})
-    mean = mean_weights([same, same, same], GIVEN, 0.5)
+    same = Update(GIVEN, GIVEN, {PICTURES: 7})
+    mean = mean_weights([same, same, same], [1 / 3] * 3, GIVEN, 0.5)
     assert all(np.array_equal(mean[name], GIVEN[name]) for name in GIVEN)
 
 
 @pytest.mark.parametrize("factor", [1.4, 2.0, 1e30])
 def test_no_site_moves_the_mean_further_than_its_share_of_the_clip(factor: float) -> None:
-    mean = mean_weights([sent(1.0, 3), sent(factor, 1)], GIVEN, 0.4)
+    mean = mean_weights([sent(1.0, 3), sent(factor, 1)], [0.75, 0.25], GIVEN, 0.4)
     assert change_of(mean, GIVEN) == pytest.approx(0.25 * 0.4, rel=1e-5)
     np.testing.assert_allclose(mean["kernel"], 1.1, rtol=1e-6)  # its direction stays
 
 
-def test_figures_count_by_pictures_where_all_sites_have_them() -> None:
+def test_momenta_are_averaged_whatever_they_were_before() -> None:
+    mean = mean_momentum([sent(1.0, 1), sent(3.0, 1)], [0.25, 0.75], GIVEN)
+    np.testing.assert_allclose(mean["kernel"], 0.1 * (0.25 * 1 + 0.75 * 3), rtol=1e-6)
+    assert mean["kernel"].dtype == np.float32
+
+
+@pytest.mark.parametrize("factor", [5.0, 1e30])
+def test_no_site_has_more_momentum_than_clipped_gradients_give(factor: float) -> None:
+    mean = mean_momentum([sent(0.0, 1), sent(factor, 1)], [0.5, 0.5], GIVEN)
+    assert norm_of(mean) == pytest.approx(0.5, rel=1e-5)
+
+
+def test_figures_count_where_all_sites_have_them() -> None:
     updates = [sent(1, 1, psnr=30.0, own=1.0), sent(1, 3, psnr=34.0)]
-    assert mean_metrics(updates) == {"psnr": 33.0}
+    assert mean_metrics(updates, [0.25, 0.75]) == {"psnr": 33.0}
+    assert mean_metrics([*updates, sent(1, 3)], [0.25, 0.25, 0.5]) == {}
 
 
 # Alignment
@@ -251,7 +284,7 @@ def test_the_penalty_is_zero_where_statistics_agree_and_leads_there() -> None:
 
 
 def test_statistics_are_of_samples_and_the_same_each_time(site: Site, weights: Weights) -> None:
-    first, again = (statistics(site, weights) for _ in range(2))
+    first, again = (Learner(site).statistics(weights) for _ in range(2))
     assert torch.equal(first.mean, again.mean)
     assert first.covariance.shape == (16, 16)
     other = measure(DenoiseUNet((8, 16), (1, 1)).eval(), lambda _rng: black())
@@ -274,38 +307,99 @@ def test_a_site_refuses_more_than_it_offers(
     site: Site, weights: Weights, steps: int, alignment: float
 ) -> None:
     with pytest.raises(Refusal):
-        learn(site, dataclasses.replace(TASK, steps=steps, alignment=alignment), weights)
+        Learner(site).learn(
+            dataclasses.replace(TASK, steps=steps, alignment=alignment), weights, still(weights)
+        )
 
 
-def test_a_site_learns_and_keeps_nothing_of_the_round(site: Site, weights: Weights) -> None:
+def still(weights: Weights) -> Weights:
+    """The momentum of a beginning."""
+    return {name: torch.zeros_like(value) for name, value in weights.items()}
+
+
+def test_a_site_learns_and_writes_nothing(site: Site, weights: Weights) -> None:
     before = {name: value.clone() for name, value in weights.items()}
-    learned, figures = learn(site, TASK, weights)
-    assert learned.keys() == before.keys()
+    learned, momentum, figures = Learner(site).learn(TASK, weights, still(weights))
+    assert learned.keys() == momentum.keys() == before.keys()
+    assert all(torch.equal(weights[name], before[name]) for name in before)
     assert any(not torch.equal(learned[name], before[name]) for name in before)
     assert set(figures) == {"psnr_15_db", "psnr_25_db", "psnr_50_db"}
-    assert not list((site.place.runs / "federated").iterdir())
+    assert not [file for file in site.place.runs.rglob("*") if file.is_file()]
+
+
+def test_pictures_are_measured_only_where_the_task_says_so(site: Site, weights: Weights) -> None:
+    task = dataclasses.replace(TASK, is_measured=False)
+    assert Learner(site).learn(task, weights, still(weights))[2] == {}
+
+
+def test_momentum_is_a_mean_of_clipped_gradients(site: Site, weights: Weights) -> None:
+    _, momentum, _ = Learner(site).learn(dataclasses.replace(TASK, steps=30), weights, still(weights))
+    numbers = {name: value.numpy() for name, value in momentum.items()}
+    assert 0.05 < norm_of(numbers) < MOST_MOMENTUM
+
+
+def test_a_site_goes_on_with_the_momentum_that_it_is_given(site: Site, weights: Weights) -> None:
+    towards = {name: torch.ones_like(value) for name, value in weights.items()}
+    one = dataclasses.replace(TASK, steps=1)
+    with_it, _, _ = Learner(site).learn(one, weights, towards)
+    against, _, _ = Learner(site).learn(one, weights, {name: -value for name, value in towards.items()})
+    kernels = [name for name, value in weights.items() if len(value) >= FEWEST_OUTPUTS]
+    assert kernels
+    for name in kernels:
+        assert (with_it[name] - weights[name]).mean() < 0 < (against[name] - weights[name]).mean()
+
+
+def test_one_site_in_short_rounds_learns_what_it_does_in_a_long_one(site: Site, weights: Weights) -> None:
+    at_once, momentum_at_once, _ = Learner(site).learn(
+        dataclasses.replace(TASK, rounds=1, steps=6), weights, still(weights)
+    )
+    learner, learned, momentum = Learner(site), weights, still(weights)
+    for number in (1, 2, 3):
+        learned, momentum, _ = learner.learn(dataclasses.replace(TASK, round=number), learned, momentum)
+    for name in weights:
+        torch.testing.assert_close(learned[name], at_once[name])
+        torch.testing.assert_close(momentum[name], momentum_at_once[name])
+
+
+def test_a_site_that_was_stopped_joins_again_in_the_next_round(site: Site, weights: Weights) -> None:
+    learned, momentum, _ = Learner(site).learn(TASK, weights, still(weights))
+    again, _, _ = Learner(site).learn(dataclasses.replace(TASK, round=2), learned, momentum)
+    kernels = [name for name, value in weights.items() if len(value) >= FEWEST_OUTPUTS]
+    way = torch.cat([(again[name] - learned[name]).flatten() for name in kernels])
+    before = torch.cat([(learned[name] - weights[name]).flatten() for name in kernels])
+    assert torch.nn.functional.cosine_similarity(way, before, dim=0) > 0.3  # by the momentum it was given
+
+
+def test_what_a_site_sends_does_not_change_as_it_goes_on(site: Site, weights: Weights) -> None:
+    learner = Learner(site)
+    learned, momentum, _ = learner.learn(TASK, weights, still(weights))
+    kept = {name: value.clone() for name, value in learned.items()}
+    learner.learn(dataclasses.replace(TASK, round=2), learned, momentum)
+    assert all(torch.equal(learned[name], kept[name]) for name in kept)
 
 
 def test_weights_of_another_architecture_are_no_beginning(site: Site) -> None:
+    other = DenoiseUNet((8, 8), (1, 1)).state_dict()
     with pytest.raises(RuntimeError):
-        learn(site, TASK, DenoiseUNet((8, 8), (1, 1)).state_dict())
+        Learner(site).learn(TASK, other, still(other))
 
 
-def test_a_short_round_warms_up_in_a_tenth_of_it(
+def test_the_learning_rate_goes_by_the_round_also_of_a_site_that_missed_some(
     site: Site, weights: Weights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Config] = []
+    seen: list[float] = []
+    learn = Run.learn
 
-    def watch(config: Config, *_: object, **__: object) -> None:
-        seen.append(config)
-        raise KeyboardInterrupt
+    def watch(run: Run[DenoiseUNet], loss: Tensor, progress: float) -> None:
+        learn(run, loss, progress)
+        seen.append(run.learning_rate)
 
-    monkeypatch.setattr("training.train_denoise.train", watch)
-    for steps in (5, 120, 5000):
-        with pytest.raises(KeyboardInterrupt):
-            learn(site, dataclasses.replace(TASK, steps=steps), weights)
-    assert [config.warm_up for config in seen] == [1, 12, 100]
-    assert [config.learning_rate for config in seen] == [1e-3] * 3
+    monkeypatch.setattr(Run, "learn", watch)
+    learner = Learner(dataclasses.replace(site, config=dataclasses.replace(site.config, warm_up=3)))
+    for number in (1, 3):
+        learner.learn(dataclasses.replace(TASK, round=number), weights, still(weights))
+    expected = [cosine(step / 6, step, top=1e-3, bottom=1e-4, warm_up=3) for step in (0, 1, 4, 5)]
+    assert seen == pytest.approx(expected)
 
 
 # Rounds
@@ -313,14 +407,17 @@ def test_a_short_round_warms_up_in_a_tenth_of_it(
 
 def test_a_federation_goes_on_where_it_was(tmp_path: Path, weights: Weights) -> None:
     rounds = Rounds(tmp_path, PLAN)
-    assert rounds.load(weights) == State(0, weights)
+    first = rounds.load(weights)
+    assert (first.round, first.weights) == (0, weights)
+    assert all(not value.any() for value in first.momentum.values())
     moved = {name: value + 1 for name, value in weights.items()}
     moments = Moments(torch.ones(4), torch.eye(4))
-    rounds.save(State(2, moved, moments, ("anna", "bert"), {"psnr": 30.0}, 40, 12.5))
+    rounds.save(State(2, moved, weights, moments, ("anna", "bert"), {"psnr": 30.0}, 40, 12.5))
     found = rounds.load(weights)
     assert (found.round, found.sites, found.figures) == (2, ("anna", "bert"), {"psnr": 30.0})
     assert (found.steps, found.seconds) == (40, 12.5)
     assert all(torch.equal(found.weights[name], moved[name]) for name in moved)
+    assert all(torch.equal(found.momentum[name], weights[name]) for name in weights)
     assert found.moments is not None
     assert torch.equal(found.moments.covariance, torch.eye(4))
     with pytest.raises(ValueError, match="another architecture"):
@@ -335,7 +432,7 @@ def delivered(
 ) -> Path:
     begin = weights_file("denoise", "fast")
     weights = {name: change(value) for name, value in read_weights(begin).items()}
-    end = State(4, weights, None, ("anna", "bert"), {"psnr_25_db": 30.0}, steps, 9.0)
+    end = State(4, weights, {}, None, ("anna", "bert"), {"psnr_25_db": 30.0}, steps, 9.0)
     return delivery.deliver(end, PLAN, begin, tmp_path / "federation", tmp_path / "weights", gates)
 
 

@@ -85,3 +85,32 @@ def test_what_needs_no_gradient_stays_as_it_is() -> None:
     before = frozen.weight.detach().clone()
     learn(network, MuonAdamW(network, 0.01, betas=(0.9, 0.99), weight_decay=0.1), 3)
     assert torch.equal(frozen.weight, before)
+
+
+def test_momentum_is_a_mean_of_gradients_in_the_shapes_of_parameters() -> None:
+    network, optimiser = make()
+    assert not any(value.any() for value in optimiser.momentum())
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter) * torch.arange(parameter.numel()).view(parameter.shape)
+    optimiser.step()
+    for value, parameter in zip(optimiser.momentum(), network.parameters(), strict=True):
+        assert parameter.grad is not None
+        share = (
+            value.flatten()[-1] / parameter.grad.flatten()[-1] if parameter.numel() > 1 else torch.ones(())
+        )
+        torch.testing.assert_close(value, share * parameter.grad)
+
+
+def test_an_optimiser_goes_on_with_the_momentum_of_another() -> None:
+    network, optimiser = make()
+    learn(network, optimiser, 3)
+    other_network, other = make(seed=5)
+    learn(other_network, other, 1)
+    other.load_momentum(optimiser.momentum())
+    for taken, given in zip(other.momentum(), optimiser.momentum(), strict=True):
+        torch.testing.assert_close(taken, given)
+    learn(network, optimiser, 1)  # what was handed over is a copy
+    assert any(
+        not torch.equal(taken, given)
+        for taken, given in zip(other.momentum(), optimiser.momentum(), strict=True)
+    )
