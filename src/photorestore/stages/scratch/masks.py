@@ -13,7 +13,7 @@ from photorestore.workspace import Array
 FOUND = 0.5
 """Probability from which the detector alone would call a pixel damaged."""
 CERTAIN_IN_DAMAGED = 0.5
-CERTAIN_IN_PRINTS = 0.97
+CERTAIN_IN_PRINTS = 0.98
 CERTAIN_IN_OTHERS = 0.9995
 """A defect counts if its probability rises somewhere to this: in damaged pictures, in old prints that do not seem to be
 damaged, and in others. Of 59 held-out photographs, aged as prints, .071 % is marked at .5 and .110 at .4; the F1 of
