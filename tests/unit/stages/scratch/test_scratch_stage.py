@@ -169,8 +169,7 @@ def test_what_is_likely_counts_in_a_damaged_print_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("logit", "in_prints", "kind", "mode", "coverage"),
     [
-        (3.0, 3.0, "photograph", "auto", 1.0),
-        (3.0, 3.0, "print", "auto", 1.0),
+        (3.0, 3.0, "print", "auto", 0.0),
         (3.0, 2.0, "photograph", "auto", 0.0),  # not sure enough
         (2.0, 3.0, "photograph", "auto", 0.0),  # not suspected
         (3.0, 3.0, "photograph", "gentle", 0.0),
@@ -184,6 +183,21 @@ def test_what_was_judged_sound_is_damaged_if_both_networks_say_so(
     workspace.envelope.estimates["preprocess"] = replace(SOUND, mode="gentle", kind=kind)
     run_stage(make_stage(logit, in_prints), [workspace])
     assert found_by(workspace, ScratchFindings).coverage == coverage
+
+
+@pytest.mark.parametrize(("rows", "coverage"), [(3, 0.23), (20, 0.0)])
+def test_what_was_judged_sound_is_damaged_where_the_one_for_prints_is_sure_of_more(
+    tmp_path: Path, rows: int, coverage: float
+) -> None:
+    workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 100, 90), "gentle")
+    search = Search.of(workspace, None)
+    search.due[0].prob[:] = 0
+    search.due[0].prob[0, 80 : 80 + rows] = 60000
+    while search.goes_on():
+        for look in search.due:
+            look.prob[:] = 0
+            (look.prob[:, :, :20] if look.is_turned else look.prob[:, :20])[:] = 65535
+    assert search.finish() == pytest.approx(coverage, abs=0.001)
 
 
 def test_a_suspicion_costs_little(tmp_path: Path) -> None:
