@@ -20,7 +20,7 @@ from photorestore.networks.weights import NETWORKS, weights_file
 from photorestore.options import TIERS
 from photorestore.stages.base import Stage
 from photorestore.stages.scratch.scene_head import CHANNELS
-from photorestore.stages.scratch.stage import PRINTS
+from photorestore.stages.scratch.search import PRINTS
 from photorestore.stages.tiered import TieredStage
 from photorestore.stages.translate.stage import USUAL
 from photorestore.stages.upscale.stage import REAL

@@ -34,6 +34,8 @@ DRAWN_SHEETS, DRAWN_PX = 80, 448
 """How many drawings a run makes for itself, and their sides."""
 MISTAKEN_SHARE = 0.4
 """Of the patches of photographs, cut where a detector took sound things for damage, if that is known."""
+HARD_SHARE = 0.5
+"""Of the patches of real prints, cut where a detector was wrong, if that is known."""
 
 Sample = tuple[Tensor, Tensor, Tensor]
 """lq (3, S, S) in [0, 1], 8-bit values; target, 1 where damaged, and each pixel's weight in the loss, (1, S, S)."""
@@ -56,7 +58,8 @@ class Shares:
 class Pictures:
     """Sources that samples are drawn from.
 
-    `mistaken` are parts of `photos` in which a detector found damage that is none, see `training.mistaken`.
+    `mistaken` are parts of `photos` in which a detector found damage that is none, `hard` are those of `marked` and
+    `old` in which it was wrong, see `training.mistaken`.
     """
 
     photos: Sequence[Tensor]
@@ -66,10 +69,15 @@ class Pictures:
     drawn: Sequence[Tensor]
     old: Sequence[Tensor]
     mistaken: Sequence[Tensor] = ()
+    hard: Sequence[MarkedPrint] = ()
 
     def sound(self, rng: torch.Generator) -> Sequence[Tensor]:
         """Choose what a sound patch is cut from: all photographs, or where a detector was wrong."""
         return self.mistaken if self.mistaken and chance(MISTAKEN_SHARE, rng) else self.photos
+
+    def real(self, rng: torch.Generator) -> Sequence[MarkedPrint]:
+        """Choose what a patch of a real print is cut from: all that are marked, or where a detector was wrong."""
+        return self.hard if self.hard and chance(HARD_SHARE, rng) else self.marked
 
 
 def load_pictures(data: Path, masks: Path, photos: Sequence[Tensor], size_px: int) -> Pictures:
@@ -108,7 +116,7 @@ def make_sample(pictures: Pictures, shares: Shares, size_px: int, rng: torch.Gen
     """Draw a kind by its share, and a sample of it."""
     kind = fields(Shares)[weighted_index(astuple(shares), rng)].name
     if kind == "marked":
-        return marked_patch(pictures.marked, size_px, rng)
+        return marked_patch(pictures.real(rng), size_px, rng)
     if kind == "old":
         lq = store(add_noise(tone(scaled_patch(pictures.old, size_px, (0.6, 1.5), rng), rng), rng), rng)
         return _without_damage(lq)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from photorestore.stages.scratch import masks
-from photorestore.stages.scratch.stage import PHOTOGRAPHS, PRINTS, SURE_IN_PRINTS
+from photorestore.stages.scratch.search import PHOTOGRAPHS, PRINTS, SURE
 from training.damaged_samples import load_sound_old
 from training.degradations.lookalikes import draw_lookalike
 from training.degradations.noise import quantise
@@ -106,7 +106,7 @@ def find(lq: Tensor, prints: Prints, rng: torch.Generator | None = None) -> tupl
     if rng is not None:
         certain, followed, grow_px = uniform(0.4, 0.97, rng), uniform(0.4, 0.7, rng), randint(0, 4, rng)
     film, prob = (detector(lq[None]).sigmoid()[0] for detector in prints.detectors)
-    prob = torch.maximum(prob, torch.where(film >= SURE_IN_PRINTS, film, 0.0))
+    prob = torch.maximum(prob, torch.where(film >= SURE, film, 0.0))
     seeds, candidates = prob >= certain, prob >= min(certain, followed)
     found = torch.from_numpy(masks.follow(seeds[0].numpy(), candidates[0].numpy())).float()[None, None]
     return F.max_pool2d(found, 2 * grow_px + 1, 1, grow_px)[0], prob

@@ -47,7 +47,9 @@ class MarkedPrint:
         image: uint8 (3, H, W).
         mask: uint8 (1, H, W), 255 = damage, 128 = ignore, 0 = sound.
         mended: uint8 (3, H, W), `image` with the damage filled from its surroundings by Telea's method.
-        share: of its pixels that are damaged.
+        share: of its pixels that are damaged, or `wrong`.
+        wrong: where a detector was wrong, bool (1, H, W); patches are cut there in place of where damage is, see
+            `training.mistaken`.
     """
 
     name: str
@@ -55,6 +57,12 @@ class MarkedPrint:
     mask: Tensor
     mended: Tensor
     share: float
+    wrong: Tensor | None = None
+
+    @property
+    def sought(self) -> Tensor:
+        """Where most is to be learned, bool (1, H, W)."""
+        return self.mask == DAMAGE if self.wrong is None else self.wrong
 
 
 def load_marked_prints(
@@ -100,10 +108,15 @@ def _read(file: Path, data: Path) -> MarkedPrint:
     )
 
 
+def sound_print(image: Tensor) -> MarkedPrint:
+    """Return a print (3, H, W) uint8 without any damage."""
+    return MarkedPrint("sound", image, torch.zeros_like(image[:1]), image, 0.0)
+
+
 def marked_patch(
     prints: Sequence[MarkedPrint], size_px: int, rng: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Cut a square of a real print at a random scale and in random tones; seven in ten times damage lies in it.
+    """Cut a square of a real print at a random scale and in random tones; seven in ten times with what is sought.
 
     Returns:
         lq: (3, size_px, size_px) in [0, 1], 8-bit values.
@@ -138,7 +151,7 @@ def transplant(gt: Tensor, prints: Sequence[MarkedPrint], rng: torch.Generator) 
 
 
 def _choose(prints: Sequence[MarkedPrint], rng: torch.Generator) -> MarkedPrint:
-    """A print; those with more damage more often, though what has next to none shows what is sound."""
+    """A print; those with more of what is sought more often, though what has next to none shows what is sound."""
     shares = torch.tensor([marked.share for marked in prints])
     return prints[int(torch.multinomial(shares.clamp_min(1e-3) ** SPREAD, 1, generator=rng))]
 
@@ -156,12 +169,13 @@ def _crop(chosen: MarkedPrint, planes: Sequence[Tensor], size_px: int, rng: torc
     h, w = chosen.mask.shape[-2:]
     zoom = max(log_uniform(0.6, 2, rng), size_px / min(h, w))
     side = min(math.ceil(size_px / zoom), h, w)
-    wants_damage = chance(0.7, rng)
-    for _ in range(8):
-        top, left = randint(0, h - side + 1, rng), randint(0, w - side + 1, rng)
-        place = (slice(None), slice(top, top + side), slice(left, left + side))
-        if not wants_damage or int((chosen.mask[place] == DAMAGE).sum()) > 0.003 * side**2:
-            break
+    highest, widest = h - side, w - side
+    top, left = randint(0, highest + 1, rng), randint(0, widest + 1, rng)
+    if chance(0.7, rng) and (places := chosen.sought[0].nonzero()).numel():
+        y, x = places[randint(0, len(places), rng)].tolist()
+        top = min(max(0, y - randint(0, side, rng)), highest)
+        left = min(max(0, x - randint(0, side, rng)), widest)
+    place = (slice(None), slice(top, top + side), slice(left, left + side))
     turns, mirrors = randint(0, 4, rng), chance(0.5, rng)
     cut = []
     for plane in planes:

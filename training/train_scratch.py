@@ -34,8 +34,8 @@ from training.damage_validation import Validation, evaluate, evaluate_damaged, h
 from training.damaged_samples import Pictures, Shares, load_pictures, make_sample
 from training.data import hold_out, load_photos, repeated
 from training.detectors import Detector
-from training.marked import VALIDATION_PRINTS, load_marked_prints
-from training.mistaken import mistaken_crops
+from training.marked import VALIDATION_PRINTS, load_marked_prints, sound_print
+from training.mistaken import mistaken_crops, mistaken_prints
 from training.muon import MuonAdamW
 from training.place import Place, command_line, place_of
 from training.randomness import uniform
@@ -91,11 +91,14 @@ def load(config: Config, place: Place) -> tuple[Pictures, Validation]:
 
 
 def with_mistakes(pictures: Pictures, detector: Detector, patch_px: int, rng: torch.Generator) -> Pictures:
-    """Return the sources with what a detector that has learned already takes for damage in them."""
+    """Return the sources with what a detector that has learned already gets wrong in them."""
     photos = list({id(photo): photo for photo in pictures.photos}.values())
     mistaken = mistaken_crops(detector, photos, round(MISTAKEN_PATCHES * patch_px), rng)
     print(f"damage is found in {len(mistaken)} of {len(photos)} sound photographs", flush=True)
-    return replace(pictures, mistaken=mistaken)
+    real = [*pictures.marked, *(sound_print(photo) for photo in pictures.old)]
+    hard = mistaken_prints(detector, real)
+    print(f"it is wrong in {len(hard)} of {len(real)} real prints", flush=True)
+    return replace(pictures, mistaken=mistaken, hard=hard)
 
 
 @torch.no_grad()

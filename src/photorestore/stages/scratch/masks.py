@@ -13,11 +13,11 @@ from photorestore.workspace import Array
 FOUND = 0.5
 """Probability from which the detector alone would call a pixel damaged."""
 CERTAIN_IN_DAMAGED = 0.5
-CERTAIN_IN_PRINTS = 0.97
+CERTAIN_IN_PRINTS = 0.98
 CERTAIN_IN_OTHERS = 0.9995
 """A defect counts if its probability rises somewhere to this: in damaged pictures, in old prints that do not seem to be
-damaged, and in others. Of 59 held-out photographs, aged as prints, .071 % is marked at .5 and .110 at .4; the F1 of
-real held-out damage is .62 and .64, its precision .81 and .78."""
+damaged, and in others. Of 59 held-out photographs, aged as prints, .098 % is marked at .5 and .133 at .4; the F1 of
+real held-out damage is .67 and .69, its precision .81 and .78."""
 MOST_IN_DAMAGED = 0.25
 """Greatest share of a damaged picture that is filled: less would be left than is needed to fill it by."""
 MOST_IN_OTHERS = 0.003

@@ -13,7 +13,7 @@ from photorestore.stages.preprocess.scene_network import FEATURES, SceneTrunk
 from photorestore.stages.scratch.looks import turn
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.scene_head import CHANNELS
-from photorestore.stages.scratch.stage import PRINTS, Search
+from photorestore.stages.scratch.search import PRINTS, Search
 from photorestore.workspace import Workspace
 from tests.unit.stages.scratch.test_scratch_stage import give_photo, judge
 

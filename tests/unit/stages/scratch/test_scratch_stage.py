@@ -18,16 +18,8 @@ from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.stages.scratch.glance_network import Cored, Glance, Glanced
 from photorestore.stages.scratch.network import ScratchUNet
-from photorestore.stages.scratch.stage import (
-    GLANCE,
-    GLANCED,
-    PHOTOGRAPHS,
-    PRINTS,
-    ScratchStage,
-    Search,
-    choose,
-    with_glance,
-)
+from photorestore.stages.scratch.search import GLANCED, PHOTOGRAPHS, PRINTS, Search, choose
+from photorestore.stages.scratch.stage import GLANCE, ScratchStage, with_glance
 from photorestore.workspace import Workspace
 from tests.conftest import found_by, make_photo
 
@@ -167,9 +159,65 @@ def test_in_prints_the_network_for_photographs_counts_where_it_is_sure(
 @pytest.mark.usefixtures("_everything_may_be_damaged")
 def test_what_is_likely_counts_in_a_damaged_print_only(tmp_path: Path) -> None:
     for mode, coverage in (("gentle", 0.0), ("thorough", 1.0)):
-        workspace = judge(give_photo(Workspace.create(tmp_path, Options())), mode)
+        options = Options(mode="gentle" if mode == "gentle" else "auto")
+        workspace = judge(give_photo(Workspace.create(tmp_path, options)), mode)
         run_stage(make_stage(3.0), [workspace])
         assert found_by(workspace, ScratchFindings).coverage == coverage
+
+
+@pytest.mark.usefixtures("_everything_may_be_damaged")
+@pytest.mark.parametrize(
+    ("logit", "in_prints", "kind", "mode", "coverage"),
+    [
+        (3.0, 3.0, "print", "auto", 0.0),
+        (3.0, 2.0, "photograph", "auto", 0.0),  # not sure enough
+        (2.0, 3.0, "photograph", "auto", 0.0),  # not suspected
+        (3.0, 3.0, "photograph", "gentle", 0.0),
+        (3.0, 3.0, "line_art", "auto", 0.0),
+    ],
+)
+def test_what_was_judged_sound_is_damaged_if_both_networks_say_so(
+    tmp_path: Path, logit: float, in_prints: float, kind: str, mode: str, coverage: float
+) -> None:
+    workspace = give_photo(Workspace.create(tmp_path, Options(mode=mode)))
+    workspace.envelope.estimates["preprocess"] = replace(SOUND, mode="gentle", kind=kind)
+    run_stage(make_stage(logit, in_prints), [workspace])
+    assert found_by(workspace, ScratchFindings).coverage == coverage
+
+
+@pytest.mark.parametrize(("rows", "coverage"), [(3, 0.23), (20, 0.0)])
+def test_what_was_judged_sound_is_damaged_where_the_one_for_prints_is_sure_of_more(
+    tmp_path: Path, rows: int, coverage: float
+) -> None:
+    workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 100, 90), "gentle")
+    search = Search.of(workspace, None)
+    search.due[0].prob[:] = 0
+    search.due[0].prob[0, 80 : 80 + rows] = 60000
+    while search.goes_on():
+        for look in search.due:
+            look.prob[:] = 0
+            (look.prob[:, :, :20] if look.is_turned else look.prob[:, :20])[:] = 65535
+    assert search.finish() == pytest.approx(coverage, abs=0.001)
+
+
+def test_a_suspicion_costs_little(tmp_path: Path) -> None:
+    workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 200, 2600), "gentle")
+    search = Search.of(workspace, None)
+    (look,) = search.due
+    look.prob[:] = 0
+    assert not search.goes_on()
+    look.prob[0, :20, :40] = 65535
+    assert search.goes_on()
+    (suspicion,) = search.due
+    assert (suspicion.network, suspicion.factor, suspicion.view.shape) == (PRINTS, 2, (3, 100, 1300))
+    suspicion.prob[:] = 0
+    assert not search.goes_on()
+    assert search.looks == [look]
+    suspicion.prob[0, :10, :50] = 65535
+    assert search.goes_on()
+    assert [(each.factor, each.is_turned) for each in search.due] == [(1, False), (1, True), (2, False)]
+    assert search.looks == [look, *search.due]
+    assert not search.goes_on()
 
 
 def test_it_passes_when_the_caller_marked_the_damage(workspace: Workspace) -> None:

@@ -1,0 +1,172 @@
+"""Search a picture for damage: which network looks at which view of it, and what is made of all that they find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from torch import Tensor
+
+from photorestore.networks.runner import Runner
+from photorestore.networks.tiling import TileJob
+from photorestore.options import AUTO, THOROUGH
+from photorestore.pixels.bands import bands
+from photorestore.stages.preprocess.findings import decided_of
+from photorestore.stages.preprocess.scene import features_of, plane_view, see
+from photorestore.stages.scratch import masks
+from photorestore.stages.scratch.looks import Look, average, turn
+from photorestore.stages.scratch.scales import BAND_ROWS, factors_of, fuse, shrunk
+from photorestore.workspace import Array, Workspace
+
+PHOTOGRAPHS, PRINTS = "scratch", "scratch_print"
+"""The network trained on damaged film and on sound photographs, and the one trained on damaged prints."""
+GLANCED = "scratch, at a glance"
+"""The first one, when it may be stopped."""
+SURE = 0.9
+"""Probability from which a network is sure of damage."""
+RULED_OUT = 0.02
+"""In prints the network for photographs is believed where it is sure and that for prints gives at least this. On
+held-out prints with damage of film the F1 is .83 at `masks.CERTAIN_IN_DAMAGED`; .84 if nothing were ruled out, .80 if
+it were not believed. Of sound ones .019 % is marked at `masks.CERTAIN_IN_PRINTS`, in place of .037."""
+SUSPECTED, MUCH = 0.0003, 0.003
+"""What is judged a sound photograph is looked at as a print, too, where the network for photographs is sure of more
+than the first share, and is damaged after all if that for prints is sure of more than the second, and of more than the
+other one, which takes rails and ropes for film's scratches: so are 17 of 25 damaged pictures, held out and made in
+code, that were judged sound, and 1 of 215 sound ones. It is suspected of 20 % of the photographs."""
+
+
+@dataclass(slots=True)
+class Search:
+    """The search for damage in one picture.
+
+    Attributes:
+        certain: see `masks.find_damage`.
+        trunk: a `SceneTrunk`; None where none of the detectors is told what is pictured.
+        features: of what it shows, see `scene.features_of`.
+        due: looks that are to be taken next.
+        looks: what counts: the first is at full size; a turned one stands behind the same as it is.
+        suspicion: a look at what was judged sound, and may be damaged after all.
+    """
+
+    workspace: Workspace
+    certain: float
+    trunk: Runner[Tensor] | None
+    features: Tensor | None
+    due: list[Look] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    suspicion: Look | None = None
+
+    @classmethod
+    def of(cls, workspace: Workspace, trunk: Runner[Tensor] | None) -> Search:
+        """Look at a picture as its options and its judgement ask."""
+        features = None if trunk is None else see(workspace, trunk)
+        search = cls(workspace, _certain(workspace), trunk, features)
+        networks = choose(workspace)
+        search._add([Look.at(search._image, network, search.features) for network in networks])
+        if PRINTS in networks and search.certain < masks.CERTAIN_IN_OTHERS:
+            search._add(search._further_looks())
+        return search
+
+    def jobs(self, name: str, network: Runner[Tensor]) -> list[TileJob[None]]:
+        """Return what a network has to do next."""
+        return [look.job(network) for look in self.due if look.network == name]
+
+    def goes_on(self) -> bool:
+        """Return whether more looks are due, by what was found."""
+        self.due = []
+        if self.suspicion is None:
+            if _is_judged_sound(self.workspace) and sure_share(self.looks[0].prob) > SUSPECTED:
+                factor = (1, *factors_of(*self._image.shape[1:]))[-1]  # the cost is bounded
+                view = self._image if factor == 1 else shrunk(self._image, factor)
+                self.suspicion = Look.at(view, PRINTS, self.features, factor)
+                self.due = [self.suspicion]
+        elif len(self.looks) == 1 and sure_share(self.suspicion.prob) > MUCH:
+            self._add([Look.at(self._image, PRINTS, self.features), *self._further_looks()])
+        return bool(self.due)
+
+    def finish(self) -> float:
+        """Write `scratch_prob` and `scratch_mask`, and return the share of pixels in the mask."""
+        for look, turned in pairwise(self.looks):
+            if turned.is_turned:
+                average(look.prob, turned.prob)
+        looks = [look for look in self.looks if not look.is_turned]
+        if self.suspicion is not None and len(looks) > 1:
+            if sure_share(looks[1].prob) > max(MUCH, sure_share(looks[0].prob)):
+                self.certain = masks.CERTAIN_IN_DAMAGED
+            else:
+                looks = looks[:1]
+        probs = [look.prob for look in looks]
+        if decided_of(self.workspace).is_print:
+            doubt(probs[0], probs[1], self.certain)
+        with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
+            fuse(probs, [look.factor for look in looks], target)
+        mask = masks.find_damage(self.workspace.plane("scratch_prob"), self.certain)
+        self.workspace.write_plane("scratch_mask", mask)
+        return masks.coverage(mask)
+
+    @property
+    def _image(self) -> Array:
+        return self.workspace.plane("image")
+
+    def _add(self, looks: list[Look]) -> None:
+        self.looks += looks
+        self.due += looks
+
+    def _further_looks(self) -> list[Look]:
+        """Return the looks that follow that for prints at full size: at the turned picture, and at other scales."""
+        image, turned = self._image, turn(self._image)
+        seen = None if self.trunk is None else features_of(self.trunk, plane_view(turned))
+        looks = [Look.at(turned, PRINTS, seen, is_turned=True)]
+        return looks + [
+            Look.at(shrunk(image, n), PRINTS, self.features, n) for n in factors_of(*image.shape[1:])
+        ]
+
+
+def choose(workspace: Workspace) -> tuple[str, ...]:
+    """Choose the networks that look at a picture first: both at prints and at pictures taken for damaged."""
+    is_sound = _certain(workspace) == masks.CERTAIN_IN_OTHERS and not decided_of(workspace).is_print
+    return (GLANCED,) if is_sound else (PHOTOGRAPHS, PRINTS)
+
+
+def sure_share(prob: Array) -> float:
+    """Return the share of a probability (1, H, W), uint16, that is at least `SURE`."""
+    least = round(SURE * np.iinfo(prob.dtype).max)
+    return (
+        sum(int(np.count_nonzero(prob[0, rows] >= least)) for rows in bands(prob.shape[1], BAND_ROWS))
+        / prob.size
+    )
+
+
+def doubt(prob: Array, in_print: Array, certain: float) -> None:
+    """Keep of what the network for photographs finds in a print what it is sure of and the other does not rule out.
+
+    What it is surer of than `certain` becomes certainty, see `masks.trusted`.
+
+    Args:
+        prob: what it finds, (1, H, W), uint16; changed in place.
+        in_print: what the network for prints finds, alike.
+    """
+    most = np.iinfo(prob.dtype).max
+    prob[(prob < round(SURE * most)) | (in_print < round(RULED_OUT * most))] = 0
+    prob[prob >= round(max(SURE, certain) * most)] = most
+
+
+def _certain(workspace: Workspace) -> float:
+    """Return how certain the detector must be of a defect, by what was asked for and how the picture was judged."""
+    found = decided_of(workspace)
+    is_told = workspace.options.wants("scratch") or workspace.options.mode == THOROUGH
+    if is_told:  # whoever asks for it says that the picture is damaged
+        return masks.CERTAIN_IN_DAMAGED
+    if not found.is_thorough:
+        return masks.CERTAIN_IN_OTHERS
+    return masks.CERTAIN_IN_DAMAGED if found.damaged else masks.CERTAIN_IN_PRINTS
+
+
+def _is_judged_sound(workspace: Workspace) -> bool:
+    """Return whether it was left to the judgement, which took the picture for a photograph without much damage."""
+    return (
+        choose(workspace) == (GLANCED,)
+        and decided_of(workspace).kind == "photograph"
+        and workspace.options.mode == AUTO
+    )
