@@ -99,7 +99,7 @@ ROWS = _chained(
             MethodRow("network", 3.6),
             MethodRow("l0tv", 9.7),
             MethodRow("poisson-tv", 51.0),
-            MethodRow("csf", 2.4),
+            MethodRow("csf", 0.8),
             MethodRow("ksvd", 18.0),
             MethodRow("kriging", 1.8),
             MethodRow("bm3d", 190.0),
