@@ -141,7 +141,7 @@ ROWS = _chained(
             MethodRow("richardson-lucy", 0.7),
             MethodRow("network", 0.7),
         ),
-        borrows=("denoise",),
+        borrows=("denoise", "denoise_csf"),
         planes=(PlaneRow("deblurred", 3, holds=PICTURE, needs=frozenset({BLURRED})),),
         findings="photorestore.stages.deblur.findings:DeblurFindings",
         batch_size=1,  # each picture has a blur of its own
