@@ -55,7 +55,11 @@ def cases(loaded: pipeline.Pipeline) -> dict[str, Case]:
         in_process, loaded, [made_picture(1024, 1536)], RESTORING
     )
     for name, network in _networks(loaded):
-        found[name] = functools.partial(network, *INPUTS[name]()[: len(network.descriptor.inputs)])
+        given = INPUTS[name]()[: len(network.descriptor.inputs)]
+        found[name] = functools.partial(network, *given)
+        if name == "denoise_csf":
+            grey = given[0][:, :1].expand(-1, 3, -1, -1)
+            found[f"{name}, grey"] = functools.partial(network, grey, *given[1:])
     return found
 
 
@@ -100,6 +104,7 @@ def _scratches() -> Tensor:
 
 INPUTS: dict[str, Callable[[], tuple[Any, ...]]] = {
     "denoise": lambda: (_image(), torch.tensor([20 / 255])),
+    "denoise_csf": lambda: (_image(), torch.tensor([20 / 255])),
     "scratch": lambda: (_image(), _scene()),
     "scratch_print": lambda: (_image(), _scene()),
     "translate": lambda: (_image(), _scratches()),

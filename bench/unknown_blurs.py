@@ -45,7 +45,7 @@ GIVEN, FOUND, NETWORK, INPUT = f"{OURS}, PSF given", f"{OURS}, PSF estimated", "
 
 def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
     """Return PSNR in dB by method and kernel; `every` takes only each n-th kernel with its picture."""
-    denoiser, network = load_runner("denoise", tier), load_runner("deblur")
+    denoiser, network, quick = load_runner("denoise", tier), load_runner("deblur"), load_runner("denoise_csf")
     splitting = HalfQuadraticSplitting(lambda image, sigma: denoiser(image, sigma, clamps=False))
     cases = [case for case in read_cases(root) if case.kernel not in GAUSSIANS][::every]
     by_kernel: dict[str, dict[str, float]] = {}
@@ -53,15 +53,18 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
     scores: dict[str, list[float]] = defaultdict(list)
     for case in cases:
         blurred, gt = _blurred(case)
-        found = find_blur((blurred[0].clamp(0, 1) * 65535).round().numpy().astype(np.uint16))
+        seen = (blurred[0].clamp(0, 1) * 65535).round().numpy().astype(np.uint16)
+        found = find_blur(
+            seen, lambda image, sigma: quick(image, sigma, clamps=False), DOUBT * SIGMA_255 / 255
+        )
         if found.problem:
             problems[case.kernel] = found.problem
-        seen, gt = _middle(blurred), _middle(gt)
+        middle, gt = _middle(blurred), _middle(gt)
         sharp = {
-            INPUT: seen,
+            INPUT: middle,
             NETWORK: _middle(network(blurred)),
-            GIVEN: undo(seen, case.psf, splitting, SIGMA_255),
-            FOUND: undo(seen, moved_onto(case.psf, found.psf), splitting, DOUBT * SIGMA_255),
+            GIVEN: undo(middle, case.psf, splitting, SIGMA_255),
+            FOUND: undo(middle, moved_onto(case.psf, found.psf), splitting, DOUBT * SIGMA_255),
         }
         by_kernel[case.kernel] = {name: round(score(image, gt), 2) for name, image in sharp.items()}
         by_kernel[case.kernel]["agreement"] = found.agreement

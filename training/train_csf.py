@@ -41,7 +41,6 @@ class Config(RunConfig):
 
     stages: int
     filters: int
-    functions: int
     photos: tuple[str, ...]  # folders of clean photographs, below the data root
     validation: int  # this many photographs of the first folder are held out
     patch_px: int
@@ -96,7 +95,7 @@ def train(config: Config, place: Place) -> ShrinkageCascade:
 
     # 2. Network and optimiser.
     torch.manual_seed(config.seed)
-    network = ShrinkageCascade(config.stages, config.filters, config.functions).to(place.device)
+    network = ShrinkageCascade(config.stages, config.filters).to(place.device)
     optimiser = torch.optim.Adam(network.parameters(), config.learning_rate, betas=(0.9, 0.99))
     run = Run("denoise_csf", place, config, network, optimiser)
     samples = run.samples(partial(make_sample, photos[config.validation :], config))
@@ -120,7 +119,7 @@ def train(config: Config, place: Place) -> ShrinkageCascade:
     run.finish(
         trained,
         evaluate(place.runner(trained), held_out[:4]),
-        architecture={"stages": config.stages, "filters": config.filters, "functions": config.functions},
+        architecture={"stages": config.stages, "filters": config.filters},
         data="BSDS400, CC0/CC-BY photographs",
         licence="BSDS500: academic use; see docs/models/denoise_csf.md",
     )

@@ -99,7 +99,7 @@ ROWS = _chained(
             MethodRow("network", 3.6),
             MethodRow("l0tv", 9.7),
             MethodRow("poisson-tv", 51.0),
-            MethodRow("csf", 2.4),
+            MethodRow("csf", 0.8),
             MethodRow("ksvd", 18.0),
             MethodRow("kriging", 1.8),
             MethodRow("bm3d", 190.0),
@@ -141,7 +141,7 @@ ROWS = _chained(
             MethodRow("richardson-lucy", 0.7),
             MethodRow("network", 0.7),
         ),
-        borrows=("denoise",),
+        borrows=("denoise", "denoise_csf"),
         planes=(PlaneRow("deblurred", 3, holds=PICTURE, needs=frozenset({BLURRED})),),
         findings="photorestore.stages.deblur.findings:DeblurFindings",
         batch_size=1,  # each picture has a blur of its own

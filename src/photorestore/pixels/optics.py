@@ -114,10 +114,30 @@ def _dot(one: Tensor, other: Tensor) -> Tensor:
     return (one * other).sum((-2, -1), keepdim=True)
 
 
-def mirrored(image: Tensor, pad_px: int) -> Tensor:
-    """Mirror pictures (N, C, H, W) beyond their borders, over and over where they are smaller than `pad_px`."""
+def fast_length(length: int) -> int:
+    """Return the least number from `length` on that has no prime factor above 7: spectra of such sides take least."""
+    while not _is_fast(length):
+        length += 1
+    return length
+
+
+def _is_fast(length: int) -> bool:
+    for factor in (2, 3, 5, 7):
+        while length % factor == 0:
+            length //= factor
+    return length == 1
+
+
+def mirrored(image: Tensor, pad_px: int, *, is_fast: bool = False) -> Tensor:
+    """Mirror pictures (N, C, H, W) beyond their borders, over and over where they are smaller than `pad_px`.
+
+    Args:
+        is_fast: add more below and on the right, up to a size whose spectrum is computed fast.
+    """
     for axis in (-2, -1):
         side = image.shape[axis]
-        at = torch.arange(-pad_px, side + pad_px, device=image.device) % (2 * side)
+        length = side + 2 * pad_px
+        length = fast_length(length) if is_fast else length
+        at = torch.arange(-pad_px, length - pad_px, device=image.device) % (2 * side)
         image = image.index_select(axis, torch.where(at < side, at, 2 * side - 1 - at))
     return image

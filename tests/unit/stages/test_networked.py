@@ -44,7 +44,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
             ),
         ),
         ("denoise", {"denoise": "quality", "denoise_csf": "fast"}),
-        ("deblur", {"deblur": "fast", "denoise": "fast"}),
+        ("deblur", {"deblur": "fast", "denoise": "fast", "denoise_csf": "fast"}),
         (
             "scratch",
             {

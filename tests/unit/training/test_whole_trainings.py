@@ -33,7 +33,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 def cascade_config(steps: int = 4) -> train_csf.Config:
     config = read_config(train_csf.Config, CONFIGS / "denoise_csf.fast.toml")
     return replace(
-        config, tier="small", stages=2, filters=3, functions=5, photos=("photos",), validation=1, patch_px=24,
+        config, tier="small", stages=2, filters=3, photos=("photos",), validation=1, patch_px=24,
         batch_size=2, total_steps=steps, greedy_share=0.5, evaluate_every=2,
     )  # fmt: skip
 

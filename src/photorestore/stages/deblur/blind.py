@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -11,16 +12,24 @@ from torch import Tensor
 
 from photorestore.networks.tiling import to_float
 from photorestore.pixels.tensors import luma
-from photorestore.stages.deblur.estimation import LARGEST_PX, agreement, estimate
-from photorestore.stages.deblur.methods import Step
+from photorestore.stages.deblur.estimation import LARGEST_PX, Fit, estimate
+from photorestore.stages.deblur.methods import Denoise, Step
+from photorestore.stages.deblur.psf_fitting import agreement, centred, moved_onto
+from photorestore.stages.deblur.refinement import refined
 from photorestore.workspace import Array
 
 WINDOW_PX = 512
 """Sides of the part of a large picture that is looked at: the one with the most edges."""
 LEAST_PX = 4 * LARGEST_PX
 """A picture whose shorter side is below that has too few edges."""
-LEAST_AGREEMENT = 0.75
-"""Where estimates from two halves of a picture are less alike, they are chance."""
+FITS = (Fit(), Fit(psf_weight=32.0), Fit(edges_px=60))
+"""Ways to look for a PSF."""
+JOINED = 0.75
+"""PSFs that are so much alike are joined."""
+LEAST_AGREEMENT = 0.9
+"""Where what is found in these ways is less alike, it is not trusted. Of 40 training photographs, held out of all other
+choices, 14 were trusted; their PSFs were .88 to .98 of 1 alike to the true ones. From .75 on five more would have been,
+of which three were .57 to .64 alike."""
 SHARP_PEAK = 0.4
 """A picture is not blurred if so much of a point's light stays in one pixel."""
 
@@ -31,7 +40,7 @@ class Estimate:
 
     Attributes:
         psf: (K, K), K odd, its sum 1.
-        agreement: how far those of the two halves of the picture are alike, 0 to 1.
+        agreement: how far it is alike to those that were found in other ways, 0 to 1.
         problem: why it cannot be trusted, or is not worth undoing; empty where it is good.
     """
 
@@ -40,25 +49,37 @@ class Estimate:
     problem: str = ""
 
 
-def find_blur(image: Array, step: Step = nullcontext) -> Estimate:
+def find_blur(image: Array, denoise: Denoise, sigma: float, step: Step = nullcontext) -> Estimate:
     """Return the blur that is found in a picture (3, H, W).
 
+    It is looked for in several ways: where edges tell a PSF, all lead to it; where they do not, each leads elsewhere.
+
     Args:
+        denoise: removes the noise of photographs, quickly.
+        sigma: noise to reckon with, in [0, 1] units.
         step: see `estimate`.
     """
     if min(image.shape[-2:]) < LEAST_PX:
         point = torch.ones(1, 1)
         return Estimate(point, 0.0, f"the picture is too small: both sides need {LEAST_PX} px")
     grey = luma(to_float(_window(image)))[0]
-    psf = estimate(grey, step)
-    longer = int(grey.shape[1] > grey.shape[0])
-    halves = [estimate(half.contiguous(), step) for half in grey.tensor_split(2, longer)]
-    alike = round(agreement(*halves), 3)
+    psf, alike = united([estimate(grey, step, fit=fit) for fit in FITS])
+    psf = refined(grey, psf, denoise, sigma, step)
     if float(psf.max()) > SHARP_PEAK:
         return Estimate(psf, alike, "the picture is not blurred")
     if alike < LEAST_AGREEMENT:
-        return Estimate(psf, alike, f"the halves of the picture disagree about it ({alike:.2f} of 1 alike)")
+        return Estimate(psf, alike, f"several ways to find it disagree ({alike:.2f} of 1 alike)")
     return Estimate(psf, alike)
+
+
+def united(found: Sequence[Tensor]) -> tuple[Tensor, float]:
+    """Return the mean of the PSFs (K, K) that agree with the one on which all agree most, and how far they do so."""
+    likeness = torch.tensor([[agreement(one, other) for other in found] for one in found])
+    to_others = (likeness.sum(1) - likeness.diagonal()) / (len(found) - 1)
+    best = int(to_others.argmax())
+    near = [psf for psf, alike in zip(found, likeness[best], strict=True) if alike >= JOINED]
+    moved = [moved_onto(found[best], psf) for psf in near]
+    return centred(torch.stack(moved).mean(0)), round(float(to_others[best]), 3)
 
 
 def _window(image: Array) -> Array:

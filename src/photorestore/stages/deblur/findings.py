@@ -15,7 +15,7 @@ class DeblurFindings(Findings):
         psf: the blur in the words of the option `psf`, or what is known of it in other words.
         method: by which it was undone.
         sigma_255: the noise that was reckoned with, in 8-bit units; None for the network, which is told none.
-        agreement: how far the estimates from the two halves of the picture are alike, 0 to 1, if it was estimated.
+        agreement: how far estimates that were made in several ways are alike, 0 to 1, if it was estimated.
         picture: the estimated PSF as a data URL, which the option `psf` takes: a grey PNG of 16 bits, white its peak.
     """
 

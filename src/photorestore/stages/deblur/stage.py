@@ -72,7 +72,7 @@ class DeblurStage(NetworkStage):
 
     def _sharpen(self, workspace: Workspace, known: Known) -> None:
         image, options = workspace.before("deblurred"), workspace.options
-        sigma = max(LEAST_SIGMA, _sigma_255(workspace) / 255)
+        sigma = _sigma(workspace)
         if known.found.picture is not None:
             sigma = min(1.0, DOUBT * sigma)
         network = Deconvolution(known.psf, self._method(workspace))
@@ -100,7 +100,8 @@ class DeblurStage(NetworkStage):
                 return Known(draw(blur), DeblurFindings(str(blur), method))
             psf = torch.from_numpy(read_psf(told))
             return Known(psf, DeblurFindings(f"picture of {len(psf)}x{len(psf)} px", method))
-        found = find_blur(workspace.before("deblurred"), self._step(workspace))
+        image, sigma = workspace.before("deblurred"), min(1.0, DOUBT * _sigma(workspace))
+        found = find_blur(image, self._denoise_quickly, sigma, self._step(workspace))
         picture = drawn(found.psf.numpy())
         report = DeblurFindings("estimated", method, agreement=found.agreement, picture=picture)
         if not found.problem:
@@ -113,6 +114,11 @@ class DeblurStage(NetworkStage):
     def denoiser(self) -> Runner[Tensor]:
         """Return the network that is borrowed as prior."""
         return self.networks["denoise"]
+
+    def _denoise_quickly(self, image: Tensor, sigma: Tensor) -> Tensor:
+        """Return a picture's noise removed, where the picture lies; what is found in it lies on the CPU."""
+        denoised: Tensor = self.networks["denoise_csf"](image, sigma, clamps=False)
+        return denoised.to(image.device)
 
     def _step(self, workspace: Workspace) -> Step:
         """Return what each step enters: it takes a turn, and stops once the request is no longer wanted."""
@@ -162,9 +168,9 @@ def _damage(workspace: Workspace) -> Array:
     return mask if workspace.is_marked else masks.grow(mask.astype(np.uint8, copy=False))
 
 
-def _sigma_255(workspace: Workspace) -> float:
-    """Return the noise of what is deblurred, by the caller or the estimates; a JPEG's artefacts count like noise."""
+def _sigma(workspace: Workspace) -> float:
+    """Return the noise of what is deblurred, in [0, 1], as told or estimated; a JPEG's artefacts count like noise."""
     given, found = workspace.options.sigma_255, findings_of(workspace)
     sigma_255 = math.hypot(found.sigma_255, found.artefacts_255 or 0) if given is None else given
     is_denoised = workspace.name_before("deblurred") != "image"
-    return LEFT_BY_DENOISING * sigma_255 if is_denoised else sigma_255
+    return max(LEAST_SIGMA, (LEFT_BY_DENOISING if is_denoised else 1.0) * sigma_255 / 255)

@@ -16,12 +16,13 @@ from photorestore.pixels.psf import draw
 from photorestore.stages.base import run_stage
 from photorestore.stages.deblur.blind import Estimate
 from photorestore.stages.deblur.findings import DeblurFindings
-from photorestore.stages.deblur.methods import STEPS
+from photorestore.stages.deblur.methods import STEPS, Denoise, Step
 from photorestore.stages.deblur.network import DeblurUNet
 from photorestore.stages.deblur.stage import DOUBT, LEFT_BY_DENOISING, DeblurStage
 from photorestore.stages.denoise.network import DenoiseUNet
+from photorestore.stages.denoise.shrinkage import ShrinkageCascade
 from photorestore.stages.denoise.stage import DenoiseStage
-from photorestore.workspace import Workspace
+from photorestore.workspace import Array, Workspace
 from tests.conftest import found_by, make_photo, problem_of
 
 PSF = "motion:7,20"
@@ -57,6 +58,7 @@ def stage_of(network: Softening, tile_px: int = 1024) -> DeblurStage:
     return DeblurStage(
         {
             "denoise": Runner(network, precision="float32", tile_px=tile_px),
+            "denoise_csf": Runner(ShrinkageCascade(1, 2).eval(), precision="float32"),
             "deblur": Runner(unknown, precision="float32", tile_px=tile_px),
         }
     )
@@ -129,7 +131,9 @@ def test_the_network_works_where_no_blur_is_told(
 def estimating(monkeypatch: pytest.MonkeyPatch, problem: str) -> None:
     """Let the stage find an even motion of 3 px."""
     found = Estimate(torch.tensor([[0.0, 0, 0], [1, 1, 1], [0, 0, 0]]) / 3, 0.9, problem)
-    monkeypatch.setattr("photorestore.stages.deblur.stage.find_blur", lambda image, step: found)
+    monkeypatch.setattr(
+        "photorestore.stages.deblur.stage.find_blur", lambda image, denoise, sigma, step: found
+    )
 
 
 @pytest.mark.parametrize("options", [{"psf": "estimate"}, {"psf": None, "stages": ("deblur",)}])
@@ -143,6 +147,27 @@ def test_an_estimated_blur_is_undone_and_shown(
     assert (found.psf, found.agreement, found.sigma_255) == ("estimated", 0.9, 2 * DOUBT)
     assert found.picture is not None
     assert np.allclose(read_psf(found.picture)[1], 1 / 3)
+
+
+def test_an_estimate_reckons_with_more_noise_and_is_refined_by_shrinkage_fields(
+    stage: DeblurStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float] = []
+
+    def find(image: Array, denoise: Denoise, sigma: float, step: Step) -> Estimate:
+        with step():
+            told.append(255 * sigma)
+        grey = torch.full((1, 3, 33, 40), 0.5)
+        assert torch.allclose(denoise(grey, torch.tensor([sigma])), grey, atol=1e-4)
+        return Estimate(torch.ones(1, 1), 0.0, "it is chance")
+
+    monkeypatch.setattr("photorestore.stages.deblur.stage.find_blur", find)
+    run_stage(stage, [prepared(tmp_path, psf="estimate")])
+    run_stage(stage, [prepared(tmp_path, psf="estimate", sigma_255=10)])
+    assert told == pytest.approx([2 * DOUBT, 10 * DOUBT])
+    denoiser = stage.networks["denoise"].network
+    assert isinstance(denoiser, Softening)
+    assert denoiser.calls == 0
 
 
 def test_a_poor_estimate_is_shown_and_leaves_the_picture(

@@ -31,7 +31,7 @@ def stage_of(tile_px: int) -> DenoiseStage:
     return DenoiseStage(
         {
             "denoise": Runner(DenoiseUNet((8, 16), (1, 1)).eval(), precision="float32", tile_px=tile_px),
-            "denoise_csf": Runner(ShrinkageCascade(2, 8, 13).eval(), precision="float32", tile_px=tile_px),
+            "denoise_csf": Runner(ShrinkageCascade(2, 8).eval(), precision="float32", tile_px=tile_px),
         }
     )
 

@@ -1,0 +1,77 @@
+"""What is found in several ways is trusted where these agree."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from photorestore.blur_words import Blur
+from photorestore.networks.runner import load_runner
+from photorestore.pixels.psf import draw
+from photorestore.stages.deblur import blind
+from photorestore.stages.deblur.blind import FITS, JOINED, LEAST_PX, Estimate, find_blur, united
+from photorestore.stages.deblur.psf_fitting import agreement
+from photorestore.workspace import Array
+from tests.blurs import blurred, scene
+
+LINE = F.pad(draw(Blur("motion", (9.0, 0.0))), (2,) * 4)
+POINT = F.pad(torch.ones(1, 1), (7,) * 4)
+
+
+def found_in(picture: Tensor) -> Estimate:
+    fields = load_runner("denoise_csf")
+    image = (picture.clamp(0, 1) * 255).round().to(torch.uint8).expand(3, -1, -1).numpy()
+    return find_blur(image, lambda image, sigma: fields(image, sigma, clamps=False), 1.5 * 0.005)
+
+
+def image_of_edges() -> Array:
+    return np.zeros((3, LEAST_PX, LEAST_PX), np.uint8)
+
+
+def test_a_shaken_picture_of_edges_has_a_blur_that_is_trusted() -> None:
+    psf = draw(Blur("motion", (9.0, 30.0)))
+    found = found_in(blurred(scene(200), psf))
+    assert found.problem == ""
+    assert agreement(found.psf, F.pad(psf, ((35 - len(psf)) // 2,) * 4)) > 0.85
+
+
+def test_noise_has_no_blur_that_is_trusted() -> None:
+    found = found_in(0.5 + 0.1 * torch.randn(150, 150, generator=torch.Generator().manual_seed(0)))
+    assert found.problem != ""
+
+
+def test_a_small_picture_has_no_blur_that_can_be_trusted() -> None:
+    found = find_blur(np.zeros((3, LEAST_PX - 1, 400), np.uint8), lambda image, _: image, 0.01)
+    assert "too small" in found.problem
+
+
+def finding(monkeypatch: pytest.MonkeyPatch, *psfs: Tensor) -> None:
+    """Let each way lead to a PSF of its own."""
+    left: Iterator[Tensor] = iter(psfs)
+    monkeypatch.setattr(blind, "estimate", lambda *_, **__: next(left))
+    monkeypatch.setattr(blind, "refined", lambda image, psf, *_: psf)
+
+
+def test_the_psf_is_the_mean_of_those_that_agree_wherever_they_lie() -> None:
+    other = LINE.clone()
+    other[7, 11] += 0.1
+    found, alike = united([LINE.T.contiguous(), other.roll((2, -1), (0, 1)) / other.sum(), LINE])
+    assert agreement(LINE, other) > JOINED > agreement(LINE, LINE.T.contiguous())
+    assert torch.allclose(found, (LINE + other / other.sum()) / 2, atol=1e-6)
+    assert alike == pytest.approx(
+        (agreement(LINE, other) + agreement(other, LINE.T.contiguous())) / 2, abs=1e-3
+    )
+
+
+def test_ways_that_disagree_are_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding(monkeypatch, *[draw(Blur("motion", (9.0, 60.0 * n))) for n in range(len(FITS))])
+    found = find_blur(image_of_edges(), lambda image, _: image, 0.01)
+    assert "disagree" in found.problem
+
+
+def test_a_picture_that_is_sharp_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding(monkeypatch, *[POINT] * len(FITS))
+    assert find_blur(image_of_edges(), lambda image, _: image, 0.01).problem == "the picture is not blurred"
