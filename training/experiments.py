@@ -28,9 +28,10 @@ from training import adversary_experiment, train_translate
 from training.config import read_config
 from training.data import load_photos
 from training.degradations.levelled import Noise, gaussian_noise, impulse_noise, poisson_noise
+from training.denoise_validation import Denoise, mean_psnr, psnr_by_difficulty
 from training.on_demand import OnDemand
 from training.place import Place, command_line, place_of
-from training.train_denoise import Config, Denoise, mean_psnr, psnr_by_difficulty, train
+from training.train_denoise import Config, train
 
 Figures = dict[str, dict[str, float]]
 """PSNR (dB) by run and by level."""
@@ -94,7 +95,7 @@ def sampler(place: Place, base: Config, photos: Sequence[Tensor]) -> Figures:
     results = {}
     for name, levels in {"even": 1, "on demand": LEVELS}.items():
         denoise = fit(place, f"sampler, {name}", replace(gaussian, difficulty_levels=levels))
-        found = psnr_by_difficulty(denoise, photos, gaussian, difficulty)
+        found = psnr_by_difficulty(denoise, photos, gaussian.noise, gaussian.max_sigma_255, difficulty)
         results[name] = {f"level {number}": psnr for number, psnr in enumerate(found, start=1)}
     return results
 

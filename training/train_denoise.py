@@ -24,21 +24,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from photorestore.fidelity import psnr
 from photorestore.stages.denoise.network import DenoiseUNet
 from training.config import RunConfig, read_config
 from training.data import Batch, load_photos, random_patch, read_photo, scaled_patch
 from training.degradations.colours import strong_colours
-from training.degradations.levelled import NOISES, Noise, gaussian_noise, mixed_noise, on_surface, rough_level
+from training.degradations.levelled import NOISES, mixed_noise, on_surface, rough_level
+from training.denoise_validation import evaluate, psnr_by_difficulty
 from training.losses import LOSSES, Penalty
 from training.muon import MuonAdamW
 from training.on_demand import OnDemand, Span
 from training.place import Place, command_line, place_of
 from training.randomness import chance, uniform
 from training.run import Run
-
-Denoise = Callable[[Tensor, Tensor | None], Tensor]
-"""Denoises (N, 3, H, W), told the level or nothing: the runner of a denoiser, or what is called like it."""
 
 Sampler = Callable[[torch.Generator], tuple[Tensor, ...]]
 """Draws one sample, as `make_sample` returns it."""
@@ -144,38 +141,6 @@ def make_sample(
     return lq, target, torch.full_like(sigma, -1.0) if chance(0.5, rng) else sigma
 
 
-def mean_psnr(denoise: Denoise, photos: Sequence[Tensor], noise: Noise, *, told: bool = False) -> float:
-    """Return the mean PSNR (dB) over photographs (uint8) with noise of a fixed seed, blind or told its level."""
-    rng = torch.Generator().manual_seed(1)
-    total = 0.0
-    for photo in photos:
-        gt = photo.float() / 255
-        lq, sigma = noise(gt, rng)
-        pred = denoise(lq[None], sigma[None] if told else None)[0]
-        total += psnr(pred.clamp(0, 1).cpu(), gt)
-    return total / len(photos)
-
-
-def evaluate(denoise: Denoise, photos: Sequence[Tensor], config: Config) -> dict[str, float]:
-    """Return the blind PSNR (dB) over the held-out photographs at Gaussian noise of sigma_255 15, 25 and 50."""
-    levels = {
-        sigma_255: gaussian_noise(sigma_255 / config.max_sigma_255, config.max_sigma_255)
-        for sigma_255 in (15, 25, 50)
-    }
-    return {f"psnr_{sigma_255}_db": mean_psnr(denoise, photos, noise) for sigma_255, noise in levels.items()}
-
-
-def psnr_by_difficulty(
-    denoise: Denoise, photos: Sequence[Tensor], config: Config, difficulty: OnDemand
-) -> list[float]:
-    """Return the blind PSNR (dB) in the middle of each level; Gaussian noise stands for mixed noise."""
-    make_noise = NOISES.get(config.noise, gaussian_noise)
-    spans = map(difficulty.span, range(len(difficulty.shares)))
-    return [
-        mean_psnr(denoise, photos, make_noise((low + high) / 2, config.max_sigma_255)) for low, high in spans
-    ]
-
-
 def load(config: Config, place: Place) -> tuple[Pictures, list[Tensor]]:
     """Read the pictures to learn from, and photographs that are held out for validation: the first ones."""
     photos = load_photos([place.data / name for name in config.photos], min_side_px=config.patch_px)
@@ -234,9 +199,11 @@ def train(config: Config, place: Place, *, sampler: Sampler | None = None) -> De
         run.learn(loss_of(network, next(samples), config, place, progress), progress)
         if run.step % config.evaluate_every == 0:
             averaged = place.runner(run.averaged())
-            run.record(evaluate(averaged, held_out, config))
+            run.record(evaluate(averaged, held_out, config.max_sigma_255))
             if config.difficulty_levels > 1:
-                difficulty.update(psnr_by_difficulty(averaged, held_out, config, difficulty))
+                difficulty.update(
+                    psnr_by_difficulty(averaged, held_out, config.noise, config.max_sigma_255, difficulty)
+                )
 
     # 4. The averaged weights.
     trained = run.averaged()

@@ -18,6 +18,7 @@ from photorestore.networks.weights import FORMAT_VERSION, REQUIRED
 from photorestore.stages.denoise.network import DenoiseUNet
 from training import train_denoise
 from training.data import SUFFIXES, Batch, sample_batches
+from training.denoise_validation import evaluate
 from training.federated.alignment import Alignment, Moments, measure
 from training.federated.plan import Refusal, Task
 from training.muon import MuonAdamW
@@ -115,7 +116,7 @@ class Learner:
             )
         figures: dict[str, float] = {}
         if task.is_measured:
-            figures = train_denoise.evaluate(place.runner(network.eval()), self._loaded[1], self._config)
+            figures = evaluate(place.runner(network.eval()), self._loaded[1], self._config.max_sigma_255)
             network.train()
         names = (name for name, _ in network.named_parameters())
         moved = dict(zip(names, self._optimiser.momentum(), strict=True))

@@ -11,13 +11,13 @@ from tests.conftest import make_photo
 from training.config import read_config
 from training.degradations.levelled import mixed_noise, store_as_jpeg
 from training.degradations.noise import impulses, poisson_sigma
+from training.denoise_validation import psnr_by_difficulty
 from training.on_demand import OnDemand
 from training.train_denoise import (
     Config,
     Pictures,
     degrade,
     make_sample,
-    psnr_by_difficulty,
 )
 
 CONFIGS = Path("training/configs")
@@ -101,7 +101,7 @@ def test_psnr_falls_with_difficulty(config: Config) -> None:
             return image
 
     photos = [torch.full((3, 64, 64), 128, dtype=torch.uint8)]
-    found = psnr_by_difficulty(Identity(), photos, config, OnDemand(5))
+    found = psnr_by_difficulty(Identity(), photos, config.noise, config.max_sigma_255, OnDemand(5))
     assert len(found) == 5
     assert found == sorted(found, reverse=True)
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from tests.conftest import make_photo
 from training import experiments
 from training.config import read_config
+from training.denoise_validation import Denoise
 from training.place import Place
-from training.train_denoise import Config, Denoise
+from training.train_denoise import Config
 
 
 @pytest.fixture
