@@ -209,7 +209,7 @@ def train(config: Config, place: Place, *, sampler: Sampler | None = None) -> De
     trained = run.averaged()
     run.finish(
         trained,
-        evaluate(place.runner(trained), held_out, config),
+        evaluate(place.runner(trained), held_out, config.max_sigma_255),
         architecture={"widths": config.widths, "depths": config.depths},
         data="BSDS400, CC0/CC-BY photographs, OSIE, SUN-Hays, PolyU pairs, photographs of paper",
         licence="BSDS500 and PolyU: academic use; see docs/models/denoise.md",
