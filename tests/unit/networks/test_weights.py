@@ -237,4 +237,4 @@ def test_committed_weights_load_and_describe_themselves(name: str) -> None:
     metadata = read_metadata(weights_file(name, "fast"))
     is_imported = metadata.get("origin", {}).get("kind") == "imported"  # then what uses it is measured
     assert metadata["metrics"] or is_imported
-    assert sum(parameter.numel() for parameter in network.parameters()) > 10_000
+    assert sum(parameter.numel() for parameter in network.parameters()) > 1_000
