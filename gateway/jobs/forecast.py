@@ -115,14 +115,14 @@ def outlooks(
     free += [0.0] * (lanes - len(free))
     free_for_long += [0.0] * (long_lanes - len(free_for_long))
     for ahead, record in enumerate(_in_order(queued, turns)):
-        takes_s = speeds.seconds(record.work)
-        may_begin_s = max(0.0, record.due - now, min(free_for_long) if _is_long(record.work) else 0.0)
+        takes_s, is_long = speeds.seconds(record.work), _is_long(record.work)
+        may_begin_s = max(0.0, record.due - now, min(free_for_long) if is_long else 0.0)
         lane_s = max((lane_s for lane_s in free if lane_s <= may_begin_s), default=min(free))
         ends_s = math.inf if takes_s is None else max(lane_s, may_begin_s) + takes_s
         found[record.id] = Outlook(ahead, _whole(ends_s))
         if math.isfinite(may_begin_s):  # what begins nobody knows when holds up nobody
             free[free.index(lane_s)] = ends_s
-            if _is_long(record.work):
+            if is_long:
                 free_for_long[free_for_long.index(min(free_for_long))] = ends_s
     return found
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from photorestore.pixels.boxes import with_halo
+
 
 class Box(NamedTuple):
     """A part of maps (..., H, W): rows from `top` to before `bottom`, columns from `left` to before `right`."""
@@ -26,13 +28,7 @@ class Box(NamedTuple):
             multiple: of which edges are multiples, as the edges of the box and the sides of the maps are.
         """
         around = -(-by_px // multiple) * multiple
-        h, w = image.shape[-2:]
-        return Box(
-            max(0, self.top - around),
-            min(h, self.bottom + around),
-            max(0, self.left - around),
-            min(w, self.right + around),
-        )
+        return Box(*with_halo(self, around, image.shape[-2:]))
 
     def within(self, other: Box) -> Box:
         """Return this part as one of maps that are the part `other` of the same."""
