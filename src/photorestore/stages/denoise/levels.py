@@ -28,6 +28,8 @@ LEAST_SURFACE_255 = 3.0
 JPEG's artefacts times these ratios, and `LEAST_SURFACE_255`: coarse grain, paper and screens show next to no noise of
 single pixels. On training photographs this is on average within a tenth of the true level; under white noise of 9 one
 photograph in fifteen, without flat places, shows as much."""
+ARTEFACTS_OVER_GRAIN = 2.0
+"""What is measured as grain or paper, if so much less than a JPEG's artefacts, may be these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ class Level:
     Attributes:
         sigma_255: standard deviation in 8-bit units.
         origin: where it comes from, for the trace.
-        is_certain: whether it comes from the caller, noise of single pixels or a JPEG's table; what else looks like
-            noise may be texture.
+        is_certain: whether it comes from the caller, or from noise of single pixels or a JPEG's table where these
+            explain what is seen; what else looks like noise may be grain or texture.
     """
 
     sigma_255: float
@@ -59,6 +61,8 @@ def level_of(found: Estimates, given_255: float | None = None) -> Level:
     if given_255 is not None:
         return Level(given_255, "given")
     noise_255, artefacts_255 = found.sigma_255, found.artefacts_255 or 0.0
+    explained_255 = max(GRAIN_RATIO * noise_255, artefacts_255 / ARTEFACTS_OVER_GRAIN)
+    is_explained = max(found.grain_255, found.surface_255) <= explained_255
     has_grain = found.grain_255 > max(GRAIN_RATIO * noise_255, LEAST_GRAIN_255, artefacts_255)
     if found.noisy and found.surface_255 > max(
         SURFACE_RATIO * noise_255, SURFACE_OVER_ARTEFACTS * artefacts_255, LEAST_SURFACE_255
@@ -74,6 +78,6 @@ def level_of(found: Estimates, given_255: float | None = None) -> Level:
     if not is_found and both_255 < assumed_255:
         return Level(assumed_255, "assumed: less was found", is_certain=False)
     if artefacts_255 > 2 * noise_255:
-        return Level(both_255, "estimated from the JPEG's table")
+        return Level(both_255, "estimated from the JPEG's table", is_explained)
     origin = "estimated" if artefacts_255 == 0 else "estimated from noise and the JPEG's table"
-    return Level(both_255, origin, is_certain=not has_grain)
+    return Level(both_255, origin, is_explained)

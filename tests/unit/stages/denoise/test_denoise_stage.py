@@ -209,6 +209,8 @@ def test_a_grey_picture_gets_no_colour(stage: DenoiseStage, tmp_path: Path) -> N
         ({"kind": "print", "grain_255": 12.0, "sigma_255": 2.0}, {}, KEPT_GRAIN),
         ({"kind": "print", "sigma_255": 0.0}, {}, KEPT_GRAIN),  # judged noisy, and nothing tells how much
         ({"kind": "print", "sigma_255": 20.0}, {}, 0),
+        ({"kind": "print", "sigma_255": 0.4, "surface_255": 2.5, "artefacts_255": 4.0}, {}, KEPT_GRAIN),
+        ({"kind": "print", "sigma_255": 0.4, "surface_255": 2.5, "artefacts_255": 9.0}, {}, 0),
         ({"kind": "photograph", "grain_255": 12.0, "sigma_255": 2.0}, {}, 0),
         ({"kind": "print", "grain_255": 12.0, "sigma_255": 2.0}, {"mode": "thorough"}, 0),
         ({"kind": "print", "grain_255": 12.0, "sigma_255": 2.0}, {"stages": ("denoise",)}, 0),
