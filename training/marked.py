@@ -36,6 +36,8 @@ SPREAD = 0.4
 """Prints are drawn by this power of their damaged share: badly damaged ones have more to teach."""
 TOLERANCE_WEIGHT = 0.3
 """Weight in training of a pixel beside a marked defect: rims are good to a pixel."""
+VISIBLE = 0.03
+"""Transplanted damage that changes no channel by so much is none: black on black cannot be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +138,18 @@ def transplant(gt: Tensor, prints: Sequence[MarkedPrint], rng: torch.Generator) 
     """Lay the damage of a real print on another photograph (3, S, S): by its difference from what was there, or itself.
 
     Returns:
-        lq: (3, S, S) in [0, 1], not quantised; alpha: (1, S, S), 1 where damage is.
+        lq: (3, S, S) in [0, 1], not quantised; alpha: (1, S, S), 1 where damage is seen.
     """
     chosen = _choose(prints, rng)
     damaged, mended, mask = _crop(chosen, (chosen.image, chosen.mended, chosen.mask), gt.shape[-1], rng)
     alpha = (mask == DAMAGE).float()
     soft = torch.maximum(F.avg_pool2d(alpha[None], 3, 1, 1)[0], alpha)
     if chance(0.35, rng):
-        return torch.lerp(gt, damaged.float() / 255, soft.expand_as(gt)), alpha
-    change = (damaged.float() - mended.float()) / 255 * uniform(0.7, 1.6, rng)
-    if chance(0.2, rng):
-        change = -change
-    return (gt + soft * change).clamp(0, 1), alpha
+        lq = torch.lerp(gt, damaged.float() / 255, soft.expand_as(gt))
+    else:
+        change = (damaged.float() - mended.float()) / 255 * uniform(0.7, 1.6, rng)
+        lq = (gt + soft * (-change if chance(0.2, rng) else change)).clamp(0, 1)
+    return lq, alpha * ((lq - gt).abs().amax(0, keepdim=True) >= VISIBLE)
 
 
 def _choose(prints: Sequence[MarkedPrint], rng: torch.Generator) -> MarkedPrint:

@@ -81,6 +81,13 @@ def test_transplanted_damage_changes_only_its_place(marked: list[MarkedPrint]) -
         assert torch.equal(lq[~near], gt[~near])
 
 
+def test_transplanted_damage_that_cannot_be_seen_is_none(marked: list[MarkedPrint]) -> None:
+    white = torch.ones(3, 64, 64)
+    targets = [transplant(white, marked, torch.Generator().manual_seed(seed)) for seed in range(12)]
+    assert all((lq.amin(0)[alpha[0] > 0] < 1).all() for lq, alpha in targets)
+    assert not all(alpha.any() for _, alpha in targets)
+
+
 @pytest.mark.parametrize("kind", Shares.__slots__)
 def test_every_kind_of_sample_is_made(
     kind: str,
