@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from training.marked import ANNOTATIONS, DAMAGE, IGNORE
 from training.marking.draw import draw_mask
 from training.marking.grammar import read_annotation
+from training.marking.trace import trace
 
 GRID_PX = 20
 
@@ -75,6 +76,11 @@ def _tinted(large: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> npt.ND
     return tinted
 
 
+def _point(text: str) -> tuple[int, int]:
+    x, y = text.split(",")
+    return int(x), int(y)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.marking", description=__doc__)
     tasks = parser.add_subparsers(required=True, dest="task")
@@ -92,9 +98,16 @@ def main() -> None:
     cropping.add_argument("--zoom", type=int, default=5)
     cropping.add_argument("--mask", type=Path)
     cropping.add_argument("--stretch", action="store_true", help="stretch the contrast, for dark places")
+    tracing = tasks.add_parser("trace", help=trace.__doc__)
+    tracing.add_argument("mask", type=Path, help="what is not 0 is a spot")
+    tracing.add_argument("points", nargs="+", type=_point, help="x,y")
     given = parser.parse_args()
     if given.task == "draw":
         draw(given.names, given.data, given.masks)
+        return
+    if given.task == "trace":
+        with Image.open(given.mask) as stored:
+            print(*trace(np.array(stored.convert("L")) > 0, given.points), sep="\n")
         return
     box = (given.x, given.y, given.x + given.width, given.y + given.height)
     crop(given.picture, box, given.out, given.zoom, given.mask, stretch=given.stretch)
