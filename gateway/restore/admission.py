@@ -212,6 +212,7 @@ class Admission:
         self.pixels.add(owner, pixels)
         self._turns += 1
         self._turn_of[owner] = self._turns
+        self._rests.began(owner)
         return Place(pixels, owner)
 
     def _share(self, owner: Owner, waiting: int = 0) -> float:

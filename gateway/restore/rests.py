@@ -9,8 +9,8 @@ Where pictures take equally long, what begins then meets the second half of one 
 first half of the next. Each of them takes one and a half times its time alone, and the other key has a third of the
 machine. If they began together, every second one would take twice its time.
 
-A rest lasts a third to two thirds of the time that the place's own restoration took: so the other key has about a third
-of the machine beside smaller and larger pictures as well. Where no light key comes back, all rests end.
+A rest lasts a third to three quarters of the time that the place's own restoration took: so the other key has about a
+third of the machine beside smaller and larger pictures as well. Where no light key comes back, all rests end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 from gateway.restore.owners import Owner
 
-LEAST, MOST = 1 / 3, 2 / 3
+LEAST, MOST = 1 / 3, 3 / 4
 """How long a place rests, as parts of the time that its restoration took."""
 NEXT = 1 / 3
 """How much a light key's next restoration has had when rests end, as a part of the time that its last one took."""
@@ -38,7 +38,7 @@ class Rests:
     def __init__(self, is_beside_light: Callable[[Owner], bool], on_end: Callable[[], None]) -> None:
         self._is_beside_light, self._on_end = is_beside_light, on_end
         self._earliest: defaultdict[Owner, list[float]] = defaultdict(list)  # ends, by the loop's clock
-        self._awaited: dict[Owner, asyncio.TimerHandle] = {}
+        self._awaited: dict[Owner, tuple[float, asyncio.TimerHandle]] = {}
 
     def of(self, owner: Owner) -> int:
         """Return how many places of an owner rest."""
@@ -57,10 +57,18 @@ class Rests:
 
     def answered(self, light: Owner, took_s: float) -> None:
         """Await the next restoration of a light key, whose last one took so long, and has ended."""
-        if (former := self._awaited.pop(light, None)) is not None:
-            former.cancel()
+        self._await(light, NEXT * took_s)
+
+    def began(self, light: Owner) -> None:
+        """Count from now, if a light key was awaited: how long its caller takes to ask again is no part of its next."""
+        if light in self._awaited:
+            self._await(light, self._awaited[light][0])
+
+    def _await(self, light: Owner, seconds: float) -> None:
+        if light in self._awaited:
+            self._awaited[light][1].cancel()
         later = asyncio.get_running_loop().call_later
-        self._awaited[light] = later(NEXT * took_s, self._end_others, light)
+        self._awaited[light] = (seconds, later(seconds, self._end_others, light))
 
     def _end_others(self, light: Owner) -> None:
         del self._awaited[light]

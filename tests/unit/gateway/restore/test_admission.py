@@ -258,7 +258,7 @@ class OneByOne:
             await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize(("in_turns", "most"), [(1, 2), (2, 3), (None, 17)])
+@pytest.mark.parametrize(("in_turns", "most"), [(1, 2), (2, 2), (None, 17)])
 async def test_beside_a_key_that_sends_very_many_another_waits_for_what_that_has_at_work(
     timers: list[float], in_turns: int | None, most: int
 ) -> None:

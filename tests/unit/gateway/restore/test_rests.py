@@ -30,21 +30,21 @@ async def rests_at(clock: Clock, rests: Rests, *at_s: float) -> list[int]:
     return found
 
 
-async def test_a_place_rests_at_most_two_thirds_of_what_its_restoration_took(timers: Clock) -> None:
+async def test_a_place_rests_at_most_three_quarters_of_what_its_restoration_took(timers: Clock) -> None:
     ended = list[float]()
     rests = Rests(lambda _: True, lambda: ended.append(timers[0] - 1000))
     rests.begin("heavy", 3)
     rests.begin("heavy", 6)
-    assert await rests_at(timers, rests, 1.9, 2.1, 3.9, 4.1) == [2, 1, 1, 0]
-    assert ended == pytest.approx([2.1, 4.1])
+    assert await rests_at(timers, rests, 2.2, 2.3, 4.4, 4.6) == [2, 1, 1, 0]
+    assert ended == pytest.approx([2.3, 4.6])
 
 
 @pytest.mark.parametrize(
     ("light_took_s", "ends_s"),
     [
         (1.5, 1.3),  # a third of what the light key's took, after its answer
-        (0.3, 2),  # a third of its own is not over by then
-        (6, 2),  # two thirds of its own
+        (0.3, 2.25),  # a third of its own is not over by then
+        (6, 2.25),  # three quarters of its own
     ],
 )
 async def test_an_answer_of_a_light_key_ends_rests(timers: Clock, light_took_s: float, ends_s: float) -> None:
@@ -63,6 +63,16 @@ async def test_all_rests_end_where_no_light_key_comes_back(timers: Clock) -> Non
     rests.begin("heavy", 3)
     is_beside[0] = False
     assert await rests_at(timers, rests, 0.29, 0.31) == [1, 0]
+
+
+async def test_the_third_counts_from_when_a_light_key_comes_back(timers: Clock) -> None:
+    rests = Rests(lambda _: True, lambda: None)
+    rests.began("light")  # never awaited
+    rests.begin("heavy", 3)
+    rests.answered("light", 3)
+    await pass_time(timers, 0.4)
+    rests.began("light")
+    assert await rests_at(timers, rests, 1.35, 1.45) == [1, 0]
 
 
 async def test_who_has_had_an_answer_is_awaited_for_a_third_of_what_it_took(timers: Clock) -> None:
@@ -163,7 +173,7 @@ async def test_only_what_would_be_at_work_again_rests(timers: Clock) -> None:
     await keys.end(*alone[:2])  # it still has one at work, as it may
     await pass_time(timers, 3)
     await keys.end(alone[2])
-    await pass_time(timers, 3.9)
+    await pass_time(timers, 4.4)
     assert not last.done()
     await pass_time(timers, 0.2)
     assert last.done()
@@ -178,9 +188,9 @@ async def test_each_place_rests_by_itself(timers: Clock) -> None:
     await keys.end(first)
     await pass_time(timers, 1.5)
     await keys.end(second)
-    await pass_time(timers, 0.6)
+    await pass_time(timers, 0.8)
     assert (third.done(), fourth.done()) == (True, False)
-    await pass_time(timers, 2.5)
+    await pass_time(timers, 2.7)
     assert fourth.done()
     await keys.close()
 
@@ -195,6 +205,8 @@ class Machine:
     STEP_S = 0.01
     START_S = 5.0
     """Until both keys are known to ask."""
+    ASKS_AGAIN_S = 0.03
+    """What a caller takes to ask again."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock, self.admission = clock, Admission(Limits(16, 1000, in_turns=1))
@@ -217,7 +229,7 @@ class Machine:
             self.admission.leave(place)
             if self.clock[0] > 1000 + self.START_S:
                 self.took[owner].append(self.clock[0] - began)
-            await asyncio.sleep(self.STEP_S)
+            await asyncio.sleep(self.ASKS_AGAIN_S)
 
     async def run(self, seconds: float, *callers: tuple[str, float]) -> None:
         """Let callers ask, named by key and seconds of work, for so long after both keys are known to ask."""
