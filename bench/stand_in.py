@@ -55,11 +55,13 @@ class Seen:
         root: of the workspaces.
         at_a_time: restorations that go on at a time; further ones wait in the order of their coming.
         run_s: by request id, how long a restoration takes.
+        slice_s: after so much of its time a restoration goes behind those that wait; None: it goes on to its end.
     """
 
     root: Path
     at_a_time: int = 1000
     run_s: Callable[[str], float] = lambda _: RUN_S
+    slice_s: float | None = None
     runs: Counter[str] = field(default_factory=Counter)
     at_work: Counter[str] = field(default_factory=Counter)
     at_once: int = 0
@@ -79,8 +81,11 @@ class Seen:
         self.ahead[name] = self.at_work.total()
         self.at_work[name] += 1
         try:
-            async with self._turns:
-                await asyncio.sleep(self.run_s(name))
+            left_s = self.run_s(name)
+            while left_s > 0:
+                async with self._turns:
+                    await asyncio.sleep(slice_s := min(left_s, self.slice_s or left_s))
+                left_s -= slice_s
             with contextlib.suppress(OSError):  # of an edge that was killed
                 workspace = Workspace.open(self.root, envelope)
                 shutil.copy(workspace.path("upload"), workspace.path("result"))

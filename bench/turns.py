@@ -1,6 +1,6 @@
 """One API key with 50 requests at a time, another with one: how much longer the other's take than alone.
 
-    python -m bench.turns                               # a stand-in that restores one picture after the other
+    python -m bench.turns                               # a stand-in whose restorations take turns, 20 ms at a time
     python -m bench.turns --real --height 300 --width 400   # TorchServe
 
 The greedy key's callers come back when `Retry-After` tells them to, or at once (`--hammering`). The modest one sends
@@ -36,6 +36,8 @@ from bench.turns_greedy import Got, Side, at_work
 from gateway.http.keys import key_line, make_key
 
 PAUSE_S = 0.5
+SLICE_S = 0.02
+"""How long a restoration of the stand-in goes on before another one does."""
 
 
 @dataclass(slots=True)
@@ -137,7 +139,7 @@ async def edge(
         with running_service(settings) as service:
             yield service.url, {}
         return
-    seen = Seen(folder / "spaces", at_a_time=1)
+    seen = Seen(folder / "spaces", at_a_time=1, slice_s=SLICE_S)
     variables = {f"PHOTORESTORE_GATEWAY_{name.upper()}": value for name, value in settings.items()}
     async with serving(seen) as url:
         options = {"workspace-root": seen.root, "inference-url": url, "management-url": url}

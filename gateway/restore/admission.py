@@ -5,8 +5,9 @@ places than its own, and gets the next one that is given back. So one owner alon
 the others out.
 
 Restorations at work make each other slower, though. So while other keys ask, a key has few at work, and as many more
-for each half minute in which no other has asked: whoever comes finds a place at once, and little beside. Each key has
-its share of the places, in which its others wait; what it asks beyond that is refused. Jobs are as one key. See ADR 39.
+for each half minute in which no other has asked: whoever comes finds a place at once, and little beside. A key that has
+more waiting gives way to those that have not (`rests.py`). Each key has its share of the places, in which its others
+wait; what it asks beyond that is refused. Jobs are as one key. See ADR 39.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.errors import Excess, TooManyRequests
+from gateway.restore.asking import Asking
 from gateway.restore.owners import Held, Owner
+from gateway.restore.rests import Rests
 from photorestore.errors import DeadlineExceeded
 
 SMOOTHING = 0.2
 """Weight of the latest restoration in the mean duration."""
 RETRY_S = (1.0, 30.0)
 """Shortest and longest `Retry-After`."""
-ASKS_S = 600.0
-"""For so long after its last request a key counts among those that ask: the longest time that one may take."""
 SILENT_S = 30.0
 """For each so many seconds in which no other key asks, an owner may have `Limits.in_turns` more at work."""
 
@@ -83,7 +84,8 @@ class Admission:
         self.waiting: list[Waiter] = []
         self.on_freed: Callable[[], None] = lambda: None
         self._mean_s = 1.0
-        self._asked: dict[Owner, float] = {}
+        self._asking, self._rests = Asking(), Rests(self._is_beside_light, self._grant)
+        self._queued = set[Owner]()  # had more waiting when a restoration of theirs ended
         self._turns, self._turn_of = 0, dict[Owner, int]()
 
     @property
@@ -135,10 +137,12 @@ class Admission:
 
     def leave(self, place: Place) -> None:
         """Give a place back."""
-        self._note_asking(place.owner)  # whoever has an answer may be about to ask again
+        self._asking.note(place.owner)  # whoever has an answer may be about to ask again
         self.requests.add(place.owner, -1)
         self.pixels.add(place.owner, -place.pixels)
-        self._mean_s += SMOOTHING * (time.monotonic() - place.start - self._mean_s)
+        took_s = time.monotonic() - place.start
+        self._mean_s += SMOOTHING * (took_s - self._mean_s)
+        self._give_way(place.owner, took_s)
         self._grant()
         self.on_freed()
 
@@ -146,8 +150,8 @@ class Admission:
         """Refuse an API key that has as many places as one may have, those counted that it waits for."""
         if not owner:
             return
-        self._note_asking(owner)
-        keys, of_all = self._others(owner) + 1, self.limits.requests
+        self._asking.note(owner)
+        keys, of_all = len(self._asking.others(owner)) + 1, self.limits.requests
         most, when = self.limits.of_key, ""
         if keys > 1 and self.limits.in_turns is not None:
             share = max(of_all // keys, 1)
@@ -157,29 +161,32 @@ class Admission:
             text = f"{most} restorations of this API key are in flight, which is its limit{when}"
             raise TooManyRequests("key", text, self.retry_after_s)
 
-    def _note_asking(self, owner: Owner) -> None:
-        if owner:
-            self._asked.pop(owner, None)  # the latest goes last
-            self._asked[owner] = time.monotonic()
+    def _give_way(self, owner: Owner, took_s: float) -> None:
+        """Let the place of a restoration that has ended rest, if its owner has more waiting and another key has not."""
+        if self._waiting(owner):
+            self._queued.add(owner)
+            if self._is_in_turn(owner) and self._is_beside_light(owner):
+                self._rests.begin(owner, took_s)
+            return
+        self._queued.discard(owner)
+        if owner and self._asking.others(owner):
+            self._rests.answered(owner, took_s)
 
-    def _others(self, owner: Owner) -> int:
-        """Return how many API keys ask beside an owner."""
-        since = time.monotonic() - ASKS_S
-        while (first := next(iter(self._asked), None)) is not None and self._asked[first] < since:
-            del self._asked[first]
-        return len(self._asked.keys() - {owner})
-
-    def _silent_s(self, owner: Owner) -> float:
-        """Return for how many seconds no API key but an owner's has asked, waited or had anything at work."""
-        busy, now = {*self.requests.owners(), *(waiter.owner for waiter in self.waiting)}, time.monotonic()
-        return now - max(now if key in busy else last for key, last in self._asked.items() if key != owner)
+    def _is_beside_light(self, owner: Owner) -> bool:
+        """Return whether another key is at work, or about to be, and has no more waiting."""
+        return any(
+            (self.requests.of(other) or self._rests.is_awaited(other))
+            and not (self._waiting(other) or other in self._queued)
+            for other in self._asking.others(owner)
+        )
 
     def _is_in_turn(self, owner: Owner) -> bool:
         """Return whether an owner may have one more at work, as far as turns are concerned."""
-        if self.limits.in_turns is None or not self._others(owner):
+        if self.limits.in_turns is None or not self._asking.others(owner):
             return True
-        most = self.limits.in_turns * (1 + self._silent_s(owner) // SILENT_S)
-        return self.requests.of(owner) < most
+        busy = {*self.requests.owners(), *(waiter.owner for waiter in self.waiting)}
+        most = self.limits.in_turns * (1 + self._asking.silent_s(owner, busy) // SILENT_S)
+        return self.requests.of(owner) + self._rests.of(owner) < most
 
     def _in_turn(self) -> list[Waiter]:
         """Return those who wait for nothing but room."""
@@ -205,6 +212,7 @@ class Admission:
         self.pixels.add(owner, pixels)
         self._turns += 1
         self._turn_of[owner] = self._turns
+        self._rests.began(owner)
         return Place(pixels, owner)
 
     def _share(self, owner: Owner, waiting: int = 0) -> float:

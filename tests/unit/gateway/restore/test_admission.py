@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections import deque
-from types import SimpleNamespace
 
 import pytest
 
@@ -166,15 +165,7 @@ async def test_while_several_keys_ask_each_has_one_at_work_and_waits_within_its_
     assert (await last).owner == "b"
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What the time is for those that ask."""
-    now = [1000.0]
-    monkeypatch.setattr("gateway.restore.admission.time", SimpleNamespace(monotonic=lambda: now[0]))
-    return now
-
-
-def test_a_key_has_more_at_work_the_longer_the_others_are_silent(clock: list[float]) -> None:
+async def test_a_key_has_more_at_work_the_longer_the_others_are_silent(clock: list[float]) -> None:
     admission = Admission(Limits(16, 100, in_turns=1))
     others = admission.enter(1, "b")
     assert admission.enter(1, "a")
@@ -194,7 +185,7 @@ def test_a_key_has_more_at_work_the_longer_the_others_are_silent(clock: list[flo
     assert all(admission.enter(1, "a") for _ in range(8))  # alone
 
 
-def test_who_comes_back_ends_the_others_liberty(clock: list[float]) -> None:
+async def test_who_comes_back_ends_the_others_liberty(clock: list[float]) -> None:
     admission = Admission(Limits(16, 100, in_turns=1))
     first = admission.enter(1, "b")
     assert first is not None
@@ -235,22 +226,25 @@ def test_a_limit_of_a_key_that_is_below_its_share_stands() -> None:
 
 
 class OneByOne:
-    """A backend that restores one picture after the other."""
+    """A backend that restores one picture after the other, each in a second."""
 
-    def __init__(self, admission: Admission) -> None:
-        self.admission, self.ended = admission, list[Place]()
+    def __init__(self, clock: list[float], admission: Admission) -> None:
+        self.clock, self.admission, self.ended = clock, admission, list[Place]()
         self._queue: deque[tuple[Place, asyncio.Future[None]]] = deque()
 
     async def restore(self, owner: str) -> None:
-        place = self.admission.enter(1, owner) or await self.admission.wait(1, owner, 20)
+        place = self.admission.enter(1, owner) or await self.admission.wait(1, owner, 1000)
+        place.start = self.clock[0]
         ended = asyncio.get_running_loop().create_future()
         self._queue.append((place, ended))
         await ended
 
     async def work(self) -> None:
         while True:
-            for _ in range(25):
-                await asyncio.sleep(0)
+            for _ in range(10):
+                self.clock[0] += 0.1
+                for _ in range(5):
+                    await asyncio.sleep(0)
             if self._queue:
                 place, ended = self._queue.popleft()
                 self.ended.append(place)
@@ -264,16 +258,16 @@ class OneByOne:
             await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize(("in_turns", "most"), [(1, 2), (2, 3), (None, 17)])
+@pytest.mark.parametrize(("in_turns", "most"), [(1, 2), (2, 2), (None, 17)])
 async def test_beside_a_key_that_sends_very_many_another_waits_for_what_that_has_at_work(
-    in_turns: int | None, most: int
+    timers: list[float], in_turns: int | None, most: int
 ) -> None:
-    backend = OneByOne(Admission(Limits(16, 1000, in_turns=in_turns)))
+    backend = OneByOne(timers, Admission(Limits(16, 1000, in_turns=in_turns)))
     greedy = [backend.be_greedy() for _ in range(20)]
     tasks = [asyncio.create_task(each) for each in (*greedy, backend.work())]
-    await until(lambda: len(backend.ended) > 3)
+    await until(lambda: backend.ended)
     took = []
-    for _ in range(12):
+    for _ in range(18):
         came = len(backend.ended)
         await backend.restore("modest")
         took.append(len(backend.ended) - came)
@@ -281,4 +275,4 @@ async def test_beside_a_key_that_sends_very_many_another_waits_for_what_that_has
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert max(took[1:]) == most  # in restorations; the first one meets what was begun when nobody else asked
-    assert sum(place.owner == "greedy" for place in backend.ended[-10:]) >= 5
+    assert sum(place.owner == "greedy" for place in backend.ended[-9:]) >= 3
