@@ -23,8 +23,8 @@ from photorestore.workspace import Array
 
 Context = TypeVar("Context")
 MANY_TILES = 4
-"""Behind so many tiles, if others of another shape or network follow, freed memory is given back. These have to get it
-again, which for small pictures would take a part of the time that counts."""
+"""Behind so many tiles, if others of another shape or network follow, freed memory is given back, and at the end of all
+once more. What follows has to get it again, which for small pictures would take a part of the time that counts."""
 
 
 @dataclass(slots=True)
@@ -107,6 +107,8 @@ def run_tiles(
         if kept >= MANY_TILES:
             drop_freed_memory()
             kept = 0
+    if 0 < kept < sum(map(len, groups.values())):  # there were many, so that it does not matter here
+        drop_freed_memory()
 
 
 def _tiles(job: TileJob[Context], spec: TileSpec) -> Iterator[_Tile[Context]]:
