@@ -82,34 +82,38 @@ class Fusion(nn.Module):
         """
         kept = Box.all_of(image) if kept is None else kept
         marked = hole if certainty is None else hole * certainty
-        joined = torch.cat([image - 0.5, smooth - 0.5, translation - 0.5, marked], dim=1)
-        features = self.head(F.pixel_unshuffle(joined, 2))
-        del joined  # the largest map there is
-        out = self._judge(features, kept)  # (N, 5, h, w)
+        out = self._judge(  # (N, 5, h, w)
+            F.pixel_unshuffle(torch.cat([image - 0.5, smooth - 0.5, translation - 0.5, marked], dim=1), 2),
+            kept,
+        )
         opacity, detail, trust = torch.sigmoid(out[:, :1]), out[:, 1:4], torch.sigmoid(out[:, 4:])
         image, smooth, translation = (kept.of(each) for each in (image, smooth, translation))
         return image + opacity * (torch.lerp(smooth, translation, trust) - image) + detail
 
-    def _judge(self, features: Tensor, kept: Box) -> Tensor:
+    def _judge(self, squares: Tensor, kept: Box) -> Tensor:
         """Return opacity, detail and trust before their ranges, of a part: (N, 5, h, w), float32.
 
-        The nearer to the end, the less around the part is computed.
+        The nearer to the end, the less around the part is computed. What is not needed any more is let go: these are
+        the largest maps there are.
 
         Args:
-            features: (N, width, H/2, W/2).
+            squares: what is known, (N, 40, H/2, W/2).
             kept: in pixels.
         """
+        features = self.head(squares)
+        del squares
         skip = self.encoder(features)
-        inside = whole = self.down(skip)
-        cells, seen = Box(*(edge // 4 for edge in kept)), Box.all_of(whole)
-        for left, block in zip(range(len(self.body), 0, -1), self.body, strict=True):
-            needed = cells.grown(2 * left + 2, 1, whole)
+        del features
+        inside = self.down(skip)
+        cells, seen = Box(*(edge // 4 for edge in kept)), Box.all_of(inside)
+        *before, last = (cells.grown(2 * left + 2, 1, inside) for left in range(len(self.body), -1, -1))
+        for needed, block in zip(before, self.body, strict=True):
             inside, seen = block(_cut(inside, seen, needed)), needed
-        needed = cells.grown(2, 1, whole)  # what decoder and tail see
-        skip = Box(*(2 * edge for edge in needed)).of(skip)
-        features = self.decoder(skip + self.up(_cut(inside, seen, needed)))
+        joined = Box(*(2 * edge for edge in last)).of(skip) + self.up(_cut(inside, seen, last))
+        del skip, inside
+        features = self.decoder(joined)
         found = F.pixel_shuffle(self.tail(features).float(), 2)
-        return kept.within(Box(*(4 * edge for edge in needed))).of(found)
+        return kept.within(Box(*(4 * edge for edge in last))).of(found)
 
 
 def _cut(features: Tensor, seen: Box, needed: Box) -> Tensor:
@@ -161,5 +165,6 @@ def _relaxation(count: int) -> list[float]:
 def _mean_3x3(image: Tensor) -> Tensor:
     """The mean of each pixel's neighbourhood, which repeats the border: three rows, then three columns are added."""
     padded = F.pad(image, (1, 1, 1, 1), mode="replicate")
-    rows = padded[..., :-2, :] + padded[..., 1:-1, :] + padded[..., 2:, :]
-    return (rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]).div_(9)
+    rows = (padded[..., :-2, :] + padded[..., 1:-1, :]).add_(padded[..., 2:, :])
+    del padded
+    return (rows[..., :-2] + rows[..., 1:-1]).add_(rows[..., 2:]).div_(9)

@@ -193,9 +193,9 @@ def test_what_the_paper_delivers_is_a_part_of_the_contract() -> None:
 )
 def test_a_part_of_a_fusion_is_that_part_of_all_of_it(kept: Box) -> None:
     fusion = small_network().fusion
-    features = torch.randn(1, 8, 24, 32)
-    expected = kept.of(fusion._judge(features, Box(0, 48, 0, 64)))
-    torch.testing.assert_close(fusion._judge(features, kept), expected)
+    squares = torch.randn(1, 40, 24, 32)
+    expected = kept.of(fusion._judge(squares, Box(0, 48, 0, 64)))
+    torch.testing.assert_close(fusion._judge(squares, kept), expected)
 
 
 def test_only_what_holes_need_is_fused_and_the_filling_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,9 +204,9 @@ def test_only_what_holes_need_is_fused_and_the_filling_is_the_same(monkeypatch: 
         mask[..., top : top + 3, left : left + 4] = 1
     fused, judge = [], Fusion._judge
 
-    def watched(self: Fusion, features: torch.Tensor, kept: Box) -> torch.Tensor:
-        fused.append(4 * features[0, 0].numel())
-        return judge(self, features, kept)
+    def watched(self: Fusion, squares: torch.Tensor, kept: Box) -> torch.Tensor:
+        fused.append(4 * squares[0, 0].numel())
+        return judge(self, squares, kept)
 
     monkeypatch.setattr(Fusion, "_judge", watched)
     found = network(image, mask)
