@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 MIDDLE = 128
 """The value of 0 where numbers have a sign: oneDNN takes unsigned ones."""
@@ -31,12 +30,12 @@ class Ranges:
     """The greatest absolute values that the convolutions of a block are given; what is beyond is cut off.
 
     Attributes:
-        before: of the first; None where it is not to be computed in 8 bits, since its input needs more.
+        before: of the first.
         between: of the second.
         has_sign: whether what the first is given may be below 0.
     """
 
-    before: float | None
+    before: float
     between: float
     has_sign: bool = True
 
@@ -109,7 +108,6 @@ class SkipBlock(nn.Module):
 
     def __init__(self, plain: nn.Module, ranges: Ranges) -> None:
         super().__init__()
-        assert ranges.before is not None
         self.owns_input = False
         self.norm = getattr(plain, "norm", None) or nn.Identity()
         self._first = Convolution(
@@ -131,24 +129,15 @@ class Pair(nn.Module):
 
     Args:
         plain: the six layers.
-        ranges: the first convolution may stay as it is.
+        ranges: both convolutions are computed in 8 bits.
     """
 
     def __init__(self, plain: nn.Sequential, ranges: Ranges) -> None:
         super().__init__()
-        weight, bias = _normed(plain[0], plain[1])
-        self._first: Convolution | nn.Conv2d
-        if ranges.before is None:
-            self._first = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
-            self._first.weight, self._first.bias = nn.Parameter(weight, False), nn.Parameter(bias, False)
-        else:
-            self._first = Convolution(weight, bias, ranges.before, has_sign=ranges.has_sign)
+        self._first = Convolution(*_normed(plain[0], plain[1]), ranges.before, has_sign=ranges.has_sign)
         self._second = Convolution(*_normed(plain[3], plain[4]), ranges.between, has_sign=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        if isinstance(self._first, nn.Conv2d):
-            inside = F.relu(self._first(features), inplace=True)
-            return self._second.rectified(self._second.rounded(inside), inside.dtype)
         numbers = self._first.rectified(self._first.rounded(features), torch.uint8, self._second.scale)
         return self._second.rectified(numbers, features.dtype)
 

@@ -11,6 +11,7 @@ the picture decides which: the same picture gets the same grain, and tiles do no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -176,9 +177,22 @@ def _level(energies: Floats) -> float:
     """Return the level of cells (n, bands); 0 if they are too few to tell."""
     if len(energies) < LEAST_CELLS:
         return 0.0
-    return float(np.sqrt((np.quantile(energies, QUANTILE, axis=0) / _low_share()).sum()))
+    return float(np.sqrt((_low_quantile(energies) / _low_share()).sum()))
 
 
+def _low_quantile(values: Floats) -> Floats:
+    """Return `np.quantile(values, QUANTILE, axis=0)` of two and more; of a block's few cells in a fifth of the time."""
+    low, share = divmod(QUANTILE * (len(values) - 1), 1)
+    below, above = np.partition(values, (int(low), int(low) + 1), axis=0)[int(low) : int(low) + 2]
+    quantile: Floats = (
+        below + (above - below) * np.float32(share)
+        if share < 0.5
+        else above - (above - below) * np.float32(1 - share)
+    )
+    return quantile
+
+
+@cache
 def _low_share() -> Floats:
     """Return low quantile over mean of each band's energy in pure grain (Wilson and Hilferty, 1931)."""
     spread = 2 / (9 * (frequency_bands() > 0).sum(axis=1))

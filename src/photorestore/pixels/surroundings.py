@@ -25,7 +25,7 @@ LEAST_FREEDOM, MORE_FREEDOM = 0.7, 8.0
 """A filling may differ from the mean of its surroundings by so many of their standard deviations: the least where
 nothing near is known, more by the share that is known, since there the network sees more of the picture. On training
 photographs with strokes and patches nothing is lost, with holes of half the picture's side .6 dB are gained."""
-BAND_CELLS = 16
+BAND_CELLS = 4
 """Rows of cells worked on at a time, so that memory does not grow with the picture."""
 
 

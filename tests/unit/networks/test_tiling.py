@@ -137,13 +137,14 @@ def test_every_integer_survives_being_a_fraction(dtype: str) -> None:
     assert to_integers(beyond, plane.dtype).tolist() == [[0, most, 0, 2]], "clamped, and rounded to even"
 
 
-@pytest.mark.parametrize(("side", "drops"), [(90, 0), (150, 1)])
-def test_freed_memory_is_given_back_behind_many_tiles(
-    side: int, drops: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("sides", "drops"), [([90], 0), ([150], 4), ([150, 50, 40], 6)])
+def test_freed_memory_is_given_back_behind_each_batch_of_large_pictures(
+    sides: list[int], drops: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given_back: list[None] = []
+    monkeypatch.setattr("photorestore.networks.tiling.LARGE_PX", 150**2)
     monkeypatch.setattr("photorestore.networks.tiling.drop_freed_memory", lambda: given_back.append(None))
-    plane = random_plane(1, side, side)
-    job = TileJob({"image": plane}, np.zeros_like(plane), None)
-    run_tiles(lambda tiles: tiles.planes["image"], [job], TileSpec(100, 8, 4), CPU)
+    planes = [random_plane(1, side, side) for side in sides]
+    jobs = [TileJob({"image": plane}, np.zeros_like(plane), None) for plane in planes]
+    run_tiles(lambda tiles: tiles.planes["image"], jobs, TileSpec(100, 8, 4), CPU)
     assert len(given_back) == drops

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from photorestore.pixels.grain import FLOOR_255, Grain
+from photorestore.pixels.grain import FLOOR_255, QUANTILE, Grain, _low_quantile
 from photorestore.stages.face.geometry import Alignment
 from photorestore.stages.face.surface import give_grain_back
 from training.degradations.fading import blur
@@ -130,3 +130,11 @@ def test_flat_places_with_a_little_colour_do_not_colour_the_grain() -> None:
     grain = Grain.of(image[:, :240].round().astype(np.uint8))
     assert grain is not None
     assert np.ptp(grain.texture, axis=0).std() < 0.2  # beside a luma of 1
+
+
+@pytest.mark.parametrize("count", [2, 11, 12, 13, 400])
+def test_the_low_quantile_is_numpys(count: int) -> None:
+    values = np.random.default_rng(count).gamma(2, 30, (count, 15)).astype(np.float32)
+    found = _low_quantile(values)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, np.quantile(values, QUANTILE, axis=0))

@@ -16,8 +16,8 @@ see `scene_head.py`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -56,8 +56,10 @@ class ScratchUNet(nn.Module):
             stride=stride,
             reach_px=_reach_px(len(widths)),
         )
-        self.encoders = nn.ModuleList(_stage(*pair) for pair in pairwise((4 * INPUTS, *widths)))
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, 2) for fine, coarse in pairwise(widths))
+        self.encoders = nn.ModuleList(_stage(*pair) for pair in itertools.pairwise((4 * INPUTS, *widths)))
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose2d(coarse, fine, 2, 2) for fine, coarse in itertools.pairwise(widths)
+        )
         self.decoders = nn.ModuleList(_stage(2 * width, width) for width in widths[:-1])
         self.tail = nn.Conv2d(widths[0], 4, 3, padding=1)
         self._initialise()
@@ -87,7 +89,7 @@ class ScratchUNet(nn.Module):
     def encoded(self, image: Tensor, scene_map: Tensor | None = None) -> list[Tensor]:
         """Return features (N, C, h, w) at stride 2, 4, 8 and so on; arguments are those of `forward`."""
         padded = pad_to_multiple(image.float().expand(-1, 3, -1, -1), self.descriptor.stride)
-        features = F.pixel_unshuffle(describe(padded), 2)  # (N, 4 * INPUTS, H/2, W/2)
+        features = squares(describe(padded))
         maps = []
         for encoder in self.encoders[:-1]:
             maps.append(encoder(features))
@@ -133,6 +135,21 @@ def describe(image: Tensor) -> Tensor:
     return torch.cat([4 * (image - 0.5), 6 * narrow, 0.3 * narrow / (_surroundings(narrow) + 0.02)], 1)
 
 
+def squares(maps: Tensor) -> Tensor:
+    """Return `F.pixel_unshuffle(maps, 2)` as convolutions like it: channels last, in the precision of their results.
+
+    Returns:
+        (N, 4 * C, H/2, W/2).
+    """
+    n, channels, h, w = maps.shape
+    kind = maps.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else maps.dtype
+    joined = maps.new_empty((n, h // 2, w // 2, channels, 2, 2), dtype=dtype)
+    for row, column in itertools.product((0, 1), repeat=2):
+        joined[..., row, column] = maps[..., row::2, column::2].permute(0, 2, 3, 1)
+    return joined.flatten(3).permute(0, 3, 1, 2)
+
+
 def narrow_maps(luma: Tensor) -> Tensor:
     """Return how much each pixel of (N, 1, H, W) is brighter, and darker, than the square of each radius allows.
 
@@ -151,16 +168,17 @@ def narrow_maps(luma: Tensor) -> Tensor:
 
 def _highest(luma: Tensor, radius: int) -> Tensor:
     """Greatest value in the square of `radius` around each pixel, cut off at the borders."""
-    columns = _highest_along(luma.transpose(-2, -1), radius).transpose(-2, -1)
-    return _highest_along(columns, radius)
+    return _highest_along(_highest_along(luma, radius, -2), radius, -1)
 
 
-def _highest_along(luma: Tensor, radius: int) -> Tensor:
-    """Do so along rows, by windows that double: a few whole-plane maxima, much faster than pooling one channel."""
-    width, window, highest = 2 * radius + 1, 1, F.pad(luma, (radius, radius), value=-1.0)
+def _highest_along(luma: Tensor, radius: int, axis: int) -> Tensor:
+    """Do so along an axis, by windows that double: a few whole-plane maxima, much faster than pooling one channel."""
+    around = (radius, radius) if axis == -1 else (0, 0, radius, radius)
+    width, window, highest = 2 * radius + 1, 1, F.pad(luma, around, value=-1.0)
     while window < width:
         step = min(window, width - window)
-        highest = torch.maximum(highest[..., :-step], highest[..., step:])
+        length = highest.shape[axis] - step
+        highest = torch.maximum(highest.narrow(axis, 0, length), highest.narrow(axis, step, length))
         window += step
     return highest
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from photorestore.networks.blocks import enlarge_bilinear, residual_stack
+from photorestore.networks.box import Box
 
 SWEEPS = (8, 4, 2, 0, 0)
 """Sweeps of `smooth_fill` at full, half, ... size; measured: as good as a hundred plain ones at full size."""
@@ -72,21 +73,54 @@ class Fusion(nn.Module):
         translation: Tensor,
         hole: Tensor,
         certainty: Tensor | None = None,
+        kept: Box | None = None,
     ) -> Tensor:
-        """Fill, as `forward` does, where what `smooth_fill` gives is known; sides are multiples of 4."""
+        """Fill, as `forward` does, where what `smooth_fill` gives is known; sides are multiples of 4.
+
+        Args:
+            kept: the part that is returned, edges multiples of 4; by default all of it.
+        """
+        kept = Box.all_of(image) if kept is None else kept
         marked = hole if certainty is None else hole * certainty
-        joined = torch.cat([image - 0.5, smooth - 0.5, translation - 0.5, marked], dim=1)
-        features = self.head(F.pixel_unshuffle(joined, 2))
-        del joined  # the largest map there is
-        out = self._judge(features)  # (N, 5, H, W)
+        out = self._judge(  # (N, 5, h, w)
+            F.pixel_unshuffle(torch.cat([image - 0.5, smooth - 0.5, translation - 0.5, marked], dim=1), 2),
+            kept,
+        )
         opacity, detail, trust = torch.sigmoid(out[:, :1]), out[:, 1:4], torch.sigmoid(out[:, 4:])
+        image, smooth, translation = (kept.of(each) for each in (image, smooth, translation))
         return image + opacity * (torch.lerp(smooth, translation, trust) - image) + detail
 
-    def _judge(self, features: Tensor) -> Tensor:
-        """(N, width, H/2, W/2) to opacity, detail and trust before their ranges: (N, 5, H, W), float32."""
+    def _judge(self, squares: Tensor, kept: Box) -> Tensor:
+        """Return opacity, detail and trust before their ranges, of a part: (N, 5, h, w), float32.
+
+        The nearer to the end, the less around the part is computed. What is not needed any more is let go: these are
+        the largest maps there are.
+
+        Args:
+            squares: what is known, (N, 40, H/2, W/2).
+            kept: in pixels.
+        """
+        features = self.head(squares)
+        del squares
         skip = self.encoder(features)
-        features = self.decoder(skip + self.up(self.body(self.down(skip))))
-        return F.pixel_shuffle(self.tail(features).float(), 2)
+        del features
+        inside = self.down(skip)
+        cells, seen = Box(*(edge // 4 for edge in kept)), Box.all_of(inside)
+        *before, last = (cells.grown(2 * left + 2, 1, inside) for left in range(len(self.body), -1, -1))
+        for needed, block in zip(before, self.body, strict=True):
+            inside, seen = block(_cut(inside, seen, needed)), needed
+        joined = Box(*(2 * edge for edge in last)).of(skip) + self.up(_cut(inside, seen, last))
+        del skip, inside
+        features = self.decoder(joined)
+        found = F.pixel_shuffle(self.tail(features).float(), 2)
+        return kept.within(Box(*(4 * edge for edge in last))).of(found)
+
+
+def _cut(features: Tensor, seen: Box, needed: Box) -> Tensor:
+    """Return a part of features of the part `seen`, by itself in memory."""
+    if needed == seen:
+        return features
+    return needed.within(seen).of(features).contiguous(memory_format=torch.channels_last)
 
 
 def smooth_fill(image: Tensor, hole: Tensor) -> Tensor:
@@ -131,5 +165,6 @@ def _relaxation(count: int) -> list[float]:
 def _mean_3x3(image: Tensor) -> Tensor:
     """The mean of each pixel's neighbourhood, which repeats the border: three rows, then three columns are added."""
     padded = F.pad(image, (1, 1, 1, 1), mode="replicate")
-    rows = padded[..., :-2, :] + padded[..., 1:-1, :] + padded[..., 2:, :]
-    return (rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]).div_(9)
+    rows = (padded[..., :-2, :] + padded[..., 1:-1, :]).add_(padded[..., 2:, :])
+    del padded
+    return (rows[..., :-2] + rows[..., 1:-1]).add_(rows[..., 2:]).div_(9)

@@ -18,9 +18,12 @@ from photorestore.networks.blocks import pad_to_multiple
 from photorestore.networks.box import Box
 from photorestore.networks.descriptor import CORE, IMAGE, Descriptor, Part, Port
 from photorestore.networks.vae import STRIDE, VAE
+from photorestore.pixels.boxes import boxes_of
 from photorestore.stages.translate.fusion import FILL_STRIDE, Fusion, smooth_fill
 from photorestore.stages.translate.latent_mapping import KeyView, LatentMapping, hole_at_stride
 
+FUSED_PX = 44
+"""What the fusion computes around what it fills: 36 px on the average of its layers, and what a box takes by itself."""
 VIEW_PX = 128
 """Longest side of the view that the keys come from: at most 32 x 32 = 1,024 keys."""
 SCRATCH_MASK = Port("scratch_mask", "N 1 H W", 0, 1)
@@ -126,20 +129,25 @@ class Translator(nn.Module):
     ) -> Tensor:
         """Return the picture with the fusion's filling in its core.
 
-        The smooth filling looks furthest. What else there is computes what the core needs of it.
+        The smooth filling looks furthest. What else there is computes what the core needs of it, and the fusion what
+        holes need.
         """
         fused = core.grown(self.fusion.reach_px, STRIDE, image)
         seen = fused.grown(self.translation_px, STRIDE, image)
         translation = self.clean_vae.decode(self.map_latents(seen.of(image), seen.of(hole), keys))
-        filling = self.fusion.fuse(
-            fused.of(image),
-            fused.of(smooth_fill(image, hole)),
-            fused.within(seen).of(translation),
-            fused.of(hole),
-            None if certainty is None else fused.of(certainty),
-        )
+        smooth = smooth_fill(image, hole)
         filled = image.float().clone()
-        fused.of(filled).copy_(filling)
+        for part in _parts(hole, core):
+            near = part.grown(self.fusion.reach_px, STRIDE, image)
+            filling = self.fusion.fuse(
+                near.of(image),
+                near.of(smooth),
+                near.within(seen).of(translation),
+                near.of(hole),
+                None if certainty is None else near.of(certainty),
+                part.within(near),
+            )
+            part.of(filled).copy_(filling)
         return filled
 
     def decoded(self, image: Tensor, scratch_mask: Tensor) -> Tensor:
@@ -161,6 +169,18 @@ class Translator(nn.Module):
         """
         view, hole = shrink(image, scratch_mask)
         return self.latent_mapping.keys(self.old_vae.encode(view), hole_at_stride(hole))
+
+
+def _parts(hole: Tensor, core: Box) -> list[Box]:
+    """Return boxes that hold all holes in the core; of several pictures together the core as it is."""
+    if len(hole) > 1:
+        return [core]
+    wanted = torch.zeros_like(hole[0])
+    core.of(wanted).copy_(core.of(hole[0]))
+    cells = F.max_pool2d(wanted, STRIDE)[0] > 0
+    return [
+        Box(*(STRIDE * edge for edge in box)) for box in boxes_of(cells.cpu().numpy(), FUSED_PX // STRIDE)
+    ]
 
 
 def shrink(image: Tensor, scratch_mask: Tensor, longest_px: int = VIEW_PX) -> tuple[Tensor, Tensor]:

@@ -2,9 +2,17 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from photorestore.networks.blocks import count_parameters
-from photorestore.stages.scratch.network import INPUTS, ScratchUNet, describe, narrow_maps
+from photorestore.stages.scratch.network import (
+    INPUTS,
+    ScratchUNet,
+    _highest,
+    describe,
+    narrow_maps,
+    squares,
+)
 
 WIDTHS = (16, 16, 16, 16)
 
@@ -45,6 +53,22 @@ def test_narrow_maps_show_lines_of_both_polarities_and_no_edges() -> None:
     assert torch.allclose(darker[:, 20:22], torch.tensor(0.4))
     assert brighter[:, 14:].abs().max() < 1e-6
     assert darker[:, 24:].abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("radius", [1, 2, 5])
+@pytest.mark.parametrize("hw", [(1, 9), (24, 7), (40, 33)])
+def test_the_highest_value_is_that_of_a_square(radius: int, hw: tuple[int, int]) -> None:
+    luma = torch.rand(2, 1, *hw)
+    assert torch.equal(_highest(luma, radius), F.max_pool2d(luma, 2 * radius + 1, 1, radius))
+
+
+def test_squares_are_channels_last_and_as_precise_as_what_is_computed_of_them() -> None:
+    maps = torch.rand(2, 5, 6, 8)
+    assert torch.equal(squares(maps), F.pixel_unshuffle(maps, 2))
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = squares(maps)
+    assert torch.equal(rounded, F.pixel_unshuffle(maps, 2).bfloat16())
+    assert rounded.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_what_the_network_is_given_is_finite_on_flat_pictures() -> None:

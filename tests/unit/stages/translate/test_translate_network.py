@@ -1,9 +1,11 @@
 import pytest
 import torch
 
+from photorestore.networks.box import Box
 from photorestore.networks.runner import Runner
 from photorestore.networks.vae import VAE, LayerNorm2d
-from photorestore.stages.translate.fusion import _mean_3x3, smooth_fill
+from photorestore.stages.translate import network as translate_network
+from photorestore.stages.translate.fusion import Fusion, _mean_3x3, smooth_fill
 from photorestore.stages.translate.latent_mapping import KeyView, PartialNonLocal, hole_at_stride
 from photorestore.stages.translate.network import VIEW_PX, Translator, shrink
 
@@ -184,3 +186,40 @@ def test_what_the_paper_delivers_is_a_part_of_the_contract() -> None:
     decoded = Runner(network, precision="float32").part("decoded")
     torch.testing.assert_close(decoded(image, hole), expected.clamp(0, 1))
     assert decoded(image[..., :41, :63], hole[..., :41, :63]).shape == (1, 3, 41, 63)
+
+
+@pytest.mark.parametrize(
+    "kept", [Box(0, 48, 0, 64), Box(0, 8, 0, 4), Box(20, 24, 32, 44), Box(40, 48, 4, 64)]
+)
+def test_a_part_of_a_fusion_is_that_part_of_all_of_it(kept: Box) -> None:
+    fusion = small_network().fusion
+    squares = torch.randn(1, 40, 24, 32)
+    expected = kept.of(fusion._judge(squares, Box(0, 48, 0, 64)))
+    torch.testing.assert_close(fusion._judge(squares, kept), expected)
+
+
+def test_only_what_holes_need_is_fused_and_the_filling_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, image, mask = small_network(), torch.rand(1, 3, 144, 160), torch.zeros(1, 1, 144, 160)
+    for top, left in ((0, 0), (70, 6), (77, 90), (142, 157)):
+        mask[..., top : top + 3, left : left + 4] = 1
+    fused, judge = [], Fusion._judge
+
+    def watched(self: Fusion, squares: torch.Tensor, kept: Box) -> torch.Tensor:
+        fused.append(4 * squares[0, 0].numel())
+        return judge(self, squares, kept)
+
+    monkeypatch.setattr(Fusion, "_judge", watched)
+    found = network(image, mask)
+    assert len(fused) > 1
+    assert sum(fused) < 0.5 * image[0, 0].numel()
+    monkeypatch.setattr(translate_network, "_parts", lambda _hole, core: [core])
+    torch.testing.assert_close(found, network(image, mask))
+    assert torch.equal(found * (1 - mask), image * (1 - mask))
+
+
+def test_of_several_pictures_together_all_is_fused() -> None:
+    hole = torch.zeros(2, 1, 32, 32)
+    hole[0, 0, 3, 9] = 1
+    assert translate_network._parts(hole, Box(0, 32, 16, 32)) == [Box(0, 32, 16, 32)]
+    assert translate_network._parts(hole[:1], Box(0, 32, 0, 32)) == [Box(0, 4, 8, 12)]
+    assert translate_network._parts(hole[:1], Box(0, 32, 16, 32)) == []
