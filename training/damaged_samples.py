@@ -36,8 +36,6 @@ MISTAKEN_SHARE = 0.4
 """Of the patches of photographs, cut where a detector took sound things for damage, if that is known."""
 HARD_SHARE = 0.5
 """Of the patches of real prints, cut where a detector was wrong, if that is known."""
-OLD_SHARE = 0.5
-"""Of the sound patches and those under transplanted damage, cut from real old photographs, if there are any."""
 
 Sample = tuple[Tensor, Tensor, Tensor]
 """lq (3, S, S) in [0, 1], 8-bit values; target, 1 where damaged, and each pixel's weight in the loss, (1, S, S)."""
@@ -50,8 +48,8 @@ class Shares:
     film: float  # photographs under dust, hairs and scratches of film
     prints: float  # photographs, mostly aged, under damage of prints
     marked: float  # real prints whose damage was marked by eye
-    transplanted: float  # damage of marked prints on other photographs, old ones among them
-    sound: float  # photographs, aged or old, most with structure or lookalikes drawn in, without damage
+    transplanted: float  # damage of marked prints on other photographs
+    sound: float  # photographs, half of them aged, most with structure or lookalikes drawn in, without damage
     drawn: float  # line art, pages, halftones
     old: float  # real old photographs in which no damage was seen
 
@@ -120,11 +118,11 @@ def make_sample(pictures: Pictures, shares: Shares, size_px: int, rng: torch.Gen
     if kind == "marked":
         return marked_patch(pictures.real(rng), size_px, rng)
     if kind == "old":
-        return _without_damage(store(add_noise(old_patch(pictures.old, size_px, rng), rng), rng))
+        lq = store(add_noise(tone(scaled_patch(pictures.old, size_px, (0.6, 1.5), rng), rng), rng), rng)
+        return _without_damage(lq)
     if kind == "drawn":
         return _without_damage(store(tone(scaled_patch(pictures.drawn, size_px, (0.7, 1.8), rng), rng), rng))
-    is_old = kind in ("sound", "transplanted") and bool(pictures.old) and chance(OLD_SHARE, rng)
-    gt = old_patch(pictures.old, size_px, rng) if is_old else photo_patch(pictures.sound(rng), size_px, rng)
+    gt = photo_patch(pictures.sound(rng), size_px, rng)
     if chance(0.7 if kind == "sound" else 0.35, rng):
         gt = (draw_lookalike if chance(0.5, rng) else draw_structure)(gt, rng)
     if kind == "sound":
@@ -135,8 +133,7 @@ def make_sample(pictures: Pictures, shares: Shares, size_px: int, rng: torch.Gen
     elif kind == "prints":
         lq, alpha = damage_aged_print(gt, pictures, rng)
     else:
-        gt = gt if is_old else age(gt, rng).clamp(0, 1)
-        lq, alpha = transplant(gt, pictures.marked, rng)
+        lq, alpha = transplant(age(gt, rng).clamp(0, 1), pictures.marked, rng)
         lq = store(add_noise(lq, rng), rng)
     return lq, (alpha > DAMAGED).float(), torch.ones_like(alpha)
 
@@ -152,11 +149,6 @@ def photo_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) ->
     """
     patch = scaled_patch(photos, size_px, (0.7, 1.8) if chance(0.7, rng) else (1.0, 1.0), rng)
     return tone(patch[torch.randperm(3, generator=rng)] if chance(0.3, rng) else patch, rng)
-
-
-def old_patch(photos: Sequence[Tensor], size_px: int, rng: torch.Generator) -> Tensor:
-    """Cut a random square of a real old photograph at a random scale, in random tones."""
-    return tone(scaled_patch(photos, size_px, (0.6, 1.5), rng), rng)
 
 
 def tone(patch: Tensor, rng: torch.Generator) -> Tensor:
