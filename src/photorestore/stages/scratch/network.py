@@ -143,7 +143,8 @@ def squares(maps: Tensor) -> Tensor:
     """
     n, channels, h, w = maps.shape
     kind = maps.device.type
-    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else maps.dtype
+    is_cast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    dtype = torch.get_autocast_dtype(kind) if is_cast else maps.dtype
     joined = maps.new_empty((n, h // 2, w // 2, channels, 2, 2), dtype=dtype)
     for row, column in itertools.product((0, 1), repeat=2):
         joined[..., row, column] = maps[..., row::2, column::2].permute(0, 2, 3, 1)

@@ -172,15 +172,16 @@ class Translator(nn.Module):
 
 
 def _parts(hole: Tensor, core: Box) -> list[Box]:
-    """Return boxes that hold all holes in the core; of several pictures together the core as it is."""
-    if len(hole) > 1:
+    """Return boxes that hold all holes in the core; of several pictures together, and off the CPU, the core as it is.
+
+    A GPU would have to wait for what is known on the CPU only, and could not run a captured graph.
+    """
+    if len(hole) > 1 or hole.device.type != "cpu":
         return [core]
     wanted = torch.zeros_like(hole[0])
     core.of(wanted).copy_(core.of(hole[0]))
     cells = F.max_pool2d(wanted, STRIDE)[0] > 0
-    return [
-        Box(*(STRIDE * edge for edge in box)) for box in boxes_of(cells.cpu().numpy(), FUSED_PX // STRIDE)
-    ]
+    return [Box(*(STRIDE * edge for edge in box)) for box in boxes_of(cells.numpy(), FUSED_PX // STRIDE)]
 
 
 def shrink(image: Tensor, scratch_mask: Tensor, longest_px: int = VIEW_PX) -> tuple[Tensor, Tensor]:
