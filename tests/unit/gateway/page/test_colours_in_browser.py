@@ -29,8 +29,10 @@ def grey(tmp_path: Path) -> Path:
 
 
 def asked_for(browser: Browser) -> list[str]:
-    """The addresses to which photos were sent."""
-    return [address for address in browser.addresses() if "return=bundle" in address]
+    """The addresses to which photos were sent, but for previews: a browser may fail to show a photo itself."""
+    return [
+        address for address in browser.addresses() if "return=bundle" in address and "stages=&" not in address
+    ]
 
 
 def test_colours_are_given_where_the_photo_is_pressed(serve: Callable[..., Browser], grey: Path) -> None:
