@@ -89,7 +89,8 @@ def compare(prints: Sequence[Held], network: nn.Module, quick: nn.Module) -> dic
         quick: the same in 8 bits.
     """
     ways = {"float32": (network, FLOAT32), "bfloat16": (network, BFLOAT16), "eight_bits": (quick, BFLOAT16)}
-    made = {way: [mask_of(_detector(*told), one.image) for one in prints] for way, told in ways.items()}
+    detectors = {way: _detector(*told) for way, told in ways.items()}
+    made = {way: [mask_of(detector, one.image) for one in prints] for way, detector in detectors.items()}
     return {way: judge(prints, made["float32"], found) for way, found in made.items()}
 
 
