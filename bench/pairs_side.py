@@ -57,6 +57,8 @@ def cases(loaded: pipeline.Pipeline) -> dict[str, Case]:
     for name, network in _networks(loaded):
         given = INPUTS[name]()[: len(network.descriptor.inputs)]
         found[name] = functools.partial(network, *given)
+        if name == "denoise":
+            found[f"{name}, little noise"] = functools.partial(network, given[0], torch.tensor([4 / 255]))
         if name == "denoise_csf":
             grey = given[0][:, :1].expand(-1, 3, -1, -1)
             found[f"{name}, grey"] = functools.partial(network, grey, *given[1:])

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from photorestore.fidelity import psnr
 from photorestore.networks.descriptor import Network
 from photorestore.networks.eight_bits import Ranges, is_supported
-from photorestore.networks.engines import KEY, Recipe, quickened
+from photorestore.networks.engines import KEY, Recipe, by_recipe
 from photorestore.networks.precision import BFLOAT16, FLOAT32
 from photorestore.networks.runner import Runner
 from photorestore.networks.weights import NETWORKS, build_network, read_metadata, save_network, weights_file
@@ -41,7 +41,7 @@ SHARES = torch.linspace(0.25, 1, 31)
 MOST_LOST = 0.02
 """Share of the masks of held-out prints that 8 bits may cost against float32."""
 LEAST_255 = 7.0
-"""Below this noise the denoiser loses more than .02 dB by 8 bits."""
+"""Below this noise the denoiser loses more than .02 dB where its decoder is computed in 8 bits; by all else nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Task:
     Attributes:
         maker: called with the folder of training data.
         levels: the degrees of difficulty that losses are measured at.
-        least: see `engines.Recipe`.
+        least, delicate: see `engines.Recipe`.
         plain: blocks that stay as they are, since the channels of their input differ too much.
         loss: of a result, what comes in float32, and what should come.
     """
@@ -59,6 +59,7 @@ class Task:
     maker: Callable[[Path], Maker]
     levels: tuple[float, ...] = (0.0,)
     least: Mapping[str, float] = field(default_factory=dict)
+    delicate: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
     loss: Callable[[Tensor, Tensor, Tensor], float] = lambda result, best, target: (
         psnr(best, target) - psnr(result, target)
@@ -73,7 +74,9 @@ def _lost_overlap(logits: Tensor, best: Tensor, _target: Tensor) -> float:
 
 _DETECTOR = Task(damaged, plain=("encoders.0",), loss=_lost_overlap)
 TASKS = {
-    "denoise": Task(noisy, (3.0, 5.0, 7.0, 10.0, 15.0, 25.0, 50.0), {"sigma": LEAST_255 / 255}),
+    "denoise": Task(
+        noisy, (1.0, 3.0, 5.0, 7.0, 10.0, 15.0, 25.0, 50.0), {"sigma": LEAST_255 / 255}, ("decoders",)
+    ),
     "upscale": Task(small, (2.0, 4.0)),
     "upscale_real": Task(small, (2.0, 4.0)),
     "scratch": _DETECTOR,
@@ -191,9 +194,9 @@ def main() -> None:
         return make(patch + roughness * torch.randn(patch.shape, generator=rng), level, rng)
 
     rough = ((example(shown, told[n % len(told)], ROUGHNESS[n // len(told) % 3])) for n in range(PATCHES))
-    ranges = find_ranges(network, rough, task.plain)
+    recipe = Recipe(find_ranges(network, rough, task.plain), task.least, task.delicate)
     tried = ((level, example(held, level)) for level in task.levels for _ in range(PATCHES // 2))
-    quick = quickened(network, Recipe(ranges))
+    quick = by_recipe(network, recipe)
     lost = losses(network, quick, tried, task)
     if arguments.network == "scratch_print":
         found = compare(held_prints(arguments.data, arguments.masks), network, quick)
@@ -202,7 +205,7 @@ def main() -> None:
         if lost["prints"]["eight_bits"] > MOST_LOST:
             parser.exit(1, f"{lost}: masks lose more than {MOST_LOST}, no ranges are written\n")
     print(lost)
-    metadata = read_metadata(file) | {KEY: Recipe(ranges, task.least).to_mapping() | {"losses": lost}}
+    metadata = read_metadata(file) | {KEY: recipe.to_mapping() | {"losses": lost}}
     architecture = metadata.pop("architecture")
     del metadata["format"]
     save_network(file, network, architecture=architecture, metadata=metadata)

@@ -29,22 +29,22 @@ KEY = "eight_bits"
 
 
 class ByLevel(nn.Module):
-    """A network in 8 bits for samples that lose nothing by them, and as it is for others.
+    """A network wholly in 8 bits for samples that lose nothing by them, and in part for others.
 
     Args:
-        plain, quick: the network, and the one in 8 bits.
-        least: by the name of an input, the least value of it that `quick` is given; where it is left out, `plain` is.
+        partly, wholly: the network with some of its blocks in 8 bits, and with all.
+        least: by the name of an input, the least value of it that `wholly` is given; where it is left out, `partly` is.
     """
 
-    def __init__(self, plain: nn.Module, quick: nn.Module, least: Mapping[str, float]) -> None:
+    def __init__(self, partly: nn.Module, wholly: nn.Module, least: Mapping[str, float]) -> None:
         super().__init__()
-        assert isinstance(plain, Network)
-        self.plain, self.quick, self._least = plain, quick, least
-        self.descriptor: Descriptor = plain.descriptor
+        assert isinstance(partly, Network)
+        self.partly, self.wholly, self._least = partly, wholly, least
+        self.descriptor: Descriptor = partly.descriptor
 
     def forward(self, *inputs: Tensor | None) -> Tensor:
         given = self.descriptor.filled_up(inputs)
-        networks = [self.quick if fits else self.plain for fits in self._fits(given)]
+        networks = [self.wholly if fits else self.partly for fits in self._fits(given)]
         if len(set(networks)) == 1:
             result: Tensor = networks[0](*given)
             return result
@@ -55,7 +55,7 @@ class ByLevel(nn.Module):
         return torch.cat(results)
 
     def _fits(self, given: Sequence[object]) -> list[bool]:
-        """Return for each sample whether `quick` may compute it."""
+        """Return for each sample whether `wholly` may compute it."""
         images = given[0]
         assert isinstance(images, Tensor)
         fits = torch.ones(len(images), dtype=torch.bool)
@@ -76,31 +76,36 @@ class Recipe:
     Attributes:
         ranges: by the name of a block, a `SkipBlock` or a `Pair`.
         least: see `ByLevel`; empty if all inputs may be computed in 8 bits.
+        delicate: those blocks, or the beginnings of their names, that stay as they are below `least`.
     """
 
     ranges: Mapping[str, Ranges]
     least: Mapping[str, float] = field(default_factory=dict)
+    delicate: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Recipe:
         """Return what the metadata of weights tell under `KEY`."""
-        return cls({name: Ranges(**each) for name, each in told["ranges"].items()}, told["least"])
+        ranges = {name: Ranges(**each) for name, each in told["ranges"].items()}
+        return cls(ranges, told["least"], tuple(told.get("delicate", ())))
 
     def to_mapping(self) -> dict[str, object]:
         """Return what the metadata of weights hold under `KEY`."""
         return {
             "ranges": {name: asdict(each) for name, each in self.ranges.items()},
             "least": dict(self.least),
+            "delicate": list(self.delicate),
         }
 
 
 def quickened(network: nn.Module, recipe: Recipe) -> nn.Module:
     """Return a network in 8 bits, which shares with the one given what both have.
 
-    A block around a skip that never gives anything but 0 between its convolutions is left out. One that follows another
-    has its input for itself.
+    What is in 8 bits already stays so. A block around a skip that never gives anything but 0 between its convolutions
+    is left out. One that follows another has its input for itself.
     """
-    shared: dict[int, Any] = {id(value): value for value in (*network.parameters(), *network.buffers())}
+    blocks = (module for module in network.modules() if isinstance(module, SkipBlock | Pair))
+    shared: dict[int, Any] = {id(each): each for each in (*network.parameters(), *network.buffers(), *blocks)}
     quick = copy.deepcopy(network, shared)
     for name, ranges in recipe.ranges.items():
         parent, _, child = name.rpartition(".")
@@ -116,6 +121,16 @@ def quickened(network: nn.Module, recipe: Recipe) -> nn.Module:
             if isinstance(before, SkipBlock) and isinstance(block, SkipBlock):
                 block.owns_input = True
     return quick
+
+
+def by_recipe(network: nn.Module, recipe: Recipe) -> nn.Module:
+    """Return a network in 8 bits; a `ByLevel` where it goes by the samples how much of it is."""
+    sturdy = {name: each for name, each in recipe.ranges.items() if not name.startswith(recipe.delicate)}
+    if len(sturdy) == len(recipe.ranges):
+        return quickened(network, recipe)
+    partly = quickened(network, Recipe(sturdy))
+    rest = {name: each for name, each in recipe.ranges.items() if name not in sturdy}
+    return ByLevel(partly, quickened(partly, Recipe(rest)), recipe.least)
 
 
 def in_eight_bits(
@@ -134,9 +149,9 @@ def in_eight_bits(
         logger.info("%s is not computed in 8 bits: the processor does not multiply in them", name)
         return network
     try:
-        recipe = Recipe.of(metadata[KEY])
-        quick = quickened(network, recipe)
-        canary.check(quick, metadata["canary"], name, AUTO)
+        quick = by_recipe(network, Recipe.of(metadata[KEY]))
+        for each in (quick.partly, quick.wholly) if isinstance(quick, ByLevel) else (quick,):
+            canary.check(each, metadata["canary"], name, AUTO)
     except (
         BrokenArtifact,
         AssertionError,
@@ -148,4 +163,4 @@ def in_eight_bits(
     ) as error:
         logger.warning("%s is not computed in 8 bits: %s", name, error)
         return network
-    return ByLevel(network, quick, recipe.least) if recipe.least else quick
+    return quick

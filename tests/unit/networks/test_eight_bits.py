@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from photorestore.networks import canary, engines
 from photorestore.networks.blocks import ResidualBlock, residual_stack
 from photorestore.networks.eight_bits import MIDDLE, Convolution, Pair, Ranges, SkipBlock, is_supported
-from photorestore.networks.engines import KEY, ByLevel, Recipe, in_eight_bits, quickened
+from photorestore.networks.engines import KEY, ByLevel, Recipe, by_recipe, in_eight_bits, quickened
 from photorestore.networks.precision import AUTO, FLOAT32
 from photorestore.networks.vae import NormedBlock
 from photorestore.networks.weights import load_network, read_metadata, weights_file
@@ -27,7 +27,9 @@ needs_vnni = pytest.mark.skipif(not is_supported(), reason="the processor does n
 COMMITTED = [
     "denoise", "scratch", "scratch_print", "translate", "translate_print", "upscale", "upscale_real"
 ]  # fmt: skip
-RECIPE = Recipe({"body.0": Ranges(3.0, 3.0)}, {"sigma": 0.05})
+RECIPE = Recipe(
+    {"body.0": Ranges(3.0, 3.0), "decoders.0.0": Ranges(3.0, 3.0)}, {"sigma": 0.05}, ("decoders",)
+)
 
 
 @pytest.fixture(autouse=True)
@@ -141,17 +143,30 @@ def test_a_block_behind_one_that_is_left_out_keeps_what_it_is_given() -> None:
 
 
 @needs_vnni
-def test_samples_with_little_noise_are_computed_as_before() -> None:
+def test_samples_with_little_noise_keep_delicate_blocks_as_they_are() -> None:
     plain = made(DenoiseUNet((32, 64), (1, 1)))
-    network = ByLevel(plain, quickened(plain, RECIPE), RECIPE.least)
+    network = by_recipe(plain, RECIPE)
+    assert isinstance(network, ByLevel)
+    partly, wholly = network.partly, network.wholly
+    assert isinstance(partly, DenoiseUNet)
+    assert isinstance(wholly, DenoiseUNet)
+    assert isinstance(partly.decoders[0][0], ResidualBlock)
+    assert isinstance(wholly.decoders[0][0], SkipBlock)
+    assert partly.body[0] is wholly.body[0], "what both have is in memory once"
     images = torch.rand(2, 3, 32, 48)
-    strong, weak = network.quick(images, level(0.1, 0.1)), plain(images, level(0.01, 0.01))
-    assert not torch.equal(network.quick(images[1:], level(0.01)), weak[1:])
+    strong, weak = wholly(images, level(0.1, 0.1)), partly(images, level(0.01, 0.01))
+    assert not torch.equal(wholly(images[1:], level(0.01)), weak[1:])
+    assert not torch.equal(plain(images, level(0.01, 0.01)), weak)
     assert torch.equal(network(images, level(0.1, 0.1)), strong)
-    assert torch.equal(network(images), plain(images))
+    assert torch.equal(network(images), partly(images))
     mixed = network(images, level(0.1, 0.01))
-    assert torch.equal(mixed[0], network.quick(images[:1], level(0.1))[0])
-    assert torch.equal(mixed[1], plain(images[1:], level(0.01))[0])
+    assert torch.equal(mixed[0], wholly(images[:1], level(0.1))[0])
+    assert torch.equal(mixed[1], partly(images[1:], level(0.01))[0])
+
+
+@needs_vnni
+def test_a_network_without_delicate_blocks_is_one_network() -> None:
+    assert isinstance(by_recipe(made(DenoiseUNet((32, 64), (1, 1))), Recipe(RECIPE.ranges)), DenoiseUNet)
 
 
 @needs_vnni
