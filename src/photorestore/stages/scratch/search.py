@@ -97,11 +97,14 @@ class Search:
             else:
                 looks = looks[:1]
         probs = [look.prob for look in looks]
-        if decided_of(self.workspace).is_print:
+        if is_print := decided_of(self.workspace).is_print:
             doubt(probs[0], probs[1], self.certain)
         with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
             fuse(probs, [look.factor for look in looks], target)
-        mask = masks.find_damage(self.workspace.plane("scratch_prob"), self.certain)
+        prob = self.workspace.plane("scratch_prob")
+        mask = masks.find_damage(prob, self.certain)
+        if is_print and self.certain == masks.CERTAIN_IN_DAMAGED and masks.coverage(mask) > masks.RUIN:
+            mask = masks.find_damage(prob, masks.CERTAIN_IN_RUINS)
         self.workspace.write_plane("scratch_mask", mask)
         return masks.coverage(mask)
 
