@@ -17,6 +17,7 @@ from training.degradations.drawings import draw_line_art
 from training.degradations.halftones import halftone
 from training.degradations.lookalikes import draw_lookalike
 from training.degradations.prints import damage_print
+from training.degradations.skies import night_sky
 from training.degradations.sources import DamageSources, PrintSources, load_crack_shapes, load_damage_sources
 from training.degradations.structure import draw_structure
 from training.marked import (
@@ -52,6 +53,7 @@ class Shares:
     sound: float  # photographs, half of them aged, most with structure or lookalikes drawn in, without damage
     drawn: float  # line art, pages, halftones
     old: float  # real old photographs in which no damage was seen
+    night: float  # night skies, whose stars are no dust
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def make_sample(pictures: Pictures, shares: Shares, size_px: int, rng: torch.Gen
     if kind == "old":
         lq = store(add_noise(tone(scaled_patch(pictures.old, size_px, (0.6, 1.5), rng), rng), rng), rng)
         return _without_damage(lq)
+    if kind == "night":
+        return _without_damage(store(add_noise(night_sky(size_px, size_px, rng), rng), rng))
     if kind == "drawn":
         return _without_damage(store(tone(scaled_patch(pictures.drawn, size_px, (0.7, 1.8), rng), rng), rng))
     gt = photo_patch(pictures.sound(rng), size_px, rng)

@@ -40,7 +40,7 @@ LIMITS = (
     *((0.5, 0.5, 1), (0.5, 0.5, masks.RUIN), (0.3, 0.3, 1), (0.7, 0.5, 1), (0.7, 0.7, 1), (0.9, 0.7, 1)),
     *((0.97, 0.5, 1), (0.99, 0.5, 1), (0.995, 0.5, 1)),
 )
-"""The probability that a defect must reach, that down to which it is followed, and `masks.RUIN`; 1 = no print is one."""
+"""The probability that a defect must reach, that down to which it is followed, and `masks.RUIN`; 1 = there are none."""
 
 
 def fill(loaded: pipeline.Pipeline, picture: Tensor) -> Tensor:

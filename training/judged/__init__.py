@@ -18,7 +18,7 @@ from photorestore.stages.preprocess.network import KINDS
 from training.degradations.lookalikes import draw_lookalike
 from training.degradations.structure import draw_structure
 from training.judged.others import line_art, screened, screenshot
-from training.judged.photographs import any_photo, photograph
+from training.judged.photographs import any_photo, night, photograph
 from training.judged.pictures import Judged, Sources
 from training.judged.prints import any_print
 from training.judged.wear import stored
@@ -50,7 +50,9 @@ def make_sample(sources: Sources, rng: torch.Generator) -> tuple[Tensor, Tensor,
 
 
 def make_structured(sources: Sources, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Make one sound photograph with structure or lookalikes of damage in it; see `make_sample`."""
+    """Make one sound photograph with structure or lookalikes of damage in it, or of a night sky; see `make_sample`."""
+    if chance(0.1, rng):
+        return as_seen(night(rng), rng)
     image = any_photo(sources, rng)
     for _ in range(randint(1, 4, rng)):
         image = (draw_lookalike if chance(0.5, rng) else draw_structure)(image, rng)

@@ -11,6 +11,7 @@ from photorestore.stages.preprocess.network import KINDS
 from training.degradations import fading
 from training.degradations.framing import any_part, any_side, any_size, scaled, soft_scene
 from training.degradations.lookalikes import draw_lookalike
+from training.degradations.skies import night_sky
 from training.degradations.structure import draw_structure
 from training.judged.pictures import UNKNOWN, Judged, Sources
 from training.judged.wear import add_damage, add_noise, is_damaged
@@ -29,8 +30,15 @@ def any_photo(sources: Sources, rng: torch.Generator) -> Tensor:
     return photo ** uniform(0.6, 1.6, rng) if chance(0.3, rng) else photo
 
 
+def night(rng: torch.Generator) -> Judged:
+    """Draw a night sky, whose stars are no dust."""
+    return Judged(night_sky(*any_size(rng), rng), KINDS.index("photograph"), faded=UNKNOWN, toned=UNKNOWN)
+
+
 def photograph(sources: Sources, rng: torch.Generator) -> Judged:
     """Make a photograph: clean, grey, noisy, toned by computer, with lines and letters in it, or damaged."""
+    if chance(0.05, rng):
+        return add_noise(night(rng), rng) if chance(0.3, rng) else night(rng)
     image = soft_scene(*any_size(rng), rng) if chance(0.05, rng) else any_photo(sources, rng)
     judged = Judged(image, KINDS.index("photograph"))
     if chance(0.2, rng):

@@ -79,7 +79,7 @@ def test_samples_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(glance_samples, "_picture", picture)
     monkeypatch.setattr(glance_samples, "SHARD", 2)
-    plan = Plan(Shares(1, 0, 0, 0, 0, 0, 0), 0.5, 16, 4, 7)
+    plan = Plan(Shares(1, 0, 0, 0, 0, 0, 0, 0), 0.5, 16, 4, 7)
     features, most = make(tmp_path, plan, None, small_detector())  # type: ignore[arg-type]
     assert features.shape == (4, sum(WIDTHS), 4, 4)
     assert most.shape == (4, 1, 4, 4)
