@@ -8,6 +8,7 @@ from photorestore.stages.preprocess.network import FLAGS, KINDS
 from training.degradations.ageing import tone_of
 from training.degradations.sources import STAMP_KINDS, DamageSources, PrintSources
 from training.judged import MAKERS, make_sample, wear
+from training.judged.photographs import night
 from training.judged.pictures import UNKNOWN, Judged, RealPrint, Sources
 
 
@@ -46,6 +47,14 @@ def test_a_maker_makes_its_own_kind_or_one_that_nobody_can_tell(sources: Sources
     made = [MAKERS[name](sources, rng) for _ in range(8)]
     assert {picture.kind for picture in made} <= {KINDS.index(name), -1}
     assert KINDS.index(name) in {picture.kind for picture in made}
+
+
+def test_a_night_sky_is_a_photograph_without_damage() -> None:
+    for seed in range(3):
+        made = night(torch.Generator().manual_seed(seed))
+        assert (made.kind, made.damaged, made.faded) == (KINDS.index("photograph"), 0.0, UNKNOWN)
+        assert made.image.min() >= 0
+        assert made.image.max() <= 1
 
 
 def test_strong_noise_is_known_as_such_and_weak_noise_is_none(

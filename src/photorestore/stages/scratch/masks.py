@@ -19,9 +19,10 @@ CERTAIN_IN_OTHERS = 0.9995
 damaged, and in others. Of 59 held-out photographs, aged as prints, .098 % is marked at .5 and .133 at .4; the F1 of
 real held-out damage is .67 and .69, its precision .81 and .78."""
 CERTAIN_IN_RUINS, RUIN = 0.35, 0.01
-"""In prints of which more than this share is damaged by that measure, the doubtful is damage more often than not: of four
-held-out real ones the F1 is .633 in place of .606 (recall .65 and .57, precision .70 and .75); made ones, once they are
-filled, gain .03 dB more inside of the damage (`training.tune_filling`). Of the 59 photographs .112 % is marked."""
+"""In prints of which more than this share is damaged by that measure, the doubtful is damage more often than not. Of
+four held-out real ones the F1 is .633 in place of .606 (recall .65 and .57, precision .70 and .75); made ones, once
+they are filled, gain .03 dB more inside of the damage (`training.tune_filling`). Of the 59 photographs .112 % is
+marked."""
 MOST_IN_DAMAGED = 0.25
 """Greatest share of a damaged picture that is filled: less would be left than is needed to fill it by."""
 MOST_IN_OTHERS = 0.003
