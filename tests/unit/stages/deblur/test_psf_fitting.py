@@ -13,6 +13,7 @@ from photorestore.stages.deblur.psf_fitting import (
     cleaned,
     fitted_psf,
     gradients_of,
+    roundness,
     steepness_of,
     wrapping,
 )
@@ -78,3 +79,23 @@ def test_a_picture_is_lengthened_to_a_fast_size_and_repeats_smoothly(size_hw: tu
     assert torch.equal(longer[: size_hw[0], : size_hw[1]], image)
     assert longer.shape[1] == fast_length(size_hw[1] + 10)
     assert float((longer[:, 0] - longer[:, -1]).abs().max()) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "within"),
+    [
+        ("defocus:4", 1.0, 0.01),
+        ("gaussian:1.5", 1.0, 0.01),
+        ("motion:15,0", 0.0, 0.01),
+        ("motion:15,37", 0.07, 0.04),
+    ],
+)
+def test_a_disc_is_round_and_a_line_is_not(words: str, expected: float, within: float) -> None:
+    blur = Blur.parse(words)
+    assert blur is not None
+    psf = F.pad(draw(blur), (3, 0, 0, 3))
+    assert roundness(psf) == pytest.approx(expected, abs=within)
+
+
+def test_a_point_is_round() -> None:
+    assert roundness(torch.ones(1, 1)) == 1
