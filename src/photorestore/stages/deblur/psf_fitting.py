@@ -76,14 +76,14 @@ def agreement(one: Tensor, other: Tensor) -> float:
     return min(1.0, float(_correlation(one, other).max() / (one.norm() * other.norm())))
 
 
-def roundness(psf: Tensor) -> float:
-    """Return a PSF's (K, K) width across its longest direction, as a share of its length: 0 of a line, 1 of a disc."""
+def widths(psf: Tensor) -> tuple[float, float]:
+    """Return the standard deviation, in px, of a PSF's (K, K) light across its longest direction, and along it."""
     at = torch.arange(psf.shape[0], device=psf.device, dtype=psf.dtype)
     places = torch.stack(torch.meshgrid(at, at, indexing="ij")).flatten(1)
     light = psf.flatten() / psf.sum()
     around = places - (places @ light)[:, None]
-    least, most = torch.linalg.eigvalsh((light * around) @ around.T).clamp_min(0).sqrt().tolist()
-    return float(least / most) if most > 0 else 1.0
+    across, along = torch.linalg.eigvalsh((light * around) @ around.T).clamp_min(0).sqrt().tolist()
+    return across, along
 
 
 def moved_onto(target: Tensor, psf: Tensor) -> Tensor:

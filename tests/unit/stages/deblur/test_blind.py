@@ -72,6 +72,11 @@ def test_ways_that_disagree_are_not_trusted(monkeypatch: pytest.MonkeyPatch) -> 
     assert "disagree" in found.problem
 
 
+def test_what_is_wider_than_a_shake_can_be_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding(monkeypatch, *[draw(Blur("motion", (33.0, 0.0)))] * len(FITS))
+    assert "wider" in find_blur(image_of_edges(), lambda image, _: image, 0.01).problem
+
+
 def test_what_the_picture_contradicts_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     finding(monkeypatch, *[LINE] * len(FITS))
     assert find_blur(image_of_edges(), lambda image, _: image, 0.01).problem == ""

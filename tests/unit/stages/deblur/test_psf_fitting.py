@@ -13,8 +13,8 @@ from photorestore.stages.deblur.psf_fitting import (
     cleaned,
     fitted_psf,
     gradients_of,
-    roundness,
     steepness_of,
+    widths,
     wrapping,
 )
 from tests.blurs import scene
@@ -82,20 +82,20 @@ def test_a_picture_is_lengthened_to_a_fast_size_and_repeats_smoothly(size_hw: tu
 
 
 @pytest.mark.parametrize(
-    ("words", "expected", "within"),
+    ("blur", "across_px", "along_px"),
     [
-        ("defocus:4", 1.0, 0.01),
-        ("gaussian:1.5", 1.0, 0.01),
-        ("motion:15,0", 0.0, 0.01),
-        ("motion:15,37", 0.07, 0.04),
+        (Blur("defocus", (4.0,)), 2.0, 2.0),  # half its radius
+        (Blur("gaussian", (1.5,)), 1.5, 1.5),
+        (Blur("motion", (15.0, 0.0)), 0.0, 15 / 12**0.5),
+        (Blur("motion", (15.0, 37.0)), 0.3, 15 / 12**0.5),
     ],
 )
-def test_a_disc_is_round_and_a_line_is_not(words: str, expected: float, within: float) -> None:
-    blur = Blur.parse(words)
-    assert blur is not None
+def test_how_wide_a_psf_is_does_not_depend_on_where_it_lies(
+    blur: Blur, across_px: float, along_px: float
+) -> None:
     psf = F.pad(draw(blur), (3, 0, 0, 3))
-    assert roundness(psf) == pytest.approx(expected, abs=within)
+    assert widths(psf) == pytest.approx((across_px, along_px), abs=0.15)
 
 
-def test_a_point_is_round() -> None:
-    assert roundness(torch.ones(1, 1)) == 1
+def test_a_point_has_no_width() -> None:
+    assert widths(torch.ones(1, 1)) == (0, 0)
