@@ -72,6 +72,17 @@ def test_ways_that_disagree_are_not_trusted(monkeypatch: pytest.MonkeyPatch) -> 
     assert "disagree" in found.problem
 
 
+@pytest.mark.parametrize(("side_px", "problem"), [(255, "disagree"), (256, "")])
+def test_ways_have_to_agree_more_in_a_small_picture(
+    monkeypatch: pytest.MonkeyPatch, side_px: int, problem: str
+) -> None:
+    finding(monkeypatch, *[LINE] * len(FITS))
+    monkeypatch.setattr(blind, "united", lambda _: (LINE, 0.93))
+    found = find_blur(np.zeros((3, side_px, side_px), np.uint8), lambda image, _: image, 0.01)
+    assert problem in found.problem
+    assert bool(found.problem) == bool(problem)
+
+
 def test_what_is_wider_than_a_shake_can_be_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     finding(monkeypatch, *[draw(Blur("motion", (33.0, 0.0)))] * len(FITS))
     assert "wider" in find_blur(image_of_edges(), lambda image, _: image, 0.01).problem
