@@ -43,10 +43,11 @@ in which the ways agreed, that left out five that lost 1.3 to 9.5 dB against the
 WIDEST_PX = 9.5
 """Standard deviation of a PSF's light around its middle: 99 of 100 drawn shakes of up to 25 px have 9.2 at most.
 Those of five training photographs that were quite wrong had 9.7 to 11.9."""
-MOST_ROUNDNESS = 0.6
-"""PSFs that are rounder are those of lenses, or short. With 28 discs and Gaussians, drawn like those that the network
-has learned, it gained 2.7 dB on average, and the estimate 1.1; with nine shakes and motions that were so round both
-1.2."""
+LENS, ROUNDISH, SHORT_PX = 0.75, 0.6, 2.5
+"""Width of a PSF across its longest direction over that along it from which it counts as that of a lens; and from which
+a short one (as `WIDEST_PX` is measured) counts likewise. With 28 discs and Gaussians, drawn like those that the network
+has learned, it gained 2.7 dB on average, and the estimate 1.1; with eight short and roundish shakes and motions .7 more
+than the estimate. With shakes and motions that are longer it gained .4 dB, and the estimate 2.6."""
 SHARP_DB = 45.0
 """A picture is not blurred, either, if the network changes its part with most edges so little. Of 179 training
 photographs that were blurred it changed all but two, which were so but a little, to less; of 11 sharp ones ten to 60
@@ -73,7 +74,8 @@ class Estimate:
     def drawback(self) -> str:
         """Return why the network had better undo the blur; empty where the estimate does better."""
         across, along = widths(self.psf)
-        if not self.problem and across > MOST_ROUNDNESS * along:
+        least = ROUNDISH if math.hypot(across, along) < SHORT_PX else LENS
+        if not self.problem and across > least * along:
             return "it is about as wide in all directions, as of a lens, which the network undoes better"
         return self.problem
 

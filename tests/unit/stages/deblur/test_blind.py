@@ -111,6 +111,15 @@ def test_blurs_of_lenses_are_left_to_the_network(blur: Blur, problem: str, drawb
     assert bool(found) == bool(drawback)
 
 
+@pytest.mark.parametrize(
+    ("width_px", "length_px", "is_used"), [(3, 4, False), (3, 7, True), (8, 12, True), (10, 12, False)]
+)
+def test_the_network_undoes_what_is_short_or_round(width_px: int, length_px: int, is_used: bool) -> None:
+    psf = torch.zeros(15, 15)
+    psf[:width_px, :length_px] = 1 / (width_px * length_px)
+    assert (Estimate(psf, 1.0).drawback == "") is is_used
+
+
 @pytest.mark.parametrize(("change", "expected"), [(0.0, False), (0.002, False), (0.02, True)])
 def test_what_the_network_changes_may_be_blurred(change: float, expected: bool) -> None:
     """Only the part with most edges counts."""
