@@ -32,8 +32,8 @@ LEAST_AGREEMENT, LEAST_IN_SMALL = 0.9, 0.95
 """Where what is found in these ways is less alike, it is not trusted. Of 40 training photographs, held out of all
 other choices, 14 were trusted; their PSFs were .88 to .98 of 1 alike to the true ones. From .75 on five more would
 have been, of which three were .57 to .64 alike. In small pictures ways agree by chance more often: of 19 photographs
-of 216x216 px, shaken or moved, four had less than .95; one of these gained 1.6 dB over the network, three lost 1.1 to
-7.9."""
+of 216x216 px, shaken or moved, of which all else was right, four had less than .95; one of these gained 1.6 dB over
+the network, three lost 1.1 to 7.9."""
 SMALL_PX = 256
 """A picture that has fewer pixels than such a square is small."""
 LEAST_KEPT = 0.9
