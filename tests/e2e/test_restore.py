@@ -152,7 +152,7 @@ def test_a_blur_that_nobody_tells_is_undone_as_in_process(
 ) -> None:
     shaken = blurred(scene(200), draw(Blur("motion", (9.0, 30.0)))).clamp(0, 1)
     upload = encoded(Image.fromarray((255 * shaken).round().byte().numpy()).convert("RGB"), "PNG")
-    options = {"stages": ["deblur"], "format": "png"}
+    options = {"stages": ["deblur"], "format": "png", "timeout_s": 300}
     expected = oracle.restore(upload, Options.from_mapping(options))
     found = expected.report.find(DeblurFindings)
     assert found is not None
