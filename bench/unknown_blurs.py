@@ -4,12 +4,15 @@ Protocol: kernel by kernel one photograph, in turn from Set14 and every `BSD_EVE
 its middle convolved where the kernel fits in, noise of sigma_255 2.55 and a fixed seed. The PSF is estimated from all
 of it; half-quadratic splitting then undoes `CROP_PX` px of its middle with the PSF given, and with the estimated one,
 moved onto the given one first: where a blur lies is a shift of the picture, which no estimate can know. PSNR of RGB
-without a margin. The network sees the same pixels. What it makes of the sharp photographs is measured, too.
+without a margin. The network sees the same pixels. `auto` is what the stage does where nobody tells a blur: with an
+estimate that it trusts it splits with shrinkage fields, and else leaves it to the network. What it makes of the sharp
+photographs is measured, too.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +34,14 @@ from bench.deconvolution import (
 from bench.statistics import summary
 from photorestore.fidelity import psnr
 from photorestore.networks.runner import load_runner
-from photorestore.stages.deblur.blind import find_blur
-from photorestore.stages.deblur.methods import HalfQuadraticSplitting
-from photorestore.stages.deblur.stage import DOUBT
+from photorestore.networks.tiling import to_integers
+from photorestore.stages.deblur.blind import find_blur, seems_blurred
+from photorestore.stages.deblur.methods import (
+    QUICK_GRADIENT_STEPS,
+    QUICK_STEPS,
+    HalfQuadraticSplitting,
+)
+from photorestore.stages.deblur.stage import DOUBT, doubted
 
 SIGMA_255 = 2.55
 PHOTO_PX = 400
@@ -41,37 +49,46 @@ NEAR_DB = 2.0
 STEPS = np.arange(-1, 1.01, 0.25)
 """Parts of a pixel by which a PSF is moved."""
 GIVEN, FOUND, NETWORK, INPUT = f"{OURS}, PSF given", f"{OURS}, PSF estimated", "network", "blurred input"
+QUICK, AUTO = f"{OURS} with shrinkage fields, PSF estimated", "auto"
 
 
 def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
     """Return PSNR in dB by method and kernel; `every` takes only each n-th kernel with its picture."""
     denoiser, network, quick = load_runner("denoise", tier), load_runner("deblur"), load_runner("denoise_csf")
     splitting = HalfQuadraticSplitting(lambda image, sigma: denoiser(image, sigma, clamps=False))
+    fields = partial(quick, clamps=False)
+    quick_splitting = HalfQuadraticSplitting(fields, steps=QUICK_STEPS, gradient_steps=QUICK_GRADIENT_STEPS)
+    reckoned_255 = 255 * doubted(SIGMA_255 / 255)
     cases = [case for case in read_cases(root) if case.kernel not in GAUSSIANS][::every]
     by_kernel: dict[str, dict[str, float]] = {}
     problems: dict[str, str] = {}
+    used: list[str] = []
     scores: dict[str, list[float]] = defaultdict(list)
     for case in cases:
         blurred, gt = _blurred(case)
-        seen = (blurred[0].clamp(0, 1) * 65535).round().numpy().astype(np.uint16)
-        found = find_blur(
-            seen, lambda image, sigma: quick(image, sigma, clamps=False), DOUBT * SIGMA_255 / 255
-        )
+        seen = to_integers(blurred[0], np.dtype(np.uint16))
+        found = find_blur(seen, fields, DOUBT * SIGMA_255 / 255)
+        is_used = seems_blurred(seen, network) and not found.drawback
         if found.problem:
             problems[case.kernel] = found.problem
-        middle, gt = _middle(blurred), _middle(gt)
+        if is_used:
+            used.append(case.kernel)
+        middle, gt, psf = _middle(blurred), _middle(gt), moved_onto(case.psf, found.psf)
         sharp = {
             INPUT: middle,
             NETWORK: _middle(network(blurred)),
             GIVEN: undo(middle, case.psf, splitting, SIGMA_255),
-            FOUND: undo(middle, moved_onto(case.psf, found.psf), splitting, DOUBT * SIGMA_255),
+            FOUND: undo(middle, psf, splitting, reckoned_255),
+            QUICK: undo(middle, psf, quick_splitting, reckoned_255),
         }
+        sharp[AUTO] = sharp[QUICK if is_used else NETWORK]
         by_kernel[case.kernel] = {name: round(score(image, gt), 2) for name, image in sharp.items()}
         by_kernel[case.kernel]["agreement"] = found.agreement
         for name in sharp:
             scores[name].append(by_kernel[case.kernel][name])
     near = [name for name, row in by_kernel.items() if row[FOUND] >= row[GIVEN] - NEAR_DB]
     kept = [psnr(network(_tensor(case)), _tensor(case)) for case in cases]
+    taken = [seems_blurred(to_integers(_tensor(case)[0], np.dtype(np.uint8)), network) for case in cases]
     return {
         "set": f"{len(cases)} kernels, each on one photograph of Set14 and CBSD68",
         "sigma_255": SIGMA_255,
@@ -82,6 +99,8 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
         "near": near,
         "problems": problems,
         "sharp_db": summary(kept),
+        "sharp_taken_for_blurred": sum(taken),
+        "used_by_auto": used,
     }
 
 

@@ -143,8 +143,8 @@ def _add_methods(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--deblur-method",
-        choices=("auto", "hqs", "wiener", "richardson-lucy", "network"),
-        help="by which it is undone (hqs with --psf, else network)",
+        choices=("auto", "hqs", "hqs-csf", "wiener", "richardson-lucy", "network"),
+        help="by which it is undone (hqs with --psf; else hqs-csf where an estimate can be trusted, else network)",
     )
     group.add_argument(
         "--weather-method",

@@ -28,8 +28,9 @@ class Options(TypedDict, total=False):
         psf: the blur to undo: `motion:15,30` (length in px, angle in degrees), `gaussian:1.6` (sigma in px) or
             `defocus:4` (radius in px); `estimate`, which finds it in the picture; or a picture of it, of at most
             127x127 px: the bytes of its file, or the path to it as a `Path`.
-        deblur_method: by which it is undone: `network`, which needs no `psf`, or by one `hqs`, `wiener` or
-            `richardson-lucy`; `auto`, the service's default, is `hqs` with `psf`, else `network`.
+        deblur_method: by which it is undone: `network`, which needs no `psf`, or by one `hqs`, `hqs-csf`, `wiener`
+            or `richardson-lucy`; `auto`, the service's default, is `hqs` with `psf`, else `hqs-csf` where an estimate
+            can be trusted, else `network`.
         weather_method: by which weather is taken out: `network`, the service's default, which takes out rain and snow
             where `stages` names `weather`, or `haze-network` or `dark-channel`, which lift haze, and need not be
             named; the former only where it finds some.
@@ -57,7 +58,7 @@ class Options(TypedDict, total=False):
     translate_method: Literal["network", "dip"]
     normalise: bool
     psf: str | bytes | PathLike[str]
-    deblur_method: Literal["auto", "hqs", "wiener", "richardson-lucy", "network"]
+    deblur_method: Literal["auto", "hqs", "hqs-csf", "wiener", "richardson-lucy", "network"]
     weather_method: Literal["network", "haze-network", "dark-channel"]
     colorize: Literal["learned", "exemplar", "transfer"]
     hints: str

@@ -53,7 +53,7 @@ const TEXTS = {
   },
   deblur_method: {
     label: "Undo it by",
-    value: (value) => ({ hqs: "splitting, with our denoiser", wiener: "Wiener's filter", "richardson-lucy": "Richardson-Lucy" })[value] ?? value,
+    value: (value) => ({ hqs: "splitting, with our denoiser", "hqs-csf": "splitting, with a quick denoiser", wiener: "Wiener's filter", "richardson-lucy": "Richardson-Lucy" })[value] ?? value,
   },
   weather_method: {
     label: "Weather",

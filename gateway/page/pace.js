@@ -71,7 +71,7 @@ function costsOf(photo) {
   const known = read()[kindOf(photo)];
   const named = query.get("stages")?.split(",");
   const works = (stage) => known || !(
-    (stage === "deblur" && !query.has("psf")) || (stage === "upscale" && !query.has("scale"))
+    (stage === "deblur" && !query.has("psf") && !named?.includes(stage)) || (stage === "upscale" && !query.has("scale"))
     || (named && ["denoise", "scratch", "translate", "face"].includes(stage) && !named.includes(stage)));
   return Object.fromEntries(Object.entries({ ...SEED, ...known }).map(([stage, cost]) => [stage, works(stage) ? cost * megapixels(photo) : 0]));
 }

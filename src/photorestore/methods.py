@@ -9,9 +9,9 @@ from photorestore.blur_words import Blur
 NETWORK = "network"
 """The method that is a network of ours: it removes noise, and undoes a blur without a PSF."""
 
-PSF_METHODS = HQS, WIENER, RICHARDSON_LUCY = "hqs", "wiener", "richardson-lucy"
-"""Methods that undo a blur whose PSF is known: half-quadratic splitting with our denoiser as prior, and the classical
-ones."""
+PSF_METHODS = HQS, HQS_CSF, WIENER, RICHARDSON_LUCY = "hqs", "hqs-csf", "wiener", "richardson-lucy"
+"""Methods that undo a blur whose PSF is known: half-quadratic splitting with our denoiser or with shrinkage fields as
+prior, and the classical ones."""
 
 COLOUR_METHODS = LEARNED, EXEMPLAR, TRANSFER = "learned", "exemplar", "transfer"
 """Methods that give a picture colours: what photographs usually show, a reference's where it shows the same, and a

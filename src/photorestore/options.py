@@ -71,8 +71,9 @@ class Options:
         translate_method: by which damage is filled: `network` or `dip`.
         normalise: correct colour cast, fading and contrast by classical means first.
         psf: the blur to undo, see `blur_words`: in words, a picture as a data URL, or `estimate`; None = unknown.
-        deblur_method: by which it is undone: `network`, without a PSF, or by a PSF `hqs`, `wiener` or
-            `richardson-lucy`; `AUTO` is `hqs` with `psf`, else `network`.
+        deblur_method: by which it is undone: `network`, without a PSF, or by a PSF `hqs`, `hqs-csf`, `wiener` or
+            `richardson-lucy`; `AUTO` is `hqs` with `psf`, else `hqs-csf` where an estimate can be trusted, else
+            `network`.
         weather_method: by which weather is taken out: `network`, rain and snow where there are any, `haze-network`,
             haze where there is some, or `dark-channel`, haze; naming one of the latter two asks for it.
         colorize: by which it is given colours: `learned`, or `exemplar` or `transfer` with a reference; None = not.
@@ -173,10 +174,10 @@ class Options:
 
     @property
     def undoes_blur_by(self) -> str:
-        """Return the method of `deblur_method` that works where `deblur` does."""
+        """Return the method of `deblur_method` that works where `deblur` does; `AUTO`: the picture decides."""
         if self.deblur_method != AUTO:
             return self.deblur_method
-        return NETWORK if self.psf is None else methods.HQS
+        return AUTO if self.psf is None else methods.HQS
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], names: Mapping[str, str] = _OWN_NAMES) -> Options:

@@ -137,6 +137,7 @@ ROWS = _chained(
         networks=(NetworkRow("deblur", "photorestore.stages.deblur.network:DeblurUNet", has_tiers=False),),
         methods=(
             MethodRow("hqs", 47.0),
+            MethodRow("hqs-csf", 4.0),
             MethodRow("wiener", 1.5),
             MethodRow("richardson-lucy", 0.7),
             MethodRow("network", 0.7),

@@ -18,10 +18,14 @@ from PIL import Image, ImageFilter
 from skimage import data
 
 from photorestore import pipeline
+from photorestore.blur_words import Blur
 from photorestore.envelope import Envelope
 from photorestore.options import MODES, Options
+from photorestore.pixels.psf import draw
+from photorestore.stages.deblur.findings import DeblurFindings
 from photorestore.stages.face.findings import FaceFindings
 from photorestore.workspace import Workspace
+from tests.blurs import blurred, scene
 from tests.conftest import add_noise, make_photo, problem_of
 from tests.e2e.conftest import Service
 
@@ -140,6 +144,19 @@ def test_a_face_comes_back_as_in_process(
     found = expected.report.find(FaceFindings)
     assert found is not None
     assert len(found.faces) == 1
+    assert service.restore(upload, json.dumps(options)).content == expected.encoded
+
+
+def test_a_blur_that_nobody_tells_is_undone_as_in_process(
+    service: Service, oracle: pipeline.Pipeline
+) -> None:
+    shaken = blurred(scene(200), draw(Blur("motion", (9.0, 30.0)))).clamp(0, 1)
+    upload = encoded(Image.fromarray((255 * shaken).round().byte().numpy()).convert("RGB"), "PNG")
+    options = {"stages": ["deblur"], "format": "png", "timeout_s": 300}
+    expected = oracle.restore(upload, Options.from_mapping(options))
+    found = expected.report.find(DeblurFindings)
+    assert found is not None
+    assert (found.psf, found.method) == ("estimated", "hqs-csf")
     assert service.restore(upload, json.dumps(options)).content == expected.encoded
 
 

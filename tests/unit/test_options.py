@@ -96,7 +96,7 @@ def test_weather_is_taken_out_only_where_it_is_asked_for(options: Options, works
         ),
         (
             {"deblur_method": "blind"},
-            "deblur_method is 'blind'; expected one of auto, hqs, wiener, richardson-lucy, network",
+            "deblur_method is 'blind'; expected one of auto, hqs, hqs-csf, wiener, richardson-lucy, network",
         ),
         ({"psf": "data:image/png;base64,A"}, "psf is 'data:image/png;base64,A'; expected motion"),
         ({"psf": "data:image/png;base64," + "A" * 70000}, "AAA...; expected motion"),

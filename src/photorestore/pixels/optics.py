@@ -75,7 +75,9 @@ class Optics:
         mean = self.blur(image * weights) / share.clamp_min(LEAST_SOUND)
         return torch.where(sound | (share < LEAST_SOUND), image, mean)
 
-    def explain(self, blurred: Tensor, prior: Tensor, weight: Tensor, *, start: Tensor) -> Tensor:
+    def explain(
+        self, blurred: Tensor, prior: Tensor, weight: Tensor, *, start: Tensor, steps: int = GRADIENT_STEPS
+    ) -> Tensor:
         """Return the pictures that, blurred, come nearest to the known pixels, and lie near the prior.
 
         Minimises `|known (psf * x - blurred)|^2 + weight |x - prior|^2` by conjugate gradients. Were all pixels known,
@@ -84,6 +86,7 @@ class Optics:
         Args:
             blurred, prior, start: (N, C, H, W); `start` is where to begin.
             weight: of the prior, for each frequency, or one for all.
+            steps: of the gradients.
         """
 
         def from_known(image: Tensor) -> Tensor:
@@ -93,7 +96,7 @@ class Optics:
         at = start
         left = self.picture_of(from_known(blurred - self.blur(at)) - weight * spectrum_of(at - prior))
         step, before = torch.zeros_like(left), torch.ones_like(left[..., :1, :1])
-        for _ in range(GRADIENT_STEPS):
+        for _ in range(steps):
             towards = self.filtered(left, 1 / (self.power + weight))
             decrease = _dot(left, towards)
             step = towards + decrease / before.clamp_min(TINY) * step

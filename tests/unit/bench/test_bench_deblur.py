@@ -80,5 +80,9 @@ def test_unknown_blurs_are_measured_and_reported(root: Path) -> None:
     result = unknown_blurs.measure(root, every=14)
     assert len(result["by_kernel_db"]) == 2
     assert len(result["problems"]) == 2, "the pictures are too small"
+    for scores in result["by_kernel_db"].values():
+        assert scores["auto"] == scores["network"], "nothing was found"
     text = report.SECTIONS["deblur_unknown"](json.loads(json.dumps(result)))
+    assert "| auto | " in text
+    assert "in 0 pictures" in text
     assert "of 2 pictures are within 2 dB" in text

@@ -9,7 +9,7 @@ from photorestore.findings import Findings
 
 @dataclass(frozen=True, slots=True)
 class DeblurFindings(Findings):
-    """What was undone, or, where an estimate was poor, what was found and left.
+    """What was undone, or, where an estimate was poor, what was found and left, or left to the network.
 
     Attributes:
         psf: the blur in the words of the option `psf`, or what is known of it in other words.

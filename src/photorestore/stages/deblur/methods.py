@@ -13,12 +13,16 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from photorestore.pixels.optics import Optics
+from photorestore.pixels.optics import GRADIENT_STEPS, Optics
 from photorestore.pixels.threads import one_thread
 
 FIRST_LEVEL = 49 / 255
 """Level at which the denoiser begins; it explains ringing and what the first solution makes of noise as noise."""
 STEPS = 8
+QUICK_STEPS, QUICK_GRADIENT_STEPS = 3, 2
+"""With shrinkage fields as denoiser. On 21 training photographs, shaken or moved, whose PSFs were estimated, 5 steps
+of 3 gradients gained .2 dB more in 1.7 times the time; and on 12 of these the denoiser of `denoise`, in 4 steps of 3,
+.1 dB less than those."""
 PRIOR_WEIGHT = 0.23
 """Weight of the prior against the data, as published (lambda)."""
 WIENER_BALANCE = 100.0
@@ -104,11 +108,13 @@ class HalfQuadraticSplitting:
         denoise: takes pictures whose sides are not restricted.
         step: see `Step`; not entered for the denoiser.
         steps: how many.
+        gradient_steps: of the conjugate gradients, in each step.
     """
 
     denoise: Denoise
     step: Step = nullcontext
     steps: int = STEPS
+    gradient_steps: int = GRADIENT_STEPS
 
     def __call__(self, blurred: Tensor, optics: Optics, noise: Tensor) -> Tensor:
         """See `Method`."""
@@ -117,7 +123,7 @@ class HalfQuadraticSplitting:
             with self.step(), one_thread():
                 level = FIRST_LEVEL ** (1 - share) * noise**share
                 weight = PRIOR_WEIGHT * (noise / level).square()
-                solution = optics.explain(blurred, sharp, weight, start=sharp)
+                solution = optics.explain(blurred, sharp, weight, start=sharp, steps=self.gradient_steps)
             sharp = self.denoise(solution.clamp(-0.5, 1.5), level.flatten())
         return sharp
 

@@ -76,6 +76,16 @@ def agreement(one: Tensor, other: Tensor) -> float:
     return min(1.0, float(_correlation(one, other).max() / (one.norm() * other.norm())))
 
 
+def widths(psf: Tensor) -> tuple[float, float]:
+    """Return the standard deviation, in px, of a PSF's (K, K) light across its longest direction, and along it."""
+    at = torch.arange(psf.shape[0], device=psf.device, dtype=psf.dtype)
+    places = torch.stack(torch.meshgrid(at, at, indexing="ij")).flatten(1)
+    light = psf.flatten() / psf.sum()
+    around = places - (places @ light)[:, None]
+    across, along = torch.linalg.eigvalsh((light * around) @ around.T).clamp_min(0).sqrt().tolist()
+    return across, along
+
+
 def moved_onto(target: Tensor, psf: Tensor) -> Tensor:
     """Return a PSF (K, K) moved, by whole pixels, to where it is most like another; what leaves it comes in again."""
     found = _correlation(target, psf)

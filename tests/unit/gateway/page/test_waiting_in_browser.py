@@ -119,6 +119,23 @@ def test_a_large_photo_shows_the_stages_at_work(
     browser.assert_calm()
 
 
+SECONDS_LEFT = """
+const [query, done] = arguments;
+const photo = {width: 1000, height: 1000, jobState: "running", since: performance.now(), query};
+import("/page/pace.js").then(({secondsLeft}) => done(secondsLeft(photo)));
+"""
+
+
+def test_deblurring_counts_where_it_was_asked_for(serve: Callable[..., Browser]) -> None:
+    browser = serve()
+    browser.open()
+    without, *with_it = (
+        browser.driver.execute_async_script(SECONDS_LEFT, query)
+        for query in ("stages=denoise", "stages=denoise,deblur", "stages=denoise&psf=estimate")
+    )
+    assert with_it == pytest.approx([without + 15, without + 15], abs=1)
+
+
 def test_a_job_that_waits_says_so_and_can_be_cancelled(
     serve: Callable[..., Browser], server: FakeTorchServe, large: Path, tmp_path: Path
 ) -> None:

@@ -72,6 +72,70 @@ def test_ways_that_disagree_are_not_trusted(monkeypatch: pytest.MonkeyPatch) -> 
     assert "disagree" in found.problem
 
 
+@pytest.mark.parametrize(("side_px", "problem"), [(255, "disagree"), (256, "")])
+def test_ways_have_to_agree_more_in_a_small_picture(
+    monkeypatch: pytest.MonkeyPatch, side_px: int, problem: str
+) -> None:
+    finding(monkeypatch, *[LINE] * len(FITS))
+    monkeypatch.setattr(blind, "united", lambda _: (LINE, 0.93))
+    found = find_blur(np.zeros((3, side_px, side_px), np.uint8), lambda image, _: image, 0.01)
+    assert problem in found.problem
+    assert bool(found.problem) == bool(problem)
+
+
+def test_what_is_wider_than_a_shake_can_be_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding(monkeypatch, *[draw(Blur("motion", (33.0, 0.0)))] * len(FITS))
+    assert "wider" in find_blur(image_of_edges(), lambda image, _: image, 0.01).problem
+
+
+def test_what_the_picture_contradicts_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding(monkeypatch, *[LINE] * len(FITS))
+    assert find_blur(image_of_edges(), lambda image, _: image, 0.01).problem == ""
+    finding(monkeypatch, *[LINE] * len(FITS))
+    monkeypatch.setattr(blind, "refined", lambda *_: LINE.T.contiguous())
+    assert "tells another" in find_blur(image_of_edges(), lambda image, _: image, 0.01).problem
+
+
+@pytest.mark.parametrize(
+    ("blur", "problem", "drawback"),
+    [
+        (Blur("motion", (7.0, 30.0)), "", ""),
+        (Blur("motion", (7.0, 30.0)), "it is chance", "it is chance"),
+        (Blur("defocus", (4.0,)), "", "as of a lens"),
+        (Blur("gaussian", (1.5,)), "it is chance", "it is chance"),
+    ],
+)
+def test_blurs_of_lenses_are_left_to_the_network(blur: Blur, problem: str, drawback: str) -> None:
+    found = Estimate(draw(blur), 1.0, problem).drawback
+    assert drawback in found
+    assert bool(found) == bool(drawback)
+
+
+@pytest.mark.parametrize(
+    ("width_px", "length_px", "is_used"), [(3, 4, False), (3, 7, True), (8, 12, True), (10, 12, False)]
+)
+def test_the_network_undoes_what_is_short_or_round(width_px: int, length_px: int, is_used: bool) -> None:
+    psf = torch.zeros(15, 15)
+    psf[:width_px, :length_px] = 1 / (width_px * length_px)
+    assert (Estimate(psf, 1.0).drawback == "") is is_used
+
+
+@pytest.mark.parametrize(("change", "expected"), [(0.0, False), (0.002, False), (0.02, True)])
+def test_what_the_network_changes_may_be_blurred(change: float, expected: bool) -> None:
+    """Only the part with most edges counts."""
+    image = np.zeros((3, 200, 1200), np.uint8)
+    image[:, :, 1000::8] = 200
+    seen = []
+
+    def deblur(part: Tensor) -> Tensor:
+        seen.append(part)
+        return part + change
+
+    assert blind.seems_blurred(image, deblur) is expected
+    assert seen[0].shape == (1, 3, 200, blind.WINDOW_PX)
+    assert float(seen[0].max()) == pytest.approx(200 / 255)
+
+
 def test_a_picture_that_is_sharp_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     finding(monkeypatch, *[POINT] * len(FITS))
     assert find_blur(image_of_edges(), lambda image, _: image, 0.01).problem == "the picture is not blurred"

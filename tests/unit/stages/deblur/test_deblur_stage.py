@@ -18,7 +18,7 @@ from photorestore.stages.deblur.blind import Estimate
 from photorestore.stages.deblur.findings import DeblurFindings
 from photorestore.stages.deblur.methods import STEPS, Denoise, Step
 from photorestore.stages.deblur.network import DeblurUNet
-from photorestore.stages.deblur.stage import DOUBT, LEFT_BY_DENOISING, DeblurStage
+from photorestore.stages.deblur.stage import DOUBT, LEAST_DOUBT, LEFT_BY_DENOISING, DeblurStage, doubted
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.shrinkage import ShrinkageCascade
 from photorestore.stages.denoise.stage import DenoiseStage
@@ -26,7 +26,7 @@ from photorestore.workspace import Array, Workspace
 from tests.conftest import found_by, make_photo, problem_of
 
 PSF = "motion:7,20"
-METHODS = ("hqs", "wiener", "richardson-lucy")
+METHODS = ("hqs", "hqs-csf", "wiener", "richardson-lucy")
 
 
 class Softening(torch.nn.Module):
@@ -52,9 +52,9 @@ def stage() -> DeblurStage:
     return stage_of(Softening())
 
 
-def stage_of(network: Softening, tile_px: int = 1024) -> DeblurStage:
+def stage_of(network: Softening, tile_px: int = 1024, *, finds_blur: bool = True) -> DeblurStage:
     unknown = DeblurUNet((8, 8, 8), (1, 1, 1)).eval()
-    torch.nn.init.constant_(unknown.tail.weight, 0.01)
+    torch.nn.init.constant_(unknown.tail.weight, 0.01 if finds_blur else 0.0)
     return DeblurStage(
         {
             "denoise": Runner(network, precision="float32", tile_px=tile_px),
@@ -120,7 +120,7 @@ def test_a_picture_of_a_blur_does_what_the_words_do(stage: DeblurStage, tmp_path
 def test_the_network_works_where_no_blur_is_told(
     stage: DeblurStage, tmp_path: Path, depth: str, hw: tuple[int, int]
 ) -> None:
-    workspace = prepared(tmp_path, hw=hw, depth=depth, psf=None, stages=("deblur",))
+    workspace = prepared(tmp_path, hw=hw, depth=depth, psf=None, stages=("deblur",), deblur_method="network")
     result = done(stage, workspace)
     assert result.shape == (3, *hw)
     assert result.dtype == np.uint16
@@ -128,9 +128,12 @@ def test_the_network_works_where_no_blur_is_told(
     assert workspace.envelope.trace["deblur"].note == "an unknown blur undone by network"
 
 
-def estimating(monkeypatch: pytest.MonkeyPatch, problem: str) -> None:
-    """Let the stage find an even motion of 3 px."""
-    found = Estimate(torch.tensor([[0.0, 0, 0], [1, 1, 1], [0, 0, 0]]) / 3, 0.9, problem)
+LINE = Blur("motion", (3.0, 0.0))
+
+
+def estimating(monkeypatch: pytest.MonkeyPatch, problem: str, blur: Blur = LINE) -> None:
+    """Let the stage find a blur."""
+    found = Estimate(draw(blur), 0.9, problem)
     monkeypatch.setattr(
         "photorestore.stages.deblur.stage.find_blur", lambda image, denoise, sigma, step: found
     )
@@ -144,9 +147,9 @@ def test_an_estimated_blur_is_undone_and_shown(
     workspace = prepared(tmp_path, **options, deblur_method="wiener")
     done(stage, workspace)
     found = found_by(workspace, DeblurFindings)
-    assert (found.psf, found.agreement, found.sigma_255) == ("estimated", 0.9, 2 * DOUBT)
+    assert (found.psf, found.agreement, found.sigma_255) == ("estimated", 0.9, 255 * LEAST_DOUBT)
     assert found.picture is not None
-    assert np.allclose(read_psf(found.picture)[1], 1 / 3)
+    assert np.allclose(read_psf(found.picture), draw(LINE), atol=1e-3)
 
 
 def test_an_estimate_reckons_with_more_noise_and_is_refined_by_shrinkage_fields(
@@ -180,6 +183,59 @@ def test_a_poor_estimate_is_shown_and_leaves_the_picture(
     assert (trace.outcome, "it is chance" in trace.note) == ("passed", True)
     assert workspace.envelope.current == "image"
     assert found_by(workspace, DeblurFindings).picture is not None
+
+
+AUTO: dict[str, Any] = {"psf": None, "stages": ("deblur",)}
+
+
+def test_a_blur_that_nobody_tells_is_undone_quickly_where_it_is_found(
+    stage: DeblurStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimating(monkeypatch, "")
+    workspace = prepared(tmp_path, **AUTO)
+    result = done(stage, workspace)
+    found = found_by(workspace, DeblurFindings)
+    assert (found.psf, found.method, found.agreement) == ("estimated", "hqs-csf", 0.9)
+    assert found.picture is not None
+    assert "estimated undone by hqs-csf" in workspace.envelope.trace["deblur"].note
+    asked = prepared(tmp_path, psf="estimate", deblur_method="hqs-csf")
+    assert (done(stage, asked) == result).all()
+    denoiser = stage.networks["denoise"].network
+    assert isinstance(denoiser, Softening)
+    assert denoiser.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("blur", "problem"), [(Blur("motion", (7.0, 20.0)), "it is chance"), (Blur("defocus", (2.0,)), "")]
+)
+def test_the_network_works_where_a_blur_is_not_found_or_round(
+    stage: DeblurStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blur: Blur, problem: str
+) -> None:
+    estimating(monkeypatch, problem, blur)
+    workspace = prepared(tmp_path, **AUTO)
+    result = done(stage, workspace)
+    found = found_by(workspace, DeblurFindings)
+    assert (found.psf, found.method, found.agreement, found.sigma_255) == ("unknown", "network", 0.9, None)
+    assert found.picture is not None
+    note = workspace.envelope.trace["deblur"].note
+    assert note.startswith("an unknown blur undone by network; ")
+    assert (problem or "as of a lens") in note
+    assert (done(stage, prepared(tmp_path, **AUTO, deblur_method="network")) == result).all()
+
+
+def test_no_blur_is_looked_for_where_the_network_finds_nothing_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("photorestore.stages.deblur.stage.find_blur", None)
+    workspace = prepared(tmp_path, **AUTO)
+    result = done(stage_of(Softening(), finds_blur=False), workspace)
+    assert (result == workspace.plane("image").astype(np.uint16) * 257).all()
+    assert found_by(workspace, DeblurFindings) == DeblurFindings("unknown", "network")
+    assert workspace.envelope.trace["deblur"].note == "an unknown blur undone by network"
+
+
+def test_more_noise_is_reckoned_with_than_there_is_where_the_blur_is_found() -> None:
+    assert [255 * doubted(level / 255) for level in (0.8, 2, 10, 255)] == pytest.approx([4, 4, 15, 255])
 
 
 @pytest.mark.parametrize("options", [{"psf": None}, {"strength": 0}, {"strength": {"deblur": 0}}])

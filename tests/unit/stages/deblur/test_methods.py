@@ -13,6 +13,8 @@ from photorestore.pixels.optics import Optics, mirrored, spectrum_of
 from photorestore.pixels.psf import draw
 from photorestore.stages.deblur.deconvolution import Deconvolution
 from photorestore.stages.deblur.methods import (
+    QUICK_GRADIENT_STEPS,
+    QUICK_STEPS,
     HalfQuadraticSplitting,
     Method,
     RichardsonLucy,
@@ -66,6 +68,19 @@ def test_the_denoiser_as_prior_beats_the_classical_methods(
     ours, *others = (psnr(undo(lq, psf, method, sigma_255).clamp(0, 1), gt) for method in methods)
     assert ours - max(others) >= least_db
     assert max(others) > psnr(lq, gt) + 1
+
+
+def test_shrinkage_fields_come_near_the_denoiser(splitting: HalfQuadraticSplitting) -> None:
+    fields, psf = load_runner("denoise_csf"), psf_of("motion:9,30")
+    quick = HalfQuadraticSplitting(
+        lambda image, sigma: fields(image, sigma, clamps=False),
+        steps=QUICK_STEPS,
+        gradient_steps=QUICK_GRADIENT_STEPS,
+    )
+    lq, gt = blurred(photo(104, 112), psf, 2.55)
+    best, found = (psnr(undo(lq, psf, method, 2.55).clamp(0, 1), gt) for method in (splitting, quick))
+    assert found > best - 1.5
+    assert found > psnr(lq, gt) + 3
 
 
 @pytest.mark.parametrize("method", CLASSICAL, ids=["wiener", "richardson-lucy"])

@@ -14,6 +14,7 @@ from photorestore.stages.deblur.psf_fitting import (
     fitted_psf,
     gradients_of,
     steepness_of,
+    widths,
     wrapping,
 )
 from tests.blurs import scene
@@ -78,3 +79,23 @@ def test_a_picture_is_lengthened_to_a_fast_size_and_repeats_smoothly(size_hw: tu
     assert torch.equal(longer[: size_hw[0], : size_hw[1]], image)
     assert longer.shape[1] == fast_length(size_hw[1] + 10)
     assert float((longer[:, 0] - longer[:, -1]).abs().max()) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("blur", "across_px", "along_px"),
+    [
+        (Blur("defocus", (4.0,)), 2.0, 2.0),  # half its radius
+        (Blur("gaussian", (1.5,)), 1.5, 1.5),
+        (Blur("motion", (15.0, 0.0)), 0.0, 15 / 12**0.5),
+        (Blur("motion", (15.0, 37.0)), 0.3, 15 / 12**0.5),
+    ],
+)
+def test_how_wide_a_psf_is_does_not_depend_on_where_it_lies(
+    blur: Blur, across_px: float, along_px: float
+) -> None:
+    psf = F.pad(draw(blur), (3, 0, 0, 3))
+    assert widths(psf) == pytest.approx((across_px, along_px), abs=0.15)
+
+
+def test_a_point_has_no_width() -> None:
+    assert widths(torch.ones(1, 1)) == (0, 0)
