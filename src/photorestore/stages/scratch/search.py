@@ -15,6 +15,7 @@ from photorestore.pixels.bands import bands
 from photorestore.stages.preprocess.findings import decided_of
 from photorestore.stages.preprocess.scene import features_of, plane_view, see
 from photorestore.stages.scratch import masks
+from photorestore.stages.scratch.lights import is_dark, leave_lights
 from photorestore.stages.scratch.looks import Look, average, turn
 from photorestore.stages.scratch.scales import BAND_ROWS, factors_of, fuse, shrunk
 from photorestore.workspace import Array, Workspace
@@ -105,6 +106,8 @@ class Search:
         mask = masks.find_damage(prob, self.certain)
         if is_print and self.certain == masks.CERTAIN_IN_DAMAGED and masks.coverage(mask) > masks.RUIN:
             mask = masks.find_damage(prob, masks.CERTAIN_IN_RUINS)
+        if not _is_told(self.workspace) and is_dark(self._image):
+            leave_lights(mask, self._image)
         self.workspace.write_plane("scratch_mask", mask)
         return masks.coverage(mask)
 
@@ -158,12 +161,16 @@ def doubt(prob: Array, in_print: Array, certain: float) -> None:
 def _certain(workspace: Workspace) -> float:
     """Return how certain the detector must be of a defect, by what was asked for and how the picture was judged."""
     found = decided_of(workspace)
-    is_told = workspace.options.wants("scratch") or workspace.options.mode == THOROUGH
-    if is_told:  # whoever asks for it says that the picture is damaged
+    if _is_told(workspace):
         return masks.CERTAIN_IN_DAMAGED
     if not found.is_thorough:
         return masks.CERTAIN_IN_OTHERS
     return masks.CERTAIN_IN_DAMAGED if found.damaged else masks.CERTAIN_IN_PRINTS
+
+
+def _is_told(workspace: Workspace) -> bool:
+    """Return whether the caller says that the picture is damaged, by asking for this stage or for the whole chain."""
+    return bool(workspace.options.wants("scratch")) or workspace.options.mode == THOROUGH
 
 
 def _is_judged_sound(workspace: Workspace) -> bool:

@@ -172,6 +172,22 @@ def test_what_is_doubtful_counts_in_a_print_that_is_damaged_all_over(
     assert search.finish() == found_rows / 120
 
 
+@pytest.mark.parametrize(("options", "coverage"), [(Options(), 0.0), (Options(mode="thorough"), 0.002)])
+def test_stars_are_dust_only_where_the_caller_says_that_there_is_damage(
+    tmp_path: Path, options: Options, coverage: float
+) -> None:
+    workspace = Workspace.create(tmp_path, options)
+    sky = np.full((3, 100, 200), 10, np.uint8)
+    for left in (20, 80, 120, 150, 190):
+        sky[:, 40:44, left : left + 2] = 250
+    workspace.write_plane("image", sky)
+    workspace.envelope.current = "image"
+    search = Search.of(judge(workspace, "thorough"), None)
+    for look in search.looks:
+        look.prob[:] = np.where(look.view[:1] > 200, 65535, 0)
+    assert search.finish() == coverage
+
+
 @pytest.mark.usefixtures("_everything_may_be_damaged")
 def test_what_is_likely_counts_in_a_damaged_print_only(tmp_path: Path) -> None:
     for mode, coverage in (("gentle", 0.0), ("thorough", 1.0)):
