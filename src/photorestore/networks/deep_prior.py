@@ -2,7 +2,8 @@
 
 After Ulyanov, Vedaldi, Lempitsky, *Deep Image Prior*, CVPR 2018: a network with random weights is fitted to a picture,
 and makes what looks like a photograph before it makes noise, or what does not fit in a hole. Some pixels are held out
-of the fit; where the mean of the latest outputs is nearest to them, fitting ends.
+of the fit; where the mean of the latest outputs is nearest to them, fitting ends. Where steps are left for another fit,
+that begins with other random numbers, and the result is the mean of both, whose errors differ.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from photorestore.networks.descriptor import IMAGE, SCALE, Descriptor, Port
 from photorestore.pixels.threads import one_thread
 
 Step = Callable[[int, int], None]
-"""Called before each step of fitting with its number and how many there are at most; may raise to stop."""
+"""Called before each step of all fits with its number and how many there are at most; may raise to stop."""
 
-SEED = 1
+FITS = (1, 2)
+"""What the random numbers of each fit begin with: those of its weights, seeds and held-out pixels."""
+LEAST_SHARE = 0.5
+"""What share of the steps of the first fit must be left for another."""
 _NOISY = Port("image", "N 3 H W", -0.5, 1.5)
 DENOISES, FILLS, ENLARGES = (
     Descriptor(
@@ -38,9 +42,10 @@ SCALES = 5
 STRIDE = 2**SCALES
 LEAST_PX = 2 * STRIDE
 """Least sides of what is made: a channel must have several values at the coarsest scale."""
-STEPS, LEAST_STEPS = 1800, 400
-STEPS_PX = 2**25
-"""Steps times pixels, at most: some minutes of one core."""
+STEPS, LEAST_STEPS = 3000, 400
+"""Of all fits together, at most, for small and large pictures."""
+STEPS_PX = 3 * 2**24
+"""Steps times pixels of all fits together, at most, where these lie between: three minutes of one core."""
 RATE = 0.01
 LOUDNESS, SHAKE = 0.1, 0.03
 """Of the seeds, and the standard deviation of the noise that is added to them in each step: more of it keeps noise
@@ -93,7 +98,7 @@ class DeepPrior(nn.Module):
 
 
 def restore(seen: Tensor, known: Tensor, step: Step, scale: int = 1) -> Tensor:
-    """Return what a network that is fitted to the known pixels makes of a picture; the same bytes each time.
+    """Return what networks that are fitted to the known pixels make of a picture; the same bytes each time.
 
     Args:
         seen: the picture (1, C, H, W) in [0, 1]; noise may take it outside.
@@ -105,12 +110,20 @@ def restore(seen: Tensor, known: Tensor, step: Step, scale: int = 1) -> Tensor:
         (1, C, scale * H, scale * W) in [0, 1].
     """
     with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
-        return _Fit(seen.clone(), known.clone(), scale).run(step)
+        seen, known = seen.clone(), known.clone()
+        steps, done = steps_for(scale**2 * known.numel()), 0
+        results = list[Tensor]()
+        for first in FITS:
+            torch.manual_seed(first)
+            result, done = _Fit(seen, known, scale).run(step, done, steps)
+            results.append(result)
+            if steps - done < LEAST_SHARE * done:
+                break
+        return torch.stack(results).mean(0)
 
 
 def steps_for(pixels: int) -> int:
-    """Return the most steps for a result of so many pixels."""
+    """Return the most steps of all fits together, for a result of so many pixels."""
     return min(STEPS, max(LEAST_STEPS, STEPS_PX // pixels))
 
 
@@ -129,25 +142,33 @@ class _Fit:
         self.seeds = _seeds(self.size_hw).contiguous(memory_format=torch.channels_last)
         self.optimiser = torch.optim.Adam(self.network.parameters(), RATE)
 
-    def run(self, step: Step) -> Tensor:
-        """Fit until the held-out pixels are matched no better, and return the best mean of outputs."""
-        steps = steps_for(self.size_hw[0] * self.size_hw[1])
+    def run(self, step: Step, done: int, most: int) -> tuple[Tensor, int]:
+        """Fit until the held-out pixels are matched no better.
+
+        Args:
+            step: see `restore`.
+            done: steps of earlier fits.
+            most: steps of these and this one, at most.
+
+        Returns:
+            The best mean of outputs, and the steps of earlier fits and this one.
+        """
         mean = best = torch.zeros(0)
         least, looks = float("inf"), 0
-        for number in range(1, steps + 1):
-            step(number, steps)
+        for number in range(1, most - done + 1):
+            step(done + number, most)
             with one_thread():
                 output = self._learn()
                 # The first outputs are forgotten soon, later ones ever more slowly.
                 mean = output if number == 1 else mean.lerp(output, max(1 - KEPT, 2 / (number + 1)))
-                if number % LOOK_EVERY and number < steps:
+                if number % LOOK_EVERY and done + number < most:
                     continue
                 error, looks = self._error(mean, self.judged).item(), looks + 1
             if error < least:
                 least, best, looks = error, mean, 0
             if looks == PATIENCE:
                 break
-        return best
+        return best, done + number
 
     def _learn(self) -> Tensor:
         """Make one step, and return the output that it began with."""

@@ -1,11 +1,15 @@
-"""A network is fitted to one picture, and makes what is likely there."""
+"""Networks are fitted to one picture, and make what is likely there."""
+
+import gc
+import weakref
 
 import pytest
 import torch
 
 from photorestore.fidelity import psnr
+from photorestore.long_work import LARGEST_PX
 from photorestore.networks import deep_prior
-from photorestore.networks.deep_prior import restore, steps_for
+from photorestore.networks.deep_prior import DeepPrior, restore, steps_for
 from tests.conftest import make_photo
 
 
@@ -25,6 +29,14 @@ def unseen(number: int, steps: int) -> None:
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deep_prior, "STEPS", 6)
     monkeypatch.setattr(deep_prior, "LEAST_STEPS", 4)
+
+
+@pytest.fixture
+def short(few: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two fits of six steps each."""
+    monkeypatch.setattr(deep_prior, "STEPS", 12)
+    monkeypatch.setattr(deep_prior, "LOOK_EVERY", 6)
+    monkeypatch.setattr(deep_prior, "PATIENCE", 0)
 
 
 def test_holes_are_filled_by_what_surrounds_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +80,50 @@ def test_a_picture_of_which_nothing_is_known_does_no_harm() -> None:
     assert restore(seen, ~everywhere(seen), unseen).isfinite().all()
 
 
+@pytest.mark.usefixtures("short")
+def test_a_result_is_the_mean_of_fits_that_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, alone = photo(), list[torch.Tensor]()
+    together = [restore(seen, everywhere(seen), unseen) for _ in range(2)]
+    for first in deep_prior.FITS:
+        monkeypatch.setattr(deep_prior, "FITS", (first,))
+        alone.append(restore(seen, everywhere(seen), unseen))
+    assert len(alone) == 2
+    assert not torch.equal(*alone)
+    assert torch.equal(*together)
+    assert torch.equal(together[0], (alone[0] + alone[1]) / 2)
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize(("steps", "done"), [(5, 5), (6, 6), (8, 6), (9, 9), (12, 12), (30, 12)])
+def test_another_fit_begins_where_half_of_the_steps_are_left_for_it(
+    steps: int, done: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deep_prior, "STEPS", steps)
+    told = list[tuple[int, int]]()
+    restore(photo(), everywhere(photo()), lambda number, most: told.append((number, most)))
+    assert told == [(number, steps) for number in range(1, done + 1)]
+
+
+@pytest.mark.usefixtures("short")
+def test_a_fit_keeps_nothing_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive = weakref.WeakSet[torch.nn.Module]()
+    counts = list[int]()
+
+    class Counted(DeepPrior):
+        def __init__(self, channels: int) -> None:
+            super().__init__(channels)
+            alive.add(self)
+
+    def step(number: int, steps: int) -> None:
+        if number == 7:
+            gc.collect()  # the first optimiser of a process is in a cycle with the frame that loads its module
+            counts.append(len(alive))
+
+    monkeypatch.setattr(deep_prior, "DeepPrior", Counted)
+    restore(photo(), everywhere(photo()), step)
+    assert counts == [1]
+
+
 def test_fitting_ends_when_the_held_out_pixels_are_matched_no_better(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deep_prior, "LOOK_EVERY", 2)
     monkeypatch.setattr(deep_prior, "PATIENCE", 3)
@@ -83,15 +139,23 @@ def test_fitting_ends_when_the_held_out_pixels_are_matched_no_better(monkeypatch
     assert len(numbers) < steps_for(33 * 33)
 
 
-def test_a_step_may_raise_to_stop() -> None:
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("last", [3, 9])
+def test_a_step_of_either_fit_may_raise_to_stop(last: int) -> None:
+    numbers = list[int]()
+
     def step(number: int, steps: int) -> None:
-        if number == 3:
+        numbers.append(number)
+        if number == last:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
         restore(photo(), everywhere(photo()), step)
+    assert numbers == list(range(1, last + 1))
 
 
-def test_large_pictures_get_fewer_steps() -> None:
-    assert steps_for(128 * 128) == deep_prior.STEPS
-    assert deep_prior.LEAST_STEPS <= steps_for(2**18) < deep_prior.STEPS
+def test_large_pictures_get_fewer_steps_and_none_takes_much_longer() -> None:
+    assert steps_for(1) == steps_for(128 * 128) == deep_prior.STEPS
+    assert steps_for(LARGEST_PX) == deep_prior.LEAST_STEPS
+    for side in range(1, 513):
+        assert steps_for(side**2) * side**2 <= deep_prior.LEAST_STEPS * LARGEST_PX

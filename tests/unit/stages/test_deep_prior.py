@@ -94,16 +94,19 @@ def test_pictures_of_all_kinds_are_restored_and_the_bytes_repeat(
 
 
 @pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("noted", [[0], [0, 10]])
 def test_it_notes_its_steps_stops_once_cancelled_and_keeps_no_turn_from_others(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, name: str, noted: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deep_prior, "STEPS", 12)
+    monkeypatch.setattr(deep_prior, "LOOK_EVERY", 6)
+    monkeypatch.setattr(deep_prior, "PATIENCE", 0)  # the first fit ends after 6 steps
     workspace, stage, seen = prepared(tmp_path, name), stage_of(name), list[dict[str, tuple[int, int]]]()
 
     def note(*given: Any) -> None:
         note_steps(*given)
         seen.append(noted_steps(workspace.directory))
-        if len(seen) == 2:
+        if len(seen) == len(noted):
             workspace.cancel()
 
     class NoTurn(nullcontext[None]):
@@ -114,7 +117,7 @@ def test_it_notes_its_steps_stops_once_cancelled_and_keeps_no_turn_from_others(
     stage.take_turns(NoTurn())
     run_stage(stage, [workspace])
     assert problem_of(workspace.envelope).type == "cancelled"
-    assert seen == [{name: (0, 12)}, {name: (10, 12)}]
+    assert seen == [{name: (done, 12)} for done in noted]
 
 
 @pytest.mark.parametrize("name", OPTIONS)
