@@ -41,7 +41,7 @@ def test_a_doubtful_defect_counts_in_a_damaged_picture_only() -> None:
 
 def test_what_is_more_doubtful_counts_in_a_print_that_is_damaged_all_over() -> None:
     prob = make_prob()
-    prob[0, 20:24, 20:24] = round(0.4 * 65535)
+    prob[0, 20:24, 20:24] = round(0.45 * 65535)
     assert not masks.find_damage(prob, masks.CERTAIN_IN_DAMAGED).any()
     assert masks.coverage(masks.find_damage(prob, masks.CERTAIN_IN_RUINS)) == 16 / prob.size
 

@@ -167,7 +167,7 @@ def test_what_is_doubtful_counts_in_a_print_that_is_damaged_all_over(
         look.prob[:] = 0
         if look.network == PRINTS:
             look.prob[:, :sure_rows, :] = round(0.9 * 65535)
-            look.prob[:, 50:60, :] = round(0.4 * 65535)
+            look.prob[:, 50:60, :] = round(0.45 * 65535)
     search.looks = [look for look in search.looks if not look.is_turned]
     assert search.finish() == found_rows / 120
 
