@@ -18,10 +18,6 @@ CERTAIN_IN_OTHERS = 0.9995
 """A defect counts if its probability rises somewhere to this: in damaged pictures, in old prints that do not seem to be
 damaged, and in others. Of 59 held-out photographs, aged as prints, .098 % is marked at .5 and .133 at .4; the F1 of
 real held-out damage is .67 and .69, its precision .81 and .78."""
-CERTAIN_IN_RUINS, RUIN = 0.4, 0.01
-"""In prints of which more than this share is damaged by that measure, the doubtful is damage more often than not. Of
-four held-out real ones the F1 is .628 in place of .606 (recall .62 and .57, precision .71 and .75), and of the 59
-photographs .107 % is marked. At .35 it is .633, but of what was marked in six others less than .8 was damage."""
 MOST_IN_DAMAGED = 0.25
 """Greatest share of a damaged picture that is filled: less would be left than is needed to fill it by."""
 MOST_IN_OTHERS = 0.003
@@ -47,9 +43,8 @@ def find_damage(prob: Array, certain: float) -> Mask:
 
     Args:
         prob: scratch_prob, (1, H, W), uint8 or uint16 of full range.
-        certain: probability to which a defect must rise, one of `CERTAIN_IN_RUINS`, `CERTAIN_IN_DAMAGED`,
-            `CERTAIN_IN_PRINTS`, `CERTAIN_IN_OTHERS`. The less a picture seems to be damaged, the likelier what was
-            found is its own detail.
+        certain: probability to which a defect must rise, one of `CERTAIN_IN_DAMAGED`, `CERTAIN_IN_PRINTS`,
+            `CERTAIN_IN_OTHERS`. The less a picture seems to be damaged, the likelier what was found is its own detail.
 
     Returns:
         (1, H, W) uint8, 255 = damage, 0 = sound; all 0 when less than `TINY_COVERAGE` was found.
@@ -63,11 +58,11 @@ def find_damage(prob: Array, certain: float) -> Mask:
 
 def clean_mask(prob: Array, certain: float) -> Mask:
     """Return the defects that rise to the probability `certain`, followed down to `FOLLOWED`; (1, H, W), 0 or 255."""
-    full, followed = int(np.iinfo(prob.dtype).max), min(certain, FOLLOWED)
+    full = int(np.iinfo(prob.dtype).max)
     mask = np.zeros(prob.shape, np.uint8)
     for rows, around in _bands_with_halo(prob.shape[1]):
         band = prob[0, around]
-        defects = follow(band >= certain * full, band >= followed * full)
+        defects = follow(band >= certain * full, band >= FOLLOWED * full)
         mask[0, rows] = defects[rows.start - around.start :][: rows.stop - rows.start] * np.uint8(255)
     return mask
 

@@ -98,14 +98,11 @@ class Search:
             else:
                 looks = looks[:1]
         probs = [look.prob for look in looks]
-        if is_print := decided_of(self.workspace).is_print:
+        if decided_of(self.workspace).is_print:
             doubt(probs[0], probs[1], self.certain)
         with self.workspace.new_plane("scratch_prob", probs[0].shape, "uint16") as target:
             fuse(probs, [look.factor for look in looks], target)
-        prob = self.workspace.plane("scratch_prob")
-        mask = masks.find_damage(prob, self.certain)
-        if is_print and self.certain == masks.CERTAIN_IN_DAMAGED and masks.coverage(mask) > masks.RUIN:
-            mask = masks.find_damage(prob, masks.CERTAIN_IN_RUINS)
+        mask = masks.find_damage(self.workspace.plane("scratch_prob"), self.certain)
         if not _is_told(self.workspace) and is_dark(self._image):
             leave_lights(mask, self._image)
         self.workspace.write_plane("scratch_mask", mask)

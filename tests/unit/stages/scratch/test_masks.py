@@ -39,13 +39,6 @@ def test_a_doubtful_defect_counts_in_a_damaged_picture_only() -> None:
     assert masks.find_damage(prob, masks.CERTAIN_IN_DAMAGED)[0, 21, 21] == 255
 
 
-def test_what_is_more_doubtful_counts_in_a_print_that_is_damaged_all_over() -> None:
-    prob = make_prob()
-    prob[0, 20:24, 20:24] = round(0.45 * 65535)
-    assert not masks.find_damage(prob, masks.CERTAIN_IN_DAMAGED).any()
-    assert masks.coverage(masks.find_damage(prob, masks.CERTAIN_IN_RUINS)) == 16 / prob.size
-
-
 def test_much_that_is_certain_is_texture_where_the_picture_is_not_damaged() -> None:
     prob = make_prob()
     prob[0, 60:70, 60:70] = 65535  # .8 % of the picture

@@ -156,22 +156,6 @@ def test_in_prints_the_network_for_photographs_counts_where_it_is_sure(
     assert np.abs(workspace.plane("scratch_prob").astype(int) - prob).max() <= 1
 
 
-@pytest.mark.parametrize(("sure_rows", "found_rows"), [(1, 1), (2, 12)])
-def test_what_is_doubtful_counts_in_a_print_that_is_damaged_all_over(
-    tmp_path: Path, sure_rows: int, found_rows: int
-) -> None:
-    options = Options(mode="thorough")
-    workspace = judge(give_photo(Workspace.create(tmp_path, options), 120, 90), "thorough")
-    search = Search.of(workspace, None)
-    for look in search.looks:
-        look.prob[:] = 0
-        if look.network == PRINTS:
-            look.prob[:, :sure_rows, :] = round(0.9 * 65535)
-            look.prob[:, 50:60, :] = round(0.45 * 65535)
-    search.looks = [look for look in search.looks if not look.is_turned]
-    assert search.finish() == found_rows / 120
-
-
 @pytest.mark.parametrize(("options", "coverage"), [(Options(), 0.0), (Options(mode="thorough"), 0.002)])
 def test_stars_are_dust_only_where_the_caller_says_that_there_is_damage(
     tmp_path: Path, options: Options, coverage: float
