@@ -2,7 +2,7 @@
 
 To a detector of damage a star is a speck of dust. But dust lies on bright places as well as on dark ones, and the
 blacks of prints are hardly ever black: where most of a picture is, what shines in it is a light. Longer things, such
-as hairs and scratches, are damage there, too.
+as hairs and scratches, are damage there, too, and where they are many, specks are dust after all.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ GROUND = 0.25
 """What is around a light is darker than this."""
 LIGHT_PX = 24
 """Longest side of a light."""
+MOST = 0.5
+"""Share of what was found that has to be lights: where as much is hairs and cracks, specks are dust."""
 CELL_PX = 16
 """The ground is the mean of what is not marked in cells of this size."""
 ROWS = 512
@@ -39,18 +41,20 @@ def is_dark(image: Array) -> bool:
 
 
 def leave_lights(mask: Mask, image: Array) -> None:
-    """Take out of a mask (1, H, W), in place, what is small and lies in the dark: what shines there.
+    """Take out of a mask (1, H, W), in place, what is small and shines in the dark, if that is most of it.
 
     Args:
         image: the plane (3, H, W) that the mask is of.
     """
     height = mask.shape[1]
-    found = mask[0].copy()
+    lights = np.zeros(mask.shape[1:], np.bool_)
     for rows in bands(height, ROWS):
         start = max(0, rows.start - LIGHT_PX)
         around = slice(start, min(height, rows.stop + LIGHT_PX))
-        lights = _lights(found[around] > 0, image[:, around])
-        mask[0, rows][lights[rows.start - start :][: rows.stop - rows.start]] = 0
+        found = _lights(mask[0, around] > 0, image[:, around])
+        lights[rows] = found[rows.start - start :][: rows.stop - rows.start]
+    if np.count_nonzero(lights) > MOST * np.count_nonzero(mask):
+        mask[0, lights] = 0
 
 
 def _lights(marked: Marked, image: Array) -> Marked:

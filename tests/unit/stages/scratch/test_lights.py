@@ -23,12 +23,26 @@ def mask_of(*places: tuple[slice, slice]) -> np.ndarray:
 @pytest.mark.parametrize("top", [0, 40, ROWS - 4, HEIGHT - 6])
 def test_a_star_is_left_and_a_hair_is_not(dtype: type, top: int) -> None:
     image = night(dtype)
-    star, hair = (slice(top, top + 6), slice(20, 26)), (slice(top, top + 2), slice(100, 100 + 2 * LIGHT_PX))
+    star, hair = (slice(top, top + 6), slice(20, 40)), (slice(top, top + 2), slice(100, 100 + 2 * LIGHT_PX))
     for place in (star, hair):
         image[:, *place] = np.iinfo(dtype).max
     mask = mask_of(star, hair)
     leave_lights(mask, image)
     assert np.array_equal(mask, mask_of(hair))
+
+
+@pytest.mark.parametrize(("side", "is_left"), [(4, False), (6, True)])
+def test_where_as_much_is_a_hair_specks_are_dust(side: int, is_left: bool) -> None:
+    image = night()
+    speck, hair = (
+        (slice(100, 100 + side), slice(20, 20 + side)),
+        (slice(200, 201), slice(100, 101 + LIGHT_PX)),
+    )
+    for place in (speck, hair):
+        image[:, *place] = 255
+    mask = mask_of(speck, hair)
+    leave_lights(mask, image)
+    assert np.array_equal(mask, mask_of(hair) if is_left else mask_of(speck, hair))
 
 
 def test_an_upright_scratch_across_bands_stays_whole() -> None:
