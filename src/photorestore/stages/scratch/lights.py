@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import pyvips
 
 from photorestore.pixels.bands import bands
 from photorestore.stages.scratch.masks import Marked, Mask
@@ -61,6 +60,8 @@ def _lights(marked: Marked, image: Array) -> Marked:
     """Return which of the marked pixels (H, W) of an image (3, H, W) belong to lights."""
     if not marked.any():
         return marked
+    import pyvips  # noqa: PLC0415 - few pictures are dark
+
     brightness = image.mean(0, dtype=np.float32) / np.iinfo(image.dtype).max
     regions = pyvips.Image.new_from_array(marked.view(np.uint8)).labelregions().numpy()
     places = np.argwhere(marked)
