@@ -147,7 +147,7 @@ def by_type(name: str) -> type[RestorationError]:
     pending: list[type[RestorationError]] = [RestorationError]
     while pending:
         cls = pending.pop()
-        if cls.type == name and cls is not RestorationError:
+        if vars(cls).get("type") == name and cls is not RestorationError:  # not what merely inherits it
             return cls
         pending += cls.__subclasses__()
     return BrokenArtifact

@@ -10,7 +10,7 @@ from skimage import data
 
 from bench.sound import SOUND
 from photorestore import pipeline
-from photorestore.errors import CorruptImage, NotAnImage, by_type
+from photorestore.errors import BrokenArtifact, CorruptImage, NotAnImage, by_type
 from photorestore.imaging import put_picture
 from photorestore.options import SELECTABLE_STAGES, STAGES, Options
 from photorestore.stages.face.findings import FaceFindings
@@ -110,6 +110,7 @@ def test_problems_are_raised_and_leave_nothing_behind(loaded: pipeline.Pipeline)
 def test_problem_types_name_their_errors() -> None:
     assert by_type("not-an-image") is NotAnImage
     assert by_type("no such problem").type == "internal"
+    assert by_type("internal") is BrokenArtifact, "not an heir of the edge, which takes other arguments"
 
 
 def judged(loaded: pipeline.Pipeline, **options: Any) -> Workspace:

@@ -144,4 +144,4 @@ def window(image: Array) -> Array:
 def _roughness(image: Array) -> float:
     """How much the green of a picture (3, H, W) changes over 4 px: less is noise than from pixel to pixel."""
     green = image[1, ::4, ::4].astype(np.float32)
-    return float(np.abs(np.diff(green, axis=0)).mean() + np.abs(np.diff(green, axis=1)).mean())
+    return sum(float(np.abs(np.diff(green, axis=axis)).mean()) for axis in (0, 1) if green.shape[axis] > 1)
