@@ -17,6 +17,12 @@ def bands(height: int, rows: int, start: int = 0) -> Iterator[slice]:
         yield slice(top, min(top + rows, height))
 
 
+def bands_with_halo(height: int, rows: int, halo: int) -> Iterator[tuple[slice, slice]]:
+    """Yield bands of `rows` rows, and each with up to `halo` rows above and below it."""
+    for band in bands(height, rows):
+        yield band, slice(max(0, band.start - halo), min(height, band.stop + halo))
+
+
 def strips(height: int, width: int, start: int = 0) -> Iterator[slice]:
     """Yield slices of rows, from `start` to `height`, of about `STRIP_PX` pixels."""
     return bands(height, max(1, STRIP_PX // width), start)

@@ -20,6 +20,16 @@ def test_bands_cover_each_row_once_and_in_order(height: int, rows: int, start: i
     assert {band.stop - band.start for band in cut[:-1]} <= {rows}
 
 
+@given(height=st.integers(0, 300), rows=st.integers(1, 80), halo=st.integers(0, 90))
+def test_halos_are_rows_of_the_plane_around_their_bands(height: int, rows: int, halo: int) -> None:
+    cut = list(bands.bands_with_halo(height, rows, halo))
+    assert [band for band, _ in cut] == list(bands.bands(height, rows))
+    for band, around in cut:
+        assert rows_of([around]) == [
+            row for row in range(height) if band.start - halo <= row < band.stop + halo
+        ]
+
+
 @pytest.mark.parametrize(("width", "rows"), [(1, 500_000), (1000, 500), (500_000, 1), (3_000_000, 1)])
 def test_strips_have_about_as_many_pixels_whatever_the_width(width: int, rows: int) -> None:
     first = next(strips(2_000_000, width))

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.pixels.bands import bands
-from photorestore.stages.scratch.masks import Marked, Mask
+from photorestore.pixels.bands import bands_with_halo
+from photorestore.stages.scratch.masks import ROWS, Marked, Mask
 from photorestore.workspace import Array
 
 Floats = npt.NDArray[np.float32]
@@ -27,7 +27,6 @@ MOST = 0.5
 """Share of what was found that has to be lights: where as much is hairs and cracks, specks are dust."""
 CELL_PX = 16
 """The ground is the mean of what is not marked in cells of this size."""
-ROWS = 512
 SAMPLED = 512
 """Pixels of a side that tell whether a picture is dark."""
 
@@ -45,13 +44,10 @@ def leave_lights(mask: Mask, image: Array) -> None:
     Args:
         image: the plane (3, H, W) that the mask is of.
     """
-    height = mask.shape[1]
     lights = np.zeros(mask.shape[1:], np.bool_)
-    for rows in bands(height, ROWS):
-        start = max(0, rows.start - LIGHT_PX)
-        around = slice(start, min(height, rows.stop + LIGHT_PX))
+    for rows, around in bands_with_halo(len(lights), ROWS, LIGHT_PX):
         found = _lights(mask[0, around] > 0, image[:, around])
-        lights[rows] = found[rows.start - start :][: rows.stop - rows.start]
+        lights[rows] = found[rows.start - around.start :][: rows.stop - rows.start]
     if np.count_nonzero(lights) > MOST * np.count_nonzero(mask):
         mask[0, lights] = 0
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 
-from photorestore.pixels.bands import bands
+from photorestore.pixels.bands import bands_with_halo
 from photorestore.workspace import Array
 
 FOUND = 0.5
@@ -27,6 +25,8 @@ STEP_PX = 3
 STEPS = 2
 """From where it counts a defect is followed, in `STEPS` steps of `STEP_PX`, while its probability is above `FOLLOWED`:
 so faint ends of a scratch stay, and faint specks go."""
+FOLLOWED_PX = STEPS * STEP_PX
+"""How far a defect may be followed."""
 GROW_PX = 1
 """What is filled is grown by this, because the rim of a defect is damaged too, if less."""
 TINY_COVERAGE = 5e-5
@@ -60,7 +60,7 @@ def clean_mask(prob: Array, certain: float) -> Mask:
     """Return the defects that rise to the probability `certain`, followed down to `FOLLOWED`; (1, H, W), 0 or 255."""
     full = int(np.iinfo(prob.dtype).max)
     mask = np.zeros(prob.shape, np.uint8)
-    for rows, around in _bands_with_halo(prob.shape[1]):
+    for rows, around in bands_with_halo(prob.shape[1], ROWS, FOLLOWED_PX):
         band = prob[0, around]
         defects = follow(band >= certain * full, band >= FOLLOWED * full)
         mask[0, rows] = defects[rows.start - around.start :][: rows.stop - rows.start] * np.uint8(255)
@@ -71,27 +71,19 @@ def trusted(prob: Array, mask: Array) -> Marked:
     """Return the defects of a mask (1, H, W) that are damage beyond doubt, where the probability is full; (H, W)."""
     full = np.iinfo(prob.dtype).max
     found = np.zeros(mask.shape[1:], np.bool_)
-    for rows, around in _bands_with_halo(len(found)):
+    for rows, around in bands_with_halo(len(found), ROWS, FOLLOWED_PX):
         marked = mask[0, around] > 0
         defects = follow(marked & (prob[0, around] == full), marked)
         found[rows] = defects[rows.start - around.start :][: rows.stop - rows.start]
     return found
 
 
-def _bands_with_halo(height: int) -> Iterator[tuple[slice, slice]]:
-    """Yield bands of rows, and each with the rows around it from which a defect may be followed."""
-    halo = STEPS * STEP_PX
-    for rows in bands(height, ROWS):
-        yield rows, slice(max(0, rows.start - halo), min(height, rows.stop + halo))
-
-
 def grow(mask: Mask) -> Mask:
     """Return what is to be filled for a mask of damage (1, H, W): it and `GROW_PX` around it."""
     grown = np.zeros_like(mask)
-    for rows in bands(mask.shape[1], ROWS):
-        start = max(0, rows.start - GROW_PX)
-        band = dilate(mask[0, start : rows.stop + GROW_PX] > 0, GROW_PX)
-        grown[0, rows] = band[rows.start - start :][: rows.stop - rows.start] * np.uint8(255)
+    for rows, around in bands_with_halo(mask.shape[1], ROWS, GROW_PX):
+        band = dilate(mask[0, around] > 0, GROW_PX)
+        grown[0, rows] = band[rows.start - around.start :][: rows.stop - rows.start] * np.uint8(255)
     return grown
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from photorestore.stages.scratch.lights import LIGHT_PX, ROWS, is_dark, leave_lights
+from photorestore.stages.scratch.lights import LIGHT_PX, is_dark, leave_lights
+from photorestore.stages.scratch.masks import ROWS
 
 HEIGHT, WIDTH = ROWS + 200, 300
 
