@@ -14,10 +14,11 @@ class Retry:
 
     A service that is busy (429), or that says when it will be back (503 with `Retry-After`), is tried for as long as
     the total time allows. Other errors that may pass (no connection, a dropped one, 502, 503) are tried `tries` times;
-    but a service that has answered before, and now refuses connections, is given `restart_s` to restart.
+    but a service that has answered before, and now refuses connections, is given `restart_s` to restart. What is not
+    counted uses up none of these tries.
 
     Attributes:
-        tries: requests made before giving up; with 1 none is repeated.
+        tries: counted requests that fail before giving up; with 1 the first of them ends the call.
         first_s: the longest wait after the first try; it doubles with each.
         longest_s: no wait is longer than this, unless `Retry-After` says so.
         restart_s: seconds, from the call's beginning, in which a refused connection does not count.

@@ -54,7 +54,7 @@ class Tries:
         began = time.monotonic()
         deadline = began + self._timeouts.total_s
         request_id = request.request_id or uuid.uuid4().hex
-        tries = 0
+        tries = counted = 0
         while True:
             tries += 1
             try:
@@ -65,7 +65,8 @@ class Tries:
                     and self._has_answered
                     and time.monotonic() - began < self._retry.restart_s
                 )
-                if passing.counted and tries >= self._retry.tries and not starts_again:
+                counted += passing.counted and not starts_again
+                if counted >= self._retry.tries:
                     raise passing.error from passing.__cause__
                 wait_s = self._retry.wait_s(tries, self._rng, passing.retry_after_s)
                 if time.monotonic() + wait_s >= deadline:

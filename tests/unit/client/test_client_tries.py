@@ -155,6 +155,26 @@ def test_busy_is_tried_for_as_long_as_the_total_time_allows(edge: Edge, busy: Mi
     assert len(edge.seen) == 13
 
 
+def test_waits_for_a_busy_service_use_up_no_tries(edge: Edge) -> None:
+    edge.misbehave += [refuse(429, "busy")] * QUICK.tries + [drop]
+    with Client(edge.url, retry=QUICK) as client:
+        assert client.restore(b"old").content.startswith(JPEG)
+
+
+def test_waits_for_a_service_that_starts_again_use_up_no_tries() -> None:
+    with Edge() as first, Client(first.url, retry=Retry(tries=3, first_s=0.05, longest_s=0.05)) as client:
+        client.restore(b"old")
+        first.__exit__()
+        first.misbehave.append(drop)  # the connection that is open still
+        second = Edge(port=first.server.server_address[1])
+        second.misbehave.append(drop)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(client.restore, b"new")
+            time.sleep(0.5)
+            with second:
+                assert answer.result().content.startswith(JPEG)
+
+
 def test_retry_after_in_seconds_is_honoured(edge: Edge, client: Client) -> None:
     edge.misbehave.append(refuse(429, "busy", Retry_After="1"))
     started = time.monotonic()
