@@ -35,6 +35,10 @@ SUSPECTED, MUCH = 0.0003, 0.003
 than the first share, and is damaged after all if that for prints is sure of more than the second, and of more than the
 other one, which takes rails and ropes for film's scratches: so are 17 of 25 damaged pictures, held out and made in
 code, that were judged sound, and 1 of 215 sound ones. It is suspected of 20 % of the photographs."""
+MUCH_IF_DAMAGED = 0.001
+"""What is said to be damaged, but treated gently since it is hardly a print, is suspected in any case, and less is
+much: of held-out photographs it concerns two sound ones, in which less than this is found, and four made damaged ones,
+in which .25 % is or more."""
 
 
 @dataclass(slots=True)
@@ -47,7 +51,7 @@ class Search:
         features: of what it shows, see `scene.features_of`.
         due: looks that are to be taken next.
         looks: what counts: the first is at full size; a turned one stands behind the same as it is.
-        suspicion: a look at what was judged sound, and may be damaged after all.
+        suspicion: a look at what was judged a photograph and treated gently, and may be a damaged print after all.
     """
 
     workspace: Workspace
@@ -77,12 +81,14 @@ class Search:
         """Return whether more looks are due, by what was found."""
         self.due = []
         if self.suspicion is None:
-            if _is_judged_sound(self.workspace) and sure_share(self.looks[0].prob) > SUSPECTED:
+            if _is_judged_photograph(self.workspace) and (
+                decided_of(self.workspace).damaged or sure_share(self.looks[0].prob) > SUSPECTED
+            ):
                 factor = (1, *factors_of(*self._image.shape[1:]))[-1]  # the cost is bounded
                 view = self._image if factor == 1 else shrunk(self._image, factor)
                 self.suspicion = Look.at(view, PRINTS, self.features, factor)
                 self.due = [self.suspicion]
-        elif len(self.looks) == 1 and sure_share(self.suspicion.prob) > MUCH:
+        elif len(self.looks) == 1 and sure_share(self.suspicion.prob) > self._much:
             self._add([Look.at(self._image, PRINTS, self.features), *self._further_looks()])
         return bool(self.due)
 
@@ -93,7 +99,7 @@ class Search:
                 average(look.prob, turned.prob)
         looks = [look for look in self.looks if not look.is_turned]
         if self.suspicion is not None and len(looks) > 1:
-            if sure_share(looks[1].prob) > max(MUCH, sure_share(looks[0].prob)):
+            if sure_share(looks[1].prob) > max(self._much, sure_share(looks[0].prob)):
                 self.certain = masks.CERTAIN_IN_DAMAGED
             else:
                 looks = looks[:1]
@@ -111,6 +117,10 @@ class Search:
     @property
     def _image(self) -> Array:
         return self.workspace.plane("image")
+
+    @property
+    def _much(self) -> float:
+        return MUCH_IF_DAMAGED if decided_of(self.workspace).damaged else MUCH
 
     def _add(self, looks: list[Look]) -> None:
         self.looks += looks
@@ -170,8 +180,8 @@ def _is_told(workspace: Workspace) -> bool:
     return bool(workspace.options.wants("scratch")) or workspace.options.mode == THOROUGH
 
 
-def _is_judged_sound(workspace: Workspace) -> bool:
-    """Return whether it was left to the judgement, which took the picture for a photograph without much damage."""
+def _is_judged_photograph(workspace: Workspace) -> bool:
+    """Return whether it was left to the judgement, which took the picture for a photograph to be treated gently."""
     return (
         choose(workspace) == (GLANCED,)
         and decided_of(workspace).kind == "photograph"

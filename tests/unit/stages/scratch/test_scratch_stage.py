@@ -17,6 +17,7 @@ from photorestore.stages.base import run_stage
 from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.stages.scratch.glance_network import Cored, Glance, Glanced
+from photorestore.stages.scratch.looks import turn
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.search import GLANCED, PHOTOGRAPHS, PRINTS, Search, choose
 from photorestore.stages.scratch.stage import GLANCE, ScratchStage, with_glance
@@ -234,6 +235,23 @@ def test_a_suspicion_costs_little(tmp_path: Path) -> None:
     assert [(each.factor, each.is_turned) for each in search.due] == [(1, False), (1, True), (2, False)]
     assert search.looks == [look, *search.due]
     assert not search.goes_on()
+
+
+@pytest.mark.parametrize(("damaged", "coverage"), [(True, 0.002), (False, 0.0)])
+def test_a_photograph_that_is_said_to_be_damaged_is_suspected_in_any_case(
+    tmp_path: Path, damaged: bool, coverage: float
+) -> None:
+    workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 100, 200), "gentle")
+    findings = workspace.envelope.estimates["preprocess"]
+    workspace.envelope.estimates["preprocess"] = replace(findings, damaged=damaged)
+    crack = np.zeros((1, 100, 200), np.uint16)
+    crack[:, 40:42, 50:70] = 65535
+    search = Search.of(workspace, None)
+    search.due[0].prob[:] = 0
+    while search.goes_on():
+        for look in search.due:
+            look.prob[:] = turn(crack) if look.is_turned else crack
+    assert search.finish() == pytest.approx(coverage)
 
 
 def test_it_passes_when_the_caller_marked_the_damage(workspace: Workspace) -> None:
