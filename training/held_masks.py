@@ -19,7 +19,7 @@ from photorestore.networks.precision import BFLOAT16, FLOAT32
 from photorestore.networks.runner import Runner, load_runner
 from photorestore.stages.preprocess.scene import TRUNK
 from photorestore.stages.scratch import masks
-from photorestore.stages.scratch.looks import average, turn
+from photorestore.stages.scratch.looks import TURNED, average, seen
 from training.damaged_samples import age
 from training.data import hold_out, load_photos
 from training.degradations.damage import DAMAGED
@@ -111,8 +111,8 @@ def judge(prints: Sequence[Held], best: Sequence[Tensor], found: Sequence[Tensor
 def mask_of(detector: Detector, image: Tensor) -> Tensor:
     """Return where a print, uint8 (3, H, W), is damaged: bool (1, H, W)."""
     pixels = image.numpy()
-    prob, turned = (detect(detector, view.copy()) for view in (pixels, turn(pixels)))
-    average(prob, turned)
+    prob, turned = (detect(detector, view.copy()) for view in (pixels, seen(pixels, TURNED)))
+    average(prob, turned, TURNED)
     return torch.from_numpy(masks.clean_mask(prob, masks.CERTAIN_IN_DAMAGED) > 0)
 
 

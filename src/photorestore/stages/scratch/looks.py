@@ -1,7 +1,8 @@
-"""Look at a picture as it is and turned, and take the mean of what is found.
+"""Look at a picture as it is and in another way, and take the mean of what is found.
 
-What a detector takes for damage by mistake, it often leaves alone in the turned picture, of which the network that
-tells what is pictured thinks otherwise as well; and real damage that it misses in one view it may find in the other.
+What a detector takes for damage by mistake, it often leaves alone in the turned or mirrored picture, of which the
+network that tells what is pictured thinks otherwise as well; and real damage that it misses in one view it may find in
+the other.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from photorestore.stages.preprocess.scene_network import SCENE, spread
 from photorestore.stages.scratch.scales import BAND_ROWS
 from photorestore.workspace import Array
 
+UPRIGHT, TURNED, MIRRORED = "upright", "turned", "mirrored"
+"""Ways to see a picture: as it is, turned to the left by a quarter, and left for right."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -30,7 +34,7 @@ class Look:
         prob: the plane (1, h, w), uint16, of what it finds there.
         features: of what the view shows, see `scene.features_of`; None where no network is told.
         factor: by how much the view is shrunk.
-        is_turned: whether the view is turned, see `turn`.
+        way: in which the view is seen: `UPRIGHT`, `TURNED` or `MIRRORED`.
     """
 
     network: str
@@ -38,7 +42,7 @@ class Look:
     prob: Array
     features: Tensor | None
     factor: int
-    is_turned: bool
+    way: str
 
     @classmethod
     def at(
@@ -47,11 +51,10 @@ class Look:
         network: str,
         features: Tensor | None = None,
         factor: int = 1,
-        *,
-        is_turned: bool = False,
+        way: str = UPRIGHT,
     ) -> Look:
         """Look at a plane (3, h, w)."""
-        return cls(network, view, np.empty((1, *view.shape[1:]), np.uint16), features, factor, is_turned)
+        return cls(network, view, np.empty((1, *view.shape[1:]), np.uint16), features, factor, way)
 
     def job(self, network: Runner[Tensor]) -> TileJob[None]:
         """Return what the network has to do."""
@@ -63,13 +66,20 @@ class Look:
         return TileJob(planes, self.prob, None)
 
 
-def turn(plane: Array) -> Array:
-    """Return a plane (C, H, W) turned to the left by a quarter: (C, W, H), the same memory."""
-    return np.rot90(plane, 1, (1, 2))
+def seen(plane: Array, way: str) -> Array:
+    """Return a plane (C, H, W) as it is seen in a way, (C, W, H) if it is turned; the same memory."""
+    if way == MIRRORED:
+        return plane[..., ::-1]
+    return np.rot90(plane, 1, (1, 2)) if way == TURNED else plane
 
 
-def average(prob: Array, turned: Array) -> None:
-    """Replace a probability (1, H, W), uint16, by the mean with what was found in the turned picture, (1, W, H)."""
-    upright = np.rot90(turned, -1, (1, 2))
+def righted(view: Array, way: str) -> Array:
+    """Return as the picture is what was seen in a way: undoes `seen`."""
+    return np.rot90(view, -1, (1, 2)) if way == TURNED else seen(view, way)
+
+
+def average(prob: Array, other: Array, way: str) -> None:
+    """Replace a probability (1, H, W), uint16, by the mean with what was found as the picture is seen in a way."""
+    upright = righted(other, way)
     for rows in bands(prob.shape[1], BAND_ROWS):
         prob[0, rows] = (prob[0, rows].astype(np.uint32) + upright[0, rows]) // 2

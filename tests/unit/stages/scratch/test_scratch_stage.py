@@ -17,7 +17,7 @@ from photorestore.stages.base import run_stage
 from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.stages.scratch.glance_network import Cored, Glance, Glanced
-from photorestore.stages.scratch.looks import turn
+from photorestore.stages.scratch.looks import MIRRORED, TURNED, UPRIGHT, righted, seen
 from photorestore.stages.scratch.network import ScratchUNet
 from photorestore.stages.scratch.search import GLANCED, PHOTOGRAPHS, PRINTS, Search, choose
 from photorestore.stages.scratch.stage import GLANCE, ScratchStage, with_glance
@@ -103,7 +103,7 @@ def test_a_damaged_print_is_looked_at_at_several_scales_and_turned(
     workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 200, 1200), mode)
     looks = Search.of(workspace, None).looks
     assert [look.factor for look in looks] == views
-    assert [look.is_turned for look in looks] == [False, False, True, False][: len(looks)]
+    assert [look.way for look in looks] == [UPRIGHT, UPRIGHT, TURNED, UPRIGHT][: len(looks)]
 
 
 @pytest.mark.parametrize(
@@ -124,10 +124,52 @@ def test_what_may_be_damaged_is_looked_at_by_both_networks(
     assert choose(workspace) == networks
 
 
-def test_where_both_look_the_surer_one_counts(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("logit", "in_prints", "leader", "prob"),
+    [
+        (0.0, 2.0, PHOTOGRAPHS, 32768),  # the other one is not sure
+        (2.5, 3.0, PHOTOGRAPHS, 62426),  # both are sure of as much
+        (2.0, 3.0, PRINTS, 62426),
+        (-30.0, 3.0, PRINTS, 62426),
+    ],
+)
+def test_where_both_look_that_for_prints_leads_if_it_is_sure_of_more(
+    tmp_path: Path, logit: float, in_prints: float, leader: str, prob: int
+) -> None:
+    stage = make_stage(logit, in_prints)
     workspace = judge(give_photo(Workspace.create(tmp_path, Options(mode="thorough"))), "gentle")
-    run_stage(make_stage(-4.0, in_prints=0.0), [workspace])
-    assert (workspace.plane("scratch_prob") == 32768).all()
+    search = Search.of(workspace, None)
+    assert search.leader is None
+    while True:
+        for name, network in stage.networks.items():
+            if name in (PHOTOGRAPHS, PRINTS):
+                network.fill(search.jobs(name, network), lambda logits, _tiles: logits.sigmoid())
+        if not search.goes_on():
+            break
+    assert search.leader == leader
+    search.finish()
+    assert np.abs(workspace.plane("scratch_prob").astype(int) - prob).max() <= 1
+
+
+@pytest.mark.parametrize(("leader", "share"), [(PHOTOGRAPHS, 0.2), (PRINTS, 0.4)])
+def test_the_leading_network_looks_again_in_its_own_way(tmp_path: Path, leader: str, share: float) -> None:
+    workspace = judge(give_photo(Workspace.create(tmp_path, Options(mode="thorough")), 40, 100), "gentle")
+    search = Search.of(workspace, None)
+    for look in search.looks:
+        look.prob[:] = 0
+        look.prob[..., : int(100 * (0.3 if look.network == PHOTOGRAPHS else share))] = 65535
+    assert search.goes_on()
+    (again,) = search.due
+    assert (again.network, again.way) == (leader, {PHOTOGRAPHS: MIRRORED, PRINTS: TURNED}[leader])
+    assert (again.view == seen(workspace.plane("image"), again.way)).all()
+    again.prob[:] = 0
+    again.prob[..., :10] = 65535
+    assert not search.goes_on()
+    search.finish()
+    at = righted(again.prob, again.way) == 65535
+    prob = workspace.plane("scratch_prob")
+    assert not (prob[at] == 0).any()
+    assert {int(value) for value in prob[at]} <= {32767, 65535}
 
 
 def test_what_is_found_in_a_print_is_the_mean_of_how_it_is_seen(tmp_path: Path) -> None:
@@ -213,7 +255,7 @@ def test_what_was_judged_sound_is_damaged_where_the_one_for_prints_is_sure_of_mo
     while search.goes_on():
         for look in search.due:
             look.prob[:] = 0
-            (look.prob[:, :, :20] if look.is_turned else look.prob[:, :20])[:] = 65535
+            (look.prob[:, :, :20] if look.way == TURNED else look.prob[:, :20])[:] = 65535
     assert search.finish() == pytest.approx(coverage, abs=0.001)
 
 
@@ -232,8 +274,8 @@ def test_a_suspicion_costs_little(tmp_path: Path) -> None:
     assert search.looks == [look]
     suspicion.prob[0, :10, :50] = 65535
     assert search.goes_on()
-    assert [(each.factor, each.is_turned) for each in search.due] == [(1, False), (1, True), (2, False)]
-    assert search.looks == [look, *search.due]
+    assert [(each.factor, each.way) for each in search.due] == [(1, UPRIGHT), (2, UPRIGHT), (1, TURNED)]
+    assert search.looks == [look, search.due[0], search.due[2], search.due[1]]
     assert not search.goes_on()
 
 
@@ -250,7 +292,7 @@ def test_a_photograph_that_is_said_to_be_damaged_is_suspected_in_any_case(
     search.due[0].prob[:] = 0
     while search.goes_on():
         for look in search.due:
-            look.prob[:] = turn(crack) if look.is_turned else crack
+            look.prob[:] = seen(crack, look.way)
     assert search.finish() == pytest.approx(coverage)
 
 
