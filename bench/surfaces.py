@@ -9,7 +9,6 @@ blind; what counts is how far that falls behind the same photographs as they are
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
 
 def judged_noisy(pixels: Pixels) -> float:
     """Return the level, in [0, 1] units, that the service estimates in (H, W, 3) that is judged noisy."""
-    return level_of(replace(estimate(pixels.transpose(2, 0, 1)), noisy=True)).sigma_255 / 255
+    return level_of(estimate(pixels.transpose(2, 0, 1)), is_grainy=True).sigma_255 / 255
 
 
 def true_level(lq: Pixels, gt: Pixels) -> float:

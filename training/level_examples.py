@@ -38,6 +38,7 @@ class Example:
     lq: Pixels
     gt: Pixels
     found: Estimates
+    is_grainy: bool = False
 
     @property
     def true_255(self) -> float:
@@ -86,7 +87,8 @@ def make_noisy(photos: Sequence[Image.Image]) -> Iterator[Example]:
             noisy |= {f"grain of {size} px": _with_grain(gt, size, rng) for size in GRAIN_PX}
             for kind, values in noisy.items():
                 lq = np.repeat(values.clip(0, 255).round().astype(np.uint8), 3 // gt.shape[2], 2)
-                yield _example(f"{kind}, {colours}", lq, _pixels(picture))
+                example = _example(f"{kind}, {colours}", lq, _pixels(picture))
+                yield replace(example, is_grainy=kind.startswith("grain"))
 
 
 def make_surfaces(photos: Sequence[Image.Image]) -> Iterator[Example]:
@@ -101,7 +103,7 @@ def make_surfaces(photos: Sequence[Image.Image]) -> Iterator[Example]:
             for kind, image in drawn.items():
                 lq = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
                 example = _example(f"{kind}, {colours}", lq, _pixels(picture))
-                yield replace(example, found=replace(example.found, noisy=True))
+                yield replace(example, is_grainy=True)
 
 
 def _with_grain(

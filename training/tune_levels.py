@@ -81,7 +81,7 @@ def print_gains(network: Runner[Tensor], examples: Sequence[Example]) -> None:
         f"kind  n  true  estimated  |  gain in dB: blind, true, estimated times {', '.join(map(str, FACTORS))}"
     )
     for kind, chosen in _by_kind(examples).items():
-        estimated = [level_of(example.found).sigma_255 for example in chosen]
+        estimated = [level_of(example.found, is_grainy=example.is_grainy).sigma_255 for example in chosen]
         rows = []
         for example, sigma_255 in zip(chosen, estimated, strict=True):
             gains = Gains(network, example)

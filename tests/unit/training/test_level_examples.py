@@ -88,7 +88,7 @@ def test_grey_examples_are_noisy_alike_in_all_channels(noisy: dict[str, Example]
 def test_surfaces_count_as_judged_noisy(photo: Image.Image) -> None:
     examples = list(make_surfaces([photo]))
     assert len(examples) == 2 * (len(level_examples.WIDTHS_PX) + 1)
-    assert all(example.found.noisy for example in examples)
+    assert all(example.is_grainy for example in examples)
     levels = [example.true_255 for example in examples]
     assert min(levels) > 0.4 * level_examples.SURFACE_255
     assert max(levels) < 2 * level_examples.SURFACE_255

@@ -24,7 +24,7 @@ nine in ten clean photographs show less, and grain of 15 shows more up to a widt
 SURFACE_RATIO = 1.5
 SURFACE_OVER_ARTEFACTS = 1.5
 LEAST_SURFACE_255 = 3.0
-"""In a picture judged noisy, grain and paper on its flat places count if they exceed the noise of single pixels and a
+"""In a grainy picture, grain and paper on its flat places count if they exceed the noise of single pixels and a
 JPEG's artefacts times these ratios, and `LEAST_SURFACE_255`: coarse grain, paper and screens show next to no noise of
 single pixels. On training photographs this is on average within a tenth of the true level; under white noise of 9 one
 photograph in fifteen, without flat places, shows as much."""
@@ -51,20 +51,27 @@ class Level:
         return f"sigma {self.sigma_255:.1f} of 255, {self.origin}"
 
 
-def level_of(found: Estimates, given_255: float | None = None) -> Level:
+def level_of(found: Estimates, given_255: float | None = None, *, is_grainy: bool = False) -> Level:
     """Return the level to denoise with.
+
+    Grain wider than a pixel and fine texture are alike to what is measured: one clean photograph in ten seems to have
+    grain. So that counts only in a picture that the judgement takes for noisy. Of training photographs under noise of
+    3 and 6 the denoiser gains 1.7 and 4.9 dB by that rule, and -1.0 and 3.7 without it; under grain of 1 and 2 px 1.9
+    and 3.6 in place of 1.1 and 3.5; in JPEGs of quality 60 and 85 .8 and .2 in place of .3 and -.9.
 
     Args:
         found: what was measured in the picture.
         given_255: the level that the caller gave, or None.
+        is_grainy: whether the judgement takes the picture for noisy.
     """
     if given_255 is not None:
         return Level(given_255, "given")
     noise_255, artefacts_255 = found.sigma_255, found.artefacts_255 or 0.0
     explained_255 = max(GRAIN_RATIO * noise_255, artefacts_255 / ARTEFACTS_OVER_GRAIN)
     is_explained = max(found.grain_255, found.surface_255) <= explained_255
-    has_grain = found.grain_255 > max(GRAIN_RATIO * noise_255, LEAST_GRAIN_255, artefacts_255)
-    if found.noisy and found.surface_255 > max(
+    most_255 = max(GRAIN_RATIO * noise_255, LEAST_GRAIN_255, artefacts_255)
+    has_grain = is_grainy and found.grain_255 > most_255
+    if is_grainy and found.surface_255 > max(
         SURFACE_RATIO * noise_255, SURFACE_OVER_ARTEFACTS * artefacts_255, LEAST_SURFACE_255
     ):
         return Level(

@@ -92,4 +92,5 @@ def _strength(workspace: Workspace) -> float:
 
 
 def _level(workspace: Workspace) -> Level:
-    return level_of(findings_of(workspace), workspace.options.sigma_255)
+    found = findings_of(workspace)
+    return level_of(found, workspace.options.sigma_255, is_grainy=found.is_judged_noisy)

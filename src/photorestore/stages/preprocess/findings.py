@@ -88,6 +88,11 @@ class Decided(Findings):
         return self.kind == "print"
 
     @property
+    def is_judged_noisy(self) -> bool:
+        """Return whether it was taken for a noisy photograph or print."""
+        return self.kind in ("photograph", "print") and (self.probabilities or {}).get("noisy", 0.0) >= 0.5
+
+    @property
     def is_thorough(self) -> bool:
         """Return whether the whole chain is to work at full strength."""
         return self.mode == THOROUGH

@@ -164,10 +164,16 @@ class PreprocessStage(NetworkStage):
 
 
 def _needs_judgement(workspace: Workspace) -> bool:
-    """Return whether anything depends on it: if stages are named only the tone does, with a mask alone nothing does."""
-    if workspace.options.stages is None:
+    """Return whether anything depends on it.
+
+    If stages are named only the tone and the level of noise do, with a mask alone nothing does.
+    """
+    options = workspace.options
+    if options.stages is None:
         return not has_mask(workspace)
-    return workspace.options.wants("translate") is True
+    return options.wants("translate") is True or (
+        options.wants("denoise") is True and options.sigma_255 is None
+    )
 
 
 def _reserve(

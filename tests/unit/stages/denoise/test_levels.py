@@ -33,22 +33,31 @@ def test_the_callers_level_counts_whatever_was_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("estimates", "sigma_255", "origin"),
+    ("estimates", "is_grainy", "sigma_255", "origin"),
     [
-        (found(12), 12, "estimated"),
-        (found(0, 10), 10, "estimated from the JPEG's table"),
-        (found(12, 9), 15, "estimated from noise and the JPEG's table"),
-        (found(12, grain_255=14), 12, "estimated"),  # white noise in a photograph
-        (found(3, grain_255=13), 13, "estimated"),  # grain wider than a pixel
-        (found(3, 9, grain_255=12), 15, "estimated from noise and the JPEG's table"),
-        (found(3, 9, grain_255=8), math.hypot(3, 9), "estimated from the JPEG's table"),
-        (found(1, grain_255=6), 4, "assumed: less was found"),  # texture
-        (found(0), 4, "assumed: less was found"),
-        (found(1, 1), 4, "assumed: less was found"),
+        (found(12), False, 12, "estimated"),
+        (found(0, 10), False, 10, "estimated from the JPEG's table"),
+        (found(12, 9), False, 15, "estimated from noise and the JPEG's table"),
+        (found(12, grain_255=14), True, 12, "estimated"),  # white noise in a photograph
+        (found(3, grain_255=13), True, 13, "estimated"),  # grain wider than a pixel
+        (
+            found(3, grain_255=13),
+            False,
+            4,
+            "assumed: less was found",
+        ),  # nobody says that it is noise: texture
+        (found(12, grain_255=30), False, 12, "estimated"),
+        (found(3, 9, grain_255=12), True, 15, "estimated from noise and the JPEG's table"),
+        (found(3, 9, grain_255=8), True, math.hypot(3, 9), "estimated from the JPEG's table"),
+        (found(1, grain_255=6), True, 4, "assumed: less was found"),  # texture
+        (found(0), False, 4, "assumed: less was found"),
+        (found(1, 1), False, 4, "assumed: less was found"),
     ],
 )
-def test_noise_and_artefacts_add_up(estimates: PreprocessFindings, sigma_255: float, origin: str) -> None:
-    level = level_of(estimates)
+def test_noise_and_artefacts_add_up(
+    estimates: PreprocessFindings, is_grainy: bool, sigma_255: float, origin: str
+) -> None:
+    level = level_of(estimates, is_grainy=is_grainy)
     assert level.sigma_255 == pytest.approx(sigma_255)
     assert level.origin == origin
     assert str(level) == f"sigma {sigma_255:.1f} of 255, {origin}"
@@ -58,19 +67,19 @@ SURFACE = "estimated from coarse grain or the paper's surface"
 
 
 @pytest.mark.parametrize(
-    ("estimates", "sigma_255", "origin"),
+    ("estimates", "is_grainy", "sigma_255", "origin"),
     [
-        (found(1.5, surface_255=12, noisy=True), 12, SURFACE),
-        (found(1.5, 5, surface_255=12, noisy=True), 12, SURFACE),
-        (found(1.5, surface_255=12), 4, "assumed: less was found"),  # nobody says that it is noise
-        (found(9, surface_255=12, noisy=True), 9, "estimated"),  # white noise
-        (found(1.5, 11, surface_255=12, noisy=True), math.hypot(1.5, 11), "estimated from the JPEG's table"),
+        (found(1.5, surface_255=12), True, 12, SURFACE),
+        (found(1.5, 5, surface_255=12), True, 12, SURFACE),
+        (found(10, surface_255=27, noisy=True), False, 10, "estimated"),  # nobody says that it is grain
+        (found(9, surface_255=12), True, 9, "estimated"),  # white noise
+        (found(1.5, 11, surface_255=12), True, math.hypot(1.5, 11), "estimated from the JPEG's table"),
     ],
 )
 def test_coarse_grain_counts_where_the_picture_is_judged_noisy(
-    estimates: PreprocessFindings, sigma_255: float, origin: str
+    estimates: PreprocessFindings, is_grainy: bool, sigma_255: float, origin: str
 ) -> None:
-    level = level_of(estimates)
+    level = level_of(estimates, is_grainy=is_grainy)
     assert level.sigma_255 == pytest.approx(sigma_255)
     assert level.origin == origin
 

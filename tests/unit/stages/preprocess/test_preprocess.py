@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.sound import SOUND
 from photorestore.errors import BrokenArtifact, OutOfSpace
 from photorestore.imaging import Limits, write_array
 from photorestore.networks.descriptor import IMAGE, Descriptor, Part
@@ -293,16 +295,27 @@ def test_nothing_is_judged_where_nothing_depends_on_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "judge", lambda *_: pytest.fail("judged"))
-    for options in ({"stages": ("denoise", "scratch")}, {"mask": saved(np.zeros((60, 90), np.uint8))}):
+    told = {"stages": ("denoise", "scratch"), "sigma_255": 10.0}
+    for options in (told, {"stages": ("scratch",)}, {"mask": saved(np.zeros((60, 90), np.uint8))}):
         workspace = preprocessed(tmp_path, saved(PHOTO), **options)
         assert workspace.envelope.problem is None
         found = findings_of(workspace)
         assert (found.mode, found.kind) == ("gentle", None)
 
 
-def test_tone_depends_on_the_judgement_where_translate_is_asked_for(tmp_path: Path) -> None:
-    found = findings_of(preprocessed(tmp_path, saved(PHOTO), stages=("translate",)))
+@pytest.mark.parametrize("stage", ["translate", "denoise"])
+def test_tone_and_level_depend_on_the_judgement_where_they_are_asked_for(tmp_path: Path, stage: str) -> None:
+    found = findings_of(preprocessed(tmp_path, saved(PHOTO), stages=(stage,)))
     assert found.kind is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "noisy", "expected"),
+    [("photograph", 0.6, True), ("print", 0.6, True), ("photograph", 0.4, False), ("halftone", 0.9, False)],
+)
+def test_photographs_and_prints_can_be_judged_noisy(kind: str, noisy: float, expected: bool) -> None:
+    assert replace(SOUND, kind=kind, probabilities={"noisy": noisy}).is_judged_noisy is expected
+    assert not replace(SOUND, kind=None, probabilities=None).is_judged_noisy
 
 
 def test_without_a_network_pictures_are_treated_gently(tmp_path: Path) -> None:

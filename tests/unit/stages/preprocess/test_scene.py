@@ -115,7 +115,8 @@ def test_what_is_handed_on_comes_back_bit_for_bit(
         ({"mode": "thorough"}, 2),  # and turned
         ({"stages": ("scratch",)}, 2),  # not judged, so the stage looks; and turned
         ({"normalise": True}, 2),  # judged as it came
-        ({"stages": ("denoise",)}, 0),
+        ({"stages": ("denoise",)}, 1),  # judged, for the level
+        ({"stages": ("denoise",), "sigma_255": 9.0}, 0),
     ],
 )
 def test_no_view_is_looked_at_twice(
