@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
@@ -34,6 +34,8 @@ const options = {resultTypes: ["violations"], ...(rules.length && {runOnly: rule
 axe.run(document, options).then(({violations}) => done(violations.flatMap(
     ({id, nodes}) => nodes.map(({html}) => `${document.body.dataset.state}: ${id}: ${html}`))));
 """
+_SHOWN = "return [location.href, `state: ${document.body.dataset.state}`, document.body.innerText]"
+_WRITTEN = "import('/page/album.js').then(({written}) => written()).then(arguments[0])"
 WAIT_S = 60
 T = TypeVar("T")
 
@@ -59,6 +61,15 @@ class Browser:
     def open(self, path: str = "/", origin: str = "") -> None:
         self.driver.get((origin or self.url) + path)
 
+    def reload(self) -> None:
+        """Load the page anew when all is written down; before, the browser would ask."""
+        self.written()
+        self.driver.refresh()
+
+    def written(self) -> None:
+        """Wait until the page has written down its photos."""
+        self.driver.execute_async_script(_WRITTEN)
+
     def find(self, selector: str) -> WebElement:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
@@ -68,7 +79,16 @@ class Browser:
     def wait(self, condition: Callable[[], T]) -> T:
         passing = [StaleElementReferenceException]  # the page was just drawn anew
         waiting = WebDriverWait(self.driver, WAIT_S, poll_frequency=0.02, ignored_exceptions=passing)
-        return waiting.until(lambda _: condition())
+        try:
+            return waiting.until(lambda _: condition())
+        except TimeoutException as error:
+            error.add_note(self.state())
+            raise
+
+    def state(self) -> str:
+        """What the page shows and what the console holds, for who wonders why it was waited for in vain."""
+        shown = self.driver.execute_script(_SHOWN)
+        return "\n".join([*shown, f"photos: {self.statuses()}", *self.complaints()])
 
     def see(self, selector: str) -> WebElement:
         """Wait until something is shown."""

@@ -15,9 +15,13 @@ const PASSING = { share: 0, progress: null, jobState: "", since: 0, stop: null }
  */
 export const album = { photos: [], selected: null, isKept: true };
 
-const store = createStore(kept("photos"), "photos");
+const database = createStore(kept("photos"), "photos");
 const listeners = [];
+/** Photos that changed, or went, since they were written down. */
+const changed = new Set();
 let count = 0;
+let recalled = null;
+let writing = null;
 
 /** A name for a photo; later ones stand after it in the order of the alphabet. */
 function newId() {
@@ -56,12 +60,12 @@ export function change(photo, fields) {
   tell(photo);
 }
 
-/** Take a photo out of the list and the database; only then it goes from sight. */
-export async function remove(photo) {
+/** Take a photo out of the list and the database. */
+export function remove(photo) {
   const at = album.photos.indexOf(photo);
   album.photos.splice(at, 1);
-  await del(photo.id, store).catch(() => {});
   if (album.selected === photo) album.selected = album.photos[Math.min(at, album.photos.length - 1)] ?? null;
+  keep(photo);
   tell(null);
 }
 
@@ -71,16 +75,24 @@ export function select(photo) {
   tell(null);
 }
 
-/** Bring back what was kept; what is older than a day is deleted. */
-export async function recall() {
-  if (await hasAnotherTab()) return;
-  for (const photo of await values(store).catch(() => [])) {
-    if (Date.now() - photo.added > DAY_MS) del(photo.id, store).catch(() => {});
-    else album.photos.push(Object.assign(photo, PASSING, photo.status === "sending" ? { status: "queued" } : {}));
+/** Bring back what was kept, once, and give these photos; what is older than a day is deleted. */
+export function recall() {
+  recalled ??= bringBack();
+  return recalled;
+}
+
+async function bringBack() {
+  if (await hasAnotherTab()) return [];
+  const photos = [];
+  for (const photo of await values(database).catch(() => [])) {
+    if (Date.now() - photo.added > DAY_MS) del(photo.id, database).catch(() => {});
+    else photos.push(Object.assign(photo, PASSING, photo.status === "sending" ? { status: "queued" } : {}));
   }
+  album.photos.push(...photos);
   album.photos.sort((one, other) => (one.id < other.id ? -1 : 1));
   album.selected ??= album.photos.find(isBusy) ?? album.photos.at(-1) ?? null;
   tell(null);
+  return photos;
 }
 
 /** Whether a further tab shows these photos; this one keeps its own in memory then, so that no photo is sent twice. */
@@ -91,13 +103,36 @@ function hasAnotherTab() {
       album.isKept = Boolean(lock);
       resolve(!lock);
       return lock && new Promise(() => {}); // held as long as the page is
-    });
+    }).catch(() => resolve(false)); // as without HTTPS
   });
 }
 
+/** Wait until all is written down. */
+export const written = async () => { await writing; };
+
+/** Write down how a photo is, or that it is gone. */
 function keep(photo) {
-  if (!album.isKept) return;
+  changed.add(photo);
+  writing ??= write();
+}
+
+/** Write down what changed, each photo as it is by then; until all is, the browser asks before it leaves the page. */
+async function write() {
+  addEventListener("beforeunload", stay);
+  await recall(); // else a photo chosen before would be brought back as one more
+  for (const photo of changed) {
+    changed.delete(photo); // changed meanwhile, it comes up again
+    if (album.isKept) await store(photo).catch(() => { album.isKept = false; }); // full, or a private window
+  }
+  removeEventListener("beforeunload", stay);
+  writing = null;
+}
+
+function store(photo) {
+  if (!album.photos.includes(photo)) return del(photo.id, database);
   const { ...fields } = photo;
   for (const field of Object.keys(PASSING)) delete fields[field];
-  set(photo.id, fields, store).catch(() => { album.isKept = false; }); // full, or a private window
+  return set(photo.id, fields, database);
 }
+
+const stay = (event) => event.preventDefault();

@@ -9,7 +9,7 @@ import "./easel.js";
 import { Options, formatName } from "./options.js";
 import "./painting.js";
 import "./points.js";
-import { automaticFormat } from "./photo.js";
+import { automaticFormat, measure } from "./photo.js";
 import "./report.js";
 import { resume } from "./restoration.js";
 import { Problem, describe } from "./service.js";
@@ -51,5 +51,6 @@ find("again").addEventListener("click", () => { if (!session.service) connect();
 watch((photo) => { if (!photo) nameFormat(); });
 
 await connect();
-await recall();
+const recalled = await recall();
+recalled.filter(({ isShown }) => isShown === null).forEach(measure); // the page was left before it was known
 if (session.service) resume();

@@ -25,7 +25,8 @@ export function choose(files) {
   if (photos.length > 1) say(`${photos.length} photos added.`);
 }
 
-async function measure(photo) {
+/** Find out what a photo is; one that is too large fails. */
+export async function measure(photo) {
   const limit = session.service?.limits.upload_bytes ?? Infinity;
   if (photo.file.size > limit) {
     fail(photo, new Problem({ type: "urn:photorestore:problem:payload-too-large", title: "Too large", status: 413, detail: `It has ${size(photo.file.size)}; up to ${size(limit)} are taken.` }));

@@ -1,6 +1,6 @@
 // Restorations: queued in this browser, sent one after the other, waited for, cancelled.
 
-import { album, change, isBusy } from "./album.js";
+import { album, change, isBusy, written } from "./album.js";
 import { countDamage } from "./damage.js";
 import { find } from "./dom.js";
 import { Mask } from "./mask.js";
@@ -105,11 +105,12 @@ async function finish(photo, promise) {
 }
 
 async function note(photo, result) {
-  if (photo.job) forget(photo.job, session.key); // nothing of it is left there
+  const { job } = photo;
   learn(photo, result.report);
   const [thumb, damage] = await Promise.all([makeThumb(result.image), result.mask ? countDamage(result.mask) : null]);
   change(photo, { status: "done", job: "", result: { ...result, damage }, thumb: thumb ?? photo.thumb });
   say(`${photo.name} is restored.`);
+  if (job) written().then(() => forget(job, session.key)); // nothing of it is left there, once it is safe here
   if (!photo.isShown && !photo.preview) await askForPreviewQuietly(photo);
 }
 

@@ -61,7 +61,7 @@ def test_photos_and_what_became_of_them_survive_a_reload(
     browser.restore("working")
     browser.wait(lambda: len(server.inferences) == count + 1)
     browser.wait(lambda: browser.statuses() == ["done", "working"])
-    browser.driver.refresh()
+    browser.reload()
     browser.wait(lambda: browser.statuses() == ["done", "working"])
     browser.reach("working")
     browser.call(server.is_open.set)
@@ -72,7 +72,7 @@ def test_photos_and_what_became_of_them_survive_a_reload(
     assert browser.text("#report-title")
     browser.find("#remove-all").click()
     browser.reach("empty")
-    browser.driver.refresh()
+    browser.reload()
     browser.see("#drop")
     assert browser.statuses() == []
     browser.assert_calm()

@@ -46,8 +46,7 @@ def test_a_photo_is_restored_compared_and_downloaded(serve: Callable[..., Browse
     assert browser.find("#download").get_attribute("download") == "grand ma.1951-restored.png"
     with Image.open(io.BytesIO(content)) as restored:
         assert (restored.format, restored.size) == ("PNG", (120, 90))
-    asked = [address for address in browser.addresses() if "/v1/" in address and "stages=&" not in address]
-    assert asked == [  # beside previews: a browser without memory left does not show the photo itself
+    assert [address for address in browser.addresses() if "/v1/" in address] == [
         f"{browser.url}/v1/stages",
         f"{browser.url}/v1/restore?format=png&return=bundle",
     ]

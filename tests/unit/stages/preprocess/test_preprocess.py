@@ -299,7 +299,7 @@ def test_nothing_is_judged_where_nothing_depends_on_it(
     for options in (told, {"stages": ("scratch",)}, {"mask": saved(np.zeros((60, 90), np.uint8))}):
         workspace = preprocessed(tmp_path, saved(PHOTO), **options)
         assert workspace.envelope.problem is None
-        found = findings_of(workspace)
+        found = decided_of(workspace)
         assert (found.mode, found.kind) == ("gentle", None)
 
 
