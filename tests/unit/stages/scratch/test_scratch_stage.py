@@ -14,6 +14,7 @@ from photorestore.networks.runner import Runner, load_runner
 from photorestore.networks.tiling import to_float
 from photorestore.options import Options
 from photorestore.stages.base import run_stage
+from photorestore.stages.preprocess.findings import decided_of
 from photorestore.stages.scratch import masks
 from photorestore.stages.scratch.findings import ScratchFindings
 from photorestore.stages.scratch.glance_network import Cored, Glance, Glanced
@@ -284,8 +285,7 @@ def test_a_photograph_that_is_said_to_be_damaged_is_suspected_in_any_case(
     tmp_path: Path, damaged: bool, coverage: float
 ) -> None:
     workspace = judge(give_photo(Workspace.create(tmp_path, Options()), 100, 200), "gentle")
-    findings = workspace.envelope.estimates["preprocess"]
-    workspace.envelope.estimates["preprocess"] = replace(findings, damaged=damaged)
+    workspace.envelope.estimates["preprocess"] = replace(decided_of(workspace), damaged=damaged)
     crack = np.zeros((1, 100, 200), np.uint16)
     crack[:, 40:42, 50:70] = 65535
     search = Search.of(workspace, None)
