@@ -14,11 +14,11 @@ from photorestore.networks.runner import Runner
 from photorestore.options import Options
 from photorestore.pixels.psf import draw
 from photorestore.stages.base import run_stage
-from photorestore.stages.deblur.blind import Estimate
+from photorestore.stages.deblur.blind import LEAST_DOUBT, Estimate
 from photorestore.stages.deblur.findings import DeblurFindings
 from photorestore.stages.deblur.methods import STEPS, Denoise, Step
 from photorestore.stages.deblur.network import DeblurUNet
-from photorestore.stages.deblur.stage import DOUBT, LEAST_DOUBT, LEFT_BY_DENOISING, DeblurStage, doubted
+from photorestore.stages.deblur.stage import DOUBT, LEFT_BY_DENOISING, DeblurStage, doubted
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.shrinkage import ShrinkageCascade
 from photorestore.stages.denoise.stage import DenoiseStage
@@ -131,9 +131,11 @@ def test_the_network_works_where_no_blur_is_told(
 LINE = Blur("motion", (3.0, 0.0))
 
 
-def estimating(monkeypatch: pytest.MonkeyPatch, problem: str, blur: Blur = LINE) -> None:
+def estimating(
+    monkeypatch: pytest.MonkeyPatch, problem: str, blur: Blur = LINE, *, of_light: bool = False
+) -> None:
     """Let the stage find a blur."""
-    found = Estimate(draw(blur), 0.9, problem)
+    found = Estimate(draw(blur), 0.9, problem, of_light)
     monkeypatch.setattr(
         "photorestore.stages.deblur.stage.find_blur", lambda image, denoise, sigma, step: found
     )
@@ -203,6 +205,26 @@ def test_a_blur_that_nobody_tells_is_undone_quickly_where_it_is_found(
     denoiser = stage.networks["denoise"].network
     assert isinstance(denoiser, Softening)
     assert denoiser.calls == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_blur_of_light_is_undone_in_light(
+    stage: DeblurStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """A bright line that moved across the dark: in light its blur comes to a point again, in sRGB values it cannot."""
+    sharp = torch.full((1, 1, 60, 81), 0.1)
+    sharp[..., 40] = 1
+    moved = torch.nn.functional.conv2d(sharp**2.2, draw(LINE).flip(0, 1)[None, None], padding=2) ** (1 / 2.2)
+    image = (moved[0, :, 2:-2, 2:-2].expand(3, -1, -1) * 65535).round().numpy().astype(np.uint16)
+    errors = []
+    for of_light in (False, True):
+        estimating(monkeypatch, "", of_light=of_light)
+        workspace = prepared(tmp_path, psf="estimate", deblur_method=method, sigma_255=0)
+        workspace.write_plane("image", image)
+        result = done(stage, workspace)[0, 12:-12, 12:-12] / 65535
+        assert found_by(workspace, DeblurFindings).of_light is of_light
+        errors.append(float(np.abs(result - sharp[0, 0, 12:-12, 12:-12].numpy()).mean()))
+    assert errors[1] < errors[0]
 
 
 @pytest.mark.parametrize(
