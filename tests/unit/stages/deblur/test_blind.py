@@ -77,7 +77,7 @@ def test_ways_have_to_agree_more_in_a_small_picture(
     monkeypatch: pytest.MonkeyPatch, side_px: int, problem: str
 ) -> None:
     finding(monkeypatch, *[LINE] * len(FITS))
-    monkeypatch.setattr(blind, "united", lambda _: (LINE, 0.8))
+    monkeypatch.setattr(blind, "united", lambda _: (LINE, 0.9))
     found = find_blur(np.zeros((3, side_px, side_px), np.uint8), lambda image, _: image, 0.01)
     assert problem in found.problem
     assert bool(found.problem) == bool(problem)
