@@ -148,10 +148,13 @@ def test_the_network_undoes_what_is_short_or_round(width_px: int, length_px: int
     assert (Estimate(psf, 1.0).drawback == "") is is_used
 
 
-def test_a_shake_that_went_both_ways_is_not_that_of_a_lens() -> None:
-    psf = torch.zeros(15, 15)
-    psf[7], psf[:, 7] = 1, 1
-    assert Estimate(psf / psf.sum(), 1.0).drawback == ""
+@pytest.mark.parametrize(("least_px", "is_used"), [(3.5, False), (4.5, False), (5.5, True)])
+def test_what_is_round_is_that_of_a_lens_where_it_is_like_one(least_px: float, is_used: bool) -> None:
+    """Rings: the thinner, the less alike to a disc."""
+    at = torch.arange(15.0) - 7
+    radius_px = torch.hypot(at[:, None], at[None])
+    psf = ((radius_px > least_px) & (radius_px < 6.5)).float()
+    assert (Estimate(psf / psf.sum(), 1.0).drawback == "") is is_used
 
 
 @pytest.mark.parametrize(("change", "expected"), [(0.0, False), (0.002, False), (0.02, True)])
