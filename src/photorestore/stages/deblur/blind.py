@@ -91,7 +91,7 @@ class Estimate:
         likeness = likeness_to_lens(self.psf)
         is_round = across > ROUND * along and likeness > LIKE_ROUND
         if not self.problem and (is_round or likeness * across > LENS * along):
-            return "it is as of a lens, which the network undoes better"
+            return "its shape is as of a lens, which the network undoes better"
         return self.problem
 
 
