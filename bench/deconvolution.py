@@ -157,10 +157,10 @@ def blur(pixels: Pixels, psf: Tensor, sigma_255: float, seed: int) -> tuple[Tens
     return blurred + sigma_255 / 255 * torch.from_numpy(noise), gt
 
 
-def undo(blurred: Tensor, psf: Tensor, method: Method, sigma_255: float) -> Tensor:
-    """Return the sharp picture, told kernel and noise."""
+def undo(blurred: Tensor, psf: Tensor, method: Method, sigma_255: float, *, of_light: bool = False) -> Tensor:
+    """Return the sharp picture, told kernel and noise, and whether light was blurred."""
     whole = torch.zeros_like(blurred[:, :1])
-    runner = Runner(Deconvolution(psf, method), precision="float32")
+    runner = Runner(Deconvolution(psf, method, of_light=of_light), precision="float32")
     return runner(blurred, whole, torch.tensor([sigma_255 / 255]))
 
 

@@ -36,11 +36,8 @@ from photorestore.fidelity import psnr
 from photorestore.networks.runner import load_runner
 from photorestore.networks.tiling import to_integers
 from photorestore.stages.deblur.blind import find_blur, seems_blurred
-from photorestore.stages.deblur.methods import (
-    QUICK_GRADIENT_STEPS,
-    QUICK_STEPS,
-    HalfQuadraticSplitting,
-)
+from photorestore.stages.deblur.light import matching
+from photorestore.stages.deblur.methods import HalfQuadraticSplitting, quick_splitting
 from photorestore.stages.deblur.stage import DOUBT, doubted
 
 SIGMA_255 = 2.55
@@ -55,9 +52,7 @@ QUICK, AUTO = f"{OURS} with shrinkage fields, PSF estimated", "auto"
 def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]:
     """Return PSNR in dB by method and kernel; `every` takes only each n-th kernel with its picture."""
     denoiser, network, quick = load_runner("denoise", tier), load_runner("deblur"), load_runner("denoise_csf")
-    splitting = HalfQuadraticSplitting(lambda image, sigma: denoiser(image, sigma, clamps=False))
-    fields = partial(quick, clamps=False)
-    quick_splitting = HalfQuadraticSplitting(fields, steps=QUICK_STEPS, gradient_steps=QUICK_GRADIENT_STEPS)
+    denoise, fields = partial(denoiser, clamps=False), partial(quick, clamps=False)
     reckoned_255 = 255 * doubted(SIGMA_255 / 255)
     cases = [case for case in read_cases(root) if case.kernel not in GAUSSIANS][::every]
     by_kernel: dict[str, dict[str, float]] = {}
@@ -73,13 +68,16 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
             problems[case.kernel] = found.problem
         if is_used:
             used.append(case.kernel)
+        of_light = {"of_light": found.of_light}
         middle, gt, psf = _middle(blurred), _middle(gt), moved_onto(case.psf, found.psf)
         sharp = {
             INPUT: middle,
             NETWORK: _middle(network(blurred)),
-            GIVEN: undo(middle, case.psf, splitting, SIGMA_255),
-            FOUND: undo(middle, psf, splitting, reckoned_255),
-            QUICK: undo(middle, psf, quick_splitting, reckoned_255),
+            GIVEN: undo(middle, case.psf, HalfQuadraticSplitting(denoise), SIGMA_255),
+            FOUND: undo(
+                middle, psf, HalfQuadraticSplitting(matching(denoise, **of_light)), reckoned_255, **of_light
+            ),
+            QUICK: undo(middle, psf, quick_splitting(matching(fields, **of_light)), reckoned_255, **of_light),
         }
         sharp[AUTO] = sharp[QUICK if is_used else NETWORK]
         by_kernel[case.kernel] = {name: round(score(image, gt), 2) for name, image in sharp.items()}

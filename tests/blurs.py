@@ -15,7 +15,8 @@ def scene(side_px: int) -> torch.Tensor:
     return torch.from_numpy(image)
 
 
-def blurred(image: torch.Tensor, psf: torch.Tensor) -> torch.Tensor:
+def blurred(image: torch.Tensor, psf: torch.Tensor, gamma: float = 1.0) -> torch.Tensor:
+    """Return sRGB values (H, W) blurred where the PSF fits in, or light, which is these to the power of `gamma`."""
     noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
-    whole = F.conv2d(image[None, None], psf.flip(0, 1)[None, None])[0, 0]
+    whole = F.conv2d(image[None, None] ** gamma, psf.flip(0, 1)[None, None])[0, 0] ** (1 / gamma)
     return whole + 0.005 * noise[: whole.shape[0], : whole.shape[1]]

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from photorestore.networks.descriptor import IMAGE, Descriptor, Port
 from photorestore.pixels.optics import Optics, mirrored
 from photorestore.pixels.threads import one_thread
+from photorestore.stages.deblur.light import light_of, values_of
 from photorestore.stages.deblur.methods import Method
 
 STRIDE = 8
@@ -23,10 +24,11 @@ class Deconvolution:
     Args:
         psf: (K, K), K odd, its sum 1.
         method: what undoes it.
+        of_light: whether light was blurred; that is what the method is given then, in place of sRGB values.
     """
 
-    def __init__(self, psf: Tensor, method: Method) -> None:
-        self.psf, self.method = psf, method
+    def __init__(self, psf: Tensor, method: Method, *, of_light: bool = False) -> None:
+        self.psf, self.method, self.of_light = psf, method, of_light
         self.pad_px = 2 * (psf.shape[-1] // 2) + 16
         self.descriptor = Descriptor(
             "Deconvolution",
@@ -50,11 +52,12 @@ class Deconvolution:
         """
         h, w = image.shape[-2:]
         sound = scratch_mask == 0
-        seen = mirrored(image.float(), self.pad_px)
+        seen = mirrored(light_of(image.float()) if self.of_light else image.float(), self.pad_px)
         with one_thread():
             optics = Optics.of(self.psf.to(image.device), F.pad(sound, (self.pad_px,) * 4))
             if not sound.all():
                 seen = optics.healed(seen, mirrored(sound, self.pad_px))
         noise = sigma.float().clamp_min(LEAST_SIGMA).view(-1, 1, 1, 1)
         sharp = self.method(seen, optics, noise)
-        return sharp[..., self.pad_px : self.pad_px + h, self.pad_px : self.pad_px + w]
+        sharp = sharp[..., self.pad_px : self.pad_px + h, self.pad_px : self.pad_px + w]
+        return values_of(sharp) if self.of_light else sharp

@@ -16,6 +16,7 @@ class DeblurFindings(Findings):
         method: by which it was undone.
         sigma_255: the noise that was reckoned with, in 8-bit units; None for the network, which is told none.
         agreement: how far estimates that were made in several ways are alike, 0 to 1, if it was estimated.
+        of_light: whether light was blurred, as in a camera, as far as an estimate told it; else sRGB values were.
         picture: the estimated PSF as a data URL, which the option `psf` takes: a grey PNG of 16 bits, white its peak.
     """
 
@@ -23,4 +24,5 @@ class DeblurFindings(Findings):
     method: str
     sigma_255: float | None = None
     agreement: float | None = None
+    of_light: bool = False
     picture: str | None = None

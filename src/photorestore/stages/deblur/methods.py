@@ -128,6 +128,11 @@ class HalfQuadraticSplitting:
         return sharp
 
 
+def quick_splitting(denoise: Denoise, step: Step = nullcontext) -> HalfQuadraticSplitting:
+    """Return the splitting with few steps, for shrinkage fields as denoiser."""
+    return HalfQuadraticSplitting(denoise, step, QUICK_STEPS, QUICK_GRADIENT_STEPS)
+
+
 def roughness(height: int, width: int, device: torch.device) -> Tensor:
     """Return the squared spectrum of the Laplace operator, (H, W // 2 + 1), from 0 for flat pictures to 64."""
     rows = torch.fft.fftfreq(height, device=device)[:, None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,6 +14,8 @@ from photorestore.pixels.threads import one_thread
 GRADIENT_STEPS = 20
 FAINT, LEAST_PART = 0.05, 0.1
 """A PSF's values below this share of its peak, and its islands with less than this share of its light, are noise."""
+LEAST_VARIANCE = 1 / 6
+"""That of a pixel, which is as far as a point's light goes."""
 
 
 def gradients_of(image: Tensor) -> Tensor:
@@ -84,6 +88,16 @@ def widths(psf: Tensor) -> tuple[float, float]:
     around = places - (places @ light)[:, None]
     across, along = torch.linalg.eigvalsh((light * around) @ around.T).clamp_min(0).sqrt().tolist()
     return across, along
+
+
+def likeness_to_lens(psf: Tensor) -> float:
+    """Return how far a PSF (K, K) is alike to the Gaussian or the disc of its width, whichever is more so; 0 to 1."""
+    variance = max(LEAST_VARIANCE, sum(width**2 for width in widths(psf)))
+    at = torch.arange(psf.shape[0], device=psf.device, dtype=psf.dtype) - psf.shape[0] // 2
+    from_middle = torch.hypot(at[:, None], at[None])
+    soft = (-from_middle.square() / variance).exp()
+    disc = (math.sqrt(2 * variance) + 0.5 - from_middle).clamp(0, 1)
+    return max(agreement(psf, soft), agreement(psf, disc))
 
 
 def moved_onto(target: Tensor, psf: Tensor) -> Tensor:

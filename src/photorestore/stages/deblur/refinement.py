@@ -30,7 +30,14 @@ STEPS = 5
 FIT = Fit(edges_px=60)
 
 
-def refined(image: Tensor, psf: Tensor, denoise: Denoise, sigma: float, step: Step = nullcontext) -> Tensor:
+def refined(
+    image: Tensor,
+    psf: Tensor,
+    denoise: Denoise,
+    sigma: float,
+    step: Step = nullcontext,
+    rounds: int = ROUNDS,
+) -> Tensor:
     """Return a PSF (K, K) refined.
 
     Args:
@@ -39,7 +46,7 @@ def refined(image: Tensor, psf: Tensor, denoise: Denoise, sigma: float, step: St
         step: see `estimate`; not entered for the denoiser.
     """
     side = psf.shape[0]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         sharp = gradients_of(_photograph(image, psf, denoise, sigma, step))
         with step(), one_thread():
             sharp *= sharp.square().sum(0) >= steepness_of(sharp, FIT.edges_px * side)

@@ -22,17 +22,17 @@ from photorestore.options import AUTO
 from photorestore.pixels.psf import draw
 from photorestore.stages.base import is_left_alone
 from photorestore.stages.blend import Blend, blend
-from photorestore.stages.deblur.blind import Estimate, find_blur, seems_blurred
+from photorestore.stages.deblur.blind import LEAST_DOUBT, Estimate, find_blur, seems_blurred
 from photorestore.stages.deblur.deconvolution import LEAST_SIGMA, Deconvolution
 from photorestore.stages.deblur.findings import DeblurFindings
+from photorestore.stages.deblur.light import matching
 from photorestore.stages.deblur.methods import (
-    QUICK_GRADIENT_STEPS,
-    QUICK_STEPS,
     HalfQuadraticSplitting,
     Method,
     RichardsonLucy,
     Step,
     Wiener,
+    quick_splitting,
 )
 from photorestore.stages.denoise.findings import DenoiseFindings
 from photorestore.stages.networked import NetworkStage
@@ -45,11 +45,9 @@ LEFT_BY_DENOISING = 0.5
 taken for detail of the blurred picture."""
 
 
-DOUBT, LEAST_DOUBT = 1.5, 4.0 / 255
-"""Times the noise to reckon with where the PSF was estimated, and the least: what it explains wrongly rings less
-then. Of three training photographs 1.4 and 2.0 did alike; 2.0 was better than 1 by a decibel in two, with less exact
-estimates. A least of 4 gained more than one of 6 or 8; one photograph with hardly any noise gained .5 dB without it,
-1.8 with."""
+DOUBT = 1.5
+"""Times the noise to reckon with where the PSF was estimated: what it explains wrongly rings less then. Of three
+training photographs 1.4 and 2.0 did alike; 2.0 was better than 1 by a decibel in two, with less exact estimates."""
 UNKNOWN = DeblurFindings("unknown", NETWORK)
 
 
@@ -102,7 +100,9 @@ class DeblurStage(NetworkStage):
         sigma = _sigma(workspace)
         if known.found.picture is not None:
             sigma = doubted(sigma)
-        network = Deconvolution(known.psf, self._method(workspace, known.found.method))
+        of_light = known.found.of_light
+        method = self._method(workspace, known.found.method, of_light=of_light)
+        network = Deconvolution(known.psf, method, of_light=of_light)
         tile_px = max(self.denoiser.tile_px, 4 * (network.descriptor.reach_px or 0))
         # Steps take turns, not tiles, so that others are not kept waiting for all of them.
         runner = replace(self.denoiser, network=network, tile_px=tile_px, turn=nullcontext())
@@ -139,7 +139,9 @@ class DeblurStage(NetworkStage):
         image, sigma = workspace.before("deblurred"), min(1.0, DOUBT * _sigma(workspace))
         found = find_blur(image, self._denoise_quickly, sigma, self._step(workspace))
         picture = drawn(found.psf.numpy())
-        report = DeblurFindings("estimated", method, agreement=found.agreement, picture=picture)
+        report = DeblurFindings(
+            "estimated", method, agreement=found.agreement, of_light=found.of_light, picture=picture
+        )
         return Known(found.psf, report), found
 
     @property
@@ -163,8 +165,8 @@ class DeblurStage(NetworkStage):
 
         return step
 
-    def _method(self, workspace: Workspace, method: str) -> Method:
-        """Return what undoes a known blur."""
+    def _method(self, workspace: Workspace, method: str, *, of_light: bool) -> Method:
+        """Return what undoes a known blur, of light or of sRGB values."""
         step = self._step(workspace)
 
         def denoise(image: Tensor, sigma: Tensor) -> Tensor:
@@ -172,12 +174,12 @@ class DeblurStage(NetworkStage):
             return self.denoiser(image, sigma, clamps=False)
 
         if method == HQS_CSF:
-            return HalfQuadraticSplitting(self._denoise_quickly, step, QUICK_STEPS, QUICK_GRADIENT_STEPS)
+            return quick_splitting(matching(self._denoise_quickly, of_light=of_light), step)
         if method == WIENER:
             return Wiener(step)
         if method == RICHARDSON_LUCY:
             return RichardsonLucy(step)
-        return HalfQuadraticSplitting(denoise, step)
+        return HalfQuadraticSplitting(matching(denoise, of_light=of_light), step)
 
 
 def _is_asked(workspace: Workspace) -> bool:

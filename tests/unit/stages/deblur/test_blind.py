@@ -34,7 +34,7 @@ def image_of_edges() -> Array:
 def test_a_shaken_picture_of_edges_has_a_blur_that_is_trusted() -> None:
     psf = draw(Blur("motion", (9.0, 30.0)))
     found = found_in(blurred(scene(200), psf))
-    assert found.problem == ""
+    assert (found.problem, found.of_light) == ("", False)
     assert agreement(found.psf, F.pad(psf, ((35 - len(psf)) // 2,) * 4)) > 0.85
 
 
@@ -77,7 +77,7 @@ def test_ways_have_to_agree_more_in_a_small_picture(
     monkeypatch: pytest.MonkeyPatch, side_px: int, problem: str
 ) -> None:
     finding(monkeypatch, *[LINE] * len(FITS))
-    monkeypatch.setattr(blind, "united", lambda _: (LINE, 0.93))
+    monkeypatch.setattr(blind, "united", lambda _: (LINE, 0.9))
     found = find_blur(np.zeros((3, side_px, side_px), np.uint8), lambda image, _: image, 0.01)
     assert problem in found.problem
     assert bool(found.problem) == bool(problem)
@@ -93,7 +93,35 @@ def test_what_the_picture_contradicts_is_not_trusted(monkeypatch: pytest.MonkeyP
     assert find_blur(image_of_edges(), lambda image, _: image, 0.01).problem == ""
     finding(monkeypatch, *[LINE] * len(FITS))
     monkeypatch.setattr(blind, "refined", lambda *_: LINE.T.contiguous())
-    assert "tells another" in find_blur(image_of_edges(), lambda image, _: image, 0.01).problem
+    assert "disagree" in find_blur(image_of_edges(), lambda image, _: image, 0.01).problem
+
+
+def test_what_light_contradicts_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding(monkeypatch, *[LINE] * len(FITS))
+    told = iter([LINE, LINE.T.contiguous()])
+    monkeypatch.setattr(blind, "refined", lambda *_: next(told))
+    problem = find_blur(image_of_edges(), lambda image, _: image, 0.01).problem
+    assert f"(1.00, 1.00, {agreement(LINE, LINE.T):.2f} of 1 alike)" in problem
+
+
+@pytest.mark.parametrize("of_light", [False, True])
+def test_the_psf_is_that_of_the_better_explanation(monkeypatch: pytest.MonkeyPatch, of_light: bool) -> None:
+    finding(monkeypatch, *[LINE] * len(FITS))
+    other = LINE.clone()
+    other[7, 11] += 0.1
+    told = iter([LINE, other])
+    monkeypatch.setattr(blind, "refined", lambda *_: next(told))
+    left = {False: 0.02, True: 0.01 if of_light else 0.03}
+    monkeypatch.setattr(blind, "misfit", lambda *_, of_light: left[of_light])
+    found = find_blur(image_of_edges(), lambda image, _: image, 0.01)
+    assert found.of_light is of_light
+    assert torch.equal(found.psf, other if of_light else LINE)
+
+
+def test_neither_explanation_has_an_advantage_where_both_are_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    finding(monkeypatch, *[LINE] * len(FITS))
+    monkeypatch.setattr(blind, "misfit", lambda *_, of_light: 0.02)
+    assert not find_blur(image_of_edges(), lambda image, _: image, 0.01).of_light
 
 
 @pytest.mark.parametrize(
@@ -118,6 +146,15 @@ def test_the_network_undoes_what_is_short_or_round(width_px: int, length_px: int
     psf = torch.zeros(15, 15)
     psf[:width_px, :length_px] = 1 / (width_px * length_px)
     assert (Estimate(psf, 1.0).drawback == "") is is_used
+
+
+@pytest.mark.parametrize(("least_px", "is_used"), [(3.5, False), (4.5, False), (5.5, True)])
+def test_what_is_round_is_that_of_a_lens_where_it_is_like_one(least_px: float, is_used: bool) -> None:
+    """Rings: the thinner, the less alike to a disc."""
+    at = torch.arange(15.0) - 7
+    radius_px = torch.hypot(at[:, None], at[None])
+    psf = ((radius_px > least_px) & (radius_px < 6.5)).float()
+    assert (Estimate(psf / psf.sum(), 1.0).drawback == "") is is_used
 
 
 @pytest.mark.parametrize(("change", "expected"), [(0.0, False), (0.002, False), (0.02, True)])

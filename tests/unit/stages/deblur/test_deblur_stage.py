@@ -14,11 +14,11 @@ from photorestore.networks.runner import Runner
 from photorestore.options import Options
 from photorestore.pixels.psf import draw
 from photorestore.stages.base import run_stage
-from photorestore.stages.deblur.blind import Estimate
+from photorestore.stages.deblur.blind import LEAST_DOUBT, Estimate
 from photorestore.stages.deblur.findings import DeblurFindings
 from photorestore.stages.deblur.methods import STEPS, Denoise, Step
 from photorestore.stages.deblur.network import DeblurUNet
-from photorestore.stages.deblur.stage import DOUBT, LEAST_DOUBT, LEFT_BY_DENOISING, DeblurStage, doubted
+from photorestore.stages.deblur.stage import DOUBT, LEFT_BY_DENOISING, DeblurStage, doubted
 from photorestore.stages.denoise.network import DenoiseUNet
 from photorestore.stages.denoise.shrinkage import ShrinkageCascade
 from photorestore.stages.denoise.stage import DenoiseStage
@@ -131,9 +131,11 @@ def test_the_network_works_where_no_blur_is_told(
 LINE = Blur("motion", (3.0, 0.0))
 
 
-def estimating(monkeypatch: pytest.MonkeyPatch, problem: str, blur: Blur = LINE) -> None:
+def estimating(
+    monkeypatch: pytest.MonkeyPatch, problem: str, blur: Blur = LINE, *, of_light: bool = False
+) -> None:
     """Let the stage find a blur."""
-    found = Estimate(draw(blur), 0.9, problem)
+    found = Estimate(draw(blur), 0.9, problem, of_light)
     monkeypatch.setattr(
         "photorestore.stages.deblur.stage.find_blur", lambda image, denoise, sigma, step: found
     )
@@ -203,6 +205,27 @@ def test_a_blur_that_nobody_tells_is_undone_quickly_where_it_is_found(
     denoiser = stage.networks["denoise"].network
     assert isinstance(denoiser, Softening)
     assert denoiser.calls == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_blur_of_light_is_undone_in_light(
+    stage: DeblurStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """As if the picture's values were its light; but denoisers, which have learned values, are not given light."""
+
+    def undone(image: np.ndarray, *, of_light: bool) -> np.ndarray:
+        estimating(monkeypatch, "", of_light=of_light)
+        workspace = prepared(tmp_path, psf="estimate", deblur_method=method)
+        workspace.write_plane("image", (65535 * image).round().astype(np.uint16))
+        result = done(stage, workspace) / 65535
+        assert found_by(workspace, DeblurFindings).of_light is of_light
+        return result
+
+    image = make_photo(60, 81).transpose(2, 0, 1) / 255
+    in_light, as_light = undone(image, of_light=True), undone(image**2.2, of_light=False)
+    assert np.abs(in_light - undone(image, of_light=False)).max() > 0.05
+    is_as_of_light = np.abs(in_light**2.2 - as_light).max() < 0.001
+    assert is_as_of_light == (method in ("wiener", "richardson-lucy"))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from photorestore.stages.deblur.psf_fitting import (
     cleaned,
     fitted_psf,
     gradients_of,
+    likeness_to_lens,
     steepness_of,
     widths,
     wrapping,
@@ -99,3 +100,14 @@ def test_how_wide_a_psf_is_does_not_depend_on_where_it_lies(
 
 def test_a_point_has_no_width() -> None:
     assert widths(torch.ones(1, 1)) == (0, 0)
+
+
+@pytest.mark.parametrize("blur", [Blur("defocus", (4.0,)), Blur("defocus", (1.5,)), Blur("gaussian", (1.5,))])
+def test_psfs_of_lenses_are_known_wherever_they_lie(blur: Blur) -> None:
+    psf = F.pad(draw(blur), (5, 3, 3, 5))
+    assert likeness_to_lens(psf) > 0.95
+
+
+def test_a_line_is_not_that_of_a_lens() -> None:
+    assert likeness_to_lens(draw(Blur("motion", (15.0, 30.0)))) < 0.6
+    assert likeness_to_lens(torch.ones(1, 1)) == pytest.approx(1)
