@@ -35,7 +35,11 @@ axe.run(document, options).then(({violations}) => done(violations.flatMap(
     ({id, nodes}) => nodes.map(({html}) => `${document.body.dataset.state}: ${id}: ${html}`))));
 """
 _SHOWN = "return [location.href, `state: ${document.body.dataset.state}`, document.body.innerText]"
-_WRITTEN = "import('/page/album.js').then(({written}) => written()).then(arguments[0])"
+_WRITTEN = """
+const [done] = arguments;
+if (document.getElementById("strip")) import("/page/album.js").then(({written}) => written()).then(done, done);
+else done();
+"""
 WAIT_S = 60
 T = TypeVar("T")
 
@@ -59,15 +63,18 @@ class Browser:
         driver.get_log("performance")
 
     def open(self, path: str = "/", origin: str = "") -> None:
+        self.written()
         self.driver.get((origin or self.url) + path)
 
     def reload(self) -> None:
-        """Load the page anew when all is written down; before, the browser would ask."""
         self.written()
         self.driver.refresh()
 
     def written(self) -> None:
-        """Wait until the page has written down its photos."""
+        """Wait until the page, if it is that of restorations, has written down its photos.
+
+        Left before, it asks the browser to ask, which complains that nobody has clicked on the page yet.
+        """
         self.driver.execute_async_script(_WRITTEN)
 
     def find(self, selector: str) -> WebElement:
@@ -149,7 +156,8 @@ class Browser:
 
     def assert_calm(self) -> None:
         """No complaint in the console, and nothing asked of another origin."""
-        assert self.complaints() == []
+        complaints = self.complaints()
+        assert complaints == [], complaints
         assert {address for address in self.addresses() if not address.startswith(f"{self.url}/")} == set()
 
 
