@@ -12,6 +12,7 @@ photographs is measured, too.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from photorestore.networks.runner import load_runner
 from photorestore.networks.tiling import to_integers
 from photorestore.stages.deblur.blind import find_blur, seems_blurred
 from photorestore.stages.deblur.light import matching
-from photorestore.stages.deblur.methods import HalfQuadraticSplitting, quick_splitting
+from photorestore.stages.deblur.methods import Denoise, HalfQuadraticSplitting, Method, quick_splitting
 from photorestore.stages.deblur.stage import DOUBT, doubted
 
 SIGMA_255 = 2.55
@@ -53,7 +54,6 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
     """Return PSNR in dB by method and kernel; `every` takes only each n-th kernel with its picture."""
     denoiser, network, quick = load_runner("denoise", tier), load_runner("deblur"), load_runner("denoise_csf")
     denoise, fields = partial(denoiser, clamps=False), partial(quick, clamps=False)
-    reckoned_255 = 255 * doubted(SIGMA_255 / 255)
     cases = [case for case in read_cases(root) if case.kernel not in GAUSSIANS][::every]
     by_kernel: dict[str, dict[str, float]] = {}
     problems: dict[str, str] = {}
@@ -68,16 +68,13 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
             problems[case.kernel] = found.problem
         if is_used:
             used.append(case.kernel)
-        of_light = {"of_light": found.of_light}
         middle, gt, psf = _middle(blurred), _middle(gt), moved_onto(case.psf, found.psf)
         sharp = {
             INPUT: middle,
             NETWORK: _middle(network(blurred)),
             GIVEN: undo(middle, case.psf, HalfQuadraticSplitting(denoise), SIGMA_255),
-            FOUND: undo(
-                middle, psf, HalfQuadraticSplitting(matching(denoise, **of_light)), reckoned_255, **of_light
-            ),
-            QUICK: undo(middle, psf, quick_splitting(matching(fields, **of_light)), reckoned_255, **of_light),
+            FOUND: undo_estimated(middle, psf, HalfQuadraticSplitting, denoise, of_light=found.of_light),
+            QUICK: undo_estimated(middle, psf, quick_splitting, fields, of_light=found.of_light),
         }
         sharp[AUTO] = sharp[QUICK if is_used else NETWORK]
         by_kernel[case.kernel] = {name: round(score(image, gt), 2) for name, image in sharp.items()}
@@ -100,6 +97,14 @@ def measure(root: Path, *, tier: str = "fast", every: int = 1) -> dict[str, Any]
         "sharp_taken_for_blurred": sum(taken),
         "used_by_auto": used,
     }
+
+
+def undo_estimated(
+    blurred: Tensor, psf: Tensor, splitting: Callable[[Denoise], Method], denoise: Denoise, *, of_light: bool
+) -> Tensor:
+    """Return the sharp picture as the service makes it of an estimated kernel."""
+    method = splitting(matching(denoise, of_light=of_light))
+    return undo(blurred, psf, method, 255 * doubted(SIGMA_255 / 255), of_light=of_light)
 
 
 def moved_onto(psf: Tensor, found: Tensor) -> Tensor:
